@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.app.forgetting import find_instant_to_forget_by, silences_known
+from router.app.rule_watch import RuleWatch
 from router.deliver import NoHolds
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
@@ -70,6 +71,7 @@ class Sweeper:
         self._intake = intake
         self._gap_filler = gap_filler
         self._ends = SnapshotEnds(intake, store, rulebook)
+        self._watch = RuleWatch(store, rulebook)
         self._named = named
         self._unready = unready
         self._holds = holds
@@ -79,7 +81,7 @@ class Sweeper:
         self._forgot_all: datetime | None = None
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, releases what rules and limits held, ends findings, points at what is owed, and forgets what is old.
+        """Fills gaps, notifies owners, releases what rules and limits held, ends findings, points at what is owed, and forgets.
 
         Returns what it did.
 
@@ -89,6 +91,8 @@ class Sweeper:
         report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
         await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._repoint(now), 0)
+        # What a rule held is told with its end, so that comes before it is released.
+        await steps.do(self._watch.notify(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
         ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
         await steps.do(self._publish_daily(now), None)

@@ -14,6 +14,7 @@ from router.app.clock import Clock
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
+from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
 from router.cli.batches import batches_of
@@ -125,6 +126,7 @@ class Work:
         self._set_aside = set_aside
         self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
+        self._watches = {stream: RuleWatch(store, book) for stream, book in job.rules.books.items()}
         self._tally, self._released, self._ended = Tally(), Tally(), Tally()
 
     async def name_what_is_missing(self) -> None:
@@ -207,10 +209,11 @@ class Work:
             await asyncio.gather(delivering, return_exceptions=True)
 
     async def release(self) -> None:
-        """Decides signals again whose rule ended or changed, and opens groups that waited for room under a limit."""
+        """Notifies owners of what ended, decides again what that held, and opens groups that waited for room under a limit."""
         ledger, now = self._store.ledger, self._job.clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
+                await self._watches[stream].notify(now())
                 entries = await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked)
                 self._released.add(entries)
                 self._write(entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 
@@ -41,6 +42,15 @@ def event_uid(signal: str, turn: int) -> str:
 def group_key(stream: str, destination: str, window: str, first: str, turn: int, start: str) -> str:
     """The key of a group at one destination: the key of its window, which turn of which signal opened it, and when."""
     return _digest("group", stream, destination, window, first, str(turn), start)
+
+
+ABOUT = "about:"
+"""How the key of a notice begins that is about no signal; that of no signal or group does."""
+
+
+def announcement_key(stream: str, at: str, events: Iterable[str], recipient: str) -> str:
+    """The key of a notice about events that were found at an instant, for a recipient, empty where the policy names it."""
+    return ABOUT + _digest("about", stream, at, recipient, *events)
 
 
 def fingerprint_of(*values: str) -> str:

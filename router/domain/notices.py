@@ -84,6 +84,10 @@ class Group:
     groups: int | None = None
 
 
+ANNOUNCEMENT = "announcement"
+"""The kind of a notice that is about rules, silences and holds, and no signal."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One signal or group at one turn, as destinations are notified of it. Times are ISO 8601 in UTC.
@@ -139,6 +143,7 @@ class Notice:
         status_description, impact, cvss, user_impact, effort, threats: as in `Finding`.
         entry_points, targets: as in `Finding`.
         native_name: as in `Finding`.
+        recipient: the mail address of whom alone it is for, where that is not whom the policy names.
     """
 
     key: str
@@ -218,6 +223,7 @@ class Notice:
     namespaces: tuple[str, ...] = ()
     connector: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    recipient: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Mail: one for each notice, from one sender to fixed recipients, by a server that passes mail on (SMTP submission).
 
+What is for one person alone, such as the owner of a rule that ends, goes to that person instead, by the same server.
+
 Deduplicates nothing: a mail that is tried again is sent again. It has the same `Message-ID`, by which many mailboxes show it
 once, and none must. Updates and resolutions name the opening's `Message-ID`, which is known also where its receipt is not,
 so that they stand under it.
@@ -32,7 +34,9 @@ from router.destinations.wording.headlines import headline
 from router.domain.conversation import MailAnswer, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.errors import Rejected
 from router.domain.keys import delivery_key
+from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
@@ -47,15 +51,13 @@ PATIENCE = timedelta(minutes=10)
 IMPORTANT = frozenset({"Critical", "High", None})
 """The severities of what a mail client is asked to show as important; what is not known may be as grave."""
 
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`|~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_ATOMS = re.compile(r"[^.]+(?:\.[^.]+)*")
 _MESSAGE_ID = re.compile(r"[\w-]{1,64}@[\w.-]{1,253}", re.ASCII)
 _MARKS = {Change.OPENED: "", Change.UPDATED: "[Updated] ", Change.RESOLVED: "[Resolved] "}
 """Brackets, since those are no part of what a subject is about: https://www.rfc-editor.org/rfc/rfc5256#section-2.1"""
 
 
 def _address(text: str) -> str:
-    if not (_ADDRESS.fullmatch(text) and all(map(_ATOMS.fullmatch, text.split("@")))):
+    if not is_mail_address(text):
         raise ValueError("must be a mail address in ASCII, such as soc@soc.example, without a name")
     return text
 
@@ -152,11 +154,20 @@ class Email(OneByOne):
             user=self._user_of(auth, attempt) if auth is not None else None,
             password=secret_named(auth.password.secret, attempt, self.name) if auth is not None else None,
             sender=config.sender,
-            recipients=self._to,
+            recipients=self._recipients_of(attempt),
             message=self._message_for(attempt),
             is_cleartext=config.tls == "none",
             is_for_all=attempt.now - since < PATIENCE,
         )
+
+    def _recipients_of(self, attempt: Attempt) -> tuple[str, ...]:
+        """Those whom the policy names, unless the notice is for one person, such as a rule's owner."""
+        notice = self.notice_in(attempt)
+        if notice.recipient is None:
+            return self._to
+        if not is_mail_address(notice.recipient):
+            raise Rejected(f"{self.name}: the notice is for somebody whose mail address is none")
+        return (notice.recipient,)
 
     def _user_of(self, auth: BasicAuth, attempt: Attempt) -> str:
         return secret_named(auth.user.secret, attempt, self.name) if isinstance(auth.user, SecretName) else auth.user
@@ -177,7 +188,7 @@ class Email(OneByOne):
         headers = {
             "Date": format_datetime(attempt.now),
             "From": self._config.sender,
-            "To": ", ".join(self._to),
+            "To": ", ".join(self._recipients_of(attempt)),
             "Subject": _subject_of(notice, delivery.change),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
             "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
-OURS = frozenset({"key", "owner"})
+OURS = frozenset({"key", "owner", "recipient"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
 
 

@@ -1,0 +1,228 @@
+"""What happens in the life of rules, silences and holds that people are notified of. Pure.
+
+Every function gives what is so at an instant, each time it is asked; who asks leaves out what people were notified of already.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject
+from router.domain.clocks import is_possible
+from router.domain.counts import Cell, RuleHits
+from router.domain.decisions import Outcome
+from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
+from router.domain.holders import find_shadow_rule, find_silence_id
+from router.domain.known_rules import KnownRules
+from router.domain.recurrences import Window
+from router.domain.rule_events import LOOKBACK, EventKind, EventSubject, RuleEvent
+from router.domain.severity import Severity
+from router.domain.silences import Silence
+from router.domain.suppression import SuppressionRule
+
+SOON = timedelta(hours=1)
+"""How long before its end people hear of a long silence."""
+
+LONG = timedelta(hours=4)
+"""A silence that holds for longer without a break is a long one."""
+
+UNUSED = timedelta(days=30)
+"""How long a rule holds nothing before people hear of it."""
+
+NEW = timedelta(days=2)
+"""How long after it people hear that a silence or a hold was made."""
+
+GRAVE_LOOKBACK = timedelta(hours=1)
+"""How long before the hour that is under way an hour's count is looked at: who looks just past the hour sees it."""
+
+GRAVE = frozenset({Severity.HIGH.label, Severity.CRITICAL.label})
+"""The severities that count as grave."""
+
+
+class EndingRules(NamedTuple):
+    """The rules in force of a stream, by their ends.
+
+    Attributes:
+        rules: the rules, that which ends first first.
+        ends: their ends.
+    """
+
+    rules: Sequence[SuppressionRule]
+    ends: Sequence[datetime]
+
+    @classmethod
+    def of(cls, rules: Iterable[SuppressionRule]) -> EndingRules:
+        """Those of some rules that are in force until they end: one that is disabled ended when somebody disabled it."""
+        enabled = sorted((rule for rule in rules if rule.enabled), key=lambda rule: (rule.expires, rule.name))
+        return cls(enabled, [rule.expires for rule in enabled])
+
+
+def ends_of_rules(ending: EndingRules, warn: timedelta, now: datetime) -> Iterator[RuleEvent]:
+    """The ends of rules that are near, and those that were lately. A hundred thousand rules cost no more than those."""
+    first, last = bisect_right(ending.ends, now - LOOKBACK), bisect_right(ending.ends, now + warn)
+    for rule in ending.rules[first:last]:
+        yield _of_rule(rule, EventKind.ENDED if rule.expires <= now else EventKind.ENDS_SOON, rule.expires)
+
+
+def _of_rule(rule: SuppressionRule, kind: EventKind, at: datetime) -> RuleEvent:
+    return RuleEvent(
+        kind=kind,
+        subject=EventSubject.RULE,
+        name=rule.name,
+        at=at,
+        person=rule.owner,
+        about=rule.source,
+        until=rule.expires,
+    )
+
+
+class SilenceEvent(NamedTuple):
+    """An event of a silence.
+
+    Attributes:
+        event: the event.
+        since: since when the silence must have held something for it to be one; None where it is one by itself.
+    """
+
+    event: RuleEvent
+    since: datetime | None = None
+
+
+def ends_of_silences(silences: Iterable[Silence], now: datetime) -> Iterator[SilenceEvent]:
+    """The ends of silences that are near, where they are long ones, and those that were lately.
+
+    Each window of a recurring one is an end, of which people hear if it held something.
+    """
+    for silence in silences:
+        if not is_possible(silence.made, now):
+            continue
+        open = silence.find_window_at(now)
+        if open is not None and open.ends - open.begins > LONG and open.ends - now <= SOON:
+            since = open.begins if silence.every is not None else None
+            yield SilenceEvent(_of_silence(silence, EventKind.ENDS_SOON, open.ends), since)
+        for window in _windows_over(silence, now):
+            event = _of_silence(silence, EventKind.ENDED, window.ends, is_window=True)
+            yield SilenceEvent(event, window.begins)
+        if now - LOOKBACK < silence.end <= now:
+            yield SilenceEvent(_of_silence(silence, EventKind.ENDED, silence.end))
+
+
+def _windows_over(silence: Silence, now: datetime) -> Iterator[Window]:
+    """The windows of a recurring silence that ended lately; the end of the last of them is that of the silence."""
+    if silence.every is None:
+        return
+    since, until = max(silence.begins, now - NEW), min(silence.end, now)
+    if since >= until:
+        return
+    for window in silence.every.windows_between(since, until):
+        if window.ends <= now and window.ends < silence.end:
+            yield Window(max(window.begins, silence.begins), window.ends)
+
+
+def _of_silence(silence: Silence, kind: EventKind, at: datetime, *, is_window: bool = False) -> RuleEvent:
+    return RuleEvent(
+        kind=kind,
+        subject=EventSubject.SILENCE,
+        name=silence.id,
+        at=at,
+        person=silence.author,
+        about=silence.reason,
+        until=silence.end,
+        is_window=is_window,
+    )
+
+
+def ends_of_holds(holds: Iterable[DestinationHold], now: datetime) -> Iterator[RuleEvent]:
+    """The ends of holds that are near, where they are long ones, and those that were lately."""
+    for hold in holds:
+        if is_to_be_warned_of(hold, now):
+            yield _of_hold(hold, EventKind.ENDS_SOON)
+        elif is_over(hold, now) and now - hold.ends < LOOKBACK:
+            yield _of_hold(hold, EventKind.ENDED)
+
+
+def _of_hold(hold: DestinationHold, kind: EventKind) -> RuleEvent:
+    return RuleEvent(
+        kind=kind,
+        subject=EventSubject.HOLD,
+        name=hold.destination,
+        at=hold.ends,
+        person=hold.author,
+        about=hold.reason,
+        until=hold.ends,
+    )
+
+
+_SUBJECTS = {ChangeSubject.SILENCE: EventSubject.SILENCE, ChangeSubject.HOLD: EventSubject.HOLD}
+_KINDS = {ChangeAction.ADDED: EventKind.MADE, ChangeAction.EXTENDED: EventKind.EXTENDED}
+
+
+def made(changes: Iterable[ChangeEntry], now: datetime) -> Iterator[RuleEvent]:
+    """The silences and holds that were made or extended lately."""
+    for change in changes:
+        if change.action in _KINDS and now - change.at < NEW and is_possible(change.at, now):
+            yield RuleEvent(
+                kind=_KINDS[change.action],
+                subject=_SUBJECTS[change.subject],
+                name=change.id.removeprefix(f"{change.stream}/"),
+                at=change.at,
+                person=change.author,
+                about=change.reason,
+                until=change.until,
+            )
+
+
+def rules_that_hold_nothing(
+    rules: Iterable[SuppressionRule],
+    known: KnownRules,
+    hits: Mapping[str, RuleHits],
+    holding: Collection[str],
+    now: datetime,
+) -> Iterator[RuleEvent]:
+    """The rules in force that held nothing for `UNUSED`, and that hold nothing now.
+
+    A spell begins with the last that a rule held, or when the rule was first known. `holding` are the names of what holds
+    signals now that still stand.
+    """
+    for rule in rules:
+        since = known.find_since(rule.name, now)
+        if since is None or not rule.is_active(now) or rule.name in holding:
+            continue
+        held = hits.get(rule.name)
+        begins = max(since, held.last) if held is not None else since
+        if now - begins >= UNUSED:
+            yield _of_rule(rule, EventKind.HOLDS_NOTHING, begins)
+
+
+def hours_of_much(
+    counts: Mapping[datetime, Mapping[Cell, int]],
+    stream: str,
+    most: int,
+    rules: Mapping[str, SuppressionRule],
+    silences: Mapping[str, Silence],
+) -> Iterator[RuleEvent]:
+    """The hours in which a rule or silence held more than so many grave signals; `counts` are those of each hour."""
+    for hour, cells in counts.items():
+        numbers: dict[str, int] = {}
+        for cell, number in cells.items():
+            is_counted = cell.stream == stream and cell.outcome == Outcome.SUPPRESSED and cell.severity in GRAVE
+            if is_counted and find_shadow_rule(cell.rule) is None:
+                numbers[cell.rule] = numbers.get(cell.rule, 0) + number
+        for name, number in numbers.items():
+            if number <= most:
+                continue
+            silence, rule = silences.get(name), rules.get(name)
+            id = find_silence_id(name)
+            yield RuleEvent(
+                kind=EventKind.HOLDS_GRAVE,
+                subject=EventSubject.RULE if id is None else EventSubject.SILENCE,
+                name=name if id is None else id,
+                at=hour,
+                person=silence.author if silence is not None else rule.owner if rule is not None else None,
+                about=silence.reason if silence is not None else rule.source if rule is not None else "",
+                until=silence.end if silence is not None else rule.expires if rule is not None else None,
+                number=number,
+            )

@@ -1,0 +1,284 @@
+"""What people are notified of about rules, silences and holds, and which of it they were already. Pure.
+
+What was notified is one document for each stream, which one worker at a time writes over the version it has read. It takes a
+batch of events down before anything is owed: so a batch is published whole, whoever dies, and no event is in two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from router.domain.clocks import is_possible
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Version
+
+LOOKBACK = timedelta(days=14)
+"""How long after it ended people hear of it: after that it is no news. A router that was down for a week tells it all."""
+
+MOST_AT_ONCE = 1_000
+"""Events of one batch; what is more waits for the next sweep."""
+
+_DONE = LOOKBACK + timedelta(days=16)
+"""How long after it was notified an event may come up again."""
+
+_LEAP = timedelta(days=2)
+"""How much later than the last batch a clock is believed, where what was notified is to be forgotten."""
+
+
+class EventKind(StrEnum):
+    """What happened. Its values are stored."""
+
+    ENDS_SOON = "ends_soon"
+    ENDED = "ended"
+    MADE = "made"
+    EXTENDED = "extended"
+    HOLDS_NOTHING = "holds_nothing"
+    HOLDS_GRAVE = "holds_grave"
+    HOLDS_LONG = "holds_long"
+
+
+class EventSubject(StrEnum):
+    """What it happened to. Its values are stored."""
+
+    RULE = "rule"
+    SILENCE = "silence"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSignal:
+    """A signal that is held and still stands.
+
+    Attributes:
+        title: its title, without markup.
+        severity: its severity; None where none is known.
+        place: where it is.
+    """
+
+    title: str
+    severity: str | None
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldNow:
+    """What a rule or silence holds now that still stands.
+
+    Attributes:
+        count: how many signals.
+        is_whole: whether all were counted; if not, there are at least so many.
+        gravest: some of them, the gravest first; empty where nobody looked.
+    """
+
+    count: int
+    is_whole: bool = True
+    gravest: tuple[HeldSignal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleEvent:
+    """One thing that people are notified of once.
+
+    Attributes:
+        kind: what happened.
+        subject: what it happened to.
+        name: the name of the rule, the id of the silence, the name of the destination that is held.
+        at: what makes it this event and no other: the end, the beginning of an hour or of a spell, the instant of a change.
+        person: whose it is: an owner's or author's address or name; None where nobody is known.
+        about: more of it in a person's words: the reason, or the file that a rule stands in.
+        until: when it ends, where it has not and `at` is not that.
+        hits: how often it held a signal in its life; None where nobody looked.
+        last: when it last did; None where it never did.
+        held: what it holds now; None where nobody looked.
+        number: how many signals, or what share in percent, where the event counts something.
+        is_window: whether it is the end of one window of a recurring silence.
+    """
+
+    kind: EventKind
+    subject: EventSubject
+    name: str
+    at: datetime
+    person: str | None = None
+    about: str = ""
+    until: datetime | None = None
+    hits: int | None = None
+    last: datetime | None = None
+    held: HeldNow | None = None
+    number: int | None = None
+    is_window: bool = False
+
+    @property
+    def id(self) -> str:
+        """What no two events of a stream share."""
+        return f"{self.kind}/{self.subject}/{self.name}/{self.at.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events that people are notified of together.
+
+    Attributes:
+        at: when they were found.
+        events: the events.
+    """
+
+    at: datetime
+    events: tuple[RuleEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """Which events of a stream people were notified of.
+
+    Attributes:
+        notified: when, by the ids of the events.
+        batch: the batch that is not all published yet; None where there is none.
+    """
+
+    notified: Mapping[str, datetime] = field(default_factory=dict)
+    batch: EventBatch | None = None
+
+    def is_news(self, event: RuleEvent, now: datetime) -> bool:
+        """Whether people were not notified of an event yet; what a wrong clock will have written counts for nothing."""
+        at = self.notified.get(event.id)
+        return at is None or not is_possible(at, now)
+
+
+NO_EVENTS = EventLog()
+"""Where people were notified of nothing yet."""
+
+
+def log_after(
+    log: EventLog, seen: Collection[RuleEvent], news: Sequence[RuleEvent], now: datetime, last: datetime
+) -> EventLog:
+    """The log with a batch to be published, of those events that were `seen`; `last` is when the log was last written.
+
+    What cannot come up again is left out; a clock that is ahead leaves out little of it.
+    """
+    by = min(now, last + _LEAP)
+    kept = {id: at for id, at in log.notified.items() if is_possible(at, now) and _may_come_again(id, at, by)}
+    fresh = {event.id: now for event in seen}
+    return EventLog({**kept, **fresh}, EventBatch(now, tuple(news)) if news else None)
+
+
+def _may_come_again(id: str, at: datetime, now: datetime) -> bool:
+    kind, _, rest = id.partition("/")
+    if kind == EventKind.HOLDS_NOTHING:
+        # As long as the spell lasts; a rule that is there no more costs a line.
+        return now - at <= timedelta(days=400)
+    about = datetime.fromisoformat(rest.rpartition("/")[2])
+    return now - max(at, about) <= _DONE
+
+
+def published(log: EventLog) -> EventLog:
+    """The log after its batch was published."""
+    return replace(log, batch=None)
+
+
+def document_of_log(stream: str, log: EventLog, now: datetime, version: Version | None = None) -> StoredDocument:
+    """The document of a stream's log, to be written over a version of it."""
+    batch = log.batch
+    body = {
+        "notified": {id: at.isoformat() for id, at in log.notified.items()},
+        "batch": {"at": batch.at.isoformat(), "events": list(map(_written, batch.events))}
+        if batch is not None
+        else None,
+    }
+    return StoredDocument(
+        kind=DocumentKind.RULE_EVENTS,
+        id=stream,
+        at=now,
+        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+        version=version,
+    )
+
+
+def event_log_in(body: bytes) -> EventLog:
+    """The log that a document holds; an empty one where it cannot be read, so that people rather hear twice."""
+    try:
+        found: Any = json.loads(body)
+        notified = {id: _instant(at) for id, at in found["notified"].items() if _is_id(id)}
+        batch = found["batch"]
+        events = (
+            [event for one in batch["events"] if (event := _event_in(one)) is not None] if batch is not None else []
+        )
+        return EventLog(notified, EventBatch(_instant(batch["at"]), tuple(events)) if batch is not None else None)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return NO_EVENTS
+
+
+def _is_id(id: str) -> bool:
+    try:
+        return datetime.fromisoformat(id.rpartition("/")[2]).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _written(event: RuleEvent) -> Mapping[str, object]:
+    held = event.held
+    return {
+        "kind": event.kind.value,
+        "subject": event.subject.value,
+        "name": event.name,
+        "at": event.at.isoformat(),
+        "person": event.person,
+        "about": event.about,
+        "until": event.until.isoformat() if event.until is not None else None,
+        "hits": event.hits,
+        "last": event.last.isoformat() if event.last is not None else None,
+        "held": {
+            "count": held.count,
+            "is_whole": held.is_whole,
+            "gravest": [[one.title, one.severity, one.place] for one in held.gravest],
+        }
+        if held is not None
+        else None,
+        "number": event.number,
+        "is_window": event.is_window,
+    }
+
+
+def _event_in(body: Any) -> RuleEvent | None:
+    """An event; None where it is of a kind that only a later program knows."""
+    if body["kind"] not in EventKind or body["subject"] not in EventSubject:
+        return None
+    held = body["held"]
+    return RuleEvent(
+        kind=EventKind(body["kind"]),
+        subject=EventSubject(body["subject"]),
+        name=str(body["name"]),
+        at=_instant(body["at"]),
+        person=_or_none(body["person"], str),
+        about=str(body["about"]),
+        until=_or_none(body["until"], _instant),
+        hits=_or_none(body["hits"], int),
+        last=_or_none(body["last"], _instant),
+        held=HeldNow(
+            count=int(held["count"]),
+            is_whole=bool(held["is_whole"]),
+            gravest=tuple(
+                HeldSignal(str(title), _or_none(severity, str), _or_none(place, str))
+                for title, severity, place in held["gravest"]
+            ),
+        )
+        if held is not None
+        else None,
+        number=_or_none(body["number"], int),
+        is_window=bool(body["is_window"]),
+    )
+
+
+def _or_none[T](value: Any, read: Callable[[Any], T]) -> T | None:
+    return read(value) if value is not None else None
+
+
+def _instant(value: Any) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return instant
