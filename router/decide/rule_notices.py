@@ -214,7 +214,7 @@ def _facts(event: RuleEvent) -> Iterator[str]:
         yield (
             f"It held {_counted(event.hits, 'message')} in its life{last}." if event.hits else "It never held anything."
         )
-    if (held := event.held) is not None:
+    if (held := event.held) is not None and (event.hits or held.count):
         yield _standing(event, held.count, is_whole=held.is_whole)
     if event.about:
         yield f"{'File' if event.subject is EventSubject.RULE else 'Reason'}: {_clipped(event.about)}."
@@ -224,12 +224,12 @@ def _facts(event: RuleEvent) -> Iterator[str]:
 
 def _standing(event: RuleEvent, count: int, *, is_whole: bool) -> str:
     if not count:
-        return "Nothing of that stands any more." if is_whole else "How much of that still stands is not known."
+        return "Nothing that it holds stands any more." if is_whole else "How much of that still stands is not known."
     least = "" if is_whole else "At least "
-    stand = f"{least}{count} of {'those signals' if count > 1 else 'those'} still stand{'s' if count == 1 else ''}"
+    stand = f"{least}{_counted(count, 'signal')} that it holds still stand{'s' if count == 1 else ''}"
     if event.kind is EventKind.ENDED:
         return f"{stand}: what no other rule or silence holds is told now."
-    return f"{stand}: when it ends, they are told unless another rule or silence holds them."
+    return f"{stand}: what no other rule or silence holds is told when it ends."
 
 
 def _held_by(events: Sequence[RuleEvent]) -> Group | None:
@@ -254,13 +254,13 @@ def _to_do(events: Sequence[RuleEvent]) -> Iterator[str]:
     subjects: Mapping[EventKind, set[EventSubject]] = {
         kind: {event.subject for event in events if event.kind is kind} for kind in EventKind
     }
+    if EventSubject.RULE in subjects[EventKind.ENDED]:
+        yield "Take the file of a rule that ended away, or renew it in a pull request."
     if EventSubject.RULE in subjects[EventKind.ENDS_SOON]:
         yield "Renew a rule that is still right: set a later expirationDateUtc in its file, in a pull request."
         yield "Or let it end: what it holds and still stands is told then."
     if subjects[EventKind.ENDS_SOON] - {EventSubject.RULE}:
         yield "Let it end, or extend it on the command line, within what the policy allows."
-    if EventSubject.RULE in subjects[EventKind.ENDED]:
-        yield "Take the file of a rule that ended away, or renew it in a pull request."
     if subjects[EventKind.HOLDS_GRAVE] or subjects[EventKind.HOLDS_LONG]:
         yield "Look at what is held, and make the scope narrower or end it where it hides what somebody should see."
     if subjects[EventKind.HOLDS_NOTHING]:

@@ -13,7 +13,7 @@ from router.domain.errors import StoreError, Undecodable
 from router.domain.histories import History, Notified, find_notified
 from router.domain.keys import signal_key, written_key
 from router.domain.lookups import earlier_of
-from router.domain.notices import Notice
+from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.ports.deliver import Histories, Memberships, SignalMemory
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Kind
@@ -64,6 +64,9 @@ class BackgroundReader:
         delivery = claim.delivery
         # What killed workers is tried with nothing beside it.
         if not isinstance(notice := delivery.content, Notice) or claim.lost >= SUSPECT:
+            return NO_BACKGROUND
+        if notice.kind == ANNOUNCEMENT:
+            # It is about no signal.
             return NO_BACKGROUND
         history, elsewhere, earlier = await asyncio.gather(
             self._or(History(), self._read_history(claim)),

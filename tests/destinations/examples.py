@@ -1,4 +1,4 @@
-"""Two notices as full as real ones: an alert of a Kubernetes workload, and a group of one package on many machines.
+"""Notices as full as real ones: an alert of a Kubernetes workload, a group of one package on many machines, an announcement.
 
 Every name in them is made up.
 """
@@ -6,12 +6,16 @@ Every name in them is made up.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from router.decide.rule_notices import notice_of
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Link, NamedMember, Tactic
 from router.domain.owners import Owner
 from router.domain.posture import Package, Risk
+from router.domain.rule_events import EventKind, EventSubject, HeldNow, HeldSignal, RuleEvent
 from router.domain.severity import Severity
 
 _SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -155,3 +159,42 @@ PACKAGE_GROUP = Group(
     ),
 )
 """Five hundred machines that have the package still, of which ten are named."""
+
+_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_ENDED = RuleEvent(
+    kind=EventKind.ENDED,
+    subject=EventSubject.RULE,
+    name="vuln-scanner-in-erp",
+    at=_AT,
+    person="ana@contoso.example",
+    about="rules/cwpp/suppressions/vuln-scanner-in-erp.json",
+    until=_AT,
+    hits=1412,
+    last=_AT - timedelta(hours=2),
+    held=HeldNow(
+        count=7,
+        gravest=(
+            HeldSignal("Suspicious process *executed* on a <b>machine</b>", "High", "vm-erp-07"),
+            HeldSignal("Traffic from an address that scans", "Medium", "vm-erp-07"),
+            HeldSignal("Failed SSH brute force attack", "Medium", "vm-erp-11"),
+        ),
+    ),
+)
+_SOON = replace(
+    _ENDED,
+    kind=EventKind.ENDS_SOON,
+    name="nightly-backup",
+    at=_AT + timedelta(days=14),
+    until=_AT + timedelta(days=14),
+    about="rules/cwpp/suppressions/nightly-backup.json",
+    hits=0,
+    last=None,
+    held=HeldNow(count=0),
+)
+_NOTICE = notice_of((_ENDED, _SOON), "about:" + "c" * 32, "cwpp", _AT, None, "5f2d7c1e")
+ANNOUNCED: Mapping[str, Any] = {
+    one.name: getattr(_NOTICE, one.name) for one in fields(_NOTICE) if one.name not in ("turn", "group")
+}
+"""A rule ended, and another one ends soon."""
+
+ANNOUNCED_GROUP = _NOTICE.group

@@ -346,6 +346,7 @@ def test_a_preview_shows_what_is_sent(subject: Subject, case: Case) -> None:
 
 
 TOLD = (
+    "Rules, silences and holds: 1 ended, 1 end soon",
     "Suspicious sign-in to a virtual machine", "Possible cryptocurrency miner in a container", "Update openssl",
     "vm-pay-01", "aks-shop", "vm-erp-07", "shop-platform", "payments-platform", "203.0.113.7", "known-scanner",
     "3 h 12 min", "PD-77",

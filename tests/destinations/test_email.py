@@ -64,6 +64,26 @@ def test_a_mail_goes_from_one_sender_to_the_recipients_of_the_rules() -> None:
     assert headers["Date"] == "Tue, 24 Nov 2026 12:00:30 +0000"
 
 
+def test_what_is_for_one_person_goes_to_nobody_else() -> None:
+    """The owner of a rule is mailed by the server that the rules name, and the mailboxes that they name get another mail."""
+    mail = mail_for(an_attempt(a_notice(recipient="ana@contoso.example"), secrets=[PASSWORD]))
+    assert (mail.host, mail.recipients) == ("smtp.soc.example", ("ana@contoso.example",))
+    assert read(mail).headers["To"] == "ana@contoso.example"
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["", "ana", "ana@contoso.example\r\nBcc: x@y.example", "ana@contoso.example, b@c.example", "ä@b.example"],
+)
+def test_nobody_is_mailed_whose_address_is_none(recipient: str) -> None:
+    """Whatever somebody wrote into the state, it makes no header, and no second recipient."""
+    asks, (result,) = converse(
+        a_destination("email"), [an_attempt(a_notice(recipient=recipient), secrets=[PASSWORD])], lambda ask: TAKEN
+    )
+    assert not asks
+    assert isinstance(result, Rejected)
+
+
 def test_a_mailbox_gets_one_mail_however_often_it_is_named() -> None:
     """Mailboxes are compared without case; so are the places that two streams must not share."""
     twice = {"to": ["SOC@soc.example", "ada@soc.example", "soc@soc.example"]}

@@ -46,7 +46,7 @@ from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Notice
+from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
@@ -192,13 +192,13 @@ def _text_of(values: dict[str, str]) -> str:
 
 
 def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
-    owner = notice.owner
+    owner, is_ours = notice.owner, notice.kind == ANNOUNCEMENT
     values = {
         "severity": severity_of(notice),
         "status": notice.status,
         "kind": notice.kind,
         "stream": notice.stream,
-        "azure_monitor_id" if notice.product == AZURE_MONITOR else "defender_id": notice.id,
+        "azure_monitor_id" if notice.product == AZURE_MONITOR else "defender_id": notice.id if not is_ours else None,
         "turn": str(notice.turn),
         "resource_id": notice.resource,
         "resource_type": notice.resource_type,

@@ -6,6 +6,8 @@ members       what a group's notice says of its members    posture       what a 
 evidence      lists of evidence by name                    repeats       what is said once though a message says it twice
 times         times and lengths in words                   texts         going through every text of a notice
 
+announcements what happened to rules, silences and holds
+
 disclosure    what may be told at all                      withholding   what a destination never gets
 ai_alerts     the outline of an alert about AI             item_names    the bare names in an item of evidence
 masking       what looks like a credential                 credential_forms, credential_patterns  which forms that has

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.destinations.wording.announcements import facts_of, is_announcement
 from router.destinations.wording.changes import changes_between, is_same_signal
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, title_of
@@ -101,6 +102,8 @@ class Briefing:
 
 def briefing_of(notice: Notice, change: Change, background: Background, now: datetime) -> Briefing:
     """A notice in words, with what the state knows beside it."""
+    if is_announcement(notice):
+        return _announced(notice, change)
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
@@ -124,6 +127,30 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         in_full=_in_full(background),
         reference=_facts(_reference(notice)),
         knows_changes=_knows_changes(background.last, notice),
+    )
+
+
+def _announced(notice: Notice, change: Change) -> Briefing:
+    """An announcement in words: it is about no signal, so nothing stands beside it."""
+    facts = facts_of(notice)
+    return Briefing(
+        notice=notice,
+        headline=headline(notice, HEADLINE_LIMIT),
+        change=change,
+        news=(),
+        description=notice.description,
+        what=(),
+        where=(),
+        when=_facts(facts.when),
+        why=_facts(facts.why),
+        members=member_lines(notice.group) if notice.group is not None else None,
+        evidence=(),
+        others=(),
+        to_do=notice.remediation,
+        links=(),
+        in_full=None,
+        reference=_facts(facts.reference),
+        knows_changes=False,
     )
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from router.destinations.wording.announcements import is_announcement, screen_of
 from router.destinations.wording.briefing import PORTAL, Briefing, Fact
 from router.destinations.wording.fitting import MARK, shorten
 from router.destinations.wording.headlines import groups_words, headline_of
@@ -97,6 +98,8 @@ class FirstScreen:
 
 def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     """The first screen of a notice and its briefing."""
+    if is_announcement(notice):
+        return _announced(notice)
     headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
     around = height_of(headline) + height_of(_words_of(links))
     # What is over is told in short: the channel has the rest already.
@@ -138,6 +141,13 @@ def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
         rest=_rest(hidden, briefing) if hidden else None,
         links=links,
     )
+
+
+def _announced(notice: Notice) -> FirstScreen:
+    """The first screen of an announcement: it changes nothing that was open, and has no place."""
+    headline = headline_of(notice).within(_HEADLINE * WIDTH)
+    story = tuple(screen_of(notice, LINES - height_of(headline)))
+    return FirstScreen(headline=headline, story=story, facts=(), hidden=0, rest=None, links=())
 
 
 def _grown(lines: list[Line], longer: list[Line], room: int) -> tuple[list[Line], int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.destinations.wording.fitting import MARK, shorten
-from router.domain.notices import Group, Notice
+from router.domain.notices import ANNOUNCEMENT, Group, Notice
 from router.domain.signals import AZURE_MONITOR, DEFENDER
 from router.domain.whereabouts import whereabouts_of
+
+ROUTER = "alert-router"
+"""Where an announcement happens, for those columns of a vendor's that must name a place."""
 
 
 def severity_of(notice: Notice) -> str:
@@ -18,13 +21,15 @@ def severity_of(notice: Notice) -> str:
 
 
 def reporter_of(notice: Notice) -> str:
-    """Who says it: Azure Monitor of its own alerts, and Defender for Cloud of all that it exports, whatever it calls itself."""
+    """Who says it: Azure Monitor of its own alerts, Defender for Cloud of all that it exports, the router of its own rules."""
+    if notice.kind == ANNOUNCEMENT:
+        return ROUTER
     return AZURE_MONITOR if notice.product == AZURE_MONITOR else DEFENDER
 
 
 def location_of(notice: Notice) -> str:
     """Where it happens, as a person would say: `server/database`, `cluster/namespace/pod`, or a host's name."""
-    return whereabouts_of(notice).words
+    return whereabouts_of(notice).words if notice.kind != ANNOUNCEMENT else ROUTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Headline:
     Attributes:
         start: what stands before the title: severity, how many signals it is about.
         title: the title.
-        location: where it happens.
+        location: where it happens; empty for an announcement, which happens nowhere.
         environment: the environment, in brackets behind the location; empty where none is known.
     """
 
@@ -49,7 +54,7 @@ class Headline:
         The title gives way first. Location and environment together have half of the limit, and what stands before the title
         has what they leave of it.
         """
-        end = f" - {self.location}{self.environment}"
+        end = f" - {self.location}{self.environment}" if self.location else ""
         if len(self.start) + len(self.title) + len(end) > limit:
             if len(end) > limit // 2:
                 location = shorten(self.location, max(limit // 2 - len(" - ") - len(self.environment), len(MARK)))
@@ -60,7 +65,9 @@ class Headline:
 
 
 def headline_of(notice: Notice) -> Headline:
-    """The parts of a notice's headline."""
+    """The parts of a notice's headline; an announcement's is its title."""
+    if notice.kind == ANNOUNCEMENT:
+        return Headline(start="", title=_one_line(notice.title), location="", environment="")
     mark = "[Sample] " if notice.sample else ""
     environment = _one_line(notice.environment or "")
     title = _one_line(notice.title) or _one_line(notice.type)

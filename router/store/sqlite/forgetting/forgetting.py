@@ -15,7 +15,7 @@ from router.domain.retention import Forgotten, Retention
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.delivery_rows import see_to_odd
 from router.store.sqlite.forgetting.expired import forget_bodies, forget_counts, forget_documents, forget_hits
-from router.store.sqlite.forgetting.old_decisions import forget_decisions, forget_outlived
+from router.store.sqlite.forgetting.old_decisions import forget_announcements, forget_decisions, forget_outlived
 from router.store.sqlite.forgetting.old_groups import forget_groups
 from router.store.sqlite.forgetting.old_signals import forget_signals
 from router.store.sqlite.forgetting.wrong_clocks import bring_back
@@ -51,6 +51,7 @@ class SqliteForgetting:
         yield lambda db: bring_back(db, now)
         yield lambda db: forget_decisions(db, self._ledger, now, retention)
         yield lambda db: forget_outlived(db, now - retention.deliveries)
+        yield lambda db: forget_announcements(db, now - retention.deliveries)
         yield lambda db: forget_groups(db, now)
         yield lambda db: forget_signals(db, self._ledger, now, retention)
         yield lambda db: forget_bodies(db, now)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
+from router.domain.keys import ABOUT
 from router.domain.ledger import RECORD, record_key
 from router.domain.retention import Forgotten, Retention, deliveries_to_forget
 from router.domain.signals import Stream
@@ -70,4 +71,21 @@ def forget_outlived(db: sqlite3.Connection, settled_until: datetime) -> Forgotte
     # The key names the stream after the decision, which has four letters.
     keys = {key for (key,) in db.execute(sql, (micros(settled_until), STEP)) if isinstance(key, str)}
     going = [one for some in entries_by_key(db, keys).values() for one in some.get(RECORD, ())]
+    return Forgotten(deliveries=forget_deliveries(db, going), is_done=not going)
+
+
+def forget_announcements(db: sqlite3.Connection, settled_until: datetime) -> Forgotten:
+    """Takes away what people were told of rules, silences and holds: no decision and no signal leads to it."""
+    sql = (
+        "SELECT DISTINCT key FROM deliveries INDEXED BY turns WHERE key>=? AND key<? AND state IN ('sent', 'skipped') "
+        "AND settled<=? LIMIT ?"
+    )
+    end = f"{ABOUT[:-1]}{chr(ord(ABOUT[-1]) + 1)}"
+    keys = {str(key) for (key,) in db.execute(sql, (ABOUT, end, micros(settled_until), STEP))}
+    going = [
+        entry
+        for by_destination in entries_by_key(db, keys).values()
+        for destination, some in by_destination.items()
+        for entry in deliveries_to_forget(some, None, destination, {one.turn for one in some}, settled_until)
+    ]
     return Forgotten(deliveries=forget_deliveries(db, going), is_done=not going)
