@@ -22,7 +22,7 @@ from router.decide.rule_life import (
     made,
     rules_that_hold_nothing,
 )
-from router.decide.rule_notices import MOST_NAMED, Audience, announcements_of, gravity
+from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of, gravity
 from router.destinations.email.kind import EmailConfig
 from router.domain.changes import read_changes
 from router.domain.clocks import is_recent
@@ -79,9 +79,9 @@ class RuleWatch:
         self._store = store
         self._rulebook = rulebook
         self._stream = rulebook.stream.value
-        self._audience = audience_of(rulebook)
+        self._recipients = recipients_of(rulebook)
         self._rules = rulebook.suppressions.by_name
-        self._ending = EndingRules.of(self._rules.values()) if self._audience.destinations else EndingRules((), ())
+        self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
         self._register = RuleRegister(store.documents, rulebook)
         self._looked: datetime | None = None
         self._counted: datetime | None = None
@@ -92,7 +92,7 @@ class RuleWatch:
 
         It is to be called before what ended is decided again: what a rule held is told with its end.
         """
-        if not self._audience.destinations or (self._looked is not None and is_recent(self._looked, now, EVERY)):
+        if not self._recipients.destinations or (self._looked is not None and is_recent(self._looked, now, EVERY)):
             return 0
         document = await self._store.documents.find_document(DocumentKind.RULE_EVENTS, self._stream)
         log = event_log_in(document.body) if document is not None else NO_EVENTS
@@ -120,7 +120,7 @@ class RuleWatch:
 
     async def _publish(self, log: EventLog, batch: EventBatch, document: StoredDocument, now: datetime) -> int:
         """Owes what a batch tells, and strikes it off."""
-        deliveries = announcements_of(batch, self._stream, self._audience, self._rulebook.hash)
+        deliveries = announcements_of(batch, self._stream, self._recipients, self._rulebook.hash)
         await self._store.outbox.put_in_outbox(deliveries, now)
         await self._store.documents.put_document(
             document_of_log(self._stream, published(log), document.at, document.version)
@@ -201,11 +201,11 @@ class RuleWatch:
         return tuple(found)
 
 
-def audience_of(rulebook: Rulebook) -> Audience:
+def recipients_of(rulebook: Rulebook) -> Recipients:
     """Who hears of the rules of a stream, by its policy."""
     specs = [rulebook.destinations[name] for name in rulebook.notify if name in rulebook.destinations]
     mail = [(spec, spec.config) for spec in specs if isinstance(spec.config, EmailConfig)]
-    return Audience(
+    return Recipients(
         destinations=specs,
         mail=mail[0][0] if mail else None,
         reached=frozenset(address.casefold() for _, config in mail for address in config.to),
@@ -231,5 +231,5 @@ def _held_signal(signal: StandingSignal) -> HeldSignal:
     if fields is None:
         return HeldSignal("a signal of which an older version kept nothing to name it by", severity, None)
     title = " ".join(plain_text(fields.title or fields.type).split())[:200]
-    place = (fields.resource or "").rstrip("/").rpartition("/")[2] or fields.compromised_entity
-    return HeldSignal(title, severity, place[:200] if place else None)
+    where = (fields.resource or "").rstrip("/").rpartition("/")[2] or fields.compromised_entity
+    return HeldSignal(title, severity, where[:200] if where else None)

@@ -59,7 +59,7 @@ _PERSONAL = frozenset(EventKind) - {EventKind.MADE, EventKind.EXTENDED}
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class Recipients:
     """Who hears.
 
     Attributes:
@@ -81,16 +81,16 @@ class _Letter(NamedTuple):
     events: Sequence[RuleEvent]
 
 
-def announcements_of(batch: EventBatch, stream: str, audience: Audience, rulebook: str) -> list[Delivery]:
+def announcements_of(batch: EventBatch, stream: str, recipients: Recipients, rulebook: str) -> list[Delivery]:
     """The deliveries that tell a batch: one for each destination, and one for each person whose events they are."""
     events = sorted(batch.events, key=lambda one: (_ORDER.index(one.kind), one.at, one.name))
-    return [_delivery(letter, batch, stream, rulebook) for letter in _letters(events, audience)]
+    return [_delivery(letter, batch, stream, rulebook) for letter in _letters(events, recipients)]
 
 
-def _letters(events: Sequence[RuleEvent], audience: Audience) -> Iterator[_Letter]:
-    for destination in audience.destinations:
+def _letters(events: Sequence[RuleEvent], recipients: Recipients) -> Iterator[_Letter]:
+    for destination in recipients.destinations:
         yield _Letter(destination, None, events)
-    if audience.mail is None:
+    if recipients.mail is None:
         return
     of_person: dict[str, list[RuleEvent]] = {}
     written: dict[str, str] = {}
@@ -100,8 +100,8 @@ def _letters(events: Sequence[RuleEvent], audience: Audience) -> Iterator[_Lette
             written.setdefault(person, event.person)
             of_person.setdefault(person, []).append(event)
     for person, some in of_person.items():
-        if person not in audience.reached:
-            yield _Letter(audience.mail, written[person], some)
+        if person not in recipients.reached:
+            yield _Letter(recipients.mail, written[person], some)
 
 
 def _delivery(letter: _Letter, batch: EventBatch, stream: str, rulebook: str) -> Delivery:
@@ -240,7 +240,7 @@ def _held_by(events: Sequence[RuleEvent]) -> Group | None:
         return None
     count = sum(one.count for one in held)
     members = [
-        NamedMember(key="", title=one.title, severity=one.severity, place=one.place) for one in named[:MOST_NAMED]
+        NamedMember(key="", title=one.title, severity=one.severity, place=one.location) for one in named[:MOST_NAMED]
     ]
     return Group(by=(), total=count, standing=count, named=tuple(members))
 

@@ -57,12 +57,12 @@ class HeldSignal:
     Attributes:
         title: its title, without markup.
         severity: its severity; None where none is known.
-        place: where it is.
+        location: where it is.
     """
 
     title: str
     severity: str | None
-    place: str | None
+    location: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +234,7 @@ def _written(event: RuleEvent) -> Mapping[str, object]:
         "held": {
             "count": held.count,
             "is_whole": held.is_whole,
-            "gravest": [[one.title, one.severity, one.place] for one in held.gravest],
+            "gravest": [[one.title, one.severity, one.location] for one in held.gravest],
         }
         if held is not None
         else None,
@@ -262,8 +262,8 @@ def _event_in(body: Any) -> RuleEvent | None:
             count=int(held["count"]),
             is_whole=bool(held["is_whole"]),
             gravest=tuple(
-                HeldSignal(str(title), _or_none(severity, str), _or_none(place, str))
-                for title, severity, place in held["gravest"]
+                HeldSignal(str(title), _or_none(severity, str), _or_none(location, str))
+                for title, severity, location in held["gravest"]
             ),
         )
         if held is not None
