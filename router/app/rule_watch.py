@@ -6,27 +6,32 @@ leaves a batch that the next sweep publishes under the same keys. Of two workers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.decide.markup import plain_text
 from router.decide.rule_life import (
-    GRAVE_LOOKBACK,
+    AN_HOUR,
+    GRAVE,
     EndingRules,
+    HolderCounts,
+    HolderNumber,
     SilenceEvent,
     ends_of_holds,
     ends_of_rules,
     ends_of_silences,
-    hours_of_much,
+    holds_much,
     made,
+    most_within_an_hour,
     rules_that_hold_nothing,
 )
 from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of, gravity
 from router.destinations.email.kind import EmailConfig
 from router.domain.changes import read_changes
 from router.domain.clocks import is_recent
-from router.domain.counts import RuleHits, hour_of
+from router.domain.counts import RuleHits, decided_at, hour_of
+from router.domain.decisions import Outcome
 from router.domain.destination_holds import read_holds
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.holders import silence_name
@@ -139,17 +144,37 @@ class RuleWatch:
             *ends_of_rules(self._ending, self._rulebook.warn, now),
             *ends_of_holds((one for one in holds if one.stream == self._stream), now),
             *made((one for one in changes if one.stream == self._stream), now),
-            *await self._hours_of_much(silences, now),
+            *await self._held_much(silences, now),
             *await self._unused(now),
         ]
         return silences, [*map(SilenceEvent, events), *ends_of_silences(silences.values(), now)]
 
-    async def _hours_of_much(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
+    async def _held_much(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
         if self._counted is not None and is_recent(self._counted, now, OFTEN):
             return []
-        counts = await self._store.record.read_counts(hour_of(now) - GRAVE_LOOKBACK, now + timedelta(microseconds=1))
+        hour, most = hour_of(now), self._rulebook.grave_an_hour
+        # Who looks just past the hour sees what was held before it.
+        counts = await self._store.record.read_counts(hour - AN_HOUR, hour + AN_HOUR)
+        held = HolderCounts.of(counts, self._stream, hour)
+        found = [*held.above(most)]
+        if between := held.between(most):
+            instants = await self._grave_since(hour - AN_HOUR, between, now)
+            numbers = {name: most_within_an_hour(some) for name, some in instants.items()}
+            found += [HolderNumber(name, hour - AN_HOUR, number) for name, number in numbers.items() if number > most]
         self._counted = now
-        return [*hours_of_much(counts, self._stream, self._rulebook.grave_an_hour, self._rules, silences)]
+        return [holds_much(one, self._rules, silences) for one in found]
+
+    async def _grave_since(
+        self, since: datetime, names: Collection[str], now: datetime
+    ) -> Mapping[str, Sequence[datetime]]:
+        """When some rules and silences held grave messages, as far as the record is read."""
+        instants: dict[str, list[datetime]] = {name: [] for name in names}
+        walk = self._store.record.walk_decisions(self._stream, since, now + AN_HOUR, (Outcome.SUPPRESSED,))
+        async for page in walk:
+            for entry in page.entries:
+                if entry.suppressed_by in instants and entry.severity in GRAVE:
+                    instants[entry.suppressed_by].append(decided_at(entry))
+        return instants
 
     async def _unused(self, now: datetime) -> list[RuleEvent]:
         if not self._rules or (self._searched is not None and is_recent(self._searched, now, SELDOM)):

@@ -5,7 +5,7 @@ Every function gives what is so at an instant, each time it is asked; who asks l
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -35,8 +35,7 @@ UNUSED = timedelta(days=30)
 NEW = timedelta(days=2)
 """How long after it people hear that a silence or a hold was made."""
 
-GRAVE_LOOKBACK = timedelta(hours=1)
-"""How long before the hour that is under way an hour's count is looked at: who looks just past the hour sees it."""
+AN_HOUR = timedelta(hours=1)
 
 GRAVE = frozenset({Severity.HIGH.label, Severity.CRITICAL.label})
 """The severities that count as grave."""
@@ -197,32 +196,78 @@ def rules_that_hold_nothing(
             yield _of_rule(rule, EventKind.HOLDS_NOTHING, begins)
 
 
-def hours_of_much(
-    counts: Mapping[datetime, Mapping[Cell, int]],
-    stream: str,
-    most: int,
-    rules: Mapping[str, SuppressionRule],
-    silences: Mapping[str, Silence],
-) -> Iterator[RuleEvent]:
-    """The hours in which a rule or silence held more than so many grave signals; `counts` are those of each hour."""
-    for hour, cells in counts.items():
-        numbers: dict[str, int] = {}
-        for cell, number in cells.items():
-            is_counted = cell.stream == stream and cell.outcome == Outcome.SUPPRESSED and cell.severity in GRAVE
-            if is_counted and find_shadow_rule(cell.rule) is None:
-                numbers[cell.rule] = numbers.get(cell.rule, 0) + number
-        for name, number in numbers.items():
-            if number <= most:
-                continue
-            silence, rule = silences.get(name), rules.get(name)
-            id = find_silence_id(name)
-            yield RuleEvent(
-                kind=EventKind.HOLDS_GRAVE,
-                subject=EventSubject.RULE if id is None else EventSubject.SILENCE,
-                name=name if id is None else id,
-                at=hour,
-                person=silence.author if silence is not None else rule.owner if rule is not None else None,
-                about=silence.reason if silence is not None else rule.source if rule is not None else "",
-                until=silence.end if silence is not None else rule.expires if rule is not None else None,
-                number=number,
-            )
+class HolderCounts(NamedTuple):
+    """How many grave messages each rule and silence held in the hour that is under way, and in the one before.
+
+    Attributes:
+        hour: when the hour under way began.
+        now: how many in it, by name on record.
+        before: how many in the one before.
+    """
+
+    hour: datetime
+    now: Mapping[str, int]
+    before: Mapping[str, int]
+
+    @classmethod
+    def of(cls, counts: Mapping[datetime, Mapping[Cell, int]], stream: str, hour: datetime) -> HolderCounts:
+        """Those of a stream, from the counts of each hour."""
+        return cls(hour, *(_grave_in(counts.get(one, {}), stream) for one in (hour, hour - AN_HOUR)))
+
+    def above(self, most: int) -> Iterator[HolderNumber]:
+        """The names of those that held more than so many in one of the hours."""
+        for hour, numbers in ((self.hour, self.now), (self.hour - AN_HOUR, self.before)):
+            yield from (HolderNumber(name, hour, number) for name, number in numbers.items() if number > most)
+
+    def between(self, most: int) -> set[str]:
+        """The names of those that may have held more than so many within an hour that began in one and ended in the other."""
+        both = self.now.keys() & self.before.keys()
+        return {
+            name
+            for name in both
+            if self.now[name] + self.before[name] > most and max(self.now[name], self.before[name]) <= most
+        }
+
+
+class HolderNumber(NamedTuple):
+    """How many grave messages a rule or silence held within an hour.
+
+    Attributes:
+        name: its name on record.
+        hour: the hour of the clock in which that hour began.
+        number: how many.
+    """
+
+    name: str
+    hour: datetime
+    number: int
+
+
+def _grave_in(cells: Mapping[Cell, int], stream: str) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for cell, number in cells.items():
+        is_counted = cell.stream == stream and cell.outcome == Outcome.SUPPRESSED and cell.severity in GRAVE
+        if is_counted and find_shadow_rule(cell.rule) is None:
+            numbers[cell.rule] = numbers.get(cell.rule, 0) + number
+    return numbers
+
+
+def most_within_an_hour(instants: Iterable[datetime]) -> int:
+    """How many of some instants lie within one hour at most."""
+    ordered = sorted(instants)
+    return max((bisect_left(ordered, at + AN_HOUR) - number for number, at in enumerate(ordered)), default=0)
+
+
+def holds_much(found: HolderNumber, rules: Mapping[str, SuppressionRule], silences: Mapping[str, Silence]) -> RuleEvent:
+    """The event of a rule or silence that held very much."""
+    silence, rule, id = silences.get(found.name), rules.get(found.name), find_silence_id(found.name)
+    return RuleEvent(
+        kind=EventKind.HOLDS_GRAVE,
+        subject=EventSubject.RULE if id is None else EventSubject.SILENCE,
+        name=found.name if id is None else id,
+        at=found.hour,
+        person=silence.author if silence is not None else rule.owner if rule is not None else None,
+        about=silence.reason if silence is not None else rule.source if rule is not None else "",
+        until=silence.end if silence is not None else rule.expires if rule is not None else None,
+        number=found.number,
+    )

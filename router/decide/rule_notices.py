@@ -188,7 +188,7 @@ def _sentence(event: RuleEvent, at: datetime) -> str:
         case EventKind.HOLDS_NOTHING:
             return f"{what} has held nothing for {(at - event.at).days} days"
         case EventKind.HOLDS_GRAVE:
-            return f"{what} held {event.number} signals of High or worse in the hour from {_written(event.at)}"
+            return f"{what} held {event.number} messages of High or worse within an hour, from {_written(event.at)} on"
         case EventKind.HOLDS_LONG:
             return f"what the {what} covers was silenced for {event.number} % of the last 30 days"
 

@@ -72,6 +72,7 @@ CODES: Mapping[str, str] = {
     "unknown-kind": "A destination is of a kind that does not exist.",
     "unknown-destination": "A destination is named that is not defined.",
     "unused-destination": "A destination is defined that nothing uses.",
+    "owners-unheard": "A policy has people hear of rules, and a way to mail their owners that it does not use for that.",
     "unknown-property": "A destination withholds what nothing is known to have.",
     "reserved-name": "A destination or a rule bears a name that is reserved.",
     "shared-destination": "Both streams write to one place with one credential.",

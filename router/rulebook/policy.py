@@ -30,6 +30,10 @@ _QUIET = frozenset({"Informational", "Low", "Medium"})
 """The severities that a route may keep quiet."""
 
 
+MAIL = "email"
+"""The kind through which owners of rules are mailed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A policy.yaml as far as it is sound; the rest is among the folder's problems.
@@ -255,6 +259,15 @@ class _PolicyReader:
             why = "calls people at night" if lane is Lane.PAGE else "takes rows, which nobody reads in time"
             wrong = f"{name!r} {why}; name a destination for tickets, a chat or mail"
             self.folder.note(self.document, ("notify", number), wrong, code="wrong-lane")
+        self._warn_of_owners_unheard(destinations)
+
+    def _warn_of_owners_unheard(self, destinations: Mapping[str, DestinationSpec]) -> None:
+        """Owners are mailed through a destination that `notify` names; one that stands beside it is easily forgotten."""
+        notified = [destinations[name].kind for name in self._names("notify") if name in destinations]
+        mail = next((name for name, spec in sorted(destinations.items()) if spec.kind == MAIL), None)
+        if notified and mail is not None and MAIL not in notified:
+            beside = f"names no destination of the kind {MAIL}, so no owner is mailed; add {mail!r}, or another one"
+            self.folder.note(self.document, ("notify",), beside, "warning", code="owners-unheard")
 
     def _floor(self) -> Floor:
         plans = plans_of(self.known)

@@ -158,3 +158,18 @@ def test_a_placeholder_that_is_none_is_named_where_it_cannot_be_a_secret(text: s
     rules = rules_in(tmp_path, {"cwpp/policy.yaml": a_policy(destinations={"tickets": desk})})
     (problem,) = load(rules, Stream.CWPP, discover(), NOW).problems
     assert problem.message.startswith(f"destinations.tickets.fields: {said}")
+
+
+@pytest.mark.parametrize(
+    ("notify", "is_warned"), [(["desk"], True), (["desk", "mail"], False), (["mail"], False), ([], False)]
+)
+def test_who_has_mail_and_people_hear_of_rules_is_told_that_owners_do_not(
+    notify: list[str], is_warned: bool, tmp_path: Path
+) -> None:
+    """Not where nobody hears at all, and not where no mail is sent."""
+    mail = {"kind": "email", "host": "smtp.soc.example", "from": "a@soc.example", "to": ["b@soc.example"]}
+    desk = {"kind": "slack", "url": {"secret": "SLACK"}}
+    destinations = {"desk": desk, "mail": mail}
+    policy = a_policy(destinations=destinations, otherwise=["desk", "mail"], routes=[], notify=notify)
+    problems = load(rules_in(tmp_path, {"cwpp/policy.yaml": policy}), Stream.CWPP, discover(), NOW).problems
+    assert [problem.code for problem in problems] == ["owners-unheard"] * is_warned
