@@ -33,6 +33,7 @@ from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
+from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
 from router.domain.ports.store import Store
@@ -189,6 +190,9 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
         if latest.sample:
             yield "sample", "it is one of Defender's samples"
     yield "key", life.key
+    if life.key.startswith(ABOUT):
+        yield "now", "it is no signal, and stands nowhere"
+        return
     if life.row is None:
         yield "now", "what it is now is not kept"
         return

@@ -16,7 +16,8 @@ since then count; what was sent before is added.
 
 Where there never was one, the latest decision answers that is neither a repeat nor that the signal is over: `below_floor`,
 `noted`, `suppressed`, `not_understood`; `no_pager`, or `sample`, where it is routed and no pager is among its destinations.
-`over` where the signal was over when it was first heard of, and `unknown` where no decision is kept.
+`over` where the signal was over when it was first heard of, and `unknown` where no decision is kept. What tells of rules,
+silences and holds is no signal: `announcement`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_errors import DISCARDED
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
@@ -61,6 +63,7 @@ class PagingCode(StrEnum):
     SAMPLE = "sample"
     NO_PAGER = "no_pager"
     OVER = "over"
+    ANNOUNCEMENT = "announcement"
     UNKNOWN = "unknown"
 
 
@@ -85,6 +88,9 @@ class _Call(NamedTuple):
 
 def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
     """Whether a signal paged anybody, and if not, why."""
+    if life.key.startswith(ABOUT):
+        words = "It pages nobody: it is no signal, but tells of rules, silences and holds to whom the policy's `notify` names."
+        return PagingAnswer(PagingCode.ANNOUNCEMENT, words)
     answer = (
         _by_deliveries(life, now) or _by_groups(life) or _by_pending(life) or _by_ended(life) or _by_decisions(life)
     )

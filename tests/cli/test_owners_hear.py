@@ -48,6 +48,10 @@ def test_owner_and_policy_hear_of_a_rule_that_ends_soon_and_ends(house: House) -
     }
     assert "1 signal that it holds still stands: what no other rule or silence holds is told now." in text
     assert "- High: Something happens - " in text
+    # The number of a ticket, or of a mail, may be one of these.
+    said = house.says("explain", "00000001", "--now", "2026-12-02T12:00:00Z")
+    assert said.code == 0, said
+    assert said.out.startswith("It pages nobody: it is no signal, but tells of rules, silences and holds")
 
 
 def _add_mail(policy: Path, port: int) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.app.maintenance import DAILY, DAY, Sweeper
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Backlog
+from router.domain.deliveries import Backlog, Pointer
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Event, Partition
 from router.domain.lane_limits import LONGEST
+from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -21,7 +23,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.azure import Account, Address, AzureStore
-from tests.builders import NOW, a_message, a_rulebook, alert_body
+from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.stack.azurite import Azurite
@@ -184,3 +186,29 @@ def test_a_sweep_points_at_what_was_held_as_soon_as_that_is_over(azurite: Azurit
         await store.close()
 
     asyncio.run(swept())
+
+
+def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(azurite: Azurite) -> None:
+    """At its end what it held comes out, and then nobody knows any more that the rule had held it."""
+
+    async def swept() -> tuple[int, list[str]]:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book = replace(a_rulebook(a_rule("scanner", expires=NOW + DAY)), notify=("tickets",))
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        sweeper = Sweeper(
+            store, store.outbox, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention()
+        )
+        await intake.ingest([a_message(alert_body(Entities=[an_ip("10.20.0.5")]), at=NOW)], NOW)
+        found, _ = await sweeper.sweep(NOW + DAY)
+        claims = await store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10)
+        notices = [claim.delivery.content for claim in claims]
+        await store.close()
+        return found.released, [
+            one.description for one in notices if isinstance(one, Notice) and one.kind == ANNOUNCEMENT
+        ]
+
+    released, (told,) = asyncio.run(swept())
+    assert released == 1
+    assert "1 signal that it holds still stands" in told
