@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -107,6 +108,18 @@ def life(store: Store) -> Life:
     return Life(store)
 
 
+def test_of_workers_that_look_at_the_same_time_one_tells(store: Store, twin: Store) -> None:
+    """Whoever was slower finds that the other was faster."""
+    book = a_book(*(owned(f"rule-{number}", NOW) for number in range(3)))
+
+    async def all_look() -> None:
+        await asyncio.gather(*(RuleWatch(one, book).notify(NOW) for one in (store, twin, store, twin)))
+
+    run(all_look())
+    looked(store, book, MINUTE)
+    assert titles(store) == titles(store, OWNER) == ["Rules, silences and holds: 3 ended"]
+
+
 def test_nothing_is_asked_of_storage_where_nobody_is_to_hear(store: Store) -> None:
     """A policy without `notify` costs nothing."""
     book = a_book(owned("scanner", NOW), notify=())
@@ -200,7 +213,7 @@ def test_a_rule_that_is_renewed_is_told_of_again_and_one_that_is_disabled_is_not
     ]
 
 
-@pytest.mark.parametrize("wrong", [timedelta(days=60), timedelta(days=1000), timedelta(days=-60)])
+@pytest.mark.parametrize("wrong", [timedelta(days=35), timedelta(days=60), timedelta(days=1000), timedelta(days=-60)])
 def test_a_clock_that_was_wrong_for_a_minute_makes_nobody_miss_nor_hear_twice(store: Store, wrong: timedelta) -> None:
     """What it said falsely it said once; what is true is told when it is."""
     book = a_book(owned("early", NOW - DAY), owned("late", NOW + 30 * DAY), warn=DAY)
