@@ -25,6 +25,7 @@ from router.decide.rule_life import (
     made,
     most_within_an_hour,
     rules_that_hold_nothing,
+    scopes_silenced_for_long,
 )
 from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of, gravity
 from router.destinations.email.kind import EmailConfig
@@ -54,6 +55,7 @@ from router.domain.rule_events import (
     published,
 )
 from router.domain.rulebook import Rulebook
+from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
@@ -91,6 +93,7 @@ class RuleWatch:
         self._looked: datetime | None = None
         self._counted: datetime | None = None
         self._searched: datetime | None = None
+        self._compared: datetime | None = None
 
     async def notify(self, now: datetime) -> int:
         """Owes people what happened and they were not notified of yet; returns how many deliveries.
@@ -135,7 +138,7 @@ class RuleWatch:
     async def _events(self, now: datetime) -> tuple[dict[str, Silence], list[SilenceEvent]]:
         """The silences of the stream that are not long over, by their names, and all that happened lately."""
         documents = self._store.documents
-        stored = await documents.list_documents(DocumentKind.SILENCE, now - LOOKBACK)
+        stored = await documents.list_documents(DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
         found = [one for document in stored if (one := find_silence_in(document)) is not None]
         silences = {one.name: one for one in found if one.stream == self._stream}
         holds, _ = read_holds(await documents.list_documents(DocumentKind.HOLD, now - LOOKBACK))
@@ -146,6 +149,7 @@ class RuleWatch:
             *made((one for one in changes if one.stream == self._stream), now),
             *await self._held_much(silences, now),
             *await self._unused(now),
+            *self._silenced_for_long(silences, now),
         ]
         return silences, [*map(SilenceEvent, events), *ends_of_silences(silences.values(), now)]
 
@@ -186,6 +190,12 @@ class RuleWatch:
         self._searched = now
         # What was not counted to the end may be held by any of them.
         return [one for one in found if held.is_whole and not held.by_name.get(one.name)]
+
+    def _silenced_for_long(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
+        if self._compared is not None and is_recent(self._compared, now, SELDOM):
+            return []
+        self._compared = now
+        return [*scopes_silenced_for_long(silences.values(), now)]
 
     async def _described(
         self, candidates: Sequence[SilenceEvent], silences: dict[str, Silence], now: datetime

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from router.domain.known_rules import KnownRules
 from router.domain.recurrences import Window
 from router.domain.rule_events import LOOKBACK, EventKind, EventSubject, RuleEvent
 from router.domain.severity import Severity
+from router.domain.silence_bounds import silenced_share
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 
@@ -34,6 +36,12 @@ UNUSED = timedelta(days=30)
 
 NEW = timedelta(days=2)
 """How long after it people hear that a silence or a hold was made."""
+
+HALF = 0.5
+"""The share of the last 30 days for which a scope may be silenced before people hear."""
+
+MOST_SCOPES = 100
+"""Silences in force of which that is asked, those that go on for longest first: each is compared with all others."""
 
 AN_HOUR = timedelta(hours=1)
 
@@ -132,6 +140,16 @@ def _of_silence(silence: Silence, kind: EventKind, at: datetime, *, is_window: b
         until=silence.end,
         is_window=is_window,
     )
+
+
+def scopes_silenced_for_long(silences: Collection[Silence], now: datetime) -> Iterator[RuleEvent]:
+    """The silences in force whose scope was silenced for more than half of the last 30 days, by them or by others."""
+    active = sorted((one for one in silences if one.is_active(now)), key=lambda one: one.first)
+    for silence in active[:MOST_SCOPES]:
+        share = silenced_share(silence, silences, now)
+        if share > HALF:
+            event = _of_silence(silence, EventKind.HOLDS_LONG, silence.first)
+            yield replace(event, number=int(share * 100))
 
 
 def ends_of_holds(holds: Iterable[DestinationHold], now: datetime) -> Iterator[RuleEvent]:

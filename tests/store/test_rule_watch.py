@@ -295,6 +295,17 @@ def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_some
     ]
 
 
+def test_people_hear_when_what_a_silence_covers_was_silenced_for_more_than_half_of_a_month(store: Store) -> None:
+    """Also by silences before it, and not at the half; once for each."""
+    silenced(store, a_silence(NOW - 16 * DAY, 15 * DAY - HOUR, id="before"))
+    silenced(store, a_silence(NOW - HOUR, 3 * HOUR))
+    looked(store, a_book(), timedelta())
+    before = titles(store)
+    looked(store, a_book(), MINUTE, HOUR)
+    assert before == ["Silence before ended 2026-11-23 11:00 UTC"]
+    assert titles(store) == [*before, "What the silence ab12cd covers was silenced for 50 % of the last 30 days"]
+
+
 def test_a_silence_of_another_stream_is_told_there(store: Store) -> None:
     """Each stream's people hear of their own."""
     silenced(store, a_silence(NOW, HOUR, stream="cspm"))
