@@ -377,9 +377,9 @@ def test_a_command_that_is_nearly_one_is_said_to_be_meant(house: House, typed: s
         (("run", "--decisions", "a.ndjson", "a.ndjson"), "a.ndjson: is one of the files to route"),
         (("run", "missing.ndjson"), "missing.ndjson: cannot be read"),
         (("route", "a.ndjson"), "COMMAND: invalid choice: 'route'"),
-        (("explain",), "FILE: is missing; name a file of messages"),
+        (("explain",), "FILE|ID: is missing; name a file of messages"),
         (("quarantine", "show"), "ID: is missing; name one of the list"),
-        (("explain", "missing.json"), "missing.json: cannot be read"),
+        (("explain", "missing.json"), "missing.json: is no file, and no state is in .state to find a signal in"),
         (("explain", "--format", "xml", "a.ndjson"), "--format: invalid choice: 'xml'"),
         (("rules",), "the following arguments are required: COMMAND"),
         (
