@@ -118,7 +118,6 @@ async def _by_key(store: Store, text: str) -> list[Meant]:
             return await _signals_notified_by(store, statuses, None)
         if entries := await store.record.decisions_of(key, 1):
             return [Meant(key, entries[0].stream or "")]
-        # The ledger mends the row of a key that has deliveries, which that of a group would have, too: this one has none.
         if rows := await store.ledger.find_rows([key]):
             return [Meant(row.key, row.stream) for row in rows.values()]
     return []

@@ -199,10 +199,13 @@ class Intake:
         ]
 
     async def find_published_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:
-        """The rows of some keys, after their pending turns were published."""
+        """The rows of some signals, after their pending turns were published."""
         if not keys:
             return {}
         rows = await self._store.ledger.find_rows(keys)
+        if missing := [key for key in keys if key not in rows]:
+            # Who took its turns for new ones would be taken for a repeat of them.
+            rows = {**rows, **await self._store.ledger.recover_rows(missing)}
         unfinished = [row for row in rows.values() if row.pending is not None]
         if not unfinished:
             return rows

@@ -18,6 +18,7 @@ from router.domain.ports.store import Store
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.azure import Account, Address, AzureStore
+from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
@@ -152,6 +153,19 @@ def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_o
     assert key in kept.source
     assert kept.stream == "cwpp"
     assert "cwpp: 1 damaged rows of the state are set aside in the quarantine" in run(town.look()).problems
+
+
+def test_a_signal_whose_row_has_lost_its_key_goes_on_with_turns_of_its_own(sqlite: SqliteStore, tmp_path: Path) -> None:
+    """Its deliveries say what it was: under a turn that was owed before, a new message would count as a repeat."""
+    town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
+    town.book = without_rules(town.book)
+    assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
+    _in_file(tmp_path, "ledger", key, {"key": b"\xff"})
+    assert run(_then(town, alert_body("a", Status="Resolved"))) == [
+        ("oncall", "resolved", "a"),
+        ("tickets", "resolved", "a"),
+    ]
+    assert run(sqlite.ledger.find_rows([key]))[key].turn == 2
 
 
 def test_what_a_damaged_pending_turn_owed_is_opened_by_the_next_message(store: Store, spoil: Spoil) -> None:

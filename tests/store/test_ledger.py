@@ -12,9 +12,10 @@ from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.ports.store import Store
+from router.domain.retention import Retention
 from tests.builders import NOW
-from tests.store.acts import in_doubt, run
-from tests.store.builders import a_row, an_entry, noise
+from tests.store.acts import in_doubt, owe, run
+from tests.store.builders import a_delivery, a_row, an_entry, noise
 
 _NUMBERS = count()
 
@@ -24,6 +25,14 @@ def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
     row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
     versions = run(store.ledger.write_rows([row]))
     assert run(store.ledger.find_rows(["k", "unknown"])) == {"k": replace(row, version=versions["k"])}
+
+
+def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store) -> None:
+    """A group has deliveries and is no signal, and so has a notice about rules."""
+    owe(store, a_delivery(key="group"))
+    assert run(store.ledger.find_rows(["group"])) == {}
+    described = run(store.describe(NOW, Retention()))
+    assert described is not None and (described.signals.number, described.damaged.number) == (0, 0)
 
 
 def test_of_two_writers_of_one_row_one_loses(store: Store) -> None:

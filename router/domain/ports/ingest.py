@@ -29,6 +29,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def recover_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+        """Rows for those signals whose rows were lost though deliveries of them are kept; they are written.
+
+        Only for keys of signals that a message is about, and that have no row: groups and notices about rules have deliveries
+        and no row, too, and are no signals.
+        """
+        ...
+
     async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
 

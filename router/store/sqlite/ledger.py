@@ -76,11 +76,12 @@ class SqliteLedger:
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
         """
-        found = {**self.rows_of(keys)}
-        missing = [key for key in keys if key not in found]
+        return self._with_holders({**self.rows_of(keys)})
+
+    async def recover_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+        """Rows for those signals that have deliveries and no row, which are written: of others nothing is known."""
         # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
-        past = self._outbox.past(missing) if missing else {}
-        return self._with_holders(found | {key: self._mend(key, Columns({})) for key in past})
+        return self._with_holders({key: self._mend(key, Columns({})) for key in self._outbox.past(keys)})
 
     def _with_holders(self, rows: dict[str, LedgerRow]) -> Mapping[str, LedgerRow]:
         """Those rows, each of a signal that is held with what holds it."""
