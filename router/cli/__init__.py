@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from errno import ENAMETOOLONG
 from importlib import import_module
 
 from router.cli.complaints import complain
@@ -64,6 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return end.code
         except RouterError as error:
             _say(error)
+            return FAILED
+        except OSError as fault:
+            # To ask whether there is such a file already fails then, wherever it is named.
+            if fault.errno != ENAMETOOLONG:
+                raise
+            _say(BadUsage(f"{fault.filename}: cannot be read: {fault.strerror}"))
             return FAILED
 
 

@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
 def is_signal_meant(options: Namespace) -> bool:
     """Whether a signal of a state is meant, and no file: what is a file is one. Raises BadUsage where it can be neither."""
     name, is_state_named = options.file, options.storage or options.state is not None
-    if name == "-" or (Path(name).exists() and not Path(name).is_dir()):
+    if name == "-" or _is_file(Path(name)):
         if is_state_named:
             raise BadUsage(f"{name}: is a file, which is explained without a state; leave out --state or --storage")
         return False
@@ -61,6 +61,14 @@ def is_signal_meant(options: Namespace) -> bool:
         f"{name}: is no file, and no state is in {DEFAULT_STATE} to find a signal in; name a file, or a state with --state "
         "or --storage"
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is something other than a directory; what cannot be a name of a file is none."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:
+        return False  # an id may be longer than any name of a file
 
 
 def _explain_file(options: Namespace) -> int:

@@ -157,6 +157,16 @@ def test_where_nothing_is_found_it_is_said_where_it_was_looked_for(routed: House
     assert routed.says("quarantine", "show", id).code == 0
 
 
+def test_an_id_may_be_longer_than_any_name_of_a_file(house: House) -> None:
+    """It is no file then; and the name of a state that is too long is one complaint."""
+    ids = ("x" * 300, "a/" * 3_000 + "b")
+    house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=id) for id in ids)))
+    house.says("run", "--now", NOW, "a.ndjson")
+    for id in ids:
+        assert as_json(house, id)["signal"]["id"] == id
+        assert house.says("explain", "x", "--state", id).complaint.endswith("cannot be read: File name too long")
+
+
 def test_what_is_a_file_is_explained_as_one(routed: House) -> None:
     """A file wins, and is told without a state; without a file or a state both are said to be missing."""
     assert routed.says("explain", "a.ndjson", "--now", NOW).out.startswith("a.ndjson:1: routed")
