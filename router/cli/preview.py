@@ -77,7 +77,13 @@ def _rules_around(directory: Path, stream: Stream, now: datetime) -> Loaded | No
     if not directory.is_dir():
         complain(f"{directory}: warning: is no directory of rules, so nothing is known of owners and destinations")
         return None
-    return load(directory, stream, discover(), now)
+    loaded = load(directory, stream, discover(), now)
+    if loaded.rulebook is None:
+        complain(
+            f"{directory}: warning: has problems that alert-router rules check names, so what is known of owners and "
+            "destinations may be wrong"
+        )
+    return loaded
 
 
 def _rules_in(file: Path, stream: Stream, loaded: Loaded | None, now: datetime) -> tuple[SuppressionRule, ...]:

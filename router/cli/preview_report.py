@@ -142,7 +142,7 @@ def _named_document(one: NamedSignal) -> dict[str, object]:
         "type": one.type,
         "title": masked(one.title) if one.title else None,
         "severity": one.severity,
-        "resource": one.resource,
+        "resource": masked(one.resource) if one.resource else None,
         "at": _iso(one.at) if one.at is not None else None,
         "outcome": one.outcome,
         "held_by": one.held_by,

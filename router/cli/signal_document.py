@@ -29,9 +29,9 @@ def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, obje
             "id": latest.id if latest else None,
             "kind": latest.kind if latest else None,
             "type": latest.type if latest else None,
-            "title": latest.title if latest else None,
+            "title": _masked(latest.title) if latest else None,
             "severity": latest.severity if latest else None,
-            "resource": latest.resource if latest else None,
+            "resource": _masked(latest.resource) if latest else None,
             "sample": latest.sample if latest else None,
         },
         "now": {
@@ -68,15 +68,17 @@ def match_document(one: Meant, latest: RecordEntry | None) -> dict[str, object]:
         "found_by": one.via,
         "id": latest.id if latest else None,
         "type": latest.type if latest else None,
-        "title": latest.title if latest else None,
-        "resource": latest.resource if latest else None,
+        "title": _masked(latest.title) if latest else None,
+        "resource": _masked(latest.resource) if latest else None,
         "at": latest.at if latest else None,
     }
 
 
 def _decision(entry: RecordEntry) -> dict[str, object]:
     steps = [stored_step(step)._asdict() for step in entry.steps]
-    return decision_of(entry) | {"at": entry.at, "key": entry.key, "turn": entry.turn, "steps": steps or None}
+    shown = {"title": _masked(entry.title), "resource": _masked(entry.resource)}
+    more = {"at": entry.at, "key": entry.key, "turn": entry.turn, "steps": steps or None}
+    return decision_of(entry) | shown | more
 
 
 def _holder(one: HeldBy) -> dict[str, object]:
@@ -139,12 +141,16 @@ def _delivery(one: DeliveryStatus) -> dict[str, object]:
         "due": _iso(one.due),
         "settled": _iso(one.settled),
         "attempts": one.attempts,
-        "error": masked(one.error) if one.error else None,
+        "error": _masked(one.error),
         "failed": [{"at": _iso(failed.at), "error": masked(failed.error)} for failed in one.failed],
         "reference": receipt.reference if receipt else None,
         "link": receipt.link if receipt else None,
         "refused": receipt.handles.get("refused") if receipt else None,
     }
+
+
+def _masked(text: str | None) -> str | None:
+    return masked(text) if text else None
 
 
 def _iso(at: datetime | None) -> str | None:

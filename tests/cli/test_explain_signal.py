@@ -185,14 +185,15 @@ def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house
     """Neither in the life of a signal nor in a list of several, as text or as JSON."""
     title = "curl -H 'Authorization: Bearer abcdef0123456789abcdef'"
     bodies = [alert_of(EVIL, f"{number}{EVIL}") for number in (1, 2)]
-    house.writes("a.ndjson", ndjson(*bodies, a_flat_alert(AlertDisplayName=title)))
+    resource = f"/subscriptions/1/{title}"
+    house.writes("a.ndjson", ndjson(*bodies, a_flat_alert(AlertDisplayName=title, AzureResourceId=resource)))
     house.says("run", "--now", NOW, "a.ndjson")
     for format in ("text", "json"):
         for text, code in ((f"1{EVIL}", 0), (EVIL, 2), (f"3{EVIL}", 2), (ID, 0)):
             said = house.says("explain", text, "--format", format)
             assert said.code == code, said
             assert [one for one in said.out + said.err if acts(one)] == []
-    assert "abcdef0123456789" not in house.says("explain", ID).out
+        assert "abcdef0123456789" not in house.says("explain", ID, "--format", format).out
 
 
 @pytest.mark.parametrize("commit", COMMITS)

@@ -161,7 +161,7 @@ def test_a_state_that_is_not_there_is_one_complaint(house: House) -> None:
 
 
 def test_a_rule_that_names_an_owner_is_asked_with_the_owners_of_the_rules(house: House) -> None:
-    """Without a directory of rules that is said, and nobody owns anything."""
+    """Without a directory of rules that is said, and nobody owns anything; where it is broken that is said, too."""
     house.writes("rules/owners.yaml", "owners: [{subscription: '*', group: web}]")
     body = json.loads(a_suppression("Microsoft.Security/assessments", "2026-12-20T00:00:00Z"))
     finding = house.writes("findings.ndjson", finding_body())
@@ -173,3 +173,8 @@ def test_a_rule_that_names_an_owner_is_asked_with_the_owners_of_the_rules(house:
     said = house.says("rules", "preview", "--stream", "cspm", "--rules", "none", "--now", NOW, file)
     assert said.err == "none: warning: is no directory of rules, so nothing is known of owners and destinations\n"
     assert said.out.splitlines()[1].split() == ["would", "have", "held", "nothing"]
+    house.writes("rules/owners.yaml", "owners: [")
+    assert house.says("rules", "preview", "--stream", "cspm", "--now", NOW, file).err == (
+        "rules: warning: has problems that alert-router rules check names, so what is known of owners and destinations may be "
+        "wrong\n"
+    )
