@@ -97,20 +97,23 @@ def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
 
 
 async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
-    """The signals that a text may mean: a key, an id or its end, the reference of a ticket, a resource or its end.
+    """The signals that a text may mean: a key, an id, the end of one or the reference of a ticket, a resource or its end.
 
-    The first of these that leads anywhere counts, so that a whole id is never mistaken for the end of another.
+    The first of these that leads anywhere counts, so that a whole id is never mistaken for the end of another. The end of an id
+    and a reference count alike: many ticket systems number their tickets with a few digits, and so end ids.
     """
     text = text.strip()
-    for look in (_by_key, _by_id, _by_whole_id, _by_reference, _by_resource):
-        found = [one for one in await look(store, text) if only is None or one.stream == only]
+    for look in (_by_key, _by_whole_id, _by_end_or_reference, _by_resource):
+        found = [one for one in await look(store, text, only) if only is None or one.stream == only]
         if found:
-            signals = tuple(dict.fromkeys(found))
-            return Found(signals[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
+            signals: dict[tuple[str, str], Meant] = {}
+            for one in found:
+                signals.setdefault((one.key, one.stream), one)
+            return Found(tuple(signals.values())[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
     return Found(quarantined=tuple(await _in_quarantine(store, text)))
 
 
-async def _by_key(store: Store, text: str) -> list[Meant]:
+async def _by_key(store: Store, text: str, only: Stream | None) -> list[Meant]:
     """The signal with that key, or the members of a group with it."""
     key = text.lower()
     if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
@@ -123,24 +126,24 @@ async def _by_key(store: Store, text: str) -> list[Meant]:
     return []
 
 
-async def _by_whole_id(store: Store, text: str) -> list[Meant]:
-    """The signals of that id of which only the ledger knows: no look-up leads to what an older program wrote in an account."""
+async def _by_whole_id(store: Store, text: str, only: Stream | None) -> list[Meant]:
+    """The signals of that id; also those of which only the ledger knows."""
+    found = await store.record.find_signals(text, MOST_SIGNALS + 1, only)
+    if whole := [_meant(one) for one in found if one.id == same_id(text)]:
+        return whole
+    # No look-up leads to what an older program wrote in an account.
     keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
     return [Meant(row.key, row.stream) for row in (await store.ledger.find_rows(keys)).values()]
 
 
-async def _by_id(store: Store, text: str) -> list[Meant]:
-    found = await store.record.find_signals(text, MOST_SIGNALS + 1)
-    whole = [one for one in found if one.id == same_id(text)]
-    return [_meant(one) for one in whole or found]
-
-
-async def _by_reference(store: Store, text: str) -> list[Meant]:
-    """The signals of which a ticket tells, by its number in the vendor's spelling or in capitals."""
+async def _by_end_or_reference(store: Store, text: str, only: Stream | None) -> list[Meant]:
+    """The signals whose ids end so, and those that a ticket of that number tells of, as it is written or in capitals."""
+    found = [_meant(one) for one in await store.record.find_signals(text, MOST_SIGNALS + 1, only)]
     for reference in dict.fromkeys((text, text.upper())):
         if statuses := await store.outbox.find_by_reference(reference):
-            return await _signals_notified_by(store, statuses, f"{statuses[0].destination} {reference}")
-    return []
+            via = f"{statuses[0].destination} {reference}"
+            return [*found, *await _signals_notified_by(store, statuses, via)]
+    return found
 
 
 async def _signals_notified_by(store: Store, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
@@ -171,8 +174,8 @@ async def _signals_of(store: Store, stream: str, destination: str, key: str) -> 
     return [signal for one in others for signal in await _signals_of(store, stream, destination, one)]
 
 
-async def _by_resource(store: Store, text: str) -> list[Meant]:
-    found = await store.record.find_signals_at(text, MOST_SIGNALS + 1)
+async def _by_resource(store: Store, text: str, only: Stream | None) -> list[Meant]:
+    found = await store.record.find_signals_at(text, MOST_SIGNALS + 1, only)
     whole = [one for one in found if one.resource == same_id(text)]
     return [_meant(one)._replace(via=one.resource) for one in whole or found]
 

@@ -48,6 +48,7 @@ from tests.domain.lives import a_silence
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import run
+from tests.store.builders import an_entry
 from tests.store.life import Life
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
@@ -118,6 +119,40 @@ def test_more_signals_than_anybody_reads_are_not_all_told_apart(life: Life) -> N
     assert (len(keys_of(life.store, "-end")), found(life.store, "-end").has_more) == (MOST_SIGNALS, False)
     life.alert("another-end")
     assert (len(keys_of(life.store, "-end")), found(life.store, "-end").has_more) == (MOST_SIGNALS, True)
+
+
+def test_of_one_stream_a_signal_is_found_among_many_of_the_other(store: Store) -> None:
+    """A machine has more findings than anybody reads, and one alert."""
+    life = Life(store, a_paging_book())
+    entries = [
+        an_entry(
+            f"hub/0:{number}",
+            stream="cspm",
+            kind="finding",
+            id=f"f{number}-end",
+            signal=f"s{number}",
+            resource=RESOURCE.lower(),
+        )
+        for number in range(MOST_SIGNALS + 1)
+    ]
+    run(store.record.put_on_record(entries))
+    life.alert("zzz-end")
+    for text in ("-end", "vm-1", RESOURCE):
+        assert [one.key for one in found(store, text, Stream.CWPP).signals] == [life.key("zzz-end")]
+        assert (len(found(store, text, Stream.CSPM).signals), found(store, text).has_more) == (MOST_SIGNALS, True)
+
+
+def test_a_ticket_is_not_taken_for_the_end_of_an_id(life: Life) -> None:
+    """Whose digits may be the same: both may be meant, and a signal that is meant by both is meant once."""
+    life.alert("a")
+    life.deliver()
+    life.alert("2517-INC0012345")
+    both = found(life.store, "inc0012345").signals
+    assert {one.key: one.via for one in both} == {life.key("2517-inc0012345"): None, life.key("a"): "oncall INC0012345"}
+    life.deliver()
+    assert found(life.store, "inc0012345").signals == both
+    life.alert("INC0012345")
+    assert keys_of(life.store, "INC0012345") == [life.key("INC0012345")]
 
 
 def test_a_message_that_was_not_understood_is_found_by_what_it_says(life: Life) -> None:

@@ -193,12 +193,12 @@ class Record(Protocol):
         """
         ...
 
-    async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
-        """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
+    async def find_signals(self, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
         ...
 
-    async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
-        """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+    async def find_signals_at(self, resource: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, at that resource, or at one whose id ends so, whatever its case; whole ids first."""
         ...
 
     async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:

@@ -99,15 +99,18 @@ class LookupSearch:
 
         return await self._sound(self._table.rows(partition, low, high, select=_KEYS), decision_in)
 
-    async def find_signals(self, kind: LookupKind, text: str, most: int) -> list[SignalLookup]:
-        """The signals whose id or resource is a text or ends so, those first of which it is the whole."""
+    async def find_signals(
+        self, kind: LookupKind, text: str, most: int, stream: str | None = None
+    ) -> list[SignalLookup]:
+        """The signals whose id or resource is a text or ends so, of a stream or of any; whole ones first."""
         end = ending(text)
         if not end or most < 1:
             return []
         prefix = end_prefix(kind, end)
-        found = await self._signals(f"{prefix}:", most)
+        partitions = PARTITIONS if stream is None else partitions_of(stream)
+        found = await self._signals(partitions, f"{prefix}:", most)
         if len(found) < most:
-            found += await self._signals(prefix, most)
+            found += await self._signals(partitions, prefix, most)
         asked = (one.id if kind is LookupKind.ID else one.resource for one in found)
         # What is longer than a key is compared here.
         ending_so = [one for one, whole in zip(found, asked, strict=True) if whole[::-1].startswith(end[:LONGEST_TEXT])]
@@ -129,9 +132,9 @@ class LookupSearch:
         rows = [row for some in found for row in some if row.get("resource") == end[:LONGEST_TEXT]]
         return (await self._sound(each(rows), at_resource_in))[:most]
 
-    async def _signals(self, prefix: str, most: int) -> list[SignalLookup]:
+    async def _signals(self, partitions: Collection[str], prefix: str, most: int) -> list[SignalLookup]:
         found = await asyncio.gather(
-            *(self._table.some(partition, prefix, prefix + AFTER, most) for partition in PARTITIONS)
+            *(self._table.some(partition, prefix, prefix + AFTER, most) for partition in partitions)
         )
         rows = sorted((row for some in found for row in some), key=lambda row: str(row["RowKey"]))
         return await self._sound(each(rows), lookup_in)

@@ -150,13 +150,13 @@ class AzureRecord:
         await self._table.write([(Step("delete", keys_of(row), version_of(row)),)])
         return None
 
-    async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
-        """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
-        return await self._search.find_signals(LookupKind.ID, id, most)
+    async def find_signals(self, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
+        return await self._search.find_signals(LookupKind.ID, id, most, stream)
 
-    async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
-        """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
-        return await self._search.find_signals(LookupKind.RESOURCE, resource, most)
+    async def find_signals_at(self, resource: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+        return await self._search.find_signals(LookupKind.RESOURCE, resource, most, stream)
 
     async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
         """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""

@@ -87,13 +87,13 @@ class SqliteRecord:
         """The decisions of a stream in a span of time, in pages, the latest first: all of them."""
         return SqliteDecisionWalk(self._connection, self._clock).pages(stream, since, until, outcomes)
 
-    async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
-        """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
-        return self._look_up("id_end", ending(id), most)
+    async def find_signals(self, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
+        return self._look_up("id_end", ending(id), most, stream)
 
-    async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
-        """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
-        return self._look_up("resource_end", ending(resource), most)
+    async def find_signals_at(self, resource: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+        """Signals of a stream, or of any, at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+        return self._look_up("resource_end", ending(resource), most, stream)
 
     async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
         """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
@@ -103,11 +103,12 @@ class SqliteRecord:
             rows = columns_of(db.execute(_AT_RESOURCE, (end, stream, most)))
         return [one for row in rows if not isinstance(one := attempt(_at_resource, row), Undecodable)]
 
-    def _look_up(self, column: str, end: str, most: int) -> list[SignalLookup]:
+    def _look_up(self, column: str, end: str, most: int, stream: str | None) -> list[SignalLookup]:
         if not end:
             return []
-        where = f"{column}>=? AND {column}<? ORDER BY {column}, signal LIMIT ?"
-        return self._sound("lookups", where, (end, end + _BEYOND, most), _lookup)
+        # The + keeps SQLite on the index of endings.
+        where = f"{column}>=? AND {column}<? AND (? IS NULL OR +stream=?) ORDER BY {column}, signal LIMIT ?"
+        return self._sound("lookups", where, (end, end + _BEYOND, stream, stream, most), _lookup)
 
     async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
         """How many decisions are in each cell, for each hour that began from one instant to before another."""
