@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAliasType, get_args, get_type_hints
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
+from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.notices import Notice, RecordEntry
 from router.store.stored_names import KEYS, NOTICE, RECORD_ENTRY, TYPES, Storable
@@ -109,6 +111,31 @@ def encode(value: Storable) -> bytes:
 def decode(tag: str, data: bytes) -> Any:
     """The value of the type of that tag; raises Undecodable for whatever else lies there."""
     return _CODEC.decode(tag, data)
+
+
+def decision_in(data: bytes) -> RecordEntry:
+    """What is on record of a message; raises Undecodable, also where it has a time or an outcome that is none."""
+    entry: RecordEntry = decode(RECORD_ENTRY, data)
+    _check_time("at", entry.at)
+    if entry.suppressed_until is not None:
+        _check_time("suppressed_until", entry.suppressed_until)
+    if entry.outcome not in _OUTCOMES:
+        raise Undecodable("outcome: is no outcome")
+    return entry
+
+
+_OUTCOMES = frozenset(Outcome)
+
+
+def _check_time(name: str, written: str) -> None:
+    """Raises Undecodable unless a text is an instant that can be told in UTC."""
+    try:
+        instant = datetime.fromisoformat(written)
+        if instant.tzinfo is None:
+            raise Undecodable(f"{name}: is no instant")
+        instant.astimezone(UTC)
+    except (ValueError, OverflowError) as fault:
+        raise Undecodable(f"{name}: is no instant") from fault
 
 
 def tag_of(value: Storable) -> str:

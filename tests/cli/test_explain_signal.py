@@ -211,6 +211,7 @@ def test_signals_of_older_programs_are_told(house: House, commit: str) -> None:
     "damage",
     [
         "UPDATE record SET body = x'00'",
+        "UPDATE record SET body = CAST(replace(CAST(body AS TEXT), '2026-11-24T12:00:00Z', 'no time') AS BLOB)",
         "UPDATE ledger SET open = '['",
         "UPDATE deliveries SET receipt = x'00' WHERE destination = 'people'",
         "UPDATE deliveries SET change = 'x' WHERE destination = 'people'",
@@ -223,8 +224,9 @@ def test_what_is_damaged_or_gone_costs_only_itself(routed: House, damage: str) -
     """The rest of the life is told, and the answer says where nobody knows."""
     with closing(sqlite3.connect(routed.directory / ".state" / "router.db")) as db, db:
         assert db.execute(damage).rowcount > 0
-    said = routed.says("explain", ID)
-    assert said.code == 0, said
+    for command in (("attack", "layer", "--now", LATER), ("explain", ID)):
+        said = routed.says(*command)
+        assert said.code == 0, said
     lines = lines_of(said.out)
     assert f"key {as_json(routed, ID)['signal']['key']}" in lines
     assert ("2026-11-24T12:00:00Z routed, routes: high (turn 1)" in lines) is ("record" not in damage)

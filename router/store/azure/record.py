@@ -32,9 +32,8 @@ from router.store.azure.record_rows import (
 )
 from router.store.azure.shards import named, ordered
 from router.store.azure.tables import AFTER, Entity, RowPage, Step, Table, Unit, Versions, keys_of, version_of
-from router.store.codec import attempt, attempted, decode, encode
+from router.store.codec import attempt, attempted, decision_in, encode
 from router.store.row_reader import Columns
-from router.store.stored_names import RECORD_ENTRY
 
 _FEW = 10
 """Entries that are written together or not at all; with bodies as big as a row holds they still fit a transaction."""
@@ -108,7 +107,7 @@ class AzureRecord:
         return len(marks)
 
     async def _decision_in(self, row: Entity) -> RecordedDecision:
-        entry: RecordEntry = decode(RECORD_ENTRY, await self._bodies.read(row.get("body")))
+        entry = decision_in(await self._bodies.read(row.get("body")))
         return RecordedDecision(with_signal(entry), blob_in(row))
 
     async def _drop(self, unused: Mapping[Row, Entity]) -> None:

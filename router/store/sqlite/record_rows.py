@@ -10,10 +10,9 @@ from router.domain.decisions import Outcome
 from router.domain.lookups import ending
 from router.domain.notices import RecordEntry
 from router.store.cells import text_of
-from router.store.codec import decode
+from router.store.codec import decision_in
 from router.store.row_reader import Columns
 from router.store.sqlite.schema import micros
-from router.store.stored_names import RECORD_ENTRY
 
 _LOOKUP = """
 INSERT INTO lookups (signal, stream, id_end, resource_end, type, sample) VALUES (?,?,?,?,?,?) ON CONFLICT (signal) DO UPDATE
@@ -55,5 +54,4 @@ def _lookup_of(entry: RecordEntry) -> tuple[object, ...] | None:
 
 def entry_in(row: Columns) -> RecordEntry:
     """The decision that a row of the record has; raises Undecodable."""
-    entry: RecordEntry = decode(RECORD_ENTRY, row.body("body"))
-    return entry
+    return decision_in(row.body("body"))
