@@ -6,7 +6,7 @@ since then count; what was sent before is added.
 
 | of the deliveries to pagers that open or update, the signal's own and its group's | answer |
 |---|---|
-| one was sent | `paged`; `grouped` where the group was paged before the signal came |
+| one was sent | `paged`; `grouped` where the group, or the summary of a limit, was paged before the signal came |
 | one is owed or claimed | `owed`, and what it waits for; `paused`, `destination_held`, `not_ready` where that is so |
 | its group waits for room under a limit | `limit` |
 | its turn is decided and not published | `pending` |
@@ -144,11 +144,18 @@ def _by_deliveries(life: SignalLife, now: datetime) -> PagingAnswer | None:
     if owed := _calls(life, OPEN):
         return _owed_answer(owed[-1], now)
     if joined := [call for call in _calls(life, _SENT) if _is_before(call, came) and not _waits_for_room(call)]:
-        group = joined[-1].destination.group
-        others = f" of {group.total} signals" if group is not None and group.total is not None else ""
-        words = f"its group{others} had paged before it came: {_sent_words(joined[-1])}"
+        words = f"{_joined_words(joined[-1].destination)} had paged before it came: {_sent_words(joined[-1])}"
         return PagingAnswer(PagingCode.GROUPED, f"It called nobody anew: {words}.")
     return None
+
+
+def _joined_words(one: DestinationLife) -> str:
+    """What a signal joined at a destination that had been paged of it already."""
+    group = one.group
+    others = f" of {group.total} signals" if group is not None and group.total is not None else ""
+    if group is not None and group.is_summary:
+        return f"it is beyond {limit_words(one)}, and the summary{others} that are so"
+    return f"its group{others}"
 
 
 def _came(life: SignalLife) -> datetime | None:
@@ -192,7 +199,9 @@ def _sent_words(call: _Call) -> str:
     when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
     receipt = delivery.receipt
     reference = f", as {receipt.reference}" if receipt is not None and receipt.reference else ""
-    as_group = " of its group" if _is_of_group(call) else ""
+    group = call.destination.group
+    what = " of the summary" if group is not None and group.is_summary else " of its group"
+    as_group = what if _is_of_group(call) else ""
     return f"{call.destination.name} took turn {delivery.turn}{as_group} ({delivery.change}){when}{reference}"
 
 

@@ -58,7 +58,12 @@ LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
             ),
             "It called nobody anew: its group of 3 signals had paged before it came: oncall took turn 1 of its group (opened) "
             "at 2026-11-24T11:58:00Z.",
-        )
+        ),
+        (
+            a_life(oncall(group=a_group_of(owed(SENT, born=EARLIER, settled=EARLIER), is_summary=True))),
+            "It called nobody anew: it is beyond the limit of that destination, and the summary of 3 signals that are so had "
+            "paged before it came: oncall took turn 1 of the summary (opened) at 2026-11-24T11:58:00Z.",
+        ),
     ],
     PagingCode.OWED: [
         (
