@@ -9,6 +9,7 @@ import pytest
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.delivery_errors import DISCARDED
+from router.domain.keys import ABOUT
 from router.domain.ledger import Target, Turn
 from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.rulebook import Lane
@@ -191,6 +192,12 @@ LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
     ],
     PagingCode.OVER: [
         (a_life(outcome=Outcome.RESOLVED), "It paged nobody: it was over when it was first heard of."),
+    ],
+    PagingCode.ANNOUNCEMENT: [
+        (
+            replace(a_life(), key=f"{ABOUT}0123456789abcdef"),
+            "It pages nobody: it is no signal, but tells of rules, silences and holds to whom the policy's `notify` names.",
+        )
     ],
     PagingCode.UNKNOWN: [
         (a_life(decisions=()), "Nobody knows any more: no decision says it that is kept."),
