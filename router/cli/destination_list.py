@@ -85,7 +85,7 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
     rules = find_rules(options, now)
     async with store_in(options) as store:
         outbox, holds = store.outbox, HoldReader(store.documents)
-        known = await known_destinations(store, rules, stream_for(options.stream))
+        known = await known_destinations(store, rules, stream_for(options.stream), now)
         streams = sorted({one.stream for one in known})
         backlogs = {stream: await outbox.backlog(stream) for stream in streams}
         pauses = {stream: await outbox.pauses(stream) for stream in streams}

@@ -129,7 +129,7 @@ async def _probe_in_file(options: Namespace) -> int:
     rules = rules_given(options.rules or RULES, stream_for(options.stream), now)
     readiness = readiness_of(rules, settings)
     async with store_to_change(options) as store:
-        meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream)))
+        meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream), now))
         await _refuse_held(store, meant, now)
         for one in readiness.unready:
             if (one.stream, one.destination) == (meant.stream, meant.name):
@@ -165,7 +165,7 @@ async def _refuse_held(store: Store, meant: KnownDestination, now: datetime) -> 
 
 
 async def _meant(store: Store, options: Namespace, now: datetime) -> KnownDestination:
-    known = await known_destinations(store, find_rules(options, now), stream_for(options.stream))
+    known = await known_destinations(store, find_rules(options, now), stream_for(options.stream), now)
     return destination_meant(options.name, known)
 
 

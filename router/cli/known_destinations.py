@@ -1,4 +1,4 @@
-"""The destinations that a person can name: those of the rules, and those that a state was ever told of."""
+"""The destinations that a person can name: those of the rules, those that a state was ever told of, and those that are held."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from router.app.rules import Rules, load_rules, specs_of
 from router.cli.complaints import complain
 from router.cli.given import stream_for, streams_in
+from router.deliver.destination_holds import list_holds
 from router.domain.errors import BadUsage, UserError
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
@@ -58,10 +59,20 @@ def find_rules(options: Namespace, now: datetime) -> Rules | None:
         return None
 
 
-async def known_destinations(store: Store, rules: Rules | None, only: Stream | None) -> Sequence[KnownDestination]:
+async def known_destinations(
+    store: Store, rules: Rules | None, only: Stream | None, now: datetime
+) -> Sequence[KnownDestination]:
     """The destinations of a stream, or of every stream, by stream and name; raises StoreError."""
-    found: dict[tuple[Stream, str], KnownDestination] = {}
-    for stream in Stream if only is None else [only]:
+    streams = list(Stream) if only is None else [only]
+    # Who ends a hold may have no rules at hand, or others than who made it.
+    found = {
+        (Stream(hold.stream), hold.destination): KnownDestination(
+            Stream(hold.stream), hold.destination, hold.lane, None
+        )
+        for hold in await list_holds(store, now)
+        if hold.stream in streams
+    }
+    for stream in streams:
         for name, backlog in (await store.outbox.backlog(stream)).items():
             found[stream, name] = KnownDestination(stream, name, backlog.lane, None)
         book = rules.books.get(stream) if rules is not None else None

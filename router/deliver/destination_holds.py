@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -103,6 +103,12 @@ async def release_destination(
             break
     await _record(store, released, ChangeAction.RELEASED, author, reason, now)
     return released
+
+
+async def list_holds(store: Store, now: datetime) -> Sequence[DestinationHold]:
+    """The holds of every stream that are in force now; raises StoreError."""
+    documents = await store.documents.list_documents(DocumentKind.HOLD, now - SKEW)
+    return holds_in_force(read_holds(documents).holds, now)
 
 
 async def find_hold(store: Store, stream: str, destination: str) -> DestinationHold | None:

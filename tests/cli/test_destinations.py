@@ -177,6 +177,24 @@ def test_a_destination_can_be_held_where_rules_cannot_be_used_or_are_not_there(h
     assert "in no policy" in listing
 
 
+def test_what_is_held_is_listed_and_released_though_no_rules_name_it_and_nothing_was_ever_owed_there(
+    both: Both,
+) -> None:
+    """Whoever ends a hold may have no rules at hand, or newer ones: what holds a destination can always be seen and ended."""
+    both.hold(owing("one"))
+    both.say(*HOLD, "backlog", "--for", "2h", *at(NOW))
+    Path("rules").rename("elsewhere")
+    found = listed(both, *at(NOW + HOUR))["backlog"]
+    assert (found["stream"], found["lane"], found["kind"], found["owed"]) == ("cspm", "rows", None, 0)
+    assert found["held"]["author"] == "ana"
+    assert "backlog" not in listed(both, "--stream", "cwpp", *at(NOW + HOUR))
+    assert "until 2026-11-20T15:00:00Z" in both.say(*HOLD, "backlog", "--for", "2h", *at(NOW + HOUR))
+    for where in ((), ("--storage",)):
+        house_says(both, "destinations", "release", "backlog", *at(NOW + HOUR), *where)
+    assert "backlog" not in listed(both, *at(NOW + HOUR))
+    assert both.say("destinations", "release", "backlog", *at(NOW + HOUR)).startswith("backlog: is no destination")
+
+
 def test_a_run_sends_nothing_to_what_is_held_and_says_who_holds_it(house: House) -> None:
     """And the run after its release sends it, with nothing lost; whoever is not held is sent theirs."""
     house.routes(*at(NOW), house.writes("a.ndjson", ndjson(a_flat_alert(SystemAlertId="before"))))
