@@ -15,7 +15,7 @@ from router.app.clock import Clock
 from router.app.destination_readiness import Readiness
 from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
-from router.app.rules import Rules, specs_of
+from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Settings
 from router.deliver import (
     BackgroundReader,
@@ -105,7 +105,8 @@ async def dispatcher_over(
     is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
-    isolation, holds, ending = Isolation(), HoldReader(store.documents), asyncio.Event()
+    isolation, ending = Isolation(), asyncio.Event()
+    holds = HoldReader(store.documents, lanes_of(rules.books.values()))
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
         workers = {
             Pointer(stream.value, spec.lane, spec.name): Worker(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from router.app.rules import lanes_of
 from router.deliver import HoldReader
 from router.domain import legible
 from router.domain.clocks import is_possible
@@ -97,7 +98,7 @@ async def health_of(
 
     `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
     """
-    holds = HoldReader(store.documents)
+    holds = HoldReader(store.documents, lanes_of(books.values()))
     questions = [
         question
         for stream, book in books.items()

@@ -12,7 +12,7 @@ from router.destinations import discover
 from router.destinations.config import settings_in
 from router.domain.errors import BadPolicy
 from router.domain.ports.store import Store
-from router.domain.rulebook import DestinationSpec, Floor, Rulebook
+from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
@@ -86,6 +86,11 @@ def reader_over(rules: Rules, only: Stream | None) -> MessageReader:
 def specs_of(book: Rulebook) -> list[DestinationSpec]:
     """Every destination of a stream, the record's second home among them."""
     return [*book.destinations.values(), *([book.record] if book.record is not None else [])]
+
+
+def lanes_of(books: Iterable[Rulebook]) -> dict[tuple[str, str], Lane]:
+    """The lane of every destination of some streams, by stream and name."""
+    return {(book.stream.value, spec.name): spec.lane for book in books for spec in specs_of(book)}
 
 
 def secret_names_of(books: Iterable[Rulebook]) -> set[str]:

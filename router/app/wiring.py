@@ -14,7 +14,7 @@ from router.app.connections import namespace_for, storage_for
 from router.app.delivery import SHARE, senders_over
 from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
-from router.app.rules import Rules, intake_over, load_rules_of_hubs, specs_of
+from router.app.rules import Rules, intake_over, lanes_of, load_rules_of_hubs, specs_of
 from router.app.settings import Settings
 from router.deliver import HoldReader, Isolation, Worker
 from router.telemetry import Telemetry
@@ -57,7 +57,7 @@ async def service_over(
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
         process, isolation, lock = uuid4().hex, Isolation(), SharedExclusiveLock()
-        holds = HoldReader(store.documents)
+        holds = HoldReader(store.documents, lanes_of(rules.books.values()))
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()

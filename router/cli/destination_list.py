@@ -84,8 +84,8 @@ def show(options: Namespace) -> int:
 async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationStatus]:
     rules = find_rules(options, now)
     async with store_in(options) as store:
-        outbox, holds = store.outbox, HoldReader(store.documents)
         known = await known_destinations(store, rules, stream_for(options.stream), now)
+        outbox, holds = store.outbox, HoldReader(store.documents, {(one.stream, one.name): one.lane for one in known})
         streams = sorted({one.stream for one in known})
         backlogs = {stream: await outbox.backlog(stream) for stream in streams}
         pauses = {stream: await outbox.pauses(stream) for stream in streams}

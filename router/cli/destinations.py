@@ -160,7 +160,7 @@ def _print_nothing_to_ask_with(meant: KnownDestination) -> int:
 
 async def _refuse_held(store: Store, meant: KnownDestination, now: datetime) -> None:
     known = await find_hold(store, meant.stream, meant.name)
-    if known is not None and known.is_in_force(now):
+    if known is not None and known.in_lane(meant.lane).is_in_force(now):
         raise BadUsage(f"{meant.name}: is {words_of_hold(known)}; release it first")
 
 

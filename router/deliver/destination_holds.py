@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
@@ -23,6 +24,7 @@ from router.domain.destination_holds import (
 from router.domain.documents import DocumentKind
 from router.domain.ledger import Version
 from router.domain.ports.store import Documents, Store
+from router.domain.rulebook import Lane
 
 FRESH = timedelta(seconds=15)
 """How long what was read about holds is trusted: a hold is obeyed within that, and a conversation that is under way."""
@@ -31,11 +33,19 @@ FRESH = timedelta(seconds=15)
 class HoldReader:
     """The holds that are in force, read at most every 15 seconds whoever asks; raises StoreError.
 
-    `ticks` counts seconds, whatever the clock says: a time to deliver at may stand still.
+    `lanes` are those in which destinations are delivered to now, by stream and name: they bound a hold, whatever who made it
+    knew. `ticks` counts seconds, whatever the clock says: a time to deliver at may stand still.
     """
 
-    def __init__(self, documents: Documents, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        lanes: Mapping[tuple[str, str], Lane] = MappingProxyType({}),
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._documents = documents
+        self._lanes = lanes
         self._ticks = ticks
         self._read_at: datetime | None = None
         self._ticked = 0.0
@@ -49,9 +59,12 @@ class HoldReader:
                 if not self._is_fresh(now):
                     ticked = self._ticks()
                     documents = await self._documents.list_documents(DocumentKind.HOLD, now - SKEW)
-                    self._holds = tuple(read_holds(documents).holds)
+                    self._holds = tuple(map(self._bounded, read_holds(documents).holds))
                     self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
+
+    def _bounded(self, hold: DestinationHold) -> DestinationHold:
+        return hold.in_lane(self._lanes.get((hold.stream, hold.destination), hold.lane))
 
     def _is_fresh(self, now: datetime) -> bool:
         """Whether it was read a while ago at most, and by no clock that was set back since."""

@@ -69,6 +69,12 @@ class DestinationHold:
         """Until when it can be extended."""
         return self.since + LONGEST_HOLD[self.lane]
 
+    def in_lane(self, lane: Lane) -> DestinationHold:
+        """The same for a destination that is in some lane now, which may be another one than when it was held."""
+        if lane is self.lane or self.until > self.latest_end:
+            return self
+        return replace(self, lane=lane, until=min(self.until, self.since + LONGEST_HOLD[lane]))
+
     def is_possible(self, now: datetime) -> bool:
         """Whether clocks that are right can have set its times: it has begun, and lasts no longer than it may."""
         return is_possible(self.since, now) and self.since <= self.until <= self.latest_end
@@ -90,12 +96,13 @@ def hold_after(
 ) -> tuple[DestinationHold, DestinationHold | None]:
     """The hold that a wish makes, which begins now, and the one that it extends; None where it extends none.
 
-    `known` is the last hold of the same destination. Raises BadUsage where it would end later than it may, or at no later
-    instant than it begins.
+    `known` is the last hold of the same destination, which may have been in another lane then. Raises BadUsage where it would
+    end later than it may, or at no later instant than it begins.
     """
     where = f"{wanted.destination}: cannot be held"
     if wanted.until <= now:
         raise BadUsage(f"{where} until {written(wanted.until)}, which is over; name a time to come with --for")
+    known = known.in_lane(wanted.lane) if known is not None else None
     extended = known if known is not None and _counts_on(known, now) else None
     hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
     if hold.until > hold.latest_end:

@@ -96,6 +96,18 @@ def test_a_hold_ends_when_it_says(engine: Engine) -> None:
     assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
 
 
+def test_a_pager_that_was_held_as_a_ticket_queue_is_held_for_four_hours(engine: Engine) -> None:
+    """The lane counts in which it is delivered to now: the rules may have changed since, or were others where it was held."""
+    engine.owe("k0", lane=Lane.PAGE)
+    engine.holds = HoldReader(engine.store.documents, {("cwpp", TICKETS): Lane.PAGE})
+    worker, pointers = engine.worker(Scripted(sent), lane=Lane.PAGE), engine.pointers(Lane.PAGE)
+    engine.run(hold(engine.store, NOW, hours=48, lane=Lane.TICKET))
+    engine.clock.now = NOW + 4 * HOUR - timedelta(microseconds=1)
+    assert engine.deliver(worker, *pointers) == []
+    engine.clock.now = NOW + 4 * HOUR
+    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
+
+
 def test_a_hold_keeps_no_other_destination_from_being_asked(engine: Engine) -> None:
     """Of either stream: it names both."""
     engine.owe("k0", destination="oncall")
@@ -155,7 +167,7 @@ def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: E
     """All workers of a process ask one reader; where the clock was set back or stands still, they look again as well."""
     documents = Counted(engine.store.documents)
     passed = 0.0
-    reader = HoldReader(cast(Documents, documents), lambda: passed)
+    reader = HoldReader(cast(Documents, documents), ticks=lambda: passed)
 
     async def asked(now: datetime) -> int:
         before = documents.listed

@@ -92,6 +92,19 @@ def test_a_hold_that_a_wrong_clock_made_holds_nothing() -> None:
     assert hold_after(later, a_hold(), NOW) == (a_hold(), None)
 
 
+def test_a_hold_lasts_no_longer_than_the_lane_allows_that_its_destination_has_now() -> None:
+    """Whoever made it knew another lane, or the rules changed since; one that cannot be is none in any lane."""
+    hold = a_hold(lane=Lane.TICKET, lasts=48 * HOUR)
+    assert hold.in_lane(Lane.PAGE) == a_hold(lasts=4 * HOUR)
+    assert hold.in_lane(Lane.TICKET) == hold
+    assert a_hold().in_lane(Lane.ROWS) == a_hold(lane=Lane.ROWS)
+    assert not a_hold(lane=Lane.TICKET, lasts=48 * HOUR + INSTANT).in_lane(Lane.PAGE).is_in_force(NOW)
+    soon, later = NOW + 5 * HOUR - INSTANT, NOW + 5 * HOUR
+    with pytest.raises(BadUsage, match="again from 2026-11-24T17:00:00Z on"):
+        hold_after(hold, a_hold(since=soon), soon)
+    assert hold_after(hold, a_hold(since=later), later) == (a_hold(since=later), None)
+
+
 @pytest.mark.parametrize("is_released", [False, True])
 def test_a_hold_less_than_an_hour_after_the_last_one_extends_it(is_released: bool) -> None:
     """An hour after it, it is another one."""
