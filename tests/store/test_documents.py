@@ -8,6 +8,7 @@ import pytest
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
+from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import DAY, run
 
@@ -24,6 +25,17 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
     assert [one.body for one in run(store.documents.list_documents(DocumentKind.SILENCE))] == [SILENCE.body]
     assert run(store.documents.find_document(DocumentKind.SILENCE, "s-2")) is None
     assert run(store.documents.list_documents(DocumentKind.FACT)) == []
+
+
+def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: SqliteStore) -> None:
+    """Workers ask every few seconds, and what ended is kept for 400 days. As SQLite plans it without statistics."""
+    asked: list[str] = []
+    with sqlite._connection.reading() as db:
+        db.set_trace_callback(asked.append)
+        run(sqlite.documents.list_documents(DocumentKind.HOLD, NOW))
+        db.set_trace_callback(None)
+        (plan, *_) = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
+    assert plan == "SEARCH documents USING INDEX dated (kind=? AND at>?)"
 
 
 def test_of_two_who_write_over_the_same_version_one_wins(store: Store, twin: Store) -> None:

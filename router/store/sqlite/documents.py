@@ -41,7 +41,8 @@ class SqliteDocuments:
         """All documents of a kind, or those whose instant is not before another, by their ids."""
         if since is None:
             return self._read("kind=? ORDER BY id", kind)
-        return self._read("kind=? AND at>=? ORDER BY id", kind, micros(since))
+        # The plus keeps SQLite from walking all of the kind in the order of their ids, instead of the index on instants.
+        return self._read("kind=? AND at>=? ORDER BY +id", kind, micros(since))
 
     async def remove_document(self, document: StoredDocument) -> bool:
         """Removes a document if its stored version is still `version`; False if it is not."""
