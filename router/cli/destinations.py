@@ -16,12 +16,14 @@ from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.known_destinations import RULES, KnownDestination, destination_meant, find_rules, known_destinations
 from router.cli.opened_state import store_in, store_to_change
 from router.cli.printing import print_json, print_lines
+from router.cli.stopping import Stop
 from router.deliver.credentials import FRESH
 from router.deliver.destination_holds import MadeHold, find_hold, hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.destination_holds import DestinationHold, words_of_hold, written
 from router.domain.errors import BadSetting, BadUsage
 from router.domain.ports.store import Store
+from router.store.sqlite import SqliteStore
 
 REFUSED = 1
 """The exit code where a destination that was probed did not take what it was asked with."""
@@ -104,7 +106,10 @@ async def _release(options: Namespace, author: str, reason: str, now: datetime) 
 
 
 def probe(options: Namespace) -> int:
-    """Asks a destination now with one delivery that it is owed, also where it is paused."""
+    """Asks a destination now with one delivery that it is owed, also where it is paused.
+
+    Raises Interrupted where a signal came meanwhile; what the destination answered is written down before that.
+    """
     return asyncio.run(_probe_in_storage(options) if options.storage else _probe_in_file(options))
 
 
@@ -136,12 +141,19 @@ async def _probe_in_file(options: Namespace) -> int:
                 raise BadSetting(f"{meant.name}: cannot be asked: {one.why}")
         if meant.kind is None:
             raise BadUsage(f"{meant.name}: is named by no policy of {options.rules or RULES}, so nobody can ask it")
-        settled = await try_destination(store, rules, readiness, settings, clock, meant.stream, meant.name)
+        if isinstance(store, SqliteStore):
+            # The state is this process's alone: what a run or a probe that was killed had claimed is owed.
+            await store.outbox.release_claims()
+        with Stop.heeded() as stop:
+            settled = await try_destination(store, rules, readiness, settings, clock, meant.stream, meant.name)
         pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
     if settled is None:
         return _print_nothing_to_ask_with(meant)
     paused = f"; it is paused since {written(pause.since)}, probed next at {written(pause.probe)}" if pause else ""
-    print_lines([f"{meant}: {_answer_in(settled)}{paused}"])
+    answer = f"{meant}: {_answer_in(settled)}{paused}"
+    if stop.is_asked:
+        raise stop.said(answer)
+    print_lines([answer])
     return 0 if settled.state is DeliveryState.SENT else REFUSED
 
 
