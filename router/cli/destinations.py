@@ -115,9 +115,13 @@ def probe(options: Namespace) -> int:
 
 async def _probe_in_storage(options: Namespace) -> int:
     now = clock_for(options.now)()
+    rules = find_rules(options, now)
     async with store_in(options) as store:
-        meant = await _meant(store, options, now)
+        meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream), now))
         await _refuse_held(store, meant, now)
+        # Without rules nobody can say here.
+        if rules is not None and meant.stream in rules.books:
+            _refuse_unnamed(meant, options)
         pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
         if not await store.outbox.bring_forward(meant.stream, meant.name, now + _SEEN, now):
             return _print_nothing_to_ask_with(meant)
@@ -139,8 +143,7 @@ async def _probe_in_file(options: Namespace) -> int:
         for one in readiness.unready:
             if (one.stream, one.destination) == (meant.stream, meant.name):
                 raise BadSetting(f"{meant.name}: cannot be asked: {one.why}")
-        if meant.kind is None:
-            raise BadUsage(f"{meant.name}: is named by no policy of {options.rules or RULES}, so nobody can ask it")
+        _refuse_unnamed(meant, options)
         if isinstance(store, SqliteStore):
             # The state is this process's alone: what a run or a probe that was killed had claimed is owed.
             await store.outbox.release_claims()
@@ -174,6 +177,11 @@ async def _refuse_held(store: Store, meant: KnownDestination, now: datetime) -> 
     known = await find_hold(store, meant.stream, meant.name)
     if known is not None and known.in_lane(meant.lane).is_in_force(now):
         raise BadUsage(f"{meant.name}: is {words_of_hold(known)}; release it first")
+
+
+def _refuse_unnamed(meant: KnownDestination, options: Namespace) -> None:
+    if meant.kind is None:
+        raise BadUsage(f"{meant.name}: is named by no policy of {options.rules or RULES}, so nobody can ask it")
 
 
 async def _meant(store: Store, options: Namespace, now: datetime) -> KnownDestination:

@@ -298,5 +298,10 @@ def test_a_probe_in_storage_has_whoever_serves_it_ask_a_paused_destination_withi
     probe, due = asyncio.run(looked())
     assert probe == NOW
     assert due <= NOW + FRESH
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    policy.write_text((named := policy.read_text()).replace("people", "folk"))
+    unnamed = house.says("destinations", "probe", "people", "--storage", *at(NOW))
+    assert unnamed.complaint == "people: is named by no policy of rules, so nobody can ask it"
+    policy.write_text(named)
     none = house.says("destinations", "probe", "backlog", "--storage", *at(NOW))
     assert none.out == "cspm backlog: is owed nothing that waits, so there is nothing to ask it with\n"
