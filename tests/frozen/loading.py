@@ -6,15 +6,14 @@ import base64
 import json
 import shutil
 import zlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.store import CONTAINER, TABLES
+from router.store.azure.tables import Step, Table
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 
@@ -97,13 +96,9 @@ async def open_azure(commit: str, address: Address) -> AzureStore:
     store = AzureStore(account, clock=lambda: NOW)
     await store.prepare()
     for name in TABLES:
-        partitions: dict[str, list[Mapping[str, Json]]] = defaultdict(list)
-        for row in state.rows(name):
-            partitions[row["PartitionKey"]].append({column: _stored(value) for column, value in row.items()})
-        table = account.tables.get_table_client(name)
-        for rows in partitions.values():
-            for some in batched(rows, 100, strict=False):
-                await table.submit_transaction([("create", row) for row in some])
+        rows = [{column: _stored(value) for column, value in row.items()} for row in state.rows(name)]
+        table = Table(account.tables.get_table_client(name))
+        assert None not in await table.write([(Step("create", row),) for row in rows])
     for one in state.rows("queues"):
         await account.queues.get_queue_client(one["queue"]).send_message(one["message"], time_to_live=-1)
     for one in state.rows("blobs"):

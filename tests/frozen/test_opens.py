@@ -44,7 +44,7 @@ MAKER = "130a07bafe7f9d6bf2d46beab5459888"
 LANES = {"cwpp": (Lane.PAGE, Lane.TICKET, Lane.ROWS), "cspm": (Lane.TICKET, Lane.ROWS)}
 
 
-@pytest.fixture(params=COMMITS)
+@pytest.fixture(scope="module", params=COMMITS)
 def state(request: pytest.FixtureRequest) -> Frozen:
     """What a commit left."""
     return frozen(request.param)
@@ -67,6 +67,19 @@ def store(request: pytest.FixtureRequest, state: Frozen, tmp_path: Path) -> Iter
     sqlite = open_sqlite(state.directory.name, tmp_path)
     yield sqlite
     run(sqlite.close())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "azure"])
+def unchanged(
+    request: pytest.FixtureRequest, state: Frozen, azurite: Azurite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """It in each store, for all that only look."""
+    if request.param == "azure":
+        store: Store = run(open_azure(state.directory.name, Address(connection_string=azurite.new_account())))
+    else:
+        store = open_sqlite(state.directory.name, tmp_path_factory.mktemp("unchanged"))
+    yield store
+    run(store.close())
 
 
 def check(state: Frozen, name: str, found: Json) -> None:
@@ -102,20 +115,20 @@ async def open_deliveries(store: Store) -> int:
     return sum(number for one in counts for (_, state), number in one.items() if state in is_open)
 
 
-def test_the_life_of_each_signal_is_told(store: Store, state: Frozen) -> None:
+def test_the_life_of_each_signal_is_told(unchanged: Store, state: Frozen) -> None:
     """Whatever its row, its decisions and its deliveries lack: nothing of it is asked anew."""
     for row in state.rows("ledger"):
         meant = Meant(row["RowKey"], row["stream"])
-        life = run(read_life(store, meant, NOW))
+        life = run(read_life(unchanged, meant, NOW))
         assert paging_answer(life, NOW).words
         assert document_of(life, meant, NOW)["now"] is not None
 
 
-def test_each_signal_is_found_by_its_id(store: Store, state: Frozen) -> None:
+def test_each_signal_is_found_by_its_id(unchanged: Store, state: Frozen) -> None:
     """Also in an account where no look-up leads to what an older program put on record."""
     for entry in map(state.body, (row["body"] for row in state.rows("record"))):
         if entry["id"]:
-            found = {one.key for one in run(find_meant(store, entry["id"].upper(), None)).signals}
+            found = {one.key for one in run(find_meant(unchanged, entry["id"].upper(), None)).signals}
             assert signal_key(entry["stream"], entry["kind"], entry["id"]) in found
 
 
@@ -138,11 +151,11 @@ def test_a_directory_is_carried_forward_after_a_copy(state: Frozen, tmp_path: Pa
     assert rows_in(tmp_path / "state" / f"{DB}.v3") == rows_in(left)
 
 
-def test_everything_that_was_kept_is_read(store: Store, state: Frozen) -> None:
+def test_everything_that_was_kept_is_read(unchanged: Store, state: Frozen) -> None:
     """Rows, deliveries, letters, groups, the record, the quarantine and the journal; nothing is set aside."""
-    before = run(quarantined(store))
-    check(state, "answers", run(ask_everything(store, state)))
-    assert run(quarantined(store)) == before
+    before = run(quarantined(unchanged))
+    check(state, "answers", run(ask_everything(unchanged, state)))
+    assert run(quarantined(unchanged)) == before
 
 
 def test_what_was_owed_is_sent_once_and_in_turn(store: Store, state: Frozen) -> None:
