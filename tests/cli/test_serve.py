@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shutil
 import signal
 import socket
-import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
 from router.store.azure.outbox.sweeping import GRACE
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.cli.serving import COMMAND, Received, serving
+from tests.cli.serving import Received, serving
 from tests.parse.messages import (
     a_common_alert,
     a_compliance_assessment,
@@ -42,8 +43,7 @@ from tests.secrecy import found_in, secrets_in
 from tests.stack.accounting import sweep_later
 from tests.stack.azurite import Azurite
 from tests.stack.gate import Seen, gated
-from tests.stack.stack import ROOT, Stack, stack_running
-from tests.waiting import PATIENCE
+from tests.stack.stack import Stack, stack_running
 
 EVERY_KIND: dict[str, list[object]] = {
     "cwpp": [
@@ -68,8 +68,8 @@ EVERY_KIND: dict[str, list[object]] = {
 }
 
 
-type Ended = Callable[[dict[str, str]], tuple[int, str]]
-"""The exit code of a serve under further settings, and what it said."""
+type Ended = Callable[..., tuple[int, str]]
+"""The exit code of a serve under further settings, or with other rules, and what it said."""
 
 FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lower()
 
@@ -92,10 +92,10 @@ def unserved(azurite: Azurite) -> Iterator[Stack]:
 def said_here(unserved: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ended]:
     """What becomes of a serve that ends by itself, in this process: a process of its own takes a second to start."""
 
-    def ended_here(settings: dict[str, str]) -> tuple[int, str]:
-        for name, value in (unserved.environment | settings).items():
+    def ended_here(settings: Mapping[str, str], rules: Path = unserved.rules) -> tuple[int, str]:
+        for name, value in {**unserved.environment, **settings}.items():
             monkeypatch.setenv(name, value)
-        code = main(["serve", "--rules", str(unserved.rules)])
+        code = main(["serve", "--rules", str(rules)])
         return code, capsys.readouterr().err
 
     root, router = logging.getLogger(), logging.getLogger("router")
@@ -354,14 +354,15 @@ def test_what_keeps_it_from_starting_is_named(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:azure.data.tables")
-def test_state_of_a_newer_version_keeps_it_from_starting(stack: Stack) -> None:
+def test_state_of_a_newer_version_keeps_it_from_starting(azurite: Azurite, said_here: Ended) -> None:
     """One line that names the setting and both versions, and says what to do; nothing is made there."""
-    with TableServiceClient.from_connection_string(stack.storage) as tables:
+    storage = azurite.new_account()
+    with TableServiceClient.from_connection_string(storage) as tables:
         journal = tables.create_table("journal")
         journal.create_entity({"PartitionKey": "state", "RowKey": "version", "version": 99, "oldest": 98})
-        said = ended(stack, {})
-        (line,) = said.stderr.splitlines()
-        assert (said.returncode, [one.name for one in tables.list_tables()]) == (2, ["journal"])
+        code, said = said_here({"AzureWebJobsStorage": storage})
+        (line,) = said.splitlines()
+        assert (code, [one.name for one in tables.list_tables()]) == (2, ["journal"])
     assert line.startswith(
         "AzureWebJobsStorage: the account that it names cannot be used: storage, journal: holds state of"
     )
@@ -369,13 +370,15 @@ def test_state_of_a_newer_version_keeps_it_from_starting(stack: Stack) -> None:
     assert "deploy the newer program again" in line
 
 
-def test_a_policy_with_problems_keeps_it_from_starting(stack: Stack) -> None:
+def test_a_policy_with_problems_keeps_it_from_starting(unserved: Stack, said_here: Ended, tmp_path: Path) -> None:
     """Each problem has a line, with file and place."""
-    stack.write_policy("cspm", "stream: cspm\nfloor: {{default: Middling}}\n")
-    said = ended(stack, {})
-    assert said.returncode == 2
-    assert said.stderr.splitlines()
-    assert all(line.startswith(f"{stack.rules}/cspm/policy.yaml:") for line in said.stderr.splitlines())
+    rules = tmp_path / "rules"
+    shutil.copytree(unserved.rules, rules)
+    (rules / "cspm" / "policy.yaml").write_text("stream: cspm\nfloor: {default: Middling}\n")
+    code, said = said_here({}, rules)
+    assert code == 2
+    assert said.splitlines()
+    assert all(line.startswith(f"{rules}/cspm/policy.yaml:") for line in said.splitlines())
 
 
 def test_rows_that_nobody_can_read_end_no_loop(stack: Stack) -> None:
@@ -391,20 +394,15 @@ def test_rows_that_nobody_can_read_end_no_loop(stack: Stack) -> None:
         assert serve.stop() == 0
 
 
-def test_it_is_explained() -> None:
+def test_it_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """--help says what it does and takes."""
-    said = subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "--rules DIR" in said.stdout
-    assert "until told to stop" in said.stdout
+    with pytest.raises(SystemExit, match="0"):
+        main(["serve", "--help"])
+    said = capsys.readouterr().out
+    assert "--rules DIR" in said
+    assert "until told to stop" in said
 
 
 def rows_in(stack: Stack, table: str) -> list[dict[str, Any]]:
     """The rows in one table of the SOC's."""
     return list(stack.soc.logs.rows[f"Custom-{table}"])
-
-
-def ended(stack: Stack, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """What became of a serve that ends by itself."""
-    environment = stack.environment | settings
-    command = [*COMMAND, "--rules", str(stack.rules)]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
