@@ -75,8 +75,8 @@ CONSTRUCTED = {
 }
 """Messages of kinds that the demo has none of."""
 
-OWN = ("source", "rulebook")
-"""What a decision says of where its message came from, and under which rules."""
+OWN = ("source", "rulebook", "at")
+"""What a decision says of where its message came from, under which rules, and when it was made."""
 
 
 type Decision = dict[str, Any]
