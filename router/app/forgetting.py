@@ -12,7 +12,7 @@ from router.domain.ports.ingest import Journal
 from router.domain.ports.store import Documents
 from router.domain.retention import ClockWitness, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
-from router.domain.silence_documents import find_silence_in
+from router.domain.silence_documents import read_silences
 
 TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
 """The names under which the journal keeps what is known of the clocks."""
@@ -44,5 +44,5 @@ def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
 
 async def silences_known(documents: Documents) -> frozenset[Rule]:
     """The silences that the state still has, which are rules that are there; raises StoreError."""
-    found = map(find_silence_in, await documents.list_documents(DocumentKind.SILENCE))
-    return frozenset(rule_of(one.stream, one.name) for one in found if one is not None)
+    found = read_silences(await documents.list_documents(DocumentKind.SILENCE)).silences
+    return frozenset(rule_of(one.stream, one.name) for one in found)

@@ -56,7 +56,7 @@ from router.domain.rule_events import (
 )
 from router.domain.rulebook import Rulebook
 from router.domain.silence_bounds import MONTH
-from router.domain.silence_documents import find_silence_in
+from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
 
@@ -139,8 +139,7 @@ class RuleWatch:
         """The silences of the stream that are not long over, by their names, and all that happened lately."""
         documents = self._store.documents
         stored = await documents.list_documents(DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
-        found = [one for document in stored if (one := find_silence_in(document)) is not None]
-        silences = {one.name: one for one in found if one.stream == self._stream}
+        silences = {one.name: one for one in read_silences(stored).silences if one.stream == self._stream}
         holds, _ = read_holds(await documents.list_documents(DocumentKind.HOLD, now - LOOKBACK))
         changes, _ = read_changes(await documents.list_documents(DocumentKind.CHANGE, now - timedelta(days=2)))
         events = [

@@ -20,13 +20,13 @@ from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import find_shadow_rule, shadow_name
-from router.domain.known_rules import known_rules_in
 from router.domain.ports.store import Store
 from router.domain.rule_lives import HolderKind, RuleLife, by_end, kind_of
 from router.domain.signals import Stream
-from router.domain.silence_documents import find_silence_in
+from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
+from router.ingest.rule_register import read_known_rules
 from router.rulebook import load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
@@ -108,18 +108,16 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
         hits |= {(stream, name): one for name, one in (await store.record.read_hits(stream)).items()}
         counts = await store.ledger.held_counts(stream)
         held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}
-        if seen := await store.documents.find_document(DocumentKind.RULES, stream):
-            rules = known_rules_in(seen.body)
-            since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}
+        rules = await read_known_rules(store.documents, stream)
+        since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}
         if not counts.is_whole:
             remarks.append(
                 f"{stream}: too many signals are held to count them all; what a rule holds is at least so many"
             )
-    documents = await store.documents.list_documents(DocumentKind.SILENCE)
-    silences = [silence for one in documents if (silence := find_silence_in(one)) is not None]
-    if unread := len(documents) - len(silences):
-        several = "silences cannot be read, and hold" if unread > 1 else "silence cannot be read, and holds"
-        remarks.append(f"{unread} {several} nothing")
+    silences, undecodable = read_silences(await store.documents.list_documents(DocumentKind.SILENCE))
+    if undecodable:
+        several = "silences cannot be read, and hold" if undecodable > 1 else "silence cannot be read, and holds"
+        remarks.append(f"{undecodable} {several} nothing")
     return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks)
 
 

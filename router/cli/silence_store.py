@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
 
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
 from router.domain.ports.store import Documents
-from router.domain.silence_documents import document_of, find_silence_in
+from router.domain.silence_documents import ReadSilences, document_of_silence, find_silence_in, read_silences
 from router.domain.silences import Silence
 
 _TRIES = 20
@@ -22,34 +21,20 @@ _DIGITS = 6
 """Digits of an id; more where another silence has those already."""
 
 
-class ReadSilences(NamedTuple):
-    """The silences of a store.
-
-    Attributes:
-        silences: those that can be read, by their ids.
-        unreadable: how many cannot; they hold nothing.
-    """
-
-    silences: Sequence[Silence]
-    unreadable: int
-
-
-async def read_silences(documents: Documents, since: datetime | None) -> ReadSilences:
-    """The silences that did not end before an instant; all without one. Raises StoreError."""
-    found = await documents.list_documents(DocumentKind.SILENCE, since)
-    silences = [silence for one in found if (silence := find_silence_in(one)) is not None]
-    return ReadSilences(silences, len(found) - len(silences))
+async def stored_silences(documents: Documents, since: datetime | None) -> ReadSilences:
+    """The silences that did not end before an instant, by their ids; all without one. Raises StoreError."""
+    return read_silences(await documents.list_documents(DocumentKind.SILENCE, since))
 
 
 async def add_silence(documents: Documents, draft: Silence) -> Silence:
     """Stores a silence under an id of its own, and who made it; returns it with its id. Raises StoreError."""
-    digest = sha256(document_of(draft).body).hexdigest()
+    digest = sha256(document_of_silence(draft).body).hexdigest()
     for length in range(_DIGITS, len(digest)):
         silence = replace(draft, id=digest[:length])
         if await documents.find_document(DocumentKind.SILENCE, silence.id) is not None:
             continue
         change = _change(ChangeAction.ADDED, silence, draft.made, draft.author, draft.reason)
-        if await _store_both(documents, document_of(silence), change):
+        if await _store_both(documents, document_of_silence(silence), change):
             return silence
     raise StoreError("no id is left for a silence")
 
@@ -72,7 +57,7 @@ async def change_silence(
             raise BadUsage(f"{id}: is no silence that can be read; see alert-router silences list")
         changed = change(silence)
         entry = _change(action, changed, now, author, changed.reason)
-        if await _store_both(documents, document_of(changed, document.version), entry):
+        if await _store_both(documents, document_of_silence(changed, document.version), entry):
             return changed
     raise StoreError(f"silence {id}: others change it all the time; try again")
 

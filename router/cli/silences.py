@@ -15,7 +15,7 @@ from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.cli.silence_documents import document_for, state_of
-from router.cli.silence_store import ReadSilences, change_silence, read_silences
+from router.cli.silence_store import change_silence, stored_silences
 from router.cli.silence_times import both_times, iso, refuse_overrun
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
@@ -25,6 +25,7 @@ from router.domain.holders import find_silence_id
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
+from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 
@@ -53,7 +54,7 @@ class ListedSilence:
 def list_them(options: Namespace) -> int:
     """Prints the silences that are not over, or with `--expired` the others, the soonest end first."""
     now = clock_for(options.now)()
-    listed, unreadable = asyncio.run(_listed(options, now))
+    listed, undecodable = asyncio.run(_listed(options, now))
     if options.format == "json":
         print_json([document_of_listed(one, now) for one in listed])
     elif listed:
@@ -64,9 +65,9 @@ def list_them(options: Namespace) -> int:
         print_table(screen(), table_of(heads, [_row(one, now) for one in listed], numbers=(5, 7, 8)), indent=0)
     else:
         screen().print("no silence has ended" if options.expired else "nothing is silenced")
-    if unreadable and options.format == "text":
-        silences = "silence" if unreadable == 1 else "silences"
-        screen().print(f"\n{unreadable} {silences} cannot be read; what cannot be read holds nothing")
+    if undecodable and options.format == "text":
+        silences = "silence" if undecodable == 1 else "silences"
+        screen().print(f"\n{undecodable} {silences} cannot be read; what cannot be read holds nothing")
     return 0
 
 
@@ -101,10 +102,10 @@ def _print_changed(silence: Silence, now: datetime, format: str) -> None:
 
 async def _listed(options: Namespace, now: datetime) -> tuple[list[ListedSilence], int]:
     async with store_in(options) as store:
-        known = await read_silences(store.documents, None if options.expired else needed_since(BOUNDS, now))
+        known = await stored_silences(store.documents, None if options.expired else needed_since(BOUNDS, now))
         wanted = [one for one in known.silences if (state_of(one, now) == "over") is options.expired]
         listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
-    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.unreadable
+    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable
 
 
 async def _of_stream(
@@ -133,7 +134,7 @@ async def _extend(options: Namespace, now: datetime) -> Silence:
     author = author_given(options.author).name
     bounds = _bounds_in(options, now)
     async with store_in(options) as store:
-        known = (await read_silences(store.documents, None)).silences
+        known = (await stored_silences(store.documents, None)).silences
         id = _id_meant(options.id, known)
 
         def extended(silence: Silence) -> Silence:
@@ -152,13 +153,13 @@ async def _extend(options: Namespace, now: datetime) -> Silence:
 async def _end(options: Namespace, now: datetime) -> tuple[Silence, bool]:
     author = author_given(options.author).name
     async with store_in(options) as store:
-        known = (await read_silences(store.documents, None)).silences
+        known = (await stored_silences(store.documents, None)).silences
         id = _id_meant(options.id, known)
         (silence,) = (one for one in known if one.id == id)
         if silence.end <= now:
             return silence, True
         ended = await change_silence(
-            store.documents, id, ChangeAction.RELEASED, author, now, lambda one: replace(one, ended=min(now, one.end))
+            store.documents, id, ChangeAction.ENDED, author, now, lambda one: replace(one, ended=min(now, one.end))
         )
         return ended, False
 

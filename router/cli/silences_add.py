@@ -19,7 +19,7 @@ from router.cli.printing import plain, print_json
 from router.cli.screen import screen
 from router.cli.silence_documents import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
-from router.cli.silence_store import ReadSilences, add_silence, read_silences
+from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, iso, refuse_overrun
 from router.decide.silence_matcher import SilenceMatcher
 from router.destinations import discover
@@ -28,6 +28,7 @@ from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
+from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
@@ -62,7 +63,7 @@ def add(options: Namespace) -> int:
 async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime) -> int:
     shown = screen()
     async with store_in(options) as store:
-        known = await read_silences(store.documents, needed_since(book.silences, now))
+        known = await stored_silences(store.documents, needed_since(book.silences, now))
         others = [one for one in known.silences if one.stream == draft.stream]
         draft = with_first(draft, others)
         option = "--for" if options.duration is not None else "--until"
@@ -106,8 +107,8 @@ def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadSilences, share: 
         yield f"{bounds.refuse.label} and worse, and what is of unknown severity, is told all the same: so says the policy"
     if draft.first < draft.begins:
         yield f"it goes on with what was silenced since {both_times(draft.first)}"
-    if known.unreadable:
-        yield f"{known.unreadable} silences cannot be read; they hold nothing, and were not counted"
+    if known.undecodable:
+        yield f"{known.undecodable} silences cannot be read; they hold nothing, and were not counted"
     yield f"all of this was silenced for {share:.0%} of the last 30 days"
 
 

@@ -192,5 +192,5 @@ def _hold_in(fields: BodyFields) -> DestinationHold:
         reason=fields.text("reason"),
         since=fields.instant("since"),
         until=fields.instant("until"),
-        released=fields.optional_instant("released"),
+        released=fields.optional("released", fields.instant),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 
@@ -13,35 +13,103 @@ class BodyFields:
     def __init__(self, fields: Mapping[str, object]) -> None:
         self._fields = fields
 
+    def __iter__(self) -> Iterator[str]:
+        """The names of the fields."""
+        return iter(self._fields)
+
     def text(self, name: str) -> str:
         """A text."""
+        return _text(self._fields.get(name))
+
+    def number(self, name: str) -> int:
+        """A whole number."""
+        return _number(self._fields.get(name))
+
+    def flag(self, name: str) -> bool:
+        """Whether something is so."""
         value = self._fields.get(name)
-        if not isinstance(value, str):
+        if not isinstance(value, bool):
             raise TypeError(name)
         return value
 
     def instant(self, name: str) -> datetime:
         """An instant, in UTC."""
-        instant = datetime.fromisoformat(self.text(name))
-        if instant.tzinfo is None:
-            raise ValueError(name)
-        return instant.astimezone(UTC)
+        return instant_in(self.text(name))
 
-    def optional_instant(self, name: str) -> datetime | None:
-        """An instant, in UTC; None where there is none."""
-        return self.instant(name) if self._fields.get(name) is not None else None
+    def fields(self, name: str) -> BodyFields:
+        """Fields within a field."""
+        return BodyFields(_mapping(self._fields.get(name)))
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts."""
+        return list(map(_text, self._list(name)))
+
+    def numbers(self, name: str) -> list[int]:
+        """A list of whole numbers."""
+        return list(map(_number, self._list(name)))
+
+    def each(self, name: str) -> list[BodyFields]:
+        """A list of things that have fields."""
+        return [BodyFields(_mapping(one)) for one in self._list(name)]
+
+    def groups(self, name: str) -> list[list[BodyFields]]:
+        """A list of lists of things that have fields."""
+        return [[BodyFields(_mapping(one)) for one in _listed(some)] for some in self._list(name)]
+
+    def optional[T](self, name: str, read: Callable[[str], T]) -> T | None:
+        """What one of the look-ups above finds, such as `fields.text`; None where there is nothing."""
+        return read(name) if self._fields.get(name) is not None else None
+
+    def _list(self, name: str) -> list[object]:
+        return _listed(self._fields.get(name))
 
 
-def body_of(fields: Mapping[str, str | datetime | None]) -> bytes:
-    """Fields as a body is stored: the same fields make the same bytes."""
-    written = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
-    return json.dumps(written, separators=(",", ":")).encode()
+def body_of(fields: Mapping[str, object]) -> bytes:
+    """Fields as a body is stored: the same fields make the same bytes. Instants may stand wherever a text may."""
+    return json.dumps(fields, separators=(",", ":"), default=_written).encode()
 
 
 def find_in_body[T](body: bytes, read: Callable[[BodyFields], T]) -> T | None:
     """What is read out of a body; None where it does not decode."""
     try:
-        fields = json.loads(body)
-        return read(BodyFields(fields)) if isinstance(fields, dict) else None
-    except (ValueError, TypeError, OverflowError, RecursionError):
+        return read(BodyFields(_mapping(json.loads(body))))
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return None
+
+
+def instant_in(text: str) -> datetime:
+    """The instant that a text of a body is, in UTC; raises ValueError."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return instant.astimezone(UTC)
+
+
+def _written(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is nothing that a body holds")
+    return value.isoformat()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("not a whole number")
+    return value
+
+
+def _listed(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError("nothing that has fields")
+    return value

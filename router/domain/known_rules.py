@@ -6,13 +6,12 @@ while none does. Names are those of `router.domain.holders`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from router.domain.clocks import is_possible
+from router.domain.document_bodies import BodyFields, body_of, find_in_body, instant_in
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.domain.retention import FIRST
@@ -70,19 +69,13 @@ def known_after(before: KnownRules, names: Collection[str], now: datetime) -> Kn
 
 def document_of_rules(stream: str, known: KnownRules, now: datetime, version: Version | None = None) -> StoredDocument:
     """The document of what is known of a stream's rules, to be written over a version of it."""
-    body = {"since": _by_instant(known.since), "gone": _by_instant(known.gone)}
-    return StoredDocument(
-        kind=DocumentKind.RULES, id=stream, at=now, body=json.dumps(body, ensure_ascii=False).encode(), version=version
-    )
+    body = body_of({"since": _by_instant(known.since), "gone": _by_instant(known.gone)})
+    return StoredDocument(kind=DocumentKind.RULES, id=stream, at=now, body=body, version=version)
 
 
 def known_rules_in(body: bytes) -> KnownRules:
-    """What a document says is known; nothing where it cannot be read, so that every rule counts as new."""
-    try:
-        found: Any = json.loads(body)
-        return KnownRules(_by_name(found["since"]), _by_name(found["gone"]))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return NONE_KNOWN
+    """What a document says is known; nothing where it does not decode, so that every rule counts as new."""
+    return find_in_body(body, _known_rules_in) or NONE_KNOWN
 
 
 def is_to_be_renewed(document: StoredDocument, now: datetime) -> bool:
@@ -103,14 +96,9 @@ def _by_instant(instants: Mapping[str, datetime]) -> Mapping[str, list[str]]:
     return {instant.isoformat(): sorted(names[instant]) for instant in sorted(names)}
 
 
-def _by_name(names: Any) -> Mapping[str, datetime]:
-    found: dict[str, datetime] = {}
-    for written, some in names.items():
-        instant = datetime.fromisoformat(written)
-        if instant.tzinfo is None:
-            raise ValueError("an instant without a zone")
-        for name in some:
-            if not isinstance(name, str):
-                raise TypeError("not a name")
-            found[name] = instant
-    return found
+def _known_rules_in(fields: BodyFields) -> KnownRules:
+    return KnownRules(_by_name(fields.fields("since")), _by_name(fields.fields("gone")))
+
+
+def _by_name(names: BodyFields) -> Mapping[str, datetime]:
+    return {name: instant for written in names for instant in (instant_in(written),) for name in names.texts(written)}

@@ -6,14 +6,13 @@ batch of events down before anything is owed: so a batch is published whole, who
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from router.domain.clocks import is_possible
+from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 
@@ -183,33 +182,31 @@ def published(log: EventLog) -> EventLog:
 def document_of_log(stream: str, log: EventLog, now: datetime, version: Version | None = None) -> StoredDocument:
     """The document of a stream's log, to be written over a version of it."""
     batch = log.batch
-    body = {
-        "notified": {id: at.isoformat() for id, at in log.notified.items()},
-        "batch": {"at": batch.at.isoformat(), "events": list(map(_written, batch.events))}
-        if batch is not None
-        else None,
-    }
-    return StoredDocument(
-        kind=DocumentKind.RULE_EVENTS,
-        id=stream,
-        at=now,
-        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
-        version=version,
+    body = body_of(
+        {
+            "notified": log.notified,
+            "batch": {"at": batch.at, "events": list(map(_written, batch.events))} if batch is not None else None,
+        }
     )
+    return StoredDocument(kind=DocumentKind.RULE_EVENTS, id=stream, at=now, body=body, version=version)
 
 
 def event_log_in(body: bytes) -> EventLog:
-    """The log that a document holds; an empty one where it cannot be read, so that people rather hear twice."""
-    try:
-        found: Any = json.loads(body)
-        notified = {id: _instant(at) for id, at in found["notified"].items() if _is_id(id)}
-        batch = found["batch"]
-        events = (
-            [event for one in batch["events"] if (event := _event_in(one)) is not None] if batch is not None else []
-        )
-        return EventLog(notified, EventBatch(_instant(batch["at"]), tuple(events)) if batch is not None else None)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return NO_EVENTS
+    """The log that a document holds; an empty one where it does not decode, so that people rather hear twice."""
+    return find_in_body(body, _log_in) or NO_EVENTS
+
+
+def _log_in(fields: BodyFields) -> EventLog:
+    notified = fields.fields("notified")
+    return EventLog(
+        {id: notified.instant(id) for id in notified if _is_id(id)},
+        fields.optional("batch", lambda name: _batch_in(fields.fields(name))),
+    )
+
+
+def _batch_in(fields: BodyFields) -> EventBatch:
+    events = [event for one in fields.each("events") if (event := _event_in(one)) is not None]
+    return EventBatch(fields.instant("at"), tuple(events))
 
 
 def _is_id(id: str) -> bool:
@@ -220,65 +217,54 @@ def _is_id(id: str) -> bool:
 
 
 def _written(event: RuleEvent) -> Mapping[str, object]:
-    held = event.held
     return {
-        "kind": event.kind.value,
-        "subject": event.subject.value,
+        "kind": event.kind,
+        "subject": event.subject,
         "name": event.name,
-        "at": event.at.isoformat(),
+        "at": event.at,
         "person": event.person,
         "about": event.about,
-        "until": event.until.isoformat() if event.until is not None else None,
+        "until": event.until,
         "hits": event.hits,
-        "last": event.last.isoformat() if event.last is not None else None,
-        "held": {
-            "count": held.count,
-            "is_whole": held.is_whole,
-            "gravest": [[one.title, one.severity, one.location] for one in held.gravest],
-        }
-        if held is not None
-        else None,
+        "last": event.last,
+        "held": _held_written(event.held) if event.held is not None else None,
         "number": event.number,
         "is_window": event.is_window,
     }
 
 
-def _event_in(body: Any) -> RuleEvent | None:
+def _event_in(fields: BodyFields) -> RuleEvent | None:
     """An event; None where it is of a kind that only a later program knows."""
-    if body["kind"] not in EventKind or body["subject"] not in EventSubject:
+    kind, subject = fields.text("kind"), fields.text("subject")
+    if kind not in EventKind or subject not in EventSubject:
         return None
-    held = body["held"]
     return RuleEvent(
-        kind=EventKind(body["kind"]),
-        subject=EventSubject(body["subject"]),
-        name=str(body["name"]),
-        at=_instant(body["at"]),
-        person=_or_none(body["person"], str),
-        about=str(body["about"]),
-        until=_or_none(body["until"], _instant),
-        hits=_or_none(body["hits"], int),
-        last=_or_none(body["last"], _instant),
-        held=HeldNow(
-            count=int(held["count"]),
-            is_whole=bool(held["is_whole"]),
-            gravest=tuple(
-                HeldSignal(str(title), _or_none(severity, str), _or_none(location, str))
-                for title, severity, location in held["gravest"]
-            ),
-        )
-        if held is not None
-        else None,
-        number=_or_none(body["number"], int),
-        is_window=bool(body["is_window"]),
+        kind=EventKind(kind),
+        subject=EventSubject(subject),
+        name=fields.text("name"),
+        at=fields.instant("at"),
+        person=fields.optional("person", fields.text),
+        about=fields.text("about"),
+        until=fields.optional("until", fields.instant),
+        hits=fields.optional("hits", fields.number),
+        last=fields.optional("last", fields.instant),
+        held=fields.optional("held", lambda name: _held_in(fields.fields(name))),
+        number=fields.optional("number", fields.number),
+        is_window=fields.flag("is_window"),
     )
 
 
-def _or_none[T](value: Any, read: Callable[[Any], T]) -> T | None:
-    return read(value) if value is not None else None
+def _held_written(held: HeldNow) -> Mapping[str, object]:
+    signals = [{"title": one.title, "severity": one.severity, "location": one.location} for one in held.gravest]
+    return {"count": held.count, "is_whole": held.is_whole, "gravest": signals}
 
 
-def _instant(value: Any) -> datetime:
-    instant = datetime.fromisoformat(value)
-    if instant.tzinfo is None:
-        raise ValueError("an instant without a zone")
-    return instant
+def _held_in(fields: BodyFields) -> HeldNow:
+    return HeldNow(
+        count=fields.number("count"),
+        is_whole=fields.flag("is_whole"),
+        gravest=tuple(
+            HeldSignal(one.text("title"), one.optional("severity", one.text), one.optional("location", one.text))
+            for one in fields.each("gravest")
+        ),
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
 from ipaddress import ip_network
-from typing import Any
+from typing import NamedTuple
 
 from router.domain.address_ranges import AddressRange, AddressRanges
+from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.domain.recurrences import DAYS, Recurrence
@@ -18,52 +18,62 @@ from router.domain.suppression import Element, Field, Operator
 _ENTITIES = "entities"
 
 
-def document_of(silence: Silence, version: Version | None = None) -> StoredDocument:
-    """A silence as a document; `version` is what the store calls the state of it that this is written over."""
-    body = {
-        "stream": silence.stream,
-        "type": silence.alert_type,
-        "scope": [[_written(element) for element in group] for group in silence.groups],
-        "begins": silence.begins.isoformat(),
-        "until": silence.until.isoformat(),
-        "every": _recurrence_written(silence.every) if silence.every is not None else None,
-        "reason": silence.reason,
-        "author": silence.author,
-        "ticket": silence.ticket,
-        "made": silence.made.isoformat(),
-        "first": silence.first.isoformat(),
-        "ended": silence.ended.isoformat() if silence.ended is not None else None,
-    }
-    return StoredDocument(
-        kind=DocumentKind.SILENCE,
-        id=silence.id,
-        at=silence.end,
-        body=json.dumps(body, ensure_ascii=False).encode(),
-        version=version,
+class ReadSilences(NamedTuple):
+    """The silences that documents hold, in their order, and how many of the documents do not decode: these hold nothing."""
+
+    silences: Sequence[Silence]
+    undecodable: int
+
+
+def document_of_silence(silence: Silence, version: Version | None = None) -> StoredDocument:
+    """The document of a silence, to be written over a version of it."""
+    body = body_of(
+        {
+            "stream": silence.stream,
+            "type": silence.alert_type,
+            "scope": [[_written(element) for element in group] for group in silence.groups],
+            "begins": silence.begins,
+            "until": silence.until,
+            "every": _recurrence_written(silence.every) if silence.every is not None else None,
+            "reason": silence.reason,
+            "author": silence.author,
+            "ticket": silence.ticket,
+            "made": silence.made,
+            "first": silence.first,
+            "ended": silence.ended,
+        }
     )
+    return StoredDocument(kind=DocumentKind.SILENCE, id=silence.id, at=silence.end, body=body, version=version)
 
 
 def find_silence_in(document: StoredDocument) -> Silence | None:
-    """The silence that a document is; None where it cannot be read: what it would hold is rather told."""
-    try:
-        body: Any = json.loads(document.body)
-        return Silence(
-            id=document.id,
-            stream=_text(body["stream"]),
-            alert_type=_find_text(body["type"]),
-            groups=tuple(tuple(_element_in(one) for one in group) for group in body["scope"]),
-            begins=_instant(body["begins"]),
-            until=_instant(body["until"]),
-            every=_recurrence_in(body["every"]) if body["every"] is not None else None,
-            reason=_text(body["reason"]),
-            author=_text(body["author"]),
-            ticket=_find_text(body["ticket"]),
-            made=_instant(body["made"]),
-            first=_instant(body["first"]),
-            ended=_instant(body["ended"]) if body["ended"] is not None else None,
-        )
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
-        return None
+    """The silence that a document is; None where it does not decode: people rather hear of what it would hold."""
+    return find_in_body(document.body, lambda fields: _silence_in(document.id, fields))
+
+
+def read_silences(documents: Iterable[StoredDocument]) -> ReadSilences:
+    """The silences that documents hold."""
+    found = [find_silence_in(document) for document in documents]
+    silences = [silence for silence in found if silence is not None]
+    return ReadSilences(silences, len(found) - len(silences))
+
+
+def _silence_in(id: str, fields: BodyFields) -> Silence:
+    return Silence(
+        id=id,
+        stream=fields.text("stream"),
+        alert_type=fields.optional("type", fields.text),
+        groups=tuple(tuple(map(_element_in, group)) for group in fields.groups("scope")),
+        begins=fields.instant("begins"),
+        until=fields.instant("until"),
+        every=fields.optional("every", lambda name: _recurrence_in(fields.fields(name))),
+        reason=fields.text("reason"),
+        author=fields.text("author"),
+        ticket=fields.optional("ticket", fields.text),
+        made=fields.instant("made"),
+        first=fields.instant("first"),
+        ended=fields.optional("ended", fields.instant),
+    )
 
 
 def _written(element: Element) -> Mapping[str, object]:
@@ -75,12 +85,16 @@ def _written(element: Element) -> Mapping[str, object]:
     }
 
 
-def _element_in(body: Any) -> Element:
-    values, ranges = list(map(_text, body["values"])), [AddressRange.of(ip_network(one)) for one in body["ranges"]]
+def _element_in(fields: BodyFields) -> Element:
+    values = fields.texts("values")
+    ranges = [AddressRange.of(ip_network(one)) for one in fields.texts("ranges")]
     if not values and not ranges:
         raise ValueError("an element without a value")
     return Element(
-        _field_in(_text(body["field"])), Operator(body["operator"]), frozenset(values), AddressRanges.of(ranges)
+        _field_in(fields.text("field")),
+        Operator(fields.text("operator")),
+        frozenset(values),
+        AddressRanges.of(ranges),
     )
 
 
@@ -98,36 +112,12 @@ def _recurrence_written(every: Recurrence) -> Mapping[str, object]:
     }
 
 
-def _recurrence_in(body: Any) -> Recurrence:
-    every = Recurrence(
-        frozenset(map(_day, body["days"])),
-        time.fromisoformat(body["begins"]),
-        time.fromisoformat(body["ends"]),
-        _text(body["zone"]),
-    )
+def _recurrence_in(fields: BodyFields) -> Recurrence:
+    days = frozenset(fields.numbers("days"))
+    if not days <= set(range(len(DAYS))):
+        raise ValueError("no day of a week")
+    begins, ends = time.fromisoformat(fields.text("begins")), time.fromisoformat(fields.text("ends"))
+    every = Recurrence(days, begins, ends, fields.text("zone"))
     # A zone that is not known here raises, as whatever else cannot be read.
     every.find_window_at(datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
     return every
-
-
-def _day(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < len(DAYS):
-        raise ValueError("no day of a week")
-    return value
-
-
-def _instant(value: Any) -> datetime:
-    instant = datetime.fromisoformat(_text(value))
-    if instant.tzinfo is None:
-        raise ValueError("an instant without a zone")
-    return instant
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _find_text(value: Any) -> str | None:
-    return None if value is None else _text(value)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.domain.documents import DocumentKind
 from router.domain.ports.store import Documents
-from router.domain.silence_documents import find_silence_in
+from router.domain.silence_documents import read_silences
 from router.domain.silence_spans import BREAK
 from router.domain.silences import NO_SILENCES, Silences
 
@@ -47,7 +47,7 @@ class SilenceReader:
         """Reads what the store has by now, however fresh what was read is."""
         ticked = self._ticks()
         documents = await self._documents.list_documents(DocumentKind.SILENCE, now - self._lately)
-        found = [silence for one in documents if (silence := find_silence_in(one)) is not None]
+        found = read_silences(documents).silences
         streams = {silence.stream for silence in found}
         self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}
         self._read_at, self._ticked = now, ticked

@@ -17,7 +17,7 @@ from router.cli.past_decisions import count_pages
 from router.decide.attack_outcomes import AttackCounter
 from router.domain.lookback import DecisionPage, Looked
 from router.domain.ports.store import Store
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, the_attack_table
 from tests.cli.house import House, a_suppression, ndjson
@@ -273,7 +273,7 @@ async def _fill(store: Store) -> None:
         )
     ]
     await store.record.put_on_record(entries)
-    await store.documents.put_document(document_of(a_silence(type="VM_Example")))
+    await store.documents.put_document(document_of_silence(a_silence(type="VM_Example")))
 
 
 async def _filled_state() -> None:

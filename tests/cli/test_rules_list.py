@@ -18,7 +18,7 @@ from router.domain.known_rules import KnownRules, document_of_rules
 from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
@@ -98,7 +98,7 @@ async def take(store: Store, at: datetime, *bodies: bytes) -> None:
 
 async def some_life(store: Store) -> None:
     """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01; web-02 is told."""
-    await store.documents.put_document(document_of(a_silence("ab12cd")))
+    await store.documents.put_document(document_of_silence(a_silence("ab12cd")))
     await take(store, NOW - 5 * DAY, an_alert("a", "web-01"), an_alert("b", "web-01"))
     await take(store, NOW - 2 * DAY, an_alert("c", "web-01"), an_alert("t", "web-02"))
     await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
@@ -333,7 +333,7 @@ def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
     """The others are listed."""
 
     async def damage(store: Store) -> None:
-        await store.documents.put_document(document_of(a_silence("ab12cd")))
+        await store.documents.put_document(document_of_silence(a_silence("ab12cd")))
         damaged = StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}")
         await store.documents.put_document(damaged)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from router.app.settings import STORAGE
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said
@@ -290,7 +290,7 @@ def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
     """It holds nothing, and keeps nobody from seeing the others."""
 
     def damage(store: SqliteStore) -> None:
-        document = replace(document_of(a_silence("broken")), body=b"{")
+        document = replace(document_of_silence(a_silence("broken")), body=b"{")
         asyncio.run(store.documents.put_document(document))
 
     with_store(state, damage)
@@ -359,7 +359,7 @@ def test_each_change_is_on_record_with_who_made_it(state: House) -> None:
     assert over["changes"] == [
         {"action": "added", "at": AT, "author": "ana@contoso.example", "ends": "2026-11-24T14:00:00Z"},
         {"action": "extended", "at": "2026-11-24T12:01:00Z", "author": "ben", "ends": "2026-11-24T15:00:00Z"},
-        {"action": "released", "at": "2026-11-24T12:02:00Z", "author": "eve", "ends": "2026-11-24T12:02:00Z"},
+        {"action": "ended", "at": "2026-11-24T12:02:00Z", "author": "eve", "ends": "2026-11-24T12:02:00Z"},
     ]
 
 

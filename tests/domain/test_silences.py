@@ -17,7 +17,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.holders import find_shadow_rule, find_silence_id, name_in_words, shadow_name, silence_name
 from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
-from router.domain.silence_documents import document_of, find_silence_in
+from router.domain.silence_documents import document_of_silence, find_silence_in
 from router.domain.silence_words import silence_scope_words, silence_words
 from router.domain.silences import NO_SILENCES, Silence, SilenceBounds, Silences
 from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
@@ -126,7 +126,7 @@ SILENCES = st.builds(
 @given(SILENCES)
 def test_a_silence_is_read_as_it_was_written(silence: Silence) -> None:
     """Whole, under its id, and kept for as long as it counts from its end."""
-    document = document_of(silence, "7")
+    document = document_of_silence(silence, "7")
     assert (document.kind, document.id, document.version) == (DocumentKind.SILENCE, silence.id, "7")
     assert document.at == silence.end
     assert find_silence_in(document) == silence
@@ -134,7 +134,7 @@ def test_a_silence_is_read_as_it_was_written(silence: Silence) -> None:
 
 def written(**changes: Any) -> StoredDocument:
     """A silence as a document, with something else in its body; what is to be left out is `...`."""
-    document = document_of(a_silence(every=weekly(1)))
+    document = document_of_silence(a_silence(every=weekly(1)))
     body = {name: value for name, value in {**json.loads(document.body), **changes}.items() if value is not ...}
     return replace(document, body=json.dumps(body).encode())
 

@@ -24,7 +24,7 @@ from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message
@@ -146,7 +146,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
         await release_held(Intake(worker, {Stream.CWPP: book}, Catalogue()), worker.ledger, book, at)
 
     async def live() -> None:
-        await store.documents.put_document(document_of(a_silence("ab")))
+        await store.documents.put_document(document_of_silence(a_silence("ab")))
         for step in history:
             at = NOW + step.hour * HOUR
             await asyncio.gather(*(take(one, some, at) for one, some in zip((store, twin), step.workers, strict=True)))
@@ -190,7 +190,7 @@ def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> 
 def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store: Store) -> None:
     """However long before its end the last of them was: nobody takes it for one that never held anything."""
     lasting = replace(a_silence("ab"), until=NOW + timedelta(days=90))
-    run(store.documents.put_document(document_of(lasting)))
+    run(store.documents.put_document(document_of_silence(lasting)))
     life = Life(store, a_book())
     life.alert(Entities=[an_ip(SILENCE)])
     for days, names in ((489, {"silence:ab"}), (491, set())):

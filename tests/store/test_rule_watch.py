@@ -27,7 +27,7 @@ from router.domain.recurrences import Recurrence
 from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.settlement import untried
-from router.domain.silence_documents import document_of as silence_document
+from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.store.sqlite import SqliteStore
@@ -247,7 +247,7 @@ def a_silence(begins: datetime, lasts: timedelta, **more: Any) -> Silence:
 def silenced(store: Store, silence: Silence) -> None:
     """Writes a silence, over the one that is there."""
     there = run(store.documents.find_document(DocumentKind.SILENCE, silence.id))
-    run(store.documents.put_document(silence_document(silence, there.version if there is not None else None)))
+    run(store.documents.put_document(document_of_silence(silence, there.version if there is not None else None)))
 
 
 def looked(store: Store, book: Rulebook, *after: timedelta) -> None:

@@ -28,7 +28,7 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signal_life import SignalLife
 from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
@@ -255,7 +255,7 @@ def test_a_hold_is_told_with_what_it_held(life: Life) -> None:
 def test_a_silence_is_told_with_its_author_and_reason(life: Life) -> None:
     """As its document has them, also where it no longer holds the signal; one that cannot be read costs only that."""
     silence = a_silence()
-    run(life.store.documents.put_document(document_of(silence)))
+    run(life.store.documents.put_document(document_of_silence(silence)))
     assert life.alert().suppressed_by == silence.name
     told = life_of(life, "alert-1")
     assert told.holder is not None and told.holder.rule == silence.name

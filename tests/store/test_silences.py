@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.cli.silence_store import add_silence, change_silence, read_silences
+from router.cli.silence_store import add_silence, change_silence, stored_silences
 from router.domain.catalogue import Catalogue
 from router.domain.changes import ChangeAction, read_changes
 from router.domain.decisions import Change
@@ -18,7 +18,7 @@ from router.domain.notices import Notice, Release
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
@@ -37,7 +37,7 @@ def put(store: Store, *silences: Silence) -> None:
     """Stores silences as if a person had made them, over whatever is there."""
     for silence in silences:
         before = run(store.documents.find_document(DocumentKind.SILENCE, silence.id))
-        document = document_of(silence, before.version if before is not None else None)
+        document = document_of_silence(silence, before.version if before is not None else None)
         assert run(store.documents.put_document(document)) is not None
 
 
@@ -387,14 +387,14 @@ def test_each_change_is_on_record_with_its_author(store: Store) -> None:
     )
     run(
         change_silence(
-            documents, made.id, ChangeAction.RELEASED, "eve", NOW + HOUR, lambda it: replace(it, ended=NOW + HOUR)
+            documents, made.id, ChangeAction.ENDED, "eve", NOW + HOUR, lambda it: replace(it, ended=NOW + HOUR)
         )
     )
     changes = read_changes(run(documents.list_documents(DocumentKind.CHANGE))).changes
     assert [(one.id, one.action, one.author, one.at, one.until, one.reason) for one in changes] == [
         (made.id, ChangeAction.ADDED, "ana@contoso.example", NOW, NOW + 2 * HOUR, "patching"),
         (made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, later, "patching"),
-        (made.id, ChangeAction.RELEASED, "eve", NOW + HOUR, NOW + HOUR, "patching"),
+        (made.id, ChangeAction.ENDED, "eve", NOW + HOUR, NOW + HOUR, "patching"),
     ]
 
 
@@ -414,7 +414,7 @@ def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store
         )
 
     run(at_once())
-    (silence,) = run(read_silences(store.documents, None)).silences
+    (silence,) = run(stored_silences(store.documents, None)).silences
     assert silence.until == NOW + 6 * HOUR
     changes = read_changes(run(store.documents.list_documents(DocumentKind.CHANGE))).changes
     extensions = [one for one in changes if one.action is ChangeAction.EXTENDED]
@@ -432,7 +432,7 @@ def test_a_change_that_is_refused_leaves_nothing_on_record(store: Store) -> None
     with pytest.raises(BadUsage):
         run(change_silence(store.documents, made.id, ChangeAction.EXTENDED, "ben", NOW, refused))
     assert len(run(store.documents.list_documents(DocumentKind.CHANGE))) == 1
-    assert run(read_silences(store.documents, None)).silences == [made]
+    assert run(stored_silences(store.documents, None)).silences == [made]
 
 
 def test_two_silences_that_say_the_same_have_two_ids(store: Store) -> None:
