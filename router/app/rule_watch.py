@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from heapq import nsmallest
 
-from router.decide.markup import plain_text
-from router.decide.rule_life import (
+from router.decide.lifecycle_events import (
     AN_HOUR,
     GRAVE,
     EndingRules,
+    EventCandidate,
     HolderCounts,
     HolderNumber,
-    SilenceEvent,
     ends_of_holds,
     ends_of_rules,
     ends_of_silences,
@@ -27,7 +27,8 @@ from router.decide.rule_life import (
     rules_that_hold_nothing,
     scopes_silenced_for_long,
 )
-from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of, gravity
+from router.decide.markup import plain_text
+from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
 from router.destinations.email.kind import EmailConfig
 from router.domain.changes import read_changes
 from router.domain.clocks import is_recent
@@ -55,6 +56,7 @@ from router.domain.rule_events import (
     published,
 )
 from router.domain.rulebook import Rulebook
+from router.domain.severity import gravity_of
 from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
@@ -135,7 +137,7 @@ class RuleWatch:
         )
         return len(deliveries)
 
-    async def _events(self, now: datetime) -> tuple[dict[str, Silence], list[SilenceEvent]]:
+    async def _events(self, now: datetime) -> tuple[dict[str, Silence], list[EventCandidate]]:
         """The silences of the stream that are not long over, by their names, and all that happened lately."""
         documents = self._store.documents
         stored = await documents.list_documents(DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
@@ -150,7 +152,7 @@ class RuleWatch:
             *await self._unused(now),
             *self._silenced_for_long(silences, now),
         ]
-        return silences, [*map(SilenceEvent, events), *ends_of_silences(silences.values(), now)]
+        return silences, [*map(EventCandidate, events), *ends_of_silences(silences.values(), now)]
 
     async def _held_much(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
         if self._counted is not None and is_recent(self._counted, now, OFTEN):
@@ -197,7 +199,7 @@ class RuleWatch:
         return [*scopes_silenced_for_long(silences.values(), now)]
 
     async def _described(
-        self, candidates: Sequence[SilenceEvent], silences: dict[str, Silence], now: datetime
+        self, candidates: Sequence[EventCandidate], silences: dict[str, Silence], now: datetime
     ) -> list[RuleEvent]:
         """The events that people hear of, with what is known of what each rule and silence holds."""
         about = {name for one in candidates if (name := _holder_of(one.event)) is not None}
@@ -228,7 +230,9 @@ class RuleWatch:
         found: list[HeldSignal] = []
         read = 0
         async for page in self._store.ledger.walk_held(self._stream, name):
-            found = sorted([*found, *map(_held_signal, page.signals)], key=gravity)[:MOST_NAMED]
+            found = nsmallest(
+                MOST_NAMED, [*found, *map(_held_signal, page.signals)], key=lambda one: -gravity_of(one.severity)
+            )
             read += len(page.signals)
             if read >= MOST_READ:
                 break

@@ -14,7 +14,7 @@ from router.cli.given import clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.cli.silence_documents import document_for, state_of
+from router.cli.silence_document import document_for, state_of
 from router.cli.silence_store import change_silence, stored_silences
 from router.cli.silence_times import both_times, iso, refuse_overrun
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes

@@ -17,7 +17,7 @@ from router.cli.given import clock_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
-from router.cli.silence_documents import document_for
+from router.cli.silence_document import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
 from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, iso, refuse_overrun

@@ -15,9 +15,9 @@ from router.domain.evidence import Evidence
 from router.domain.keys import announcement_key
 from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
-from router.domain.rule_events import EventBatch, EventKind, EventSubject, HeldSignal, RuleEvent
+from router.domain.rule_events import EventBatch, EventKind, EventSubject, RuleEvent
 from router.domain.rulebook import DestinationSpec
-from router.domain.severity import Severity
+from router.domain.severity import Severity, gravity_of
 
 MOST_LINES = 20
 """Events that a notice tells one by one; of the others it says how many they are."""
@@ -235,7 +235,7 @@ def _standing(event: RuleEvent, count: int, *, is_whole: bool) -> str:
 def _held_by(events: Sequence[RuleEvent]) -> Group | None:
     """The gravest of what those events hold that still stands, in the form in which notices name signals."""
     held = [event.held for event in events if event.held is not None and event.held.count]
-    named = sorted((one for some in held for one in some.gravest), key=gravity)
+    named = sorted((one for some in held for one in some.gravest), key=lambda one: -gravity_of(one.severity))
     if not named:
         return None
     count = sum(one.count for one in held)
@@ -243,11 +243,6 @@ def _held_by(events: Sequence[RuleEvent]) -> Group | None:
         NamedMember(key="", title=one.title, severity=one.severity, place=one.location) for one in named[:MOST_NAMED]
     ]
     return Group(by=(), total=count, standing=count, named=tuple(members))
-
-
-def gravity(signal: HeldSignal) -> int:
-    """What is of unknown severity may be the gravest."""
-    return -next((one for one in Severity if one.label == signal.severity), max(Severity) + 1)
 
 
 def _to_do(events: Sequence[RuleEvent]) -> Iterator[str]:

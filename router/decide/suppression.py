@@ -1,4 +1,4 @@
-"""Whether a suppression rule holds a signal back."""
+"""Which suppression rules, shadow rules and silences cover a signal, and which of them holds it back. Pure."""
 
 from __future__ import annotations
 

@@ -3,11 +3,13 @@
 messages        reads a message into observations of signals, or into why it is not understood
 observations    signals as messages describe them, and the order in which their states held; pure
 transitions     what an observation changes in its signal's row: nothing, for a repeat, or the next turn; pure
+signal_states   the state that an observation leaves; targets  which destinations a turn notifies; releases  what had held it
+silence_reader  the silences, as every worker knows them     rule_register  since when each rule is known
 intake          ingests a batch of messages, each step safe to repeat
 event_intake    ingests the events of a hub, each exactly once, whichever worker dies meanwhile
 epochs          which epoch of a partition an event belongs to
 poison          whether an event kills the workers that ingest it; shared_exclusive_lock lets such an event be tried alone
 gaps            finds sequence numbers that nobody took in, and ingests them or reports them lost
 limited_groups  opens groups that waited for room under a limit
-suppression_release  decides again what a suppression rule held, when the rule ends
+suppression_release  decides again what a suppression rule or a silence held, when that ends
 """

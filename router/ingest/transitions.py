@@ -6,25 +6,25 @@ the destinations where the signal is open and those that the rules name, and is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
-from router.domain.fingerprints import fingerprints_after
 from router.domain.holds import held_after
-from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
-from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Alert, Finding, Kind
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert
 from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.observations import Observation
 from router.ingest.releases import release_of
+from router.ingest.signal_states import new_first, state_after
+from router.ingest.targets import SETTLED, with_targets
 from router.parse import alerts_named_in, evidence_of
 
 UNASKED = frozenset({Outcome.BELOW_FLOOR, Outcome.NOTED})
@@ -33,13 +33,7 @@ UNASKED = frozenset({Outcome.BELOW_FLOOR, Outcome.NOTED})
 DAY = timedelta(days=1)
 """How often a signal that only repeats itself says anew what rules can match of it."""
 
-SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
-"""Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
-
 _REPEATS = {Code.OLDER: (DecisionStep(StepCode.LEDGER_OLDER),), Code.SAME: (DecisionStep(StepCode.LEDGER_SAME),)}
-_NEVER_NOTIFIED = (DecisionStep(StepCode.LEDGER_NEVER_NOTIFIED),)
-_OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
-_STATUS = (DecisionStep(StepCode.LEDGER_STATUS),)
 _AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
 _STILL_HELD = (DecisionStep(StepCode.LEDGER_STILL_HELD),)
 _UNCHANGED = (DecisionStep(StepCode.LEDGER_UNCHANGED),)
@@ -121,7 +115,7 @@ def _is_from(row: LedgerRow, observation: Observation) -> bool:
 
 def _latest(observation: Observation, rows: Sequence[LedgerRow]) -> LedgerRow:
     """The row with the latest state of the signal; one with the state of this very message, where the signal got no further."""
-    if reached := [one for one in rows if _is_from(one, observation) and one.state == _state_after(observation, one)]:
+    if reached := [one for one in rows if _is_from(one, observation) and one.state == state_after(observation, one)]:
         return reached[0]
     return reduce(lambda one, other: other if one.seen.is_older_than(other.seen) else one, rows)
 
@@ -136,12 +130,12 @@ def _transition_of_row(
     on_record: Outcome | None,
 ) -> SignalTransition:
     """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
-    seen, state = observation.seen_at(now), _state_after(observation, row)
+    seen, state = observation.seen_at(now), state_after(observation, row)
     key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     is_back = is_replay and latest is not None and _is_back(observation, latest, now)
     if (
-        (is_replay and not is_back and (latest is None or _state_after(observation, latest) != latest.state))
+        (is_replay and not is_back and (latest is None or state_after(observation, latest) != latest.state))
         or (latest is not None and _is_older(observation, seen, latest))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
@@ -165,7 +159,7 @@ def _transition_of_row(
     number = row.turn + 1 if row is not None else 1
     status_only = _is_status_only(observation, state, row)
     decision = decide(observation.signal, rulebook, now, silences)
-    decision, targets = _with_targets(decision, row, rulebook, number, status_only=status_only)
+    decision, targets = with_targets(decision, row, rulebook, number, status_only=status_only)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = on_record is not None and (on_record is not decision.outcome or latest is not row or is_back)
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
@@ -182,7 +176,7 @@ def _transition_of_row(
     notice = None
     if targets:
         signal = observation.signal
-        named = _new_first(alerts_named_in(signal), row)
+        named = new_first(alerts_named_in(signal), row)
         evidence = evidence_of(signal, rulebook.catalogue)
         notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
         release = release_of(row, decision, rulebook, silences, now)
@@ -241,103 +235,6 @@ def _fields_anew(observation: Observation, row: LedgerRow, now: datetime) -> Rul
     """What rules can match, where it may not be kept: an older program did not write it, and retention takes it away."""
     is_kept = row.heard is not None and now - row.heard < DAY
     return None if is_kept or row.outcome in UNASKED else rule_fields_of(observation.signal)
-
-
-def _state_after(observation: Observation, row: LedgerRow | None) -> State:
-    """The state of a row after an observation.
-
-    All alerts that an incident ever named are part of its state: more alerts change it, fewer do not. So is the kind in which
-    the signal came back, where it is not the kind in which it was opened.
-    """
-    state, signal = observation.state, observation.signal
-    if isinstance(signal, Finding):
-        return state
-    fingerprints = _fingerprints_in(row)
-    if row is None or not (row.state.resolved and state.resolved):
-        is_other = row is not None and row.key in observation.other_keys
-        fingerprints = fingerprints_after(fingerprints - _KINDS, alerts_named_in(signal)).union(
-            [signal.kind.value] if is_other else []
-        )
-    return state._replace(measure=" ".join(sorted(fingerprints)) or None)
-
-
-_KINDS = frozenset({Kind.ALERT.value, Kind.INCIDENT.value})
-
-
-def _new_first(named: Sequence[str], row: LedgerRow | None) -> tuple[str, ...]:
-    """The alerts that an incident names, those first that it did not name before, since a notice has room for so many only."""
-    known = _fingerprints_in(row)
-    return tuple(sorted(named, key=lambda alert: alert_fingerprint(alert) in known))
-
-
-def _fingerprints_in(row: LedgerRow | None) -> frozenset[str]:
-    measure = row.state.measure if row is not None else None
-    return frozenset(measure.split()) if measure is not None else frozenset()
-
-
-def _with_targets(
-    decision: Decision, row: LedgerRow | None, rulebook: Rulebook, number: int, *, status_only: bool
-) -> tuple[Decision, tuple[Target, ...]]:
-    """The decision with what the ledger adds to it, and which destinations are notified of which change.
-
-    Of a mere status no pager hears where the signal is open: people may have resolved the page, and would be called anew.
-    """
-    known = row.open if row is not None else {}
-    if decision.outcome is Outcome.RESOLVED:
-        return targets_of_resolution(decision, row, known, rulebook, number)
-    if decision.outcome not in SETTLED:
-        return decision, ()
-    names = sorted(known.keys() | set(decision.destinations))
-    targets = tuple(
-        _target(name, Change.UPDATED if name in known else Change.OPENED, row, rulebook, number) for name in names
-    )
-    if not known:
-        return decision, targets
-    steps = decision.steps + _OPEN
-    if status_only:
-        steps += _STATUS
-        targets = tuple(
-            target for target in targets if target.change is Change.OPENED or _takes_notes(target, rulebook)
-        )
-    notice, told = _notice(decision, targets, known, rulebook), tuple(target.destination for target in targets)
-    return replace(decision, notice=notice, destinations=told, steps=steps), targets
-
-
-def targets_of_resolution(
-    decision: Decision, row: LedgerRow | None, known: Mapping[str, int], rulebook: Rulebook, number: int
-) -> tuple[Decision, tuple[Target, ...]]:
-    """The same of a decision that a signal is over: each destination is told where it is open, by `known`."""
-    if row is not None and not row.forwarded:
-        never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
-        steps = decision.steps + _NEVER_NOTIFIED
-        return replace(decision, reason=never, notice=None, destinations=(), steps=steps), ()
-    names = sorted(known.keys() | set(decision.destinations))
-    targets = tuple(_target(name, Change.RESOLVED, row, rulebook, number) for name in names)
-    return replace(decision, destinations=tuple(names), steps=decision.steps + (_OPEN if known else ())), targets
-
-
-def _takes_notes(target: Target, rulebook: Rulebook) -> bool:
-    """Whether a destination may be told what calls nobody; one that the policy no longer names may be a pager."""
-    return target.destination in rulebook.destinations and target.lane is not Lane.PAGE
-
-
-def _target(name: str, change: Change, row: LedgerRow | None, rulebook: Rulebook, number: int) -> Target:
-    # A destination that the policy no longer names gets its delivery all the same: it becomes a dead letter that says so.
-    spec = rulebook.destinations.get(name)
-    lane = spec.lane if spec is not None else Lane.TICKET
-    if row is not None and name in row.open:
-        # As it was opened, whatever the policy groups by now.
-        return Target(name, lane, change, row.open[name], name in row.grouped)
-    return Target(name, lane, change, number, spec is not None and spec.is_grouped)
-
-
-def _notice(
-    decision: Decision, targets: Sequence[Target], known: Mapping[str, int], rulebook: Rulebook
-) -> Change | None:
-    """The change that people are notified of, if any: a destination that only `always` names is not people."""
-    people = set(decision.people) | (known.keys() - set(rulebook.always))
-    changes = {target.change for target in targets if target.destination in people}
-    return next((change for change in (Change.OPENED, Change.UPDATED) if change in changes), None)
 
 
 def _next_row(

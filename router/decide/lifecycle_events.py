@@ -1,4 +1,4 @@
-"""What happens in the life of rules, silences and holds that people are notified of. Pure.
+"""Finds what happens in the life of rules, silences and holds that people are notified of. Pure.
 
 Every function gives what is so at an instant, each time it is asked; who asks leaves out what people were notified of already.
 """
@@ -86,19 +86,19 @@ def _of_rule(rule: SuppressionRule, kind: EventKind, at: datetime) -> RuleEvent:
     )
 
 
-class SilenceEvent(NamedTuple):
-    """An event of a silence.
+class EventCandidate(NamedTuple):
+    """An event that people may hear of.
 
     Attributes:
         event: the event.
-        since: since when the silence must have held something for it to be one; None where it is one by itself.
+        since: since when what it is about must have held something for people to hear; None where they hear anyway.
     """
 
     event: RuleEvent
     since: datetime | None = None
 
 
-def ends_of_silences(silences: Iterable[Silence], now: datetime) -> Iterator[SilenceEvent]:
+def ends_of_silences(silences: Iterable[Silence], now: datetime) -> Iterator[EventCandidate]:
     """The ends of silences that are near, where they are long ones, and those that were lately.
 
     Each window of a recurring one is an end, of which people hear if it held something.
@@ -109,12 +109,12 @@ def ends_of_silences(silences: Iterable[Silence], now: datetime) -> Iterator[Sil
         open = silence.find_window_at(now)
         if open is not None and open.ends - open.begins > LONG and open.ends - now <= SOON:
             since = open.begins if silence.every is not None else None
-            yield SilenceEvent(_of_silence(silence, EventKind.ENDS_SOON, open.ends), since)
+            yield EventCandidate(_of_silence(silence, EventKind.ENDS_SOON, open.ends), since)
         for window in _windows_over(silence, now):
             event = _of_silence(silence, EventKind.ENDED, window.ends, is_window=True)
-            yield SilenceEvent(event, window.begins)
+            yield EventCandidate(event, window.begins)
         if now - LOOKBACK < silence.end <= now:
-            yield SilenceEvent(_of_silence(silence, EventKind.ENDED, silence.end))
+            yield EventCandidate(_of_silence(silence, EventKind.ENDED, silence.end))
 
 
 def _windows_over(silence: Silence, now: datetime) -> Iterator[Window]:
