@@ -1,6 +1,8 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
     parser        what can be written        given         what options mean
+    message_commands, rule_commands, state_commands   what can be written behind each command
+    argument_parser   one whose complaint is one line       argument_types, shared_options   what several commands take
     help_texts    how each --help ends       completion    what completes words in a shell
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides

@@ -1,0 +1,161 @@
+"""What can be written behind the commands about rules: `init`, `rules`, `attack`, `silences`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router.cli.argument_parser import Commands, add_command, add_group
+from router.cli.argument_types import directory_in, file_in, instant_in
+from router.cli.durations import duration_in
+from router.cli.origin import origin_in
+from router.cli.shared_options import (
+    ID_HELP,
+    RULES_HELP,
+    STREAMS,
+    add_author,
+    add_format,
+    add_now,
+    add_rules_dir,
+    add_state_or_storage,
+    add_stream,
+)
+
+SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
+
+_LIST = "list every rule, silence and shadow rule with what it held; that which ends next is first"
+_RULE_FILE = "a suppression rule, or a list of them, in JSON or YAML"
+_DECISIONS = "a file that run --decisions wrote, instead of a state"
+_LAYER = "say what of ATT&CK nobody hears of, and make layers for the Navigator: routed, held, blind spots"
+_SILENCE = "hold back what is named until an end, after showing what that is"
+_RESOURCE = "the resource: its name, its whole id, or a glob of either"
+_ENTITY = (
+    "what signals name, such as ip.address=10.0.0.0/24 or host.hostname=web-*; "
+    "again for what else they must name, or for another value of the same field"
+)
+_EVERY = 'when it holds meanwhile, such as "Sat 02:00-04:00 Europe/Berlin"; without it, all the time'
+
+
+def add_init_command(commands: Commands) -> None:
+    """Adds `init`."""
+    init = add_command(
+        commands, "init", "router.cli.init:init", "write rules to start from, and the workflow that checks them"
+    )
+    init.add_argument(
+        "--from",
+        metavar="URL",
+        dest="origin",
+        type=origin_in,
+        help="where the workflow installs the program from (default: the commit that this one was installed from)",
+    )
+    init.add_argument(
+        "directory", metavar="DIR", type=directory_in, help="the directory of a repository, made unless it is there"
+    )
+
+
+def add_rules_commands(commands: Commands) -> None:
+    """Adds `rules`."""
+    rules = add_group(commands, "rules", "check, test, list, preview and describe the rules")
+    check = add_command(rules, "check", "router.cli.rules:check", "report problems and warnings")
+    test = add_command(rules, "test", "router.cli.rules:test", "run the examples")
+    for command, formats in ((check, ("github", "junit", "sarif")), (test, ("github", "junit"))):
+        command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
+        add_now(command)
+        add_format(command, *formats)
+    check.add_argument("--strict", action="store_true", help="warnings are problems")
+    listing = add_command(rules, "list", "router.cli.rules_list:list_them", _LIST)
+    listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
+    add_state_or_storage(listing, None)
+    listing.add_argument(
+        "--expiring", metavar="DURATION", type=duration_in, help="those alone that end within that time, such as 30d"
+    )
+    listing.add_argument(
+        "--unused",
+        metavar="DURATION",
+        type=duration_in,
+        help="those alone that held nothing for that time, such as 30d",
+    )
+    add_stream(listing, "those of that stream alone")
+    add_now(listing, "the time to tell of")
+    add_format(listing)
+    preview = add_command(rules, "preview", "router.cli.preview:show", "say what a suppression rule would have held")
+    add_stream(preview, "the stream that the rule is for; without it the one in whose directory its file stands")
+    add_rules_dir(preview)
+    add_state_or_storage(preview)
+    preview.add_argument(
+        "--since", metavar="DURATION", type=duration_in, default="30d", help="how far back to look (default: 30d)"
+    )
+    add_now(preview, "the time up to which to look")
+    add_format(preview, "markdown")
+    preview.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        type=str.capitalize,
+        choices=SEVERITIES,
+        help="end with 1 if it would have held one as grave: " + ", ".join(SEVERITIES),
+    )
+    preview.add_argument("file", metavar="FILE", type=file_in, help=_RULE_FILE)
+    schema = add_command(rules, "schema", "router.cli.rules:schema", "print the JSON Schemas of the rules files")
+    schema.add_argument("name", metavar="NAME", nargs="?", help="policy, suppression, owners, ...; without it all")
+    schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
+
+
+def add_attack_commands(commands: Commands) -> None:
+    """Adds `attack`."""
+    attack = add_group(commands, "attack", "show what the rules make of MITRE ATT&CK")
+    layer = add_command(attack, "layer", "router.cli.attack:layer", _LAYER)
+    add_stream(layer, "the stream to tell of (default: cwpp)")
+    add_rules_dir(layer)
+    source = add_state_or_storage(layer)
+    source.add_argument("file", metavar="FILE", type=file_in, nargs="?", help=_DECISIONS)
+    since = "how far back to look, such as 30d or 12h (default: 30d; in a file, all of it)"
+    layer.add_argument("--since", metavar="DURATION", type=duration_in, help=since)
+    layer.add_argument("--until", metavar="ISO", type=instant_in, help="where the time to look at ends (default: now)")
+    add_now(layer, "the time to tell of: which rules are in force then")
+    layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layers there, for the Navigator")
+    add_format(layer)
+
+
+def add_silences_commands(commands: Commands) -> None:
+    """Adds `silences`."""
+    silences = add_group(commands, "silences", "hold signals back for some hours, and see what is held back so")
+    add = add_command(silences, "add", "router.cli.silences_add:add", _SILENCE)
+    add.add_argument("--stream", choices=STREAMS, default="cwpp", help="the stream that it is for (default: cwpp)")
+    add.add_argument("--type", metavar="TYPE", help="the alert type, or recommendation category; without it any")
+    add.add_argument("--resource", metavar="GLOB", help=_RESOURCE)
+    add.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        help="a machine by its name or a glob, however alerts name it; again for another one",
+    )
+    add.add_argument("--entity", metavar="FIELD=VALUE", action="append", help=_ENTITY)
+    add.add_argument(
+        "--for", metavar="DURATION", dest="duration", type=duration_in, help="for how long, such as 2h, 30m, 1h30m"
+    )
+    add.add_argument("--until", metavar="ISO", type=instant_in, help="until when, instead of --for")
+    add.add_argument("--from", metavar="ISO", dest="begins", type=instant_in, help="when it begins (default: now)")
+    add.add_argument("--every", metavar="WINDOW", help=_EVERY)
+    add.add_argument("--reason", metavar="TEXT", required=True, help="why; people will read it")
+    add.add_argument("--ticket", metavar="TICKET", help="the ticket that allows it, where the policy wants one")
+    add_author(add)
+    add_rules_dir(add)
+    add.add_argument("--yes", action="store_true", help="do it without asking")
+    listing = add_command(silences, "list", "router.cli.silences:list_them", "list them, the soonest end first")
+    listing.add_argument("--expired", action="store_true", help="those that are over, instead")
+    extend = add_command(
+        silences, "extend", "router.cli.silences:extend", "let one end later, as far as the policy allows"
+    )
+    extend.add_argument(
+        "--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help="by how much longer"
+    )
+    add_rules_dir(extend)
+    end = add_command(
+        silences, "end", "router.cli.silences:end", "end one now: what it holds and still stands comes out"
+    )
+    for command in (extend, end):
+        command.add_argument("id", metavar="ID", help=ID_HELP)
+        add_author(command)
+    for command in (add, listing, extend, end):
+        add_state_or_storage(command)
+        add_now(command, "the time to do it at")
+        add_format(command)

@@ -1,0 +1,71 @@
+"""The options that several commands take, said in the same words wherever they stand."""
+
+from __future__ import annotations
+
+from argparse import _MutuallyExclusiveGroup
+from pathlib import Path
+
+from router.cli.argument_parser import Parser
+from router.cli.argument_types import file_in, instant_in
+
+STREAMS = ("cwpp", "cspm")
+
+ID_HELP = "an id from the list, or the beginning of one"
+FILE_HELP = (
+    "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
+    "- is standard input, NDJSON or JSON, whose lines are taken as they come"
+)
+RULES_HELP = "the rules directory (default: rules)"
+_AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
+
+
+def add_stream(parser: Parser, help: str) -> None:
+    """Adds `--stream`."""
+    parser.add_argument("--stream", choices=STREAMS, help=help)
+
+
+def add_rules_dir(parser: Parser) -> None:
+    """Adds `--rules`."""
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=Path("rules"), help=RULES_HELP)
+
+
+def add_state(parser: Parser | _MutuallyExclusiveGroup, default: str | None = ".state") -> None:
+    """Adds `--state`; without a default the command itself looks at what it is asked about before it takes a state."""
+    help = f"where the state is kept (default: {default or '.state, if there is one'})"
+    parser.add_argument("--state", metavar="DIR", type=Path, default=default and Path(default), help=help)
+
+
+def add_state_or_storage(parser: Parser, default: str | None = ".state") -> _MutuallyExclusiveGroup:
+    """Adds `--state` and `--storage`, of which one may be given; what may stand instead is added to what this returns."""
+    one = parser.add_mutually_exclusive_group()
+    add_state(one, default)
+    help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
+    one.add_argument("--storage", action="store_true", help=help)
+    return one
+
+
+def add_now(parser: Parser, help: str = "the time to decide at") -> None:
+    """Adds `--now`; `help` says what happens at that instant."""
+    parser.add_argument("--now", metavar="ISO", type=instant_in, help=f"{help} (default: the clock's)")
+
+
+def add_decisions(parser: Parser, help: str) -> None:
+    """Adds `--decisions`."""
+    parser.add_argument("--decisions", metavar="FILE", type=file_in, help=help)
+
+
+def add_ids(parser: Parser) -> None:
+    """Adds ids from a list, and `--all`."""
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
+
+
+def add_format(parser: Parser, *more: str) -> None:
+    """Adds `--format`: text, JSON, and `more`."""
+    formats = ("text", "json", *more)
+    parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")
+
+
+def add_author(parser: Parser) -> None:
+    """Adds `--author`."""
+    parser.add_argument("--author", metavar="TEXT", help=_AUTHOR)

@@ -1,0 +1,99 @@
+"""What can be written behind the commands about a state: `state`, `dead-letters`, `quarantine`, `destinations`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router.cli.argument_parser import Commands, add_command, add_group
+from router.cli.durations import duration_in
+from router.cli.shared_options import (
+    ID_HELP,
+    STREAMS,
+    add_author,
+    add_format,
+    add_ids,
+    add_now,
+    add_rules_dir,
+    add_state_or_storage,
+    add_stream,
+)
+
+_STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
+_REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
+_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
+_HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
+_FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
+_PROBE = "ask one now with a delivery that it is owed, also where it is paused"
+_RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
+
+
+def add_state_command(commands: Commands) -> None:
+    """Adds `state`."""
+    state = add_command(commands, "state", "router.cli.state:show", _STATE)
+    add_state_or_storage(state)
+    add_now(state, "the time to tell of: what is due then")
+    add_format(state)
+
+
+def add_dead_letters_commands(commands: Commands) -> None:
+    """Adds `dead-letters`."""
+    letters = add_group(commands, "dead-letters", "see to what was given up on")
+    listing = add_command(letters, "list", "router.cli.dead_letters:list_them", "list them")
+    show = add_command(letters, "show", "router.cli.dead_letters:show", "show one whole")
+    show.add_argument("id", metavar="ID", help=ID_HELP)
+    redrive = add_command(
+        letters,
+        "redrive",
+        "router.cli.dead_letters:redrive",
+        _REDRIVE,
+    )
+    discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them")
+    for command in (listing, show):
+        add_format(command)
+    for command in (redrive, discard):
+        add_now(command, "the time to do it at")
+        add_ids(command)
+    for command in (listing, show, redrive, discard):
+        add_state_or_storage(command)
+
+
+def add_quarantine_commands(commands: Commands) -> None:
+    """Adds `quarantine`."""
+    quarantine = add_group(commands, "quarantine", "see to what was not understood")
+    listing = add_command(quarantine, "list", "router.cli.quarantine:list_it", "list it")
+    show = add_command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
+    show.add_argument("id", metavar="ID", help=ID_HELP)
+    retake = add_command(quarantine, "retake", "router.cli.quarantine:retake", _RETAKE)
+    add_stream(retake, "the stream that they come from; without it each goes to its own")
+    add_rules_dir(retake)
+    add_now(retake)
+    discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages")
+    for command in (listing, show):
+        add_format(command)
+    for command in (retake, discard):
+        add_ids(command)
+    for command in (listing, show, retake, discard):
+        add_state_or_storage(command)
+
+
+def add_destinations_commands(commands: Commands) -> None:
+    """Adds `destinations`."""
+    group = add_group(commands, "destinations", "see how destinations are, and keep one from being asked")
+    listing = add_command(group, "list", "router.cli.destination_list:show", "list them: held, paused, owed, dead")
+    hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
+    hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
+    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
+    release = add_command(group, "release", "router.cli.destinations:release", "have one asked again that is held")
+    release.add_argument("--reason", metavar="TEXT", default="released", help="why (default: released)")
+    for command in (hold, release):
+        add_author(command)
+    probe = add_command(group, "probe", "router.cli.destinations:probe", _PROBE)
+    for command in (listing, hold, release, probe):
+        command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
+        command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
+        add_state_or_storage(command)
+        add_now(command, "the time to do it at")
+    for command in (listing, hold, release):
+        add_format(command)
+    for command in (hold, release, probe):
+        command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")
