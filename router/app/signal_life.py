@@ -21,11 +21,11 @@ from router.domain.keys import same_id, signal_key
 from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.lookups import SignalLookup, with_signal
 from router.domain.notices import RecordEntry
+from router.domain.plurals import counted
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
-from router.domain.signal_waits import counted
 from router.domain.signals import Kind, Stream
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from router.app.settings import STORAGE
-from router.cli.attack_layers import AttackReport, attack_layers_of, span_of, written_time
+from router.cli.attack_layers import AttackReport, attack_layers_of, span_of
 from router.cli.formats.navigator import layers_of
 from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
@@ -26,6 +26,7 @@ from router.domain.errors import BadFile
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import NO_SILENCES, Silences
+from router.domain.timestamps import timestamp
 from router.ingest.silence_reader import SilenceReader
 
 LOOK_BACK = timedelta(days=30)
@@ -188,9 +189,9 @@ def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[ob
     )
     for hider in spot.hiders:
         over = ", not in force" if report.is_over(hider) else ""
-        until = f"{written_time(hider.until)}{over}" if hider.until is not None else None
+        until = f"{timestamp(hider.until)}{over}" if hider.until is not None else None
         signals, last = (hider.held.signals, hider.held.last) if hider.held is not None else (0, None)
-        yield *lead, hider.name, until, signals, written_time(last) if last is not None else None
+        yield *lead, hider.name, until, signals, timestamp(last) if last is not None else None
         lead = ("",) * len(lead)
     if not spot.hiders:
         yield *lead, None, None, None, None
@@ -205,9 +206,7 @@ def _heard(spot: BlindSpot) -> str:
 def _print_unknown(shown: Console, report: AttackReport) -> None:
     """Prints the rules and silences in force of which nothing is known in ATT&CK: that they are missing above says nothing."""
     rows = [
-        (cover.name, cover.alert_type or "any", written_time(cover.until))
-        for cover in report.covers
-        if cover.is_unknown
+        (cover.name, cover.alert_type or "any", timestamp(cover.until)) for cover in report.covers if cover.is_unknown
     ]
     if rows:
         shown.print()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.cli.formats.navigator import Layer, Painted
-from router.cli.formats.values import counted
 from router.decide.attack_outcomes import AttackOutcome, AttackOutcomes, HeldSignals
 from router.decide.blind_spots import BlindSpot, Cover, Hider
 from router.domain.holders import find_silence_id
+from router.domain.plurals import counted
+from router.domain.timestamps import timestamp
 
 _BLUES = ("#deebf7", "#08519c")
 _ORANGES = ("#fee6ce", "#a63603")
@@ -144,7 +145,7 @@ def _blind(report: AttackReport) -> Layer:
         metadata=[
             *_facts(report),
             *((_tactic(report, spot.id), _listed_hiders(report, spot)) for spot in report.tactics_in_the_dark),
-            *((cover.name, f"{_unknown(cover)}, until {written_time(cover.until)}") for cover in unknown),
+            *((cover.name, f"{_unknown(cover)}, until {timestamp(cover.until)}") for cover in unknown),
         ],
     )
 
@@ -162,12 +163,12 @@ def span_of(report: AttackReport) -> str:
     """The span of time that decisions were looked at in, in words."""
     since = report.looked_back_to or report.since
     if since is None:
-        return f"all of it to {written_time(report.until)}" if report.until is not None else "all of it"
-    span = f"from {written_time(since)}"
+        return f"all of it to {timestamp(report.until)}" if report.until is not None else "all of it"
+    span = f"from {timestamp(since)}"
     if report.until is not None:
-        span += f" to {written_time(report.until)}"
+        span += f" to {timestamp(report.until)}"
     if report.looked_back_to is not None and report.since is not None:
-        span += f" (it was not looked further back, to {written_time(report.since)})"
+        span += f" (it was not looked further back, to {timestamp(report.since)})"
     return span
 
 
@@ -175,7 +176,7 @@ def _facts(report: AttackReport) -> list[tuple[str, str]]:
     """What every layer says of itself."""
     outcomes = report.outcomes
     return [
-        ("made at", written_time(report.at)),
+        ("made at", timestamp(report.at)),
         ("source", report.source),
         ("looked at", span_of(report)),
         ("decisions", str(outcomes.decisions)),
@@ -215,8 +216,8 @@ def _blindness(spot: BlindSpot) -> str:
 
 
 def _hits(held: HeldSignals) -> str:
-    last = [f"last {written_time(held.last)}"] if held.last is not None else []
-    until = [f"until {written_time(held.until)}"] if held.until is not None else []
+    last = [f"last {timestamp(held.last)}"] if held.last is not None else []
+    until = [f"until {timestamp(held.until)}"] if held.until is not None else []
     return ", ".join([counted(held.signals, "signal"), *last, *until])
 
 
@@ -227,7 +228,7 @@ def _listed_hits(one: AttackOutcome) -> str:
 def _hidden_by(report: AttackReport, spot: BlindSpot) -> Iterator[tuple[str, str]]:
     """What held signals of it, and what in force could hold some."""
     for hider in spot.hiders:
-        ends = f", until {written_time(hider.until)}" if hider.until is not None else ""
+        ends = f", until {timestamp(hider.until)}" if hider.until is not None else ""
         if hider.held is None:
             yield hider.name, f"could hold some{ends}"
         else:
@@ -248,9 +249,4 @@ def _unknown(cover: Cover) -> str:
 
 
 def _last(name: str, time: datetime | None) -> list[tuple[str, str]]:
-    return [(name, written_time(time))] if time is not None else []
-
-
-def written_time(time: datetime) -> str:
-    """An instant in ISO 8601, to the second."""
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return [(name, timestamp(time))] if time is not None else []

@@ -17,6 +17,7 @@ from router.cli.screen import print_table, screen, table_of
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
+from router.domain.timestamps import timestamp
 from router.store.codec import encode
 
 type Letter = DeadLetter | DamagedLetter
@@ -122,7 +123,7 @@ def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
 
 
 def _row(letter: Letter) -> tuple[object, ...]:
-    id, died = id_of(letter)[:_SHORT], f"{letter.died:%Y-%m-%dT%H:%M:%SZ}" if letter.died is not None else ""
+    id, died = id_of(letter)[:_SHORT], timestamp(letter.died) if letter.died is not None else ""
     if isinstance(letter, DamagedLetter):
         return id, died, letter.damage.addressed_to, "", "", letter.error, ""
     delivery = letter.delivery

@@ -18,7 +18,8 @@ from router.cli.screen import print_table, screen, table_of
 from router.cli.tally import dues_in
 from router.deliver.destination_holds import HoldReader
 from router.domain.deliveries import Backlog, NextDue, Pause
-from router.domain.destination_holds import DestinationHold, words_of_hold, written
+from router.domain.destination_holds import DestinationHold, words_of_hold
+from router.domain.timestamps import timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class DestinationStatus:
         """What people should know of it, a line each."""
         lines = [words_of_hold(self.held)] if self.held is not None else []
         if self.paused is not None:
-            since, probe = written(self.paused.since), written(self.paused.probe)
+            since, probe = timestamp(self.paused.since), timestamp(self.paused.probe)
             lines.append(f"paused since {since}, probed next at {probe}: {self.paused.error}")
         lines += [f"not yet: {self.lacks}"] if self.lacks else []
         return [f"{self.destination}: {plain(line)}" for line in lines]
@@ -110,8 +111,8 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
 
 def _row(one: DestinationStatus) -> tuple[object, ...]:
     it, backlog, next = one.destination, one.backlog, one.next
-    since = written(backlog.oldest) if backlog is not None and backlog.oldest is not None else None
-    due = written(next.due) if next is not None else None
+    since = timestamp(backlog.oldest) if backlog is not None and backlog.oldest is not None else None
+    due = timestamp(next.due) if next is not None else None
     dead = backlog.dead if backlog is not None else 0
     return it.stream, it.name, it.kind, it.lane, one.words, next.owed if next is not None else 0, since, due, dead
 
@@ -129,17 +130,17 @@ def document_of(one: DestinationStatus) -> dict[str, object]:
         "held": {
             "author": held.author,
             "reason": held.reason,
-            "since": written(held.since),
-            "until": written(held.until),
+            "since": timestamp(held.since),
+            "until": timestamp(held.until),
         }
         if held is not None
         else None,
-        "paused": {"since": written(paused.since), "probe": written(paused.probe), "error": paused.error}
+        "paused": {"since": timestamp(paused.since), "probe": timestamp(paused.probe), "error": paused.error}
         if paused is not None
         else None,
         "owed": one.next.owed if one.next is not None else 0,
-        "owed_since": written(one.backlog.oldest) if one.backlog is not None and one.backlog.oldest else None,
-        "next_due": written(one.next.due) if one.next is not None else None,
+        "owed_since": timestamp(one.backlog.oldest) if one.backlog is not None and one.backlog.oldest else None,
+        "next_due": timestamp(one.next.due) if one.next is not None else None,
         "dead": one.backlog.dead if one.backlog is not None else 0,
         "has_delivered": one.has_delivered,
     }

@@ -20,9 +20,10 @@ from router.cli.stopping import Stop
 from router.deliver.credentials import FRESH
 from router.deliver.destination_holds import MadeHold, find_hold, hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Settlement
-from router.domain.destination_holds import DestinationHold, words_of_hold, written
+from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadSetting, BadUsage
 from router.domain.ports.store import Store
+from router.domain.timestamps import timestamp
 from router.store.sqlite import SqliteStore
 
 REFUSED = 1
@@ -50,11 +51,11 @@ def hold(options: Namespace) -> int:
         print_json({**_document(made), "extended": made.is_extended})
         return 0
     held = made.hold
-    began = f", since {written(held.since)}" if made.is_extended else ""
+    began = f", since {timestamp(held.since)}" if made.is_extended else ""
     lasts = duration_written(held.until - now)
     print_lines(
         [
-            f"{made.destination}: held by {author}{began} until {written(held.until)}, in {lasts} "
+            f"{made.destination}: held by {author}{began} until {timestamp(held.until)}, in {lasts} "
             f"({held.until.astimezone():%Y-%m-%d %H:%M %Z})",
             f"every worker obeys within 30 seconds; what is in flight is finished; {_owed_there(made.owed)}",
         ]
@@ -127,7 +128,7 @@ async def _probe_in_storage(options: Namespace) -> int:
             return _print_nothing_to_ask_with(meant)
         if pause is not None:
             await store.outbox.probe(pause, now)
-    paused = f"; it is paused since {written(pause.since)}: {pause.error}" if pause is not None else ""
+    paused = f"; it is paused since {timestamp(pause.since)}: {pause.error}" if pause is not None else ""
     print_lines([f"{meant}: whoever serves the account asks it within seconds, with one that it is owed{paused}"])
     return 0
 
@@ -152,7 +153,7 @@ async def _probe_in_file(options: Namespace) -> int:
         pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
     if settled is None:
         return _print_nothing_to_ask_with(meant)
-    paused = f"; it is paused since {written(pause.since)}, probed next at {written(pause.probe)}" if pause else ""
+    paused = f"; it is paused since {timestamp(pause.since)}, probed next at {timestamp(pause.probe)}" if pause else ""
     answer = f"{meant}: {_answer_in(settled)}{paused}"
     if stop.is_asked:
         raise stop.said(answer)
@@ -206,8 +207,8 @@ def _document(made: Made) -> dict[str, object]:
         "lane": held.lane.value,
         "author": held.author,
         "reason": held.reason,
-        "since": written(held.since),
-        "until": written(held.until),
-        "released": written(held.released) if held.released is not None else None,
+        "since": timestamp(held.since),
+        "until": timestamp(held.until),
+        "released": timestamp(held.released) if held.released is not None else None,
         "owed": made.owed,
     }

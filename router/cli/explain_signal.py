@@ -33,15 +33,18 @@ from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
+from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
+from router.domain.plurals import counted
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.signal_waits import counted, instant, waits_of
+from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
-from router.domain.step_words import holder_words, stored_step
+from router.domain.step_words import stored_step
+from router.domain.timestamps import timestamp
 
 type Facts = Iterator[tuple[str, object]]
 """Names and what they are, one a line."""
@@ -200,11 +203,11 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
     opened = ", ".join(sorted(life.row.open))
     yield "now", f"{status}, {f'open at {opened}' if opened else 'open nowhere'}"
     if (holder := life.holder) is not None:
-        since = f", since {instant(holder.since)}" if holder.since is not None else ""
+        since = f", since {timestamp(holder.since)}" if holder.since is not None else ""
         messages = f", messages: {holder.messages}" if holder.messages is not None else ""
-        yield "held by", f"{holder_words(holder.rule)} until {instant(holder.until)}{since}{messages}"
+        yield "held by", f"{holder_words(holder.rule)} until {timestamp(holder.until)}{since}{messages}"
     for name, silence in life.silences.items():
-        ended = f", ended at {instant(silence.ended)}" if silence.ended is not None else ""
+        ended = f", ended at {timestamp(silence.ended)}" if silence.ended is not None else ""
         ticket = f" ({silence.ticket})" if silence.ticket else ""
         yield holder_words(name), f"by {silence.author}{ended}: {silence.reason}{ticket}"
 
@@ -239,7 +242,7 @@ def _destination_facts(one: DestinationLife) -> Facts:
     if one.pause is not None:
         yield (
             "paused",
-            f"since {instant(one.pause.since)}, tries again at {instant(one.pause.probe)}: {one.pause.error}",
+            f"since {timestamp(one.pause.since)}, tries again at {timestamp(one.pause.probe)}: {one.pause.error}",
         )
     if one.unready is not None and one.is_waited_for:
         yield "not yet", one.unready
@@ -251,7 +254,7 @@ def _destination_facts(one: DestinationLife) -> Facts:
         size = f": {counted(group.total, 'signal')}, {group.standing} still open" if group.total is not None else ""
         yield "member of", f"{what}{size}"
         yield "group key", group.key
-        yield "last change", f"{instant(group.changed)}, by this signal"
+        yield "last change", f"{timestamp(group.changed)}, by this signal"
     elif not one.deliveries:
         yield "deliveries", "none is kept"
 
@@ -263,7 +266,7 @@ def _turn(one: DestinationLife, delivery: DeliveryStatus) -> str:
 
 def _failure_rows(one: DestinationLife, delivery: DeliveryStatus) -> Iterator[Sequence[object]]:
     for failed in delivery.failed:
-        yield f"of turn {_turn(one, delivery)}", instant(failed.at), failed.error
+        yield f"of turn {_turn(one, delivery)}", timestamp(failed.at), failed.error
 
 
 def _delivery_row(one: DestinationLife, delivery: DeliveryStatus) -> Sequence[object]:
@@ -271,9 +274,9 @@ def _delivery_row(one: DestinationLife, delivery: DeliveryStatus) -> Sequence[ob
         _turn(one, delivery),
         delivery.change,
         delivery.state,
-        instant(delivery.born),
+        timestamp(delivery.born),
         delivery.attempts,
-        instant(delivery.settled) if delivery.settled is not None else None,
+        timestamp(delivery.settled) if delivery.settled is not None else None,
         _receipt_words(delivery),
         delivery.error,
     )
@@ -293,6 +296,6 @@ def _short(written: str | None) -> str | None:
     if written is None:
         return None
     try:
-        return instant(datetime.fromisoformat(written))
+        return timestamp(datetime.fromisoformat(written))
     except ValueError:
         return written

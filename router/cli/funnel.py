@@ -16,6 +16,7 @@ from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
 from router.domain.holders import name_in_words
 from router.domain.severity import Severity
+from router.domain.timestamps import timestamp
 
 OUTCOMES = {
     Outcome.QUARANTINED: "quarantined",
@@ -155,4 +156,4 @@ def _why(one: Standing) -> str:
 def _when(due: datetime, now: datetime) -> str:
     seconds = max((due - now).total_seconds(), 0)
     wait = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return f"{due:%Y-%m-%dT%H:%M:%SZ} (in {wait})"
+    return f"{timestamp(due)} (in {wait})"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from router.cli.formats.markdown import Quoted, cell, table
-from router.cli.formats.values import counted
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview
 from router.destinations.wording.masking import masked
 from router.domain.attack import AttackTable
+from router.domain.plurals import counted
 from router.domain.rulebook import DestinationSpec
+from router.domain.timestamps import timestamp
 
 NONE = "(none)"
 UNKNOWN = "(unknown)"
@@ -104,9 +104,9 @@ def document_of(one: Previewed) -> dict[str, object]:
         "name": preview.name,
         "stream": one.stream,
         "file": one.file,
-        "since": _iso(preview.since),
-        "until": _iso(preview.until),
-        "looked_back_to": _iso(preview.looked.back_to),
+        "since": timestamp(preview.since),
+        "until": timestamp(preview.until),
+        "looked_back_to": timestamp(preview.looked.back_to),
         "is_whole": preview.looked.is_whole,
         "looked_at": preview.looked_at,
         "not_judged": preview.unjudged,
@@ -143,7 +143,7 @@ def _named_document(one: NamedSignal) -> dict[str, object]:
         "title": masked(one.title) if one.title else None,
         "severity": one.severity,
         "resource": masked(one.resource) if one.resource else None,
-        "at": _iso(one.at) if one.at is not None else None,
+        "at": timestamp(one.at) if one.at is not None else None,
         "outcome": one.outcome,
         "held_by": one.held_by,
         "destinations": list(one.destinations),
@@ -155,7 +155,7 @@ def _title(one: Previewed) -> str:
 
 
 def _span(preview: Preview) -> str:
-    return f"from {_iso(preview.since)} to {_iso(preview.until)}"
+    return f"from {timestamp(preview.since)} to {timestamp(preview.until)}"
 
 
 type _Words = Sequence[str]
@@ -201,7 +201,7 @@ def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, _Words]]:
 def _how_far(preview: Preview) -> str:
     if preview.looked.is_whole:
         return ": all there are"
-    return f", back to {_iso(preview.looked.back_to)}: there are too many to look at all"
+    return f", back to {timestamp(preview.looked.back_to)}: there are too many to look at all"
 
 
 def _listed(counts: Mapping[str, int], what: str) -> Iterator[str]:
@@ -240,7 +240,7 @@ def _named(preview: Preview) -> Iterator[tuple[str, Sequence[NamedSignal]]]:
 
 
 def _row_of(one: NamedSignal) -> Sequence[object]:
-    at = _iso(one.at) if one.at is not None else None
+    at = timestamp(one.at) if one.at is not None else None
     title = Quoted(one.title or one.type or "")
     return one.severity or UNKNOWN, title, Quoted(one.resource or ""), at, _became(one), Quoted(one.id or "")
 
@@ -273,7 +273,3 @@ def _words(parts: _Words) -> str:
 
 def _joined(parts: _Words) -> str:
     return "".join(cell(part) if part else "" for part in parts)
-
-
-def _iso(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -17,6 +17,7 @@ from router.domain.decisions import Outcome
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code
+from router.domain.timestamps import timestamp
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
 
@@ -28,7 +29,7 @@ def list_it(options: Namespace) -> int:
         print_json([_document(one) for one in entries])
     elif entries:
         rows = [
-            (one.id, f"{one.at:%Y-%m-%dT%H:%M:%SZ}", one.source, len(one.quarantined.body), one.quarantined.reason)
+            (one.id, timestamp(one.at), one.source, len(one.quarantined.body), one.quarantined.reason)
             for one in entries
         ]
         print_table(screen(), table_of(("id", "since", "source", "bytes", "reason"), rows, numbers=(3,)), indent=0)

@@ -11,7 +11,6 @@ from pathlib import Path
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
-from router.cli.formats.values import counted
 from router.cli.given import clock_for, lines_for, streams_in
 from router.cli.origin import PACKAGE, find_version
 from router.cli.printing import json_of, print_json, print_lines, print_text
@@ -26,6 +25,7 @@ from router.cli.rules_report import (
 from router.cli.unmet import unmet_in
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
+from router.domain.plurals import counted
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.messages import MessageReader

@@ -10,11 +10,12 @@ from functools import partial
 from shutil import get_terminal_size
 from textwrap import wrap
 
-from router.cli.formats.values import counted
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
 from router.domain.holders import find_silence_id
+from router.domain.plurals import counted
 from router.domain.rule_lives import HolderKind, RuleLife
+from router.domain.timestamps import timestamp
 
 _HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"
 _INDENT = "    "
@@ -103,8 +104,8 @@ def _hits_of(life: RuleLife) -> int | None:
 
 
 def _time(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time is not None else "-"
+    return timestamp(time) if time is not None else "-"
 
 
 def _iso(time: datetime | None) -> str | None:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time is not None else None
+    return timestamp(time) if time is not None else None

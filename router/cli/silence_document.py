@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from router.cli.silence_times import iso
 from router.domain.silence_words import silence_scope_words
 from router.domain.silences import Silence
+from router.domain.timestamps import timestamp
 
 
 def state_of(silence: Silence, now: datetime) -> str:
@@ -26,14 +26,16 @@ def document_for(silence: Silence, now: datetime) -> dict[str, object]:
         "state": state_of(silence, now),
         "type": silence.alert_type,
         "scope": silence_scope_words(silence),
-        "begins": iso(silence.begins),
-        "ends": iso(silence.end),
-        "first": iso(silence.first),
+        "begins": timestamp(silence.begins),
+        "ends": timestamp(silence.end),
+        "first": timestamp(silence.first),
         "every": str(silence.every) if silence.every is not None else None,
-        "next_window": {"begins": iso(window.begins), "ends": iso(window.ends)} if window is not None else None,
+        "next_window": {"begins": timestamp(window.begins), "ends": timestamp(window.ends)}
+        if window is not None
+        else None,
         "reason": silence.reason,
         "author": silence.author,
         "ticket": silence.ticket,
-        "made": iso(silence.made),
-        "ended": iso(silence.ended) if silence.ended is not None else None,
+        "made": timestamp(silence.made),
+        "ended": timestamp(silence.ended) if silence.ended is not None else None,
     }

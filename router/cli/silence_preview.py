@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from rich.console import Console
 
 from router.app.lookback import look_back
-from router.cli.formats.values import counted
 from router.cli.screen import print_table, table_of
-from router.cli.silence_times import iso
 from router.decide.preview import NamedSignal, Preview
 from router.decide.silence_matcher import SilenceMatcher
 from router.domain.deliveries import DeliveryState
 from router.domain.holders import name_in_words
+from router.domain.plurals import counted
 from router.domain.ports.store import Store
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
+from router.domain.timestamps import timestamp
 
 BACK = timedelta(hours=24)
 """How far back it is looked."""
@@ -101,7 +101,7 @@ def _lines(it: SilencePreview) -> Iterator[str]:
     if unseen := _unseen(preview):
         yield f"{unseen} could not be looked at: what they say is not kept"
     if not preview.looked.is_whole:
-        yield f"it was looked back to {iso(preview.looked.back_to)} only"
+        yield f"it was looked back to {timestamp(preview.looked.back_to)} only"
 
 
 def _standing(it: SilencePreview) -> str:
@@ -138,8 +138,8 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
     """The same as JSON."""
     preview, standing = it.preview, it.preview.standing
     return {
-        "since": iso(preview.since),
-        "looked_back_to": iso(preview.looked.back_to),
+        "since": timestamp(preview.since),
+        "looked_back_to": timestamp(preview.looked.back_to),
         "is_whole": preview.looked.is_whole,
         "signals": preview.held.signals,
         "messages": preview.held.decisions,

@@ -9,19 +9,15 @@ from router.cli.durations import written
 from router.domain.errors import BadUsage
 from router.domain.silence_bounds import find_overrun
 from router.domain.silences import Silence, SilenceBounds
-
-
-def iso(time: datetime) -> str:
-    """An instant in UTC."""
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+from router.domain.timestamps import timestamp
 
 
 def both_times(time: datetime) -> str:
     """An instant in UTC and by the clocks of this machine; once where those are UTC."""
     local = time.astimezone()
     if not local.utcoffset():
-        return iso(time)
-    return f"{iso(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}"
+        return timestamp(time)
+    return f"{timestamp(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}"
 
 
 def refuse_overrun(
@@ -39,7 +35,7 @@ def refuse_overrun(
     if overrun is None:
         return
     whole, allowed = written(overrun.span.ends - overrun.span.begins), written(overrun.allowed)
-    begun = f", counted from {iso(overrun.span.begins)}, when the first began that it goes on with"
+    begun = f", counted from {timestamp(overrun.span.begins)}, when the first began that it goes on with"
     counted = begun if overrun.span.begins < silence.begins else ""
     if overrun.is_series:
         what = f"makes a series of {whole}{counted}; the policy allows {allowed}"

@@ -16,7 +16,7 @@ from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.cli.silence_document import document_for, state_of
 from router.cli.silence_store import change_silence, stored_silences
-from router.cli.silence_times import both_times, iso, refuse_overrun
+from router.cli.silence_times import both_times, refuse_overrun
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
@@ -28,6 +28,7 @@ from router.domain.silence_bounds import needed_since, silenced_share, with_firs
 from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
+from router.domain.timestamps import timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ async def _extend(options: Namespace, now: datetime) -> Silence:
 
         def extended(silence: Silence) -> Silence:
             if silence.end <= now:
-                raise BadUsage(f"{silence.id}: ended {iso(silence.end)}; silences add makes another one")
+                raise BadUsage(f"{silence.id}: ended {timestamp(silence.end)}; silences add makes another one")
             later = replace(silence, until=silence.end + options.duration)
             mine = bounds[Stream(silence.stream)]
             longer = with_first(later, known)
@@ -178,21 +179,25 @@ def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]
 
 def _row(one: ListedSilence, now: datetime) -> tuple[object, ...]:
     silence, window = one.silence, one.silence.find_next_window(now)
-    coming = f"{iso(window.begins)} to {iso(window.ends)}" if window is not None and silence.every is not None else ""
+    coming = (
+        f"{timestamp(window.begins)} to {timestamp(window.ends)}"
+        if window is not None and silence.every is not None
+        else ""
+    )
     return (
         silence.id,
         silence.stream,
         silence_scope_words(silence),
         f"{both_times(silence.end)}{_left(silence, now)}",
-        coming if silence.begins <= now or silence.every is not None else f"from {iso(silence.begins)}",
+        coming if silence.begins <= now or silence.every is not None else f"from {timestamp(silence.begins)}",
         one.hits.total if one.hits is not None else 0,
-        iso(one.hits.last) if one.hits is not None else None,
+        timestamp(one.hits.last) if one.hits is not None else None,
         f"{'' if one.is_holding_whole else 'at least '}{one.holding}",
         f"{one.share:.0%}",
         silence.author,
         silence.reason,
         silence.ticket,
-        iso(silence.begins),
+        timestamp(silence.begins),
     )
 
 
@@ -206,11 +211,12 @@ def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
     return {
         **document_for(one.silence, now),
         "hits": one.hits.total if one.hits is not None else 0,
-        "last_hit": iso(one.hits.last) if one.hits is not None else None,
+        "last_hit": timestamp(one.hits.last) if one.hits is not None else None,
         "holding": one.holding,
         "holding_is_whole": one.is_holding_whole,
         "silenced_share": one.share,
         "changes": [
-            {"action": it.action, "at": iso(it.at), "author": it.author, "ends": iso(it.until)} for it in one.changes
+            {"action": it.action, "at": timestamp(it.at), "author": it.author, "ends": timestamp(it.until)}
+            for it in one.changes
         ],
     }

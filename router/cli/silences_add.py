@@ -20,7 +20,7 @@ from router.cli.screen import screen
 from router.cli.silence_document import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
 from router.cli.silence_store import add_silence, stored_silences
-from router.cli.silence_times import both_times, iso, refuse_overrun
+from router.cli.silence_times import both_times, refuse_overrun
 from router.decide.silence_matcher import SilenceMatcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
@@ -32,6 +32,7 @@ from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
+from router.domain.timestamps import timestamp
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.recurrence_text import read_recurrence
@@ -177,7 +178,7 @@ def _recurrence_in(text: str) -> Recurrence:
 
 
 def _refuse_times(draft: Silence, bounds: SilenceBounds, now: datetime) -> None:
-    begins, until = iso(draft.begins), iso(draft.until)
+    begins, until = timestamp(draft.begins), timestamp(draft.until)
     if draft.begins < now:
         raise BadUsage(f"--from: {begins} is over; leave it out to begin now")
     if draft.until <= now:

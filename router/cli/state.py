@@ -22,6 +22,7 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
 from router.domain.retention import Retention
 from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
+from router.domain.timestamps import timestamp
 from router.store.sqlite import SqliteStore
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
@@ -124,9 +125,9 @@ def _summary(report: StateReport, directory: Path | None) -> Iterator[tuple[str,
     yield "version", f"{report.version}{later}"
     parts = ", ".join(f"{name} {_size(size)}" for name, size in report.files.items())
     yield "size", parts if len(report.files) == 1 else f"{_size(report.bytes)}: {parts}"
-    span = f", from {_time(report.oldest)} to {_time(report.newest)}" if report.oldest and report.newest else ""
+    span = f", from {timestamp(report.oldest)} to {timestamp(report.newest)}" if report.oldest and report.newest else ""
     yield "decisions", f"{_written(sum_of(report.decisions.values()))}{span}"
-    since = f", the oldest since {_time(report.owed_since)}" if report.owed_since else ""
+    since = f", the oldest since {timestamp(report.owed_since)}" if report.owed_since else ""
     yield "owed", f"{_written(report.owed)}{since}"
     yield "dead letters", _written(report.dead)
     for hold in report.destination_holds:
@@ -150,7 +151,7 @@ def _forgotten(report: StateReport, outcome: object) -> tuple[str | None, ...]:
     if found is None:
         return None, None, None, None
     age = str(found.age.days) if found.age is not None else None
-    due = _time(found.next) if found.next is not None else None
+    due = timestamp(found.next) if found.next is not None else None
     return age, due, _written(found.overdue), _written(found.soon)
 
 
@@ -168,10 +169,6 @@ def _size(count: Count) -> str:
         size, unit = size / _THOUSAND, unit + 1
     words = f"{size:.1f} {_UNITS[unit]}" if unit else f"{count.number} {_UNITS[0]}"
     return words if count.is_whole else f"at least {words}"
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def document_of(report: StateReport, directory: Path | None) -> dict[str, object]:

@@ -6,10 +6,10 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from router.cli.formats.values import counted
 from router.cli.origin import PACKAGE, find_version
 from router.domain.errors import BadUsage
 from router.domain.legible import one_line
+from router.domain.plurals import counted
 from router.domain.signals import Stream
 
 _USUAL = Path("rules")

@@ -15,6 +15,7 @@ from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 from router.domain.silences import NO_SILENCES, Silences
+from router.domain.timestamps import timestamp
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """Kinds that are by nature not for people: numbers that move, with nobody to answer them."""
@@ -149,7 +150,7 @@ def find_holder(signal: Signal, rulebook: Rulebook, silences: Silences, now: dat
 
 
 def _until(code: Code, name: str, end: datetime) -> Reason:
-    return Reason(code, f"{name} until {end:%Y-%m-%dT%H:%M:%SZ}")
+    return Reason(code, f"{name} until {timestamp(end)}")
 
 
 def is_noted(signal: Signal, rulebook: Rulebook) -> bool:

@@ -32,6 +32,7 @@ from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import NO_SILENCES, Silence, Silences
 from router.domain.suppression import CVE, Element, SuppressionRule
+from router.domain.timestamps import timestamp
 
 _MOST_NAMED = 5
 """The most addresses, CVEs or values that an answer names."""
@@ -141,7 +142,7 @@ def _severity_words(signal: Signal) -> str:
 
 
 def _rule_words(rule: SuppressionRule, signal: Signal, rulebook: Rulebook, now: datetime) -> str:
-    until = f"{rule.expires:%Y-%m-%dT%H:%M:%SZ}"
+    until = timestamp(rule.expires)
     if not rule.enabled:
         return "no, the rule is not enabled"
     if not rule.is_active(now):
@@ -153,18 +154,14 @@ def _rule_words(rule: SuppressionRule, signal: Signal, rulebook: Rulebook, now: 
     return f"yes, until {until}{''.join(islice(within, _MOST_NAMED))}"
 
 
-def _written(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _silence_words(silence: Silence, signal: Signal, rulebook: Rulebook, now: datetime) -> str:
     window = silence.find_window_at(now)
     if window is None:
         if silence.end <= now:
-            return f"no, the silence ended at {_written(silence.end)}"
+            return f"no, the silence ended at {timestamp(silence.end)}"
         coming = silence.find_next_window(now)
         return (
-            f"no, the silence begins at {_written(coming.begins)}"
+            f"no, the silence begins at {timestamp(coming.begins)}"
             if coming is not None
             else "no, it has no window yet to come"
         )
@@ -174,7 +171,7 @@ def _silence_words(silence: Silence, signal: Signal, rulebook: Rulebook, now: da
     whose = f"{silence.author} made it: {silence.reason}"
     if rulebook.silences.refuses(signal.level):
         return f"no, the policy lets no silence hold a signal that grave; {whose}"
-    return f"yes, until {_written(window.ends)}; {whose}"
+    return f"yes, until {timestamp(window.ends)}; {whose}"
 
 
 def _spent_steps(signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime) -> Iterator[ExplanationStep]:
@@ -231,7 +228,7 @@ def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[
         )
     matching = matching_routes(signal, attack, rulebook)
     if by := find_time_to_answer(matching, now):
-        yield ExplanationStep("to be answered by?", f"{by:%Y-%m-%dT%H:%M:%SZ}, as the most pressing of its routes says")
+        yield ExplanationStep("to be answered by?", f"{timestamp(by)}, as the most pressing of its routes says")
     if not matching:
         yield ExplanationStep("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
     yield ExplanationStep("always", ", ".join(rulebook.always) or "nothing")

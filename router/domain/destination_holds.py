@@ -24,6 +24,7 @@ from router.domain.errors import BadUsage
 from router.domain.lane_limits import LONGEST_HOLD
 from router.domain.ledger import Version
 from router.domain.rulebook import Lane
+from router.domain.timestamps import timestamp
 
 APART = timedelta(hours=1)
 """How long a destination is free before another hold counts as a new one."""
@@ -101,7 +102,7 @@ def hold_after(
     """
     where = f"{wanted.destination}: cannot be held"
     if wanted.until <= now:
-        raise BadUsage(f"{where} until {written(wanted.until)}, which is over; name a time to come with --for")
+        raise BadUsage(f"{where} until {timestamp(wanted.until)}, which is over; name a time to come with --for")
     known = known.in_lane(wanted.lane) if known is not None else None
     extended = known if known is not None and _counts_on(known, now) else None
     hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
@@ -111,9 +112,11 @@ def hold_after(
         if extended is None:
             raise BadUsage(f"{where} for so long: {bound}; name a shorter time with --for")
         if hold.latest_end > now:
-            raise BadUsage(f"{where} beyond {written(hold.latest_end)}: {bound}, and it is since {written(hold.since)}")
-        again = f"again from {written(extended.ends + APART)} on, an hour after that ended"
-        raise BadUsage(f"{where} now: {bound}, and it was since {written(hold.since)}; {again}")
+            raise BadUsage(
+                f"{where} beyond {timestamp(hold.latest_end)}: {bound}, and it is since {timestamp(hold.since)}"
+            )
+        again = f"again from {timestamp(extended.ends + APART)} on, an hour after that ended"
+        raise BadUsage(f"{where} now: {bound}, and it was since {timestamp(hold.since)}; {again}")
     return hold, extended
 
 
@@ -140,12 +143,7 @@ def is_over(hold: DestinationHold, now: datetime) -> bool:
 
 def words_of_hold(hold: DestinationHold) -> str:
     """Who holds a destination until when, and why."""
-    return f"held by {hold.author} since {written(hold.since)} until {written(hold.ends)}: {hold.reason}"
-
-
-def written(instant: datetime) -> str:
-    """An instant as people read it, to the second."""
-    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+    return f"held by {hold.author} since {timestamp(hold.since)} until {timestamp(hold.ends)}: {hold.reason}"
 
 
 def id_of_hold(stream: str, destination: str) -> str:

@@ -27,11 +27,16 @@ def find_silence_id(name: str) -> str | None:
     return name.removeprefix(_SILENCE) if name.startswith(_SILENCE) else None
 
 
-def name_in_words(name: str) -> str:
-    """What holds a signal, for people: a rule by its name, a silence and a shadow rule with what they are."""
-    return name.replace(":", " ", 1) if name.startswith(RESERVED) else name
-
-
 def find_shadow_rule(name: str) -> str | None:
     """The name of the shadow rule whose hits are counted under a name; None where they are another's."""
     return name.removeprefix(_SHADOW) if name.startswith(_SHADOW) else None
+
+
+def name_in_words(name: str) -> str:
+    """What has a name, for people who think of rules: a rule by its name alone, `silence ab12cd`, `shadow web`."""
+    return name.replace(":", " ", 1) if name.startswith(RESERVED) else name
+
+
+def holder_words(name: str) -> str:
+    """What has a name, for people, where anything may be meant: `rule web`, `silence ab12cd`."""
+    return name_in_words(name) if name.startswith(RESERVED) else f"rule {name}"

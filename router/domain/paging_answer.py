@@ -31,12 +31,14 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_errors import DISCARDED
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
+from router.domain.plurals import counted
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.signal_waits import AwaitedCode, counted, instant, limit_words, waits_at
-from router.domain.step_words import holder_words
+from router.domain.signal_waits import AwaitedCode, limit_words, waits_at
+from router.domain.timestamps import timestamp
 
 _SENT = frozenset({DeliveryState.SENT})
 
@@ -196,7 +198,7 @@ def _waits_for_room(call: _Call) -> bool:
 
 def _sent_words(call: _Call) -> str:
     delivery = call.delivery
-    when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+    when = f" at {timestamp(delivery.settled)}" if delivery.settled is not None else ""
     receipt = delivery.receipt
     reference = f", as {receipt.reference}" if receipt is not None and receipt.reference else ""
     group = call.destination.group
@@ -247,7 +249,7 @@ def _by_ended(life: SignalLife) -> PagingAnswer | None:
     """The answer by deliveries that ended otherwise than sent."""
     if dead := _calls(life, frozenset({DeliveryState.DEAD})):
         one, delivery = dead[0]
-        died = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+        died = f" at {timestamp(delivery.settled)}" if delivery.settled is not None else ""
         tried = f" after {counted(delivery.attempts, 'attempt')}"
         return PagingAnswer(
             PagingCode.DEAD,
@@ -255,7 +257,7 @@ def _by_ended(life: SignalLife) -> PagingAnswer | None:
         )
     if skipped := _calls(life, frozenset({DeliveryState.SKIPPED})):
         one, delivery = skipped[0]
-        when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+        when = f" at {timestamp(delivery.settled)}" if delivery.settled is not None else ""
         if delivery.error == DISCARDED:
             return PagingAnswer(
                 PagingCode.DISCARDED, f"It paged nobody: a person discarded its dead letter to {one.name}{when}."
@@ -336,6 +338,6 @@ def _reason(entry: RecordEntry) -> str:
 def _short(written: str) -> str:
     """An instant of the record as people read it; one that is damaged as it stands."""
     try:
-        return instant(datetime.fromisoformat(written))
+        return timestamp(datetime.fromisoformat(written))
     except ValueError:
         return written

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from router.domain.clocks import is_possible
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.holders import holder_words
 from router.domain.lane_limits import LONGEST_WAIT
+from router.domain.plurals import counted
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.step_words import holder_words
+from router.domain.timestamps import timestamp
 
 
 class AwaitedCode(StrEnum):
@@ -80,10 +82,10 @@ def _own_waits(life: SignalLife, now: datetime) -> Iterator[Awaited]:
         end = holder.until if silence is None else min(holder.until, silence.end)
         if end > now:
             yield Awaited(
-                AwaitedCode.END, f"the signal is held by {name} until {instant(end)}; then it is decided again"
+                AwaitedCode.END, f"the signal is held by {name} until {timestamp(end)}; then it is decided again"
             )
         else:
-            ended = f"{name} held the signal until {instant(end)}"
+            ended = f"{name} held the signal until {timestamp(end)}"
             yield Awaited(AwaitedCode.END, f"{ended}; the next run or the next sweep decides it again")
 
 
@@ -115,23 +117,13 @@ def _awaited_by(
     if one.unready is not None:
         return AwaitedCode.READINESS, f"waits until {one.name} can be asked: {one.unready}"
     if (pause := one.pause) is not None:
-        again = f"one delivery tries again at {instant(pause.probe)}"
+        again = f"one delivery tries again at {timestamp(pause.probe)}"
         return (
             AwaitedCode.PAUSE,
-            f"waits, because {one.name} is paused since {instant(pause.since)}: {pause.error}; {again}",
+            f"waits, because {one.name} is paused since {timestamp(pause.since)}: {pause.error}; {again}",
         )
     tried = f" after {counted(waiting.attempts, 'attempt')}" if waiting.attempts else ""
     trouble = f"; its last trouble: {waiting.error}" if waiting.error else ""
     if waiting.due > now and is_possible(waiting.due, now, LONGEST_WAIT[waiting.lane]):
-        return AwaitedCode.TIME, f"is due again at {instant(waiting.due)}{tried}{trouble}"
+        return AwaitedCode.TIME, f"is due again at {timestamp(waiting.due)}{tried}{trouble}"
     return AwaitedCode.WORKER, f"is due now{tried}; the next run or worker sends it{trouble}"
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def instant(at: datetime) -> str:
-    """An instant as people read it."""
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

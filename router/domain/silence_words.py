@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
+from router.domain.timestamps import timestamp
 
 _MOST_NAMED = 5
 """The most values of one element that are named."""
@@ -19,7 +20,7 @@ def silence_scope_words(silence: Silence) -> str:
 
 def silence_words(silence: Silence) -> str:
     """Which silence it is, whose, and until when: `silence ab12cd by ana until 2026-11-24T14:00:00Z`."""
-    return f"silence {silence.id} by {silence.author} until {silence.end:%Y-%m-%dT%H:%M:%SZ}"
+    return f"silence {silence.id} by {silence.author} until {timestamp(silence.end)}"
 
 
 def _element_words(element: Element) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from router.domain.decisions import StepCode
-from router.domain.holders import find_silence_id
+from router.domain.holders import holder_words
 
 _RULE = "{rule}"
 """Stands where the name of what answered goes."""
@@ -67,9 +67,3 @@ def stored_step(written: str) -> StoredStep:
         return StoredStep(code, rule or None, written)
     named = holder_words(rule) if code in _OF_HOLDERS else rule
     return StoredStep(code, rule or None, words.replace(_RULE, named))
-
-
-def holder_words(name: str) -> str:
-    """What holds a signal back, by the name under which it is stored."""
-    silence = find_silence_id(name)
-    return f"rule {name}" if silence is None else f"silence {silence}"

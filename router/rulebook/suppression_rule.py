@@ -18,6 +18,7 @@ from router.domain.holders import RESERVED
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
+from router.domain.timestamps import timestamp
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
 from router.rulebook.retired import doubts_about_rule
@@ -218,14 +219,14 @@ class _RuleProperties:
         if isinstance(value, str) and not _is_portable_time(value):
             self._faults.warn(
                 path,
-                f"{value!r} is read as {expires:%Y-%m-%dT%H:%M:%SZ}, but Defender wants it written so",
+                f"{value!r} is read as {timestamp(expires)}, but Defender wants it written so",
                 code="not-portable",
             )
         left = expires - self._life.now
         if left > self._life.longest:
             latest = self._life.now + self._life.longest
             lives = f"a rule lives at most {_days(self._life.longest)} from now"
-            far = f"is too far away: {lives}; give at most {latest:%Y-%m-%dT%H:%M:%SZ}"
+            far = f"is too far away: {lives}; give at most {timestamp(latest)}"
             self._faults.blame(path, far, code="end-too-far")
         elif left <= timedelta(0):
             self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it", code="ended")

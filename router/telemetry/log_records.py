@@ -17,6 +17,7 @@ from router.domain.errors import without_words
 from router.domain.journal import Loss
 from router.domain.notices import RecordEntry
 from router.domain.sweeps import Swept
+from router.domain.timestamps import timestamp
 from router.telemetry.instruments import DELIVERY, DESTINATION, LANE, PARTITION, REASON, SIGNALS, STATE, STREAM
 from router.telemetry.measures import code_of, outcome_of
 
@@ -110,5 +111,5 @@ def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:
 def _record_pause(log: logging.Logger, pause: Pause) -> None:
     error = one_line(without_words(pause.error))
     extra = {STREAM: pause.stream, DESTINATION: pause.destination, ERROR: error}
-    since = f"{pause.since:%Y-%m-%dT%H:%M:%SZ}"
+    since = timestamp(pause.since)
     log.warning("%s: paused since %s: %s", pause.destination, since, error, extra=extra)

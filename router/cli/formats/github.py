@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from router.cli.formats.values import Annotation, Severity, counted
+from router.cli.formats.values import Annotation, Severity
 from router.domain.legible import legible, one_line
+from router.domain.plurals import counted
 
 MOST = 10
 """How many errors, and how many warnings, GitHub shows of one step; the log has all of them."""

@@ -8,11 +8,6 @@ from typing import Literal
 type Severity = Literal["error", "warning"]
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, as in "1 problem" and "2 problems"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """One thing to say of a line of a file.
