@@ -19,11 +19,12 @@ from router.destinations import discover
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
-from router.domain.holders import find_shadow_rule, shadow_name
+from router.domain.holders import HolderKind, find_shadow_rule, kind_of, shadow_name
 from router.domain.ports.store import Store
-from router.domain.rule_lives import HolderKind, RuleLife, by_end, kind_of
+from router.domain.rule_lives import RuleLife, by_end
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
+from router.domain.silence_words import undecodable_words
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
@@ -116,8 +117,7 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
             )
     silences, undecodable = read_silences(await store.documents.list_documents(DocumentKind.SILENCE))
     if undecodable:
-        several = "silences cannot be read, and hold" if undecodable > 1 else "silence cannot be read, and holds"
-        remarks.append(f"{undecodable} {several} nothing")
+        remarks.append(undecodable_words(undecodable))
     return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks)
 
 

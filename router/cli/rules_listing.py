@@ -12,9 +12,9 @@ from textwrap import wrap
 
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
-from router.domain.holders import find_silence_id
+from router.domain.holders import HolderKind, find_silence_id
 from router.domain.plurals import counted
-from router.domain.rule_lives import HolderKind, RuleLife
+from router.domain.rule_lives import RuleLife
 from router.domain.timestamps import timestamp
 
 _HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"

@@ -26,7 +26,7 @@ from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_documents import ReadSilences
-from router.domain.silence_words import silence_scope_words
+from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
 
@@ -67,8 +67,7 @@ def list_them(options: Namespace) -> int:
     else:
         screen().print("no silence has ended" if options.expired else "nothing is silenced")
     if undecodable and options.format == "text":
-        silences = "silence" if undecodable == 1 else "silences"
-        screen().print(f"\n{undecodable} {silences} cannot be read; what cannot be read holds nothing")
+        screen().print(f"\n{undecodable_words(undecodable)}")
     return 0
 
 

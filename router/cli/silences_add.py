@@ -29,7 +29,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_documents import ReadSilences
-from router.domain.silence_words import silence_scope_words
+from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.timestamps import timestamp
@@ -109,7 +109,7 @@ def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadSilences, share: 
     if draft.first < draft.begins:
         yield f"it goes on with what was silenced since {both_times(draft.first)}"
     if known.undecodable:
-        yield f"{known.undecodable} silences cannot be read; they hold nothing, and were not counted"
+        yield undecodable_words(known.undecodable)
     yield f"all of this was silenced for {share:.0%} of the last 30 days"
 
 

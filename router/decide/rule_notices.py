@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from router.decide.notice import iso
+from router.domain.bare_notices import bare_notice
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.evidence import Evidence
 from router.domain.keys import announcement_key
 from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
@@ -123,38 +123,19 @@ def notice_of(
     events: Sequence[RuleEvent], key: str, stream: str, at: datetime, recipient: str | None, rulebook: str
 ) -> Notice:
     """The notice of some events."""
-    return Notice(
+    reason = "notify: the policy's `notify`" if recipient is None else "notify: whose it is"
+    return replace(
+        bare_notice(stream, ANNOUNCEMENT, reason),
         key=key,
         turn=1,
-        stream=stream,
-        kind=ANNOUNCEMENT,
         id=key,
         type=events[0].kind.value if len({event.kind for event in events}) == 1 else "several",
         title=_title_of(events, at),
         description="\n\n".join(_paragraphs(events, at)),
         severity=QUIET,
         severity_written=QUIET,
-        status=None,
-        plan=None,
-        sample=False,
-        resource=None,
-        resource_type=None,
-        resource_group=None,
-        subscription=None,
-        compromised_entity=None,
-        tactics=(),
-        techniques=(),
-        attack_version="",
-        routes=(),
-        reason="notify: the policy's `notify`" if recipient is None else "notify: whose it is",
         rulebook=rulebook,
-        link=None,
         remediation=tuple(_to_do(events)),
-        evidence=Evidence(),
-        owner=None,
-        product=None,
-        started=None,
-        ended=None,
         changed=iso(at),
         group=_held_by(events),
         is_whole=True,

@@ -5,11 +5,21 @@ A suppression rule goes by its own name, in which no colon can be; a silence and
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 _SILENCE = "silence:"
 _SHADOW = "shadow:"
 
 RESERVED = (_SILENCE, _SHADOW)
 """How no suppression rule's name may begin."""
+
+
+class HolderKind(StrEnum):
+    """What holds signals back, or only says what it would hold. Its values are stored."""
+
+    RULE = "rule"
+    SILENCE = "silence"
+    SHADOW = "shadow"
 
 
 def silence_name(id: str) -> str:
@@ -30,6 +40,13 @@ def find_silence_id(name: str) -> str | None:
 def find_shadow_rule(name: str) -> str | None:
     """The name of the shadow rule whose hits are counted under a name; None where they are another's."""
     return name.removeprefix(_SHADOW) if name.startswith(_SHADOW) else None
+
+
+def kind_of(name: str) -> HolderKind:
+    """The kind of what has a name on record."""
+    if find_silence_id(name) is not None:
+        return HolderKind.SILENCE
+    return HolderKind.RULE if find_shadow_rule(name) is None else HolderKind.SHADOW
 
 
 def name_in_words(name: str) -> str:

@@ -5,25 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from router.domain.counts import RuleHits
-from router.domain.holders import find_shadow_rule, find_silence_id
-
-
-class HolderKind(StrEnum):
-    """What holds signals back, or only says what it would hold."""
-
-    RULE = "rule"
-    SILENCE = "silence"
-    SHADOW = "shadow"
-
-
-def kind_of(name: str) -> HolderKind:
-    """The kind of what has a name on record."""
-    if find_silence_id(name) is not None:
-        return HolderKind.SILENCE
-    return HolderKind.RULE if find_shadow_rule(name) is None else HolderKind.SHADOW
+from router.domain.holders import HolderKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from router.domain.plurals import counted
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
 from router.domain.timestamps import timestamp
@@ -21,6 +22,11 @@ def silence_scope_words(silence: Silence) -> str:
 def silence_words(silence: Silence) -> str:
     """Which silence it is, whose, and until when: `silence ab12cd by ana until 2026-11-24T14:00:00Z`."""
     return f"silence {silence.id} by {silence.author} until {timestamp(silence.end)}"
+
+
+def undecodable_words(number: int) -> str:
+    """What is said of silences that do not decode: `2 silences cannot be read, and hold nothing`."""
+    return f"{counted(number, 'silence')} cannot be read, and {'holds' if number == 1 else 'hold'} nothing"
 
 
 def _element_words(element: Element) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from router.domain.evidence import Evidence
+from router.domain.bare_notices import bare_notice
 from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.notices import Notice
 from router.domain.signals import Kind, Stream
@@ -33,37 +33,4 @@ def with_waiting(
 def _notice_of_unknown(stream: Stream) -> Notice:
     """A notice of a signal of which nothing is known."""
     kind = Kind.ALERT if stream is Stream.CWPP else Kind.RECOMMENDATION
-    return Notice(
-        key="",
-        turn=0,
-        stream=stream.value,
-        kind=kind.value,
-        id="",
-        type="",
-        title="",
-        description="",
-        severity=None,
-        severity_written=None,
-        status=None,
-        plan=None,
-        sample=False,
-        resource=None,
-        resource_type=None,
-        resource_group=None,
-        subscription=None,
-        compromised_entity=None,
-        tactics=(),
-        techniques=(),
-        attack_version="",
-        routes=(),
-        reason="it stands beyond the limit, and nobody was told of it",
-        rulebook="",
-        link=None,
-        remediation=(),
-        evidence=Evidence(),
-        owner=None,
-        product=None,
-        started=None,
-        ended=None,
-        changed=None,
-    )
+    return bare_notice(stream.value, kind.value, "it stands beyond the limit, and nobody was told of it")

@@ -6,18 +6,12 @@ from datetime import datetime
 
 from router.decide import iso
 from router.domain.decisions import Decision, Outcome
-from router.domain.holders import find_silence_id
+from router.domain.holders import HolderKind, find_silence_id
 from router.domain.holds import HeldBy
 from router.domain.ledger import LedgerRow
 from router.domain.notices import Release
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silences
-
-RULE = "rule"
-"""The kind of release that a suppression rule makes."""
-
-SILENCE = "silence"
-"""The kind of release that a silence makes."""
 
 
 def release_of(
@@ -38,15 +32,15 @@ def release_of(
         silence = silences.by_name.get(by.rule)
         end = min(by.until, silence.end) if silence is not None else by.until
         author = silence.author if silence is not None else None
-        return _release(by, SILENCE, id, author, end, now)
+        return _release(by, HolderKind.SILENCE, id, author, end, now)
     rule = rulebook.suppressions.by_name.get(by.rule)
     end = rule.expires if rule is not None else by.until
-    return _release(by, RULE, by.rule, rule.owner if rule is not None else None, end, now)
+    return _release(by, HolderKind.RULE, by.rule, rule.owner if rule is not None else None, end, now)
 
 
-def _release(by: HeldBy, kind: str, name: str, author: str | None, end: datetime, now: datetime) -> Release:
+def _release(by: HeldBy, kind: HolderKind, name: str, author: str | None, end: datetime, now: datetime) -> Release:
     return Release(
-        kind=kind,
+        kind=kind.value,
         name=name,
         author=author,
         since=iso(by.since),
