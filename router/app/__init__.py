@@ -8,5 +8,5 @@ maintenance  what runs on a clock                                        health 
 drain        the end of a worker in order                                clock     what tells the time
 destination_readiness  which destinations can be asked with the settings as they are
 rule_watch   has people hear of what happens to rules, silences and holds   forgetting  what forgetting goes by
-signal_life  the life of a signal, and which one people mean                lookback    what a rule or silence would have held
+signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 """

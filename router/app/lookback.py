@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from router.decide.preview import ASKED_ABOUT, Matcher, Preview, Previewer
+from router.decide.matchers import Matcher
+from router.decide.preview import Preview
+from router.decide.previewer import ASKED_ABOUT, Previewer
 from router.domain.lookback import Looked
 from router.domain.lookups import with_signal
 from router.domain.ports.store import Store

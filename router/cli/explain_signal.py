@@ -13,16 +13,8 @@ from rich.console import Console
 from router.app.destination_readiness import readiness_of
 from router.app.rules import load_rules
 from router.app.settings import Settings
-from router.app.signal_life import (
-    MOST_DECISIONS,
-    NO_FACTS,
-    DestinationFacts,
-    Found,
-    Meant,
-    facts_of,
-    find_meant,
-    read_life,
-)
+from router.app.signal_life import MOST_DECISIONS, NO_FACTS, DestinationFacts, facts_of, read_life
+from router.app.signal_search import Found, Meant, find_meant
 from router.cli.explain import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
 from router.cli.notice_preview import check_destination, preview_of_taken

@@ -14,7 +14,8 @@ from router.cli.given import clock_for, lines_for, stream_for
 from router.cli.opened_state import store_in
 from router.cli.preview_report import Names, Previewed, document_of, print_markdown, print_previews
 from router.cli.printing import print_json
-from router.decide.preview import Preview, RuleMatcher
+from router.decide.matchers import RuleMatcher
+from router.decide.preview import Preview
 from router.destinations import discover
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.owners import NO_OWNERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from router.app.signal_life import Meant
+from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryStatus

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from router.app.lookback import look_back
 from router.cli.screen import print_table, table_of
+from router.decide.matchers import SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
-from router.decide.silence_matcher import SilenceMatcher
 from router.domain.deliveries import DeliveryState
 from router.domain.holders import name_in_words
 from router.domain.plurals import counted

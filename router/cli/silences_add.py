@@ -21,7 +21,7 @@ from router.cli.silence_document import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
 from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
-from router.decide.silence_matcher import SilenceMatcher
+from router.decide.matchers import SilenceMatcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
 from router.domain.recurrences import Recurrence

@@ -1,4 +1,4 @@
-"""Where everything is kept: ledger, outbox, journal, groups, record and quarantine, in SQLite or in Azure Storage.
+"""Where everything is kept: ledger, outbox, journal, groups, record, quarantine and documents, in SQLite or in Azure Storage.
 
 outbox/              the outbox of both stores, over the few things that a table of either can do
 sqlite/, azure/      one store each: the table of the outbox, and all the rest

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, explain
-from router.decide.silence_matcher import SilenceMatcher
+from router.decide.matchers import SilenceMatcher
 from router.domain.decisions import Decision, Outcome, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
 from router.domain.reasons import Code, Reason

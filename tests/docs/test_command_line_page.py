@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.app.signal_life import Meant
+from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from router.app.signal_life import Meant, find_meant, read_life
+from router.app.signal_life import read_life
+from router.app.signal_search import Meant, find_meant
 from router.cli.signal_document import document_of
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Receipt, Redrive, Settlement

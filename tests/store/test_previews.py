@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
-from router.decide.preview import Amount, Preview, RuleMatcher, Spared
+from router.decide.matchers import RuleMatcher
+from router.decide.preview import Amount, Preview, Spared
 from router.domain.lookback import Looked
 from router.domain.notices import RecordEntry
 from router.domain.owners import NO_OWNERS

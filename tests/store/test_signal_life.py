@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.signal_life import MOST_SIGNALS, DestinationFacts, Found, find_meant, read_life
+from router.app.signal_life import DestinationFacts, read_life
+from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
