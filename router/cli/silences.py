@@ -74,29 +74,32 @@ def list_them(options: Namespace) -> int:
 def extend(options: Namespace) -> int:
     """Lets a silence end later, as far as the policy allows, and prints its end."""
     now = clock_for(options.now)()
-    silence = asyncio.run(_extend(options, now))
-    _print_changed(silence, now, options.format)
+    author = author_given(options.author)
+    silence = asyncio.run(_extend(options, author.name, now))
+    _print_changed(silence, f"extended by {author}", now, options.format)
     return 0
 
 
 def end(options: Namespace) -> int:
     """Ends a silence now: what it holds and still stands comes out."""
     now = clock_for(options.now)()
-    silence, is_over = asyncio.run(_end(options, now))
+    author = author_given(options.author)
+    silence, is_over = asyncio.run(_end(options, author.name, now))
     if is_over and options.format == "text":
         screen().print(f"silence {silence.id} ended already, {both_times(silence.end)}")
     else:
-        _print_changed(silence, now, options.format)
+        _print_changed(silence, f"ended by {author}", now, options.format)
     return 0
 
 
-def _print_changed(silence: Silence, now: datetime, format: str) -> None:
+def _print_changed(silence: Silence, what: str, now: datetime, format: str) -> None:
     if format == "json":
         print_json(document_for(silence, now))
         return
     screen().print(
         f"silence {silence.id} by {plain(silence.author)}: {plain(silence_scope_words(silence))}", soft_wrap=True
     )
+    screen().print(f"  {plain(what)}", soft_wrap=True)
     screen().print(f"  ends    {both_times(silence.end)}")
 
 
@@ -130,8 +133,7 @@ async def _of_stream(
     ]
 
 
-async def _extend(options: Namespace, now: datetime) -> Silence:
-    author = author_given(options.author).name
+async def _extend(options: Namespace, author: str, now: datetime) -> Silence:
     bounds = _bounds_in(options, now)
     async with store_in(options) as store:
         known = (await stored_silences(store.documents, None)).silences
@@ -150,8 +152,7 @@ async def _extend(options: Namespace, now: datetime) -> Silence:
         return await change_silence(store.documents, id, ChangeAction.EXTENDED, author, now, extended)
 
 
-async def _end(options: Namespace, now: datetime) -> tuple[Silence, bool]:
-    author = author_given(options.author).name
+async def _end(options: Namespace, author: str, now: datetime) -> tuple[Silence, bool]:
     async with store_in(options) as store:
         known = (await stored_silences(store.documents, None)).silences
         id = _id_meant(options.id, known)

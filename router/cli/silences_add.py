@@ -85,8 +85,7 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Autho
     if options.format == "json":
         print_json(_document(silence, preview, share, now))
         return 0
-    known_by = f", {author.source}" if options.author is None else ""
-    shown.print(f"silence {silence.id} by {plain(silence.author)}{known_by}", soft_wrap=True)
+    shown.print(f"silence {silence.id} by {plain(str(author))}", soft_wrap=True)
     shown.print(f"  begins  {both_times(silence.begins)}")
     shown.print(f"  ends    {both_times(silence.end)}")
     if silence.every is not None and (window := silence.find_next_window(now)) is not None:

@@ -140,7 +140,7 @@ async def _changes(store: Store) -> list[tuple[str, str, str]]:
         (("people", "--for", "1h", "--reason", " "), "--reason: is empty"),
         (("people", "--for", "1h", "--author", ""), "--author: is empty"),
         (("people", "--for", "soon"), "--for: 'soon' is no duration; write one such as 2h"),
-        (("people",), "the following arguments are required: --for"),
+        (("people",), "--for: is missing; say how long"),
         (("people", "--for", "1h", "--stream", "cspm"), "people: is no destination that"),
     ],
 )

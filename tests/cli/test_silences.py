@@ -314,6 +314,7 @@ def test_a_silence_is_extended_as_far_as_one_may_last(state: House) -> None:
     extend = ("silences", "extend", "--author", "ben", "--now", "2026-11-24T13:00:00Z")
     said = state.says(*extend, id[:4], "--for", "2h")
     assert f"silence {id} by ana@contoso.example: anything at a resource called vm-1" in said.out
+    assert "extended by ben" in said.out
     assert "ends    2026-11-24T16:00:00Z" in said.out
     complaint = state.says(*extend, id, "--for", "21h").complaint
     assert "--for: makes 1d1h without an hour's break" in complaint
