@@ -81,7 +81,8 @@ MOST_READ = 1_000
 class RuleWatch:
     """Watches the rules, silences and holds of one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    Where the policy's `notify` names nobody it does nothing, and asks storage nothing.
+    Where the policy's `notify` names nobody it only keeps since when each rule is known,
+    which asks storage once in the life of a rulebook.
     """
 
     def __init__(self, store: Store, rulebook: Rulebook) -> None:
@@ -91,6 +92,7 @@ class RuleWatch:
         self._recipients = recipients_of(rulebook)
         self._rules = rulebook.suppressions.by_name
         self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
+        self._has_rules = bool(self._rules or rulebook.shadows.by_name)
         self._register = RuleRegister(store.documents, rulebook)
         self._looked: datetime | None = None
         self._counted: datetime | None = None
@@ -102,7 +104,13 @@ class RuleWatch:
 
         It is to be called before what ended is decided again: what a rule held is told with its end.
         """
-        if not self._recipients.destinations or (self._looked is not None and is_recent(self._looked, now, EVERY)):
+        if self._looked is not None and is_recent(self._looked, now, EVERY):
+            return 0
+        if self._has_rules:
+            # Also where nobody is to hear: `rules list` says since when each holds nothing.
+            await self._register.known_rules(now)
+        if not self._recipients.destinations:
+            self._looked = now
             return 0
         document = await self._store.documents.find_document(DocumentKind.RULE_EVENTS, self._stream)
         log = event_log_in(document.body) if document is not None else NO_EVENTS

@@ -30,6 +30,7 @@ from router.domain.settlement import untried
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
+from router.ingest.rule_register import read_known_rules
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
 from tests.examples import some_of
@@ -120,11 +121,16 @@ def test_of_workers_that_look_at_the_same_time_one_tells(store: Store, twin: Sto
     assert titles(store) == titles(store, OWNER) == ["Rules, silences and holds: 3 ended"]
 
 
-def test_nothing_is_asked_of_storage_where_nobody_is_to_hear(store: Store) -> None:
-    """A policy without `notify` costs nothing."""
+def test_where_nobody_is_to_hear_it_is_known_since_when_each_rule_is_there_and_no_more_is_asked(store: Store) -> None:
+    """A policy without `notify` costs one look in the life of a rulebook, and one without rules none."""
     book = a_book(owned("scanner", NOW), notify=())
+    watch = RuleWatch(store, book)
+    assert run(watch.notify(NOW)) == 0
+    known = run(read_known_rules(store.documents, book.stream.value))
+    assert known.find_since("scanner", NOW) == NOW
+    bare = a_book(notify=())
     run(store.close())
-    assert run(RuleWatch(store, book).notify(NOW)) == 0
+    assert [run(one.notify(NOW + HOUR)) for one in (watch, RuleWatch(store, bare))] == [0, 0]
 
 
 def test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands(life: Life) -> None:
