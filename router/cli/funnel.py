@@ -109,7 +109,7 @@ def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> Iter
     match outcome:
         case Outcome.SUPPRESSED:
             return [
-                f"{count} by {name_in_words(name)}{_of(authors.get(name))} until {until}"
+                f"{count} by {name_in_words(name)}{_of(authors.get(name))} until {_to_the_second(until)}"
                 for (name, until), count in sorted(tally.held.items())
             ]
         case Outcome.ROUTED:
@@ -121,6 +121,11 @@ def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> Iter
             codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
             return [", ".join(codes)] if codes else []
     return []
+
+
+def _to_the_second(time: str) -> str:
+    """An instant on record without its fraction, which nobody needs to read."""
+    return f"{time.partition('.')[0]}Z" if "." in time else time
 
 
 def _of(author: str | None) -> str:

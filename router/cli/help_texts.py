@@ -84,6 +84,7 @@ HELP: Mapping[str, HelpText] = {
     "rules list": HelpText(
         {
             "alert-router rules list --expiring 30d": "which rules and silences end soon",
+            "alert-router rules list --name scanner-sql-bruteforce": "what a rule has held, and who is told when it ends",
             "alert-router rules list --state .state --unused 30d": "which held nothing for so long, or never",
             "alert-router rules list --storage --format json": "all of them, by the state in Azure, for programs",
         }

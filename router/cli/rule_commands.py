@@ -65,6 +65,7 @@ def add_rules_commands(commands: Commands) -> None:
     listing = add_command(rules, "list", "router.cli.rules_list:list_them", _LIST)
     listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
     add_state_or_storage(listing, None)
+    listing.add_argument("--name", metavar="NAME", help="that rule or shadow rule alone, or the silence of that id")
     listing.add_argument(
         "--expiring", metavar="DURATION", type=duration_in, help="those alone that end within that time, such as 30d"
     )

@@ -7,19 +7,22 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
+from router.app.rule_watch import recipients_of
 from router.cli.complaints import complain
 from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.rules_listing import document_of, lines_of
+from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
 from router.destinations import discover
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
-from router.domain.holders import HolderKind, find_shadow_rule, kind_of, shadow_name
+from router.domain.holders import HolderKind, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.ports.store import Store
 from router.domain.rule_lives import RuleLife, by_end
 from router.domain.signals import Stream
@@ -28,7 +31,7 @@ from router.domain.silence_words import undecodable_words
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
-from router.rulebook import load_all
+from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
 from router.store.sqlite import SqliteStore
@@ -72,12 +75,17 @@ def list_them(options: Namespace) -> int:
     most = None if options.format == "json" else MOST_NAMED
     subjects = [Subject.of(directory, stream, loaded[stream], now) for stream in streams]
     lives = by_end(_lives(subjects, known, most), now)
+    recipients = {stream.value: _recipients(loaded[stream]) for stream in streams}
+    lives = [replace(life, notified=_notified(life, recipients.get(life.stream))) for life in lives]
     shown = [
         life
         for life in lives
-        if (options.expiring is None or life.ends_within(options.expiring, now))
+        if (options.name is None or options.name in _names_of(life))
+        and (options.expiring is None or life.ends_within(options.expiring, now))
         and (options.unused is None or life.is_unused(options.unused, now))
     ]
+    if options.name is not None and not shown:
+        raise BadUsage(_no_such(options.name, lives))
     for remark in known.remarks if known is not None else [_UNKNOWN]:
         complain(remark)
     if options.format == "json":
@@ -85,6 +93,31 @@ def list_them(options: Namespace) -> int:
     else:
         print_lines(lines_of(shown, len(lives), now))
     return 0
+
+
+def _recipients(loaded: Loaded) -> Recipients | None:
+    return recipients_of(loaded.rulebook) if loaded.rulebook is not None else None
+
+
+def _notified(life: RuleLife, recipients: Recipients | None) -> Sequence[str] | None:
+    """Who is told of an end. Of a shadow rule nobody is, nor of what is not in force."""
+    if life.kind is HolderKind.SHADOW or not life.is_in_force:
+        return ()
+    return tuple(recipients.notified_of(life.owner)) if recipients is not None else None
+
+
+def _names_of(life: RuleLife) -> set[str]:
+    """How a person may name one: as its file is called, by its name on record, by the id of a silence."""
+    on_record = shadow_name(life.name) if life.kind is HolderKind.SHADOW else life.name
+    return {life.name, on_record, find_silence_id(life.name) or life.name}
+
+
+def _no_such(name: str, lives: Iterable[RuleLife]) -> str:
+    if any(name in _names_of(life) for life in lives):
+        return f"--name: {name!r} is none of those that are asked for"
+    close = get_close_matches(name, sorted({one for life in lives for one in _names_of(life)}), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else "; without --name all are listed"
+    return f"--name: {name!r} is no rule, silence or shadow rule here{meant}"
 
 
 _UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state or --storage"

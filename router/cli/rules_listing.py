@@ -44,20 +44,31 @@ def document_of(life: RuleLife) -> dict[str, object]:
         "last_hit": _iso(life.hits.last) if life.hits is not None else None,
         "holding": life.holding,
         "holds_nothing_since": _iso(life.holds_nothing_since),
+        "notified": None if life.notified is None else list(life.notified),
     }
 
 
 def lines_of(lives: Sequence[RuleLife], of: int, now: datetime) -> Iterator[str]:
     """Lives for people, in their order: what is counted in columns, and below that what it is. `of` says how many there are."""
-    width = get_terminal_size().columns if sys.stdout.isatty() else _UNFOLDED
     if lives:
         yield _HEADS
     for life in lives:
         yield _figures_of(life)
         for text in _described(life, now):
-            # Names and scopes come out of files, whose words may be anything.
-            yield from _FOLD(plain(masked(text)), width)
+            yield from wrapped(text)
     yield _summary(lives, of)
+    if (some := [life for life in lives if _has_notices(life)]) and all(life.notified == () for life in some):
+        yield "nobody is told when they end: no notify in a policy names who hears"
+
+
+def wrapped(text: str) -> list[str]:
+    """What is said below the figures, as lines of the terminal: it comes out of files and of people, and may be anything."""
+    return _FOLD(plain(masked(text)), get_terminal_size().columns if sys.stdout.isatty() else _UNFOLDED)
+
+
+def _has_notices(life: RuleLife) -> bool:
+    """Whether it has an end of which somebody could be told: a shadow rule holds nothing that would come out."""
+    return life.kind is not HolderKind.SHADOW and life.is_in_force
 
 
 def _figures_of(life: RuleLife) -> str:
@@ -80,6 +91,8 @@ def _described(life: RuleLife, now: datetime) -> Iterator[str]:
     yield f"{life.stream} {kind}{find_silence_id(life.name) or life.name}{ended}: {about}{_scope_words(life)}"
     if where := [one for one in (life.owner, life.file) if one]:
         yield ", ".join(where)
+    if life.notified:
+        yield f"told of its end: {', '.join(life.notified)}"
 
 
 def _scope_words(life: RuleLife) -> str:

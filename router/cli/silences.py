@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,8 +12,9 @@ from router.app.rules import load_rules
 from router.cli.author import author_given
 from router.cli.given import clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
-from router.cli.printing import plain, print_json
-from router.cli.screen import print_table, screen, table_of
+from router.cli.printing import plain, print_json, print_lines
+from router.cli.rules_listing import wrapped
+from router.cli.screen import screen
 from router.cli.silence_document import document_for, state_of
 from router.cli.silence_store import change_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
@@ -59,11 +60,7 @@ def list_them(options: Namespace) -> int:
     if options.format == "json":
         print_json([document_of_listed(one, now) for one in listed])
     elif listed:
-        heads = (
-            "id", "stream", "scope", "ends", "next window", "hits", "last hit", "holds now", "of 30 days",
-            "author", "reason", "ticket", "begins",
-        )  # fmt: skip
-        print_table(screen(), table_of(heads, [_row(one, now) for one in listed], numbers=(5, 7, 8)), indent=0)
+        print_lines(_lines_of(listed, now))
     else:
         screen().print("no silence has ended" if options.expired else "nothing is silenced")
     if undecodable and options.format == "text":
@@ -88,7 +85,7 @@ def end(options: Namespace) -> int:
     if is_over and options.format == "text":
         screen().print(f"silence {silence.id} ended already, {both_times(silence.end)}")
     else:
-        _print_changed(silence, f"ended by {author}", now, options.format)
+        _print_changed(silence, f"ended by {author}; what it holds and still stands comes out", now, options.format)
     return 0
 
 
@@ -177,28 +174,42 @@ def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]
     return {stream: books[stream].silences if stream in books else BOUNDS for stream in Stream}
 
 
-def _row(one: ListedSilence, now: datetime) -> tuple[object, ...]:
-    silence, window = one.silence, one.silence.find_next_window(now)
-    coming = (
-        f"{timestamp(window.begins)} to {timestamp(window.ends)}"
-        if window is not None and silence.every is not None
-        else ""
-    )
-    return (
-        silence.id,
-        silence.stream,
-        silence_scope_words(silence),
+_HEADS = f"{'id':6}  stream  {'hits':>6}  {'last hit':20}  {'holds now':>12}  of 30 days  ends"
+
+
+def _lines_of(listed: Sequence[ListedSilence], now: datetime) -> Iterator[str]:
+    """What is counted in columns, and below that what is silenced, by whom and why."""
+    yield _HEADS
+    for one in listed:
+        yield _figures_of(one, now)
+        for text in _described(one.silence, now):
+            yield from wrapped(text)
+
+
+def _figures_of(one: ListedSilence, now: datetime) -> str:
+    silence, hits = one.silence, one.hits
+    holding = f"{'' if one.is_holding_whole else 'at least '}{one.holding}"
+    cells = (
+        f"{silence.id:6}",
+        f"{silence.stream:6}",
+        f"{hits.total if hits is not None else 0:>6,}",
+        f"{timestamp(hits.last) if hits is not None else 'never':20}",
+        f"{holding:>12}",
+        f"{one.share:>10.0%}",
         f"{both_times(silence.end)}{_left(silence, now)}",
-        coming if silence.begins <= now or silence.every is not None else f"from {timestamp(silence.begins)}",
-        one.hits.total if one.hits is not None else 0,
-        timestamp(one.hits.last) if one.hits is not None else None,
-        f"{'' if one.is_holding_whole else 'at least '}{one.holding}",
-        f"{one.share:.0%}",
-        silence.author,
-        silence.reason,
-        silence.ticket,
-        timestamp(silence.begins),
     )
+    return "  ".join(cells)
+
+
+def _described(silence: Silence, now: datetime) -> Iterator[str]:
+    yield silence_scope_words(silence)
+    ticket = f", ticket {silence.ticket}" if silence.ticket else ""
+    yield f"{silence.author}: {silence.reason}{ticket}"
+    yield f"from {both_times(silence.begins)}"
+    if silence.every is not None:
+        window = silence.find_next_window(now)
+        coming = f"; next from {both_times(window.begins)} to {both_times(window.ends)}" if window is not None else ""
+        yield f"holds {silence.every}{coming}"
 
 
 def _left(silence: Silence, now: datetime) -> str:

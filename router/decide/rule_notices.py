@@ -72,6 +72,19 @@ class Recipients:
     mail: DestinationSpec | None = None
     reached: frozenset[str] = frozenset()
 
+    def is_mailed(self, person: str | None) -> bool:
+        """Whether a person is mailed of what is theirs: it is an address, which does not hear already."""
+        return (
+            self.mail is not None
+            and person is not None
+            and is_mail_address(person)
+            and person.casefold() not in self.reached
+        )
+
+    def notified_of(self, person: str | None) -> list[str]:
+        """Who hears of the end of what is a person's: the names of destinations, and the person's own address."""
+        return [*(one.name for one in self.destinations), *([person] if person and self.is_mailed(person) else [])]
+
 
 class _Letter(NamedTuple):
     """What one destination is to tell; to one person alone where there is a recipient."""
@@ -95,13 +108,12 @@ def _letters(events: Sequence[RuleEvent], recipients: Recipients) -> Iterator[_L
     of_person: dict[str, list[RuleEvent]] = {}
     written: dict[str, str] = {}
     for event in events:
-        if event.person is not None and event.kind in _PERSONAL and is_mail_address(event.person):
+        if event.person is not None and event.kind in _PERSONAL and recipients.is_mailed(event.person):
             person = event.person.casefold()
             written.setdefault(person, event.person)
             of_person.setdefault(person, []).append(event)
     for person, some in of_person.items():
-        if person not in recipients.reached:
-            yield _Letter(recipients.mail, written[person], some)
+        yield _Letter(recipients.mail, written[person], some)
 
 
 def _delivery(letter: _Letter, batch: EventBatch, stream: str, rulebook: str) -> Delivery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ class RuleLife:
         known_since: since when it is known to be there; None where that is not known.
         hits: its hits; None where there are none. Where no state was read there are none either.
         holding: how many signals it holds now that still stand; None where no state was read. A shadow rule holds none.
+        notified: who is notified when it ends: destinations by name, and mail addresses; None where the policy cannot be read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RuleLife:
     known_since: datetime | None = None
     hits: RuleHits | None = None
     holding: int | None = None
+    notified: Sequence[str] | None = ()
 
     @property
     def holds_nothing_since(self) -> datetime | None:

@@ -35,7 +35,7 @@ HOST = Element(Field("host", "hostname"), Operator.IN, frozenset({"db-01"}))
 AT = ("--now", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
 KEYS = [
     "name", "stream", "kind", "file", "scope", "type", "owner", "ends", "hits", "last_hit", "holding",
-    "holds_nothing_since",
+    "holds_nothing_since", "notified",
 ]  # fmt: skip
 
 
@@ -125,6 +125,7 @@ def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both) -
         "last_hit": ends(-2 * DAY),
         "holding": 2,
         "holds_nothing_since": None,
+        "notified": [],
     }
     assert silence == {
         **web,
@@ -149,6 +150,7 @@ def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both) -
         "hits": 1,
         "holding": 0,
         "holds_nothing_since": ends(-2 * DAY),
+        "notified": [],
     }
     assert (never["hits"], never["last_hit"], never["holding"]) == (0, None, 0)
 
@@ -164,8 +166,53 @@ def test_people_read_the_figures_in_columns_and_below_them_what_it_is(both: Both
         "    cwpp web: VM_Example, where entities.host.hostname is web-01",
         "    secops@example.com, rules/cwpp/suppressions/web.json",
     ]
-    assert lines[-4].startswith("2027-01-03T12:00:00Z       0  never                     0")
-    assert lines[-1] == "2 suppression rules, 1 silence, 1 shadow rule; never hit: 1"
+    assert lines[-5].startswith("2027-01-03T12:00:00Z       0  never                     0")
+    assert lines[-2] == "2 suppression rules, 1 silence, 1 shadow rule; never hit: 1"
+    assert lines[-1] == "nobody is told when they end: no notify in a policy names who hears"
+
+
+def test_of_each_it_is_said_who_is_told_when_it_ends(house: House) -> None:
+    """The policy's destinations, and the owner by mail where one of them sends mail; of a shadow rule nobody."""
+    furnish_rules(house)
+    desk = "{kind: servicenow, url: https://soc.example, auth: {user: a, password: {secret: B}}, table: incident}"
+    mail = "{kind: email, host: smtp.soc.example, from: router@soc.example, to: [soc@soc.example]}"
+    for notify, told in (("desk", ["desk"]), ("soc-mail", ["soc-mail", "secops@example.com"])):
+        house.writes(
+            "rules/cwpp/policy.yaml",
+            f"stream: cwpp\nfloor: {{default: Medium}}\nnotify: [{notify}]\nroutes: []\notherwise: [desk]\n"
+            f"destinations:\n  desk: {desk}\n  soc-mail: {mail}\n",
+        )
+        assert {one["name"]: one["notified"] for one in listed(house)} == {"web": told, "never": told, "try": []}
+        assert f"    told of its end: {', '.join(told)}" in house.says("rules", "list", *AT).out.splitlines()
+    house.writes("rules/cwpp/policy.yaml", "stream: cwpp\nnonsense: 1\n")
+    assert {one["notified"] is None for one in listed(house) if one["kind"] == "rule"} == {True}
+
+
+def test_one_is_listed_by_its_name(both: Both) -> None:
+    """A silence also by its id, a shadow rule also by its name on record."""
+    furnish_rules(both.house)
+    both.hold(some_life)
+    (silence,) = [
+        one for one in json.loads(both.say("rules", "list", "--format", "json", *AT)) if one["kind"] == "silence"
+    ]
+    for name, found in {
+        "web": "web", "try": "try", "shadow:try": "try", silence["name"].partition(":")[2]: silence["name"]
+    }.items():  # fmt: skip
+        said = json.loads(both.say("rules", "list", "--name", name, "--format", "json", *AT))
+        assert [one["name"] for one in said] == [found]
+
+
+def test_a_name_that_none_has_is_said_to_be_none(house: House) -> None:
+    """With the one that was probably meant."""
+    furnish_rules(house)
+    missing = house.says("rules", "list", "--name", "nevr", *AT)
+    assert (missing.code, missing.complaint) == (
+        2,
+        "--name: 'nevr' is no rule, silence or shadow rule here; did you mean 'never'?",
+    )
+    assert house.says("rules", "list", "--name", "never", "--expiring", "30d", *AT).complaint == (
+        "--name: 'never' is none of those that are asked for"
+    )
 
 
 def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are_not_known(house: House) -> None:
@@ -178,7 +225,7 @@ def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are
     assert all(one[key] is None for one in found for key in ("hits", "last_hit", "holding", "holds_nothing_since"))
     lines = house.says("rules", "list", *AT).out.splitlines()
     assert lines[1] == "2026-12-14T12:00:00Z       -  -                         -  -"
-    assert lines[-1] == "2 suppression rules, 1 shadow rule"
+    assert lines[-2] == "2 suppression rules, 1 shadow rule"
 
 
 def test_a_state_that_is_named_must_be_there(house: House) -> None:

@@ -269,8 +269,10 @@ def test_the_list_has_the_soonest_end_first_and_says_what_each_holds(state: Hous
     assert (last["hits"], last["last_hit"], last["holding"]) == (0, None, 0)
     assert last["next_window"] == {"begins": "2026-11-28T02:00:00Z", "ends": "2026-11-28T04:00:00Z"}
     text = state.says("silences", "list", "--now", "2026-11-24T13:00:00Z").out
-    assert "anything at a resource called vm-1" in text
-    assert "(in 60 min)" in text
+    heads, figures, about, *_ = text.splitlines()
+    assert heads == "id      stream    hits  last hit                 holds now  of 30 days  ends"
+    assert figures.endswith("2  2026-11-24T12:30:00Z             2          0%  2026-11-24T14:00:00Z (in 60 min)")
+    assert about == "    anything at a resource called vm-1"
     assert "2026-11-28T02:00:00Z to 2026-11-28T04:00:00Z" in text
     assert "patching" in text
 
@@ -330,10 +332,19 @@ def test_a_silence_is_ended_without_being_asked_and_what_it_held_comes_out(state
     id = str(added(state, *VM, "--for", "2h")["id"])
     runs(state, alert_body(), now="2026-11-24T12:30:00Z")
     end = ("silences", "end", id[:3], "--author", "ben")
-    assert "ends    2026-11-24T13:00:00Z" in state.says(*end, "--now", "2026-11-24T13:00:00Z").out
+    said = state.says(*end, "--now", "2026-11-24T13:00:00Z").out
+    assert "ends    2026-11-24T13:00:00Z" in said
+    assert "  ended by ben; what it holds and still stands comes out\n" in said
     assert f"silence {id} ended already, 2026-11-24T13:00:00Z" in state.says(*end, "--now", "2026-11-24T13:05:00Z").out
     runs(state, now="2026-11-24T13:01:00Z")
     assert [notice["id"] for notice in state.lines("people.ndjson")] == ["alert-1"]
+
+
+def test_a_run_says_to_the_second_until_when_a_silence_holds(state: House) -> None:
+    """One that begins at any instant ends at any."""
+    added(state, *VM, "--for", "2h", now="2026-11-24T12:00:00.25Z")
+    said = runs(state, alert_body(), now="2026-11-24T12:30:00Z").out
+    assert "of ana@contoso.example until 2026-11-24T14:00:00Z\n" in said
 
 
 def test_one_that_is_to_come_is_ended_before_it_begins(state: House) -> None:
