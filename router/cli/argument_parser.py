@@ -56,8 +56,8 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises BadUsage, naming the argument first."""
         lacking = message.removeprefix("the following arguments are required: ")
-        if lacking in _WANTED:
-            message = f"{lacking}: is missing; {_WANTED[lacking]}"
+        if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
+            message = f"{lacking}: is missing; {wanted}"
         raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
@@ -75,13 +75,14 @@ _CHECKS = ("alert-router rules check", "alert-router rules test")
 _WANTED = {
     "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
     "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
+    "alert-router rules preview: FILE": "name the file of a suppression rule",
     "ID": "name one of the list",
     "DIR": "name the directory to write",
     "NAME": "name a destination; alert-router destinations list shows them",
     "--for": "say how long, such as --for 2h",
     "--reason": "say why, such as --reason 'patching, CHG-1234'",
 }
-"""What to give where an argument is missing."""
+"""What to give where an argument is missing, of any command or of one."""
 
 
 type Commands = _SubParsersAction[Parser]

@@ -15,7 +15,7 @@ def duration_in(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip())
     days, hours, minutes = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
     if not (duration := timedelta(days=days, hours=hours, minutes=minutes)):
-        raise ArgumentTypeError(f"{text!r} is no duration; write one such as 2h, 30m or 1h30m")
+        raise ArgumentTypeError(f"{text!r} is no duration; write one such as 2h, 30m, 1h30m or 30d")
     return duration
 
 

@@ -33,6 +33,8 @@ _INSTANT = timedelta(microseconds=1)
 def show(options: Namespace) -> int:
     """Prints what each rule of a file would have held; 1 where one is as grave as `--fail-on` says. Raises BadPolicy."""
     now = clock_for(options.now)()
+    if not options.file.exists():
+        raise BadFile(f"{options.file}: is no file; a suppression rule stands in rules/STREAM/suppressions/NAME.json")
     stream = _stream_of(options.file, stream_for(options.stream))
     loaded = _rules_around(options.rules, stream, now)
     rules = _rules_in(options.file, stream, loaded, now)

@@ -153,6 +153,14 @@ def test_each_problem_of_a_rule_is_a_line(routed: House) -> None:
     assert len(said.err.splitlines()) > 1
 
 
+def test_a_file_that_is_not_there_is_one_complaint(house: House) -> None:
+    """Whatever is missing: it may be the name of a rule that somebody wrote instead."""
+    assert house.says("rules", "preview", "scanner").complaint == (
+        "scanner: is no file; a suppression rule stands in rules/STREAM/suppressions/NAME.json"
+    )
+    assert "FILE: is missing; name the file of a suppression rule" in house.says("rules", "preview").complaint
+
+
 def test_a_state_that_is_not_there_is_one_complaint(house: House) -> None:
     """Nothing is made."""
     house.writes(RULE, a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
