@@ -14,6 +14,7 @@ from heapq import nsmallest
 from router.decide.lifecycle_events import (
     AN_HOUR,
     GRAVE,
+    NEW,
     EndingRules,
     EventCandidate,
     HolderCounts,
@@ -32,11 +33,12 @@ from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
 from router.destinations.email.kind import EmailConfig
 from router.domain.changes import read_changes
 from router.domain.clocks import is_recent
-from router.domain.counts import RuleHits, decided_at, hour_of
+from router.domain.counts import RuleHits, cell_of, counted_name, decided_at, hour_of
 from router.domain.decisions import Outcome
 from router.domain.destination_holds import read_holds
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.holders import silence_name
+from router.domain.known_rules import is_to_be_renewed
 from router.domain.lookback import HeldCounts, StandingSignal
 from router.domain.ports.store import Store
 from router.domain.rule_events import (
@@ -91,6 +93,7 @@ class RuleWatch:
         self._stream = rulebook.stream.value
         self._recipients = recipients_of(rulebook)
         self._rules = rulebook.suppressions.by_name
+        self._counted_as = {counted_name(name): rule for name, rule in self._rules.items()}
         self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
         self._has_rules = bool(self._rules or rulebook.shadows.by_name)
         self._register = RuleRegister(store.documents, rulebook)
@@ -126,6 +129,8 @@ class RuleWatch:
         silences, ends = await self._events(now)
         candidates = [one for one in ends if log.is_news(one.event, now)][:MOST_AT_ONCE]
         if not candidates:
+            if document is not None and is_to_be_renewed(document, now):
+                await self._store.documents.put_document(replace(document, at=now))
             return 0
         news = await self._described(candidates, silences, now)
         last = document.at if document is not None else now
@@ -165,17 +170,19 @@ class RuleWatch:
     async def _held_much(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
         if self._counted is not None and is_recent(self._counted, now, OFTEN):
             return []
+        # Nobody may have looked since the last hours; who looks just past an hour sees what was held before it.
         hour, most = hour_of(now), self._rulebook.grave_an_hour
-        # Who looks just past the hour sees what was held before it.
-        counts = await self._store.record.read_counts(hour - AN_HOUR, hour + AN_HOUR)
-        held = HolderCounts.of(counts, self._stream, hour)
+        since = hour - (AN_HOUR if self._counted is not None and is_recent(self._counted, now, AN_HOUR) else NEW)
+        held = HolderCounts.of(await self._store.record.read_counts(since, hour + AN_HOUR), self._stream)
         found = [*held.above(most)]
-        if between := held.between(most):
-            instants = await self._grave_since(hour - AN_HOUR, between, now)
-            numbers = {name: most_within_an_hour(some) for name, some in instants.items()}
-            found += [HolderNumber(name, hour - AN_HOUR, number) for name, number in numbers.items() if number > most]
+        if between := [*held.between(most)]:
+            instants = await self._grave_since(min(one.hour for one in between), {one.name for one in between}, now)
+            for name, begins, _ in between:
+                some = [at for at in instants[name] if begins <= at < begins + 2 * AN_HOUR]
+                if (number := most_within_an_hour(some)) > most:
+                    found.append(HolderNumber(name, begins, number))
         self._counted = now
-        return [holds_much(one, self._rules, silences) for one in found]
+        return [holds_much(one, self._counted_as, silences) for one in found]
 
     async def _grave_since(
         self, since: datetime, names: Collection[str], now: datetime
@@ -185,8 +192,9 @@ class RuleWatch:
         walk = self._store.record.walk_decisions(self._stream, since, now + AN_HOUR, (Outcome.SUPPRESSED,))
         async for page in walk:
             for entry in page.entries:
-                if entry.suppressed_by in instants and entry.severity in GRAVE:
-                    instants[entry.suppressed_by].append(decided_at(entry))
+                cell = cell_of(entry)
+                if cell.rule in instants and cell.severity in GRAVE:
+                    instants[cell.rule].append(decided_at(entry))
         return instants
 
     async def _unused(self, now: datetime) -> list[RuleEvent]:
@@ -222,7 +230,7 @@ class RuleWatch:
             if name is None:
                 described.append(event)
                 continue
-            some = hits.get(name)
+            some = hits.get(counted_name(name))
             if since is not None and (some is None or some.last < since):
                 continue
             count = held.by_name.get(name, 0)

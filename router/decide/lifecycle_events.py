@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject
 from router.domain.clocks import is_possible
-from router.domain.counts import Cell, RuleHits
+from router.domain.counts import Cell, RuleHits, counted_name
 from router.domain.decisions import Outcome
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
 from router.domain.holders import find_shadow_rule, find_silence_id
@@ -45,8 +45,8 @@ MOST_SCOPES = 100
 
 AN_HOUR = timedelta(hours=1)
 
-GRAVE = frozenset({Severity.HIGH.label, Severity.CRITICAL.label})
-"""The severities that count as grave."""
+GRAVE = frozenset({Severity.HIGH.label, Severity.CRITICAL.label, ""})
+"""The severities that count as grave, as they are counted: what is of unknown severity may be the gravest."""
 
 
 class EndingRules(NamedTuple):
@@ -121,7 +121,7 @@ def _windows_over(silence: Silence, now: datetime) -> Iterator[Window]:
     """The windows of a recurring silence that ended lately; the end of the last of them is that of the silence."""
     if silence.every is None:
         return
-    since, until = max(silence.begins, now - NEW), min(silence.end, now)
+    since, until = max(silence.begins, now - LOOKBACK), min(silence.end, now)
     if since >= until:
         return
     for window in silence.every.windows_between(since, until):
@@ -208,50 +208,45 @@ def rules_that_hold_nothing(
         since = known.find_since(rule.name, now)
         if since is None or not rule.is_active(now) or rule.name in holding:
             continue
-        held = hits.get(rule.name)
+        held = hits.get(counted_name(rule.name))
         begins = max(since, held.last) if held is not None else since
         if now - begins >= UNUSED:
             yield _of_rule(rule, EventKind.HOLDS_NOTHING, begins)
 
 
 class HolderCounts(NamedTuple):
-    """How many grave messages each rule and silence held in the hour that is under way, and in the one before.
+    """How many grave messages each rule and silence held in each hour.
 
     Attributes:
-        hour: when the hour under way began.
-        now: how many in it, by name on record.
-        before: how many in the one before.
+        by_hour: how many, by name on record, by the beginnings of hours.
     """
 
-    hour: datetime
-    now: Mapping[str, int]
-    before: Mapping[str, int]
+    by_hour: Mapping[datetime, Mapping[str, int]]
 
     @classmethod
-    def of(cls, counts: Mapping[datetime, Mapping[Cell, int]], stream: str, hour: datetime) -> HolderCounts:
+    def of(cls, counts: Mapping[datetime, Mapping[Cell, int]], stream: str) -> HolderCounts:
         """Those of a stream, from the counts of each hour."""
-        return cls(hour, *(_grave_in(counts.get(one, {}), stream) for one in (hour, hour - AN_HOUR)))
+        return cls({hour: _grave_in(cells, stream) for hour, cells in counts.items()})
 
     def above(self, most: int) -> Iterator[HolderNumber]:
-        """The names of those that held more than so many in one of the hours."""
-        for hour, numbers in ((self.hour, self.now), (self.hour - AN_HOUR, self.before)):
+        """Those that held more than so many in one of the hours."""
+        for hour, numbers in self.by_hour.items():
             yield from (HolderNumber(name, hour, number) for name, number in numbers.items() if number > most)
 
-    def between(self, most: int) -> set[str]:
-        """The names of those that may have held more than so many within an hour that began in one and ended in the other."""
-        both = self.now.keys() & self.before.keys()
-        return {
-            name
-            for name in both
-            if self.now[name] + self.before[name] > most and max(self.now[name], self.before[name]) <= most
-        }
+    def between(self, most: int) -> Iterator[HolderNumber]:
+        """Those that may have held more than so many within an hour that began in one and ended in the next."""
+        for hour, numbers in self.by_hour.items():
+            after = self.by_hour.get(hour + AN_HOUR, {})
+            for name in numbers.keys() & after.keys():
+                if max(numbers[name], after[name]) <= most < numbers[name] + after[name]:
+                    yield HolderNumber(name, hour, numbers[name] + after[name])
 
 
 class HolderNumber(NamedTuple):
     """How many grave messages a rule or silence held within an hour.
 
     Attributes:
-        name: its name on record.
+        name: the name under which it is counted.
         hour: the hour of the clock in which that hour began.
         number: how many.
     """
@@ -265,7 +260,7 @@ def _grave_in(cells: Mapping[Cell, int], stream: str) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for cell, number in cells.items():
         is_counted = cell.stream == stream and cell.outcome == Outcome.SUPPRESSED and cell.severity in GRAVE
-        if is_counted and find_shadow_rule(cell.rule) is None:
+        if is_counted and cell.rule and find_shadow_rule(cell.rule) is None:
             numbers[cell.rule] = numbers.get(cell.rule, 0) + number
     return numbers
 
@@ -277,12 +272,12 @@ def most_within_an_hour(instants: Iterable[datetime]) -> int:
 
 
 def holds_much(found: HolderNumber, rules: Mapping[str, SuppressionRule], silences: Mapping[str, Silence]) -> RuleEvent:
-    """The event of a rule or silence that held very much."""
+    """The event of a rule or silence that held very much; `rules` by the names under which they are counted."""
     silence, rule, id = silences.get(found.name), rules.get(found.name), find_silence_id(found.name)
     return RuleEvent(
         kind=EventKind.HOLDS_GRAVE,
         subject=EventSubject.RULE if id is None else EventSubject.SILENCE,
-        name=found.name if id is None else id,
+        name=id if id is not None else rule.name if rule is not None else found.name,
         at=found.hour,
         person=silence.author if silence is not None else rule.owner if rule is not None else None,
         about=silence.reason if silence is not None else rule.source if rule is not None else "",

@@ -25,7 +25,7 @@ class Cell(NamedTuple):
         severity: Defender's severity; empty where it is missing or unknown.
         plan: the Defender plan; empty where none is known.
         type: the alert type, or what names the assessment.
-        rule: the suppression rule that held the signal.
+        rule: the suppression rule or silence that held the signal; empty where new rules found that it holds it still.
         tactics: ATT&CK tactic ids, sorted.
         destinations: the destinations that were notified, sorted.
     """
@@ -65,7 +65,12 @@ type Rule = tuple[str, str]
 
 def rule_of(stream: str | None, name: str) -> Rule:
     """What the hits of a rule are counted under, by its name on record."""
-    return stream or "", _clipped(name)
+    return stream or "", counted_name(name)
+
+
+def counted_name(name: str) -> str:
+    """The name under which a rule is counted, by its name on record."""
+    return _clipped(name)
 
 
 def decided_at(entry: RecordEntry) -> datetime:
@@ -78,6 +83,11 @@ def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
+def is_held_anew(entry: RecordEntry) -> bool:
+    """Whether no decision only confirmed that what held a signal holds it still."""
+    return StepCode.LEDGER_STILL_HELD not in entry.steps
+
+
 def cell_of(entry: RecordEntry) -> Cell:
     """The cell in which a decision is counted."""
     return Cell(
@@ -86,7 +96,7 @@ def cell_of(entry: RecordEntry) -> Cell:
         severity=entry.severity or "",
         plan=_clipped(entry.plan),
         type=_clipped(entry.type),
-        rule=_clipped(entry.suppressed_by),
+        rule=_clipped(entry.suppressed_by) if is_held_anew(entry) else "",
         tactics=tuple(sorted(entry.tactics)),
         destinations=tuple(sorted(entry.destinations)),
     )
@@ -112,7 +122,7 @@ def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
     hits: dict[Rule, RuleHits] = {}
     for entry in entries:
         names = [*map(shadow_name, entry.shadowed_by), *([entry.suppressed_by] if entry.suppressed_by else [])]
-        if not names or StepCode.LEDGER_STILL_HELD in entry.steps:
+        if not names or not is_held_anew(entry):
             continue
         at = decided_at(entry)
         one = RuleHits(1, at, at)

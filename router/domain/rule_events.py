@@ -15,6 +15,7 @@ from router.domain.clocks import is_possible
 from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
+from router.domain.retention import latest_to_come
 
 LOOKBACK = timedelta(days=14)
 """How long after it ended people hear of it: after that it is no news. A router that was down for a week tells it all."""
@@ -24,6 +25,9 @@ MOST_AT_ONCE = 1_000
 
 _DONE = LOOKBACK + timedelta(days=16)
 """How long after it was notified an event may come up again."""
+
+_SPELL = timedelta(days=1500)
+"""How long after it was notified an event may come up again that is so for as long as a rule or silence is there."""
 
 _LEAP = timedelta(days=2)
 """How much later than the last batch a clock is believed, where what was notified is to be forgotten."""
@@ -39,6 +43,9 @@ class EventKind(StrEnum):
     HOLDS_NOTHING = "holds_nothing"
     HOLDS_GRAVE = "holds_grave"
     HOLDS_LONG = "holds_long"
+
+
+_LASTING = frozenset({EventKind.HOLDS_NOTHING, EventKind.HOLDS_LONG})
 
 
 class EventSubject(StrEnum):
@@ -157,19 +164,19 @@ def log_after(
 ) -> EventLog:
     """The log with a batch to be published, of those events that were `seen`; `last` is when the log was last written.
 
-    What cannot come up again is left out; a clock that is ahead leaves out little of it.
+    What cannot come up again is left out; a clock that is ahead leaves out little of it, and one that is behind nothing.
     """
     by = min(now, last + _LEAP)
-    kept = {id: at for id, at in log.notified.items() if is_possible(at, now) and _may_come_again(id, at, by)}
+    kept = {id: at for id, at in log.notified.items() if at <= latest_to_come(now) and _may_come_again(id, at, by)}
     fresh = {event.id: now for event in seen}
     return EventLog({**kept, **fresh}, EventBatch(now, tuple(news)) if news else None)
 
 
 def _may_come_again(id: str, at: datetime, now: datetime) -> bool:
     kind, _, rest = id.partition("/")
-    if kind == EventKind.HOLDS_NOTHING:
-        # As long as the spell lasts; a rule that is there no more costs a line.
-        return now - at <= timedelta(days=400)
+    if kind in _LASTING:
+        # One that is there no more costs a line.
+        return now - at <= _SPELL
     about = datetime.fromisoformat(rest.rpartition("/")[2])
     return now - max(at, about) <= _DONE
 
