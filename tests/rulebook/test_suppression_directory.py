@@ -61,6 +61,22 @@ def test_a_rule_is_read_whole(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("comment", "owner"),
+    [
+        ("owner=ana+soc@contoso.example", "ana+soc@contoso.example"),
+        ("owner 'ana@contoso.example', see SEC-1", "ana@contoso.example"),
+        ("<mailto:ana@contoso.example>.", "ana@contoso.example"),
+        ("Pat.O'Brien@contoso.example", "Pat.O'Brien@contoso.example"),
+        ("r&d@contoso.example", "r&d@contoso.example"),
+        ("nobody@home", None),
+    ],
+)
+def test_an_owner_is_a_whole_address(comment: str, owner: str | None, tmp_path: Path) -> None:
+    """Owners are mailed: the end of an address is somebody else's."""
+    assert the_rule(tmp_path, a_body(comment=comment)).owner == owner
+
+
 def test_keys_are_read_whatever_their_case(tmp_path: Path) -> None:
     """A body as PUT examples in the wild spell it is the same rule."""
     shouted = json.loads(json.dumps(a_body()).replace("Enabled", "enabled"))
