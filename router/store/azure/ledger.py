@@ -206,8 +206,9 @@ class AzureLedger:
         rows = {entity["RowKey"]: entity for _, entity in over}
         # What is held under another name is entered under that, also where its row was damaged since.
         for stream in {entry["PartitionKey"] for entry, _ in over}:
-            held = [one for entry, one in over if entry["PartitionKey"] == stream and is_holding(one)]
-            await self._held.enter_entities(stream, held)
+            # Several entries may name one row: what held its signal changed more than once.
+            held = {one["RowKey"]: one for entry, one in over if entry["PartitionKey"] == stream and is_holding(one)}
+            await self._held.enter_entities(stream, list(held.values()))
         fences = [Step("merge", {**key_columns(key), **FINISHED}, version_of(row)) for key, row in rows.items()]
         fenced = await self._table.write([(fence,) for fence in fences])
         quiet = {key for key, versions in zip(rows, fenced, strict=True) if versions is not None}
