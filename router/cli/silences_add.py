@@ -123,11 +123,12 @@ def _instead_of(options: Namespace) -> dict[str, Groups]:
 
 
 def _scope_in(options: Namespace, stream: Stream) -> SilenceScope:
-    type = words_given("--type", options.type) if options.type is not None else None
+    if options.type is not None:
+        words_given("--type", options.type)
     scope = read_silence_scope(
         WrittenScope(
             stream=stream,
-            alert_type=type,
+            alert_type=options.type,
             resource=options.resource,
             hosts=options.host or (),
             entities=options.entity or (),

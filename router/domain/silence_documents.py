@@ -63,7 +63,7 @@ def _silence_in(id: str, fields: BodyFields) -> Silence:
         id=id,
         stream=fields.text("stream"),
         alert_type=fields.optional("type", fields.text),
-        groups=tuple(tuple(map(_element_in, group)) for group in fields.groups("scope")),
+        groups=tuple(map(_group_in, fields.groups("scope"))),
         begins=fields.instant("begins"),
         until=fields.instant("until"),
         every=fields.optional("every", lambda name: _recurrence_in(fields.fields(name))),
@@ -83,6 +83,12 @@ def _written(element: Element) -> Mapping[str, object]:
         "values": sorted(element.values),
         "ranges": [str(range) for range in element.ranges],
     }
+
+
+def _group_in(elements: Sequence[BodyFields]) -> tuple[Element, ...]:
+    if not elements:
+        raise ValueError("a group without an element")
+    return tuple(map(_element_in, elements))
 
 
 def _element_in(fields: BodyFields) -> Element:

@@ -12,6 +12,9 @@ from router.rulebook.validation_messages import hint
 _FORM = re.compile(r"(?P<days>\S+)\s+(?P<begins>\d\d?:\d\d)\s*-\s*(?P<ends>\d\d?:\d\d)(?:\s+(?P<zone>\S+))?", re.ASCII)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WHOLE = {"daily": frozenset(range(7)), "weekdays": frozenset(range(5)), "weekends": frozenset({5, 6})}
+_OF_MACHINES = frozenset({"localtime", "posixrules", "Factory"})
+"""What is another zone on each machine, or none: every worker reads the windows, wherever it runs."""
+
 _EXAMPLE = '"Sat 02:00-04:00 Europe/Berlin" or "Mon-Fri 22:00-02:00 UTC"'
 
 
@@ -55,7 +58,7 @@ def _time_in(text: str) -> time:
 
 
 def _zone_in(text: str) -> str:
-    known = available_timezones()
+    known = available_timezones() - _OF_MACHINES
     named = {zone.lower(): zone for zone in known}
     if (zone := named.get(text.lower())) is None:
         raise ValueError(f"{text!r} is no time zone{hint(text, sorted(known)) or '; write one such as Europe/Berlin'}")

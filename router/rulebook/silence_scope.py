@@ -18,6 +18,10 @@ from router.rulebook.validation_messages import hint
 
 _CATEGORIES = {category.casefold() for category in CATEGORIES}
 _OF_RESOURCES = frozenset({"resourceid", RESOURCE_NAME.name, MACHINE.name, "compromisedentity"})
+_OF_MANY = frozenset({Field("account", "upnsuffix"), Field("host", "dnsdomain"), Field("malware", "category")})
+"""What is the same of all that an organisation has, or of many things that have nothing to do with each other."""
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _WILD = re.compile(r"[*?]+")
 _NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
 """What says enough of what is meant."""
@@ -65,6 +69,7 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
     """The scope that is meant."""
     doubts: list[str] = []
     try:
+        _refuse_bytes(written)
         elements = [
             element
             for element in (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
@@ -79,12 +84,32 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
     return SilenceScope(tuple(map(tuple, grouped.values())), None, tuple(doubts))
 
 
+def _refuse_bytes(written: WrittenScope) -> None:
+    """Refuses what a shell passed on that is no text: it could be neither compared nor stored."""
+    options = {
+        "--type": [written.alert_type or ""],
+        "--resource": [written.resource or ""],
+        "--host": written.hosts,
+        "--entity": written.entities,
+    }
+    for option, texts in options.items():
+        for text in texts:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise _ScopeRefused(f"{option}: {text!r} is not UTF-8; write it as text") from None
+
+
 def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
     """Refuses what says too little: everything, a whole type, a whole category, or all that somebody owns."""
     if not elements:
         what = f"{written.alert_type} everywhere" if written.alert_type else "everything"
         raise _ScopeRefused(f"silences add: would silence {what}; say of what it is: {_NARROW}")
-    narrow = [one for one in elements if one.field.entity is not None or one.field.name in _OF_RESOURCES]
+    narrow = [
+        one
+        for one in elements
+        if one.field.name in _OF_RESOURCES or (one.field.entity is not None and one.field not in _OF_MANY)
+    ]
     if written.alert_type is None and not narrow:
         raise _ScopeRefused(
             f"--entity: {elements[0].field} alone is about too much; add --type for one alert type, or {_NARROW}"
@@ -107,6 +132,7 @@ def _resource_in(written: WrittenScope, doubts: list[str]) -> Element | None:
         _refuse_broad_glob("--resource", text, field)
         return Element(field, Operator.LIKE, frozenset({text.casefold()}))
     if is_name:
+        _refuse_guid("--resource", text)
         return Element(field, Operator.IN, frozenset({text.casefold()}))
     if names_many(text, field):
         raise _ScopeRefused(
@@ -124,6 +150,7 @@ def _hosts_in(written: WrittenScope) -> Element | None:
             raise _ScopeRefused(f"--host: {name!r} is an id, and no name; write --resource {name}")
         if is_glob(name):
             _refuse_broad_glob("--host", name, MACHINE)
+        _refuse_guid("--host", name)
     if not names:
         return None
     operator = Operator.LIKE if any(map(is_glob, names)) else Operator.IN
@@ -186,6 +213,15 @@ def _read_exactly(option: str, name: str, values: list[str], stream: Stream, dou
             doubts.append(f"{option}: {name}: {fault.message}")
     ((element,),) = groups
     return element
+
+
+def _refuse_guid(option: str, name: str) -> None:
+    """Refuses a name that a subscription has: what an alert about a whole subscription is about is called by it."""
+    if _GUID.fullmatch(name):
+        raise _ScopeRefused(
+            f"{option}: {name!r} may be a whole subscription; where a resource is called so, write its whole id: "
+            "--resource /subscriptions/..."
+        )
 
 
 def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:

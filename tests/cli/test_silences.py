@@ -163,6 +163,8 @@ def test_a_scope_that_finds_nothing_says_which_option_would(state: House) -> Non
         ((*VM, "--for", "2h", "--author", " "), "--author: is empty"),
         ((*VM, "--for", "2h", "--type", " "), "--type: is empty"),
         ((*VM, "--for", "2h", "--ticket", " "), "--ticket: is empty"),
+        ((*VM, "--for", "2h", "--type", "VM_\udcff"), "--type: 'VM_\\udcff' is not UTF-8; write it as text"),
+        (("--resource", "vm-\udcff", "--for", "2h"), "--resource: 'vm-\\udcff' is not UTF-8; write it as text"),
         ((*VM, "--for", "2h", "--rules", "nowhere"), "nowhere: is no directory of rules"),
         ((*VM, "--for", "2h", "--state", "nowhere"), "nowhere: holds no state"),
         ((*VM, "--fro", "2h"), "did you mean --from?"),

@@ -147,6 +147,8 @@ BROKEN: list[dict[str, Any]] = [
     {"scope": 7},
     {"scope": [7]},
     {"scope": [[7]]},
+    {"scope": [[]]},
+    {"scope": ["", [{"field": "resourcename", "operator": "in", "values": ["a"], "ranges": []}]]},
     {"scope": [[{"field": "resourcename", "operator": "in", "values": [], "ranges": []}]]},
     {"scope": [[{"field": "resourcename", "operator": "near", "values": ["a"], "ranges": []}]]},
     {"scope": [[{"field": "entities.ip.address", "operator": "in", "values": [], "ranges": ["nowhere"]}]]},
@@ -157,6 +159,8 @@ BROKEN: list[dict[str, Any]] = [
     {"until": ...},
     {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "Nowhere/Else"}},
     {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "../../../etc/passwd"}},
+    {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "Europe"}},
+    {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "Z" * 300}},
     {"every": {"days": [9], "begins": "02:00", "ends": "04:00", "zone": "UTC"}},
     {"every": {"days": ["x"], "begins": "02:00", "ends": "04:00", "zone": "UTC"}},
     {"every": {"days": [1], "begins": "26:00", "ends": "04:00", "zone": "UTC"}},
@@ -165,6 +169,9 @@ BROKEN: list[dict[str, Any]] = [
     {"made": 7},
     {"first": ...},
     {"ended": "soon"},
+    {"begins": "0001-01-01T00:00:00+14:00"},
+    {"until": "9999-12-31T23:59:59-14:00"},
+    {"reason": "\ud800"},
 ]
 
 

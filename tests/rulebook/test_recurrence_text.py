@@ -50,6 +50,8 @@ def test_days_may_be_written_as_people_do(text: str, every: Recurrence) -> None:
         ("Sat 02:60-04:00 UTC", "'02:60' is no time of the day"),
         ("Sat 02:00-04:00 Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ("Sat 02:00-04:00 CEST", "'CEST' is no time zone"),
+        ("Sat 02:00-04:00 localtime", "'localtime' is no time zone"),
+        ("Sat 02:00-04:00 Factory", "'Factory' is no time zone"),
         ("Sat 02:00-04:00 ../../etc/passwd", "is no time zone"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_resource_is_named_by_its_name_its_id_or_a_glob(resource: str, element
         "/subscriptions/*", "*/subscriptions/*", "/sub*", "*cript*", "/*", "*/*/*",
         "*/resourceGroups/*", "/subscriptions/*/resourceGroups/*/providers/*",
         f"{SUBSCRIPTION}*", f"{SUBSCRIPTION}/*", f"{SUBSCRIPTION}/resourceGroups/*", f"*{SUBSCRIPTION[-12:]}/*",
-        SUBSCRIPTION, f"{SUBSCRIPTION}/",
+        SUBSCRIPTION, f"{SUBSCRIPTION}/", SUBSCRIPTION.rpartition("/")[2], SUBSCRIPTION.rpartition("/")[2].upper(),
         "*/providers/Microsoft.Compute/*", "*/virtualMachines/*", "*Microsoft*", "*virtualMachines*",
         "arn:aws:*", "arn:aws:eks:eu-west-1:123456789012:*", "arn:aws:s3:::*",
         "*/projects/shop-prod/*", "*securityConnectors/aws-prod/*",
@@ -95,6 +95,11 @@ def test_a_machine_is_named_however_alerts_name_it() -> None:
         ("", "--host: is empty; write the name of a machine, such as web-1"),
         (VM, "is an id, and no name; write --resource"),
         ("*", "--host: '*' has no piece of 3 letters or digits"),
+        (
+            SUBSCRIPTION.rpartition("/")[2],
+            "may be a whole subscription; where a resource is called so, write its whole id",
+        ),
+        ("web-\udcff", "--host: 'web-\\udcff' is not UTF-8"),
         ("*Machines*", "--host: '*Machines*' has no piece"),
     ],
 )
@@ -147,6 +152,10 @@ def test_values_of_one_field_are_one_element() -> None:
         ("subscriptionid=6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110", "would silence a whole subscription"),
         (f"host.azureid={SUBSCRIPTION}", "is a whole subscription"),
         ("extendedproperties.resourceType=VM", "alone is about too much; add --type"),
+        ("account.upnsuffix=contoso.example", "alone is about too much; add --type"),
+        ("host.dnsdomain=*.example*", "alone is about too much; add --type"),
+        ("malware.category=Trojan", "alone is about too much; add --type"),
+        ("host.hostname=web-\udcff", "is not UTF-8; write it as text"),
         ("package=openssl", "is known of findings only"),
     ],
 )
