@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from router.domain.globs import is_glob
 from router.domain.recurrences import Recurrence
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
@@ -16,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 def named(*names: str) -> tuple[Element, ...]:
     """An element on the names of resources, which are globs where one of them is."""
-    operator = Operator.LIKE if any("*" in name for name in names) else Operator.IN
+    operator = Operator.LIKE if any(map(is_glob, names)) else Operator.IN
     return (Element(RESOURCE_NAME, operator, frozenset(names)),)
 
 

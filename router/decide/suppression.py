@@ -88,6 +88,12 @@ def _found_in(index: TypeIndex, signal: Signal, owners: Owners) -> list[Suppress
         for text in texts[:1] if field == CVE else texts:
             for form in field.forms_of(text):
                 found += rules.get(form, ())
+    for field, by_beginning in index.by_beginning.items():
+        # What has several names may be found by each of them.
+        forms = {form for text in values_of(signal, field, owners) for form in field.forms_of(text)}
+        for form in forms:
+            for length, beginnings in by_beginning.items():
+                found += beginnings.get(form[:length], ())
     for field, by_length in index.by_range.items():
         for text in values_of(signal, field, owners):
             found += entries_for(by_length, text)

@@ -7,7 +7,7 @@ from fnmatch import translate
 from functools import lru_cache
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """The pattern that matches what a glob fits."""
     # fnmatch compiles to atomic groups, so no glob makes matching explode; its character classes are not ours.
@@ -17,6 +17,11 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
 def is_glob(text: str) -> bool:
     """Whether a text fits more than itself."""
     return "*" in text or "?" in text
+
+
+def fixed_beginning(glob: str) -> str:
+    """What every text begins with that a glob fits, whatever the case; empty where that is nothing."""
+    return glob.partition("*")[0].partition("?")[0]
 
 
 def covers_glob(wider: str, narrower: str) -> bool:

@@ -10,6 +10,7 @@ from ipaddress import IPv6Address
 from types import MappingProxyType
 
 from router.domain.address_ranges import NO_RANGES, AddressRange, AddressRanges
+from router.domain.globs import fixed_beginning
 
 
 class Operator(StrEnum):
@@ -152,11 +153,13 @@ class TypeIndex:
     Attributes:
         by_value: the rules that a value of a field finds, by field and value.
         by_range: the rules that an address in a field finds, by field, by version and length of a range, and by its prefix.
+        by_beginning: the rules that the beginning of a value finds, by field, by its length, and by itself: those of globs.
         others: the rules that must each be asked.
     """
 
     by_value: Mapping[Field, Mapping[str, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
     by_range: Mapping[Field, RulesByRange] = field(default_factory=dict)
+    by_beginning: Mapping[Field, Mapping[int, Mapping[str, tuple[SuppressionRule, ...]]]] = field(default_factory=dict)
     others: tuple[SuppressionRule, ...] = ()
 
 
@@ -215,11 +218,18 @@ def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
                 counts[element.field, key] = counts.get((element.field, key), 0) + 1
     by_value: dict[Field, dict[str, list[SuppressionRule]]] = {}
     by_range: dict[Field, dict[tuple[int, int], dict[int, list[SuppressionRule]]]] = {}
+    by_beginning: dict[Field, dict[int, dict[str, list[SuppressionRule]]]] = {}
     others: list[SuppressionRule] = []
     for rule in rules:
         findable = _findable(rule)
         if not findable:
-            others.append(rule)
+            globs = _find_globs_with_beginnings(rule)
+            if globs is None:
+                others.append(rule)
+                continue
+            by_its_length = by_beginning.setdefault(globs.field, {})
+            for beginning in frozenset(map(fixed_beginning, globs.values)):
+                by_its_length.setdefault(len(beginning), {}).setdefault(beginning, []).append(rule)
             continue
         # The element whose commonest value is rarest sends the fewest signals to the rule; a range holds many values.
         best = findable[0]
@@ -238,6 +248,10 @@ def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
             field: {length: _frozen(prefixes) for length, prefixes in by_length.items()}
             for field, by_length in by_range.items()
         },
+        {
+            field: {length: _frozen(beginnings) for length, beginnings in by_length.items()}
+            for field, by_length in by_beginning.items()
+        },
         tuple(others),
     )
 
@@ -252,3 +266,12 @@ def _keys_of(element: Element) -> Iterable[str | AddressRange]:
 
 def _findable(rule: SuppressionRule) -> list[Element]:
     return [element for group in rule.groups for element in group if element.operator is Operator.IN]
+
+
+def _find_globs_with_beginnings(rule: SuppressionRule) -> Element | None:
+    """An element of globs none of which begins with a wildcard; None where there is none."""
+    for group in rule.groups:
+        for element in group:
+            if element.operator is Operator.LIKE and all(map(fixed_beginning, element.values)):
+                return element
+    return None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from router.decide import decide, explain
 from router.decide.matchers import SilenceMatcher
+from router.decide.suppression import covers
 from router.domain.decisions import Decision, Outcome, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
 from router.domain.reasons import Code, Reason
@@ -146,6 +147,27 @@ def test_what_silences_held_for_the_longest_time_is_told_and_the_steps_say_so() 
     assert over.outcome is Outcome.ROUTED
     assert StepCode.SILENCE_SPENT in [step.code for step in over.steps]
     assert "silence.spent=silence:b" in written_steps(over.steps)
+
+
+GLOBS = st.sampled_from(
+    ["vm-1", "vm-*", "v?-1", "*-1", "VM-1*", "vm-10*", "db*", "?b-10", "web*", "web-1", "webb*", "strasse*"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.lists(GLOBS, min_size=1, max_size=3, unique=True), st.booleans()), max_size=4),
+    st.sampled_from(["vm-1", "VM-10", "db-10", "", "v", "Straße-1"]),
+    st.sets(st.sampled_from(["web-1", "WEB-2"])),
+)
+def test_the_index_finds_each_silence_that_covers_an_alert(
+    globs: Sequence[tuple[list[str], bool]], resource: str, hosts: set[str]
+) -> None:
+    """By what its globs begin with, and whatever begins with a wildcard."""
+    scopes = [(called if of_machines else named)(*map(str.casefold, texts)) for texts, of_machines in globs]
+    silences = [a_silence(f"{n}", groups=(scope,)) for n, scope in enumerate(scopes)]
+    alert: Alert = an_alert(AzureResourceId=f"/subscriptions/s/{resource}", Entities=[a_host(host) for host in hosts])
+    is_covered = any(covers(one.as_rule(), alert, NO_OWNERS) for one in silences)
+    assert (decided(alert, *silences).outcome is Outcome.SUPPRESSED) is is_covered
 
 
 RESOURCES, HOSTS = ["vm-1", "vm-2", "db-10"], ["web-1", "web-2"]
