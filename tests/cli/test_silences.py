@@ -358,6 +358,14 @@ def test_one_that_is_to_come_is_ended_before_it_begins(state: House) -> None:
     assert len(state.lines("people.ndjson")) == 1
 
 
+def test_one_that_somebody_ended_by_a_clock_that_is_ahead_is_not_extended(state: House) -> None:
+    """It would go on record as extended, and end all the same."""
+    id = str(added(state, *VM, "--for", "2h")["id"])
+    assert state.says("silences", "end", id, "--author", "bo", "--now", "2026-11-24T12:01:00Z").code == 0
+    said = state.says("silences", "extend", id, "--for", "1h", "--author", "bo", "--now", AT)
+    assert f"{id}: ended 2026-11-24T12:01:00Z" in said.complaint
+
+
 def test_an_id_that_is_none_is_said(state: House) -> None:
     """In one line."""
     assert state.says("silences", "end", "4f2a").complaint == "4f2a: is no id in the list; the list shows them"
