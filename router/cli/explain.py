@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
-from router.app.rules import reader_over
+from router.app.rules import Rules, reader_over
 from router.cli.decisions import decision_of
 from router.cli.entries import entry_of
 from router.cli.files import open_files
@@ -21,8 +22,10 @@ from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.errors import BadUsage
+from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
+from router.domain.silences import NO_SILENCES, Silences
 from router.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
@@ -33,6 +36,29 @@ DEFAULT_STATE = Path(".state")
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""
+
+
+class _Around(NamedTuple):
+    """What the signals of a file are decided with.
+
+    Attributes:
+        reader: it reads messages, and has the rules.
+        now: the instant.
+        silences: the silences, by stream.
+    """
+
+    reader: MessageReader
+    now: datetime
+    silences: Mapping[str, Silences]
+
+    def silences_for(self, signal: Signal) -> Silences:
+        """Those that may hold a signal."""
+        return self.silences.get(signal.stream.value, NO_SILENCES)
+
+    def entry_of(self, part: MessagePart) -> RecordEntry:
+        """What would be on record of a part of a message that nothing came before."""
+        silences = NO_SILENCES if isinstance(part, NotUnderstood) else self.silences_for(part.signal)
+        return entry_of(part, self.reader, self.now, silences)
 
 
 def run(options: Namespace) -> int:
@@ -48,8 +74,6 @@ def is_signal_meant(options: Namespace) -> bool:
     """Whether a signal of a state is meant, and no file: what is a file is one. Raises BadUsage where it can be neither."""
     name, is_state_named = options.file, options.storage or options.state is not None
     if name == "-" or _is_file(Path(name)):
-        if is_state_named:
-            raise BadUsage(f"{name}: is a file, which is explained without a state; leave out --state or --storage")
         return False
     from router.store.sqlite import SqliteStore  # for which no file waits
 
@@ -72,56 +96,76 @@ def _is_file(path: Path) -> bool:
 
 
 def _explain_file(options: Namespace) -> int:
-    """Explains each signal, as it is decided by itself: what came before it is not asked. Raises BadUsage."""
+    """Explains each signal, as it is decided by itself: what came before it is not asked. Raises BadUsage.
+
+    Where a state is named, the silences that it has hold as they do there.
+    """
     if has_examples(Path(options.file)):
         raise BadUsage(f"{options.file}: holds examples, and no messages; alert-router rules test runs them")
     now, only = clock_for(options.now)(), stream_for(options.stream)
-    reader = reader_over(rules_given(options.rules, only, now), only)
+    rules = rules_given(options.rules, only, now)
+    around = _Around(reader_over(rules, only), now, _silences_given(options, rules, now))
     if options.notice is not None:
-        check_destination(options.notice, reader.rulebooks.values())
+        check_destination(options.notice, around.reader.rulebooks.values())
     with open_files([options.file]) as files:
-        parts = (part for file in files for message in file.messages() for part in reader.read_message(message))
+        parts = (part for file in files for message in file.messages() for part in around.reader.read_message(message))
         if options.format == "json":
-            print_json([_document(part, reader, now, options.notice) for part in parts])
+            print_json([_document(part, around, options.notice) for part in parts])
         elif options.notice is not None:
-            _print_notices(parts, options.notice, reader, now)
+            _print_notices(parts, options.notice, around)
         else:
             to = screen()
             for part in parts:
-                _print(to, part, reader, now)
+                _print(to, part, around)
     return 0
 
 
-def _document(part: MessagePart, reader: MessageReader, now: datetime, destination: str | None) -> dict[str, object]:
-    steps = [{"question": question, "answer": answer} for question, answer in _steps(part, reader, now)]
+def _silences_given(options: Namespace, rules: Rules, now: datetime) -> Mapping[str, Silences]:
+    """The silences of the state that is named, by stream; none without one. Raises as `store_in` does."""
+    if not options.storage and options.state is None:
+        return {}
+    import asyncio  # none of it is needed to read a file
+
+    from router.cli.opened_state import store_in
+    from router.ingest.silence_reader import SilenceReader
+
+    async def read() -> Mapping[str, Silences]:
+        async with store_in(options) as store:
+            reader = SilenceReader(store.documents, max(book.silences.longest for book in rules.books.values()))
+            return {stream.value: await reader.silences(stream.value, now) for stream in rules.books}
+
+    return asyncio.run(read())
+
+
+def _document(part: MessagePart, around: _Around, destination: str | None) -> dict[str, object]:
+    steps = [{"question": question, "answer": answer} for question, answer in _steps(part, around)]
     document: dict[str, object] = {
-        "decision": decision_of(entry_of(part, reader, now)),
-        "owner": owner_of(part, reader),
+        "decision": decision_of(around.entry_of(part)),
+        "owner": owner_of(part, around.reader),
         "steps": steps,
     }
-    return document if destination is None else document | {"notice": _notice(part, destination, reader, now)}
+    return document if destination is None else document | {"notice": _notice(part, destination, around)}
 
 
-def _notice(part: MessagePart, destination: str, reader: MessageReader, now: datetime) -> str:
+def _notice(part: MessagePart, destination: str, around: _Around) -> str:
     """What a destination would be told of a part of a message; why, where it is told nothing."""
     if isinstance(part, NotUnderstood):
         return f"{destination}: is told nothing, since the message is quarantined ({part.quarantined.reason})."
-    return preview_of(part.signal, destination, reader.rulebooks[part.signal.stream], now)
+    rulebook = around.reader.rulebooks[part.signal.stream]
+    return preview_of(part.signal, destination, rulebook, around.now, around.silences_for(part.signal))
 
 
-def _print_notices(parts: Iterable[MessagePart], destination: str, reader: MessageReader, now: datetime) -> None:
+def _print_notices(parts: Iterable[MessagePart], destination: str, around: _Around) -> None:
     for part in parts:
-        print_lines(
-            [f"--- {entry_of(part, reader, now).source}", *_notice(part, destination, reader, now).split("\n"), ""]
-        )
+        print_lines([f"--- {around.entry_of(part).source}", *_notice(part, destination, around).split("\n"), ""])
 
 
-def _steps(part: MessagePart, reader: MessageReader, now: datetime) -> Steps:
+def _steps(part: MessagePart, around: _Around) -> Steps:
     if isinstance(part, NotUnderstood):
         at_fault = part.quarantined.at_fault
         return [("understood?", f"no, {part.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
-    rulebook = reader.rulebooks[part.signal.stream]
-    explained = explain(part.signal, rulebook, now)
+    rulebook = around.reader.rulebooks[part.signal.stream]
+    explained = explain(part.signal, rulebook, around.now, around.silences_for(part.signal))
     steps = [(step.question, step.answer) for step in explained.steps]
     return [*steps, *_groups(part.signal, explained.decision, rulebook)]
 
@@ -136,8 +180,8 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
     return [(f"with others at {spec.name}?", explain_grouping(notice, spec)) for spec in specs if spec.is_grouped]
 
 
-def _print(to: Console, part: MessagePart, reader: MessageReader, now: datetime) -> None:
-    decision = entry_of(part, reader, now)
+def _print(to: Console, part: MessagePart, around: _Around) -> None:
+    decision = around.entry_of(part)
     to.print(plain(f"{decision.source}: {decision.outcome}, {decision.reason}"), style="bold")
     facts = [
         ("what", f"{decision.severity or 'unknown'} {decision.kind} {decision.type}: {decision.title}"),
@@ -147,5 +191,5 @@ def _print(to: Console, part: MessagePart, reader: MessageReader, now: datetime)
         ("goes to", ", ".join(decision.destinations) or "nobody"),
     ]
     told = [(name, fact) for name, fact in facts if fact] if decision.id is not None else []
-    print_table(to, table_of(("", ""), [*told, *_steps(part, reader, now)]))
+    print_table(to, table_of(("", ""), [*told, *_steps(part, around)]))
     to.print()

@@ -56,6 +56,7 @@ HELP: Mapping[str, HelpText] = {
         {
             "alert-router explain alert.json": "each step of each decision",
             "alert-router explain alert.json --notice oncall": "what the destination oncall is told",
+            "alert-router explain alert.json --state .state": "the same, with the silences of that state",
             "alert-router explain 2517_ab12cd --state .state": "the life of that signal, and why it paged nobody",
             "alert-router explain INC0010009 --storage": "of the signal that a ticket tells of, in Azure",
         },

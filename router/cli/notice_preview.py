@@ -16,6 +16,7 @@ from router.domain.ledger import RECORD
 from router.domain.notices import Notice
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
+from router.domain.silences import NO_SILENCES, Silences
 from router.parse import alerts_named_in, evidence_of
 
 
@@ -30,12 +31,12 @@ def check_destination(name: str, books: Iterable[Rulebook]) -> None:
         raise BadUsage(f"--notice {name}: no policy names such a destination; {meant}")
 
 
-def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> str:
+def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> str:
     """What a destination would be told of a signal that nothing came before; why, where it is told nothing."""
     spec = rulebook.destinations.get(name)
     if spec is None:
         return f"{name}: is no destination of {rulebook.stream}, so it is told nothing."
-    decision = decide(signal, rulebook, now)
+    decision = decide(signal, rulebook, now, silences)
     if name not in decision.destinations and decision.outcome is Outcome.RESOLVED:
         return f"{name}: is told that this is over ({decision.reason}) if it was told of it before, and else nothing."
     if name not in decision.destinations:

@@ -168,11 +168,10 @@ def test_an_id_may_be_longer_than_any_name_of_a_file(house: House) -> None:
 
 
 def test_what_is_a_file_is_explained_as_one(routed: House) -> None:
-    """A file wins, and is told without a state; without a file or a state both are said to be missing."""
-    assert routed.says("explain", "a.ndjson", "--now", NOW).out.startswith("a.ndjson:1: routed")
-    assert routed.says("explain", "a.ndjson", "--state", ".state").complaint == (
-        "a.ndjson: is a file, which is explained without a state; leave out --state or --storage"
-    )
+    """A file wins, whether a state is named or not; without a file or a state both are said to be missing."""
+    for state in ((), ("--state", ".state")):
+        assert routed.says("explain", "a.ndjson", "--now", NOW, *state).out.startswith("a.ndjson:1: routed")
+    assert routed.says("explain", "a.ndjson", "--state", "elsewhere").complaint.startswith("elsewhere: holds no state")
     assert routed.says("explain", ID, "--state", "elsewhere").complaint.startswith("elsewhere: holds no state")
     (routed.directory / ".state" / "router.db").rename(routed.directory / "db")
     (routed.directory / ".state" / "router.commit").unlink()

@@ -22,6 +22,7 @@ from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.silence_documents import document_of
 from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
@@ -29,6 +30,7 @@ from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
 from tests.secrecy import found_in, secrets_in
+from tests.silences import HOUR, a_silence, named
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
@@ -155,6 +157,33 @@ def test_a_signal_is_explained_as_on_files(both: Both) -> None:
         assert "below the floor" in both.say("explain", "alert-2", "--format", format)
         assert "refused" in both.say("explain", "ALERT-1", "--format", format)
     assert both.say("explain", "alert-1", "--notice", "people").startswith("people: took nothing of it")
+
+
+def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both) -> None:
+    """Where a state is named: then a silence that holds the signal there decides, and each is answered for."""
+    ended, other = a_silence("0ld0ld", begins=NOW - 3 * HOUR), a_silence("0ther0", groups=(named("vm-2"),), begins=NOW)
+
+    async def seed(store: Store) -> None:
+        for silence in (a_silence(begins=NOW), ended, other):
+            await store.documents.put_document(document_of(silence))
+
+    both.hold(seed)
+    name = both.house.writes("a.ndjson", alert_body())
+    explain = ("explain", name, "--now", NOW.isoformat())
+    assert "silence" not in both.house.says(*explain).out
+    for more, named_there in (
+        ((), "no, the silence ended at 2026-11-24T11:00:00Z"),
+        ((), "a.ndjson:1: suppressed, silence: ab12cd until 2026-11-24T14:00:00Z"),
+        ((), "yes, until 2026-11-24T14:00:00Z; ana@contoso.example made it: patching"),
+        ((), "['vm-2'] is not met"),
+        (("--format", "json"), '"suppressed_by": "silence:ab12cd"'),
+        (("--notice", "people"), "people: is told nothing: the signal is suppressed"),
+    ):
+        on_files = both.house.says(*explain, *more, "--state", ".state")
+        in_storage = both.house.says(*explain, *more, "--storage")
+        assert (on_files.code, on_files.err) == (0, "")
+        assert on_files == in_storage
+        assert named_there in " ".join(on_files.out.split())
 
 
 def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None:
