@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -66,9 +67,21 @@ async def preview_of(
     async for page in store.ledger.walk_standing(stream, matcher.types):
         keys += [one.key for one in page.signals if one.fields is not None and matcher.covers(signal_of(one.fields))]
         is_whole = page.is_whole
-    deliveries = [one for key in keys[:_MOST] for one in await store.outbox.deliveries_of(key)]
+    asked = keys[:_MOST]
+    groups = await _groups_of(store, stream, asked)
+    deliveries = [one for key in (*asked, *groups) for one in await store.outbox.deliveries_of(key)]
     owed = sum(one.state in _STILL_OWED for one in deliveries)
     return SilencePreview(preview, owed, is_owed_whole=is_whole and len(keys) <= _MOST)
+
+
+async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]:
+    """The keys of the groups in which signals are told of: what is owed about them there is owed under these."""
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for row in (await store.ledger.find_rows(keys)).values():
+        for destination in row.grouped:
+            members[destination].append(row.key)
+    found = [await store.groups.read_aggregation(stream, name, members=some) for name, some in members.items()]
+    return {member.group for states in found for member in states.members.values()}
 
 
 def _signals(preview: Preview) -> int:

@@ -8,13 +8,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from router.cli.silence_preview import preview_of
 from router.cli.silence_store import add_silence, change_silence, stored_silences
+from router.decide.silence_matcher import SilenceMatcher
 from router.domain.catalogue import Catalogue
 from router.domain.changes import ChangeAction, read_changes
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
+from router.domain.owners import NO_OWNERS
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
@@ -23,8 +27,8 @@ from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.suppression_release import release_held
-from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip
-from tests.silences import HOUR, a_silence, machine, weekly
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
+from tests.silences import HOUR, a_silence, machine, named, weekly
 from tests.store.acts import run
 from tests.store.life import Life
 
@@ -269,6 +273,33 @@ def test_what_is_owed_already_goes_out(store: Store) -> None:
     life.alert()
     put(store, a_silence())
     assert ticketed(life) == [("alert-1", Change.OPENED, None)]
+
+
+def owed(life: Life, silence: Silence) -> int:
+    """How many deliveries a person is told of that go out though they make a silence now."""
+    matcher = SilenceMatcher(silence, SilenceBounds(), NO_OWNERS)
+    return run(preview_of(life.store, matcher, {}, life.now)).owed
+
+
+def test_what_is_owed_already_is_counted_also_where_it_is_owed_of_a_group(store: Store) -> None:
+    """Once for all of its members that the silence is about; neither what is of others, nor what went out."""
+    grouped = replace(a_destination("tickets"), group=Grouping(by=(By.RESOURCE,), window=HOUR))
+    life = Life(
+        store,
+        a_rulebook(
+            destinations=[grouped, a_destination("oncall")], routes=[a_route("all", "tickets", "oncall")], always=[]
+        ),
+    )
+    life.alert("alert-1")
+    life.alert("alert-2")
+    life.alert("alert-3", CompromisedEntity="vm-2", AzureResourceId=RESOURCE.replace("vm-1", "vm-2"))
+    both, other = a_silence(), a_silence(groups=(named("vm-2"),))
+    assert (owed(life, both), owed(life, other)) == (2 + 2, 1 + 1)
+    for claim in life.claims("tickets"):
+        life.settle(claim, DeliveryState.SENT)
+    assert owed(life, both) == 2 + 1
+    life.deliver()
+    assert (owed(life, both), owed(life, other)) == (0, 0)
 
 
 def test_what_the_policy_refuses_is_told(store: Store) -> None:
