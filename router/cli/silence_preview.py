@@ -13,6 +13,7 @@ from router.app.lookback import look_back
 from router.cli.screen import print_table, table_of
 from router.decide.matchers import SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
+from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryState
 from router.domain.holders import name_in_words
 from router.domain.plurals import counted
@@ -173,8 +174,8 @@ def _named_document(one: NamedSignal) -> Mapping[str, object]:
     return {
         "id": one.id,
         "type": one.type,
-        "title": one.title,
+        "title": masked(one.title) if one.title else None,
         "severity": one.severity,
-        "resource": one.resource,
+        "resource": masked(one.resource) if one.resource else None,
         "held_by": one.held_by,
     }

@@ -6,16 +6,19 @@ import asyncio
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from router.app.settings import STORAGE
+from router.domain.keys import signal_key
 from router.domain.silence_documents import document_of_silence
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
@@ -129,6 +132,22 @@ def test_it_is_shown_what_is_owed_already_and_goes_out_all_the_same(state: House
     (state.directory / "rules/cwpp/policy.yaml").write_text(broken)
     state.says("run", "--now", AT, state.writes("alerts.ndjson", alert_body()))
     assert "1 delivery owed already about these goes out all the same" in silenced(state, *VM, "--for", "2h").out
+
+
+def test_what_cannot_be_looked_at_is_counted_and_no_credential_is_shown(state: House) -> None:
+    """As people read it, and as programs do."""
+    secret = "AccountKey=" + "A" * 43 + "="
+    runs(state, alert_body("one", AlertDisplayName=f"Copied {secret}"), alert_body("two"), now="2026-11-24T11:00:00Z")
+    with closing(sqlite3.connect(state.directory / ".state" / "router.db")) as db, db:
+        db.execute("DELETE FROM rule_fields WHERE key=?", (signal_key("cwpp", "alert", "two"),))
+    said = silenced(state, *VM, "--for", "2h")
+    assert "2 could not be looked at: what they say is not kept" in said.out
+    shown = added(state, *VM, "--for", "2h")["would_have_held"]
+    assert isinstance(shown, dict)
+    assert (shown["signals"], shown["not_looked_at"]) == (1, 2)
+    for text in (said.out, json.dumps(shown)):
+        assert "Copied" in text
+        assert "A" * 43 not in text
 
 
 def test_a_scope_that_finds_nothing_says_which_option_would(state: House) -> None:

@@ -118,6 +118,19 @@ def test_what_is_extended_goes_on_holding(store: Store) -> None:
     assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 4 * HOUR))]
 
 
+def test_what_was_extended_a_moment_before_its_end_goes_on_holding(store: Store) -> None:
+    """Whoever lets go of what was held knows silences as they are by then, however lately it read them."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    worker = Intake(store, {life.book.stream: life.book}, Catalogue())
+    life.now = NOW + 2 * HOUR
+    run(worker.ingest([a_message(alert_body("alert-2"), at=life.now)], life.now - SECOND))
+    put(store, a_silence(lasts=4 * HOUR))
+    assert run(release_held(worker, store.ledger, life.book, life.now)) == []
+    assert ticketed(life) == []
+
+
 def test_the_end_of_each_window_lets_go_of_what_it_held(store: Store) -> None:
     """The series goes on, and holds what comes in its next window."""
     life = Life(store)
