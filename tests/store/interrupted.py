@@ -16,6 +16,7 @@ import pytest
 from router.store.azure import Account, Address, AzureStore
 
 _TABLES = re.compile(r"TableEndpoint=http://127\.0\.0\.1:(\d+)")
+_READ = re.compile(rb"GET ")
 _WRITE = re.compile(rb"(POST|PUT|MERGE|PATCH|DELETE) ")
 
 
@@ -29,6 +30,7 @@ class Way:
         is_after: whether it happens after the write was made, before its answer is heard.
         happens: what happens.
         writes: how many writes went by.
+        reads: how many reads did.
     """
 
     address: Address
@@ -36,6 +38,7 @@ class Way:
     is_after: bool = False
     happens: Callable[[], Awaitable[None]] | None = None
     writes: int = 0
+    reads: int = 0
     waiting: set[object] = field(default_factory=set)
 
     @property
@@ -45,6 +48,7 @@ class Way:
 
     async def go_by(self, connection: object, piece: bytes) -> None:
         """A piece of a request goes by."""
+        self.reads += _READ.match(piece) is not None
         if not _WRITE.match(piece):
             return
         self.writes += 1
