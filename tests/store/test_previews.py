@@ -133,6 +133,18 @@ def test_a_preview_says_what_became_of_the_signals_that_it_names(store: Store) -
     ]
 
 
+def test_a_preview_names_five_signals_the_gravest_first_and_of_those_the_latest(store: Store) -> None:
+    """Of what it would have held, and of what stands now; the others are counted."""
+    life = Life(store)
+    for number, severity in enumerate(["Medium", "High", "Medium", "High", "High", "Medium", "Medium"]):
+        life.goes_on(1 / 24)
+        life.alert(f"{number}", Severity=severity, Entities=[an_ip(SCANNER)])
+    found = preview_of(life, timedelta(days=30))
+    assert (found.held, found.standing.signals) == (Amount(7, 7), 7)
+    assert [one.id for one in found.named] == ["4", "3", "1", "6", "5"]
+    assert [one.severity for one in found.standing.named] == ["High"] * 3 + ["Medium"] * 2
+
+
 def test_a_preview_says_whom_each_decision_on_a_signal_told(store: Store) -> None:
     """A pager hears of the first one alone, and is not forgotten for that."""
     life = Life(store)
