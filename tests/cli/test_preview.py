@@ -30,7 +30,7 @@ def routed(house: House) -> House:
     house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01"))
     (house.directory / RULE).unlink()
     alerts = [
-        on_host("1", Severity="High"),
+        on_host("1", Severity="High", Intent="Persistence, Execution"),
         on_host("2", Severity="Medium", AlertDisplayName=HOSTILE),
         on_host("3", "db-01"),
         on_host("4", "other"),
@@ -57,6 +57,10 @@ def test_a_preview_says_what_a_rule_would_have_held(routed: House) -> None:
     assert (one["looked_at"], one["not_judged"], one["signals"], one["decisions"]) == (4, 0, 2, 2)
     assert one["by_day"] == [{"day": "2026-11-24", "signals": 2, "decisions": 2}]
     assert [row["severity"] for row in one["by_severity"]] == ["High", "Medium"]
+    assert {row["tactic"]: (row["signals"], row["decisions"]) for row in one["by_tactic"]} == {
+        "TA0002": (2, 2),
+        "TA0003": (1, 1),
+    }
     assert one["by_type"] == [{"type": "VM_Example", "signals": 2, "decisions": 2}]
     assert one["fewer_notices"] == {name: {"opened": 2, "notices": 2} for name in ("everything", "people")}
     assert [(row["id"], row["destinations"]) for row in one["examples"]] == [
@@ -109,6 +113,8 @@ def test_a_preview_is_read_on_a_terminal(routed: House) -> None:
     assert "would have held 2 signals, 2 decisions" in lines
     assert "would not have told people (rows lane): 2 notices fewer (2 opened)" in lines
     assert "would hold now 2 signals that stand, the gravest High" in lines
+    assert "2026-11-24 2 2 ####################" in lines
+    assert {"by ATT&CK tactic signals decisions", "Execution 2 2", "Persistence 1 1"} <= set(lines)
     assert "\x1b" not in said.out
     assert "\u202e" not in said.out
     assert "A" * 43 not in said.out
