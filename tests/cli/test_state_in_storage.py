@@ -22,7 +22,7 @@ from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of
+from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
@@ -165,7 +165,7 @@ def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both
 
     async def seed(store: Store) -> None:
         for silence in (a_silence(begins=NOW), ended, other):
-            await store.documents.put_document(document_of(silence))
+            await store.documents.put_document(document_of_silence(silence))
 
     both.hold(seed)
     name = both.house.writes("a.ndjson", alert_body())

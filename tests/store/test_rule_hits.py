@@ -197,7 +197,7 @@ def hit(number: int) -> RecordEntry:
 def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqliteStore) -> None:
     """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
     life = Life(sqlite, a_book())
-    run(sqlite.documents.put_document(document_of(a_silence("ab"))))
+    run(sqlite.documents.put_document(document_of_silence(a_silence("ab"))))
     asked: list[str] = []
     with sqlite._connection.reading() as db:
         db.set_trace_callback(asked.append)

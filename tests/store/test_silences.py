@@ -10,7 +10,7 @@ import pytest
 
 from router.cli.silence_preview import preview_of
 from router.cli.silence_store import add_silence, change_silence, stored_silences
-from router.decide.silence_matcher import SilenceMatcher
+from router.decide.matchers import SilenceMatcher
 from router.domain.catalogue import Catalogue
 from router.domain.changes import ChangeAction, read_changes
 from router.domain.decisions import Change
