@@ -5,14 +5,15 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     eventhubs/     read, consume, publish
     parse/         bytes -> Alert | Finding | Quarantined                     pure
     rulebook/      rules/ -> Rulebook, and every problem with file and line
-    decide/        (signal, rulebook, now) -> Decision, Notice, explanation   pure
+    decide/        (signal, rulebook, silences, now) -> Decision, Notice, explanation   pure
     grouping/      aggregation: windows, limits, incidents
     ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub
-    store/         ledger, outbox, journal (offsets), groups, record (audit trail), quarantine: sqlite/, azure/
+    store/         ledger, outbox, journal (offsets), groups, record (audit trail), quarantine, documents (silences, holds,
+                   what rules went through): sqlite/, azure/
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
     telemetry/     metrics, traces and log records, derived from what rooms returned
-    app/           settings, wiring, service, maintenance on a clock, health
+    app/           settings, wiring, service, maintenance on a clock, what people hear of rules, health
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
 """

@@ -15,7 +15,7 @@ from router.cli.complaints import complain
 from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
-from router.cli.rules_listing import document_of, lines_of
+from router.cli.rules_list_report import document_of, lines_of
 from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
 from router.destinations import discover

@@ -13,7 +13,7 @@ from router.cli.author import author_given
 from router.cli.given import clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json, print_lines
-from router.cli.rules_listing import wrapped
+from router.cli.rules_list_report import wrapped
 from router.cli.screen import screen
 from router.cli.silence_document import document_for, state_of
 from router.cli.silence_store import change_silence, stored_silences
