@@ -118,7 +118,7 @@ def document_of(one: Previewed) -> dict[str, object]:
         "by_tactic": _amounts(preview.by_tactic, "tactic"),
         "by_type": _amounts(preview.by_type, "type"),
         "fewer_notices": {name: one._asdict() for name, one in preview.spared.items()},
-        "examples": list(map(_named_document, preview.named)),
+        "examples": list(map(named_document, preview.named)),
         "standing": {
             "looked_at": standing.looked_at,
             "is_whole": standing.is_whole,
@@ -127,7 +127,7 @@ def document_of(one: Previewed) -> dict[str, object]:
             "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
             "held_already": standing.held_already,
             "let_through": standing.let_go,
-            "examples": list(map(_named_document, standing.named)),
+            "examples": list(map(named_document, standing.named)),
         },
     }
 
@@ -136,7 +136,8 @@ def _amounts(amounts: Mapping[str, Amount], name: str) -> list[dict[str, object]
     return [{name: one or None, **amount._asdict()} for one, amount in amounts.items()]
 
 
-def _named_document(one: NamedSignal) -> dict[str, object]:
+def named_document(one: NamedSignal) -> dict[str, object]:
+    """A signal that a preview names, for programs."""
     return {
         "id": one.id,
         "type": one.type,

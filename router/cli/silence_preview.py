@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from rich.console import Console
 
 from router.app.lookback import look_back
+from router.cli.preview_report import named_document
 from router.cli.screen import print_table, table_of
 from router.decide.matchers import SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
-from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryState
 from router.domain.holders import name_in_words
 from router.domain.plurals import counted
@@ -164,18 +164,7 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
             "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
             "held_already": dict(standing.held_already),
         },
-        "named": [_named_document(one) for one in standing.named or preview.named],
+        "named": [named_document(one) for one in standing.named or preview.named],
         "not_looked_at": _unseen(preview),
         "owed_already": it.owed,
-    }
-
-
-def _named_document(one: NamedSignal) -> Mapping[str, object]:
-    return {
-        "id": one.id,
-        "type": one.type,
-        "title": masked(one.title) if one.title else None,
-        "severity": one.severity,
-        "resource": masked(one.resource) if one.resource else None,
-        "held_by": one.held_by,
     }
