@@ -13,8 +13,8 @@ class DocumentKind(StrEnum):
     """The kinds of documents. Their values are stored.
 
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
-    them when, and a warning that somebody was warned. A fact is what is known of the coverage of a workload, a source when a
-    subscription, cluster or plan was last heard, and tags are a resource's.
+    them when. A fact is what is known of the coverage of a workload, a source when a subscription, cluster or plan was last
+    heard, and tags are a resource's.
     Snapshots are those of a subscription's findings that are over, and whether they count. Rules are those of a stream that
     were seen, and since when; rule events are what people were notified of about its rules, silences and holds.
     """
@@ -22,7 +22,6 @@ class DocumentKind(StrEnum):
     SILENCE = "silence"
     HOLD = "hold"
     CHANGE = "change"
-    WARNING = "warning"
     FACT = "fact"
     SOURCE = "source"
     TAGS = "tags"
