@@ -15,6 +15,7 @@ from router.domain.deliveries import Delivery
 from router.domain.keys import announcement_key
 from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
+from router.domain.plurals import counted
 from router.domain.rule_events import EventBatch, EventKind, EventSubject, RuleEvent
 from router.domain.rulebook import DestinationSpec
 from router.domain.severity import Severity, gravity_of
@@ -205,7 +206,7 @@ def _facts(event: RuleEvent) -> Iterator[str]:
     if event.hits is not None:
         last = f", the last {_written(event.last)}" if event.last is not None and event.hits else ""
         yield (
-            f"It held {_counted(event.hits, 'message')} in its life{last}." if event.hits else "It never held anything."
+            f"It held {counted(event.hits, 'message')} in its life{last}." if event.hits else "It never held anything."
         )
     if (held := event.held) is not None and (event.hits or held.count):
         yield _standing(event, held.count, is_whole=held.is_whole)
@@ -219,7 +220,7 @@ def _standing(event: RuleEvent, count: int, *, is_whole: bool) -> str:
     if not count:
         return "Nothing that it holds stands any more." if is_whole else "How much of that still stands is not known."
     least = "" if is_whole else "At least "
-    stand = f"{least}{_counted(count, 'signal')} that it holds still stand{'s' if count == 1 else ''}"
+    stand = f"{least}{counted(count, 'signal')} that it holds still stand{'s' if count == 1 else ''}"
     if event.kind is EventKind.ENDED:
         return f"{stand}: what no other rule or silence holds is told now."
     return f"{stand}: what no other rule or silence holds is told when it ends."
@@ -254,10 +255,6 @@ def _to_do(events: Sequence[RuleEvent]) -> Iterator[str]:
     if subjects[EventKind.HOLDS_NOTHING]:
         yield "Take a rule away that covers nothing any more: it may hide tomorrow what nobody thought of."
     yield "`alert-router rules list` shows every rule and silence with its end and what it held."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _written(instant: datetime | None) -> str:
