@@ -1,0 +1,131 @@
+"""Which cluster kubectl's objects belong to, since no object says it. Pure.
+
+`NAME=FILE` does. A file without a name belongs to the one cluster of the call; where there are several, it belongs to none, so
+that a healthy cluster never covers the dark one beside it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from router.coverage.facts import CoverageFact, ResourceFact
+from router.coverage.fields import find_text
+from router.coverage.readers.kubernetes import KubernetesFact
+from router.domain.coverage import Workload, WorkloadKind
+from router.domain.coverage_manifest import CoverageManifest
+from router.domain.errors import BadUsage
+
+UNNAMED = "(unnamed cluster)"
+"""What a cluster is called of which only files without a name speak."""
+
+_SYSTEM = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedFacts:
+    """Facts whose objects of Kubernetes know their clusters.
+
+    Attributes:
+        facts: all facts; those of no known cluster keep no subject.
+        homeless: the documents whose objects belong to none of several clusters.
+    """
+
+    facts: tuple[CoverageFact, ...]
+    homeless: tuple[str, ...]
+
+
+def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -> AssignedFacts:
+    """Gives each object of Kubernetes its cluster.
+
+    Raises BadUsage where a name means several clusters, where the documents of one name are of two clusters, and where those of
+    one cluster have two names.
+    """
+    clusters = {
+        fact.workload.subject: fact.workload
+        for fact in facts
+        if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.CLUSTER
+    }
+    objects = [fact for fact in facts if isinstance(fact, KubernetesFact)]
+    names = dict.fromkeys(one.given for one in objects if one.given)
+    subjects = {name: _subject_for(name, clusters) for name in names}
+    known = {*clusters, *subjects.values(), *(name.lower() for name in _named_clusters(manifest, clusters))}
+    only = next(iter(known)) if len(known) == 1 else UNNAMED if not known else None
+    found: list[CoverageFact] = []
+    homeless: dict[str, None] = {}
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact):
+            found.append(fact)
+            continue
+        subject = subjects[fact.given] if fact.given else only
+        if subject is None:
+            homeless.setdefault(fact.source.document.partition(" ")[0])
+        found.append(replace(fact, subject=subject))
+    _refuse_mixed(found)
+    return AssignedFacts((*found, *_new_clusters(found, subjects, clusters)), tuple(homeless))
+
+
+def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
+    fits = [
+        subject
+        for subject, cluster in clusters.items()
+        if name.lower() in (subject, cluster.name.lower(), f"{_group_of(subject)}/{cluster.name.lower()}")
+    ]
+    if len(fits) > 1:
+        raise BadUsage(f"{name}: is the name of several clusters; write one of their ids before =: {', '.join(fits)}")
+    return fits[0] if fits else name.lower()
+
+
+def _group_of(subject: str) -> str:
+    return subject.partition("/resourcegroups/")[2].partition("/")[0]
+
+
+def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> list[str]:
+    """The clusters that the manifest names one by one and no document of Azure does."""
+    there = {text for cluster in clusters.values() for text in (cluster.name.lower(), cluster.subject)}
+    return [
+        name
+        for one in manifest.expectations
+        if one.selects.kinds == {WorkloadKind.CLUSTER}
+        for name in one.selects.named
+        if name.lower() not in there
+    ]
+
+
+def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
+    """Refuses documents of two clusters under one name, and of one cluster under two: each would cover the other."""
+    ids: dict[str, dict[str, str]] = defaultdict(dict)
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact) or fact.subject is None:
+            continue
+        uid = find_text(fact.body, "metadata", "uid")
+        if fact.kind == "Namespace" and fact.name == _SYSTEM and uid:
+            ids[fact.subject].setdefault(uid, fact.source.document)
+    seen: dict[str, str] = {}
+    for uids in ids.values():
+        if len(uids) > 1:
+            first, second = list(uids.values())[:2]
+            raise BadUsage(
+                f"{second}: is of another cluster than {first}, as the uid of {_SYSTEM} says; write NAME=FILE before each"
+            )
+        uid, document = next(iter(uids.items()))
+        if uid in seen:
+            raise BadUsage(
+                f"{document}: is of the same cluster as {seen[uid]}, as the uid of {_SYSTEM} says, under another name"
+            )
+        seen[uid] = document
+
+
+def _new_clusters(
+    facts: Iterable[CoverageFact], subjects: Mapping[str, str], clusters: Mapping[str, Workload]
+) -> Iterable[ResourceFact]:
+    """The clusters of which kubectl alone speaks."""
+    names = {subject: name for name, subject in subjects.items()}
+    seen: set[str] = set(clusters)
+    for fact in facts:
+        if isinstance(fact, KubernetesFact) and fact.subject is not None and fact.subject not in seen:
+            seen.add(fact.subject)
+            name = names.get(fact.subject, fact.subject)
+            workload = Workload(kind=WorkloadKind.CLUSTER, name=name, subject=fact.subject)
+            yield ResourceFact(workload=workload, source=fact.source)

@@ -1,0 +1,256 @@
+"""The objects in a document, whatever stands around them.
+
+`az` prints bare lists and `{"value": [...]}`, Resource Graph objects or a table, kubectl a `List`; pages say that there is
+more; answers are recorded with their request, and may be refusals.
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data,
+https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from router.coverage.fields import find, find_list, find_text
+from router.domain.errors import BadFile
+from router.domain.resources import parse_resource_id
+
+_ENCODINGS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""What Windows PowerShell writes before a file that `>` makes."""
+
+_DEEPEST = 12
+"""How many wrappings are opened around an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One object of a document.
+
+    Attributes:
+        body: the object.
+        document: the document as it was named, and where in it the object stands, as in `pricings.json value[3]`.
+        given: the name that was given before the document, as in `NAME=FILE`; None where none was.
+        is_whole: whether it stands in a list that says of itself that it is whole.
+    """
+
+    body: Mapping[str, object]
+    document: str
+    given: str | None = None
+    is_whole: bool = False
+
+    @property
+    def id(self) -> str | None:
+        """Its ARM id; None where it has none."""
+        return find_text(self.body, "id") or find_text(self.body, "resourceId")
+
+    @property
+    def type(self) -> str:
+        """Its ARM type in lower case, as it says itself, else as its id says; empty where neither does."""
+        said = find_text(self.body, "type") or parse_resource_id(self.id).type or ""
+        return said.lower()
+
+    @property
+    def kind(self) -> str:
+        """The kind of an object of Kubernetes; empty for any other object."""
+        return (find_text(self.body, "kind") or "") if find_text(self.body, "apiVersion") else ""
+
+    def find(self, *path: str) -> object:
+        """A value of a resource, which stands under `properties` or, as `az` flattens it, at the top; None where neither."""
+        properties = find(self.body, "properties")
+        found = find(properties, *path) if isinstance(properties, Mapping) else None
+        return found if found is not None else find(self.body, *path)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer in a document that says why there is none.
+
+    Attributes:
+        document: the document, and where in it.
+        reason: what the answer says.
+    """
+
+    document: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageDocument:
+    """What a document holds.
+
+    Attributes:
+        name: the document as it was named.
+        given: the name that was given before it; None where none was.
+        items: the objects in it.
+        refusals: the answers in it that say why there are none.
+        empty_lists: the kinds of the empty lists in it: `List`, as kubectl writes it, `DaemonSetList`, or nothing for others.
+        is_partial: whether a list in it says that there is more.
+    """
+
+    name: str
+    given: str | None = None
+    items: tuple[Item, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    empty_lists: tuple[str, ...] = ()
+    is_partial: bool = False
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What was found so far in a document."""
+
+    name: str
+    given: str | None
+    items: list[Item] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    empty_lists: list[str] = field(default_factory=list)
+    is_partial: bool = False
+
+
+def read_document(data: bytes, name: str, given: str | None = None) -> CoverageDocument:
+    """The objects of a document; raises BadFile, which names it, where it holds no JSON."""
+    return document_of(_parsed(data, name), name, given)
+
+
+def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
+    """The objects of a document that was parsed already."""
+    opened = _Opened(name, given)
+    _open(value, "", False, _DEEPEST, opened)
+    return CoverageDocument(
+        name=name,
+        given=given,
+        items=tuple(opened.items),
+        refusals=tuple(opened.refusals),
+        empty_lists=tuple(opened.empty_lists),
+        is_partial=opened.is_partial,
+    )
+
+
+def _parsed(data: bytes, name: str) -> object:
+    encoding = next((encoding for mark, encoding in _ENCODINGS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{name}: is no text in {encoding}") from error
+    if not text.strip():
+        raise BadFile(f"{name}: is empty; a command that fails prints nothing, so look at what it said")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise BadFile(f"{name}: is nested too deeply") from error
+    except ValueError as error:
+        said = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
+        raise BadFile(f"{name}: is no JSON at {said}; ask for it with `-o json`") from error
+
+
+def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
+    if depth == 0:
+        return
+    if isinstance(value, list):
+        _open_list(value, path, True, "", depth, opened)
+    elif isinstance(value, Mapping):
+        _open_object(value, path, is_whole, depth, opened)
+
+
+def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
+    where = f"{opened.name} {path}".rstrip()
+    if find_text(body, "apiVersion") and (kind := find_text(body, "kind")):
+        items = find_list(body, "items")
+        if kind.endswith("List") and items is not None:
+            is_partial = bool(find_text(body, "metadata", "continue"))
+            opened.is_partial |= is_partial
+            typed = [_with_kind(one, kind, body) for one in items]
+            _open_list(typed, _under(path, "items"), not is_partial, kind, depth, opened)
+        else:
+            opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+    elif (reason := _refusal(body)) is not None:
+        opened.refusals.append(Refusal(where, reason))
+    elif (inner := _answers(body)) is not None:
+        for part, answer in inner:
+            _open(answer, _under(path, part), is_whole, depth - 1, opened)
+    elif (rows := _rows(body)) is not None:
+        part, listed = rows
+        is_partial = _is_partial(body, listed)
+        opened.is_partial |= is_partial
+        _open_list(listed, _under(path, part), not is_partial, "", depth, opened)
+    else:
+        opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+
+
+def _open_list(listed: list[object], path: str, is_whole: bool, kind: str, depth: int, opened: _Opened) -> None:
+    if not listed:
+        opened.empty_lists.append(kind)
+    for number, one in enumerate(listed):
+        # A list of one answer after the other is not a list of objects; each answer says itself whether it is whole.
+        _open(one, f"{path}[{number}]", is_whole, depth - 1, opened)
+
+
+def _under(path: str, part: str) -> str:
+    return f"{path}.{part}" if path else part
+
+
+def _with_kind(one: object, kind: str, listed: Mapping[str, object]) -> object:
+    """A member of a typed list, which the API writes without its own kind."""
+    if not isinstance(one, Mapping) or kind == "List" or find_text(one, "kind"):
+        return one
+    return {"apiVersion": find_text(listed, "apiVersion"), "kind": kind.removesuffix("List"), **one}
+
+
+def _refusal(body: Mapping[str, object]) -> str | None:
+    """What an answer says that went wrong; None for one in which nothing did."""
+    error = find(body, "error")
+    if isinstance(error, Mapping) and (find_text(error, "code") or find_text(error, "message")):
+        return ": ".join(filter(None, (find_text(error, "code"), find_text(error, "message"))))
+    return None
+
+
+def _answers(body: Mapping[str, object]) -> Iterator[tuple[str, object]] | None:
+    """The answers in a recording of requests or of a batch; None where it is none."""
+    response = find(body, "response")
+    if isinstance(response, Mapping) and find(response, "body") is not None:
+        return iter([("response.body", find(response, "body"))])
+    responses = find(body, "responses")
+    if isinstance(responses, Mapping):
+        answers = ((f"responses.{status}.body", find(one, "body")) for status, one in list(responses.items())[:1])
+        return ((part, answer) for part, answer in answers if answer is not None)
+    if isinstance(responses, list):
+        return iter(
+            (f"responses[{number}].content", find(one, "content"))
+            for number, one in enumerate(responses)
+            if isinstance(one, Mapping)
+        )
+    if find_text(body, "uri") and find_text(body, "method"):
+        return iter([("body", find(body, "body"))])
+    # The other side of a recording: what was asked is no answer.
+    return iter(()) if isinstance(find(body, "request"), Mapping) else None
+
+
+def _rows(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
+    """The rows of an answer of ARM or Resource Graph, and under which name they stand; None where it is no such answer."""
+    if find_text(body, "type"):  # a resource of a kind that has a list of that name
+        return None
+    if (value := find_list(body, "value")) is not None:
+        return "value", value
+    if (data := find_list(body, "data")) is not None:
+        return "data", data
+    columns, rows = find_list(body, "data", "columns"), find_list(body, "data", "rows")
+    if columns is None or rows is None:
+        return None
+    names = [find_text(column, "name") or "" if isinstance(column, Mapping) else "" for column in columns]
+    return "data.rows", [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
+
+
+def _is_partial(body: Mapping[str, object], rows: list[object]) -> bool:
+    """Whether an answer says that there are more rows than it has."""
+    more = any(find_text(body, name) for name in ("nextLink", "$skipToken", "skipToken", "skip_token"))
+    cut = (find_text(body, "resultTruncated") or "").lower() == "true"
+    total = next((one for name in ("totalRecords", "total_records") if isinstance(one := find(body, name), int)), 0)
+    return more or cut or total > len(rows)

@@ -1,0 +1,192 @@
+"""What documents say, as facts, each found by what it is about. Pure.
+
+Every fact has a `subject`: the ARM id in lower case of what it is about, or the name that was given for a cluster. It is None
+where the document does not tell. New sorts of facts stand beside their readers; these are those that several judges ask for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from router.coverage.documents import Item
+from router.domain.coverage import CoverageEvidence, Workload
+
+
+class CoverageFact(Protocol):
+    """Anything that a document says of one subject."""
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where it stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a fact stands.
+
+    Attributes:
+        document: the document as it was named, and where in it.
+        is_whole: whether the list that it stands in says that it is whole, so that what is absent from it is not there.
+        time: when it was so, where the document says it.
+    """
+
+    document: str
+    is_whole: bool = False
+    time: str | None = None
+
+    def shows(self, field: str, value: object) -> CoverageEvidence:
+        """The evidence that a field of it is."""
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        return CoverageEvidence(self.document, field, text, self.time)
+
+
+def source_of(item: Item, time: str | None = None) -> Source:
+    """Where what an object says stands."""
+    return Source(document=item.document, is_whole=item.is_whole, time=time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFact:
+    """What one answer of pricings says of a plan, at a subscription or at one resource.
+
+    https://learn.microsoft.com/rest/api/defenderforcloud/pricings
+
+    Attributes:
+        subject: the subscription, as `/subscriptions/ID`, or the resource, in lower case.
+        plan: the plan's name, in lower case.
+        name: the plan's name as it is written.
+        tier: `free` or `standard` in lower case; None where the answer does not say it.
+        sub_plan: such as P2; None where the answer does not say it.
+        extensions: whether each extension is on, by its name in lower case; None where that is not said.
+        properties: what more is said of each extension, by its name in lower case.
+        coverage: `fullycovered`, `partiallycovered` or `notcovered` in lower case; only a subscription has it, and only since
+            api-version 2024-01-01.
+        is_inherited: whether a resource has it from its subscription; None where that is not said.
+        is_deprecated: whether the answer calls the plan deprecated.
+        replaced_by: the plans that it names in its stead.
+        source: where it stands.
+    """
+
+    subject: str
+    plan: str
+    name: str
+    tier: str | None
+    sub_plan: str | None
+    extensions: Mapping[str, bool | None]
+    properties: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    coverage: str | None = None
+    is_inherited: bool | None = None
+    is_deprecated: bool = False
+    replaced_by: tuple[str, ...] = ()
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingFact:
+    """What the settings of a subscription say of one integration, such as WDATP.
+
+    https://learn.microsoft.com/rest/api/defenderforcloud/settings
+
+    Attributes:
+        subject: the subscription, as `/subscriptions/ID` in lower case.
+        name: the setting's name in upper case.
+        is_enabled: whether it is on; None where the answer does not say it.
+        source: where it stands.
+    """
+
+    subject: str
+    name: str
+    is_enabled: bool | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceFact:
+    """That a workload exists, as its own document says.
+
+    Attributes:
+        workload: the workload.
+        tags: its tags; None where the document does not say them.
+        is_stopped: whether it is switched off; None where the document does not say it.
+        system: `linux` or `windows`; None where the document does not say it.
+        time: when it was made, where the document says it.
+        source: where it stands.
+    """
+
+    workload: Workload
+    tags: Mapping[str, str] | None = None
+    is_stopped: bool | None = None
+    system: str | None = None
+    time: str | None = None
+    source: Source
+
+    @property
+    def subject(self) -> str:
+        """The workload."""
+        return self.workload.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendationFact:
+    """What an assessment of Defender says of a resource.
+
+    https://learn.microsoft.com/rest/api/defenderforcloud/assessments
+
+    Attributes:
+        subject: the resource in lower case.
+        recommendation: its assessment key, a GUID in lower case.
+        title: its title.
+        code: `healthy`, `unhealthy` or `notapplicable`, in lower case.
+        cause: why it does not apply, such as `exempt`, in lower case; empty where nothing is said.
+        source: where it stands.
+    """
+
+    subject: str
+    recommendation: str
+    title: str
+    code: str
+    cause: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All facts, found by their class and their subject.
+
+    Attributes:
+        by_class: the facts of each class, by their subjects, in the order in which they were read.
+    """
+
+    by_class: Mapping[type, Mapping[str, tuple[CoverageFact, ...]]]
+
+    @classmethod
+    def of(cls, facts: Iterable[CoverageFact]) -> Facts:
+        """All of them; those without a subject are about nothing that can be judged, and are left out."""
+        found: dict[type, dict[str, list[CoverageFact]]] = defaultdict(lambda: defaultdict(list))
+        for fact in facts:
+            if fact.subject is not None:
+                found[type(fact)][fact.subject].append(fact)
+        return cls({kind: {subject: tuple(some) for subject, some in those.items()} for kind, those in found.items()})
+
+    def about[F: CoverageFact](self, kind: type[F], subject: str | None) -> tuple[F, ...]:
+        """The facts of a class about one subject; none where there are none."""
+        return cast("tuple[F, ...]", self.by_class.get(kind, {}).get(subject, ())) if subject is not None else ()
+
+    def every[F: CoverageFact](self, kind: type[F]) -> Iterator[F]:
+        """Every fact of a class."""
+        for some in self.by_class.get(kind, {}).values():
+            yield from cast("tuple[F, ...]", some)
+
+
+def subscription_subject(subscription: str) -> str:
+    """What facts about a subscription are found under."""
+    return f"/subscriptions/{subscription.lower()}"

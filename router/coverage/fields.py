@@ -1,0 +1,52 @@
+"""Values of JSON objects, whatever the case of their names: `az`, ARM, Resource Graph and PowerShell do not agree on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def find(body: object, *path: str) -> object:
+    """The value at a path of names; None where there is none, or where something on the way is no object."""
+    for name in path:
+        if not isinstance(body, Mapping):
+            return None
+        body = body[name] if name in body else _found_in_any_case(body, name)
+    return body
+
+
+def _found_in_any_case(body: Mapping[str, object], name: str) -> object:
+    lowered = name.lower()
+    return next((value for key, value in body.items() if isinstance(key, str) and key.lower() == lowered), None)
+
+
+def find_text(body: object, *path: str) -> str | None:
+    """The text or the number at a path, as text without blanks around it; None where there is nothing else."""
+    value = find(body, *path)
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def find_list(body: object, *path: str) -> list[object] | None:
+    """The list at a path; None where there is none."""
+    value = find(body, *path)
+    return value if isinstance(value, list) else None
+
+
+def objects_at(body: object, *path: str) -> list[Mapping[str, object]]:
+    """The objects in the list at a path; none where there is no list."""
+    return [one for one in find_list(body, *path) or () if isinstance(one, Mapping)]
+
+
+def find_truth(body: object, *path: str) -> bool | None:
+    """Whether the value at a path is true, as JSON or as the text that pricings write; None where it is neither."""
+    value = find(body, *path)
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def find_count(body: object, *path: str) -> int | None:
+    """The whole number at a path that is not below 0; None where there is none."""
+    value = find(body, *path)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

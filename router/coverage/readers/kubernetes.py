@@ -1,0 +1,67 @@
+"""What kubectl prints. The objects stay as they are: the judges of clusters ask them many things.
+
+https://kubernetes.io/docs/reference/kubernetes-api/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from router.coverage.documents import CoverageDocument, Item
+from router.coverage.facts import CoverageFact, Source, source_of
+from router.coverage.fields import find_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesFact:
+    """One object of a cluster.
+
+    Attributes:
+        subject: the cluster; None until `router.coverage.clusters` has found it, and where it cannot.
+        given: the name that was given before the document; None where none was.
+        kind: the object's kind; one that ends in List stands for a list in which there was nothing.
+        namespace: its namespace; empty where it has none.
+        name: its name.
+        body: the object.
+        source: where it stands.
+    """
+
+    subject: str | None = None
+    given: str | None
+    kind: str
+    namespace: str
+    name: str
+    body: Mapping[str, object]
+    source: Source
+
+
+def reads(item: Item) -> bool:
+    """Whether it is an object of Kubernetes."""
+    return bool(item.kind)
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """The object itself."""
+    yield KubernetesFact(
+        given=item.given,
+        kind=item.kind,
+        namespace=find_text(item.body, "metadata", "namespace") or "",
+        name=find_text(item.body, "metadata", "name") or "",
+        body=item.body,
+        source=source_of(item),
+    )
+
+
+def empty_lists_in(document: CoverageDocument) -> Iterator[CoverageFact]:
+    """The empty lists of kubectl's in a document: that there was nothing is an answer, too."""
+    for kind in document.empty_lists:
+        if kind:
+            yield KubernetesFact(
+                given=document.given,
+                kind=kind,
+                namespace="",
+                name="",
+                body={},
+                source=Source(document=document.name, is_whole=True),
+            )

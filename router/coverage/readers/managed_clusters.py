@@ -1,0 +1,67 @@
+"""`Microsoft.ContainerService/managedClusters`: AKS.
+
+https://learn.microsoft.com/rest/api/aks/managed-clusters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact, Source, source_of
+from router.coverage.fields import find, find_text, find_truth
+from router.coverage.readers.resources import resource_fact
+from router.domain.coverage import WorkloadKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterProfileFact:
+    """What a managed cluster's own document says of Defender.
+
+    Attributes:
+        subject: the cluster in lower case.
+        has_sensor: whether the security profile asks for the sensor; it is left out where it was never asked for.
+        sensor_field: where that stands, which depends on the version of the API.
+        has_policy: whether the Azure Policy add-on is on.
+        source: where it stands.
+    """
+
+    subject: str
+    has_sensor: bool
+    sensor_field: str
+    has_policy: bool
+    source: Source
+
+
+_SENSOR = ("securityProfile", "defender", "securityMonitoring", "enabled")
+_BEFORE_2022 = ("securityProfile", "azureDefender", "enabled")
+
+
+def reads(item: Item) -> bool:
+    """Whether it is an AKS cluster."""
+    return item.type == "microsoft.containerservice/managedclusters"
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """The cluster, and what its profile asks for."""
+    fact = resource_fact(item, WorkloadKind.CLUSTER, is_stopped=_is_stopped(item))
+    if fact is None:
+        return
+    yield fact
+    # A projection of Resource Graph that left the profile out says nothing of it.
+    if any(item.find(name) is not None for name in ("provisioningState", "agentPoolProfiles", "securityProfile")):
+        is_old = find_truth(item.find(*_BEFORE_2022[:-1]), "enabled") is not None
+        path = _BEFORE_2022 if is_old else _SENSOR
+        yield ClusterProfileFact(
+            subject=fact.subject,
+            has_sensor=find_truth(item.find(*path)) is True,
+            sensor_field=f"properties.{'.'.join(path)}",
+            has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
+            source=source_of(item),
+        )
+
+
+def _is_stopped(item: Item) -> bool | None:
+    code = find_text(item.find("powerState"), "code") or find_text(find(item.body, "powerState"), "code")
+    return None if code is None else code.lower() == "stopped"

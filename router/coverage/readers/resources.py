@@ -1,0 +1,59 @@
+"""What every resource's own document says: id, name, tags. The types that have no reader of their own are read here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact, ResourceFact, source_of
+from router.coverage.fields import find, find_text
+from router.domain.coverage import Workload, WorkloadKind
+from router.domain.resources import parse_resource_id
+
+_KINDS: Mapping[str, WorkloadKind] = {
+    "microsoft.containerregistry/registries": WorkloadKind.REGISTRY,
+    "microsoft.sql/servers": WorkloadKind.SQL_SERVER,
+    "microsoft.sql/managedinstances": WorkloadKind.SQL_SERVER,
+    "microsoft.documentdb/databaseaccounts": WorkloadKind.COSMOS_DB,
+    "microsoft.dbforpostgresql/servers": WorkloadKind.OPEN_SOURCE_DATABASE,
+    "microsoft.dbforpostgresql/flexibleservers": WorkloadKind.OPEN_SOURCE_DATABASE,
+    "microsoft.dbformysql/servers": WorkloadKind.OPEN_SOURCE_DATABASE,
+    "microsoft.dbformysql/flexibleservers": WorkloadKind.OPEN_SOURCE_DATABASE,
+    "microsoft.dbformariadb/servers": WorkloadKind.OPEN_SOURCE_DATABASE,
+    "microsoft.storage/storageaccounts": WorkloadKind.STORAGE_ACCOUNT,
+}
+
+
+def reads(item: Item) -> bool:
+    """Whether it is a resource that Defender watches from its own side, so that nothing in it says more than that it exists."""
+    return item.type in _KINDS
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """The resource."""
+    if (fact := resource_fact(item, _KINDS[item.type])) is not None:
+        yield fact
+
+
+def resource_fact(
+    item: Item, kind: WorkloadKind, *, is_stopped: bool | None = None, system: str | None = None
+) -> ResourceFact | None:
+    """The workload that an object describes; None where it has no ARM id."""
+    id = (item.id or "").rstrip("/")
+    if not id.startswith("/") or not (name := parse_resource_id(id).name):
+        return None
+    subscription = parse_resource_id(id).subscription
+    tags = find(item.body, "tags")
+    return ResourceFact(
+        workload=Workload(
+            kind=kind,
+            name=find_text(item.body, "name") or name,
+            id=id,
+            subscription=subscription.lower() if subscription else None,
+            subject=id.lower(),
+        ),
+        tags={str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else None,
+        is_stopped=is_stopped,
+        system=system,
+        source=source_of(item),
+    )

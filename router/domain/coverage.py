@@ -1,0 +1,160 @@
+"""What coverage is spoken of in: workloads, the rungs of the ladder from plan to detection, and verdicts. Pure.
+
+An enabled plan is a billing fact: it says that somebody pays, not that a sensor runs. Each rung of the ladder proves more than
+the one below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class WorkloadKind(StrEnum):
+    """What can be covered."""
+
+    MACHINE = "machine"
+    CLUSTER = "cluster"
+    REGISTRY = "registry"
+    SQL_SERVER = "sql-server"
+    SQL_ON_MACHINE = "sql-on-machine"
+    COSMOS_DB = "cosmos-db"
+    OPEN_SOURCE_DATABASE = "open-source-database"
+    STORAGE_ACCOUNT = "storage-account"
+    SUBSCRIPTION = "subscription"
+    AWS_ACCOUNT = "aws-account"
+    GCP_PROJECT = "gcp-project"
+
+
+class Rung(StrEnum):
+    """What is to be proved of a workload, from the bottom of the ladder up."""
+
+    PLAN = "plan"
+    INTEGRATION = "integration"
+    SENSOR_INSTALLED = "sensor-installed"
+    SENSOR_RUNNING = "sensor-running"
+    ADMISSION_AUDITS = "admission-audits"
+    ADMISSION_DENIES = "admission-denies"
+    SUPPRESSION = "suppression"
+    EXPORT = "export"
+    PATH = "path"
+    DETECTION = "detection"
+
+
+class CoverageState(StrEnum):
+    """What is known of a workload on a rung.
+
+    Attributes:
+        COVERED: it is proved.
+        GAP: the opposite is proved.
+        EXCUSED: it is a gap, or unknown, and somebody answers for it until an end.
+        NOT_COVERABLE: it cannot be there at all, as no sensor of Defender runs on a Windows node.
+        UNKNOWN: nobody asked, or the answer does not tell. It never counts as covered.
+    """
+
+    COVERED = "covered"
+    GAP = "gap"
+    EXCUSED = "excused"
+    NOT_COVERABLE = "not coverable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Something that can be covered. Two with one key are the same.
+
+    Attributes:
+        kind: what it is.
+        name: what people call it.
+        id: its ARM id, or its id in its own cloud, in its own case; None for a cluster of which only kubectl speaks.
+        subscription: the id of its subscription in lower case; None where that is not known.
+        subject: what its facts are found under: the id in lower case, else the name that was given for its files.
+    """
+
+    kind: WorkloadKind
+    name: str
+    id: str | None = None
+    subscription: str | None = None
+    subject: str
+
+    @property
+    def key(self) -> tuple[WorkloadKind, str]:
+        """What tells it from every other workload."""
+        return self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageEvidence:
+    """What a verdict rests on: one field of one document.
+
+    Attributes:
+        document: the document as it was named, and where in it, as in `pricings.json value[3]`.
+        field: the field, with dots between its parts.
+        value: what stands there, as text; empty where nothing does.
+        time: when that was so, where the document says it.
+    """
+
+    document: str
+    field: str
+    value: str
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageException:
+    """Why a workload need not be covered for a time.
+
+    Attributes:
+        owner: who answers for it.
+        reason: why.
+        ends: from when on it must be covered.
+    """
+
+    owner: str
+    reason: str
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of a workload on a rung, and from what.
+
+    Attributes:
+        state: what is known.
+        reason: why, in one sentence without its full stop.
+        evidence: what it rests on; none where nothing was asked.
+        remedy: the command that mends a gap, or that answers what is unknown; None where there is none.
+        remarks: what else is to be said, though it changes nothing.
+        counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
+        exception: who answers for it, where it is excused.
+    """
+
+    state: CoverageState
+    reason: str
+    evidence: tuple[CoverageEvidence, ...] = ()
+    remedy: str | None = None
+    remarks: tuple[str, ...] = ()
+    counts: Mapping[CoverageState, int] | None = None
+    exception: CoverageException | None = None
+
+
+def covered(reason: str, *evidence: CoverageEvidence, remarks: tuple[str, ...] = ()) -> Verdict:
+    """The verdict that something is proved."""
+    return Verdict(state=CoverageState.COVERED, reason=reason, evidence=evidence, remarks=remarks)
+
+
+def gap(reason: str, *evidence: CoverageEvidence, remedy: str | None = None, remarks: tuple[str, ...] = ()) -> Verdict:
+    """The verdict that the opposite is proved; `remedy` is the command that mends it."""
+    return Verdict(state=CoverageState.GAP, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
+
+
+def unknown(reason: str, *evidence: CoverageEvidence, remedy: str | None, remarks: tuple[str, ...] = ()) -> Verdict:
+    """The verdict that nothing is proved; `remedy` is what would answer it."""
+    return Verdict(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
+
+
+def not_coverable(reason: str, *evidence: CoverageEvidence) -> Verdict:
+    """The verdict that it cannot be there."""
+    return Verdict(state=CoverageState.NOT_COVERABLE, reason=reason, evidence=evidence)

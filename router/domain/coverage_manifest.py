@@ -1,0 +1,128 @@
+"""What rules/coverage.yaml expects: which workloads, on which rungs, with which plans, and what is excused until when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from router.domain.coverage import CoverageException, Rung, Workload, WorkloadKind
+from router.domain.globs import glob_pattern, is_glob
+from router.domain.severity import Severity
+
+DEFAULT_RUNGS = frozenset(
+    {Rung.PLAN, Rung.INTEGRATION, Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING, Rung.ADMISSION_AUDITS}
+)
+"""What is expected of every workload where nothing else is said; a rung that a kind does not have is never expected of it."""
+
+SPOKEN_OF_RUNGS = frozenset({Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH, Rung.DETECTION})
+"""What is expected besides, where a document speaks of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadSelector:
+    """Which workloads an entry of the manifest means.
+
+    Attributes:
+        kinds: of which kinds; empty for every kind.
+        names: globs of the name or the id, of which one must fit; a text without a wildcard names one workload.
+        subscriptions: globs of the subscription's id, of which one must fit; a workload of no known subscription fits `*` only.
+    """
+
+    kinds: frozenset[WorkloadKind] = frozenset()
+    names: tuple[str, ...] = ("*",)
+    subscriptions: tuple[str, ...] = ("*",)
+
+    def fits(self, workload: Workload) -> bool:
+        """Whether it means that workload."""
+        if self.kinds and workload.kind not in self.kinds:
+            return False
+        if self.subscriptions != ("*",) and not _fits_any(self.subscriptions, workload.subscription or ""):
+            return False
+        names = self.names
+        return names == ("*",) or any(_fits_any(names, text) for text in (workload.name, workload.id) if text)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The workloads that it names one by one, so that each must be there."""
+        return tuple(name for name in self.names if not is_glob(name))
+
+
+def _fits_any(globs: tuple[str, ...], text: str) -> bool:
+    return any(glob_pattern(glob).match(text) for glob in globs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What one entry of the manifest expects.
+
+    Attributes:
+        selects: of which workloads.
+        rungs: on which rungs; None for those up to the sensor, and for what the documents speak of besides.
+        plans: the plans that must be on, by name, each with the sub-plan that it needs, or None where any will do; for a
+            subscription all of them, for another workload the one of its kind.
+        extensions: the extensions of those plans that must be on.
+        number: which entry of the manifest it is, from 1; 0 for what is expected where no manifest is.
+    """
+
+    selects: WorkloadSelector = WorkloadSelector()
+    rungs: frozenset[Rung] | None = None
+    plans: Mapping[str, str | None] = field(default_factory=dict)
+    extensions: frozenset[str] = frozenset()
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excuse:
+    """What one entry of the manifest excuses.
+
+    Attributes:
+        selects: of which workloads.
+        rungs: on which rungs; empty for all of them.
+        exception: who answers for it, why, and until when.
+    """
+
+    selects: WorkloadSelector
+    rungs: frozenset[Rung]
+    exception: CoverageException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedExport:
+    """Where continuous export must lead.
+
+    Attributes:
+        alerts: the ARM id of the event hub for alerts; None where none is expected.
+        posture: the ARM id of the event hub for recommendations; None where none is expected.
+        severities: the severities of alerts that must be exported.
+    """
+
+    alerts: str | None = None
+    posture: str | None = None
+    severities: frozenset[Severity] = frozenset({Severity.INFORMATIONAL, Severity.LOW, Severity.MEDIUM, Severity.HIGH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageManifest:
+    """What is expected, top to bottom: of several entries that fit a workload, the first one counts.
+
+    Attributes:
+        expectations: the entries.
+        excuses: what need not be so for a time.
+        export: where continuous export must lead; None where the manifest does not say it.
+        expects_posture: whether foundational CSPM must be on.
+        is_given: whether somebody wrote it; where nobody did, whatever the documents name is expected as far as the sensor.
+    """
+
+    expectations: tuple[Expectation, ...] = (Expectation(),)
+    excuses: tuple[Excuse, ...] = ()
+    export: ExpectedExport | None = None
+    expects_posture: bool = False
+    is_given: bool = False
+
+    def expectation_for(self, workload: Workload) -> Expectation | None:
+        """What is expected of a workload; None where no entry fits it."""
+        return next((one for one in self.expectations if one.selects.fits(workload)), None)
+
+
+NO_MANIFEST = CoverageManifest()
+"""What is expected where there is no manifest."""
