@@ -1,0 +1,52 @@
+"""A sensor is held against the nodes of its own cluster, and of no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.domain.coverage import CoverageState, Rung
+from router.domain.errors import BadUsage
+from tests.coverage.builders import document, judged, kubectl, managed_cluster, nodes, sensor, verdict
+
+
+def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
+    """Files that say their clusters are judged apart."""
+    result = judged(
+        document(kubectl(*sensor(), *nodes()), "healthy.json", "healthy"),
+        document(kubectl(*sensor(ready=0), *nodes()), "dark.json", "dark"),
+    )
+    assert verdict(result, "healthy", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+    assert verdict(result, "dark", Rung.SENSOR_RUNNING).state is CoverageState.GAP
+
+
+def test_a_file_without_a_name_belongs_to_the_one_cluster_of_the_call() -> None:
+    """It needs no name where there is nothing to confuse."""
+    result = judged(managed_cluster(), kubectl(*sensor()), kubectl(*nodes()))
+    assert verdict(result, "payments", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+
+
+def test_a_file_without_a_name_covers_none_of_several_clusters() -> None:
+    """It is said which file says nothing, and how to name it."""
+    other = managed_cluster(
+        "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/lending"
+    )
+    result = judged(managed_cluster(), other, kubectl(*sensor(), *nodes()))
+    for name in ("payments", "lending"):
+        assert verdict(result, name, Rung.SENSOR_RUNNING).state is CoverageState.UNKNOWN
+    assert [name for name, _ in result.unused] == ["3.json"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("payments", "payments"), ("payments", "lending")])
+def test_the_uid_of_kube_system_tells_clusters_apart(first: str, second: str) -> None:
+    """Two clusters under one name, or one under two, would cover each other, so both are refused."""
+    uids = ("a", "b") if first == second else ("a", "a")
+    documents = [
+        document(_namespace(uid), f"{number}.json", name)
+        for number, (uid, name) in enumerate(zip(uids, (first, second), strict=True), 1)
+    ]
+    with pytest.raises(BadUsage, match=r"2\.json.*1\.json"):
+        judged(*documents)
+
+
+def _namespace(uid: str) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}}
