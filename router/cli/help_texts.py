@@ -105,6 +105,15 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules schema policy": "print one",
         }
     ),
+    "coverage": HelpText({"alert-router coverage check inventory": "judge every file of the directory inventory"}),
+    "coverage check": HelpText(
+        {
+            "alert-router coverage check pricings.json clusters.json payments=payments.json": "what az and kubectl printed",
+            "alert-router coverage check inventory --allow-unknown": "gaps alone fail, for those who begin",
+        },
+        "done, and there is a gap",
+        "something is unknown, could not be read, or there was nothing to judge",
+    ),
     "attack": HelpText({"alert-router attack layer": "what of ATT&CK nobody hears of, of the state in .state"}),
     "attack layer": HelpText(
         {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command
+from router.cli.coverage_commands import add_coverage_commands
 from router.cli.message_commands import (
     add_demo_command,
     add_explain_command,
@@ -39,6 +40,7 @@ def new_parser() -> Parser:
     add_rules_commands(commands)
     add_attack_commands(commands)
     add_silences_commands(commands)
+    add_coverage_commands(commands)
     add_state_command(commands)
     add_dead_letters_commands(commands)
     add_quarantine_commands(commands)

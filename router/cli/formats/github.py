@@ -34,8 +34,8 @@ def commands_for(title: str, summary: str, annotations: Sequence[Annotation]) ->
 
 def _command(annotation: Annotation) -> str:
     line = f",line={annotation.line}" if annotation.line else ""
-    file = f"file={_property(annotation.path)}{line}"
-    return f"::{annotation.level} {file},title={_property(annotation.code)}::{_message(annotation.message)}"
+    file = f"file={_property(annotation.path)}{line}," if annotation.path else ""
+    return f"::{annotation.level} {file}title={_property(annotation.code)}::{_message(annotation.message)}"
 
 
 def _property(text: str) -> str:

@@ -9,7 +9,7 @@ https://docs.gitlab.com/ci/testing/unit_test_reports/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from router.cli.formats.values import Case
@@ -41,8 +41,8 @@ def _counts(cases: list[Case]) -> dict[str, str]:
     counts = {
         "tests": len(cases),
         "failures": sum(bool(case.failures) for case in cases),
-        "errors": 0,
-        "skipped": sum(case.skipped is not None and not case.failures for case in cases),
+        "errors": sum(bool(case.errors) and not case.failures for case in cases),
+        "skipped": sum(case.skipped is not None and not case.failures and not case.errors for case in cases),
         "time": 0,
     }
     return {key: str(count) for key, count in counts.items()}
@@ -50,17 +50,25 @@ def _counts(cases: list[Case]) -> dict[str, str]:
 
 def _add_case(suite: Element, case: Case, taken: dict[tuple[str, str], int]) -> None:
     classname, name = one_line(case.suite), _free_name(one_line(case.suite), one_line(case.name), taken)
-    attributes = {"classname": classname, "name": name, "file": one_line(case.path), "time": "0"}
+    attributes = {"classname": classname, "name": name}
+    if case.path:
+        attributes["file"] = one_line(case.path)
+    attributes["time"] = "0"
     if case.line:
         attributes["line"] = str(case.line)
     element = SubElement(suite, "testcase", attributes)
     if case.failures:
-        failure = SubElement(element, "failure", {"message": one_line(case.failures[0]), "type": "failure"})
-        failure.text = legible("\n".join(case.failures))
+        _add_outcome(element, "failure", case.failures)
+    elif case.errors:
+        _add_outcome(element, "error", case.errors)
     elif case.skipped is not None:
         SubElement(element, "skipped", {"message": one_line(case.skipped)}).text = legible(case.skipped)
     if case.remarks:
         SubElement(element, "system-out").text = legible("\n".join(case.remarks))
+
+
+def _add_outcome(case: Element, tag: str, said: Sequence[str]) -> None:
+    SubElement(case, tag, {"message": one_line(said[0]), "type": tag}).text = legible("\n".join(said))
 
 
 def _free_name(classname: str, name: str, taken: dict[tuple[str, str], int]) -> str:

@@ -13,7 +13,8 @@ class Annotation:
     """One thing to say of a line of a file.
 
     Attributes:
-        path: the file, relative to the working directory, with slashes; absolute where it lies elsewhere.
+        path: the file, relative to the working directory, with slashes; absolute where it lies elsewhere; empty for what
+            stands in no file of the repository.
         line: the line, where it is known.
         level: how bad it is.
         code: the sort of thing, which never changes.
@@ -32,7 +33,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing that was tested; it passed if it has no failures and was not skipped.
+    """One thing that was tested; it passed if it has no failures and no errors, and was not skipped.
 
     Attributes:
         suite: the suite that it belongs to.
@@ -40,6 +41,7 @@ class Case:
         path: the file that it stands in, as in an annotation.
         line: the line, where it is known.
         failures: what was not as it should be; none if it passed.
+        errors: why it could not be told whether it passed.
         remarks: what else is to be said, though it fails nothing.
         skipped: why it was not tested; None if it was.
     """
@@ -49,5 +51,6 @@ class Case:
     path: str
     line: int | None = None
     failures: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     skipped: str | None = None

@@ -1,0 +1,112 @@
+"""What a gate found, as CI reads it: cases of a test report, annotations, and Markdown for the summary of a step.
+
+Names of resources are anybody's words, and so are the comments of rules; no form lets them act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.formats.markdown import Quoted, cell, table
+from router.cli.formats.values import Annotation, Case, Severity
+from router.coverage.assess import CoverageRow
+from router.destinations.wording.masking import masked
+from router.domain.coverage import CoverageState, Rung, Verdict, Workload
+from router.domain.legible import one_line
+from router.domain.plurals import counted
+from router.domain.timestamps import timestamp
+
+_MOST_ROWS = 500
+"""Rows of a table of a summary, which GitHub cuts at a megabyte."""
+
+_UNSOUND = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
+
+
+def cases_of(report: GateReport) -> Iterator[Case]:
+    """A case for each workload and rung, and one for each file that could not be read.
+
+    A gap is a failure, what is unknown an error, unless unknown passes; what is excused or not coverable is skipped.
+    """
+    for workload, rung, verdict in report.result.assessed.verdicts():
+        said = (_sentence(workload, rung, verdict),)
+        is_unknown = verdict.state is CoverageState.UNKNOWN
+        yield Case(
+            suite=f"coverage.{workload.kind}",
+            name=f"{workload.name}: {RUNG_NAMES[rung]}",
+            path="",
+            failures=said if verdict.state is CoverageState.GAP else (),
+            errors=said if is_unknown and not report.allows_unknown else (),
+            remarks=tuple(one_line(masked(remark)) for remark in verdict.remarks),
+            skipped=_skipped(verdict, allows_unknown=report.allows_unknown),
+        )
+    for line in report.refused:
+        yield Case(suite="coverage.files", name=line, path="", errors=(line,))
+
+
+def annotations_of(report: GateReport) -> Iterator[Annotation]:
+    """One for each gap, each thing that is unknown, and each file that could not be read."""
+    for workload, rung, verdict in report.result.assessed.verdicts():
+        if verdict.state in (CoverageState.GAP, CoverageState.UNKNOWN):
+            is_passing = verdict.state is CoverageState.UNKNOWN and report.allows_unknown
+            level: Severity = "warning" if is_passing else "error"
+            yield Annotation("", None, level, f"coverage {rung}", _sentence(workload, rung, verdict))
+    for line in report.refused:
+        yield Annotation("", None, "error", "coverage file", line)
+
+
+def markdown_of(report: GateReport) -> Iterator[str]:
+    """The lines of a summary: the first line, the matrix, what is to be done, and what was not used."""
+    assessed = report.result.assessed
+    yield "### Coverage"
+    yield ""
+    yield f"**{summary_of(report)}**"
+    yield ""
+    shown = sorted(assessed.rows, key=lambda row: state_of(row) not in _UNSOUND)[:_MOST_ROWS]
+    rungs = [rung for rung in Rung if any(rung in row.verdicts for row in shown)]
+    yield from table(("workload", *(RUNG_NAMES[rung] for rung in rungs)), (_cells(row, rungs) for row in shown))
+    if (more := len(assessed.rows) - len(shown)) > 0:
+        yield ""
+        yield f"{counted(more, 'more workload')} in the JSON."
+    said = [one for one in assessed.verdicts() if one[2].state in _UNSOUND]
+    if said:
+        yield ""
+        heads = ("workload", "rung", "state", "why", "mend or ask")
+        yield from table(heads, (_row(*one) for one in said[:_MOST_ROWS]))
+    notes = [*((name, reason) for name, reason in report.result.unused), *((line, "") for line in report.refused)]
+    if notes:
+        yield ""
+        yield from table(("file", "not used"), ((Quoted(name), Quoted(reason)) for name, reason in notes[:_MOST_ROWS]))
+
+
+def _cells(row: CoverageRow, rungs: list[Rung]) -> list[object]:
+    states = [row.verdicts[rung].state if rung in row.verdicts else None for rung in rungs]
+    return [
+        f"{row.workload.kind} {cell(Quoted(row.workload.name))}",
+        *(f"**{state}**" if state is CoverageState.GAP else state for state in states),
+    ]
+
+
+def _row(workload: Workload, rung: Rung, verdict: Verdict) -> list[object]:
+    why = Quoted(verdict.reason)
+    state = f"excused until {timestamp(verdict.exception.ends)}" if verdict.exception else verdict.state
+    name = f"{workload.kind} {cell(Quoted(workload.name))}"
+    return [name, RUNG_NAMES[rung], state, why, Quoted(verdict.remedy) if verdict.remedy else None]
+
+
+def _sentence(workload: Workload, rung: Rung, verdict: Verdict) -> str:
+    what = "ask" if verdict.state is CoverageState.UNKNOWN else "mend it with"
+    remedy = f"; {what}: {verdict.remedy}" if verdict.remedy else ""
+    said = f"{workload.kind} {workload.name}, {RUNG_NAMES[rung]}: {verdict.state}: {masked(verdict.reason)}{remedy}"
+    return one_line(said)  # a report is printed where GitHub looks for commands at the beginnings of lines
+
+
+def _skipped(verdict: Verdict, *, allows_unknown: bool) -> str | None:
+    if verdict.exception is not None:
+        excuse = verdict.exception
+        who = f"excused until {timestamp(excuse.ends)} by {excuse.owner}: {excuse.reason}"
+        return one_line(f"{who}; {masked(verdict.reason)}")
+    is_skipped = verdict.state is CoverageState.NOT_COVERABLE or (
+        verdict.state is CoverageState.UNKNOWN and allows_unknown
+    )
+    return one_line(f"{verdict.state}: {masked(verdict.reason)}") if is_skipped else None

@@ -1,0 +1,28 @@
+"""What can be written behind `coverage`."""
+
+from __future__ import annotations
+
+from router.cli.argument_parser import Commands, Parser, add_command, add_group
+from router.cli.shared_options import add_format, add_now, add_rules_dir
+
+_CHECK = "fail unless Defender watches every workload that is expected, as far as files prove it"
+_FILES = (
+    "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
+    "NAME= before what kubectl printed says of which cluster it is"
+)
+
+
+def add_coverage_commands(commands: Commands) -> None:
+    """Adds `coverage`."""
+    coverage = add_group(commands, "coverage", "say which workloads Defender would never speak of")
+    check = add_command(coverage, "check", "router.cli.coverage:check", _CHECK)
+    add_rules_dir(check)
+    add_now(check, "the time to judge at")
+    add_format(check, "github", "junit", "markdown")
+    check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
+    add_files(check)
+
+
+def add_files(parser: Parser) -> None:
+    """Adds `[NAME=]FILE`."""
+    parser.add_argument("files", metavar="[NAME=]FILE", nargs="+", help=_FILES)

@@ -1,0 +1,82 @@
+"""The documents that coverage is judged from: `FILE`, `NAME=FILE`, a directory of them, or standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from router.coverage.documents import CoverageDocument, read_document
+from router.domain.errors import BadFile, BadUsage
+
+STDIN = "-"
+
+_LARGEST = 1_000_000_000
+"""Bytes of a document beyond which it is refused; an answer on 5,000 machines has a hundredth of that."""
+
+
+class Opened(NamedTuple):
+    """What came of the arguments.
+
+    Attributes:
+        documents: what could be read.
+        refused: what could not, a line each that names the file.
+    """
+
+    documents: tuple[CoverageDocument, ...]
+    refused: tuple[str, ...]
+
+
+class _Named(NamedTuple):
+    """A file, and the name that was given before it."""
+
+    given: str | None
+    path: str
+
+
+def open_documents(arguments: Sequence[str]) -> Opened:
+    """Reads what the arguments name; one that cannot be read keeps none of the others from being read."""
+    documents, refused = [], []
+    for named in dict.fromkeys(one for argument in arguments for one in _files_of(argument)):
+        try:
+            documents.append(read_document(_bytes_of(named.path), named.path, named.given))
+        except BadFile as error:
+            refused.append(str(error))
+    return Opened(tuple(documents), tuple(refused))
+
+
+def _files_of(argument: str) -> Iterator[_Named]:
+    named = _split(argument)
+    path = Path(named.path)
+    if not path.is_dir():
+        yield named
+        return
+    found = sorted(one for one in path.iterdir() if one.suffix.lower() == ".json" and one.is_file())
+    # An empty directory is a file that says nothing: it is refused by its name.
+    yield from (_Named(named.given, str(one)) for one in found) if found else (named,)
+
+
+def _split(argument: str) -> _Named:
+    """The name before the first `=`, which may be an ARM id; a file that is called so as a whole has none."""
+    given, separator, path = argument.partition("=")
+    if not separator or Path(argument).exists():
+        return _Named(None, argument)
+    if not given.strip() or not path:
+        raise BadUsage(f"{argument}: has nothing on one side of =; write NAME=FILE")
+    return _Named(given.strip(), path)
+
+
+def _bytes_of(path: str) -> bytes:
+    if path == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        if Path(path).is_dir():
+            raise BadFile(f"{path}: is a directory without .json files")
+        if Path(path).stat().st_size > _LARGEST:
+            raise BadFile(f"{path}: is larger than a gigabyte; give it in parts")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadFile(f"{path!r}: is no name of a file") from error

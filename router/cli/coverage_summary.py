@@ -1,0 +1,79 @@
+"""What a gate came to: how a workload stands, how many stand so, and the exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from router.coverage.assess import CoverageRow
+from router.coverage.gate import GateResult
+from router.domain.coverage import CoverageState, Rung
+from router.domain.plurals import counted
+
+GAP = 1
+"""The exit code where there is a gap, also beside what is unknown."""
+
+UNKNOWN = 2
+"""The exit code where something is unknown, could not be read, or nothing was judged."""
+
+_WORST_FIRST = (
+    CoverageState.GAP,
+    CoverageState.UNKNOWN,
+    CoverageState.EXCUSED,
+    CoverageState.COVERED,
+    CoverageState.NOT_COVERABLE,
+)
+
+_SAID: Mapping[CoverageState, tuple[str, str]] = {
+    CoverageState.GAP: ("has a gap", "have a gap"),
+    CoverageState.UNKNOWN: ("is unknown", "are unknown"),
+    CoverageState.EXCUSED: ("is excused", "are excused"),
+    CoverageState.COVERED: ("is covered", "are covered"),
+    CoverageState.NOT_COVERABLE: ("is not coverable", "are not coverable"),
+}
+
+RUNG_NAMES: Mapping[Rung, str] = {rung: rung.value.replace("-", " ") for rung in Rung}
+"""The rungs as people read them."""
+
+
+class GateReport(NamedTuple):
+    """What is to be said of a gate.
+
+    Attributes:
+        result: what was judged.
+        refused: the files that could not be read, a line each.
+        allows_unknown: whether what is unknown lets the gate pass.
+    """
+
+    result: GateResult
+    refused: tuple[str, ...]
+    allows_unknown: bool
+
+
+def state_of(row: CoverageRow) -> CoverageState:
+    """The worst state of a workload; of one on which no rung is expected, covered."""
+    states = {verdict.state for verdict in row.verdicts.values()}
+    return next((state for state in _WORST_FIRST if state in states), CoverageState.COVERED)
+
+
+def summary_of(report: GateReport) -> str:
+    """The first line: how many workloads of which files were judged, and what came of them."""
+    result = report.result
+    files = len(result.used) + len(result.unused) + len(report.refused)
+    states = Counter(map(state_of, result.assessed.rows))
+    head = f"{counted(len(result.assessed.rows), 'workload')} of {counted(files, 'file')} judged"
+    said = [f"{many:,} {_SAID[state][many != 1]}" for state in _WORST_FIRST if (many := states[state])]
+    unread = len(report.refused)
+    if unread:
+        said.append(f"{counted(unread, 'file')} could not be read")
+    return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"
+
+
+def exit_code_of(report: GateReport) -> int:
+    """0 where all is covered, excused or not coverable; 1 where there is a gap; 2 where something is not known."""
+    states = {verdict.state for _, _, verdict in report.result.assessed.verdicts()}
+    if CoverageState.GAP in states:
+        return GAP
+    is_unknown = CoverageState.UNKNOWN in states and not report.allows_unknown
+    return UNKNOWN if is_unknown or report.refused or not states else 0

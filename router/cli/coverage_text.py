@@ -1,0 +1,102 @@
+"""What a gate found, as people read it: the matrix first, then each gap and what is unknown, with what mends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.printing import plain, print_lines
+from router.cli.screen import print_table, screen, table_of
+from router.coverage.assess import Assessed, CoverageRow
+from router.destinations.wording.masking import masked
+from router.domain.coverage import CoverageState, Rung, Verdict
+from router.domain.plurals import counted
+from router.domain.timestamps import timestamp
+
+_MOST_COVERED = 20
+"""How many workloads are shown that have no gap; of more, how many they are."""
+
+_MOST_EVIDENCE = 5
+"""How many pieces of evidence are shown below a verdict; JSON has all of them."""
+
+_SHOUTED = {CoverageState.GAP: "GAP", CoverageState.NOT_COVERABLE: "not coverable"}
+
+_HEADS = {
+    CoverageState.GAP: "Gaps",
+    CoverageState.UNKNOWN: "Unknown",
+    CoverageState.EXCUSED: "Excused",
+}
+
+
+def print_report(report: GateReport) -> None:
+    """Prints all of it."""
+    to = screen()
+    to.print(summary_of(report), style="bold")
+    assessed = report.result.assessed
+    rows = _shown(assessed)
+    if rows:
+        to.print()
+        rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
+        heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
+        print_table(to, table_of(heads, [_cells(row, rungs) for row in rows]))
+    for state, head in _HEADS.items():
+        lines = [line for row in assessed.rows for line in _lines_of(row, state)]
+        if lines:
+            to.print(f"\n{head}", style="bold")
+            print_lines(lines)
+    print_lines(_notes(report, len(assessed.rows) - len(rows)))
+
+
+def _shown(assessed: Assessed) -> list[CoverageRow]:
+    """The rows of the matrix: all of few, else those that are not covered."""
+    unsound = [row for row in assessed.rows if state_of(row) in _HEADS]
+    return list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
+
+
+def _cells(row: CoverageRow, rungs: list[Rung]) -> list[str | None]:
+    cells: list[str | None] = [_name_of(row)]
+    for rung in rungs:
+        verdict = row.verdicts.get(rung)
+        cells.append(_SHOUTED.get(verdict.state, verdict.state.value) if verdict else None)
+    return cells
+
+
+def _name_of(row: CoverageRow) -> str:
+    return f"{row.workload.kind.replace('-', ' ')} {row.workload.name}"
+
+
+def _lines_of(row: CoverageRow, state: CoverageState) -> Iterator[str]:
+    for rung, verdict in row.verdicts.items():
+        if verdict.state is state:
+            yield f"  {plain(_name_of(row))}, {RUNG_NAMES[rung]}: {plain(masked(verdict.reason))}"
+            yield from (f"      {line}" for line in _below(verdict))
+
+
+def _below(verdict: Verdict) -> Iterator[str]:
+    if verdict.exception is not None:
+        excuse = verdict.exception
+        yield plain(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}")
+    for one in verdict.evidence[:_MOST_EVIDENCE]:
+        at = f" at {one.time}" if one.time else ""
+        yield plain(masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}"))
+    if (more := len(verdict.evidence) - _MOST_EVIDENCE) > 0:
+        yield f"seen   {more:,} more in --format json"
+    yield from (plain(masked(f"note   {remark}")) for remark in verdict.remarks)
+    if verdict.remedy is not None:
+        yield plain(f"{'ask ' if verdict.state is CoverageState.UNKNOWN else 'mend'}   {verdict.remedy}")
+
+
+def _notes(report: GateReport, hidden: int) -> Iterator[str]:
+    result = report.result
+    kinds = Counter(workload.kind for workload in result.assessed.unlisted)
+    if hidden:
+        yield f"\n{counted(hidden, 'more workload')} covered"
+    if kinds:
+        said = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
+        yield ""
+        yield f"No entry of the manifest expects {said}, so nothing was judged of them."
+    for number, glob in result.assessed.unmatched:
+        yield f"Entry {number} of the manifest expects {plain(glob)}, which fits nothing that the files name."
+    for name, reason in result.unused:
+        yield f"{plain(name)}: not used: it {plain(masked(reason))}"

@@ -1,0 +1,114 @@
+"""`coverage check`: what goes in, what comes out, and when it fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.house import House
+from tests.coverage.builders import kubectl, managed_cluster, nodes, sensor
+
+AT = ("--now", "2026-11-25T12:00:00Z")
+RUNNING = "sensor-running"
+
+
+@pytest.fixture
+def dark(house: House) -> House:
+    """A house with what kubectl printed of a healthy cluster and of a dark one, and a cluster of which only Azure speaks."""
+    house.writes("healthy.json", json.dumps(kubectl(*sensor(), *nodes())))
+    house.writes("unasked.json", json.dumps(managed_cluster()))
+    house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
+    return house
+
+
+def found(house: House, *arguments: str) -> Any:
+    """What the command says for programs."""
+    return json.loads(house.says("coverage", "check", *AT, "--format", "json", *arguments).out)
+
+
+def rung(said: Any, name: str, rung: str = RUNNING) -> Any:
+    """What is said of a workload on a rung."""
+    (row,) = [one for one in said["workloads"] if one["name"] == name]
+    return row["rungs"][rung]
+
+
+def test_a_gap_is_1_also_beside_what_is_unknown(dark: House) -> None:
+    """The first line says how many workloads of how many files were judged."""
+    said = dark.says("coverage", "check", *AT, "unasked.json", "dark=dark.json")
+    assert said.code == 1
+    assert said.out.startswith("2 workloads of 2 files judged: 1 has a gap, 1 is unknown\n")
+
+
+def test_unknown_is_2_unless_it_is_allowed(dark: House) -> None:
+    """Nobody asked the cluster itself."""
+    assert dark.says("coverage", "check", *AT, "unasked.json").code == 2
+    assert dark.says("coverage", "check", *AT, "--allow-unknown", "unasked.json").code == 0
+    assert dark.says("coverage", "check", *AT, "--allow-unknown", "dark=dark.json").code == 1
+
+
+@pytest.mark.parametrize("allowed", [(), ("--allow-unknown",)])
+def test_nothing_to_judge_is_2(house: House, allowed: tuple[str, ...]) -> None:
+    """A gate that saw nothing has proved nothing."""
+    house.writes("a.json", '{"hello": "world"}')
+    said = house.says("coverage", "check", *AT, *allowed, "a.json")
+    assert said.code == 2
+    assert said.out.startswith("0 workloads of 1 file judged: there is nothing to judge\n")
+    assert "a.json: not used" in said.out
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "is empty"),
+        ("kind: List", "is no JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ("9" * 5000, "is no JSON"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_keeps_no_other_one_from_being_judged(
+    dark: House, content: str | None, why: str
+) -> None:
+    """It is one line on standard error; beside a gap the exit code is that of the gap."""
+    if content is not None:
+        dark.writes("bad.json", content)
+    said = dark.says("coverage", "check", *AT, "--allow-unknown", "healthy=healthy.json", "bad.json")
+    assert said.code == 2
+    assert said.err.startswith(f"bad.json: {why}")
+    assert said.err.count("\n") == 1
+    assert dark.says("coverage", "check", *AT, "dark=dark.json", "bad.json").code == 1
+
+
+def test_a_name_before_a_file_says_which_cluster_it_is_of(dark: House) -> None:
+    """A directory has files, and a file may itself have `=` in its name."""
+    dark.writes("x=y.json", json.dumps(kubectl(*sensor(), *nodes())))
+    assert rung(found(dark, "healthy=healthy.json"), "healthy")["state"] == "covered"
+    assert [one["name"] for one in found(dark, "x=y.json")["workloads"]] == ["(unnamed cluster)"]
+    dark.writes("many/sensor.json", json.dumps(kubectl(*sensor())))
+    dark.writes("many/nodes.json", json.dumps(kubectl(*nodes())))
+    assert rung(found(dark, "payments=many"), "payments")["state"] == "covered"
+
+
+def test_junit_has_a_case_for_each_workload_and_rung(dark: House) -> None:
+    """A gap fails, what is unknown is an error."""
+    said = dark.says("coverage", "check", *AT, "--format", "junit", "healthy=healthy.json", "dark=dark.json")
+    root = ElementTree.fromstring(said.out)  # noqa: S314 - our own
+    cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
+    assert cases["healthy: sensor running"] == []
+    assert cases["dark: sensor running"] == ["failure"]
+    assert root.get("failures") == "1"
+    assert root.get("errors") == str(sum(tags == ["error"] for tags in cases.values()))
+
+
+@pytest.mark.parametrize("name", ["a|b`c", "x\n::error::y", "<img src=x>", "\u202egnp"])
+def test_no_name_acts_wherever_it_is_printed(dark: House, name: str) -> None:
+    """Names of clusters are anybody's words."""
+    for format in ("text", "json", "junit", "github", "markdown"):
+        said = dark.says("coverage", "check", *AT, "--format", format, f"{name}=dark.json").out
+        assert "\u202e" not in said
+        assert not any(line.startswith("::error::") for line in said.splitlines())
+        if format == "markdown":
+            assert "<img" not in said.replace("`<img src=x>`", "")
