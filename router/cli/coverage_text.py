@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from router.cli.coverage_groups import VerdictGroup, groups_in
 from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.domain.coverage import CoverageState, Rung
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
 
@@ -19,6 +20,9 @@ _MOST_COVERED = 20
 
 _MOST_EVIDENCE = 5
 """How many pieces of evidence are shown below a verdict; JSON has all of them."""
+
+_MOST_NAMES = 5
+"""How many workloads are named of which the same is to be said."""
 
 _SHOUTED = {CoverageState.GAP: "GAP", CoverageState.NOT_COVERABLE: "not coverable"}
 
@@ -41,7 +45,7 @@ def print_report(report: GateReport) -> None:
         heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
         print_table(to, table_of(heads, [_cells(row, rungs) for row in rows]))
     for state, head in _HEADS.items():
-        lines = [line for row in assessed.rows for line in _lines_of(row, state)]
+        lines = [line for group in groups_in(assessed, state) for line in _lines_of(group)]
         if lines:
             to.print(f"\n{head}", style="bold")
             print_lines(lines)
@@ -66,25 +70,27 @@ def _name_of(row: CoverageRow) -> str:
     return f"{row.workload.kind.replace('-', ' ')} {row.workload.name}"
 
 
-def _lines_of(row: CoverageRow, state: CoverageState) -> Iterator[str]:
-    for rung, verdict in row.verdicts.items():
-        if verdict.state is state:
-            yield f"  {plain(_name_of(row))}, {RUNG_NAMES[rung]}: {plain(masked(verdict.reason))}"
-            yield from (f"      {line}" for line in _below(verdict))
+def _lines_of(group: VerdictGroup) -> Iterator[str]:
+    names = [f"{workload.kind.replace('-', ' ')} {workload.name}" for workload, _ in group.members]
+    many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    yield f"  {plain(', '.join(names[:_MOST_NAMES]))}{many}, {RUNG_NAMES[group.rung]}: {plain(masked(group.reason))}"
+    yield from (f"      {line}" for line in _below(group))
 
 
-def _below(verdict: Verdict) -> Iterator[str]:
-    if verdict.exception is not None:
-        excuse = verdict.exception
+def _below(group: VerdictGroup) -> Iterator[str]:
+    if group.exception is not None:
+        excuse = group.exception
         yield plain(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}")
-    for one in verdict.evidence[:_MOST_EVIDENCE]:
+    evidence = list(dict.fromkeys(one for _, verdict in group.members for one in verdict.evidence))
+    for one in evidence[:_MOST_EVIDENCE]:
         at = f" at {one.time}" if one.time else ""
         yield plain(masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}"))
-    if (more := len(verdict.evidence) - _MOST_EVIDENCE) > 0:
+    if (more := len(evidence) - _MOST_EVIDENCE) > 0:
         yield f"seen   {more:,} more in --format json"
-    yield from (plain(masked(f"note   {remark}")) for remark in verdict.remarks)
-    if verdict.remedy is not None:
-        yield plain(f"{'ask ' if verdict.state is CoverageState.UNKNOWN else 'mend'}   {verdict.remedy}")
+    remarks = dict.fromkeys(remark for _, verdict in group.members for remark in verdict.remarks)
+    yield from (plain(masked(f"note   {remark}")) for remark in list(remarks)[:_MOST_EVIDENCE])
+    if group.remedy is not None:
+        yield plain(f"{'ask ' if group.state is CoverageState.UNKNOWN else 'mend'}   {group.remedy}")
 
 
 def _notes(report: GateReport, hidden: int) -> Iterator[str]:
