@@ -1,13 +1,15 @@
-"""`alert-router coverage check`: fails unless what is expected is proved, for every workload."""
+"""`alert-router coverage check|report`: whether what is expected is proved, as a gate and as a picture."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import datetime
 
 from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
+from router.cli.coverage_page import page_of
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
 from router.cli.coverage_text import print_report
 from router.cli.formats.github import commands_for
@@ -16,17 +18,14 @@ from router.cli.given import clock_for
 from router.cli.printing import print_json, print_lines, print_text
 from router.coverage.gate import judge_documents
 from router.domain.coverage_manifest import NO_MANIFEST
+from router.domain.errors import BadFile
 
 _CHECK = "coverage check"
 
 
 def check(options: Namespace) -> int:
     """Prints what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
-    opened = open_documents(options.files)
-    for line in opened.refused:
-        complain(line)
-    result = judge_documents(opened.documents, NO_MANIFEST, clock_for(options.now)())
-    report = GateReport(result, opened.refused, options.allow_unknown)
+    report = _judged(options, clock_for(options.now)(), allows_unknown=options.allow_unknown)
     match options.format:
         case "json":
             print_json(document_of(report))
@@ -39,3 +38,22 @@ def check(options: Namespace) -> int:
         case _:
             print_report(report)
     return exit_code_of(report)
+
+
+def report(options: Namespace) -> int:
+    """Writes the page. It is a picture and no gate: it fails only where it cannot be made."""
+    now = clock_for(options.now)()
+    found = _judged(options, now, allows_unknown=False)
+    try:
+        options.out.write_text(page_of(found, now), encoding="utf-8")
+    except OSError as error:
+        raise BadFile(f"{options.out}: the page cannot be written there: {error.strerror}") from error
+    print_lines([summary_of(found), f"page  {options.out}"])
+    return 0
+
+
+def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
+    opened = open_documents(options.files)
+    for line in opened.refused:
+        complain(line)
+    return GateReport(judge_documents(opened.documents, NO_MANIFEST, now), opened.refused, allows_unknown)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from router.cli.argument_parser import Commands, Parser, add_command, add_group
+from router.cli.argument_types import file_in
 from router.cli.shared_options import add_format, add_now, add_rules_dir
 
 _CHECK = "fail unless Defender watches every workload that is expected, as far as files prove it"
+_REPORT = "write a page with every workload and rung, what is missing and what mends it"
 _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
     "NAME= before what kubectl printed says of which cluster it is"
@@ -21,6 +25,17 @@ def add_coverage_commands(commands: Commands) -> None:
     add_format(check, "github", "junit", "markdown")
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
     add_files(check)
+    report = add_command(coverage, "report", "router.cli.coverage:report", _REPORT)
+    add_rules_dir(report)
+    add_now(report, "the time to judge at")
+    report.add_argument(
+        "--out",
+        metavar="FILE",
+        type=file_in,
+        default=Path("coverage.html"),
+        help="write the page there, also over an older one (default: coverage.html)",
+    )
+    add_files(report)
 
 
 def add_files(parser: Parser) -> None:

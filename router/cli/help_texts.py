@@ -114,6 +114,9 @@ HELP: Mapping[str, HelpText] = {
         "done, and there is a gap",
         "something is unknown, could not be read, or there was nothing to judge",
     ),
+    "coverage report": HelpText(
+        {"alert-router coverage report inventory --out coverage.html": "a page to show, of all files in inventory"}
+    ),
     "attack": HelpText({"alert-router attack layer": "what of ATT&CK nobody hears of, of the state in .state"}),
     "attack layer": HelpText(
         {
