@@ -1,4 +1,4 @@
-"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [--write]`: measures, and prints one table.
+"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [coverage] [--write]`: measures, prints a table.
 
 With --write the table also replaces the one in docs/benchmarks.md.
 """
@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import decision, forgetting, hub, path, rules, start
+from benchmarks import coverage, decision, forgetting, hub, path, rules, start
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "start": start.measure,
     "forgetting": forgetting.measure,
     "hub": hub.measure,
+    "coverage": coverage.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
