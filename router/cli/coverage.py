@@ -54,6 +54,7 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     opened = open_documents(options.files)
+    result = judge_documents(opened.documents, NO_MANIFEST, now)
     for line in opened.refused:
         complain(line)
-    return GateReport(judge_documents(opened.documents, NO_MANIFEST, now), opened.refused, allows_unknown)
+    return GateReport(result, tuple(opened.refused), allows_unknown)

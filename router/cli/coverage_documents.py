@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +17,15 @@ _LARGEST = 1_000_000_000
 
 
 class Opened(NamedTuple):
-    """What came of the arguments.
+    """What comes of the arguments.
 
     Attributes:
-        documents: what could be read.
-        refused: what could not, a line each that names the file.
+        documents: what can be read, one after the other: of many clusters they are more than fits into memory.
+        refused: what could not be read so far, a line each that names the file; whole once the documents are.
     """
 
-    documents: tuple[CoverageDocument, ...]
-    refused: tuple[str, ...]
+    documents: Iterator[CoverageDocument]
+    refused: list[str]
 
 
 class _Named(NamedTuple):
@@ -37,13 +37,19 @@ class _Named(NamedTuple):
 
 def open_documents(arguments: Sequence[str]) -> Opened:
     """Reads what the arguments name; one that cannot be read keeps none of the others from being read."""
-    documents, refused = [], []
-    for named in dict.fromkeys(one for argument in arguments for one in _files_of(argument)):
+    files = dict.fromkeys(one for argument in arguments for one in _files_of(argument))
+    refused: list[str] = []
+    return Opened(_read(files, refused), refused)
+
+
+def _read(files: Iterable[_Named], refused: list[str]) -> Iterator[CoverageDocument]:
+    for named in files:
         try:
-            documents.append(read_document(_bytes_of(named.path), named.path, named.given))
+            document = read_document(_bytes_of(named.path), named.path, named.given)
         except BadFile as error:
             refused.append(str(error))
-    return Opened(tuple(documents), tuple(refused))
+        else:
+            yield document
 
 
 def _files_of(argument: str) -> Iterator[_Named]:

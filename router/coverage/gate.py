@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,26 +29,27 @@ class GateResult:
     unused: tuple[tuple[str, str], ...]
 
 
-def judge_documents(documents: Sequence[CoverageDocument], manifest: CoverageManifest, now: datetime) -> GateResult:
-    """Judges what documents say; raises BadUsage where they do not fit together."""
-    facts = {document.name: list(facts_of(document)) for document in documents}
-    assigned = assign_clusters([fact for some in facts.values() for fact in some], manifest)
-    unused = dict(_unused(documents, facts))
-    unused |= dict.fromkeys(
-        assigned.homeless, "does not say which cluster it is of, and there are several; write NAME=FILE"
-    )
+def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageManifest, now: datetime) -> GateResult:
+    """Judges what documents say, and keeps none of them; raises BadUsage where they do not fit together."""
+    facts: list[CoverageFact] = []
+    reasons: dict[str, str | None] = {}
+    for document in documents:
+        found = list(facts_of(document))
+        facts += found
+        reasons[document.name] = _why_unused(document, found)
+    assigned = assign_clusters(facts, manifest)
+    reasons |= dict.fromkeys(assigned.homeless, _HOMELESS)
     return GateResult(
         assessed=assess(Facts.of(assigned.facts), manifest, now),
-        used=tuple(name for name in facts if name not in unused),
-        unused=tuple(unused.items()),
+        used=tuple(name for name, reason in reasons.items() if reason is None),
+        unused=tuple((name, reason) for name, reason in reasons.items() if reason is not None),
     )
 
 
-def _unused(
-    documents: Iterable[CoverageDocument], facts: Mapping[str, Sequence[CoverageFact]]
-) -> Iterable[tuple[str, str]]:
-    for document in documents:
-        if document.refusals:
-            yield document.name, f"holds an answer that was refused: {document.refusals[0].reason}"
-        elif not facts[document.name]:
-            yield document.name, "says nothing of what is judged"
+_HOMELESS = "does not say which cluster it is of, and there are several; write NAME=FILE"
+
+
+def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
+    if document.refusals:
+        return f"holds an answer that was refused: {document.refusals[0].reason}"
+    return None if found else "says nothing of what is judged"
