@@ -180,6 +180,10 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
         part, listed = rows
         is_partial = _is_partial(body, listed)
         opened.is_partial |= is_partial
+        if not listed and find_text(body, "id"):
+            # It says what there is none of: that is an answer, too.
+            nothing = {name: value for name, value in body.items() if name.lower() != part}
+            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=not is_partial))
         _open_list(listed, _under(path, part), not is_partial, "", depth, opened)
     else:
         opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 
 def find(body: object, *path: str) -> object:
@@ -50,3 +51,13 @@ def find_count(body: object, *path: str) -> int | None:
     """The whole number at a path that is not below 0; None where there is none."""
     value = find(body, *path)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def find_time(body: object, *path: str) -> datetime | None:
+    """The time at a path, in UTC, as which one without a zone counts; None where there is none."""
+    try:
+        found = datetime.fromisoformat(find_text(body, *path) or "")
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if found.year > 1 else None  # What .NET writes for no time at all.

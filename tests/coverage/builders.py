@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from router.coverage.documents import CoverageDocument, document_of
 from router.coverage.gate import GateResult, judge_documents
 from router.domain.coverage import Rung, Verdict
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
@@ -130,3 +130,77 @@ def sensor(*, ready: int = 3, desired: int = 3, namespace: str = "kube-system") 
         "microsoft-defender-publisher-ds", namespace=namespace, desired=desired, ready=ready, image=image
     )
     return [daemon_set(namespace=namespace, desired=desired, ready=ready), publisher]
+
+
+HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/router/eventhubs/cwpp"
+
+
+def automation(
+    name: str = "alert-router-cwpp",
+    *,
+    hub: str | None = HUB,
+    scope: str = f"/subscriptions/{SUBSCRIPTION}",
+    source: str = "Alerts",
+    rule_sets: Iterable[Iterable[Json]] = (),
+    **properties: object,
+) -> Json:
+    """A continuous export as the REST API answers it; one without a hub runs a logic app."""
+    action = {"actionType": "LogicApp"} if hub is None else {"actionType": "EventHub", "eventHubResourceId": hub}
+    return resource(
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/automations/{name}",
+        "Microsoft.Security/automations",
+        {
+            "isEnabled": True,
+            "scopes": [{"scopePath": scope}],
+            "sources": [{"eventSource": source, "ruleSets": [{"rules": list(rules)} for rules in rule_sets]}],
+            "actions": [action],
+            **properties,
+        },
+    )
+
+
+def only(value: str, property: str = "Severity", operator: str = "Equals") -> Json:
+    """A condition on what is exported."""
+    return {"propertyJPath": property, "propertyType": "String", "operator": operator, "expectedValue": value}
+
+
+def suppression_rule(name: str = "noisy", **properties: object) -> Json:
+    """A suppression rule of Defender's own that is in force, ends soon and has a scope; None leaves a property out."""
+    said = {
+        "alertType": "VM_Noise",
+        "state": "Enabled",
+        "reason": "Noise",
+        "comment": "asked by web team",
+        "lastModifiedUTC": "2026-11-01T09:00:00.1234567Z",
+        "expirationDateUTC": "2026-12-24T00:00:00Z",
+        "suppressionAlertsScope": {"allOf": [{"field": "entities.ip.address", "in": ["192.0.2.1"]}]},
+        **properties,
+    }
+    return resource(
+        f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules/{name}",
+        "Microsoft.Security/alertsSuppressionRules",
+        {key: value for key, value in said.items() if value is not None},
+    )
+
+
+def alert(about: str = MACHINE, *, type: str = "VM_SuspiciousActivity", **properties: object) -> Json:
+    """An alert as the REST API answers it, two days old."""
+    return resource(
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/locations/westeurope/alerts/1",
+        "Microsoft.Security/Locations/alerts",
+        {
+            "alertType": type,
+            "alertDisplayName": "Suspicious activity",
+            "startTimeUtc": "2026-11-23T10:00:00.1234567Z",
+            "productName": "Microsoft Defender for Cloud",
+            "isIncident": False,
+            "resourceIdentifiers": [{"type": "AzureResource", "azureResourceId": about}],
+            **properties,
+        },
+    )
+
+
+def expecting(*rungs: Rung, export: ExpectedExport | None = None) -> CoverageManifest:
+    """A manifest that expects those rungs of every workload."""
+    expectation = Expectation(rungs=frozenset(rungs), number=1)
+    return CoverageManifest(expectations=(expectation,), export=export, is_given=True)

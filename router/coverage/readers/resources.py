@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, ResourceFact, source_of
+from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.resources import parse_resource_id
@@ -56,4 +56,19 @@ def resource_fact(
         is_stopped=is_stopped,
         system=system,
         source=source_of(item),
+    )
+
+
+def subscription_fact(subscription: str, source: Source) -> ResourceFact:
+    """The subscription that something in it names."""
+    subject = subscription_subject(subscription)
+    return ResourceFact(
+        workload=Workload(
+            kind=WorkloadKind.SUBSCRIPTION,
+            name=subscription.lower(),
+            id=subject,
+            subscription=subscription.lower(),
+            subject=subject,
+        ),
+        source=source,
     )

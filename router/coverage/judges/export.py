@@ -1,0 +1,241 @@
+"""Whether continuous export sends a subscription's alerts, and its posture, to the hubs of the manifest.
+
+Several automations may do it together, as one for each severity.
+https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+from router.coverage.exports import (
+    Automation,
+    ExportAnswer,
+    ExportAspect,
+    ExportedEvent,
+    alert_of,
+    automations_in,
+    recommendation_of,
+    together,
+)
+from router.coverage.judges import CoverageCase
+from router.coverage.list_commands import list_command
+from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
+from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage_manifest import ExpectedExport
+
+RUNG = Rung.EXPORT
+KINDS = (WorkloadKind.SUBSCRIPTION,)
+
+_MOST = 5
+"""How many automations are named."""
+
+_POSTURE = ("High", "Medium", "Low")
+"""The severities of recommendations that Microsoft's own policy exports."""
+
+_UNSEEN = (
+    "a key that was rotated, or a role that is missing, does not show here: only `path` shows that a message arrives"
+)
+_API = "api-version=2023-12-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A message that must reach a hub.
+
+    Attributes:
+        stream: `alerts` or `recommendations`.
+        severity: its severity.
+        hub: the hub's ARM id.
+        event: what rules can ask of it.
+    """
+
+    stream: str
+    severity: str
+    hub: str
+    event: ExportedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Why nothing sends a message.
+
+    Attributes:
+        is_proved: whether every automation says that it does not.
+        reasons: what each automation says, by name.
+        evidence: what that rests on.
+    """
+
+    is_proved: bool
+    reasons: str
+    evidence: tuple[CoverageEvidence, ...]
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where every severity that is expected has an automation that is on, wide enough, and leads to our hub."""
+    automations = automations_in(case.about(AutomationFact))
+    wanted = list(_wanted(case.manifest.export))
+    if not automations:
+        return _without_automations(case, is_wanted=bool(wanted))
+    if not wanted:
+        return _without_hub(case, automations)
+    proved: list[CoverageEvidence] = []
+    missing: dict[_Missing, list[_Wanted]] = defaultdict(list)
+    for one in wanted:
+        answers = [(automation, _exports(automation, one.hub, one.event)) for automation in automations]
+        sending = [automation for automation, aspect in answers if aspect.answer is ExportAnswer.YES]
+        if sending:
+            proved += filter(None, (sending[0].leads_to(one.hub).evidence, sending[0].sends(one.event).evidence))
+        else:
+            missing[_missing(answers)].append(one)
+    remarks = (*_doubts(case, automations), *_posture_remarks(case.manifest.export, automations))
+    if not missing:
+        streams = " and ".join(dict.fromkeys(one.stream for one in wanted))
+        return covered(f"{streams} are exported to our hub", *dict.fromkeys(proved), remarks=(*remarks, _UNSEEN))
+    reason = "; ".join(_sentence(some, wanted, why) for why, some in missing.items())
+    evidence = tuple(dict.fromkeys(shown for why in missing for shown in why.evidence))
+    if any(why.is_proved for why in missing):
+        return gap(reason, *evidence, remedy=_remedy(case, automations), remarks=remarks)
+    return unknown(reason, *evidence, remedy=_ask(case), remarks=remarks)
+
+
+def _wanted(export: ExpectedExport | None) -> Iterator[_Wanted]:
+    """Every message that the manifest wants to reach a hub."""
+    if export is None:
+        return
+    if export.alerts:
+        for severity in sorted(export.severities, reverse=True):
+            yield _Wanted("alerts", severity.label, export.alerts, alert_of(severity.label))
+    if export.posture:
+        for label in _POSTURE:
+            yield _Wanted("recommendations", label, export.posture, recommendation_of(label))
+
+
+def _exports(automation: Automation, hub: str, event: ExportedEvent) -> ExportAspect:
+    return _asked(automation, automation.leads_to(hub), automation.sends(event))
+
+
+def _asked(automation: Automation, leads: ExportAspect, sends: ExportAspect) -> ExportAspect:
+    """Whether an automation does it all; of one that leads to no event hub nothing else needs to be said."""
+    to_any = automation.leads_to_a_hub()
+    if to_any.answer is ExportAnswer.NO:
+        return to_any
+    return together((automation.is_enabled(), leads, automation.is_wide(), sends))
+
+
+def _missing(answers: Sequence[tuple[Automation, ExportAspect]]) -> _Missing:
+    # Workflow automations, which lead to no event hub, are many, and say the least.
+    answers = sorted(answers, key=lambda one: one[0].leads_to_a_hub().answer is ExportAnswer.NO)
+    named = [f"{one.name} {aspect.reason}" for one, aspect in answers[:_MOST]]
+    if len(answers) > _MOST:
+        named.append(f"{len(answers) - _MOST} more do not either")
+    return _Missing(
+        is_proved=all(aspect.answer is ExportAnswer.NO for _, aspect in answers),
+        reasons=", ".join(named),
+        evidence=tuple(aspect.evidence for _, aspect in answers[:_MOST] if aspect.evidence),
+    )
+
+
+def _sentence(some: Sequence[_Wanted], wanted: Sequence[_Wanted], why: _Missing) -> str:
+    """Which messages are not exported, and why; severities are named where others of the stream are exported."""
+    parts = []
+    for stream in dict.fromkeys(one.stream for one in some):
+        severities = [one.severity for one in some if one.stream == stream]
+        every = [one.severity for one in wanted if one.stream == stream]
+        parts.append(stream if severities == every else f"{stream} of severity {', '.join(severities)}")
+    verb = "are not exported" if why.is_proved else "are not known to be exported"
+    return f"{' and '.join(parts)} {verb} to our hub: {why.reasons}"
+
+
+def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | None:
+    """What is known where there is no automation: that nothing is exported, where somebody listed them."""
+    whole = next((one for one in case.about(NoAutomationsFact) if one.source.is_whole), None)
+    if whole is not None:
+        return gap(
+            "it has no automation, so nothing is exported", whole.source.shows("value", "[]"), remedy=_deploy(case)
+        )
+    if is_wanted or RUNG in (case.expectation.rungs or ()):
+        return unknown("nobody asked for its automations", remedy=_ask(case))
+    return None
+
+
+def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdict:
+    """What is known where nobody said which hub is ours: whether alerts are exported to any."""
+    answers = [(one, _asked(one, one.leads_to_a_hub(), one.is_about("alerts"))) for one in automations]
+    why, remarks = _missing(answers), _doubts(case, automations)
+    if why.is_proved:
+        reason = f"alerts are not exported to any event hub: {why.reasons}"
+        return gap(reason, *why.evidence, remedy=_remedy(case, automations), remarks=remarks)
+    likely = next(one for one, aspect in answers if aspect.answer is not ExportAnswer.NO).leads_to_a_hub()
+    return unknown(
+        "which hub is ours is not said: write export.alerts in the manifest",
+        *((likely.evidence,) if likely.evidence else ()),
+        remedy="azd env get-value CWPP_HUB_ID",
+        remarks=remarks,
+    )
+
+
+def _doubts(case: CoverageCase, automations: Sequence[Automation]) -> tuple[str, ...]:
+    """What else is to be said of the documents."""
+    said = [
+        f"the documents say different things of {one.name}; the worse counts"
+        for one in automations
+        if one.is_contradicted
+    ]
+    sources = [fact.source for one in automations for fact in one.facts]
+    sources += [one.source for one in case.about(NoAutomationsFact)]
+    if not any(source.is_whole for source in sources):
+        said.append("no document lists all automations: another one may export the rest")
+    return tuple(said)
+
+
+def _posture_remarks(export: ExpectedExport | None, automations: Sequence[Automation]) -> tuple[str, ...]:
+    """What is left out of posture that need not be there."""
+    if export is None or not export.posture:
+        return ()
+    hub = export.posture
+    beside = (
+        (recommendation_of("Critical"), "recommendations of severity Critical are not exported"),
+        (recommendation_of("High", "assessmentssnapshot"), "weekly snapshots of recommendations are not exported"),
+    )
+    return tuple(
+        remark
+        for event, remark in beside
+        if all(_exports(one, hub, event).answer is not ExportAnswer.YES for one in automations)
+    )
+
+
+def _remedy(case: CoverageCase, automations: Sequence[Automation]) -> str:
+    """Switching on what needs nothing else; else the export that this project deploys."""
+    wanted = list(_wanted(case.manifest.export))
+    for one in automations:
+        rest = [(one.leads_to(want.hub), one.is_wide(), one.sends(want.event)) for want in wanted]
+        rest = rest or [(one.leads_to_a_hub(), one.is_wide(), one.is_about("alerts"))]
+        is_whole = any(together(aspects).answer is ExportAnswer.YES for aspects in rest)
+        if one.is_enabled().answer is ExportAnswer.NO and is_whole:
+            body = '{"properties": {"isEnabled": true}}'
+            return f"az rest --method patch --url {quote(f'{one.id}?{_API}')} --body {quote(body)}"
+    return _deploy(case)
+
+
+def _deploy(case: CoverageCase) -> str:
+    """The line that deploys the export of one more subscription; the variables are those of `azd env get-values`."""
+    export = case.manifest.export
+    alerts = quote(export.alerts) if export and export.alerts else '"$CWPP_HUB_ID"'
+    posture = quote(export.posture) if export and export.posture else '"$CSPM_HUB_ID"'
+    return (
+        f'az deployment sub create --subscription {quote(_subscription(case))} --location "$AZURE_LOCATION" '
+        "--template-file infra/export-subscription.bicep "
+        f'--parameters environmentName="$AZURE_ENV_NAME" cwppHubId={alerts} cspmHubId={posture}'
+    )
+
+
+def _ask(case: CoverageCase) -> str:
+    return list_command("security automation list", _subscription(case), "Microsoft.Security/automations")
+
+
+def _subscription(case: CoverageCase) -> str:
+    return case.workload.subscription or case.workload.name

@@ -1,0 +1,144 @@
+"""Whether Defender's own suppression rules all have an end and a scope: what they dismiss is never exported.
+
+https://learn.microsoft.com/azure/defender-for-cloud/alerts-suppression-rules
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from shlex import quote
+
+from router.coverage.judges import CoverageCase
+from router.coverage.list_commands import list_command
+from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
+from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.plurals import counted
+
+RUNG = Rung.SUPPRESSION
+KINDS = (WorkloadKind.SUBSCRIPTION,)
+
+_MOST = 10
+"""How many rules are named."""
+
+_LONG = timedelta(days=366)
+"""How far off an end may be before somebody should look at it."""
+
+_EVERYTHING = "*"
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where somebody listed them, and each that is in force ends and leaves something out."""
+    rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
+    if not rules and not empty:
+        if RUNG in (case.expectation.rungs or ()):
+            return unknown("nobody asked for Defender's own suppression rules", remedy=_ask(case))
+        return None
+    remarks = tuple(_remarks(rules, case.now))
+    blind = _by_rule(one for one in rules if _is_in_force(one, case.now) and _faults(one))
+    doubtful = _by_rule(one for one in rules if _is_doubtful(one, case.now))
+    if blind:
+        return gap(
+            f"Defender dismisses alerts by {_named(blind)}",
+            *(one.source.shows(*_shown(one)) for one in blind[:_MOST]),
+            remedy="; ".join(_end(case, one) for one in blind[:_MOST]),
+            remarks=remarks,
+        )
+    if doubtful:
+        return unknown(
+            f"it does not tell whether these are in force: {', '.join(one.name for one in doubtful[:_MOST])}",
+            *(one.source.shows("properties.state", one.state) for one in doubtful[:_MOST]),
+            remedy=_ask(case),
+            remarks=remarks,
+        )
+    sources = [one.source for one in rules] + [one.source for one in empty]
+    whole = next((source for source in sources if source.is_whole), None)
+    if whole is None:
+        return unknown("no document lists all of Defender's own suppression rules", remedy=_ask(case), remarks=remarks)
+    in_force = len({one.id for one in rules if _is_in_force(one, case.now)})
+    return covered(
+        f"every suppression rule of Defender's own in force has an end and a scope: {counted(in_force, 'rule')}"
+        if in_force
+        else "no suppression rule of Defender's own is in force",
+        whole.shows("value", counted(len({one.id for one in rules}), "rule")),
+        remarks=remarks,
+    )
+
+
+def _is_in_force(rule: SuppressionRuleFact, now: datetime) -> bool:
+    """Whether it dismisses alerts now: one that is past its end does not, though its state may lag."""
+    return rule.state == "enabled" and (rule.ends is None or now < rule.ends)
+
+
+def _is_doubtful(rule: SuppressionRuleFact, now: datetime) -> bool:
+    """Whether it is not known if it dismisses more than it should."""
+    is_over = rule.ends is not None and now >= rule.ends
+    return rule.state not in ("enabled", "disabled", "expired") and not is_over and bool(_faults(rule))
+
+
+def _faults(rule: SuppressionRuleFact) -> list[str]:
+    faults = []
+    if not rule.ends_written:
+        faults.append("without an end")
+    elif rule.ends is None:
+        faults.append(f"with an end that is no time, {rule.ends_written}")
+    if not rule.has_scope:
+        faults.append("without a scope")
+    return faults
+
+
+def _shown(rule: SuppressionRuleFact) -> tuple[str, str]:
+    """The field that shows what is wrong with a rule, and its value."""
+    if rule.ends is None:
+        return "properties.expirationDateUtc", rule.ends_written
+    return "properties.suppressionAlertsScope", ""
+
+
+def _by_rule(rules: Iterator[SuppressionRuleFact]) -> list[SuppressionRuleFact]:
+    """Each rule once, by name."""
+    return sorted({one.id: one for one in rules}.values(), key=lambda one: (one.name.lower(), one.id))
+
+
+def _named(rules: Sequence[SuppressionRuleFact]) -> str:
+    named = "; ".join(_described(one) for one in rules[:_MOST])
+    more = f"; and {counted(len(rules) - _MOST, 'more rule')}" if len(rules) > _MOST else ""
+    return f"{named}{more}"
+
+
+def _described(rule: SuppressionRuleFact) -> str:
+    types = "every alert" if rule.alert_type == _EVERYTHING else rule.alert_type or "a type that is not said"
+    comment = f'"{rule.comment}"' if rule.comment else "no comment"
+    changed = f"last changed {rule.modified}" if rule.modified else "last changed at a time that is not said"
+    return f"rule {rule.name} of {types} {' and '.join(_faults(rule))} ({comment}, {changed})"
+
+
+def _remarks(rules: Sequence[SuppressionRuleFact], now: datetime) -> Iterator[str]:
+    found: dict[str, list[SuppressionRuleFact]] = defaultdict(list)
+    for rule in rules:
+        found[rule.id].append(rule)
+    for same in found.values():
+        first = same[0]
+        if len({(one.state, one.ends_written, one.has_scope) for one in same}) > 1:
+            yield f"the documents say different things of rule {first.name}; the worse counts"
+        if not _is_in_force(first, now):
+            continue
+        if first.ends is not None and first.ends - now > _LONG:
+            yield f"rule {first.name} ends in more than a year, at {first.ends_written}"
+        if first.alert_type == _EVERYTHING and first.has_scope:
+            yield f"rule {first.name} dismisses alerts of every type within its scope"
+
+
+def _end(case: CoverageCase, rule: SuppressionRuleFact) -> str:
+    """The line that ends a rule. Giving it an end would write it anew, and it might lose its comment and scope."""
+    name = quote(rule.name)
+    return f"az security alerts-suppression-rule delete --subscription {quote(_subscription(case))} --rule-name {name}"
+
+
+def _ask(case: CoverageCase) -> str:
+    type = "Microsoft.Security/alertsSuppressionRules"
+    return list_command("security alerts-suppression-rule list", _subscription(case), type)
+
+
+def _subscription(case: CoverageCase) -> str:
+    return case.workload.subscription or case.workload.name

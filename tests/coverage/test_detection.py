@@ -1,0 +1,148 @@
+"""Only a real alert about a workload itself, of what watches it, proves that it is watched; none proves nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.domain.coverage import CoverageState, Rung, Verdict
+from tests.coverage.builders import (
+    CLUSTER,
+    MACHINE,
+    SUBSCRIPTION,
+    Json,
+    alert,
+    expecting,
+    judged,
+    managed_cluster,
+    pricing,
+    resource,
+    verdict,
+)
+
+SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
+GROUP = resource(SERVER, "Microsoft.Sql/servers")
+
+
+def of_server(*alerts: Json) -> Verdict:
+    """What is known of the detection on the server."""
+    return verdict(judged([GROUP], list(alerts)), "shop", Rung.DETECTION)
+
+
+def of_cluster(*alerts: Json) -> Verdict:
+    """What is known of the detection on the cluster."""
+    return verdict(judged([managed_cluster()], list(alerts)), "payments", Rung.DETECTION)
+
+
+FLAT = {
+    "VendorName": "Microsoft",
+    "AlertType": "SQL.DB_BruteForce",
+    "AlertDisplayName": "Suspected brute force attack",
+    "SystemAlertId": "2518298467986649999_4d25bfef",
+    "StartTimeUtc": "2026-11-23T10:00:00.1234567Z",
+    "AzureResourceId": SERVER.upper(),
+    "ResourceIdentifiers": [{"AzureResourceId": SERVER.upper(), "Type": "AzureResource"}],
+}
+AZ = {key: value for key, value in alert(SERVER, type="SQL.DB_X").items() if key != "properties"} | dict(
+    alert(SERVER, type="SQL.DB_X")["properties"]  # type: ignore[call-overload]
+)
+OLD = alert(
+    SERVER, resourceIdentifiers=[], associatedResource=SERVER, startTimeUtc=None, detectedTimeUtc="2026-11-23T10:00:00Z"
+)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        alert(SERVER, type="SQL.DB_X"),
+        alert(SERVER.upper(), type="SQL.DB_X"),
+        alert(f"{SERVER}/databases/orders", type="SQL.DB_X"),
+        AZ,
+        FLAT,
+        OLD,
+    ],
+)
+def test_a_real_alert_about_the_workload_covers_in_every_form(one: Json) -> None:
+    """REST of today and of 2015, `az`, and as it is exported; its age is said."""
+    found = of_server(one)
+    assert found.state is CoverageState.COVERED
+    assert found.reason.endswith("about it 2 days ago")
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"alertType": "SIMULATED_SQL.DB_X"},
+        {"alertDisplayName": "[SAMPLE ALERT] Brute force"},
+        {"description": "THIS IS A SAMPLE ALERT: brute force"},
+        {"isSample": "True"},
+    ],
+)
+def test_a_sample_alert_proves_no_sensor(sign: Json) -> None:
+    """It is about a resource that is made up, whatever it is called."""
+    found = of_server(alert(SERVER, **sign))
+    assert found.state is CoverageState.UNKNOWN
+    assert "proves the path of alerts, and no sensor" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("time", "state", "words"),
+    [
+        ("2026-08-27T12:00:00Z", CoverageState.COVERED, "90 days ago"),
+        ("2026-08-27T11:59:59Z", CoverageState.UNKNOWN, "90 days ago: too long ago"),
+        ("2026-11-25T12:00:00Z", CoverageState.COVERED, "less than a day ago"),
+        ("2026-11-26T12:00:00Z", CoverageState.COVERED, "less than a day ago"),
+        ("2026-11-26T12:00:01Z", CoverageState.UNKNOWN, "of a time to come"),
+        ("yesterday", CoverageState.UNKNOWN, "does not say when"),
+        (None, CoverageState.UNKNOWN, "does not say when"),
+    ],
+)
+def test_an_alert_must_be_younger_than_ninety_days(time: str | None, state: CoverageState, words: str) -> None:
+    """Both sides of each boundary."""
+    found = of_server(alert(SERVER, type="SQL.DB_X", startTimeUtc=time))
+    assert found.state is state
+    assert words in found.reason
+
+
+def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node() -> None:
+    """The verdict names both sorts; a sensor's own alert proves it, in either case that is documented."""
+    found = of_cluster(alert(CLUSTER, type="K8S_ExposedDashboard"))
+    assert found.state is CoverageState.UNKNOWN
+    assert "K8S_ExposedDashboard" in found.reason
+    assert "K8S.NODE_" in found.reason
+    assert "simulation.py" in (found.remedy or "")
+    for type in ("K8S.NODE_EICAR", "K8S.Node_EICAR"):
+        assert of_cluster(alert(CLUSTER, type=type), alert(CLUSTER, type="K8S_X")).state is CoverageState.COVERED
+
+
+@pytest.mark.parametrize(
+    ("one", "is_spoken_of"),
+    [
+        (alert("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"), False),
+        (alert(MACHINE), False),
+        (alert(f"{SERVER}-2"), False),
+        (alert(SERVER, isIncident=True), False),
+        (alert(SERVER, productName="Microsoft Defender for Identity"), False),
+        (alert(SERVER), True),
+    ],
+)
+def test_an_alert_about_another_resource_says_nothing(one: Json, is_spoken_of: bool) -> None:
+    """Nor does an incident, which is made of alerts about others, or an alert of another product."""
+    found = [rung for _, rung, _ in judged([GROUP], [one]).assessed.verdicts() if rung is Rung.DETECTION]
+    assert bool(found) is is_spoken_of
+
+
+def test_no_alert_proves_nothing() -> None:
+    """Where the manifest expects detection, it is unknown, and the remedy raises a real one."""
+    found = judged([GROUP, managed_cluster()], manifest=expecting(Rung.DETECTION))
+    for name in ("shop", "payments"):
+        assert verdict(found, name, Rung.DETECTION).state is CoverageState.UNKNOWN
+    assert "simulation.py" in (verdict(found, "payments", Rung.DETECTION).remedy or "")
+
+
+def test_the_path_is_unknown_until_a_sample_alert_is_seen() -> None:
+    """Nothing that is given proves it; only a manifest expects it."""
+    alerts = [alert(SERVER, alertDisplayName="[SAMPLE ALERT] X")]
+    found = verdict(judged([pricing("Dns")], alerts, manifest=expecting(Rung.PATH)), SUBSCRIPTION, Rung.PATH)
+    assert found.state is CoverageState.UNKNOWN
+    assert "alerts/default/simulate?api-version=2022-01-01" in (found.remedy or "")
+    assert not [rung for _, rung, _ in judged([pricing("Dns")], alerts).assessed.verdicts() if rung is Rung.PATH]
