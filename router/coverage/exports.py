@@ -175,9 +175,10 @@ def _wide(fact: AutomationFact) -> ExportAspect:
 def _any_hub(fact: AutomationFact) -> ExportAspect:
     if fact.action_types is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say its actions")
-    evidence = fact.source.shows("properties.actions", ", ".join(fact.action_types))
     if fact.hubs:
-        return ExportAspect(ExportAnswer.YES, evidence=evidence)
+        named = fact.source.shows("properties.actions.eventHubResourceId", ", ".join(fact.hubs))
+        return ExportAspect(ExportAnswer.YES, evidence=named)
+    evidence = fact.source.shows("properties.actions", ", ".join(fact.action_types))
     return ExportAspect(ExportAnswer.NO, "leads to no event hub", evidence)
 
 

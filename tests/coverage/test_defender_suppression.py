@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from router.domain.coverage import CoverageState, Rung, Verdict
-from tests.coverage.builders import NOW, SUBSCRIPTION, Json, expecting, judged, pricing, suppression_rule, verdict
+from tests.coverage.builders import SUBSCRIPTION, Json, expecting, judged, pricing, suppression_rule, verdict
 
 
 def judge(*documents: object) -> Verdict:
@@ -65,6 +65,12 @@ def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(rule: Json, why: str
     assert found.evidence[0].time == "2026-11-01T09:00:00.1234567Z"
 
 
+def test_the_name_of_a_rule_is_one_word_of_the_remedy() -> None:
+    """It is somebody else's text."""
+    found = judge([suppression_rule("x'; reboot; $(y)", expirationDateUTC=None)])
+    assert shlex.split(found.remedy or "")[-1] == "x'; reboot; $(y)"
+
+
 def test_every_blind_spot_is_named_as_far_as_ten() -> None:
     """A subscription may have many."""
     found = judge([suppression_rule(f"noisy-{number}", expirationDateUTC=None) for number in range(12)])
@@ -99,7 +105,8 @@ def test_a_rule_that_deserves_a_look_is_remarked(rule: Json, remark: str | None)
     """Though it is no gap."""
     found = judge([rule])
     assert found.state is CoverageState.COVERED
-    assert [remark in one for one in found.remarks] == ([True] if remark else []), (NOW, found.remarks)  # type: ignore[operator]
+    assert bool(found.remarks) is (remark is not None)
+    assert remark is None or remark in found.remarks[0]
 
 
 def test_the_worse_of_two_documents_counts() -> None:

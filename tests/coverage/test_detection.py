@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.facts import Facts
+from router.coverage.judges import CoverageCase, detection
+from router.coverage.readers import facts_of
+from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
+from router.domain.coverage_manifest import NO_MANIFEST, Expectation
 from tests.coverage.builders import (
     CLUSTER,
     MACHINE,
+    NOW,
     SUBSCRIPTION,
     Json,
     alert,
+    document,
     expecting,
     judged,
     managed_cluster,
@@ -20,12 +26,12 @@ from tests.coverage.builders import (
 )
 
 SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
-GROUP = resource(SERVER, "Microsoft.Sql/servers")
+SHOP = resource(SERVER, "Microsoft.Sql/servers")
 
 
 def of_server(*alerts: Json) -> Verdict:
     """What is known of the detection on the server."""
-    return verdict(judged([GROUP], list(alerts)), "shop", Rung.DETECTION)
+    return verdict(judged([SHOP], list(alerts)), "shop", Rung.DETECTION)
 
 
 def of_cluster(*alerts: Json) -> Verdict:
@@ -71,13 +77,13 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(one: Json) -> None
 @pytest.mark.parametrize(
     "sign",
     [
-        {"alertType": "SIMULATED_SQL.DB_X"},
+        {"type": "SIMULATED_SQL.DB_X"},
         {"alertDisplayName": "[SAMPLE ALERT] Brute force"},
         {"description": "THIS IS A SAMPLE ALERT: brute force"},
         {"isSample": "True"},
     ],
 )
-def test_a_sample_alert_proves_no_sensor(sign: Json) -> None:
+def test_a_sample_alert_proves_no_sensor(sign: dict[str, str]) -> None:
     """It is about a resource that is made up, whatever it is called."""
     found = of_server(alert(SERVER, **sign))
     assert found.state is CoverageState.UNKNOWN
@@ -127,13 +133,38 @@ def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node() -> None:
 )
 def test_an_alert_about_another_resource_says_nothing(one: Json, is_spoken_of: bool) -> None:
     """Nor does an incident, which is made of alerts about others, or an alert of another product."""
-    found = [rung for _, rung, _ in judged([GROUP], [one]).assessed.verdicts() if rung is Rung.DETECTION]
+    found = [rung for _, rung, _ in judged([SHOP], [one]).assessed.verdicts() if rung is Rung.DETECTION]
     assert bool(found) is is_spoken_of
+
+
+@pytest.mark.parametrize(
+    ("kind", "type", "proves"),
+    [
+        (WorkloadKind.MACHINE, "VM_SuspiciousActivity", True),
+        (WorkloadKind.MACHINE, "ARM_VMAccessUnusualConfigReset", False),
+        (WorkloadKind.MACHINE, "AzureDNS_ThreatIntelSuspectDomain", False),
+        (WorkloadKind.MACHINE, "RDP_Incoming_BF_OneToOne", False),
+        (WorkloadKind.MACHINE, "SQL.VM_BruteForce", False),
+        (WorkloadKind.SQL_ON_MACHINE, "SQL.VM_BruteForce", True),
+        (WorkloadKind.SQL_ON_MACHINE, "SQL_Incoming_BF_OneToOne", False),
+        (WorkloadKind.SQL_ON_MACHINE, "VM_SuspiciousActivity", False),
+        (WorkloadKind.STORAGE_ACCOUNT, "Storage.Blob_X", True),
+    ],
+)
+def test_an_alert_proves_what_it_comes_of(kind: WorkloadKind, type: str, proves: bool) -> None:
+    """Azure raises alerts about machines from its network and management plane, too, where no sensor is."""
+    workload = Workload(kind=kind, name="web-1", id=MACHINE, subscription=SUBSCRIPTION, subject=MACHINE.lower())
+    facts = Facts.of(facts_of(document([alert(type=type)])))
+    case = CoverageCase(workload=workload, expectation=Expectation(), manifest=NO_MANIFEST, facts=facts, now=NOW)
+    found = detection.judge(case)
+    assert found is not None
+    assert (found.state is CoverageState.COVERED) is proves
+    assert proves or found.reason.endswith("2 days ago, comes of no sensor on it")
 
 
 def test_no_alert_proves_nothing() -> None:
     """Where the manifest expects detection, it is unknown, and the remedy raises a real one."""
-    found = judged([GROUP, managed_cluster()], manifest=expecting(Rung.DETECTION))
+    found = judged([SHOP, managed_cluster()], manifest=expecting(Rung.DETECTION))
     for name in ("shop", "payments"):
         assert verdict(found, name, Rung.DETECTION).state is CoverageState.UNKNOWN
     assert "simulation.py" in (verdict(found, "payments", Rung.DETECTION).remedy or "")

@@ -17,6 +17,9 @@ POSTURE_HUB = HUB.replace("cwpp", "cspm")
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/web"
 NAMESPACE = HUB.partition("/eventhubs/")[0]
 
+FLAT = {**automation(), "properties": None, **dict(automation()["properties"])}  # type: ignore[call-overload]
+"""As `az security automation list` prints one."""
+
 
 def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict:
     """What is known of the export of the subscription."""
@@ -27,6 +30,7 @@ def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict
     "one",
     [
         automation(),
+        FLAT,
         automation(hub=HUB.upper()),
         automation(scope=f"/subscriptions/{SUBSCRIPTION}".upper()),
         automation(isEnabled="True"),
