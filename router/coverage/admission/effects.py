@@ -1,0 +1,87 @@
+"""What a gate does with a pod that breaks a rule, and the verdicts of its parts as one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from router.domain.coverage import CoverageState, Verdict
+
+ASK_OBJECTS = (
+    "kubectl get pods,deployments,validatingwebhookconfigurations,"
+    "validatingadmissionpolicies,validatingadmissionpolicybindings -A -o json"
+)
+"""The one command that answers what all three gates rest on, but for the rules of the two that are webhooks."""
+
+ASK_WITHOUT_PODS = (
+    "kubectl get validatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings -o json"
+)
+"""The same where pods were listed: where none of these is there, its answer is an empty list, which says so."""
+
+MANY = 3
+"""How many names a sentence lists before it counts the rest."""
+
+
+class AdmissionEffect(IntEnum):
+    """What a gate, or a rule of it, does with a pod that breaks the rule; each does what the ones before it do.
+
+    Attributes:
+        NOTHING: it admits the pod, and nobody learns of it.
+        AUDITS: it admits the pod and records or warns.
+        DENIES: it refuses the pod.
+    """
+
+    NOTHING = 0
+    AUDITS = 1
+    DENIES = 2
+
+    @property
+    def verb(self) -> str:
+        """As a sentence says it of a gate."""
+        return {self.NOTHING: "does nothing", self.AUDITS: "audits", self.DENIES: "denies"}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAnswer:
+    """What is known of one gate.
+
+    Attributes:
+        name: what people call it.
+        is_there: whether any object of it was seen, so that somebody put it there.
+        verdict: whether it does what is needed.
+        refusal: the pattern of what the API server says where this gate refuses something.
+    """
+
+    name: str
+    is_there: bool
+    verdict: Verdict
+    refusal: str
+
+
+def best_of(answers: Sequence[GateAnswer]) -> GateAnswer:
+    """Of the same gate's webhooks, as an older installation leaves one behind, the one that works best."""
+    order = (CoverageState.COVERED, CoverageState.UNKNOWN, CoverageState.GAP)
+    return min(answers, key=lambda one: order.index(one.verdict.state))
+
+
+def all_of(parts: Sequence[Verdict]) -> Verdict:
+    """The verdict on something that needs all its parts: one gap is a gap, else one unknown part leaves it unknown."""
+    state = next(
+        (state for state in (CoverageState.GAP, CoverageState.UNKNOWN) if any(one.state is state for one in parts)),
+        CoverageState.COVERED,
+    )
+    decisive = [one for one in parts if one.state is state]
+    return Verdict(
+        state=state,
+        reason="; ".join(one.reason for one in decisive),
+        evidence=tuple(evidence for one in decisive for evidence in one.evidence),
+        remedy=next((one.remedy for one in decisive if one.remedy), None),
+        remarks=tuple(remark for one in parts for remark in one.remarks),
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names as a sentence lists them: the first few, and how many more there are."""
+    more = len(names) - MANY
+    return ", ".join(names[:MANY]) + (f" and {more} more" if more > 0 else "")

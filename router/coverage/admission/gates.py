@@ -1,0 +1,107 @@
+"""Three gates -> one verdict: one gate that does what is needed is enough, and the others are spoken of beside it. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from router.coverage.admission.cluster_objects import ClusterObjects
+from router.coverage.admission.effects import ASK_OBJECTS, ASK_WITHOUT_PODS, AdmissionEffect, GateAnswer
+from router.coverage.admission.gatekeeper import gatekeeper
+from router.coverage.admission.image_gate import image_gate
+from router.coverage.admission.object_gate import misconfiguration_gate
+from router.coverage.admission.refusals import find_refusal
+from router.coverage.facts import ResourceFact
+from router.coverage.judges import CoverageCase
+from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.managed_clusters import ClusterProfileFact
+from router.domain.coverage import CoverageState, Verdict, Workload, gap, not_coverable, unknown
+from router.domain.resources import parse_resource_id
+
+_GATES = (gatekeeper, image_gate, misconfiguration_gate)
+
+
+def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> tuple[Verdict, bool]:
+    """Whether one of the gates has the effect that is needed, and whether anything of any gate was seen."""
+    objects = ClusterObjects.of(case.about(KubernetesFact))
+    answers = [gate(objects, needed) for gate in _GATES]
+    is_there = any(one.is_there for one in answers)
+    verdict = _one_of(answers, objects, needed, case.workload)
+    if verdict.state is CoverageState.COVERED:
+        return verdict, is_there
+    for resource in case.about(ResourceFact):
+        if resource.is_stopped:
+            return not_coverable("is stopped", resource.source.shows("powerState.code", "Stopped")), is_there
+    if any(one.has_policy for one in case.about(ClusterProfileFact)):
+        wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
+        verdict = replace(verdict, remarks=(*verdict.remarks, wish))
+    return verdict, is_there
+
+
+def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect, cluster: Workload) -> Verdict:
+    if working := [one for one in answers if one.verdict.state is CoverageState.COVERED]:
+        return _working(working, answers, objects, needed)
+    there = [one for one in answers if one.is_there]
+    for state in (CoverageState.UNKNOWN, CoverageState.GAP):
+        # What stands there and may work leaves it open; where all of it is broken, somebody believes in a gate that is none.
+        if decisive := [one for one in there if one.verdict.state is state]:
+            reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive)
+            remarks = (*_own_remarks(decisive), *_lacking(answers, decisive))
+            remedy = next((one.verdict.remedy for one in decisive if one.verdict.remedy), None)
+            evidence = tuple(evidence for one in decisive for evidence in one.verdict.evidence)
+            return Verdict(state=state, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
+    unasked = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
+    if unasked:
+        remedy = unasked[0].verdict.remedy
+        if len(unasked) > 1:
+            remedy = ASK_WITHOUT_PODS if objects.find("Pod") else ASK_OBJECTS
+        reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in unasked)
+        return unknown(reason, remedy=remedy, remarks=(*_own_remarks(answers), *_lacking(answers, unasked)))
+    reason = "neither Gatekeeper nor a gate of Defender's is in the cluster"
+    return gap(reason, remedy=_install(cluster), remarks=(*_own_remarks(answers), *_lacking(answers, [])))
+
+
+def _working(
+    working: list[GateAnswer], answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect
+) -> Verdict:
+    evidence = [evidence for one in working for evidence in one.verdict.evidence]
+    remarks = [*_own_remarks(working), *_lacking(answers, working)]
+    if needed is AdmissionEffect.DENIES:
+        for one in working:
+            if (refusal := find_refusal(objects, one.refusal)) is not None:
+                evidence.append(refusal)
+            else:
+                remarks.append(f"{one.name}: no event shows it refusing anything, so it was not seen to deny")
+    return Verdict(
+        state=CoverageState.COVERED,
+        reason="; ".join(f"{one.name} {needed.verb}: {one.verdict.reason}" for one in working),
+        evidence=tuple(evidence),
+        remarks=tuple(remarks),
+    )
+
+
+def _own_remarks(answers: list[GateAnswer]) -> tuple[str, ...]:
+    return tuple(f"{one.name}: {remark}" for one in answers for remark in one.verdict.remarks)
+
+
+def _lacking(answers: list[GateAnswer], spoken_of: list[GateAnswer]) -> tuple[str, ...]:
+    """What the gates lack that the reason does not speak of."""
+    return tuple(f"{one.name}: {one.verdict.reason}" for one in answers if one not in spoken_of)
+
+
+def _install(cluster: Workload) -> str | None:
+    """The command that brings Gatekeeper into a cluster of Azure's; None for a cluster of another cloud."""
+    id = parse_resource_id(cluster.id)
+    if not (id.name and id.resource_group and id.subscription and id.type):
+        return None
+    name, group, subscription = (shlex.quote(one) for one in (id.name, id.resource_group, id.subscription))
+    scope = f"--resource-group {group} --subscription {subscription}"
+    match id.type.lower():
+        case "microsoft.containerservice/managedclusters":
+            return f"az aks enable-addons --addons azure-policy --name {name} {scope}"
+        case "microsoft.kubernetes/connectedclusters":
+            return (
+                f"az k8s-extension create --cluster-type connectedClusters --cluster-name {name} {scope} "
+                "--extension-type Microsoft.PolicyInsights --name azurepolicy"
+            )
+    return None

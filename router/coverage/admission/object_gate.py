@@ -1,0 +1,170 @@
+"""Defender's misconfiguration gate: ValidatingAdmissionPolicies, and the bindings without which they do nothing. Pure.
+
+https://learn.microsoft.com/azure/defender-for-cloud/kubernetes-misconfiguration-enforcement,
+https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
+from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed
+from router.coverage.admission.webhooks import creates_pods
+from router.coverage.fields import find, find_list, find_text, objects_at
+from router.coverage.readers.kubernetes import KubernetesFact
+from router.domain.coverage import Verdict, covered, gap, unknown
+
+NAME = "Defender's misconfiguration gate"
+ASK_POLICIES = "kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings -o json"
+
+_POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+_DEFAULT = "default-k8s-misconfiguration-policy"
+_GROUP = "defender.microsoft.com"
+_OWNER = "mdc"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A policy of Defender's and one binding of it, each as the worst document shows it."""
+
+    policy: KubernetesFact
+    binding: KubernetesFact
+
+
+def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
+    """Whether the misconfiguration gate has the effect that is needed."""
+    policies = {one.name: one for one in objects.find(_POLICY) if any(is_defenders(copy) for copy in one.copies)}
+    bindings = [
+        one
+        for one in objects.find(_BINDING)
+        if any(_policy_name(copy) in policies or _policy_name(copy).startswith(_DEFAULT) for copy in one.copies)
+    ]
+    return GateAnswer(
+        name=NAME,
+        is_there=bool(policies or bindings),
+        verdict=_verdict(objects, policies, bindings, needed),
+        refusal=f"ValidatingAdmissionPolicy '({'|'.join(map(re.escape, policies))})' with binding '[^']*' denied request",
+    )
+
+
+def is_defenders(policy: KubernetesFact) -> bool:
+    """Whether a policy is Defender's: the name tells it of the default ones only, since anybody's may end in `.vap`."""
+    group = (find_text(policy.body, "spec", "paramKind", "apiVersion") or "").lower().partition("/")[0]
+    annotations = find(policy.body, "metadata", "annotations")
+    signs = {**labels_of(policy), **(annotations if isinstance(annotations, Mapping) else {})}
+    owners = [value for key, value in signs.items() if str(key).lower().rpartition("/")[2] == "owner"]
+    owners += [
+        (find_text(one, "valueExpression") or "").strip("'\"")
+        for one in objects_at(policy.body, "spec", "auditAnnotations")
+        if (find_text(one, "key") or "").lower() == "owner"
+    ]
+    return group == _GROUP or policy.name.startswith(_DEFAULT) or any(str(one).lower() == _OWNER for one in owners)
+
+
+def effect_of(binding: KubernetesFact) -> AdmissionEffect:
+    """What a binding does with what breaks its policy."""
+    actions = {str(one).lower() for one in find_list(binding.body, "spec", "validationActions") or ()}
+    if "deny" in actions:
+        return AdmissionEffect.DENIES
+    return AdmissionEffect.AUDITS if actions & {"audit", "warn"} else AdmissionEffect.NOTHING
+
+
+def _policy_name(binding: KubernetesFact) -> str:
+    return find_text(binding.body, "spec", "policyName") or ""
+
+
+def _verdict(
+    objects: ClusterObjects,
+    policies: Mapping[str, ObjectCopies],
+    bindings: Sequence[ObjectCopies],
+    needed: AdmissionEffect,
+) -> Verdict:
+    remarks = tuple(_remarks(objects, policies, bindings))
+    if not policies:
+        if objects.was_asked(_POLICY):
+            bound = f", though there is {listed([one.name for one in bindings])}" if bindings else ""
+            return gap(f"no ValidatingAdmissionPolicy of Defender is in the cluster{bound}", remarks=remarks)
+        return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES, remarks=remarks)
+    worst = [one.worst(effect_of) for one in bindings]
+    pairs = [_Bound(policies[name].worst(_sees_pods), one) for one in worst if (name := _policy_name(one)) in policies]
+    if not pairs:
+        unbound = listed(sorted(policies))
+        if objects.was_asked(_BINDING):
+            return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}", remarks=remarks)
+        return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES, remarks=remarks)
+    enough = [one for one in pairs if effect_of(one.binding) >= needed and _sees_new_pods(one)]
+    evidence = [
+        one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in (enough or pairs)[:3]
+    ]
+    if enough:
+        names = sorted({one.policy.name for one in enough})
+        reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(enough[0].binding)}"
+        return covered(f"{reason}: {listed(names)}", *evidence, remarks=(*remarks, *_holes(enough)))
+    reason = f"no binding of Defender's {needed.verb} new pods: {listed(sorted({_actions(one) for one in worst}))}"
+    if is_whole(bindings) and is_whole([*policies.values()]):
+        return gap(reason, *evidence, remarks=remarks)
+    return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_POLICIES, remarks=remarks)
+
+
+def _remarks(
+    objects: ClusterObjects, policies: Mapping[str, ObjectCopies], bindings: Sequence[ObjectCopies]
+) -> Iterator[str]:
+    if others := sorted(one.name for one in objects.find(_POLICY) if one.name not in policies):
+        yield f"policies that are not Defender's do not count: {listed(others)}"
+    for one in policies.values():
+        yield from one.contradiction(_sees_pods)
+    for one in bindings:
+        yield from one.contradiction(effect_of)
+
+
+def _actions(binding: KubernetesFact) -> str:
+    return "+".join(str(one) for one in find_list(binding.body, "spec", "validationActions") or ()) or "no action"
+
+
+def _sees_pods(policy: KubernetesFact) -> bool:
+    """Whether a policy is evaluated for new pods; the API server takes none that names no resources."""
+    if not is_defenders(policy):
+        return False
+    matched = find(policy.body, "spec", "matchConstraints")
+    is_matched = find_list(matched, "resourceRules") is None or creates_pods(objects_at(matched, "resourceRules"))
+    return is_matched and not creates_pods(objects_at(matched, "excludeResourceRules"))
+
+
+def _sees_new_pods(bound: _Bound) -> bool:
+    """Whether a policy is evaluated for new pods as it is bound: a binding may narrow it further."""
+    rules = objects_at(bound.binding.body, "spec", "matchResources", "resourceRules")
+    excluded = objects_at(bound.binding.body, "spec", "matchResources", "excludeResourceRules")
+    return _sees_pods(bound.policy) and (not rules or creates_pods(rules)) and not creates_pods(excluded)
+
+
+def _holes(enough: Sequence[_Bound]) -> list[str]:
+    """What passes the policies that count unseen, as remarks."""
+    found = []
+    ignoring = [
+        one.policy.name for one in enough if (find_text(one.policy.body, "spec", "failurePolicy") or "") == "Ignore"
+    ]
+    if ignoring:
+        found.append(f"failurePolicy Ignore admits what cannot be evaluated: {listed(sorted(set(ignoring)))}")
+    allowing = [one.binding.name for one in enough if _parameter_action(one.binding) == "Allow"]
+    if allowing:
+        found.append(f"admits everything where its parameters are missing: {listed(sorted(allowing))}")
+    narrowed = [one.binding.name for one in enough if _is_narrowed(one)]
+    if narrowed:
+        found.append(f"limited to some namespaces or objects: {listed(sorted(narrowed))}")
+    return found
+
+
+def _parameter_action(binding: KubernetesFact) -> str | None:
+    return find_text(binding.body, "spec", "paramRef", "parameterNotFoundAction")
+
+
+def _is_narrowed(bound: _Bound) -> bool:
+    scopes = (
+        find(bound.policy.body, "spec", "matchConstraints"),
+        find(bound.binding.body, "spec", "matchResources"),
+    )
+    selectors = [find(scope, name) for scope in scopes for name in ("namespaceSelector", "objectSelector")]
+    return any(isinstance(one, Mapping) and any(one.values()) for one in selectors)

@@ -1,0 +1,191 @@
+"""Defender's own two gates: a webhook that needs a pod and a rule, and a policy that needs a binding and no pod."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.coverage.admission.image_gate import ASK_RULES
+from router.coverage.admission.object_gate import ASK_POLICIES
+from router.domain.coverage import CoverageState
+from tests.coverage.admission_builders import (
+    DEFAULT,
+    IMAGE,
+    MDC,
+    NEW_PODS,
+    a_binding,
+    a_pod,
+    a_policy,
+    a_webhook,
+    an_artifact_policy,
+    an_event,
+    an_image_webhook,
+    audits,
+    denies,
+    whole_image_gate,
+    whole_misconfiguration_gate,
+)
+from tests.coverage.builders import Json, kubectl
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+EMPTY = {"apiVersion": "v1", "kind": "List", "items": []}
+CUSTOM = "ps-block-misconfig-privileged-containers-should-be-avoided"
+
+
+@pytest.mark.parametrize(
+    ("action", "does_deny"), [("audit", GAP), ("Audit", GAP), ("deny", COVERED), ("Deny", COVERED), ("Block", COVERED)]
+)
+def test_the_rule_decides_whether_the_image_gate_denies(action: str, does_deny: CoverageState) -> None:
+    """It audits from the day on which it is made."""
+    objects = kubectl(*whole_image_gate(action))
+    assert (audits(objects).state, denies(objects).state) == (COVERED, does_deny)
+
+
+def test_an_image_gate_without_its_rules_is_unknown() -> None:
+    """Webhook and pod show nothing of what it does; the verdict says how to ask."""
+    webhook_and_pod = kubectl(*whole_image_gate()[:2])
+    found = audits(webhook_and_pod)
+    assert (found.state, found.remedy) == (UNKNOWN, ASK_RULES)
+    assert audits(webhook_and_pod, EMPTY).state is GAP
+    assert audits(webhook_and_pod, kubectl(an_artifact_policy("ponder"))).state is GAP
+
+
+def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
+    """A lab's did, with nobody told: the webhook ignores failures."""
+    dark = a_pod(IMAGE, namespace=MDC, is_ready=False, restarts=917, waits="CrashLoopBackOff")
+    found = audits(kubectl(an_image_webhook(), dark, an_artifact_policy("deny")))
+    assert found.state is GAP
+    assert "917 restarts" in found.reason
+    assert found.remedy == "kubectl rollout restart deployment/defender-admission-controller -n mdc"
+
+
+@pytest.mark.parametrize(
+    ("webhook", "state"),
+    [
+        (an_image_webhook(), COVERED),
+        (an_image_webhook(namespace="kube-system"), GAP),
+        (an_image_webhook(rules=[{**NEW_PODS, "operations": ["UPDATE"]}]), GAP),
+        (a_webhook("defender-admission-controller.mdc.svc", service="another", namespace=MDC), GAP),
+        (a_webhook("twistlock-defender-admission-controller.mdc.svc", service=IMAGE, namespace=MDC), GAP),
+    ],
+)
+def test_the_webhook_leads_to_the_pod_that_is_ready(webhook: Json, state: CoverageState) -> None:
+    """One that leads to another namespace, or that is another vendor's, is answered by nobody of Defender's."""
+    rest = [a_pod(IMAGE, namespace=MDC), an_artifact_policy(), a_pod("coredns", namespace="kube-system")]
+    assert audits(kubectl(webhook, *rest)).state is state
+
+
+def test_what_the_image_gate_never_sees_is_said() -> None:
+    """Images without scan results, registries that Defender does not scan, and everything while no pod answers."""
+    rule = an_artifact_policy("deny", unsupportedRegistries=["docker.io"])
+    found = denies(kubectl(*whole_image_gate()[:2], rule))
+    assert found.state is COVERED
+    for part in ("without scan results", "docker.io", "failurePolicy Ignore"):
+        assert any(part in one for one in found.remarks), part
+    strict = denies(kubectl(*whole_image_gate()[:2], an_artifact_policy("deny", blockUnscannedImages=True)))
+    assert not any("without scan results" in one for one in strict.remarks)
+
+
+@pytest.mark.parametrize(
+    ("actions", "does_audit", "does_deny"),
+    [
+        (["Audit"], COVERED, GAP),
+        (["Warn", "Audit"], COVERED, GAP),
+        (["Deny"], COVERED, COVERED),
+        (["Deny", "Audit"], COVERED, COVERED),
+        ([], GAP, GAP),
+        (["Ponder"], GAP, GAP),
+    ],
+)
+def test_the_binding_decides_what_a_policy_does(
+    actions: list[str], does_audit: CoverageState, does_deny: CoverageState
+) -> None:
+    """No pod is needed: the API server evaluates it."""
+    objects = kubectl(a_policy(), a_binding(*actions))
+    assert (audits(objects).state, denies(objects).state) == (does_audit, does_deny)
+
+
+def test_neither_policy_nor_binding_alone_proves_anything() -> None:
+    """Unknown where the other was not asked for, a gap where it is not there."""
+    policy, binding = whole_misconfiguration_gate()
+    for alone in (policy, binding):
+        found = audits(kubectl(alone))
+        assert (found.state, found.remedy) == (UNKNOWN, ASK_POLICIES)
+    others = a_policy("aks-managed-protect-endpoints"), a_binding("Deny", name="aks-managed-protect-endpoints")
+    assert audits(kubectl(policy, *others)).state is GAP
+    assert audits(kubectl(binding, *others)).state is GAP
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [
+        (a_policy(CUSTOM), GAP),
+        (a_policy(CUSTOM, paramKind={"apiVersion": "somebody.example.com/v1", "kind": "Params"}), GAP),
+        (a_policy(CUSTOM, auditAnnotations=[{"key": "owner", "valueExpression": "'platform'"}]), GAP),
+        (a_policy(CUSTOM, paramKind={"apiVersion": "defender.microsoft.com/v1", "kind": "Params"}), COVERED),
+        (a_policy(CUSTOM, auditAnnotations=[{"key": "owner", "valueExpression": "'MDC'"}]), COVERED),
+        ({**a_policy(CUSTOM), "metadata": {"name": f"{CUSTOM}.vap", "labels": {"defender/owner": "MDC"}}}, COVERED),
+    ],
+)
+def test_a_policy_of_somebody_elses_does_not_count(policy: Json, state: CoverageState) -> None:
+    """It is spoken of, so that nobody wonders."""
+    found = denies(kubectl(policy, a_binding("Deny", name=CUSTOM), a_webhook("other.example.com")))
+    assert found.state is state
+    assert any(CUSTOM in one for one in found.remarks) is (state is GAP)
+
+
+@pytest.mark.parametrize(
+    ("policy", "matched", "state"),
+    [
+        (a_policy(rules=[{**NEW_PODS, "resources": ["ingresses"]}]), {}, GAP),
+        (a_policy(), {"resourceRules": [{**NEW_PODS, "operations": ["DELETE"]}]}, GAP),
+        (a_policy(), {"excludeResourceRules": [NEW_PODS]}, GAP),
+        (a_policy(), {"resourceRules": [NEW_PODS]}, COVERED),
+        (a_policy(), {"namespaceSelector": {"matchLabels": {"team": "shop"}}}, COVERED),
+    ],
+)
+def test_a_policy_must_be_evaluated_for_new_pods(policy: Json, matched: Json, state: CoverageState) -> None:
+    """Policy and binding can each leave them out; one that is limited to some namespaces is named."""
+    found = audits(kubectl(policy, a_binding("Audit", matchResources=matched)))
+    assert found.state is state
+    if "namespaceSelector" in matched:
+        assert any("limited" in one and DEFAULT in one for one in found.remarks)
+
+
+def test_what_a_policy_admits_where_it_cannot_be_evaluated_is_said() -> None:
+    """Failures that are ignored, and parameters that are missing."""
+    binding = a_binding("Deny", paramRef={"name": "params", "parameterNotFoundAction": "Allow"})
+    found = denies(kubectl(a_policy(failurePolicy="Ignore"), binding))
+    assert found.state is COVERED
+    for part in ("failurePolicy Ignore", "parameters are missing"):
+        assert any(part in one for one in found.remarks), part
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        (
+            whole_misconfiguration_gate("Deny"),
+            f"""pods "web" is forbidden: ValidatingAdmissionPolicy '{DEFAULT}.vap' with binding '{DEFAULT}.binding' """
+            "denied request: Privileged container is not allowed",
+        ),
+        (
+            whole_image_gate("deny"),
+            'admission webhook "defender-admission-controller.mdc.svc" denied the request: 1 CVE',
+        ),
+    ],
+)
+def test_a_refusal_that_was_seen_is_evidence_and_one_that_was_not_is_a_remark(
+    objects: list[Json], message: str
+) -> None:
+    """It is the strongest evidence that there is, and never needed: events live for an hour."""
+    seen, unseen = denies(kubectl(*objects), kubectl(an_event(message))), denies(kubectl(*objects))
+    assert (seen.state, unseen.state) == (COVERED, COVERED)
+    assert any("denied" in one.value for one in seen.evidence)
+    assert any("not seen to deny" in one for one in unseen.remarks)
+    assert not any("not seen to deny" in one for one in seen.remarks)
+
+
+def test_a_refusal_alone_proves_nothing() -> None:
+    """Whoever may write events may write anything into them."""
+    message = 'admission webhook "defender-admission-controller.mdc.svc" denied the request: 1 CVE'
+    assert denies(kubectl(an_event(message))).state is UNKNOWN

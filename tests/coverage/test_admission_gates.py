@@ -1,0 +1,219 @@
+"""One of the three gates is enough, and taking a document away never makes one of them work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.coverage.admission.effects import ASK_OBJECTS
+from router.domain.coverage import CoverageState, Rung
+from tests.coverage.admission_builders import (
+    AUDIT,
+    BOTH,
+    IMAGE,
+    MANAGER,
+    MDC,
+    a_binding,
+    a_constraint,
+    a_deployment,
+    a_pod,
+    a_policy,
+    a_webhook,
+    an_artifact_policy,
+    an_image_webhook,
+    audits,
+    denies,
+    whole_gatekeeper,
+    whole_image_gate,
+    whole_misconfiguration_gate,
+)
+from tests.coverage.builders import Json, document, judged, kubectl, managed_cluster, nodes, pricing, resource, verdict
+from tests.examples import some_of
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+RUNGS = (Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES)
+SYSTEM = [a_pod("coredns", namespace="kube-system"), a_pod("web", namespace="shop"), a_webhook("aks-node.azmk8s.io")]
+NOBODYS = [a_policy("aks-managed-endpoints"), a_binding("Deny", name="aks-managed-endpoints")]
+
+
+@pytest.mark.parametrize("objects", [whole_gatekeeper(), whole_image_gate(), whole_misconfiguration_gate()])
+def test_one_gate_is_enough_and_what_the_others_lack_is_said(objects: list[Json]) -> None:
+    """The verdict names the gate that audits."""
+    found = audits(kubectl(*objects))
+    assert found.state is COVERED
+    names = ("Gatekeeper", "Defender's image gate", "Defender's misconfiguration gate")
+    working = [name for name in names if f"{name} audits" in found.reason]
+    assert len(working) == 1
+    for name in names:
+        assert name in working or any(one.startswith(f"{name}: ") for one in found.remarks)
+
+
+def test_a_cluster_that_nobody_asked_is_unknown() -> None:
+    """One command asks for everything but the rules of the webhooks; denial is not spoken of where no manifest expects it."""
+    found = audits()
+    assert (found.state, found.remedy) == (UNKNOWN, ASK_OBJECTS)
+    assert denies().remedy == ASK_OBJECTS
+    expected = {rung for _, rung, _ in judged(managed_cluster(), kubectl(*whole_gatekeeper())).assessed.verdicts()}
+    assert expected.isdisjoint({Rung.ADMISSION_DENIES})
+
+
+def test_a_cluster_without_any_gate_is_a_gap() -> None:
+    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster."""
+    found = audits(kubectl(*SYSTEM, *NOBODYS))
+    assert found.state is GAP
+    assert found.remedy is not None
+    assert found.remedy.startswith("az aks enable-addons --addons azure-policy --name payments --resource-group rg ")
+
+
+def test_a_cluster_with_no_policy_at_all_needs_one_more_question() -> None:
+    """A list of several kinds does not say that a kind was asked for of which there is none; an empty list answers it."""
+    found = audits(kubectl(*SYSTEM))
+    assert found.state is UNKNOWN
+    assert found.remedy is not None
+    assert audits(kubectl(*SYSTEM), {"apiVersion": "v1", "kind": "List", "items": []}).state is GAP
+
+
+def test_an_empty_list_alone_answers_nothing() -> None:
+    """It does not say what was asked."""
+    assert audits({"apiVersion": "v1", "kind": "List", "items": []}).state is UNKNOWN
+
+
+def test_a_broken_gate_is_a_gap_unless_another_one_stands_there_that_may_work() -> None:
+    """Somebody believes in it."""
+    broken = [a_webhook(), a_pod(MANAGER, is_ready=False)]
+    assert audits(kubectl(*broken)).state is GAP
+    assert audits(kubectl(*broken), kubectl(*whole_image_gate()[:2])).state is UNKNOWN
+    assert audits(kubectl(*broken), kubectl(*whole_image_gate())).state is COVERED
+
+
+@pytest.mark.parametrize(("code", "state"), [("Stopped", CoverageState.NOT_COVERABLE), ("Running", UNKNOWN)])
+def test_a_stopped_cluster_is_not_coverable(code: str, state: CoverageState) -> None:
+    """Unless its gate is seen to work."""
+    id = str(managed_cluster()["id"])
+    properties = {"provisioningState": "Succeeded", "powerState": {"code": code}}
+    cluster = resource(id, "Microsoft.ContainerService/managedClusters", properties)
+    assert verdict(judged(cluster), "payments", Rung.ADMISSION_AUDITS).state is state
+    working = judged(cluster, kubectl(*whole_gatekeeper()))
+    assert verdict(working, "payments", Rung.ADMISSION_AUDITS).state is COVERED
+
+
+def test_the_add_on_in_the_profile_is_only_the_wish() -> None:
+    """It says what somebody asked for."""
+    id = str(managed_cluster()["id"])
+    properties = {"provisioningState": "Succeeded", "addonProfiles": {"azurePolicy": {"enabled": True}}}
+    cluster = resource(id, "Microsoft.ContainerService/managedClusters", properties)
+    found = verdict(judged(cluster), "payments", Rung.ADMISSION_AUDITS)
+    assert found.state is UNKNOWN
+    assert any("Azure Policy add-on" in one for one in found.remarks)
+
+
+@pytest.mark.parametrize("name", ["eks-prod", "gke-prod", "arc-prod"])
+def test_clusters_of_other_clouds_are_judged_the_same(name: str) -> None:
+    """Only kubectl speaks of them, and no command of `az aks` is proposed for them."""
+    working = judged(document(kubectl(*whole_misconfiguration_gate()), "objects.json", name))
+    assert verdict(working, name, Rung.ADMISSION_AUDITS).state is COVERED
+    without = judged(document(kubectl(*SYSTEM, *NOBODYS), "objects.json", name))
+    found = verdict(without, name, Rung.ADMISSION_AUDITS)
+    assert (found.state, found.remedy) == (GAP, None)
+
+
+def states(documents: Sequence[Json]) -> list[CoverageState]:
+    """What is known on both rungs."""
+    result = judged(managed_cluster(), *documents, manifest=BOTH)
+    return [verdict(result, "payments", rung).state for rung in RUNGS]
+
+
+def objects() -> st.SearchStrategy[list[Json]]:
+    """Objects of all gates, of which some are broken; each object once, so that nothing contradicts anything."""
+    effects = st.sampled_from(["deny", "dryrun", "warn", "nothing"])
+    return st.tuples(
+        st.sampled_from([[], [a_webhook()], [a_webhook(rules=[])]]),
+        st.sampled_from([[], [a_pod(MANAGER)], [a_pod(MANAGER, is_ready=False)], [a_deployment(MANAGER)]]),
+        st.sampled_from([[], [a_pod(AUDIT)], [a_deployment(AUDIT, ready=None)]]),
+        st.lists(effects, max_size=2).map(
+            lambda some: [a_constraint(one, name=f"constraint-{number}") for number, one in enumerate(some)]
+        ),
+        st.sampled_from([[], [an_image_webhook()], [an_image_webhook(namespace="kube-system")]]),
+        st.sampled_from([[], [a_pod(IMAGE, namespace=MDC)], [a_pod(IMAGE, namespace=MDC, is_ready=False)]]),
+        st.sampled_from([[], [an_artifact_policy("audit")], [an_artifact_policy("deny")]]),
+        st.sampled_from([[], [a_policy()], [a_policy(rules=[])]]),
+        st.sampled_from([[], [a_binding("Audit")], [a_binding("Deny")], [a_binding()]]),
+        st.sampled_from([[], SYSTEM, NOBODYS, [*SYSTEM, *NOBODYS]]),
+        st.sampled_from([[], [{"apiVersion": "v1", "kind": "List", "items": []}]]),
+    ).map(lambda parts: [one for part in parts for one in part])
+
+
+@settings(max_examples=some_of(150))
+@given(objects(), st.booleans(), st.data())
+def test_taking_a_document_away_never_covers(some: list[Json], is_listed: bool, data: st.DataObject) -> None:
+    """Whatever was there, alone or in lists."""
+    documents = [kubectl(one) if is_listed and one.get("kind") != "List" else one for one in some]
+    fewer = data.draw(st.lists(st.sampled_from(documents), unique_by=id)) if documents else []
+    for before, after in zip(states(documents), states(fewer), strict=True):
+        assert after is not COVERED or before is COVERED
+
+
+@settings(max_examples=some_of(60))
+@given(objects())
+def test_the_order_of_documents_changes_nothing(some: list[Json]) -> None:
+    """Each is an answer of its own."""
+    assert states(some) == states(some[::-1])
+
+
+@settings(max_examples=some_of(60))
+@given(objects())
+def test_an_unrelated_document_changes_nothing(some: list[Json]) -> None:
+    """Plans, nodes, and objects that nobody knows."""
+    unrelated = [pricing("Containers"), kubectl(*nodes()), {"apiVersion": "example.com/v1", "kind": "Thing"}, {"a": 1}]
+    assert states(some) == states([*some, *unrelated])
+
+
+def test_of_all_subsets_of_what_works_only_whole_gates_cover() -> None:
+    """A gate is covered where all its objects are there, and by nothing less."""
+    gates = (whole_gatekeeper("deny"), whole_image_gate("deny"), whole_misconfiguration_gate("Deny"))
+    for gate in gates:
+        for size in range(len(gate)):
+            for some in combinations(gate, size):
+                assert states([kubectl(*some)])[0] is not COVERED
+        assert states([kubectl(*gate)]) == [COVERED, COVERED]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "True", "deny", "*", "Pod"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "key", "spec"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=some_of(150))
+@given(st.data())
+def test_no_mutated_object_raises(data: st.DataObject) -> None:
+    """Any value may stand anywhere, and any field may be missing."""
+    gates = [*whole_gatekeeper(), *whole_image_gate(), *whole_misconfiguration_gate(), a_deployment(MANAGER)]
+    gates.append({"apiVersion": "v1", "kind": "Event", "message": "denied the request"})
+    mutated = json.loads(json.dumps(gates))
+    for _ in range(3):
+        _mutate(mutated, data)
+    states([kubectl(*mutated)])
+
+
+def _mutate(value: object, data: st.DataObject) -> None:
+    """Puts another value somewhere into a tree, or takes one out."""
+    while isinstance(value, list | dict) and value:
+        key = data.draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+        inner = value[key]
+        if isinstance(inner, list | dict) and inner and data.draw(st.integers(0, 4)):
+            value = inner
+            continue
+        if data.draw(st.booleans()):
+            value[key] = data.draw(json_values)
+        else:
+            del value[key]
+        return
