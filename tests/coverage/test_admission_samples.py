@@ -38,8 +38,8 @@ def samples(*names: str) -> list[CoverageDocument]:
         ((WEBHOOK,), "nobody asked for the pods of gatekeeper-controller-manager"),
         (DEPLOYMENTS, "nobody asked for the webhook validation.gatekeeper.sh"),
         ((WEBHOOK, *DEPLOYMENTS), "the Deployment gatekeeper-controller-manager says nothing of pods that are ready"),
-        ((MUTATING,), "nobody asked for the webhook validation.gatekeeper.sh"),
-        ((NAMESPACE,), "nobody asked for the webhook validation.gatekeeper.sh"),
+        ((MUTATING,), "nobody asked which gates stand before the cluster"),
+        ((NAMESPACE,), "nobody asked which gates stand before the cluster"),
         ((WEBHOOK, *DEPLOYMENTS, MUTATING, NAMESPACE), "nobody asked for its constraints"),
     ],
 )

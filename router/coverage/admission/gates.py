@@ -21,21 +21,20 @@ from router.domain.resources import parse_resource_id
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
 
 
-def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> tuple[Verdict, bool]:
-    """Whether one of the gates has the effect that is needed, and whether anything of any gate was seen."""
+def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
+    """Whether one of the gates has the effect that is needed."""
     objects = ClusterObjects.of(case.about(KubernetesFact))
     answers = [gate(objects, needed) for gate in _GATES]
-    is_there = any(one.is_there for one in answers)
     verdict = _one_of(answers, objects, needed, case.workload)
     if verdict.state is CoverageState.COVERED:
-        return verdict, is_there
+        return verdict
     for resource in case.about(ResourceFact):
         if resource.is_stopped:
-            return not_coverable("is stopped", resource.source.shows("powerState.code", "Stopped")), is_there
+            return not_coverable("is stopped", resource.source.shows("powerState.code", "Stopped"))
     if any(one.has_policy for one in case.about(ClusterProfileFact)):
         wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
         verdict = replace(verdict, remarks=(*verdict.remarks, wish))
-    return verdict, is_there
+    return verdict
 
 
 def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect, cluster: Workload) -> Verdict:
@@ -55,6 +54,8 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
         remedy = unasked[0].verdict.remedy
         if len(unasked) > 1:
             remedy = ASK_WITHOUT_PODS if objects.find("Pod") else ASK_OBJECTS
+        if len(unasked) == len(answers):
+            return unknown("nobody asked which gates stand before the cluster", remedy=remedy)
         reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in unasked)
         return unknown(reason, remedy=remedy, remarks=(*_own_remarks(answers), *_lacking(answers, unasked)))
     reason = "neither Gatekeeper nor a gate of Defender's is in the cluster"

@@ -13,5 +13,4 @@ KINDS = (WorkloadKind.CLUSTER,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where Gatekeeper, or one of Defender's own gates, is seen to stand there and to have a rule that audits."""
-    verdict, _ = judge_gates(case, AdmissionEffect.AUDITS)
-    return verdict
+    return judge_gates(case, AdmissionEffect.AUDITS)

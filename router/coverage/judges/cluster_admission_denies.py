@@ -12,6 +12,5 @@ KINDS = (WorkloadKind.CLUSTER,)
 
 
 def judge(case: CoverageCase) -> Verdict | None:
-    """Covered where Gatekeeper, or one of Defender's own gates, has a rule that denies; None where nothing speaks of a gate."""
-    verdict, is_there = judge_gates(case, AdmissionEffect.DENIES)
-    return verdict if is_there or RUNG in (case.expectation.rungs or ()) else None
+    """Covered where Gatekeeper, or one of Defender's own gates, has a rule that denies; None where no manifest expects it."""
+    return judge_gates(case, AdmissionEffect.DENIES) if RUNG in (case.expectation.rungs or ()) else None
