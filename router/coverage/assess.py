@@ -72,6 +72,8 @@ def _judged(
     verdicts: dict[Rung, Verdict] = {}
     for rung in rungs_of(workload.kind):
         verdict = judges()[workload.kind, rung].judge(case)
+        if verdict is None and rung in DEFAULT_RUNGS:
+            continue  # this workload does not have it
         if _is_expected(rung, expectation, is_spoken_of=verdict is not None):
             verdict = verdict or unknown("nothing that was given speaks of it", remedy=None)
             verdicts[rung] = _excused(workload, rung, verdict, manifest, now)

@@ -16,6 +16,7 @@ SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 CLUSTER = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/payments"
 )
+ARC_CLUSTER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge"
 MACHINE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web-1"
 
 type Json = Mapping[str, object]
@@ -204,3 +205,62 @@ def expecting(*rungs: Rung, export: ExpectedExport | None = None) -> CoverageMan
     """A manifest that expects those rungs of every workload."""
     expectation = Expectation(rungs=frozenset(rungs), number=1)
     return CoverageManifest(expectations=(expectation,), export=export, is_given=True)
+
+
+def security_setting(name: str = "WDATP", *, enabled: object = True, subscription: str = SUBSCRIPTION) -> Json:
+    """A setting of a subscription as the REST API answers it."""
+    id = f"/subscriptions/{subscription}/providers/Microsoft.Security/settings/{name}"
+    properties = {"enabled": enabled}
+    return {"id": id, "name": name, "type": "Microsoft.Security/settings", "properties": properties}
+
+
+def extension_of_plan(name: str, *, enabled: object = "True") -> Json:
+    """An extension of a plan, whose booleans are texts."""
+    return {"name": name, "isEnabled": enabled}
+
+
+def connected_cluster(id: str = ARC_CLUSTER, *, connectivity: str = "Connected", **fields: object) -> Json:
+    """A cluster that Azure Arc connects."""
+    properties = {"provisioningState": "Succeeded", "distribution": "openshift", "connectivityStatus": connectivity}
+    return resource(id, "Microsoft.Kubernetes/connectedClusters", properties, **fields)
+
+
+def cluster_extension(
+    type: str = "microsoft.azuredefender.kubernetes", state: str = "Succeeded", *, cluster: str = ARC_CLUSTER
+) -> Json:
+    """An extension of a cluster as the REST API answers it."""
+    id = f"{cluster}/providers/Microsoft.KubernetesConfiguration/extensions/{type}"
+    properties = {"extensionType": type, "provisioningState": state}
+    return resource(id, "Microsoft.KubernetesConfiguration/extensions", properties)
+
+
+def offering(name: str, **fields: object) -> Json:
+    """A plan of a connector that is on."""
+    return {"offeringType": name, **fields}
+
+
+def connector(*offerings: Json, cloud: str = "AWS", name: str = "shop", account: str = "123456789012") -> Json:
+    """A connector to an account of AWS or a project of GCP, as the REST API answers it."""
+    id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/securityConnectors/{name}"
+    details = {"projectDetails": {"projectId": "shop-prod", "projectNumber": account}} if cloud == "GCP" else {}
+    properties = {
+        "environmentName": cloud,
+        "hierarchyIdentifier": account,
+        "environmentData": {"environmentType": "AwsAccount" if cloud == "AWS" else "GcpProject", **details},
+        "offerings": list(offerings),
+    }
+    return resource(id, "Microsoft.Security/securityConnectors", properties)
+
+
+def eks_cluster(*logs: str, account: str = "123456789012", **fields: object) -> Json:
+    """What `aws eks describe-cluster` prints of a cluster that writes those logs of its control plane."""
+    silent = sorted({"api", "audit", "authenticator", "controllerManager", "scheduler"}.difference(logs))
+    logging = [{"types": list(logs), "enabled": True}, {"types": silent, "enabled": False}]
+    arn = f"arn:aws:eks:eu-west-1:{account}:cluster/checkout"
+    return {"cluster": {"name": "checkout", "arn": arn, "logging": {"clusterLogging": logging}, **fields}}
+
+
+def gke_cluster(**fields: object) -> Json:
+    """What `gcloud container clusters describe` prints."""
+    link = "https://container.googleapis.com/v1/projects/shop-prod/locations/europe-west1/clusters/carts"
+    return {"name": "carts", "selfLink": link, "location": "europe-west1", **fields}

@@ -53,7 +53,11 @@ class Judge(Protocol):
     KINDS: Collection[WorkloadKind]
 
     def judge(self, case: CoverageCase) -> Verdict | None:
-        """What is known; None where nothing in the documents speaks of this rung, so that only a manifest can expect it."""
+        """What is known.
+
+        None of a rung from plan to admission control that audits: the workload does not have it, so nobody can expect it. None
+        of any other rung: nothing in the documents speaks of it, so that only a manifest can expect it.
+        """
         ...
 
 
