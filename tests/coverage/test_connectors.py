@@ -1,0 +1,203 @@
+"""The accounts of AWS and the projects of GCP: which of their plans are on, and whether those bring sensors and logs."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.coverage.facts import Facts
+from router.coverage.judges.plan_cloud_cluster import judge_plan_of_cloud_cluster
+from router.coverage.readers import facts_of
+from router.coverage.readers.cloud_clusters import CloudClusterFact
+from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation
+from tests.coverage.builders import Json, connector, document, eks_cluster, judged, offering, resource, verdict
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+
+PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
+
+
+def offerings(*names: str, cloud: str = "Aws") -> list[Json]:
+    """Plans that are on."""
+    return [offering(f"{name}{cloud}") for name in names]
+
+
+def plan(*documents: object, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
+    """What is known of the plans of the account."""
+    return verdict(judged(*documents, manifest=manifest), "shop", Rung.PLAN)
+
+
+def expecting(**plans: str | None) -> CoverageManifest:
+    """A manifest that expects those plans, each with a sub-plan."""
+    return CoverageManifest(expectations=(Expectation(plans=plans),), is_given=True)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "suffix", "kind"), [("AWS", "Aws", WorkloadKind.AWS_ACCOUNT), ("GCP", "Gcp", WorkloadKind.GCP_PROJECT)]
+)
+def test_a_connector_names_what_it_connects(cloud: str, suffix: str, kind: WorkloadKind) -> None:
+    """By the account or the project's number; in the forms of REST and of `az`, which has no `properties`."""
+    rest = connector(*offerings(*PROTECTION, cloud=suffix), cloud=cloud, account="42")
+    properties = rest["properties"]
+    assert isinstance(properties, dict)
+    flat = {**{key: value for key, value in rest.items() if key != "properties"}, **properties}
+    for one in (rest, flat, [flat], {"data": [rest], "totalRecords": 1}):
+        (row,) = judged(one).assessed.rows
+        assert (row.workload.kind, row.workload.id, row.workload.name) == (kind, "42", "shop")
+        assert row.verdicts[Rung.PLAN].state is COVERED
+
+
+def test_connectors_to_code_and_registries_are_not_judged() -> None:
+    """They protect no workload."""
+    result = judged(connector(offering("CspmMonitorGithub"), cloud="Github"))
+    assert result.assessed.rows == ()
+    assert [name for name, _ in result.unused] == ["1.json"]
+
+
+def test_a_plan_without_its_offering_is_off_and_named() -> None:
+    """No offering says that it is off; those of posture are a remark."""
+    found = plan(connector(*offerings("DefenderForServers", "CspmMonitor")))
+    assert (found.state, found.reason) == (GAP, "DefenderForContainersAws, DefenderForDatabasesAws are off")
+    assert found.remarks[0] == "DefenderCspmAws is off, which is posture"
+
+
+def test_a_connector_whose_offerings_are_not_said_is_unknown() -> None:
+    """As in a projection of Resource Graph."""
+    row = connector()
+    assert plan({**row, "properties": {"environmentName": "AWS", "hierarchyIdentifier": "1"}}).state is UNKNOWN
+    assert plan(row).state is GAP
+
+
+@pytest.mark.parametrize(
+    ("manifest", "state"),
+    [
+        (expecting(DefenderForServersAws=None), COVERED),
+        (expecting(VirtualMachines=None), COVERED),
+        (expecting(virtualmachines="p2"), COVERED),
+        (expecting(VirtualMachines="P1"), GAP),
+        (expecting(Containers=None), GAP),
+        (expecting(SqlServerVirtualMachines=None), GAP),
+        (expecting(CloudPosture=None), GAP),
+        (expecting(DefenderCspmAws=None, DefenderForServersAws="P2"), GAP),
+        (expecting(DefenderForServersGcp=None, DefenderForServersAws=None), COVERED),
+        (expecting(KeyVaults="PerKeyVault"), GAP),
+        (CoverageManifest(expectations=(Expectation(plans={"VirtualMachines": None}),), expects_posture=True), GAP),
+    ],
+)
+@pytest.mark.parametrize("sub_plan", ["P2", {"type": "P2"}])
+def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(
+    manifest: CoverageManifest, state: CoverageState, sub_plan: object
+) -> None:
+    """Where it names none that other clouds have, all that protect are expected."""
+    assert plan(connector(offering("DefenderForServersAws", subPlan=sub_plan)), manifest=manifest).state is state
+
+
+def test_two_documents_of_one_connector_leave_what_both_have() -> None:
+    """Two connectors of one account have what either has."""
+    whole, less = connector(*offerings(*PROTECTION)), connector(*offerings("DefenderForServers"))
+    assert plan(whole, less).state is GAP
+    other = connector(*offerings("DefenderForContainers", "DefenderForDatabases"), name="shop-2")
+    result = judged(less, other)
+    (row,) = result.assessed.rows
+    assert row.verdicts[Rung.PLAN].state is COVERED
+
+
+def test_an_account_and_a_project_of_one_number_are_two() -> None:
+    """What is on in one cloud covers nothing in the other."""
+    google = connector(*offerings(*PROTECTION, cloud="Gcp"), cloud="GCP", name="google", account="123456789012")
+    result = judged(connector(), google)
+    assert verdict(result, "shop", Rung.PLAN).state is GAP
+    assert verdict(result, "google", Rung.PLAN).state is COVERED
+
+
+@pytest.mark.parametrize(
+    ("documents", "state"),
+    [
+        ((connector(*offerings("DefenderForContainers")),), COVERED),
+        ((connector(*offerings("DefenderForServers")),), GAP),
+        ((connector(*offerings("DefenderForContainers"), account="1"),), UNKNOWN),
+        ((), UNKNOWN),
+    ],
+)
+def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(documents: tuple[Json, ...], state: CoverageState) -> None:
+    """It has no subscription."""
+    facts = [fact for one in (eks_cluster(), *documents) for fact in facts_of(document(one))]
+    cluster = next(fact for fact in facts if isinstance(fact, CloudClusterFact))
+    assert judge_plan_of_cloud_cluster(Facts.of(facts), cluster).state is state
+
+
+def test_what_an_organization_leaves_out_is_said() -> None:
+    """No document of its own speaks of such an account."""
+    one = connector(*offerings(*PROTECTION))
+    properties = one["properties"]
+    assert isinstance(properties, dict)
+    properties["environmentData"]["organizationalData"] = {"excludedAccountIds": ["1", "2"]}
+    assert "its organization leaves out 1, 2" in plan(one).remarks
+
+
+def servers(*, mde: bool | None = True, arc: bool = True, **fields: object) -> Json:
+    """The plan for servers."""
+    switch = {} if mde is None else {"mdeAutoProvisioning": {"enabled": mde, "configuration": {}}}
+    return offering("DefenderForServersAws", **switch, arcAutoProvisioning={"enabled": arc}, **fields)
+
+
+def containers(*, sensor: bool | None = True, logs: bool | None = True, **fields: object) -> Json:
+    """The plan for containers."""
+    switches = {"enableDefenderAgentAutoProvisioning": sensor, "enableAuditLogsAutoProvisioning": logs}
+    said = {name: on for name, on in switches.items() if on is not None}
+    return offering("DefenderForContainersAws", **said, **fields)
+
+
+@pytest.mark.parametrize(
+    ("offered", "state"),
+    [
+        ((servers(), containers()), COVERED),
+        ((servers(mde=False), containers()), GAP),
+        ((servers(mde=None), containers()), UNKNOWN),
+        ((servers(arc=False),), COVERED),
+        ((containers(sensor=False),), GAP),
+        ((containers(logs=False),), GAP),
+        ((containers(logs=None),), UNKNOWN),
+        ((containers(sensor=False, installationMethod="Helm"),), COVERED),
+        ((containers(sensor=None, installationMethod="Arc"),), UNKNOWN),
+    ],
+)
+def test_the_plans_of_a_connector_bring_sensors_and_logs(offered: tuple[Json, ...], state: CoverageState) -> None:
+    """Each switch of the plans that are on must be known to be on."""
+    assert verdict(judged(connector(*offered)), "shop", Rung.INTEGRATION).state is state
+
+
+def test_a_connector_of_posture_alone_has_nothing_to_bring() -> None:
+    """The rung plan says that all else is off."""
+    (row,) = judged(connector(*offerings("CspmMonitor"))).assessed.rows
+    assert row.verdicts.keys() == {Rung.PLAN}
+
+
+def test_a_projection_of_a_connector_hides_no_switch_of_another_document() -> None:
+    """What one document does not say, the other does; what they say otherwise is off."""
+    silent = connector(offering("DefenderForServersAws"))
+    for documents, state in (
+        ((connector(servers()), silent), COVERED),
+        ((connector(servers()), connector(servers(mde=False))), GAP),
+    ):
+        assert verdict(judged(*documents), "shop", Rung.INTEGRATION).state is state
+
+
+def test_what_agentless_scans_skip_is_said() -> None:
+    """By the tags of machines."""
+    scanners = {"enabled": True, "configuration": {"exclusionTags": {"team": "lab"}}}
+    found = verdict(judged(connector(servers(arc=False, vmScanners=scanners))), "shop", Rung.INTEGRATION)
+    assert found.remarks == (
+        "the connector does not deploy Azure Arc on machines, so somebody else must",
+        "agentless scans of defenderforserversaws skip machines with the tags team",
+    )
+
+
+def test_an_unknown_account_asks_for_every_connector() -> None:
+    """By one query."""
+    row = resource(
+        "/subscriptions/s/resourceGroups/r/providers/Microsoft.Security/securityConnectors/shop",
+        "microsoft.security/securityconnectors",
+        {"environmentName": "AWS", "hierarchyIdentifier": "7"},
+    )
+    assert (plan(row).remedy or "").startswith("az graph query -q 'resources | where type =~ ")
