@@ -21,14 +21,15 @@ class ClusterProfileFact:
 
     Attributes:
         subject: the cluster in lower case.
-        has_sensor: whether the security profile asks for the sensor; it is left out where it was never asked for.
+        has_sensor: whether the security profile asks for the sensor; the profile is left out where nothing was ever asked for.
+            None where a projection left it out.
         sensor_field: where that stands, which depends on the version of the API.
         has_policy: whether the Azure Policy add-on is on.
         source: where it stands.
     """
 
     subject: str
-    has_sensor: bool
+    has_sensor: bool | None
     sensor_field: str
     has_policy: bool
     source: Source
@@ -49,13 +50,14 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     if fact is None:
         return
     yield fact
-    # A projection of Resource Graph that left the profile out says nothing of it.
-    if any(item.find(name) is not None for name in ("provisioningState", "agentPoolProfiles", "securityProfile")):
+    # Every cluster has node pools: where they are left out, too, a query of Resource Graph or `az` did not ask for the profile.
+    is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
+    if is_profile_said or item.find("addonProfiles") is not None:
         is_old = find_truth(item.find(*_BEFORE_2022[:-1]), "enabled") is not None
         path = _BEFORE_2022 if is_old else _SENSOR
         yield ClusterProfileFact(
             subject=fact.subject,
-            has_sensor=find_truth(item.find(*path)) is True,
+            has_sensor=find_truth(item.find(*path)) is True if is_profile_said else None,
             sensor_field=f"properties.{'.'.join(path)}",
             has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
             source=source_of(item),

@@ -1,0 +1,70 @@
+"""Whether a cluster of EKS or GKE is meant to be watched: its nodes by the sensor, its control plane by its logs. Not a rung.
+
+EKS logs nothing of its control plane until somebody turns that on, and without it no alert of the control plane comes. The
+sensor comes from the connector of the account or the project, or by Helm. GKE Autopilot takes none.
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-troubleshoot,
+https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from router.coverage.judges import CoverageCase
+from router.coverage.judges.connector_offerings import ConnectorOfferings
+from router.coverage.judges.integration_connector import SENSOR
+from router.coverage.readers.cloud_clusters import CloudClusterFact
+from router.coverage.remedies import ASK_CONNECTORS, command_line
+from router.domain.coverage import Verdict, covered, gap, not_coverable, unknown
+
+_NEEDED = ("audit", "authenticator")
+_OFFERINGS = ("defenderforcontainersaws", "defenderforcontainersgcp")
+
+
+def judge_cloud_cluster(
+    case: CoverageCase, said: Sequence[CloudClusterFact], *, reasons: Sequence[str], has_sensor: bool
+) -> Verdict:
+    """Covered where the control plane is logged and something brings the sensor; `reasons` say why nothing may."""
+    is_eks = case.workload.subject.startswith("arn:")
+    logged = {one.logged for one in said if one.logged is not None}
+    missing = [log for log in _NEEDED if any(log not in some for some in logged)]
+    evidence = [one.source.shows("cluster.logging.clusterLogging", ", ".join(sorted(one.logged or ()))) for one in said]
+    if is_eks and missing:
+        reason = f"its control plane writes no {' and no '.join(missing)} log, so no alert of it can come"
+        return gap("; ".join([reason, *reasons]), *evidence, remedy=_log(case, said[0]))
+    if is_eks and not logged:
+        return unknown("no document says which logs its control plane writes", remedy=_describe(case, said[0]))
+    autopilot = next((one for one in said if one.is_autopilot), None)
+    if autopilot is not None and not has_sensor:
+        return not_coverable("GKE Autopilot takes no sensor", autopilot.source.shows("autopilot.enabled", True))
+    shown = evidence if is_eks else []
+    if has_sensor:
+        return covered("the sensor is in the cluster", *shown)
+    return _by_connector(case, said, reasons)
+
+
+def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
+    offerings = ConnectorOfferings.about(case.facts, said[0].environment)
+    names = [name for name in offerings.names() if name in _OFFERINGS]
+    answers = [offerings.is_on(name, *SENSOR) for name in names]
+    evidence = [one for name in names for one in offerings.shows(name, *SENSOR)]
+    if True in answers:
+        return covered("the connector brings the sensor", *evidence)
+    if False in answers:
+        reason = "the connector does not bring the sensor, and none is seen in the cluster"
+        return gap("; ".join([reason, *reasons]), *evidence)
+    return unknown("; ".join(["no document says what brings it the sensor", *reasons]), remedy=ASK_CONNECTORS)
+
+
+def _describe(case: CoverageCase, said: CloudClusterFact) -> str:
+    name = (case.workload.id or "").rpartition("/")[2]
+    return command_line("aws", "eks", "describe-cluster", "--region", said.region, "--name", name, "--output", "json")
+
+
+def _log(case: CoverageCase, said: CloudClusterFact) -> str:
+    name = (case.workload.id or "").rpartition("/")[2]
+    logging = json.dumps({"clusterLogging": [{"types": list(_NEEDED), "enabled": True}]})
+    return command_line(
+        "aws", "eks", "update-cluster-config", "--region", said.region, "--name", name, "--logging", logging
+    )

@@ -1,0 +1,179 @@
+"""Whether a cluster is meant to have Defender's sensor: by its own profile, by an extension of Azure Arc, or by Helm.
+
+What only kubectl shows is not judged here: no document says which cloud the cluster is of, and so what more it needs. Tags that
+leave a cluster out are reasons; whether they left it without a sensor is for the rungs above to say.
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture,
+https://learn.microsoft.com/azure/defender-for-cloud/deploy-helm
+"""
+
+from __future__ import annotations
+
+import json
+
+from router.coverage.facts import RecommendationFact, ResourceFact
+from router.coverage.judges import CoverageCase
+from router.coverage.judges.cluster_sensor_running import is_sensor
+from router.coverage.judges.integration_cloud_cluster import judge_cloud_cluster
+from router.coverage.judges.integration_extension import is_extension_on, plan_answers
+from router.coverage.readers.cloud_clusters import CloudClusterFact
+from router.coverage.readers.connected_clusters import ConnectedClusterFact
+from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.kubernetes_extensions import KubernetesExtensionFact
+from router.coverage.readers.managed_clusters import ClusterProfileFact
+from router.coverage.remedies import command_line, resource_words
+from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.resources import parse_resource_id
+
+RUNG = Rung.INTEGRATION
+KINDS = (WorkloadKind.CLUSTER,)
+
+_AKS = "microsoft.containerservice/managedclusters"
+_ARC = "microsoft.kubernetes/connectedclusters"
+_EXTENSION = "microsoft.azuredefender.kubernetes"
+_ASK_AKS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9"
+"""AKS clusters should have Defender profile enabled."""
+_ASK_ARC = "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
+"""Arc-enabled Kubernetes clusters should have the Defender extension installed."""
+
+_EXCLUSIONS = (
+    "ms_defender_container_exclude_sensors",
+    "ms_defender_container_exclude_agents",
+    "ms_defender_e2e_discovery_exclude",
+)
+_INSTALLED = ("succeeded", "installed")
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where the sensor is asked for; a gap says which tag or which extension of the plan is the reason."""
+    type = (parse_resource_id(case.workload.id or case.workload.subject).type or "").lower()
+    sensor = _seen_sensor(case)
+    if type == _AKS:
+        return _of_aks(case, sensor)
+    if type == _ARC:
+        return _of_arc(case, sensor)
+    if cloud := case.about(CloudClusterFact):
+        return judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
+    found = "; a sensor is in it, whoever asked for it" if sensor else ""
+    return unknown(f"no document but kubectl's says what cluster it is{found}", remedy="az aks list -o json")
+
+
+def _of_aks(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+    profiles = [one for one in case.about(ClusterProfileFact) if one.has_sensor is not None]
+    evidence = [one.source.shows(one.sensor_field, one.has_sensor) for one in profiles]
+    if profiles and all(one.has_sensor for one in profiles):
+        return covered("the security profile asks for the sensor", *evidence, remarks=_exclusions(case))
+    if sensor is not None and profiles:
+        return _by_helm(sensor, "the security profile does not ask for it", _ASK_AKS)
+    words = resource_words(case.workload.id)
+    enable = command_line("az", "aks", "update", "--enable-defender", *words) if words else None
+    if profiles:
+        reason = "; ".join(["the security profile does not ask for the sensor", *_reasons(case)])
+        return gap(reason, *evidence, remedy=enable, remarks=_contradiction(len({one.has_sensor for one in profiles})))
+    if (said := _unhealthy(case, _ASK_AKS)) is not None:
+        reason = "; ".join([f"the recommendation {_ASK_AKS} says that it has no Defender profile", *_reasons(case)])
+        return gap(reason, said.source.shows("properties.status.code", said.code), remedy=enable)
+    ask = command_line("az", "aks", "show", *words, "-o", "json") if words else "az aks list -o json"
+    return unknown("no document says what its security profile asks for", remedy=ask)
+
+
+def _of_arc(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+    extensions = case.about(KubernetesExtensionFact)
+    ours = [one for one in extensions if one.extension == _EXTENSION]
+    evidence = [one.source.shows("properties.provisioningState", one.state) for one in ours]
+    states = {one.state for one in ours if one.state is not None}
+    if states and states <= {*_INSTALLED}:
+        remarks = (*_exclusions(case), *_silence(case))
+        return covered(f"the extension {_EXTENSION} is installed", *evidence, remarks=remarks)
+    if sensor is not None:
+        return _by_helm(sensor, f"no document says that the extension {_EXTENSION} is installed", _ASK_ARC)
+    bad = sorted(states.difference(_INSTALLED))
+    if bad:
+        errors = [one.error[:200] for one in ours if one.error]
+        reason = f"the extension {_EXTENSION} is not installed, its state is {bad[0]}"
+        # Whatever else it is goes on by itself; what failed is put again, under the name that it has.
+        failed = next((one.name for one in ours if one.state == "failed"), None)
+        remedy = _create_extension(case, failed) if failed else None
+        return gap(
+            "; ".join([reason, *errors, *_reasons(case)]), *evidence, remedy=remedy, remarks=_contradiction(len(states))
+        )
+    if (said := _unhealthy(case, _ASK_ARC)) is not None and not ours:
+        reason = "; ".join([f"the recommendation {_ASK_ARC} says that it has no Defender extension", *_reasons(case)])
+        return gap(
+            reason, said.source.shows("properties.status.code", said.code), remedy=_create_extension(case, _EXTENSION)
+        )
+    whole = next((one for one in extensions if one.source.is_whole), None)
+    if whole is not None and not ours:
+        reason = "; ".join([f"its extensions are listed, and {_EXTENSION} is not among them", *_reasons(case)])
+        return gap(
+            reason,
+            whole.source.shows("properties.extensionType", whole.extension),
+            remedy=_create_extension(case, _EXTENSION),
+        )
+    return unknown(f"no document says whether the extension {_EXTENSION} is installed", remedy=_list_extensions(case))
+
+
+def _create_extension(case: CoverageCase, name: str) -> str | None:
+    words = _extension_words(case, "create")
+    return command_line(*words, "--name", name, "--extension-type", _EXTENSION) if words else None
+
+
+def _list_extensions(case: CoverageCase) -> str | None:
+    """The line whose answer says whose extensions it lists, also where there are none."""
+    words = _extension_words(case, "list")
+    id = f"{case.workload.id}/providers/Microsoft.KubernetesConfiguration/extensions"
+    query = f"{{id: `{json.dumps(id)}`, value: @}}"
+    return command_line(*words, "--query", query, "-o", "json") if words else None
+
+
+def _extension_words(case: CoverageCase, verb: str) -> tuple[str, ...]:
+    words = resource_words(case.workload.id)
+    if not words:
+        return ()
+    _, group, _, name, _, subscription = words
+    cluster = ("--cluster-type", "connectedClusters", "--cluster-name", name)
+    return ("az", "k8s-extension", verb, *cluster, "--resource-group", group, "--subscription", subscription)
+
+
+def _by_helm(sensor: KubernetesFact, instead: str, recommendation: str) -> Verdict:
+    evidence = sensor.source.shows("metadata.name", f"{sensor.namespace}/{sensor.name}")
+    remark = f"the recommendation {recommendation} stays Unhealthy for ever where Helm deploys the sensor: ignore it"
+    return covered(f"the sensor is in the cluster, as Helm deploys it; {instead}", evidence, remarks=(remark,))
+
+
+def _seen_sensor(case: CoverageCase) -> KubernetesFact | None:
+    objects = case.about(KubernetesFact)
+    return next((one for one in objects if one.kind == "DaemonSet" and is_sensor(one.body)), None)
+
+
+def _unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:
+    facts = case.about(RecommendationFact)
+    return next((one for one in facts if one.recommendation == recommendation and one.code == "unhealthy"), None)
+
+
+def _reasons(case: CoverageCase) -> tuple[str, ...]:
+    """Why a cluster may have been left without a sensor."""
+    own, at_subscription = plan_answers(case, "Containers")
+    is_off = any(is_extension_on(answers, "ContainerSensor") is False for answers in (own, at_subscription))
+    why = "ContainerSensor of the plan Containers is off: audit-log detections only, no node ever sees a sensor"
+    return (*_exclusions(case), *((why,) if is_off else ()))
+
+
+def _exclusions(case: CoverageCase) -> tuple[str, ...]:
+    tags = [
+        name
+        for fact in case.about(ResourceFact)
+        for name, value in (fact.tags or {}).items()
+        if name.lower() in _EXCLUSIONS and value.lower() == "true"
+    ]
+    return tuple(f"its tag {name} leaves it out" for name in dict.fromkeys(tags))
+
+
+def _silence(case: CoverageCase) -> tuple[str, ...]:
+    words = {one.connectivity for one in case.about(ConnectedClusterFact)} & {"offline", "expired"}
+    return tuple(
+        f"Azure Arc says that it is {word}, so the state of the extension is an old one" for word in sorted(words)
+    )
+
+
+def _contradiction(answers: int) -> tuple[str, ...]:
+    return ("the documents contradict each other; the worse one counts",) if answers > 1 else ()
