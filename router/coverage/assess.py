@@ -8,7 +8,7 @@ from datetime import datetime
 
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import CoverageCase, judges, rungs_of
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload, unknown
+from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
 from router.domain.coverage_manifest import DEFAULT_RUNGS, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
 
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
@@ -50,7 +50,7 @@ class Assessed:
 
 def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
     """Judges every workload that the facts name, and every one that the manifest names and the facts do not."""
-    workloads = {fact.workload.key: fact.workload for fact in facts.every(ResourceFact)}
+    workloads = _workloads(facts)
     rows, unlisted = [], []
     for workload in sorted(workloads.values(), key=_order):
         expectation = manifest.expectation_for(workload)
@@ -59,6 +59,16 @@ def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
         else:
             rows.append(_judged(workload, expectation, manifest, facts, now))
     return Assessed(rows=tuple(rows), unlisted=tuple(unlisted))
+
+
+def _workloads(facts: Facts) -> dict[tuple[WorkloadKind, str], Workload]:
+    """Each workload once, by the name that people call it where any document says that and not only its id."""
+    found: dict[tuple[WorkloadKind, str], Workload] = {}
+    for fact in facts.every(ResourceFact):
+        known = found.get(fact.workload.key)
+        if known is None or known.subject.endswith(f"/{known.name.lower()}"):
+            found[fact.workload.key] = fact.workload
+    return found
 
 
 def _order(workload: Workload) -> tuple[str, str, str]:

@@ -61,7 +61,7 @@ class PlanFact:
     https://learn.microsoft.com/rest/api/defenderforcloud/pricings
 
     Attributes:
-        subject: the subscription, as `/subscriptions/ID`, or the resource, in lower case.
+        subject: the subscription, as `/subscriptions/ID`, or the resource, in lower case; None where a projection left it out.
         plan: the plan's name, in lower case.
         name: the plan's name as it is written.
         tier: `free` or `standard` in lower case; None where the answer does not say it.
@@ -71,12 +71,19 @@ class PlanFact:
         coverage: `fullycovered`, `partiallycovered` or `notcovered` in lower case; only a subscription has it, and only since
             api-version 2024-01-01.
         is_inherited: whether a resource has it from its subscription; None where that is not said.
+        inherited_from: what it has it from; None where that is not said.
         is_deprecated: whether the answer calls the plan deprecated.
         replaced_by: the plans that it names in its stead.
+        failures: what went wrong with an extension when it was switched on, by its name in lower case; only the answer to that
+            request says it, and later ones show the extension as on.
+        exclusions: the tags, as `KEY=VALUE`, with which a resource is left out by an extension, by its name in lower case.
+        free_for: what remains of the free trial, as the answer writes it; None where nothing does, or nothing is said.
+        is_enforced: whether no resource may differ from its subscription; None where that is not said.
+        managed_by: what else manages the plan, such as a rule of Microsoft 365; None where nothing is said.
         source: where it stands.
     """
 
-    subject: str
+    subject: str | None
     plan: str
     name: str
     tier: str | None
@@ -85,8 +92,14 @@ class PlanFact:
     properties: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     coverage: str | None = None
     is_inherited: bool | None = None
+    inherited_from: str | None = None
     is_deprecated: bool = False
     replaced_by: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    free_for: str | None = None
+    is_enforced: bool | None = None
+    managed_by: str | None = None
     source: Source
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from router.coverage.assess import Assessed, assess
 from router.coverage.clusters import assign_clusters
 from router.coverage.documents import CoverageDocument
-from router.coverage.facts import CoverageFact, Facts
+from router.coverage.facts import CoverageFact, Facts, PlanFact
+from router.coverage.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
 from router.domain.coverage_manifest import CoverageManifest
 
@@ -22,11 +23,13 @@ class GateResult:
         assessed: the verdicts.
         used: the names of the documents that said something.
         unused: the names of the others, each with the reason.
+        posture: whether recommendations are known to come, for each subscription that has a workload.
     """
 
     assessed: Assessed
     used: tuple[str, ...]
     unused: tuple[tuple[str, str], ...]
+    posture: tuple[SubscriptionPosture, ...] = ()
 
 
 def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageManifest, now: datetime) -> GateResult:
@@ -39,10 +42,12 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         reasons[document.name] = _why_unused(document, found)
     assigned = assign_clusters(facts, manifest)
     reasons |= dict.fromkeys(assigned.homeless, _HOMELESS)
+    all_facts = Facts.of(assigned.facts)
     return GateResult(
-        assessed=assess(Facts.of(assigned.facts), manifest, now),
+        assessed=assess(all_facts, manifest, now),
         used=tuple(name for name, reason in reasons.items() if reason is None),
         unused=tuple((name, reason) for name, reason in reasons.items() if reason is not None),
+        posture=posture_of(all_facts),
     )
 
 
@@ -52,4 +57,7 @@ _HOMELESS = "does not say which cluster it is of, and there are several; write N
 def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
     if document.refusals:
         return f"holds an answer that was refused: {document.refusals[0].reason}"
-    return None if found else "says nothing of what is judged"
+    if not found:
+        return "says nothing of what is judged"
+    is_homeless = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)
+    return "does not say of which subscription it is; write SUBSCRIPTION_ID=FILE" if is_homeless else None

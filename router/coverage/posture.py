@@ -1,27 +1,79 @@
 """Whether a subscription has foundational CSPM, without which no recommendation says anything. Pure.
 
-Recommendations come only where a subscription has it, and subscriptions made since 2026-10-27 have it only by choice. So one that is
-Healthy, or absent, proves nothing unless posture is known to be on.
+Recommendations come only where a subscription has it, and subscriptions made since 2026-10-27 have it only by choice. So one
+that is Healthy, or absent, proves nothing unless posture is known to be on. How it reads when it is off is not documented: the
+plan may be Free or absent, and both are taken as not known.
 https://learn.microsoft.com/azure/defender-for-cloud/concept-cloud-security-posture-management
 """
 
 from __future__ import annotations
 
-from router.coverage.facts import Facts, PlanFact, subscription_subject
+from dataclasses import dataclass
 
-POSTURE_PLANS = ("foundationalcspm", "discovery", "cloudposture")
-"""The plans of which one that is on means that recommendations come: the first two cost nothing, the last one is Defender CSPM."""
+from router.coverage.facts import Facts, ResourceFact, subscription_subject
+from router.coverage.plan_answers import PlanAnswers, answers_about
+from router.coverage.plans import PLANS
+from router.domain.coverage import CoverageEvidence, WorkloadKind
+
+POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
+"""The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPosture:
+    """What is known of the foundational CSPM of a subscription.
+
+    Attributes:
+        subscription: its id in lower case.
+        name: what people call it.
+        is_known_on: whether it is proved to be on; where it is not, it may still be.
+        reason: why, in one sentence without its full stop.
+        evidence: what that rests on.
+    """
+
+    subscription: str
+    name: str
+    is_known_on: bool
+    reason: str
+    evidence: tuple[CoverageEvidence, ...] = ()
 
 
 def is_posture_known_on(facts: Facts, subscription: str | None) -> bool:
     """Whether the documents prove that recommendations come for the resources of a subscription, which is named by its id."""
-    if subscription is None:
-        return False
-    plans = facts.about(PlanFact, subscription_subject(subscription))
-    return any(_is_on([one for one in plans if one.plan == name]) for name in POSTURE_PLANS)
+    return subscription is not None and any(one.tier == "standard" for one in _answers(facts, subscription))
 
 
-def _is_on(said: list[PlanFact]) -> bool:
-    """Whether every answer that says the tier of a plan says that it is on; of two that differ the worse one counts."""
-    tiers = {one.tier for one in said if one.tier is not None}
-    return tiers == {"standard"}
+def posture_for(facts: Facts, subscription: str, name: str | None = None) -> SubscriptionPosture:
+    """What is known of one subscription."""
+    answers = _answers(facts, subscription)
+    on = next((one for one in answers if one.tier == "standard"), None)
+    said = [one for one in answers if one.tier == "free"]
+    if on is not None:
+        reason = f"{on.plan.name} is on"
+    elif said:
+        reason = f"not known to be on: {', '.join(one.plan.name for one in said)} Free is what the answer says"
+    else:
+        reason = "not known to be on: no answer names a plan of posture that is on"
+    return SubscriptionPosture(
+        subscription=subscription,
+        name=name or subscription,
+        is_known_on=on is not None,
+        reason=reason,
+        evidence=tuple(one for answer in ([on] if on else said) for one in answer.evidence()),
+    )
+
+
+def posture_of(facts: Facts) -> tuple[SubscriptionPosture, ...]:
+    """What is known of every subscription that has a workload, by its name."""
+    names: dict[str, str] = {}
+    for fact in facts.every(ResourceFact):
+        if (subscription := fact.workload.subscription) is not None:
+            names.setdefault(subscription, subscription)
+            if fact.workload.kind is WorkloadKind.SUBSCRIPTION and fact.workload.name.lower() != subscription:
+                names[subscription] = fact.workload.name
+    ordered = sorted(names.items(), key=lambda one: (one[1].lower(), one[0]))
+    return tuple(posture_for(facts, subscription, name) for subscription, name in ordered)
+
+
+def _answers(facts: Facts, subscription: str) -> list[PlanAnswers]:
+    return [answers_about(facts, subscription_subject(subscription), plan) for plan in POSTURE_PLANS]

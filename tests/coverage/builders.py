@@ -18,6 +18,10 @@ CLUSTER = (
 )
 ARC_CLUSTER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge"
 MACHINE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web-1"
+REGISTRY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/images"
+SQL_SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/ledger"
+COSMOS_DB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts/carts"
+STORAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/uploads"
 
 type Json = Mapping[str, object]
 
@@ -58,6 +62,20 @@ def pricing(
 def resource(id: str, type: str, properties: Json | None = None, **fields: object) -> Json:
     """A resource as ARM answers it."""
     return {"id": id, "name": id.rpartition("/")[2], "type": type, "properties": properties or {}, **fields}
+
+
+def setting(id: str, type: str, **properties: object) -> Json:
+    """A setting of one resource, such as defenderForStorageSettings."""
+    provider = f"{id}/providers/Microsoft.Security/{type}/current"
+    return {"id": provider, "name": "current", "type": f"Microsoft.Security/{type}", "properties": properties}
+
+
+def expecting_plans(
+    plans: Mapping[str, str | None] | None = None, *extensions: str, expects_posture: bool = False
+) -> CoverageManifest:
+    """A manifest that expects those plans, each with its sub-plan, and extensions of every workload."""
+    expectation = Expectation(plans=plans or {}, extensions=frozenset(extensions), number=1)
+    return CoverageManifest(expectations=(expectation,), expects_posture=expects_posture, is_given=True)
 
 
 def managed_cluster(id: str = CLUSTER, *, has_sensor: bool = True, **fields: object) -> Json:

@@ -1,54 +1,123 @@
 """`Microsoft.Security/pricings`: the plans, their sub-plans and extensions, at subscriptions and at single resources.
 
-Booleans come as the texts `True` and `False`. https://learn.microsoft.com/rest/api/defenderforcloud/pricings
+Booleans come as the texts `True` and `False`; `az` flattens `properties`; Resource Graph answers in whatever columns a query
+names, which may leave the id out. https://learn.microsoft.com/rest/api/defenderforcloud/pricings
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, PlanFact, ResourceFact, source_of, subscription_subject
-from router.coverage.fields import find_text, find_truth, objects_at
-from router.domain.coverage import Workload, WorkloadKind
-from router.domain.resources import parse_resource_id
+from router.coverage.facts import CoverageFact, PlanFact, source_of, subscription_subject
+from router.coverage.fields import find, find_text, find_truth, objects_at
+from router.coverage.plans import PLANS
+from router.coverage.readers.scopes import find_scope, workload_fact
 
-_TYPE = "/providers/microsoft.security/pricings/"
+_CHILD = "/providers/microsoft.security/pricings/"
+_TYPE = "microsoft.security/pricings"
+_GUID = re.compile(r"(?:/subscriptions/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?", re.IGNORECASE)
+_NOTHING = re.compile(r"[PTYMWDHS0:.]*")
+"""A duration of nothing, as ISO 8601 or as `az` prints it."""
+
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "pricingTier": ("properties_pricingTier", "tier", "pricing_tier"),
+    "subPlan": ("properties_subPlan", "sub", "sub_plan"),
+    "extensions": ("properties_extensions",),
+    "resourcesCoverageStatus": ("properties_resourcesCoverageStatus",),
+    "deprecated": ("properties_deprecated",),
+    "name": ("plan", "planName", "pricingName"),
+}
+"""How a projection may call a field besides: Resource Graph's own names, and those of queries that go around."""
 
 
 def reads(item: Item) -> bool:
     """Whether it is the pricing of a plan."""
-    return item.type == "microsoft.security/pricings" and _TYPE in (item.id or "").lower()
+    if item.id is not None:
+        return find_scope(item.id, _CHILD) is not None
+    if item.kind or item.type not in ("", _TYPE) or _column(item, "pricingTier") is None:
+        return False
+    return item.type == _TYPE or (find_text(_column(item, "name")) or "").lower() in PLANS
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
-    """The plan, and the subscription whose plan it is."""
-    id = item.id or ""
-    scope = id.lower()[: id.lower().index(_TYPE)]
-    name = id[id.lower().index(_TYPE) + len(_TYPE) :]
-    extensions = {
-        title.lower(): one for one in objects_at(item.find("extensions")) if (title := find_text(one, "name"))
-    }
-    source = source_of(item, find_text(item.find("enablementTime")))
+    """The plan, and the subscription or the resource whose plan it is."""
+    scope, name = find_scope(item.id, _CHILD) or (_scope_of_row(item), find_text(_column(item, "name")) or "")
+    extensions = {title.lower(): one for one in _extensions(item) if (title := find_text(one, "name"))}
+    remaining = find_text(item.find("freeTrialRemainingTime"))
     yield PlanFact(
-        subject=scope,
+        subject=scope.lower() if scope else None,
         plan=name.lower(),
         name=name,
-        tier=(find_text(item.find("pricingTier")) or "").lower() or None,
-        sub_plan=find_text(item.find("subPlan")),
+        tier=(find_text(_column(item, "pricingTier")) or "").lower() or None,
+        sub_plan=find_text(_column(item, "subPlan")),
         extensions={title: find_truth(one, "isEnabled") for title, one in extensions.items()},
-        coverage=(find_text(item.find("resourcesCoverageStatus")) or "").lower() or None,
+        properties={title: more for title, one in extensions.items() if (more := _more(one))},
+        coverage=(find_text(_column(item, "resourcesCoverageStatus")) or "").lower() or None,
         is_inherited=find_truth(item.find("inherited")),
-        is_deprecated=find_truth(item.find("deprecated")) is True,
-        source=source,
+        inherited_from=find_text(item.find("inheritedFrom")),
+        is_deprecated=find_truth(_column(item, "deprecated")) is True,
+        replaced_by=_texts(item.find("replacedBy")),
+        failures={title: text for title, one in extensions.items() if (text := _failure(one)) is not None},
+        exclusions={title: tags for title, one in extensions.items() if (tags := _exclusions(one))},
+        free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
+        is_enforced=find_truth(item.find("enforce")),
+        managed_by=find_text(item.find("managedBy")),
+        source=source_of(item, find_text(item.find("enablementTime"))),
     )
-    subscription = parse_resource_id(id).subscription
-    if subscription and scope == subscription_subject(subscription):
-        workload = Workload(
-            kind=WorkloadKind.SUBSCRIPTION,
-            name=subscription.lower(),
-            id=scope,
-            subscription=subscription.lower(),
-            subject=scope,
-        )
-        yield ResourceFact(workload=workload, source=source)
+    if scope and (fact := workload_fact(item, scope)) is not None:
+        yield fact
+
+
+def _column(item: Item, field: str) -> object:
+    """A field of an answer, whatever a projection calls it."""
+    found = item.find(field)
+    return (
+        found
+        if found is not None
+        else next((value for name in _COLUMNS[field] if (value := find(item.body, name)) is not None), None)
+    )
+
+
+def _scope_of_row(item: Item) -> str | None:
+    """The subscription of a row without an id: it says it itself, or the name before its file does."""
+    said = find_text(item.body, "subscriptionId") or find_text(item.body, "subscription") or item.given or ""
+    found = _GUID.fullmatch(said.strip())
+    return subscription_subject(found[1]) if found else None
+
+
+def _extensions(item: Item) -> list[Mapping[str, object]]:
+    return objects_at(_parsed(_column(item, "extensions")))
+
+
+def _more(extension: Mapping[str, object]) -> Mapping[str, object]:
+    more = _parsed(find(extension, "additionalExtensionProperties"))
+    return more if isinstance(more, Mapping) else {}
+
+
+def _failure(extension: Mapping[str, object]) -> str | None:
+    """Why an extension is not on although it says so; only the answer to the request that switched it on tells."""
+    if (find_text(extension, "operationStatus", "code") or "").lower() != "failed":
+        return None
+    return find_text(extension, "operationStatus", "message") or "no reason is given"
+
+
+def _exclusions(extension: Mapping[str, object]) -> tuple[str, ...]:
+    tags = objects_at(_parsed(find(_more(extension), "ExclusionTags")))
+    return tuple(f"{key}={find_text(one, 'value') or ''}" for one in tags if (key := find_text(one, "key")))
+
+
+def _parsed(value: object) -> object:
+    """A value, or what it holds where it is JSON in a text, as ExclusionTags always and columns of a table sometimes are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

@@ -10,7 +10,7 @@ from router.coverage.fields import find, find_text
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.resources import parse_resource_id
 
-_KINDS: Mapping[str, WorkloadKind] = {
+KINDS: Mapping[str, WorkloadKind] = {
     "microsoft.containerregistry/registries": WorkloadKind.REGISTRY,
     "microsoft.sql/servers": WorkloadKind.SQL_SERVER,
     "microsoft.sql/managedinstances": WorkloadKind.SQL_SERVER,
@@ -22,16 +22,17 @@ _KINDS: Mapping[str, WorkloadKind] = {
     "microsoft.dbformariadb/servers": WorkloadKind.OPEN_SOURCE_DATABASE,
     "microsoft.storage/storageaccounts": WorkloadKind.STORAGE_ACCOUNT,
 }
+"""Which kind of workload each type is."""
 
 
 def reads(item: Item) -> bool:
     """Whether it is a resource that Defender watches from its own side, so that nothing in it says more than that it exists."""
-    return item.type in _KINDS
+    return item.type in KINDS
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
     """The resource."""
-    if (fact := resource_fact(item, _KINDS[item.type])) is not None:
+    if (fact := resource_fact(item, KINDS[item.type])) is not None:
         yield fact
 
 
@@ -43,7 +44,6 @@ def resource_fact(
     if not id.startswith("/") or not (name := parse_resource_id(id).name):
         return None
     subscription = parse_resource_id(id).subscription
-    tags = find(item.body, "tags")
     return ResourceFact(
         workload=Workload(
             kind=kind,
@@ -52,7 +52,7 @@ def resource_fact(
             subscription=subscription.lower() if subscription else None,
             subject=id.lower(),
         ),
-        tags={str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else None,
+        tags=_tags(item),
         is_stopped=is_stopped,
         system=system,
         source=source_of(item),
@@ -72,3 +72,11 @@ def subscription_fact(subscription: str, source: Source) -> ResourceFact:
         ),
         source=source,
     )
+
+
+def _tags(item: Item) -> dict[str, str] | None:
+    """The tags of a resource: none where the document says null, as `az` does; None where it does not speak of them."""
+    tags = find(item.body, "tags")
+    if isinstance(tags, Mapping):
+        return {str(key): str(value) for key, value in tags.items()}
+    return {} if tags is None and any(str(key).lower() == "tags" for key in item.body) else None

@@ -1,0 +1,34 @@
+"""Whether a workload has the plan that protects its kind, with the sub-plan and the extensions that are expected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from router.coverage.joined import joined
+from router.coverage.judges import CoverageCase
+from router.coverage.judges.plan_at_resource import on_part, resource_plan
+from router.coverage.judges.plan_details import extension_parts, remarks_of, sub_plan_part
+from router.coverage.plans import PLAN_OF_KIND
+from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, unknown
+
+RUNG = Rung.PLAN
+KINDS = tuple(PLAN_OF_KIND)
+
+_CONNECTOR = "/providers/microsoft.security/securityconnectors/"
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where the plan is known to be on for this very workload."""
+    workload = case.workload
+    if workload.subscription is None or workload.id is None:
+        ask = "az aks list -o json" if workload.kind is WorkloadKind.CLUSTER else None
+        return unknown("no document says in which subscription it is", remedy=ask)
+    if _CONNECTOR in workload.subject:
+        return unknown("it has the plan of its connector, and not of the connector's subscription", remedy=None)
+    asked = resource_plan(case)
+    is_on = on_part(asked)
+    is_on = replace(is_on, remarks=(*is_on.remarks, *remarks_of(asked, is_on.state)))
+    # Of a plan that is off, or that nobody asked about, it need not be said that its sub-plan is not known.
+    if is_on.state is CoverageState.GAP or not asked.is_answered:
+        return is_on
+    return joined([is_on, *sub_plan_part(asked), *extension_parts(asked)])

@@ -1,0 +1,173 @@
+"""Whether a plan is on for one resource: on at its subscription, and not switched off at the resource itself.
+
+A machine, a cluster of AKS and a registry can have a plan of their own, which differs from the one of their subscription; an
+account of storage or of Cosmos DB has a switch. So for these it is not enough that the subscription has the plan.
+https://learn.microsoft.com/rest/api/defenderforcloud/pricings/list
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.coverage.facts import PlanFact, subscription_subject
+from router.coverage.judges import CoverageCase
+from router.coverage.judges.plan_switches import ResourceSwitch, find_switch
+from router.coverage.plan_answers import PlanAnswers, answers_about
+from router.coverage.plan_remedies import (
+    ask_plans,
+    ask_resource_plan,
+    enable_plan,
+    one_after_the_other,
+    take_override_off,
+)
+from router.coverage.plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
+from router.domain.coverage import Verdict, WorkloadKind, covered, gap, unknown
+
+_AKS = "/providers/microsoft.containerservice/managedclusters/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcePlan:
+    """A plan that a resource needs, and what is said of it.
+
+    Attributes:
+        case: the resource.
+        id: its ARM id.
+        subscription: its subscription's id.
+        plan: the plan that protects its kind.
+        own: what the resource itself says of the plan.
+        base: what its subscription says of the plan; of the deprecated one before it, where only that one is on.
+        switch: the switch that the resource has beside the plan; None where its kind has none.
+    """
+
+    case: CoverageCase
+    id: str
+    subscription: str
+    plan: DefenderPlan
+    own: PlanAnswers
+    base: PlanAnswers
+    switch: ResourceSwitch | None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether only the deprecated plan is on."""
+        return self.base.plan is not self.plan
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether anything is said of the plan."""
+        return bool(self.own.facts or self.base.facts) or (self.switch is not None and self.switch.is_on is not None)
+
+    @property
+    def is_override(self) -> bool:
+        """Whether the resource has a plan of its own, which is on."""
+        return self.own.tier == "standard" and not self.own.is_inherited
+
+    @property
+    def can_differ(self) -> bool:
+        """Whether a resource of its kind can be switched off by itself."""
+        kind = self.case.workload.kind
+        is_aks = kind is WorkloadKind.CLUSTER and _AKS in self.case.workload.subject
+        return is_aks or kind in (WorkloadKind.MACHINE, WorkloadKind.REGISTRY) or self.switch is not None
+
+    @property
+    def ask_resource(self) -> str:
+        """The command that asks the resource itself."""
+        return self.switch.ask if self.switch else ask_resource_plan(self.id, self.plan)
+
+
+def resource_plan(case: CoverageCase) -> ResourcePlan:
+    """What is said of the plan that a resource needs."""
+    kind, subscription = case.workload.kind, case.workload.subscription or ""
+    plan, old = PLAN_OF_KIND[kind], OLD_PLAN_OF_KIND.get(kind)
+    base = answers_about(case.facts, subscription_subject(subscription), plan)
+    if old is not None and base.tier != "standard":
+        before = answers_about(case.facts, subscription_subject(subscription), old)
+        base = before if before.tier == "standard" else base
+    return ResourcePlan(
+        case=case,
+        id=case.workload.id or "",
+        subscription=subscription,
+        plan=plan,
+        own=answers_about(case.facts, case.workload.subject, plan),
+        base=base,
+        switch=find_switch(case, base),
+    )
+
+
+def on_part(asked: ResourcePlan) -> Verdict:
+    """Whether it is on for the resource."""
+    return _off_by_switch(asked) or _by_itself(asked) or _on_by_switch(asked) or _by_subscription(asked)
+
+
+def _off_by_switch(asked: ResourcePlan) -> Verdict | None:
+    switch = asked.switch
+    if switch is None or switch.is_on is not False:
+        return None
+    remedy = one_after_the_other([switch.mend, *_enable_base(asked)])
+    return gap(f"{asked.plan.name} is switched off at the resource itself", *switch.evidence, remedy=remedy)
+
+
+def _by_itself(asked: ResourcePlan) -> Verdict | None:
+    """What the resource's own plan proves; None where it says nothing that can be used."""
+    own, name, evidence = asked.own, asked.plan.name, tuple(asked.own.evidence())
+    if own.tier == "standard" and own.is_inherited and asked.base.tier == "free":
+        reason = f"{name} is Free at the subscription, from which the resource says to have it"
+        return gap(reason, *evidence, *asked.base.evidence(), remedy=enable_plan(asked.plan, asked.subscription))
+    if own.tier == "standard":
+        return covered(f"{name} is on at the resource itself", *evidence)
+    if own.tier != "free" or (asked.is_old and own.is_inherited):
+        return None
+    if own.is_inherited:
+        reason = f"{name} is Free, as the resource has it from its subscription"
+        return gap(reason, *evidence, remedy=enable_plan(asked.plan, asked.subscription))
+    remedy = one_after_the_other([*_enable_base(asked), take_override_off(asked.id, asked.plan)])
+    return gap(f"{name} is switched off at the resource itself", *evidence, remedy=remedy)
+
+
+def _on_by_switch(asked: ResourcePlan) -> Verdict | None:
+    switch = asked.switch
+    if switch is None or switch.is_on is None or (asked.base.tier == "free" and not switch.is_own):
+        return None
+    return covered(f"{asked.plan.name} is on at the resource itself", *switch.evidence, *asked.base.evidence())
+
+
+def _by_subscription(asked: ResourcePlan) -> Verdict:
+    base, name, evidence = asked.base, asked.base.plan.name, tuple(asked.base.evidence())
+    if base.tier is None:
+        is_asked = bool(asked.case.of_subscription(PlanFact))
+        reason = (
+            f"no answer says whether {name} is on at its subscription"
+            if is_asked
+            else "nobody asked which plans its subscription has"
+        )
+        return unknown(reason, *evidence, remedy=ask_plans(asked.subscription))
+    if base.tier == "free":
+        if asked.can_differ and base.coverage in ("partiallycovered", "fullycovered"):
+            reason = f"{name} is Free at the subscription, and on at some resources"
+            return unknown(reason, *evidence, remedy=asked.ask_resource)
+        return gap(f"{name} is Free", *evidence, remedy=enable_plan(asked.plan, asked.subscription))
+    if base.coverage == "notcovered":
+        return gap(f"{name} is on at the subscription, and at none of its resources", *evidence)
+    if asked.switch is not None and asked.switch.is_idle:
+        reason = f"{name} is on at the subscription, and the resource, which follows it, says that it is not"
+        return unknown(reason, *evidence, *asked.switch.evidence, remedy=asked.ask_resource)
+    if asked.can_differ and base.coverage != "fullycovered" and not (asked.is_old and asked.own.is_inherited):
+        return _unknown_at_resource(asked)
+    return covered(f"{name} is on", *evidence, *asked.own.evidence())
+
+
+def _unknown_at_resource(asked: ResourcePlan) -> Verdict:
+    """The plan is on, and nobody knows whether this resource is one of those where it was switched off."""
+    name, is_partial = asked.base.plan.name, asked.base.coverage == "partiallycovered"
+    reason = f"{name} is on at the subscription, and " + (
+        "switched off at some resources; nobody asked this one"
+        if is_partial
+        else "nobody asked at which resources it is off"
+    )
+    ask = asked.ask_resource if is_partial else ask_plans(asked.subscription)
+    return unknown(reason, *asked.base.evidence(), remedy=ask)
+
+
+def _enable_base(asked: ResourcePlan) -> list[str]:
+    return [enable_plan(asked.plan, asked.subscription)] if asked.base.tier == "free" else []

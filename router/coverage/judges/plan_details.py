@@ -1,0 +1,196 @@
+"""Whether a resource's plan includes what is expected of it: its sub-plan, its extensions, and what is to be said besides."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from router.coverage.facts import ResourceFact
+from router.coverage.judges.plan_at_resource import ResourcePlan
+from router.coverage.plan_answers import PlanAnswers
+from router.coverage.plan_remedies import (
+    ask_plans,
+    enable_plan,
+    follow_subscription_storage,
+    one_after_the_other,
+    take_override_off,
+)
+from router.coverage.plans import PLANS, DefenderPlan, find_lacking
+from router.coverage.readers.sql_alert_policies import SqlAlertPolicyFact
+from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, WorkloadKind, covered, gap, unknown
+
+_NEWEST_STORAGE = "DefenderForStorageV2"
+
+
+def sub_plan_part(asked: ResourcePlan) -> Iterator[Verdict]:
+    """Whether the sub-plan includes all of the one that is needed; nothing where none is."""
+    plans = {name.lower(): sub_plan for name, sub_plan in asked.case.expectation.plans.items()}
+    if (needed := plans.get(asked.plan.name.lower())) is None:
+        return
+    evidence = tuple(asked.own.evidence() if asked.is_override else asked.base.evidence())
+    remedy = _enable(asked, needed)
+    yield judge_sub_plan(asked.plan, _sub_plans(asked), needed, evidence, remedy, ask_plans(asked.subscription))
+
+
+def judge_sub_plan(
+    plan: DefenderPlan,
+    said: tuple[str, ...],
+    needed: str,
+    evidence: tuple[CoverageEvidence, ...],
+    remedy: str | None,
+    ask: str,
+) -> Verdict:
+    """Whether the sub-plans that answers say include all of the one that is needed."""
+    if not said:
+        return unknown(f"no answer says which sub-plan of {plan.name} it is, and {needed} is needed", remedy=ask)
+    for one in said:
+        lacking = find_lacking(plan, one, needed)
+        if lacking is None:
+            reason = f"sub-plan {one} of {plan.name} is not known here, and {needed} is needed"
+            return unknown(reason, *evidence, remedy=ask)
+        if lacking:
+            reason = (
+                f"not covered by plan: {plan.name} is {one}, which leaves out {', '.join(lacking)}; {needed} is needed"
+            )
+            return gap(reason, *evidence, remedy=remedy)
+    return covered(f"its sub-plan is {said[0]}", *evidence)
+
+
+def extension_parts(asked: ResourcePlan) -> Iterator[Verdict]:
+    """Whether each extension is on that is expected and belongs to the plan."""
+    for name in sorted(asked.case.expectation.extensions):
+        if not is_extension_of(asked.plan, name):
+            continue
+        if asked.is_old:
+            reason = f"{asked.base.plan.name} is deprecated, and has no extension {name}"
+            yield gap(reason, *asked.base.evidence(), remedy=_enable(asked, None, name))
+            continue
+        answers = [asked.own] if asked.is_override else [asked.own, asked.base]
+        said = {_by_settings(asked, name), *(one.find_extension(name) for one in answers)} - {None}
+        failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
+        evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
+        is_on = None if not said else False not in said
+        ask = asked.ask_resource if asked.is_override else ask_plans(asked.subscription)
+        yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
+        yield from _left_out(asked, name, answers)
+
+
+def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) -> Iterator[Verdict]:
+    """That an extension leaves the resource out by a tag, or may; nothing where it does not."""
+    excluded = {
+        tag.lower(): tag for one in answers for fact in one.facts for tag in fact.exclusions.get(name.lower(), ())
+    }
+    if not excluded:
+        return
+    tagged = [one for one in asked.case.about(ResourceFact) if one.tags is not None]
+    if not tagged:
+        reason = (
+            f"extension {name} leaves out what has a tag {' or '.join(excluded.values())}; nobody asked for its tags"
+        )
+        yield unknown(reason, remedy=f"az resource show --ids {shlex.quote(asked.id)} -o json")
+    for one in tagged:
+        for key, value in (one.tags or {}).items():
+            if f"{key}={value}".lower() in excluded:
+                reason = f"extension {name} leaves it out, by its tag {key}={value}"
+                remedy = f"az tag update --resource-id {shlex.quote(asked.id)} --operation Delete --tags "
+                evidence = one.source.shows(f"tags.{key}", value)
+                yield gap(reason, evidence, remedy=remedy + shlex.quote(f"{key}={value}"))
+
+
+def judge_extension(
+    name: str,
+    is_on: bool | None,
+    failure: str | None,
+    evidence: tuple[CoverageEvidence, ...],
+    *,
+    remedy: str | None,
+    ask: str,
+) -> Verdict:
+    """Whether an extension is on."""
+    if failure is not None:
+        return gap(f"extension {name} failed to be switched on: {failure}", *evidence, remedy=remedy)
+    if is_on is None:
+        return unknown(f"no answer says whether extension {name} is on", remedy=ask)
+    return (
+        covered(f"extension {name} is on", *evidence)
+        if is_on
+        else gap(f"extension {name} is switched off", *evidence, remedy=remedy)
+    )
+
+
+def is_extension_of(plan: DefenderPlan, name: str) -> bool:
+    """Whether an expected extension is asked of a plan: it is its own, or one that no plan is known to have."""
+    return plan.has_extension(name) or not any(one.has_extension(name) for one in PLANS.values())
+
+
+def remarks_of(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
+    """What is to be said of the plan besides."""
+    yield from sql_remarks(asked)
+    if state is CoverageState.GAP:
+        return
+    yield from asked.own.remarks()
+    yield from asked.base.remarks()
+    if asked.is_old:
+        yield f"{asked.base.plan.name} is enabled, and deprecated: {asked.plan.name} took its place"
+    if state is CoverageState.COVERED:
+        yield from sub_plan_remarks(asked.plan, _sub_plans(asked))
+        if not asked.can_differ and asked.base.coverage == "partiallycovered":
+            yield f"{asked.plan.name} does not cover all resources of the subscription, as resourcesCoverageStatus says"
+        if asked.switch is not None and asked.switch.is_on is None:
+            yield f"only resourcesCoverageStatus says that the account itself is on; it answers to {asked.switch.ask}"
+
+
+def sub_plan_remarks(plan: DefenderPlan, said: tuple[str, ...]) -> Iterator[str]:
+    """What the sub-plan leaves out, or might where it is not known."""
+    for one in said:
+        known = plan.find_sub_plan(one)
+        if known is not None and known.leaves_out:
+            yield f"{plan.name} {known.name} leaves out {', '.join(known.leaves_out)}"
+        if known is not None and not known.is_offered:
+            yield f"{plan.name} {known.name} is enabled, and deprecated: {plan.sub_plans[0].name} took its place"
+    poorer = [one for one in plan.sub_plans if one.leaves_out]
+    if not said and poorer:
+        names = " or ".join(one.name for one in plan.sub_plans)
+        yield f"no answer says whether {plan.name} is {names}; {poorer[0].name} leaves out {', '.join(poorer[0].leaves_out)}"
+
+
+def sql_remarks(asked: ResourcePlan) -> Iterator[str]:
+    """What a database server's own settings say, which explains and decides nothing."""
+    for one in asked.case.about(SqlAlertPolicyFact):
+        if (one.state or "").lower() == "disabled":
+            yield f"{one.setting} of the server says Disabled; the plan decides, so look whether somebody meant it"
+        if one.disabled_alerts:
+            yield f"{one.setting} of the server switches off {', '.join(one.disabled_alerts)}"
+
+
+def _sub_plans(asked: ResourcePlan) -> tuple[str, ...]:
+    if asked.switch is not None and asked.switch.is_on and asked.switch.is_own:
+        return (_NEWEST_STORAGE,) if asked.case.workload.kind is WorkloadKind.STORAGE_ACCOUNT else ()
+    if asked.is_override:
+        return asked.own.sub_plans
+    inherited = asked.own.sub_plans if asked.own.tier == "standard" else ()
+    return tuple(dict.fromkeys((*inherited, *asked.base.sub_plans)))
+
+
+def _by_settings(asked: ResourcePlan, name: str) -> bool | None:
+    """What a storage account's own settings say of an extension."""
+    settings = asked.switch.settings if asked.switch else ()
+    if name.lower() == "onuploadmalwarescanning":
+        said = {one.scans_malware for one in settings} - {None}
+    elif name.lower() == "sensitivedatadiscovery":
+        said = {one.finds_sensitive_data for one in settings} - {None}
+    else:
+        return None
+    return None if not said else False not in said
+
+
+def _enable(asked: ResourcePlan, sub_plan: str | None, *extensions: str) -> str | None:
+    """The line that makes the subscription's plan what is needed, and the resource follow it."""
+    wanted = sub_plan or (asked.base.sub_plans[0] if asked.base.sub_plans and not asked.is_old else None)
+    on = () if asked.is_old else asked.base.extensions_on
+    lines = [enable_plan(asked.plan, asked.subscription, wanted, dict.fromkeys((*on, *extensions)))]
+    if asked.is_override:
+        lines.append(take_override_off(asked.id, asked.plan))
+    if asked.switch is not None and asked.switch.settings and asked.switch.is_own:
+        lines.append(follow_subscription_storage(asked.id))
+    return one_after_the_other(lines)

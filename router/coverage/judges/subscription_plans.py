@@ -1,0 +1,167 @@
+"""Whether a subscription has the plans that the manifest names; without a manifest, every plan that protects workloads.
+
+A plan that no answer names is not known: older versions of the API do not list newer plans, and a query may leave some out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from router.coverage.facts import PlanFact
+from router.coverage.joined import joined
+from router.coverage.judges import CoverageCase
+from router.coverage.judges.plan_details import (
+    is_extension_of,
+    judge_extension,
+    judge_sub_plan,
+    sub_plan_remarks,
+)
+from router.coverage.plan_answers import PlanAnswers, answers_about
+from router.coverage.plan_remedies import ask_plans, enable_plan, one_after_the_other
+from router.coverage.plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
+from router.coverage.posture import posture_for
+from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
+
+RUNG = Rung.PLAN
+KINDS = (WorkloadKind.SUBSCRIPTION,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedPlan:
+    """A plan that a subscription should have.
+
+    Attributes:
+        plan: the plan.
+        sub_plan: the sub-plan that it needs; None where any will do.
+        answers: what is said of it.
+        instead: what is said of other plans that are on and do the same: its successor, or all those before it.
+    """
+
+    plan: DefenderPlan
+    sub_plan: str | None
+    answers: PlanAnswers
+    instead: tuple[PlanAnswers, ...]
+
+    @property
+    def is_on(self) -> bool | None:
+        """Whether it is on, or others are that do the same; None where no answer says it."""
+        if self.answers.tier == "standard" or self.instead:
+            return True
+        # How a plan of posture that costs nothing reads when it is off is not documented.
+        is_telling = self.answers.tier == "free" and self.plan.name not in ("FoundationalCspm", "Discovery")
+        return False if is_telling else None
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where each plan that is wanted is known to be on, with what is expected of it."""
+    subscription = case.workload.subscription or ""
+    facts, ask = case.about(PlanFact), ask_plans(subscription)
+    if not facts:
+        return unknown("nobody asked which plans it has", remedy=ask)
+    wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
+    every = [_wanted(case, plan, None) for plan in PROTECTING_PLANS]
+    # One that was deprecated meanwhile, and is off, can no longer be enabled.
+    wanted = wanted or [one for one in every if one.is_on or not one.answers.is_deprecated]
+    on = [one for one in wanted if one.is_on]
+    parts = [*_tier_parts(wanted, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
+    parts += _extension_parts(case, on, subscription)
+    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted)))
+    if not case.expectation.plans and not any(one.source.is_whole for one in facts):
+        parts.append(unknown("no list of all its plans was given", remedy=ask))
+    return joined(parts)
+
+
+def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> WantedPlan:
+    def said(other: DefenderPlan) -> PlanAnswers:
+        return answers_about(case.facts, case.workload.subject, other)
+
+    before = [said(one) for one in PLANS.values() if one.successor == plan.name and plan.name == "Containers"]
+    after = [said(plan_named(plan.successor))] if plan.successor else []
+    instead = next((some for some in (before, after) if some and all(one.tier == "standard" for one in some)), [])
+    return WantedPlan(plan=plan, sub_plan=sub_plan, answers=said(plan), instead=tuple(instead))
+
+
+def _tier_parts(wanted: Sequence[WantedPlan], subscription: str) -> Iterator[Verdict]:
+    """Which of the plans are on, off and not known."""
+    on = [one for one in wanted if one.is_on]
+    empty = [one for one in on if one.answers.tier == "standard" and one.answers.coverage == "notcovered"]
+    off = [one for one in wanted if one.is_on is False]
+    absent = [one for one in wanted if one.is_on is None]
+    if on:
+        names = names_of(one.plan for one in on)
+        yield covered(f"{names} {'is' if len(on) == 1 else 'are'} on", *_shown(on), remarks=tuple(_remarks(on)))
+    if off:
+        names = names_of(one.plan for one in off)
+        remedy = one_after_the_other(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
+        yield gap(f"{names} {'is' if len(off) == 1 else 'are'} Free", *_shown(off), remedy=remedy)
+    if empty:
+        yield gap(f"{names_of(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
+    if absent:
+        reason = (
+            f"no answer says whether {names_of(one.plan for one in absent)} {'is' if len(absent) == 1 else 'are'} on"
+        )
+        yield unknown(reason, *_shown(absent), remedy=ask_plans(subscription))
+
+
+def _sub_plan_parts(on: Sequence[WantedPlan], subscription: str) -> Iterator[Verdict]:
+    for one in on:
+        if one.sub_plan is None or one.answers.tier != "standard":
+            continue
+        remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
+        evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
+        yield judge_sub_plan(one.plan, one.answers.sub_plans, one.sub_plan, evidence, remedy, ask)
+
+
+def _extension_parts(case: CoverageCase, on: Sequence[WantedPlan], subscription: str) -> Iterator[Verdict]:
+    """Each extension that is expected, at each plan that is on and has it; one that is not known may be anywhere."""
+    for name in sorted(case.expectation.extensions):
+        of_these = [one for one in on if one.plan.has_extension(name)]
+        if not of_these and (others := [one for one in on if is_extension_of(one.plan, name)]):
+            of_these = [one for one in others if one.answers.find_extension(name) is not None] or others[:1]
+        for one in of_these:
+            sub_plan = one.answers.sub_plans[0] if one.answers.sub_plans else None
+            yield judge_extension(
+                f"{name} of {one.plan.name}",
+                one.answers.find_extension(name),
+                one.answers.find_failure(name),
+                tuple(one.answers.extension_evidence(name)),
+                remedy=enable_plan(one.plan, subscription, sub_plan, dict.fromkeys((*one.answers.extensions_on, name))),
+                ask=ask_plans(subscription),
+            )
+
+
+def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
+    """Whether foundational CSPM is known to be on, where the manifest expects that."""
+    if not case.manifest.expects_posture:
+        return
+    subscription = case.workload.subscription or ""
+    posture = posture_for(case.facts, subscription)
+    if posture.is_known_on:
+        yield covered(f"of posture, {posture.reason}", *posture.evidence)
+    else:
+        yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(subscription))
+
+
+def _failures(case: CoverageCase, wanted: Sequence[WantedPlan]) -> Iterator[str]:
+    """The extensions of other plans that are not on although they look so."""
+    names = {one.plan for one in case.about(PlanFact)} - {one.plan.name.lower() for one in wanted}
+    for name in sorted(names):
+        yield from answers_about(case.facts, case.workload.subject, plan_named(name)).failures()
+
+
+def _shown(wanted: Sequence[WantedPlan]) -> list[CoverageEvidence]:
+    return [shown for one in wanted for answers in (one.answers, *one.instead) for shown in answers.evidence()]
+
+
+def _remarks(on: Sequence[WantedPlan]) -> Iterator[str]:
+    for one in on:
+        yield from one.answers.remarks()
+        if one.instead and one.plan.successor is None:
+            yield f"{names_of(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
+        elif one.instead or one.plan.successor:
+            yield f"{one.plan.name} is deprecated: {one.plan.successor} took its place"
+        if one.answers.tier == "standard":
+            yield from sub_plan_remarks(one.plan, one.answers.sub_plans)
+        if one.answers.coverage == "partiallycovered":
+            yield f"{one.plan.name} is switched off at some resources, as resourcesCoverageStatus says"

@@ -1,0 +1,140 @@
+"""All answers about one plan at one subscription or resource, as one. Pure.
+
+Where two answers differ in a field the worse one counts, and a remark says that they contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from router.coverage.facts import Facts, PlanFact
+from router.coverage.plans import DefenderPlan
+from router.domain.coverage import CoverageEvidence
+
+_COVERAGES = ("notcovered", "partiallycovered", "fullycovered")
+"""What an answer says of the resources of a subscription, from worst to best."""
+
+_NO_HOLES = ("mdedesignatedsubscription",)
+"""Extensions that leave nothing unprotected when they are off, as they are at first."""
+
+_WRITTEN = {"notcovered": "NotCovered", "partiallycovered": "PartiallyCovered", "fullycovered": "FullyCovered"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAnswers:
+    """What is said of one plan at one subscription or resource.
+
+    Attributes:
+        plan: the plan.
+        facts: the answers.
+    """
+
+    plan: DefenderPlan
+    facts: tuple[PlanFact, ...]
+
+    @property
+    def tier(self) -> str | None:
+        """`standard` where every answer that says a tier says that, `free` where one does; None where none says a known one."""
+        said = {one.tier for one in self.facts if one.tier is not None}
+        return "free" if "free" in said else "standard" if said == {"standard"} else None
+
+    @property
+    def sub_plans(self) -> tuple[str, ...]:
+        """The sub-plans that are said, of which the worst counts."""
+        return tuple(dict.fromkeys(one.sub_plan for one in self.facts if one.sub_plan))
+
+    @property
+    def coverage(self) -> str | None:
+        """The worst that is said of how many resources have the plan; None where nothing is, as before 2024-01-01."""
+        said = {one.coverage for one in self.facts}
+        return next((one for one in _COVERAGES if one in said), None)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether every answer of a resource says that it has the plan from its subscription."""
+        return bool(self.facts) and all(one.is_inherited is True for one in self.facts)
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether every answer calls the plan deprecated."""
+        return bool(self.facts) and all(one.is_deprecated for one in self.facts)
+
+    def find_extension(self, name: str) -> bool | None:
+        """Whether answers call an extension on; False where one calls it off, None where none says anything."""
+        lowered = name.lower()
+        said = {one.extensions[lowered] for one in self.facts if lowered in one.extensions} - {None}
+        return None if not said else False not in said
+
+    def find_failure(self, name: str) -> str | None:
+        """What went wrong when an extension was switched on; None where nothing is said to have."""
+        return next((text for one in self.facts if (text := one.failures.get(name.lower())) is not None), None)
+
+    @property
+    def extensions_on(self) -> tuple[str, ...]:
+        """The extensions that are on, as the table of plans writes them where it has them."""
+        names = dict.fromkeys(name for one in self.facts for name in one.extensions if self.find_extension(name))
+        return tuple(self._written(name) for name in names)
+
+    def evidence(self) -> Iterator[CoverageEvidence]:
+        """What each answer says of the tier, the sub-plan and the coverage."""
+        for one in self.facts:
+            yield one.source.shows(f"{one.name} pricingTier", one.tier)
+            if one.sub_plan:
+                yield one.source.shows(f"{one.name} subPlan", one.sub_plan)
+            if one.is_inherited is not None:
+                yield one.source.shows(f"{one.name} inherited", one.inherited_from if one.is_inherited else False)
+            if one.coverage:
+                yield one.source.shows(f"{one.name} resourcesCoverageStatus", _WRITTEN.get(one.coverage, one.coverage))
+
+    def extension_evidence(self, name: str) -> Iterator[CoverageEvidence]:
+        """What each answer says of an extension."""
+        for one in self.facts:
+            if (text := one.failures.get(name.lower())) is not None:
+                yield one.source.shows(f"{one.name} extensions {name} operationStatus", f"Failed: {text}")
+            elif name.lower() in one.extensions:
+                yield one.source.shows(f"{one.name} extensions {name} isEnabled", one.extensions[name.lower()])
+
+    def remarks(self) -> Iterator[str]:
+        """What is to be said of the answers besides."""
+        yield from self._contradictions()
+        yield from self.failures()
+        plan = self.plan.name
+        for name in dict.fromkeys(name for one in self.facts for name in one.extensions):
+            is_off = self.find_extension(name) is False and self.find_failure(name) is None
+            if is_off and name not in _NO_HOLES:
+                yield f"extension {self._written(name)} of {plan} is switched off"
+        for name, tags in {item: None for one in self.facts for item in one.exclusions.items()}:
+            yield f"extension {self._written(name)} of {plan} leaves out what has a tag {' or '.join(tags)}"
+        for time in dict.fromkeys(one.free_for for one in self.facts if one.free_for):
+            yield f"{plan} is in its free trial, of which {time} remains"
+        if any(one.is_enforced for one in self.facts):
+            yield f"{plan} is enforced: no resource may differ from its subscription"
+        for manager in dict.fromkeys(one.managed_by for one in self.facts if one.managed_by):
+            yield f"{plan} is managed by {manager}"
+
+    def failures(self) -> Iterator[str]:
+        """The extensions that look as if they were on and are not, each with the reason."""
+        for name, text in {name: text for one in self.facts for name, text in one.failures.items()}.items():
+            yield f"extension {self._written(name)} of {self.plan.name} failed to be switched on: {text}"
+
+    def _contradictions(self) -> Iterator[str]:
+        fields: tuple[tuple[str, Callable[[PlanFact], str | None]], ...] = (
+            ("the tier", lambda one: one.tier),
+            ("the sub-plan", lambda one: one.sub_plan and one.sub_plan.lower()),
+            ("resourcesCoverageStatus", lambda one: one.coverage),
+        )
+        for title, find in fields:
+            by_value = {value: one.source.document for one in self.facts if (value := find(one)) is not None}
+            if len(by_value) > 1:
+                documents = " and ".join(by_value.values())
+                yield f"{documents} contradict each other about {title} of {self.plan.name}; the worse one counts"
+
+    def _written(self, extension: str) -> str:
+        return next((one for one in self.plan.extensions if one.lower() == extension), extension)
+
+
+def answers_about(facts: Facts, subject: str | None, plan: DefenderPlan) -> PlanAnswers:
+    """What is said of a plan at a subscription or a resource."""
+    name = plan.name.lower()
+    return PlanAnswers(plan, tuple(one for one in facts.about(PlanFact, subject) if one.plan == name))

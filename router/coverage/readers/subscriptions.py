@@ -1,0 +1,44 @@
+"""Subscriptions, as `az account list`, `az account subscription list`, ARM and the table `resourcecontainers` name them.
+
+One that may not be read is missing from every answer about plans; only such a list says that it is there at all.
+https://learn.microsoft.com/rest/api/resources/subscriptions, https://learn.microsoft.com/cli/azure/account
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact
+from router.coverage.fields import find, find_text
+from router.coverage.readers.scopes import subscription_fact
+
+_ID = re.compile(r"/subscriptions/([^/\s]+)/?", re.IGNORECASE)
+_TYPE = "microsoft.resources/subscriptions"
+
+
+def reads(item: Item) -> bool:
+    """Whether it is a subscription."""
+    return not item.kind and _find_id(item) is not None
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """The subscription."""
+    if (id := _find_id(item)) is not None:
+        name = find_text(item.body, "displayName") or find_text(item.body, "name") or id
+        yield subscription_fact(item, id, name)
+
+
+def _find_id(item: Item) -> str | None:
+    """The subscription's id; None where the object is no subscription."""
+    if item.type == _TYPE and (id := find_text(item.body, "subscriptionId")):
+        return id
+    if (found := _ID.fullmatch(item.id or "")) is not None:
+        return found[1]
+    # `az account list` has the bare id. A tenant in which somebody has no subscription is listed as one, under the tenant's id.
+    is_account = find_text(item.body, "tenantId") and any(
+        find(item.body, name) is not None for name in ("isDefault", "environmentName", "cloudName")
+    )
+    id = find_text(item.body, "id")
+    return id if is_account and id and "/" not in id and id != find_text(item.body, "tenantId") else None

@@ -1,0 +1,37 @@
+"""Foundational CSPM: known to be on, or not known."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.coverage.facts import Facts
+from router.coverage.posture import is_posture_known_on
+from router.coverage.readers import facts_of
+from router.domain.coverage import CoverageState, Rung
+from tests.coverage.builders import SUBSCRIPTION, Json, document, expecting_plans, judged, pricing, verdict
+
+
+@pytest.mark.parametrize(
+    ("documents", "is_known_on"),
+    [
+        ([pricing("SqlServers")], False),
+        ([pricing("SqlServers"), pricing("FoundationalCspm")], True),
+        ([pricing("SqlServers"), pricing("Discovery")], True),
+        ([pricing("SqlServers"), pricing("CloudPosture")], True),
+        ([pricing("SqlServers"), pricing("FoundationalCspm", "Free")], False),
+        ([pricing("SqlServers"), pricing("FoundationalCspm", "Free"), pricing("CloudPosture")], True),
+        ([pricing("SqlServers"), pricing("FoundationalCspm", "Free"), pricing("FoundationalCspm")], False),
+    ],
+)
+def test_posture_is_known_on_where_a_plan_of_posture_is_on(documents: list[Json], is_known_on: bool) -> None:
+    """It fails the gate only where the manifest expects it, and is never said to be off."""
+    (posture,) = judged(documents).posture
+    assert posture.is_known_on is is_known_on
+    facts = Facts.of(fact for one in documents for fact in facts_of(document(one)))
+    assert is_posture_known_on(facts, SUBSCRIPTION) is is_known_on
+    assert not is_posture_known_on(facts, None)
+    plans = {"SqlServers": None}
+    silent = judged(documents, manifest=expecting_plans(plans))
+    assert verdict(silent, SUBSCRIPTION, Rung.PLAN).state is CoverageState.COVERED
+    asked = verdict(judged(documents, manifest=expecting_plans(plans, expects_posture=True)), SUBSCRIPTION, Rung.PLAN)
+    assert asked.state is (CoverageState.COVERED if is_known_on else CoverageState.UNKNOWN)
