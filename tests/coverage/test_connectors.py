@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.facts import Facts
-from router.coverage.judges.plan_cloud_cluster import judge_plan_of_cloud_cluster
-from router.coverage.readers import facts_of
-from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation
-from tests.coverage.builders import Json, connector, document, eks_cluster, judged, offering, resource, verdict
+from tests.coverage.builders import Json, connector, eks_cluster, judged, offering, resource, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 
@@ -121,9 +117,7 @@ def test_an_account_and_a_project_of_one_number_are_two() -> None:
 )
 def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(documents: tuple[Json, ...], state: CoverageState) -> None:
     """It has no subscription."""
-    facts = [fact for one in (eks_cluster(), *documents) for fact in facts_of(document(one))]
-    cluster = next(fact for fact in facts if isinstance(fact, CloudClusterFact))
-    assert judge_plan_of_cloud_cluster(Facts.of(facts), cluster).state is state
+    assert verdict(judged(eks_cluster(), *documents), "checkout", Rung.PLAN).state is state
 
 
 def test_what_an_organization_leaves_out_is_said() -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from router.coverage.joined import joined
 from router.coverage.judges import CoverageCase
 from router.coverage.judges.plan_at_resource import on_part, resource_plan
+from router.coverage.judges.plan_cloud_cluster import judge_plan_of_cloud_cluster
 from router.coverage.judges.plan_details import extension_parts, remarks_of, sub_plan_part
 from router.coverage.plans import PLAN_OF_KIND
+from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, unknown
 
 RUNG = Rung.PLAN
@@ -20,6 +22,8 @@ _CONNECTOR = "/providers/microsoft.security/securityconnectors/"
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the plan is known to be on for this very workload."""
     workload = case.workload
+    if elsewhere := case.about(CloudClusterFact):
+        return judge_plan_of_cloud_cluster(case.facts, elsewhere[0])
     if workload.subscription is None or workload.id is None:
         ask = "az aks list -o json" if workload.kind is WorkloadKind.CLUSTER else None
         return unknown("no document says in which subscription it is", remedy=ask)
