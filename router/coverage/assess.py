@@ -65,10 +65,15 @@ def _workloads(facts: Facts) -> dict[tuple[WorkloadKind, str], Workload]:
     """Each workload once, by the name that people call it where any document says that and not only its id."""
     found: dict[tuple[WorkloadKind, str], Workload] = {}
     for fact in facts.every(ResourceFact):
-        known = found.get(fact.workload.key)
-        if known is None or known.subject.endswith(f"/{known.name.lower()}"):
-            found[fact.workload.key] = fact.workload
+        known = found.get(fact.workload.key, fact.workload)
+        found[known.key] = min(known, fact.workload, key=_spelling)
     return found
+
+
+def _spelling(workload: Workload) -> tuple[bool, str, str]:
+    """The order of spellings: capitals come first, as Resource Graph has ids in lower case."""
+    is_from_id = workload.subject.endswith(f"/{workload.name.lower()}")
+    return is_from_id, workload.name, workload.id or ""
 
 
 def _order(workload: Workload) -> tuple[str, str, str]:

@@ -254,7 +254,9 @@ def _rows(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
 
 def _is_partial(body: Mapping[str, object], rows: list[object]) -> bool:
     """Whether an answer says that there are more rows than it has."""
-    more = any(find_text(body, name) for name in ("nextLink", "$skipToken", "skipToken", "skip_token"))
+    more = any(
+        find_text(body, name) for name in ("nextLink", "@odata.nextLink", "$skipToken", "skipToken", "skip_token")
+    )
     cut = (find_text(body, "resultTruncated") or "").lower() == "true"
     total = next((one for name in ("totalRecords", "total_records") if isinstance(one := find(body, name), int)), 0)
     return more or cut or total > len(rows)

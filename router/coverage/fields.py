@@ -55,8 +55,13 @@ def find_count(body: object, *path: str) -> int | None:
 
 def find_time(body: object, *path: str) -> datetime | None:
     """The time at a path, in UTC, as which one without a zone counts; None where there is none."""
+    return time_of(find_text(body, *path) or "")
+
+
+def time_of(text: str) -> datetime | None:
+    """The time that a text says, in UTC, as which one without a zone counts; None where it says none."""
     try:
-        found = datetime.fromisoformat(find_text(body, *path) or "")
+        found = datetime.fromisoformat(text)
         found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

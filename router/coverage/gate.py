@@ -10,6 +10,7 @@ from router.coverage.assess import Assessed, assess
 from router.coverage.clusters import assign_clusters
 from router.coverage.documents import CoverageDocument
 from router.coverage.facts import CoverageFact, Facts, PlanFact
+from router.coverage.machines import assign_machines
 from router.coverage.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
 from router.domain.coverage_manifest import CoverageManifest
@@ -42,7 +43,9 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         reasons[document.name] = _why_unused(document, found)
     assigned = assign_clusters(facts, manifest)
     reasons |= dict.fromkeys(assigned.homeless, _HOMELESS)
-    all_facts = Facts.of(assigned.facts)
+    machines = assign_machines(assigned.facts)
+    reasons |= machines.homeless
+    all_facts = Facts.of(machines.facts)
     return GateResult(
         assessed=assess(all_facts, manifest, now),
         used=tuple(name for name, reason in reasons.items() if reason is None),

@@ -80,3 +80,18 @@ def _tags(item: Item) -> dict[str, str] | None:
     if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     return {} if tags is None and any(str(key).lower() == "tags" for key in item.body) else None
+
+
+def named_resource(item: Item, id: str, kind: WorkloadKind) -> ResourceFact:
+    """A workload that an object names by its ARM id without being its document, so that nothing else is known of it."""
+    parts = parse_resource_id(id)
+    return ResourceFact(
+        workload=Workload(
+            kind=kind,
+            name=parts.name or id,
+            id=id,
+            subscription=parts.subscription.lower() if parts.subscription else None,
+            subject=id.lower(),
+        ),
+        source=source_of(item),
+    )
