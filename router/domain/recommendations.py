@@ -1,0 +1,34 @@
+"""The recommendations of Defender that mean: a plan, an integration or a sensor is missing. Pure.
+
+A recommendation is known by its assessment key. Some keys are documented nowhere, so a title counts, too, where the key says
+nothing; that of a preview has a word more than the one that follows it.
+https://learn.microsoft.com/azure/defender-for-cloud/recommendations-reference
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
+
+_PREVIEW = re.compile(r"[(\[]preview[)\]]:?", re.IGNORECASE)
+
+
+def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | None:
+    """The recommendation of an assessment key or, where the key is not listed, of a title; None for any other."""
+    by_key, by_title = _indexes()
+    return by_key.get(key.strip().lower()) or by_title.get(_plain(title))
+
+
+@cache
+def _indexes() -> tuple[Mapping[str, CoverageRecommendation], Mapping[str, CoverageRecommendation]]:
+    by_key = {one.key: one for one in RECOMMENDATIONS if one.key is not None}
+    by_title = {_plain(one.title): one for one in RECOMMENDATIONS if one.has_official_title}
+    return by_key, by_title
+
+
+def _plain(title: str) -> str:
+    """A title without what changes when a preview ends: the word itself, capitals, blanks."""
+    return " ".join(_PREVIEW.sub(" ", title).lower().split())

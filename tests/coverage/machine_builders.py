@@ -1,0 +1,123 @@
+"""Documents about machines as people have them, each showing only what the test is about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from router.coverage.documents import CoverageDocument
+from router.domain.recommendation_table import EDR_RUNNING
+from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, Json, document, pricing, resource
+
+ARC = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.HybridCompute/machines/till-1"
+SET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/batch"
+SQL = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.SqlVirtualMachine/sqlVirtualMachines/ledger"
+ARC_SQL = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.AzureArcData/sqlServerInstances/till-1_TILL"
+)
+
+POSTURE = pricing("FoundationalCspm")
+EXCLUDED = {"ExcludeMdeAutoProvisioning": "True"}
+
+
+def ago(**span: float) -> str:
+    """An instant before the one at which the tests judge."""
+    return (NOW - timedelta(**span)).isoformat()
+
+
+def machine(id: str = MACHINE, *, power: str | None = None, **fields: object) -> Json:
+    """A virtual machine of Linux as ARM answers it."""
+    properties: dict[str, object] = {"storageProfile": {"osDisk": {"osType": "Linux"}}}
+    if power is not None:
+        properties["instanceView"] = {"statuses": [{"code": f"PowerState/{power}"}]}
+    for name in ("timeCreated", "virtualMachineScaleSet"):
+        if name in fields:
+            properties[name] = fields.pop(name)
+    return resource(id, "Microsoft.Compute/virtualMachines", properties, **{"tags": {}, **fields})
+
+
+def arc_machine(status: str = "Connected", **fields: object) -> Json:
+    """A server of Azure Arc."""
+    properties = {"status": status, "osType": "windows", "lastStatusChange": ago(days=20)}
+    return resource(ARC, "Microsoft.HybridCompute/machines", properties, **{"tags": {}, **fields})
+
+
+def scale_set(mode: str, capacity: int | None = 1) -> Json:
+    """A scale set."""
+    properties = {"orchestrationMode": mode}
+    return resource(SET, "Microsoft.Compute/virtualMachineScaleSets", properties, sku={"capacity": capacity})
+
+
+def extension(
+    state: str = "Succeeded",
+    *,
+    of: str = MACHINE,
+    type: str = "MDE.Linux",
+    publisher: str = "Microsoft.Azure.AzureDefenderForServers",
+    **properties: object,
+) -> Json:
+    """An extension as ARM answers it."""
+    kind = "Microsoft.HybridCompute/machines" if "HybridCompute" in of else "Microsoft.Compute/virtualMachines"
+    said = {"type": type, "publisher": publisher, "provisioningState": state, **properties}
+    return resource(f"{of}/extensions/{type}", f"{kind}/extensions", said)
+
+
+def joined(name: str | None, state: str | None, *, of: str = MACHINE) -> Json:
+    """A row of Microsoft's query that joins machines with their extensions."""
+    return {"resourceId": of.lower(), "name1": name or "", "properties1_provisioningState": state or ""}
+
+
+def assessment(
+    key: str, code: str = "Healthy", *, of: str = MACHINE, cause: str = "", title: str = "", at: str | None = None
+) -> Json:
+    """A recommendation as the REST API answers it."""
+    return {
+        "id": f"{of}/providers/Microsoft.Security/assessments/{key}",
+        "name": key,
+        "type": "Microsoft.Security/assessments",
+        "properties": {
+            "displayName": title,
+            "resourceDetails": {"Source": "Azure", "Id": of},
+            "status": {"code": code, "cause": cause, **({"statusChangeDate": at} if at else {})},
+        },
+    }
+
+
+def all_healthy(of: str = MACHINE) -> list[Json]:
+    """The recommendations on the sensor of a machine."""
+    return [assessment(key, of=of) for key in EDR_RUNNING]
+
+
+def health(given: str | None = "web-1", **fields: object) -> CoverageDocument:
+    """What `mdatp health` prints on a machine, with the name that was given before the file."""
+    said = {"healthy": True, "licensed": True, "orgId": "aaaa", "realTimeProtectionEnabled": {"value": True}}
+    return document({**said, **fields}, "health.json", given)
+
+
+def device(of: str | None = MACHINE, *, seen: str | None = None, **fields: object) -> Json:
+    """A device of Defender for Endpoint."""
+    return {
+        "id": "cafe",
+        "computerDnsName": "web-1",
+        "healthStatus": "Active",
+        "onboardingStatus": "Onboarded",
+        "lastSeen": seen or ago(hours=3),
+        "vmMetadata": {"resourceId": of},
+        **fields,
+    }
+
+
+def sql_machine(machine_id: str = MACHINE) -> Json:
+    """A SQL Server on a virtual machine."""
+    return resource(SQL, "Microsoft.SqlVirtualMachine/sqlVirtualMachines", {"virtualMachineResourceId": machine_id})
+
+
+def arc_sql(status: str | None = None, *, at: str | None = None) -> Json:
+    """A SQL Server that Azure Arc found."""
+    properties = {"containerResourceId": ARC, "azureDefenderStatus": status, "azureDefenderStatusLastUpdated": at}
+    return resource(ARC_SQL, "Microsoft.AzureArcData/sqlServerInstances", properties)
+
+
+def sql_extension(state: str = "Succeeded", *, of: str = MACHINE) -> Json:
+    """The extension of Defender for SQL."""
+    publisher = "Microsoft.Azure.AzureDefenderForSQL"
+    return extension(state, of=of, type="AdvancedThreatProtection.Windows", publisher=publisher)

@@ -1,0 +1,142 @@
+"""The table of recommendations, and what an assessment says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from router.coverage.facts import RecommendationFact
+from router.coverage.readers import facts_of
+from router.domain.coverage import Rung, WorkloadKind
+from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, RECOMMENDATIONS, SQL_PROTECTED
+from router.domain.recommendations import find_recommendation
+from router.rulebook.retired import load_retired
+from tests.coverage.builders import MACHINE, document, judged
+from tests.coverage.machine_builders import assessment
+from tests.parse.samples import SAMPLES, needs_samples
+
+_SUBSCRIPTION = "/subscriptions/20ff7fc3-e762-44dd-bd96-b71116dcdc23"
+VMSS = f"{_SUBSCRIPTION}/resourcegroups/myrg/providers/microsoft.compute/virtualmachinescalesets"
+
+
+def facts_in(said: object) -> list[RecommendationFact]:
+    """What a document says of recommendations."""
+    return [one for one in facts_of(document(said)) if isinstance(one, RecommendationFact)]
+
+
+def test_each_key_and_each_title_stands_once() -> None:
+    """Else one of two rows would never be found."""
+    keys = Counter(one.key for one in RECOMMENDATIONS if one.key)
+    titles = Counter(one.title.lower() for one in RECOMMENDATIONS if one.has_official_title)
+    assert {*keys.values(), *titles.values()} == {1}
+    assert all(one.key == one.key.lower() and len(one.key) == 36 for one in RECOMMENDATIONS if one.key)
+
+
+def test_a_row_without_a_key_has_the_title_that_defender_writes() -> None:
+    """Nothing could find it otherwise."""
+    assert all(one.has_official_title for one in RECOMMENDATIONS if one.key is None)
+
+
+def test_a_plan_is_named_on_the_rung_of_plans_and_on_no_other() -> None:
+    """What is retired names none."""
+    for one in RECOMMENDATIONS:
+        assert (one.plan is not None) == (one.rung is Rung.PLAN), one.title
+
+
+def test_no_judge_builds_on_what_is_retired() -> None:
+    """And what rules are warned of is retired here, too."""
+    in_force = {one.key for one in RECOMMENDATIONS if one.retired is None}
+    assert {EDR_INSTALLED, *EDR_RUNNING} <= in_force
+    assert not in_force & set(load_retired())
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "found"),
+    [
+        (EDR_INSTALLED.upper(), "", EDR_INSTALLED),
+        (EDR_INSTALLED, SQL_PROTECTED, EDR_INSTALLED),
+        ("0", "EDR solution should be installed on virtual machines", EDR_INSTALLED),
+        ("0", "[Preview]: EDR solution should be installed on Virtual Machines", EDR_INSTALLED),
+        ("0", "EDR solution should be installed on Virtual Machines (Preview)", EDR_INSTALLED),
+        ("0", "EDR solution should be installed", None),
+        ("0", "the antivirus is off or partly configured", None),
+        ("", "", None),
+    ],
+)
+def test_a_key_counts_before_a_title(key: str, title: str, found: str | None) -> None:
+    """A title is found in any case, and with or without the word Preview; only one that Defender writes."""
+    known = find_recommendation(key, title)
+    assert (known.key if known else None) == found
+
+
+def test_what_has_no_documented_key_is_found_by_its_title() -> None:
+    """The status of SQL servers on machines is one of them."""
+    known = find_recommendation("f00d", SQL_PROTECTED.upper())
+    assert known is not None and (known.key, known.kinds) == (None, (WorkloadKind.SQL_ON_MACHINE,))
+
+
+def test_an_assessment_says_its_resource_its_status_and_since_when() -> None:
+    """As the REST API answers it."""
+    (fact,) = facts_in({"value": [assessment(EDR_INSTALLED, "Unhealthy", title="EDR", at="2026-11-01T00:00:00Z")]})
+    assert (fact.subject, fact.recommendation, fact.code) == (MACHINE.lower(), EDR_INSTALLED, "unhealthy")
+    assert fact.source.shows("status.code", fact.code).time == "2026-11-01T00:00:00Z"
+
+
+def test_the_flat_form_says_the_same() -> None:
+    """`az security assessment list` lifts the properties; the case of the fields differs as well."""
+    said = assessment(EDR_INSTALLED, "NotApplicable", cause="OffByPolicy")
+    flat = {key: value for key, value in said.items() if key != "properties"}
+    lifted = {
+        "displayName": "",
+        "resourceDetails": {"id": MACHINE, "source": "Azure"},
+        "status": {"code": "NotApplicable", "cause": "OffByPolicy", "description": None},
+    }
+    assert [(one.subject, one.code, one.cause) for one in facts_in([flat | lifted])] == [
+        (one.subject, one.code, one.cause) for one in facts_in(said)
+    ]
+
+
+def test_the_resource_is_in_the_id_where_nothing_else_says_it() -> None:
+    """A projection may leave the details out."""
+    said = assessment(EDR_INSTALLED)
+    (fact,) = facts_in({**said, "properties": {"status": {"code": "Healthy"}}})
+    assert fact.subject == MACHINE.lower()
+
+
+@pytest.mark.parametrize(
+    ("key", "listed"), [(EDR_INSTALLED, ["web-1"]), ("dc5357d0-3858-4d17-a1a3-072840bff5be", []), ("f00d", [])]
+)
+def test_a_recommendation_on_coverage_names_a_workload(key: str, listed: list[str]) -> None:
+    """One that is retired, or about something else, names none."""
+    result = judged(assessment(key, "Unhealthy"))
+    assert [row.workload.name for row in result.assessed.rows] == listed
+
+
+@pytest.mark.shared
+@needs_samples
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "arm/assessments.list.offbypolicy.azure-rest-api-specs.json",
+            [(f"{VMSS}/vmss1", "healthy", ""), (f"{VMSS}/vmss2", "notapplicable", "offbypolicy")],
+        ),
+        (
+            "cloud-custodian/DefenderTest.test_azure_defender_assessments.json",
+            [
+                (
+                    "/subscriptions/ea42f556-5106-4743-99b0-c129bfa71a47/resourcegroups/rg-140asbvmnetrecomm/providers"
+                    "/microsoft.compute/virtualmachines/vmm-140asbvmnetrecomm",
+                    "healthy",
+                    "",
+                )
+            ],
+        ),
+    ],
+)
+def test_the_samples_read_as_a_careful_person_reads_them(path: str, said: list[tuple[str, str, str]]) -> None:
+    """One row for each assessment of each sample."""
+    facts = facts_in(json.loads((SAMPLES / "coverage" / path).read_bytes()))
+    assert [(one.subject, one.code, one.cause) for one in facts] == said
