@@ -1,0 +1,101 @@
+"""Whether the sensor of a machine runs, by its own words, else by the recommendations that look at it.
+
+Its own words decide: an extension that was installed proves nothing of it. https://learn.microsoft.com/defender-endpoint/health-status
+"""
+
+from __future__ import annotations
+
+from router.coverage.judges import CoverageCase
+from router.coverage.machine_commands import (
+    ask_posture,
+    ask_recommendations,
+    ask_resource,
+    ask_sensor,
+    remove_tag,
+)
+from router.coverage.machine_states import MachineState, machine_state_for
+from router.coverage.posture import is_posture_known_on
+from router.coverage.recommended import UNHEARD, Recommended, recommended_for, title_of
+from router.coverage.scale_sets import judge_scale_set
+from router.coverage.sensor_words import SensorWords, sensor_words_for
+from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.domain.recommendation_table import EDR_RUNNING
+
+RUNG = Rung.SENSOR_RUNNING
+KINDS = (WorkloadKind.MACHINE,)
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where the sensor says so, Defender for Endpoint does, or all recommendations on it are healthy."""
+    state = machine_state_for(case.facts, case.workload.subject, case.now)
+    words = sensor_words_for(case.facts, case.workload.subject, case.now)
+    said = recommended_for(case.facts, [case.workload.subject], EDR_RUNNING)
+    if words.fails and (state.stopped is None or words.is_certain_failure):
+        return _failed(case, state, words)
+    if words.are_proof:
+        doubts = tuple(f"the recommendation {title_of(one)} is unhealthy" for one in said.unhealthy)
+        remarks = (*words.remarks, *state.remarks, *doubts)
+        return covered("its sensor is seen to run", *words.runs, remarks=remarks)
+    if (verdict := judge_scale_set(case)) is not None:
+        return verdict
+    if said.are_healthy and state.is_in_reach and is_posture_known_on(case.facts, case.workload.subscription):
+        return covered("every recommendation on its sensor is healthy", *said.evidence, remarks=state.remarks)
+    return _not_proved(case, state, words, said)
+
+
+def _failed(case: CoverageCase, state: MachineState, words: SensorWords) -> Verdict:
+    reason, evidence = words.fails[0]
+    others = tuple(one for _, one in words.fails[1:])
+    if state.is_new and not words.is_certain_failure:
+        return unknown(f"{reason}, and is new", evidence, *others, remedy=ask_sensor(state.system))
+    remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in words.runs)
+    remedy = ask_sensor(state.system)
+    return gap(reason, evidence, *others, *words.runs, remedy=remedy, remarks=remarks)
+
+
+def _not_proved(case: CoverageCase, state: MachineState, words: SensorWords, said: Recommended) -> Verdict:
+    workload, ask = case.workload, ask_sensor(state.system)
+    if state.stopped is not None:
+        return not_coverable("is stopped", state.stopped)
+    if state.is_expired and state.lost is not None:
+        return gap(
+            "its identity in Azure Arc has expired, so nothing reaches it; it must be connected anew",
+            state.lost,
+            remedy="azcmagent disconnect --force-local-only",
+        )
+    if said.unhealthy and not state.is_new:
+        return gap(
+            f"the recommendation {title_of(said.unhealthy[0])} is unhealthy",
+            *said.evidence,
+            remedy=ask,
+        )
+    if state.exclusion is not None:
+        tag = state.exclusion
+        remedy = remove_tag(workload.id or workload.subject, tag.name, tag.value)
+        return gap(f"the tag {tag.name} leaves it out", tag.evidence, remedy=remedy)
+    if state.lost is not None:
+        return unknown(
+            f"Azure Arc calls it {state.lost.value}; whether it is off or dark nothing says",
+            state.lost,
+            remedy="azcmagent show",
+        )
+    if words.stale:
+        return unknown("what Defender for Endpoint says of its sensor is old", *words.stale, remedy=ask)
+    return _unasked(case, state, said, ask)
+
+
+def _unasked(case: CoverageCase, state: MachineState, said: Recommended, ask: str) -> Verdict:
+    workload = case.workload
+    if said.unhealthy:
+        return unknown("a recommendation on its sensor is unhealthy, and it is new", *said.evidence, remedy=ask)
+    if said.abstention:
+        return unknown(said.abstention, *said.evidence, remedy=ask)
+    if not said.healthy:
+        return unknown("nobody asked its sensor", remedy=ask)
+    if said.missing:
+        reason = f"of {len(EDR_RUNNING)} recommendations on its sensor {said.missing} are not there"
+        return unknown(reason, *said.evidence, remedy=ask_recommendations(workload))
+    if not state.is_in_reach:
+        reason = "nothing says whether Azure Arc still reaches it"
+        return unknown(reason, *said.evidence, remedy=ask_resource(workload.id or workload.subject))
+    return unknown(UNHEARD, *said.evidence, remedy=ask_posture(workload))
