@@ -1,0 +1,56 @@
+"""Whether a SQL Server on a machine is protected, by Azure Arc's word or by the recommendation on it.
+
+https://learn.microsoft.com/azure/defender-for-cloud/verify-machine-protection
+"""
+
+from __future__ import annotations
+
+from router.coverage.judges import CoverageCase
+from router.coverage.machine_commands import ask_posture, ask_recommendations, ask_resource
+from router.coverage.machine_states import machine_state_for
+from router.coverage.posture import is_posture_known_on
+from router.coverage.recommended import UNHEARD, recommended_for, title_of
+from router.coverage.sql_words import machine_of, sql_words_for
+from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.domain.recommendation_table import SQL_PROTECTED
+
+RUNG = Rung.SENSOR_RUNNING
+KINDS = (WorkloadKind.SQL_ON_MACHINE,)
+
+
+def judge(case: CoverageCase) -> Verdict | None:
+    """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
+    words, machine = sql_words_for(case), machine_of(case)
+    state = machine_state_for(case.facts, machine, case.now)
+    said = recommended_for(case.facts, [case.workload.subject, machine], [SQL_PROTECTED])
+    if words.are_proof:
+        doubts = tuple(f"the recommendation {title_of(one)} is unhealthy" for one in said.unhealthy)
+        return covered("Azure Arc sees that it is protected", *words.runs, remarks=(*state.remarks, *doubts))
+    is_heard = said.are_healthy and is_posture_known_on(case.facts, case.workload.subscription)
+    # Where Azure Arc could say the opposite, it must have been asked whether it reaches the machine.
+    if is_heard and machine is not None and state.is_in_reach and not words.fails:
+        reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
+        return covered(reason, *said.evidence, remarks=state.remarks)
+    if state.stopped is not None:
+        return not_coverable("its machine is stopped", state.stopped)
+    if words.fails:
+        remarks = tuple(f"they contradict each other: {one.document} says protected" for one in words.runs)
+        ask = ask_resource(case.workload.id or case.workload.subject)
+        return gap("Azure Arc sees that it is not protected", *words.fails, remedy=ask, remarks=remarks)
+    if said.unhealthy:
+        reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
+        return gap(reason, *said.evidence, remedy=ask_resource(machine or case.workload.id or ""))
+    if said.abstention:
+        return unknown(said.abstention, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.healthy and machine is None:
+        reason = "the recommendation is healthy, and nothing says which machine it is on"
+        return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.healthy and not state.is_in_reach:
+        reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
+        return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
+    if said.healthy:
+        return unknown(UNHEARD, *said.evidence, remedy=ask_posture(case.workload))
+    if words.stale:
+        reason = "Azure Arc saw that it was protected, longer than a day ago"
+        return unknown(reason, *words.stale, remedy=ask_resource(case.workload.id or ""))
+    return unknown("nobody asked whether it is protected", remedy=ask_recommendations(case.workload))
