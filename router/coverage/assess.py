@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from router.coverage.expected import NamedWorkloads, absent_workloads, finding_command, unmatched_names
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import CoverageCase, judges, rungs_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
 from router.domain.coverage_manifest import DEFAULT_RUNGS, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
+from router.domain.coverage_selectors import SelectorIndex
 
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
 
@@ -51,14 +53,25 @@ class Assessed:
 def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
     """Judges every workload that the facts name, and every one that the manifest names and the facts do not."""
     workloads = _workloads(facts)
+    entries = SelectorIndex(one.selects for one in manifest.expectations)
+    excuses = SelectorIndex(one.selects for one in manifest.excuses)
     rows, unlisted = [], []
     for workload in sorted(workloads.values(), key=_order):
-        expectation = manifest.expectation_for(workload)
-        if expectation is None:
+        if not (fitting := entries.positions(workload)):
             unlisted.append(workload)
-        else:
-            rows.append(_judged(workload, expectation, manifest, facts, now))
-    return Assessed(rows=tuple(rows), unlisted=tuple(unlisted))
+            continue
+        expectation = manifest.expectations[fitting[0]]
+        case = CoverageCase(workload=workload, expectation=expectation, manifest=manifest, facts=facts, now=now)
+        rows.append(_excused(CoverageRow(workload=workload, verdicts=_judged(case)), manifest, excuses, now))
+    there = NamedWorkloads(workloads.values())
+    for workload, expectation in absent_workloads(manifest, there).items():
+        row = CoverageRow(workload=workload, verdicts=_unknown(workload, expectation))
+        rows.append(_excused(row, manifest, excuses, now))
+    return Assessed(
+        rows=tuple(sorted(rows, key=lambda row: _order(row.workload))),
+        unlisted=tuple(unlisted),
+        unmatched=tuple(unmatched_names(manifest, there)),
+    )
 
 
 def _workloads(facts: Facts) -> dict[tuple[WorkloadKind, str], Workload]:
@@ -80,19 +93,23 @@ def _order(workload: Workload) -> tuple[str, str, str]:
     return workload.kind, workload.name.lower(), workload.subject
 
 
-def _judged(
-    workload: Workload, expectation: Expectation, manifest: CoverageManifest, facts: Facts, now: datetime
-) -> CoverageRow:
-    case = CoverageCase(workload=workload, expectation=expectation, manifest=manifest, facts=facts, now=now)
+def _judged(case: CoverageCase) -> Mapping[Rung, Verdict]:
+    """What is known on each rung that is expected."""
+    kind = case.workload.kind
     verdicts: dict[Rung, Verdict] = {}
-    for rung in rungs_of(workload.kind):
-        verdict = judges()[workload.kind, rung].judge(case)
+    for rung in rungs_of(kind):
+        verdict = judges()[kind, rung].judge(case)
         if verdict is None and rung in DEFAULT_RUNGS:
             continue  # this workload does not have it
-        if _is_expected(rung, expectation, is_spoken_of=verdict is not None):
-            verdict = verdict or unknown("nothing that was given speaks of it", remedy=None)
-            verdicts[rung] = _excused(workload, rung, verdict, manifest, now)
-    return CoverageRow(workload=workload, verdicts=verdicts)
+        if _is_expected(rung, case.expectation, is_spoken_of=verdict is not None):
+            verdicts[rung] = verdict or unknown("nothing that was given speaks of it", remedy=None)
+    return verdicts
+
+
+def _unknown(workload: Workload, expectation: Expectation) -> Mapping[Rung, Verdict]:
+    """What is known of a workload that no document names."""
+    verdict = unknown("no document names it", remedy=finding_command(workload))
+    return {rung: verdict for rung in rungs_of(workload.kind) if _is_expected(rung, expectation, is_spoken_of=False)}
 
 
 def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) -> bool:
@@ -101,14 +118,15 @@ def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) ->
     return rung in DEFAULT_RUNGS or (rung in SPOKEN_OF_RUNGS and is_spoken_of)
 
 
-def _excused(workload: Workload, rung: Rung, verdict: Verdict, manifest: CoverageManifest, now: datetime) -> Verdict:
-    """The verdict, or the same excused by the entry that ends last."""
-    if verdict.state not in _EXCUSABLE:
-        return verdict
-    exceptions = (
-        one.exception
-        for one in manifest.excuses
-        if (not one.rungs or rung in one.rungs) and now < one.exception.ends and one.selects.fits(workload)
-    )
-    exception = max(exceptions, key=lambda one: one.ends, default=None)
-    return verdict if exception is None else replace(verdict, state=CoverageState.EXCUSED, exception=exception)
+def _excused(row: CoverageRow, manifest: CoverageManifest, excuses: SelectorIndex, now: datetime) -> CoverageRow:
+    """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
+    fitting = [
+        one for position in excuses.positions(row.workload) if now < (one := manifest.excuses[position]).exception.ends
+    ]
+    verdicts = {}
+    for rung, verdict in row.verdicts.items():
+        exceptions = (one.exception for one in fitting if not one.rungs or rung in one.rungs)
+        exception = max(exceptions, key=lambda one: one.ends, default=None)
+        is_excused = exception is not None and verdict.state in _EXCUSABLE
+        verdicts[rung] = replace(verdict, state=CoverageState.EXCUSED, exception=exception) if is_excused else verdict
+    return replace(row, verdicts=verdicts)

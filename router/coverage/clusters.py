@@ -7,14 +7,14 @@ that a healthy cluster never covers the dark one beside it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest
+from router.domain.coverage_manifest import CoverageManifest, workload_called
 from router.domain.errors import BadUsage
 
 UNNAMED = "(unnamed cluster)"
@@ -47,10 +47,11 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
         for fact in facts
         if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.CLUSTER
     }
+    named = {one.subject: one for one in _named_clusters(manifest, clusters)}
     objects = [fact for fact in facts if isinstance(fact, KubernetesFact)]
     names = dict.fromkeys(one.given for one in objects if one.given)
-    subjects = {name: _subject_for(name, clusters) for name in names}
-    known = {*clusters, *subjects.values(), *(name.lower() for name in _named_clusters(manifest, clusters))}
+    subjects = {name: _subject_for(name, {**clusters, **named}) for name in names}
+    known = {*clusters, *named, *subjects.values()}
     only = next(iter(known)) if len(known) == 1 else UNNAMED if not known else None
     found: list[CoverageFact] = []
     homeless: dict[str, None] = {}
@@ -63,7 +64,7 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
             homeless.setdefault(fact.source.document.partition(" ")[0])
         found.append(replace(fact, subject=subject))
     _refuse_mixed(found)
-    return AssignedFacts((*found, *_new_clusters(found, subjects, clusters)), tuple(homeless))
+    return AssignedFacts((*found, *_new_clusters(found, subjects, clusters, named)), tuple(homeless))
 
 
 def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
@@ -81,16 +82,14 @@ def _group_of(subject: str) -> str:
     return subject.partition("/resourcegroups/")[2].partition("/")[0]
 
 
-def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> list[str]:
+def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> Iterator[Workload]:
     """The clusters that the manifest names one by one and no document of Azure does."""
-    there = {text for cluster in clusters.values() for text in (cluster.name.lower(), cluster.subject)}
-    return [
-        name
-        for one in manifest.expectations
-        if one.selects.kinds == {WorkloadKind.CLUSTER}
-        for name in one.selects.named
-        if name.lower() not in there
-    ]
+    there = {text.lower() for cluster in clusters.values() for text in cluster.names}
+    for one in manifest.expectations:
+        if one.selects.kinds == {WorkloadKind.CLUSTER}:
+            for name in one.selects.named:
+                if name.lower() not in there:
+                    yield workload_called(WorkloadKind.CLUSTER, name, one.selects.subscription)
 
 
 def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
@@ -118,7 +117,10 @@ def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
 
 
 def _new_clusters(
-    facts: Iterable[CoverageFact], subjects: Mapping[str, str], clusters: Mapping[str, Workload]
+    facts: Iterable[CoverageFact],
+    subjects: Mapping[str, str],
+    clusters: Mapping[str, Workload],
+    named: Mapping[str, Workload],
 ) -> Iterable[ResourceFact]:
     """The clusters of which kubectl alone speaks."""
     names = {subject: name for name, subject in subjects.items()}
@@ -127,5 +129,5 @@ def _new_clusters(
         if isinstance(fact, KubernetesFact) and fact.subject is not None and fact.subject not in seen:
             seen.add(fact.subject)
             name = names.get(fact.subject, fact.subject)
-            workload = Workload(kind=WorkloadKind.CLUSTER, name=name, subject=fact.subject)
+            workload = named.get(fact.subject) or Workload(kind=WorkloadKind.CLUSTER, name=name, subject=fact.subject)
             yield ResourceFact(workload=workload, source=fact.source)

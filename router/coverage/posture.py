@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from router.coverage.facts import Facts, ResourceFact, subscription_subject
 from router.coverage.plan_answers import PlanAnswers, answers_about
-from router.coverage.plans import PLANS
 from router.domain.coverage import CoverageEvidence, WorkloadKind
+from router.domain.coverage_plans import PLANS
 
 POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
 """The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""

@@ -84,6 +84,12 @@ class Workload:
         """What tells it from every other workload."""
         return self.kind, self.subject
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a manifest may call it: its name, and its id, or the name that was given for its files."""
+        is_subscription = self.kind is WorkloadKind.SUBSCRIPTION and self.subscription is not None
+        return (self.name, self.id or self.subject, *([self.subscription or ""] if is_subscription else ()))
+
 
 @dataclass(frozen=True, slots=True)
 class CoverageEvidence:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from router.domain.coverage import CoverageException, Rung, Workload, WorkloadKind
 from router.domain.globs import glob_pattern, is_glob
+from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 
 DEFAULT_RUNGS = frozenset(
@@ -16,6 +17,8 @@ DEFAULT_RUNGS = frozenset(
 
 SPOKEN_OF_RUNGS = frozenset({Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH, Rung.DETECTION})
 """What is expected besides, where a document speaks of it."""
+
+_EVERY = ("*",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +32,61 @@ class WorkloadSelector:
     """
 
     kinds: frozenset[WorkloadKind] = frozenset()
-    names: tuple[str, ...] = ("*",)
-    subscriptions: tuple[str, ...] = ("*",)
+    names: tuple[str, ...] = _EVERY
+    subscriptions: tuple[str, ...] = _EVERY
 
     def fits(self, workload: Workload) -> bool:
         """Whether it means that workload."""
+        return self.fits_but_for_its_name(workload) and any(is_called(workload, name) for name in self.names)
+
+    def fits_but_for_its_name(self, workload: Workload) -> bool:
+        """Whether it means that workload, if it is called so."""
         if self.kinds and workload.kind not in self.kinds:
             return False
-        if self.subscriptions != ("*",) and not _fits_any(self.subscriptions, workload.subscription or ""):
-            return False
-        names = self.names
-        return names == ("*",) or any(_fits_any(names, text) for text in (workload.name, workload.id) if text)
+        return self.subscriptions == _EVERY or any(
+            _fits(glob, workload.subscription or "") for glob in self.subscriptions
+        )
 
     @property
     def named(self) -> tuple[str, ...]:
         """The workloads that it names one by one, so that each must be there."""
         return tuple(name for name in self.names if not is_glob(name))
 
+    @property
+    def subscription(self) -> str | None:
+        """The one subscription in which all that it means is; None where there may be several."""
+        only = self.subscriptions[0] if len(self.subscriptions) == 1 else "*"
+        return None if is_glob(only) else only
 
-def _fits_any(globs: tuple[str, ...], text: str) -> bool:
-    return any(glob_pattern(glob).match(text) for glob in globs)
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """The names that may fit several workloads, or none."""
+        return tuple(filter(is_glob, self.names))
+
+
+def is_called(workload: Workload, name: str) -> bool:
+    """Whether a name of the manifest, which may be a glob, fits a workload's name or its id."""
+    return name == "*" or any(_fits(name, text) for text in workload.names)
+
+
+def _fits(glob: str, text: str) -> bool:
+    return bool(glob_pattern(glob).match(text)) if is_glob(glob) else glob.lower() == text.lower()
+
+
+def workload_called(kind: WorkloadKind, name: str, subscription: str | None = None) -> Workload:
+    """The workload that a name without a wildcard means, where no document says more of it; the name may be an ARM id."""
+    if name.startswith("/"):
+        found = parse_resource_id(name).subscription or subscription
+        short = name.rpartition("/")[2]
+        return Workload(
+            kind=kind, name=short, id=name, subscription=found.lower() if found else None, subject=name.lower()
+        )
+    if kind is WorkloadKind.SUBSCRIPTION:
+        id = f"/subscriptions/{name.lower()}"
+        return Workload(kind=kind, name=name.lower(), id=id, subscription=name.lower(), subject=id)
+    found = subscription.lower() if subscription else None
+    subject = f"{found}/{name.lower()}" if found else name.lower()
+    return Workload(kind=kind, name=name, subscription=found, subject=subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +96,8 @@ class Expectation:
     Attributes:
         selects: of which workloads.
         rungs: on which rungs; None for those up to the sensor, and for what the documents speak of besides.
-        plans: the plans that must be on, by name, each with the sub-plan that it needs, or None where any will do; for a
-            subscription all of them, for another workload the one of its kind.
+        plans: the plans that must be on, by Microsoft's names for them, each with the sub-plan that it needs, or None where any
+            will do; for a subscription all of them, for another workload the one of its kind.
         extensions: the extensions of those plans that must be on.
         number: which entry of the manifest it is, from 1; 0 for what is expected where no manifest is.
     """
@@ -79,11 +117,13 @@ class Excuse:
         selects: of which workloads.
         rungs: on which rungs; empty for all of them.
         exception: who answers for it, why, and until when.
+        number: which exception of the manifest it is, from 1.
     """
 
     selects: WorkloadSelector
     rungs: frozenset[Rung]
     exception: CoverageException
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +160,7 @@ class CoverageManifest:
     is_given: bool = False
 
     def expectation_for(self, workload: Workload) -> Expectation | None:
-        """What is expected of a workload; None where no entry fits it."""
+        """What is expected of a workload; None where no entry fits it. Who asks of many workloads takes a SelectorIndex."""
         return next((one for one in self.expectations if one.selects.fits(workload)), None)
 
 

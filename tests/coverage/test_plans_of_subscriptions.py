@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from router.coverage.plans import PROTECTING_PLANS
 from router.domain.coverage import CoverageState, Rung, Verdict
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
+from router.domain.coverage_plans import PROTECTING_PLANS
 from tests.coverage.builders import SUBSCRIPTION, Json, expecting_plans, judged, pricing, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN

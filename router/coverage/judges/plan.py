@@ -9,9 +9,9 @@ from router.coverage.judges import CoverageCase
 from router.coverage.judges.plan_at_resource import on_part, resource_plan
 from router.coverage.judges.plan_cloud_cluster import judge_plan_of_cloud_cluster
 from router.coverage.judges.plan_details import extension_parts, remarks_of, sub_plan_part
-from router.coverage.plans import PLAN_OF_KIND
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, unknown
+from router.domain.coverage_plans import PLAN_OF_KIND
 
 RUNG = Rung.PLAN
 KINDS = tuple(PLAN_OF_KIND)

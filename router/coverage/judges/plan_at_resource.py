@@ -20,8 +20,8 @@ from router.coverage.plan_remedies import (
     one_after_the_other,
     take_override_off,
 )
-from router.coverage.plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 from router.domain.coverage import Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage_plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 
 _AKS = "/providers/microsoft.containerservice/managedclusters/"
 

@@ -19,9 +19,9 @@ from router.coverage.judges.plan_details import (
 )
 from router.coverage.plan_answers import PlanAnswers, answers_about
 from router.coverage.plan_remedies import ask_plans, enable_plan, one_after_the_other
-from router.coverage.plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
 from router.coverage.posture import posture_for
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage_plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
 
 RUNG = Rung.PLAN
 KINDS = (WorkloadKind.SUBSCRIPTION,)

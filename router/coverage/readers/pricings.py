@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, PlanFact, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_truth, objects_at
-from router.coverage.plans import PLANS
 from router.coverage.readers.scopes import find_scope, workload_fact
+from router.domain.coverage_plans import PLANS
 
 _CHILD = "/providers/microsoft.security/pricings/"
 _TYPE = "microsoft.security/pricings"

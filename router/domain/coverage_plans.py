@@ -1,4 +1,4 @@
-"""Defender's plans: what their sub-plans leave out, which extensions they have, and which of them can still be enabled.
+"""Defender's plans: what their sub-plans leave out, which extensions they have, and which of them can still be enabled. Pure.
 
 A table as data; an answer may name plans, sub-plans and extensions that it does not have. Sources:
 https://learn.microsoft.com/rest/api/defenderforcloud/pricings,
