@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import datetime
+from pathlib import Path
 
 from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
@@ -14,11 +15,14 @@ from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
 from router.cli.coverage_text import print_report
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
-from router.cli.given import clock_for
+from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_json, print_lines, print_text
 from router.coverage.gate import judge_documents
-from router.domain.coverage_manifest import NO_MANIFEST
+from router.coverage.judges import rungs_of
+from router.domain.coverage_manifest import CoverageManifest
 from router.domain.errors import BadFile
+from router.rulebook.coverage_manifest import FILE as COVERAGE
+from router.rulebook.coverage_manifest import read_coverage
 
 _CHECK = "coverage check"
 
@@ -53,8 +57,19 @@ def report(options: Namespace) -> int:
 
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
+    manifest = _manifest(options.rules, now)
     opened = open_documents(options.files)
-    result = judge_documents(opened.documents, NO_MANIFEST, now)
+    result = judge_documents(opened.documents, manifest, now)
     for line in opened.refused:
         complain(line)
     return GateReport(result, tuple(opened.refused), allows_unknown)
+
+
+def _manifest(rules: Path, now: datetime) -> CoverageManifest:
+    """What is expected; its problems and warnings are printed on stderr. Raises BadFile where a problem stops it."""
+    found = read_coverage(rules, rungs_of, now)
+    for line in lines_for(found.problems):
+        complain(line)
+    if found.manifest is None:
+        raise BadFile(f"{rules / COVERAGE}: has problems, so nobody knows what is expected; mend them")
+    return found.manifest

@@ -23,7 +23,9 @@ from router.cli.rules_report import (
     files_in,
 )
 from router.cli.unmet import unmet_in
+from router.coverage.judges import rungs_of
 from router.destinations import discover
+from router.domain.coverage_manifest import CoverageManifest
 from router.domain.errors import BadFile, BadUsage
 from router.domain.plurals import counted
 from router.domain.rulebook import Rulebook
@@ -31,6 +33,7 @@ from router.domain.signals import Stream
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.codes import CODES
+from router.rulebook.coverage_manifest import read_coverage
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 
 FOUND = 1
@@ -49,6 +52,7 @@ class _Checked:
     loaded: Mapping[Stream, Loaded]
     examples: Mapping[Stream, tuple[Example, ...]]
     problems: tuple[Problem, ...]
+    coverage: CoverageManifest | None = None
 
     @property
     def books(self) -> Mapping[Stream, Rulebook]:
@@ -132,7 +136,10 @@ def _linted(directory: Path, now: datetime) -> _Checked:
     """The same, with what only comparing the rules finds."""
     checked = _checked(directory, now)
     found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
-    return replace(checked, problems=in_order([*checked.problems, *found]))
+    coverage = read_coverage(directory, rungs_of, now)
+    return replace(
+        checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest
+    )
 
 
 def _run_examples(directory: Path, stream: Stream, checked: _Checked) -> Iterator[ExampleRun]:
@@ -173,6 +180,9 @@ def _summary(directory: Path, checked: _Checked) -> str:
         routes, held = counted(len(book.routes), "route"), counted(len(book.suppressions.by_name), "suppression rule")
         shadows = f", {counted(len(book.shadows.by_name), 'shadow rule')}" if book.shadows.by_name else ""
         parts.append(f"{stream} {routes}, {held}{shadows}, hash {book.hash}")
+    if checked.coverage is not None and checked.coverage.is_given:
+        expected, excused = len(checked.coverage.expectations), len(checked.coverage.excuses)
+        parts.append(f"coverage {counted(expected, 'expectation')}, {counted(excused, 'exception')}")
     parts += [f"{stream} has no rules, and nobody is told of it" for stream in Stream if stream not in checked.loaded]
     return f"{directory}: {'; '.join(parts)}"
 

@@ -11,6 +11,7 @@ from router.cli.formats.values import Annotation, Case, Severity
 from router.domain.signals import Stream
 from router.rulebook import Example, Problem
 from router.rulebook.attack import FILE as ATTACK
+from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.folder import Folder
 from router.rulebook.owners import FILE as OWNERS
@@ -98,7 +99,9 @@ def cases_of_examples(directory: Path, runs: Iterable[ExampleRun]) -> Iterator[C
 def files_in(directory: Path) -> tuple[str, ...]:
     """The files of a rules directory that are read, relative to it."""
     folder = Folder(directory)
-    named = [file for file in (OWNERS, ATTACK, *(f"{stream}/{POLICY}" for stream in Stream)) if folder.has(file)]
+    named = [
+        file for file in (OWNERS, ATTACK, COVERAGE, *(f"{stream}/{POLICY}" for stream in Stream)) if folder.has(file)
+    ]
     rules = [file for stream in Stream for file, _ in files_of_rules(folder, stream)]
     examples = [file for stream in Stream for file in folder.files_in(f"{stream}/{EXAMPLES}")]
     return (*named, *rules, *examples)

@@ -17,6 +17,8 @@
     owners, attack, catalogue, examples              the other tables
     owner_keys      what the keys of an entry of owners.yaml match
     tag_files, tag_rows, graph_answers               which tags there are, as `az graph query` printed them
+    coverage_manifest   what Defender must watch; coverage_form is its shape, coverage_doubts and coverage_overlaps what is
+                    unclear or in vain in it
     retired         what rules name although it is gone
     starter         the rules to begin with
     codes           the sorts of problems, and what each is

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from router.domain.rulebook import Lane
 from router.rulebook.attack import AttackForm
+from router.rulebook.coverage_form import CoverageForm
 from router.rulebook.destinations import KindsByName
 from router.rulebook.examples import ExamplesForm
 from router.rulebook.owners import OwnersForm
@@ -23,6 +24,7 @@ _FORMS: Mapping[str, type[BaseModel]] = {
     "owners": OwnersForm,
     "attack": AttackForm,
     "examples": ExamplesForm,
+    "coverage": CoverageForm,
 }
 
 

@@ -16,6 +16,7 @@ from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
+from router.rulebook.coverage_form import ExceptionForm, ExpectationForm
 from router.rulebook.owners import OwnerForm
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
@@ -105,6 +106,17 @@ def test_the_keys_of_an_owners_entry_are_listed() -> None:
     assert listed == [key for key in OwnerForm.model_fields if key not in ("group", "service", "pager", "environment")]
 
 
+def test_the_keys_of_an_entry_of_coverage_are_listed() -> None:
+    """With an example of each, which is sound; an exception takes some of them, and three of its own."""
+    table = PAGE.table("Coverage", "key of an entry")
+    assert column(table, "key of an entry") == list(ExpectationForm.model_fields)
+    assert set(ExceptionForm.model_fields) - set(ExpectationForm.model_fields) == {"owner", "reason", "ends"}
+    for row in table:
+        example = yaml.safe_load(spans(row["example"])[0])
+        assert list(example) == spans(row["key of an entry"])
+        ExpectationForm.model_validate(example)
+
+
 def test_what_signals_of_a_group_have_in_common_is_listed() -> None:
     """The words are those that `by` takes, in the same order."""
     assert column(PAGE.table("Groups and limits", "`by`"), "`by`") == list(By)
@@ -178,7 +190,7 @@ def test_an_editor_finds_a_schema_for_every_sort_of_file() -> None:
     by_schema = {Path(schema).name: glob for schema, glob in settings["yaml.schemas"].items()}
     by_schema |= {Path(one["url"]).name: one["fileMatch"][0] for one in settings["json.schemas"]}
     assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover())}
-    assert all(list(RULES.parent.glob(glob)) for glob in by_schema.values())
+    assert all(list(RULES.parent.glob(glob)) or glob in whole_files() for glob in by_schema.values())
 
 
 def test_the_page_gives_a_file_of_every_sort() -> None:

@@ -15,8 +15,11 @@ import pytest
 
 from router.domain.signals import Stream
 from router.rulebook import Problem, in_order, lint, load, load_examples
+from router.rulebook.coverage_manifest import FILE as COVERAGE
+from router.rulebook.coverage_manifest import read_coverage
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
+from tests.rulebook.ladder import rungs_of
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(path for path in BAD.rglob("*") if path.is_file() and path.suffix != ".txt")
@@ -42,6 +45,8 @@ def _said_about(case: Path, directory: Path, target: str | None = None) -> str:
     problems: Iterable[Problem] = in_order([*loaded.problems, *lint(rules, stream, loaded, NOW)])
     if "examples" in target:
         _, problems = load_examples(rules, stream)
+    if target == COVERAGE:
+        problems = read_coverage(rules, rungs_of, NOW).problems
     lines = "".join(f"{problem.level} {problem.code} {problem}\n" for problem in problems)
     return lines.replace(rules.as_posix(), "rules")
 

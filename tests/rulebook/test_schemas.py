@@ -44,7 +44,7 @@ def schema_for(path: Path) -> str:
 SHIPPED_FILES = [path for path in sorted(RULES.rglob("*")) if path.suffix in (".json", ".yaml")]
 
 
-@pytest.mark.parametrize("name", ["policy", "suppression", "owners", "attack", "examples"])
+@pytest.mark.parametrize("name", ["policy", "suppression", "owners", "attack", "examples", "coverage"])
 def test_a_schema_is_a_schema(name: str) -> None:
     """Each published schema is valid JSON Schema 2020-12, and says so."""
     schema = schemas(discover())[name]
@@ -79,6 +79,8 @@ BEYOND_SCHEMA = {
     "address-range-around-everything-mapped", "address-range-of-everything", "address-range-of-everything-in-ipv6",
     "address-range-of-everything-mapped", "address-range-that-is-none", "address-range-too-wide-in-ipv6",
     "address-range-with-host-bits", "address-ranges-too-wide-together", "address-ranges-too-wide-only-together",
+    "rung-of-another-kind", "replaced-plan", "plan-of-another-kind", "unknown-plan", "name-without-kind",
+    "subscription-by-name", "end-that-is-no-time", "end-too-far", "hub-that-is-none", "literal-secret-as-hub",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
 

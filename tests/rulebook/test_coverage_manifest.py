@@ -1,0 +1,142 @@
+"""What coverage.yaml means; what is said of its mistakes stands in bad/coverage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from router.domain.coverage import CoverageException, Rung, WorkloadKind
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation, WorkloadSelector
+from router.domain.severity import Severity
+from router.rulebook.coverage_manifest import CoverageFile, read_coverage
+from tests.rulebook.builders import NOW, a_sound_rulebook
+from tests.rulebook.ladder import rungs_of
+
+HUB = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/ns/eventhubs/cwpp"
+
+
+def written(directory: Path, text: str, now: datetime = NOW) -> CoverageFile:
+    """What a coverage.yaml of that text says."""
+    (directory / "coverage.yaml").write_text(text, encoding="utf-8")
+    return read_coverage(directory, rungs_of, now)
+
+
+def manifest(directory: Path, text: str) -> CoverageManifest:
+    """The manifest of a text without a problem."""
+    found = written(directory, text)
+    assert found.manifest is not None, list(map(str, found.problems))
+    return found.manifest
+
+
+def only_entry(directory: Path, text: str) -> Expectation:
+    """The one entry of such a text."""
+    (entry,) = manifest(directory, f"expect:\n  - {text}").expectations
+    return entry
+
+
+def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
+    """And nobody is told that it is missing."""
+    assert read_coverage(tmp_path, rungs_of, NOW) == CoverageFile(manifest=NO_MANIFEST)
+    assert not NO_MANIFEST.is_given
+
+
+def test_a_file_of_exceptions_alone_expects_the_same(tmp_path: Path) -> None:
+    """Who excuses something takes no expectation away."""
+    found = manifest(tmp_path, "exceptions:\n  - {name: a, owner: b, reason: c, ends: 2027-01-31}")
+    assert found.expectations == NO_MANIFEST.expectations
+    assert found.is_given
+
+
+def test_every_key_has_its_meaning(tmp_path: Path) -> None:
+    """A whole manifest, with all that may stand in it."""
+    found = manifest(
+        tmp_path,
+        f"""
+$schema: ../.schemas/coverage.schema.json
+export: {{alerts: {HUB}, posture: {HUB}-posture, severities: [High, Medium]}}
+posture: true
+expect:
+  - kind: [cluster, machine]
+    name: ["aks-*", "web-?"]
+    subscription: "11111111-*"
+    rungs: [plan, sensor-running]
+    plans: {{Containers: any, virtualmachines: p2}}
+    extensions: [containersensor, Another]
+  - {{}}
+exceptions:
+  - {{kind: cluster, name: aks-lab, rungs: plan, owner: a@b.example, reason: rebuilt, ends: "2027-01-31T10:00:00+02:00"}}
+""",
+    )
+    first, second = found.expectations
+    assert first == Expectation(
+        selects=WorkloadSelector(
+            kinds=frozenset({WorkloadKind.CLUSTER, WorkloadKind.MACHINE}),
+            names=("aks-*", "web-?"),
+            subscriptions=("11111111-*",),
+        ),
+        rungs=frozenset({Rung.PLAN, Rung.SENSOR_RUNNING}),
+        plans={"Containers": None, "VirtualMachines": "P2"},
+        extensions=frozenset({"ContainerSensor", "Another"}),
+        number=1,
+    )
+    assert second == Expectation(number=2)
+    (excuse,) = found.excuses
+    ends = datetime(2027, 1, 31, 8, tzinfo=UTC)
+    assert excuse.exception == CoverageException(owner="a@b.example", reason="rebuilt", ends=ends)
+    assert excuse.rungs == {Rung.PLAN}
+    assert excuse.number == 1
+    assert found.export is not None
+    assert (found.export.alerts, found.export.posture) == (HUB, f"{HUB}-posture")
+    assert found.export.severities == {Severity.HIGH, Severity.MEDIUM}
+    assert found.expects_posture
+
+
+def test_a_date_is_its_first_instant_in_utc(tmp_path: Path) -> None:
+    """From the end on it must be covered: on that day, and not only after it."""
+    (excuse,) = manifest(tmp_path, "exceptions:\n  - {owner: b, reason: c, ends: 2027-01-31}").excuses
+    assert excuse.exception.ends == datetime(2027, 1, 31, tzinfo=UTC)
+
+
+def test_an_id_may_end_with_a_slash(tmp_path: Path) -> None:
+    """Azure writes ids without it."""
+    assert only_entry(tmp_path, "{kind: machine, name: /subscriptions/S/x/}").selects.names == ("/subscriptions/S/x",)
+
+
+def test_a_problem_stops_the_manifest_and_a_warning_does_not(tmp_path: Path) -> None:
+    """A gate that knows half of what is expected would pass what nobody expects."""
+    assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
+    ended = written(tmp_path, "exceptions: [{owner: b, reason: c, ends: 2026-01-31}]")
+    assert ended.manifest is not None
+    assert [problem.code for problem in ended.problems] == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("after", "codes"),
+    [
+        (timedelta(0), ["ended"]),
+        (timedelta(seconds=1), []),
+        (timedelta(days=366), []),
+        (timedelta(days=366, seconds=1), ["end-too-far"]),
+    ],
+)
+def test_an_exception_ends_within_a_year(tmp_path: Path, after: timedelta, codes: list[str]) -> None:
+    """Both sides of both boundaries."""
+    text = f"exceptions: [{{owner: b, reason: c, ends: {(NOW + after).isoformat()}}}]"
+    assert [problem.code for problem in written(tmp_path, text).problems] == codes
+
+
+def test_a_manifest_is_no_part_of_the_rules_of_a_stream(tmp_path: Path) -> None:
+    """What is expected of Defender changes no decision, so the hash of the rules stays, whatever stands there."""
+    before = a_sound_rulebook(tmp_path).hash
+    assert a_sound_rulebook(tmp_path, {"coverage.yaml": "expect: [{kind: cluster}]"}).hash == before
+    assert a_sound_rulebook(tmp_path, {"coverage.yaml": "expect: {"}).hash == before
+
+
+def test_a_manifest_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
+    """Nobody may take it for a manifest that is not there."""
+    (tmp_path / "coverage.yaml").mkdir()
+    found = read_coverage(tmp_path, rungs_of, NOW)
+    assert found.manifest is None
+    assert [problem.code for problem in found.problems] == ["unreadable"]
