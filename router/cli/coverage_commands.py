@@ -10,6 +10,7 @@ from router.cli.shared_options import add_format, add_now, add_rules_dir
 
 _CHECK = "fail unless Defender watches every workload that is expected, as far as files prove it"
 _REPORT = "write a page with every workload and rung, what is missing and what mends it"
+_INIT = "draft rules/coverage.yaml: what the files name is expected, with what is a gap today as exceptions to fill in"
 _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
     "NAME= before what kubectl printed says of which cluster it is"
@@ -36,6 +37,10 @@ def add_coverage_commands(commands: Commands) -> None:
         help="write the page there, also over an older one (default: coverage.html)",
     )
     add_files(report)
+    init = add_command(coverage, "init", "router.cli.coverage_init:init", _INIT)
+    add_now(init, "the time to judge at")
+    init.add_argument("--out", metavar="FILE", type=file_in, help="write the draft there, unless there is a file")
+    add_files(init)
 
 
 def add_files(parser: Parser) -> None:

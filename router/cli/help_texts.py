@@ -117,6 +117,12 @@ HELP: Mapping[str, HelpText] = {
     "coverage report": HelpText(
         {"alert-router coverage report inventory --out coverage.html": "a page to show, of all files in inventory"}
     ),
+    "coverage init": HelpText(
+        {
+            "alert-router coverage init inventory": "print a draft of what is expected, of all files in inventory",
+            "alert-router coverage init inventory --out rules/coverage.yaml": "write it, unless there is a file",
+        }
+    ),
     "attack": HelpText({"alert-router attack layer": "what of ATT&CK nobody hears of, of the state in .state"}),
     "attack layer": HelpText(
         {
