@@ -20,6 +20,9 @@ from router.domain.errors import BadUsage
 UNNAMED = "(unnamed cluster)"
 """What a cluster is called of which only files without a name speak."""
 
+_OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
+"""What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""
+
 _SYSTEM = "kube-system"
 
 
@@ -29,7 +32,7 @@ class AssignedFacts:
 
     Attributes:
         facts: all facts; those of no known cluster keep no subject.
-        homeless: the documents whose objects belong to none of several clusters.
+        homeless: the documents whose objects belong to no cluster, or to which of several they do not say.
     """
 
     facts: tuple[CoverageFact, ...]
@@ -52,7 +55,8 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
     names = dict.fromkeys(one.given for one in objects if one.given)
     subjects = {name: _subject_for(name, {**clusters, **named}) for name in names}
     known = {*clusters, *named, *subjects.values()}
-    only = next(iter(known)) if len(known) == 1 else UNNAMED if not known else None
+    is_of_one = any(one.kind not in _OF_ANY_PROGRAM for one in objects)
+    only = next(iter(known)) if len(known) == 1 else UNNAMED if not known and is_of_one else None
     found: list[CoverageFact] = []
     homeless: dict[str, None] = {}
     for fact in facts:
@@ -61,7 +65,7 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
             continue
         subject = subjects[fact.given] if fact.given else only
         if subject is None:
-            homeless.setdefault(fact.source.document.partition(" ")[0])
+            homeless.setdefault(fact.source.file)
         found.append(replace(fact, subject=subject))
     _refuse_mixed(found)
     return AssignedFacts((*found, *_new_clusters(found, subjects, clusters, named)), tuple(homeless))

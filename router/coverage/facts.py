@@ -6,6 +6,7 @@ where the document does not tell. New sorts of facts stand beside their readers;
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ class CoverageFact(Protocol):
         ...
 
 
+_WHERE_IN_IT = re.compile(r" [\w.$]*\[\d+\][\w.$\[\]]*$", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a fact stands.
@@ -42,6 +46,11 @@ class Source:
     document: str
     is_whole: bool = False
     time: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The document as it was named."""
+        return _WHERE_IN_IT.sub("", self.document)
 
     def shows(self, field: str, value: object) -> CoverageEvidence:
         """The evidence that a field of it is."""

@@ -54,7 +54,7 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     )
 
 
-_HOMELESS = "does not say which cluster it is of, and there are several; write NAME=FILE"
+_HOMELESS = "does not say which cluster it is of; write NAME=FILE"
 
 
 def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:

@@ -36,9 +36,28 @@ class KubernetesFact:
     source: Source
 
 
+_KINDS = {
+    "": ("Endpoints", "Event", "Namespace", "Node", "Pod", "Service"),
+    "apps": ("DaemonSet", "Deployment"),
+}
+"""What is read of the groups in which every workload of a cluster is."""
+
+_GROUPS = (
+    "events.k8s.io",
+    "admissionregistration.k8s.io",
+    "discovery.k8s.io",
+    "gatekeeper.sh",
+    "defender.microsoft.com",
+)
+"""The groups, or their ends, of which everything is read."""
+
+
 def reads(item: Item) -> bool:
-    """Whether it is an object of Kubernetes."""
-    return bool(item.kind)
+    """Whether it is an object of Kubernetes that says something of a cluster's coverage."""
+    group = (find_text(item.body, "apiVersion") or "").rpartition("/")[0]
+    if group in _KINDS:
+        return item.kind in _KINDS[group]
+    return bool(item.kind) and group.endswith(_GROUPS)
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
