@@ -12,9 +12,9 @@ import json
 
 from router.coverage.facts import RecommendationFact, ResourceFact
 from router.coverage.judges import CoverageCase
-from router.coverage.judges.cluster_sensor_running import is_sensor
 from router.coverage.judges.integration_cloud_cluster import judge_cloud_cluster
 from router.coverage.judges.integration_extension import is_extension_on, plan_answers
+from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.readers.connected_clusters import ConnectedClusterFact
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -142,7 +142,7 @@ def _by_helm(sensor: KubernetesFact, instead: str, recommendation: str) -> Verdi
 
 def _seen_sensor(case: CoverageCase) -> KubernetesFact | None:
     objects = case.about(KubernetesFact)
-    return next((one for one in objects if one.kind == "DaemonSet" and is_sensor(one.body)), None)
+    return next((one for one in objects if one.kind == "DaemonSet" and find_daemon_set(one) is not None), None)
 
 
 def _unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:

@@ -1,0 +1,71 @@
+"""What somebody left out on purpose, by a tag of the cluster, and clusters that are stopped.
+
+A tag keeps Azure from installing the sensor; one that is there is not removed, and Helm installs it all the same.
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exclude-cluster
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from router.coverage.facts import ResourceFact
+from router.coverage.judges import CoverageCase
+from router.coverage.kubernetes.commands import delete_tag
+from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
+
+_TAGS = {
+    "ms_defender_container_exclude_sensors",
+    "ms_defender_container_exclude_agents",
+    "ms_defender_e2e_discovery_exclude",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A tag that keeps the sensor off a cluster.
+
+    Attributes:
+        name: its name, as it is written.
+        value: its value, as it is written.
+        shown: where it stands.
+    """
+
+    name: str
+    value: str
+    shown: CoverageEvidence
+
+    @property
+    def tag(self) -> str:
+        """What it is called where it is spoken of."""
+        return f"{self.name}={self.value}"
+
+
+def find_exclusion(case: CoverageCase) -> Exclusion | None:
+    """The tag that keeps the sensor off a cluster; None where no document shows one."""
+    for fact in case.about(ResourceFact):
+        for name, value in (fact.tags or {}).items():
+            if name.strip().lower() in _TAGS and value.strip().lower() == "true":
+                return Exclusion(name, value, fact.source.shows(f"tags.{name}", value))
+    return None
+
+
+def find_stopped(case: CoverageCase) -> Verdict | None:
+    """The verdict on a cluster that is stopped; None where no document says that it is, or one says that it is not."""
+    said = [fact for fact in case.about(ResourceFact) if fact.is_stopped is not None]
+    if not said or not all(fact.is_stopped for fact in said):
+        return None
+    return not_coverable("the cluster is stopped", said[0].source.shows("properties.powerState.code", "Stopped"))
+
+
+def left_out(verdict: Verdict, exclusion: Exclusion, workload: Workload, *, is_running: bool) -> Verdict:
+    """A verdict that is not covered, of a cluster with such a tag: the tag is the reason where no sensor is seen to run."""
+    if is_running:
+        remark = f"the tag {exclusion.tag} keeps Azure from installing the sensor"
+        return replace(verdict, remarks=(*verdict.remarks, remark))
+    return replace(
+        verdict,
+        state=CoverageState.GAP,
+        reason=f"the tag {exclusion.tag} leaves the cluster out, and {verdict.reason}",
+        evidence=(exclusion.shown, *verdict.evidence),
+        remedy=delete_tag(workload, exclusion.name, exclusion.value) or verdict.remedy,
+    )

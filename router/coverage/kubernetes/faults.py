@@ -1,0 +1,137 @@
+"""Why a sensor does not run, or is not known to: how many nodes it lacks, which, why, and the line that mends it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from router.coverage.kubernetes.commands import admit_sensor, ask_cluster, describe, lift_cause
+from router.coverage.kubernetes.creation import ENFORCE, Refuser, cause_of
+from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
+from router.coverage.kubernetes.findings import NodeFinding, NodeState
+from router.coverage.kubernetes.objects import SensorObjects
+from router.coverage.kubernetes.rollout import Rollout
+from router.domain.coverage import CoverageEvidence, CoverageState, Workload
+
+_SHOWN = 3
+"""How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorFault:
+    """Why a sensor is not covered, or is not known to be."""
+
+    state: CoverageState
+    reason: str
+    evidence: tuple[CoverageEvidence, ...] = ()
+    remedy: str | None = None
+
+
+def unclear(reason: str, workload: Workload, *evidence: CoverageEvidence) -> SensorFault:
+    return SensorFault(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=ask_cluster(workload))
+
+
+def gap_of(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> SensorFault:
+    """What a DaemonSet lacks, on how many nodes, and why."""
+    daemon_set = rollout.daemon_set
+    causes = list(_causes(rollout, lacking, objects))
+    if lacking:
+        coverable = objects.fleet.coverable
+        count = (
+            f"ready on {rollout.count(coverable)} of {len(coverable)} nodes that can have it{_choice(rollout, objects)}"
+        )
+    elif daemon_set.counts is not None:
+        count = f"ready on {daemon_set.counts[1]} of the {daemon_set.counts[0]} nodes that it chooses"
+    else:
+        count = "not ready"
+    reasons = ", and ".join(dict.fromkeys(one.reason for one in causes if one.reason))
+    return SensorFault(
+        state=CoverageState.GAP,
+        reason=f"{daemon_set.title} is {count}{': ' if reasons else ''}{reasons}",
+        evidence=(*daemon_set.evidence(), *(shown for one in causes for shown in one.evidence)),
+        remedy=next((one.remedy for one in causes if one.remedy), None)
+        or describe("daemonset", daemon_set.name, daemon_set.namespace),
+    )
+
+
+def _choice(rollout: Rollout, objects: SensorObjects) -> str:
+    """How many nodes it chooses, where these are fewer than can have it."""
+    counts = rollout.daemon_set.counts
+    if counts is None or counts[0] >= len(objects.fleet.coverable):
+        return ""
+    return f", and chooses {counts[0] or 'none'} of them"
+
+
+def _causes(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> Iterator[NodeFinding]:
+    daemon_set, problem = rollout.daemon_set, rollout.problem
+    findings = [*lacking.values(), *([problem] if problem is not None and not lacking else [])]
+    if any(one.is_uncreated for one in findings) and _lacks_pods(daemon_set):
+        yield from _refusals(daemon_set, objects)
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for name, finding in lacking.items():
+        if finding.reason:
+            by_reason[finding.reason].append(name)
+    for reason, names in list(by_reason.items())[:_SHOWN]:
+        some = [lacking[name] for name in names[:_SHOWN]]
+        evidence = tuple(shown for one in some for shown in one.evidence)
+        yield replace(some[0], reason=f"{named(names)}: {reason}", evidence=evidence)
+    if len(by_reason) > _SHOWN:
+        rest = sum(len(names) for names in list(by_reason.values())[_SHOWN:])
+        yield NodeFinding(state=NodeState.LACKING, reason=f"{rest} more nodes for other reasons")
+    if problem is not None and not lacking:
+        yield problem
+
+
+def named(names: Sequence[str]) -> str:
+    """Some nodes by their names, and how many more there are."""
+    if len(names) == 1:
+        return f"node {names[0]}"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"nodes {', '.join(names[:_SHOWN])}{more}"
+
+
+def _lacks_pods(daemon_set: SensorDaemonSet) -> bool:
+    """Whether pods may be missing, rather than be there and not ready."""
+    if daemon_set.is_stale or daemon_set.current is None or daemon_set.desired is None:
+        return True
+    return daemon_set.current < daemon_set.desired
+
+
+def _refusals(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[NodeFinding]:
+    """Why its pods are not made, as the latest event says, or, where events have gone, the label of its namespace."""
+    levels = objects.levels.get(daemon_set.namespace, ())
+    level = next((one for one in levels if one.refuses_sensor), None)
+    label = f"{ENFORCE}={level.enforced}" if level else ""
+    shown = (level.source.shows(f"metadata.labels[{ENFORCE}]", level.enforced),) if level else ()
+    failure = next((one for one in objects.failures if one.is_about(daemon_set)), None)
+    if failure is not None:
+        cause = cause_of(failure)
+        is_pod_security = cause.refuser is Refuser.POD_SECURITY
+        by = _by_whom(label, daemon_set.namespace, is_asked=bool(levels)) if is_pod_security else ""
+        event = CoverageEvidence(failure.source.document, failure.field, failure.message, failure.time or None)
+        yield NodeFinding(
+            state=NodeState.LACKING,
+            reason=f"{cause.reason}{by}",
+            evidence=(event, *(shown if is_pod_security else ())),
+            remedy=lift_cause(cause, daemon_set),
+        )
+    elif level is not None:
+        yield NodeFinding(
+            state=NodeState.LACKING,
+            reason=f"Pod Security refuses its pods at level {level.enforced}"
+            + _by_whom(label, daemon_set.namespace, is_asked=True),
+            evidence=shown,
+            remedy=admit_sensor(daemon_set.namespace),
+        )
+
+
+def _by_whom(label: str, namespace: str, *, is_asked: bool) -> str:
+    """Who has Pod Security refuse pods: the label of their namespace, or what the API server is set up with."""
+    if label:
+        return f", by the label {label} of the namespace {namespace}"
+    if is_asked:
+        return (
+            f", though the namespace {namespace} has no label {ENFORCE} that says so: the API server is set up that way"
+        )
+    return f"; nobody asked for the label {ENFORCE} of the namespace {namespace}"

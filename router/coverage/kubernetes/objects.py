@@ -1,0 +1,126 @@
+"""What the documents of one cluster hold of its sensor."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from router.coverage.kubernetes.creation import CreationFailure, NamespaceLevel, find_failure, level_of
+from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
+from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, node_of
+from router.coverage.kubernetes.pods import Pod, pod_of
+from router.coverage.readers.kubernetes import KubernetesFact
+
+type Versions[T] = Mapping[tuple[str, str], tuple[T, ...]]
+"""Objects by namespace and name. Each is there as often as documents say different things of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The nodes of a cluster.
+
+    Attributes:
+        nodes: the nodes by name, each as often as documents say different things of it.
+        uncoverable: why a node cannot have a sensor, by its name; none of which one document says that it can.
+        is_whole: whether they stand in a list that says that it is whole.
+    """
+
+    nodes: Mapping[str, tuple[Node, ...]]
+    uncoverable: Mapping[str, Uncoverable]
+    is_whole: bool
+
+    @property
+    def coverable(self) -> tuple[str, ...]:
+        """The nodes that are to have a sensor."""
+        return tuple(name for name in self.nodes if name not in self.uncoverable)
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The nodes on which a sensor may run, also where nobody supports it."""
+        return tuple(name for name in self.nodes if name not in self.uncoverable or self.uncoverable[name].may_run)
+
+    def is_not_ready(self, name: str) -> bool:
+        """Whether a document says that the kubelet of a node does not report that it is ready."""
+        return any(one.is_ready is False for one in self.nodes[name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorObjects:
+    """What the documents of one cluster hold of its sensor.
+
+    Attributes:
+        is_empty: whether nobody asked the cluster.
+        fleet: its nodes.
+        daemon_sets: Defender's DaemonSets.
+        listed: the namespaces of the DaemonSets, Defender's or not, of each document that holds a whole list of them.
+        pods: the pods of Defender's DaemonSets.
+        failures: why pods of DaemonSets were not made, the latest first.
+        levels: what its namespaces let in, by their names; each as often as documents say different things of it.
+    """
+
+    is_empty: bool
+    fleet: Fleet
+    daemon_sets: Versions[SensorDaemonSet]
+    listed: Mapping[str, frozenset[str]]
+    pods: Versions[Pod]
+    failures: Sequence[CreationFailure]
+    levels: Mapping[str, tuple[NamespaceLevel, ...]]
+
+    def pods_of(self, daemon_set: SensorDaemonSet) -> dict[tuple[str, str], tuple[Pod, ...]]:
+        """The pods that a DaemonSet made."""
+        return {key: some for key, some in self.pods.items() if any(one.is_of(daemon_set) for one in some)}
+
+    def is_namespace_listed(self, namespace: str) -> bool:
+        """Whether a whole list has the DaemonSets of a namespace, so that one which is absent from it is not there."""
+        return any(namespace in namespaces for namespaces in self.listed.values())
+
+
+def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
+    """What the documents of one cluster hold."""
+    kinds: dict[str, list[KubernetesFact]] = defaultdict(list)
+    for fact in facts:
+        kinds[fact.kind].append(fact)
+    daemon_sets = _versions(filter(None, map(find_daemon_set, kinds["DaemonSet"])), lambda one: one.key)
+    namespaces = {namespace for namespace, _ in daemon_sets}
+    pods = (pod_of(one) for one in kinds["Pod"] if one.namespace in namespaces)
+    levels = _versions(map(level_of, kinds["Namespace"]), lambda one: ("", one.namespace))
+    return SensorObjects(
+        is_empty=not facts,
+        fleet=_fleet_of(kinds["Node"]),
+        daemon_sets=daemon_sets,
+        listed=_listed(facts),
+        pods=_versions(pods, lambda one: one.key),
+        failures=sorted(filter(None, map(find_failure, kinds["Event"])), key=lambda one: one.time, reverse=True),
+        levels={name: some for (_, name), some in levels.items()},
+    )
+
+
+def _versions[T](some: Iterable[T], key_of: Callable[[T], tuple[str, str]]) -> dict[tuple[str, str], tuple[T, ...]]:
+    found: dict[tuple[str, str], tuple[T, ...]] = {}
+    for one in some:
+        there = found.get(key_of(one), ())
+        if one not in there:
+            found[key_of(one)] = (*there, one)
+    return found
+
+
+def _fleet_of(facts: Sequence[KubernetesFact]) -> Fleet:
+    nodes = {name: some for (_, name), some in _versions(map(node_of, facts), lambda one: ("", one.name)).items()}
+    uncoverable: dict[str, Uncoverable] = {}
+    for name, some in nodes.items():
+        reasons = [find_uncoverable(one) for one in some]
+        found = [one for one in reasons if one is not None]
+        if len(found) == len(reasons):
+            uncoverable[name] = max(found, key=lambda one: one.may_run)
+    return Fleet(nodes=nodes, uncoverable=uncoverable, is_whole=any(fact.source.is_whole for fact in facts))
+
+
+def _listed(facts: Iterable[KubernetesFact]) -> dict[str, frozenset[str]]:
+    """The namespaces in the whole lists of DaemonSets; an empty `List` does not say what it lists."""
+    found: dict[str, set[str]] = {}
+    for fact in facts:
+        is_empty = fact.kind in ("List", "DaemonSetList")
+        if is_empty or (fact.kind == "DaemonSet" and fact.source.is_whole):
+            found.setdefault(fact.source.file, set()).update(() if is_empty else (fact.namespace,))
+    return {document: frozenset(namespaces) for document, namespaces in found.items()}

@@ -1,0 +1,141 @@
+"""The pods of DaemonSets: on which nodes they are, and whether they are ready.
+
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from router.coverage.facts import Source
+from router.coverage.fields import find, find_count, find_text, find_truth, objects_at
+from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
+from router.coverage.kubernetes.nodes import condition_of, labels_of
+from router.coverage.readers.kubernetes import KubernetesFact
+
+MANY_RESTARTS = 10
+"""From how many restarts on they are spoken of, though the pod is ready now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod, as one document says it.
+
+    Attributes:
+        namespace: its namespace.
+        name: its name.
+        owner: the DaemonSet that made it; empty where the document does not say it.
+        owner_uid: the uid of that DaemonSet; None where the document does not say it.
+        labels: its labels.
+        node: the node that it is on, or is to go to; empty where the document does not say it.
+        is_ready: whether it runs and all its containers are ready.
+        is_terminating: whether it is being deleted.
+        trouble: why it is not ready, as `CrashLoopBackOff`; empty where it is ready.
+        container: the container that is not ready; empty where none is at fault.
+        restarts: how often its containers were restarted.
+        source: where that stands.
+    """
+
+    namespace: str
+    name: str
+    owner: str
+    owner_uid: str | None
+    labels: Mapping[str, str]
+    node: str
+    is_ready: bool
+    is_terminating: bool
+    trouble: str
+    container: str
+    restarts: int
+    source: Source = field(compare=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other pod of its cluster."""
+        return self.namespace, self.name
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready and stays."""
+        return self.is_ready and not self.is_terminating
+
+    def is_of(self, daemon_set: SensorDaemonSet) -> bool:
+        """Whether a DaemonSet made it; one of that name which was deleted since has another uid."""
+        if self.namespace != daemon_set.namespace:
+            return False
+        if self.owner:
+            is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
+            return self.owner == daemon_set.name and is_same
+        selector = daemon_set.selector
+        return bool(selector) and all(self.labels.get(label) == value for label, value in selector.items())
+
+
+def pod_of(fact: KubernetesFact) -> Pod:
+    """The pod that a document describes."""
+    owner = next(
+        (one for one in objects_at(fact.body, "metadata", "ownerReferences") if find_text(one, "kind") == "DaemonSet"),
+        None,
+    )
+    containers = list(_containers(fact.body))
+    trouble, container = _trouble(fact.body, containers)
+    return Pod(
+        namespace=fact.namespace,
+        name=fact.name,
+        owner=find_text(owner, "name") or "",
+        owner_uid=find_text(owner, "uid"),
+        labels=labels_of(fact.body, "metadata", "labels"),
+        node=find_text(fact.body, "spec", "nodeName") or _node_meant(fact.body),
+        is_ready=not trouble,
+        is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
+        trouble=trouble,
+        container=container,
+        restarts=sum(find_count(one, "restartCount") or 0 for one in containers),
+        source=fact.source,
+    )
+
+
+def _containers(body: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    for name in ("initContainerStatuses", "containerStatuses"):
+        yield from objects_at(body, "status", name)
+
+
+def _trouble(body: Mapping[str, object], containers: list[Mapping[str, object]]) -> tuple[str, str]:
+    """Why a pod is not ready, and which container is at fault; two empty texts where it is ready."""
+    for one in containers:
+        waiting = find(one, "state", "waiting")
+        if isinstance(waiting, Mapping):
+            return find_text(waiting, "reason") or "waits", find_text(one, "name") or ""
+    phase = (find_text(body, "status", "phase") or "").lower()
+    if phase in ("failed", "succeeded"):
+        return find_text(body, "status", "reason") or phase.capitalize(), ""
+    for one in objects_at(body, "status", "containerStatuses"):
+        if find_truth(one, "ready") is False:
+            return _ended(one) or "not Ready", find_text(one, "name") or ""
+    if condition_of(body, "Ready") is not True:
+        return _unscheduled(body) or find_text(body, "status", "reason") or "not Ready", ""
+    return "", ""
+
+
+def _ended(container: Mapping[str, object]) -> str | None:
+    """Why a container has ended; None where it runs."""
+    return find_text(container, "state", "terminated", "reason")
+
+
+def _unscheduled(body: Mapping[str, object]) -> str | None:
+    """Why a pod is on no node; None where it is on one."""
+    for one in objects_at(body, "status", "conditions"):
+        if find_text(one, "type") == "PodScheduled" and str(find(one, "status")).lower() != "true":
+            return find_text(one, "reason")
+    return None
+
+
+def _node_meant(body: Mapping[str, object]) -> str:
+    """The node that the controller of DaemonSets meant a pod for, which waits to be scheduled; empty where it says none."""
+    required = find(body, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in objects_at(required, "nodeSelectorTerms"):
+        for one in objects_at(term, "matchFields"):
+            values = find(one, "values")
+            if find_text(one, "key") == "metadata.name" and isinstance(values, list) and len(values) == 1:
+                return str(values[0])
+    return ""
