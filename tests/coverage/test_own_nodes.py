@@ -6,7 +6,19 @@ import pytest
 
 from router.domain.coverage import CoverageState, Rung
 from router.domain.errors import BadUsage
-from tests.coverage.builders import document, judged, kubectl, managed_cluster, nodes, sensor, verdict
+from tests.coverage.builders import (
+    CLUSTER,
+    Json,
+    document,
+    judged,
+    kubectl,
+    managed_cluster,
+    nodes,
+    pricing,
+    sensor,
+    verdict,
+)
+from tests.coverage.kubernetes_builders import pod
 
 
 def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
@@ -34,6 +46,28 @@ def test_a_file_without_a_name_covers_none_of_several_clusters() -> None:
     for name in ("payments", "lending"):
         assert verdict(result, name, Rung.SENSOR_RUNNING).state is CoverageState.UNKNOWN
     assert [name for name, _ in result.unused] == ["3.json"]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (kubectl(pod("node-0", "web", namespace="shop")), "does not say which cluster it is of; write NAME=FILE"),
+        ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}, "says nothing of what is judged"),
+        ({"apiVersion": "example.com/v1", "kind": "Sensor"}, "says nothing of what is judged"),
+    ],
+)
+def test_what_says_nothing_of_a_cluster_makes_none(other: Json, reason: str) -> None:
+    """Else an unrelated file would be one more workload that is unknown."""
+    alone, both = judged(pricing("Containers")), judged(pricing("Containers"), other)
+    assert both.assessed == alone.assessed
+    assert both.unused == (("2.json", reason),)
+
+
+@pytest.mark.parametrize("name", ["nodes of payments.json", "nodes[1].json"])
+def test_a_file_is_called_by_its_whole_name(name: str) -> None:
+    """Also where there are blanks and brackets in it."""
+    result = judged(managed_cluster(), managed_cluster(CLUSTER + "2"), document(kubectl(*nodes()), name))
+    assert [unused for unused, _ in result.unused] == [name]
 
 
 @pytest.mark.parametrize(("first", "second"), [("payments", "payments"), ("payments", "lending")])
