@@ -1,0 +1,202 @@
+"""docs/coverage.md: the dark cluster as the commands print it, and what people copy does what the page says."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from router.cli.parser import new_parser
+from router.domain.coverage import CoverageState, Rung
+from tests.cli.house import House
+from tests.coverage.builders import SUBSCRIPTION, automation
+from tests.docs.pages import ROOT, column, page, spans
+from tests.waiting import PATIENCE
+
+PAGE = page("docs/coverage.md")
+SAMPLES = ROOT / "alert_router_demo" / "samples" / "coverage"
+PIPELINES = (".github/workflows/coverage.yml", "azure-pipelines.yml")
+NOW = "2026-11-26T09:00:00Z"
+
+PRODUCTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
+SECURITY = f"/subscriptions/{PRODUCTION}/providers/Microsoft.Security"
+NO_RULES = {"id": f"{SECURITY}/alertsSuppressionRules", "value": []}
+AUTOMATIONS = {"id": f"{SECURITY}/automations", "value": [automation()]}
+
+CLI = r"""#!/usr/bin/env bash
+# What the command lines of Azure and Kubernetes answer of the bundled story, with one page of Resource Graph after another.
+set -euo pipefail
+case "$(basename "$0") $*" in
+  "az graph query"*--skip-token*) echo '{"data": [], "total_records": 1}' ;;
+  "az graph query"*) echo '{"data": [], "skip_token": "more", "total_records": 1}' ;;
+  "az account list"*tsv) echo 6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110 ;;
+  "az account list"*) echo '[{"id": "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110", "name": "production", "state": "Enabled"}]' ;;
+  "az rest"*/pricings*) cat "$SAMPLES/pricings.json" ;;
+  "az security setting list"*) cat "$SAMPLES/settings.json" ;;
+  "az security automation list"*"'/subscriptions/"*"/automations'"*) echo "$AUTOMATIONS" ;;
+  "az security alerts-suppression-rule list"*"'/subscriptions/"*"/alertsSuppressionRules'"*) echo "$SUPPRESSION" ;;
+  "az security assessment list"*) echo 'no right to read them' >&2; exit 1 ;;
+  "az aks list"*tsv) for name in cards ledger payouts; do
+    id=/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110/resourcegroups/rg-$name
+    printf '%s\t%s\t%s\n' "$id/providers/Microsoft.ContainerService/managedClusters/aks-$name" "rg-$name" "aks-$name"
+  done ;;
+  "az aks list"*) cat "$SAMPLES/clusters.json" ;;
+  "az aks get-credentials"*) ;;
+  "kubelogin convert-kubeconfig -l azurecli") ;;
+  "kubectl --context aks-$UNREACHABLE "*) echo 'no such host' >&2; exit 1 ;;
+  "kubectl --context aks-"*" get nodes,"*" -A -o json") cat "$SAMPLES/${2#aks-}.json" ;;
+  kubectl*) echo "the server doesn't have a resource type" >&2; exit 1 ;;
+  *) echo "$0 $*: nobody answers this" >&2; exit 3 ;;
+esac
+"""
+
+
+def test_the_dark_cluster_is_caught_and_mended_as_the_page_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typed in their order beside the bundled documents, at the time at which these were made."""
+    house = House(tmp_path, capsys)
+    monkeypatch.chdir(SAMPLES)
+    shown = [fence.text for fence in PAGE.fences if fence.language == "text"]
+    assert len(shown) == 4
+    for transcript in shown:
+        code = None
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE):
+            if command == "echo $?":
+                assert output == f"{code}\n"
+                continue
+            said = house.says(*shlex.split(command)[1:], "--now", NOW)
+            assert re.fullmatch(_pattern_of(output), said.out), said.out
+            code = said.code
+
+
+def _pattern_of(shown: str) -> str:
+    """What a transcript shows; a line of three dots stands for lines, and dots at the end of a line for its rest."""
+    lines = (
+        r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line).replace(r"\ \.\.\.", " .*") + r"\n"
+        for line in shown.splitlines()
+    )
+    return "".join(lines)
+
+
+def test_the_ladder_and_the_states_are_all_there() -> None:
+    """In the order of the code."""
+    assert [rung for row in PAGE.table("The ladder", "rung") for rung in spans(row["rung"])] == list(Rung)
+    states = column(PAGE.table("What is known of a workload", "state"), "state")
+    assert sorted(states) == sorted(CoverageState)
+
+
+def test_the_manifest_that_is_shown_is_the_bundled_one() -> None:
+    """Byte for byte."""
+    assert PAGE.fence("bundled") == (SAMPLES / "expected" / "coverage.yaml").read_text()
+
+
+@pytest.mark.parametrize("unreachable", ["nobody", "payouts"])
+def test_the_script_asks_for_all_that_the_gate_needs(
+    unreachable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it writes has the gap; of a cluster that cannot be reached it leaves no file, so that nothing of it is covered."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("az", "kubectl", "kubelogin"):
+        (tools / name).write_text(CLI)
+        (tools / name).chmod(0o755)
+    (tmp_path / "ask.sh").write_text(PAGE.fence("ask.sh"))
+    (tmp_path / "coverage" / "azure").mkdir(parents=True)
+    (tmp_path / "coverage" / "azure" / "of-yesterday.json").write_text("[]")
+    environment = os.environ | {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "SAMPLES": str(SAMPLES),
+        "UNREACHABLE": unreachable,
+        "AUTOMATIONS": json.dumps(AUTOMATIONS).replace(SUBSCRIPTION, PRODUCTION),
+        "SUPPRESSION": json.dumps(NO_RULES),
+    }
+    subprocess.run(["bash", "ask.sh"], check=True, cwd=tmp_path, env=environment, timeout=PATIENCE, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    files = (tmp_path / "coverage" / "files").read_text().splitlines()
+    said = House(tmp_path, capsys).says("coverage", "check", "--format", "json", "--now", NOW, *files)
+    told = json.loads(said.out)
+    states = {
+        one["name"]: one["rungs"]["sensor-running"]["state"] for one in told["workloads"] if one["kind"] == "cluster"
+    }
+    dark = "gap" if unreachable == "nobody" else "unknown"
+    assert states == {"aks-cards": "covered", "aks-ledger": "covered", "aks-payouts": dark}
+    assert said.code == {"gap": 1, "unknown": 2}[dark]
+    (subscription,) = [one["rungs"] for one in told["workloads"] if one["kind"] == "subscription"]
+    assert subscription["suppression"]["state"] == "covered"
+    assert told["files"]["refused"] == []
+    assert "of-yesterday" not in said.out
+
+
+@pytest.mark.parametrize("label", PIPELINES)
+def test_a_pipeline_runs_commands_that_there_are_and_the_gate_decides(label: str) -> None:
+    """The line that can fail is the last one of its step, whose shell stops at the first failure."""
+    pipeline = yaml.safe_load(PAGE.fence(label))
+    gates = [script for script in _scripts(pipeline) if "coverage check" in script]
+    assert len(gates) == 1
+    *written, last = gates[0].strip().splitlines()
+    for line in [*written, last]:
+        if line.startswith("alert-router"):
+            words = shlex.split(line.partition(" >")[0].removesuffix(" || true").replace('"${files[@]}"', "FILE"))
+            new_parser().parse_args(words[1:])
+    assert all(line.endswith("|| true") for line in written if line.startswith("alert-router"))
+    assert last.startswith("alert-router coverage check ") and "||" not in last
+    assert any("bash ask.sh" in script for script in _scripts(pipeline))
+
+
+def _scripts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("run", "script", "bash", "inlineScript"):
+                yield inner
+            else:
+                yield from _scripts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _scripts(inner)
+
+
+def test_actions_are_pinned_as_those_of_the_project_are() -> None:
+    """The same commits, each with its version behind it."""
+    own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
+    uses = re.findall(r"uses: .*", PAGE.fence(PIPELINES[0]))
+    assert len(uses) == 4
+    assert all(re.fullmatch(r"uses: \S+@[0-9a-f]{40}  # v\S+", one) and one in own for one in uses)
+
+
+def test_the_role_in_a_cluster_reads_what_is_asked_for_and_no_more() -> None:
+    """What the page's own lines ask kubectl for, what the gate's remedies ask for, and the role are one list."""
+    role, binding = yaml.safe_load_all(PAGE.fence("reader.yaml"))
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert all(rule["verbs"] == ["get", "list"] for rule in role["rules"])
+    allowed = {_named(rule["apiGroups"][0], one) for rule in role["rules"] for one in rule["resources"]}
+    asked = {
+        kind for kinds in re.findall(r'ask_cluster "[^"]+" (\S+)', PAGE.fence("ask.sh")) for kind in kinds.split(",")
+    }
+    assert asked == allowed
+    remedies = {kind for kinds in _kinds_in_code() for kind in kinds.split(",")}
+    assert {"nodes", "constraints", "validatingadmissionpolicies"} <= remedies
+    assert remedies <= allowed
+
+
+def _named(group: str, resource: str) -> str:
+    """A resource as kubectl is asked for it."""
+    known = {"constraints.gatekeeper.sh": "constraints", "defender.microsoft.com": f"{resource}.{group}"}
+    return known.get(group, resource)
+
+
+def _kinds_in_code() -> Iterator[str]:
+    """What the lines ask for that answer what is unknown of a cluster."""
+    for path in (ROOT / "router" / "coverage").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from re.findall(r"^kubectl get (\S+) .*-o json", node.value)
