@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
+from router.cli.coverage_json import document_of as document_of_coverage
+from router.cli.coverage_summary import GateReport
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
 from router.cli.signal_document import document_of as life_of
 from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
+from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.gate import GateResult
+from router.domain.coverage import CoverageException, CoverageState, Rung, Workload, WorkloadKind, gap
 from router.domain.paging_answer import PagingCode
 from router.domain.signal_life import SignalLife
 from router.domain.state_report import StateReport
@@ -48,6 +55,22 @@ def test_every_key_of_a_state_is_listed() -> None:
     empty = StateReport(at=NOW, version=4, next_version=None, files={})
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
     assert listed == list(document_of(empty, None))
+
+
+def test_every_key_of_coverage_is_listed() -> None:
+    """Of all of it, of a workload and of a rung, in the order in which they are printed."""
+    exception = CoverageException(owner="a", reason="b", ends=NOW)
+    verdict = replace(gap("why"), exception=exception, counts={CoverageState.GAP: 1})
+    workload = Workload(kind=WorkloadKind.CLUSTER, name="payments", subject="payments")
+    rows = (CoverageRow(workload=workload, verdicts={Rung.PLAN: verdict}),)
+    printed = document_of_coverage(GateReport(GateResult(assessed=Assessed(rows=rows), used=(), unused=()), (), False))
+    workloads = printed["workloads"]
+    assert isinstance(workloads, list)
+    (row,) = workloads
+    section = "Coverage for programs"
+    for head, document in (("key", printed), ("key of a workload", row), ("key of a rung", row["rungs"]["plan"])):
+        listed = [name for one in PAGE.table(section, head) for name in spans(one[head])]
+        assert listed == list(document)
 
 
 def test_every_key_of_a_silence_is_listed() -> None:
