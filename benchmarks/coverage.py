@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from uuid import UUID
 
 from benchmarks.table import Row
@@ -32,7 +31,7 @@ def measure() -> Iterator[Row]:
         runs = [_run(arguments, Path(directory)) for _ in range(RUNS)]
     seconds, memory = median(one[0] for one in runs), max(one[1] for one in runs)
     seen = f"{workloads:,} workloads in {len(arguments)} files of {size / 1e6:,.0f} MB; whole processes"
-    yield Row(what="coverage of 5,000 workloads: time", measured=seconds, limit=10, unit="s", seen=seen)
+    yield Row(what="coverage of 5,000 workloads: CPU", measured=seconds, limit=10, unit="s", seen=seen)
     yield Row(what="coverage of 5,000 workloads: memory at its peak", measured=memory / 1e6, limit=500, unit="MB")
 
 
@@ -74,12 +73,11 @@ def write_documents(directory: Path) -> tuple[list[str], int]:
 
 
 def _run(arguments: list[str], directory: Path) -> tuple[float, int]:
-    """The seconds that a check takes from its start to its end, and the bytes that it holds at most."""
+    """The CPU seconds that a check takes from its start to its end, and the bytes that it holds at most."""
     command = [sys.executable, "-m", "router", "coverage", "check", "--rules", str(directory), "--format", "json"]
-    began = perf_counter()
     process = Popen([*command, *arguments], stdout=DEVNULL)
     _, _, usage = os.wait4(process.pid, 0)
-    return perf_counter() - began, usage.ru_maxrss * 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 _PLANS = ("VirtualMachines", "Containers", "StorageAccounts", "SqlServers", "KeyVaults", "Arm", "FoundationalCspm")

@@ -39,34 +39,38 @@ class Item:
         document: the document as it was named, and where in it the object stands, as in `pricings.json value[3]`.
         given: the name that was given before the document, as in `NAME=FILE`; None where none was.
         is_whole: whether it stands in a list that says of itself that it is whole.
+        id: its ARM id; None where it has none.
+        type: its ARM type in lower case, as it says itself, else as its id says; empty where neither does.
+        kind: the kind of an object of Kubernetes; empty for any other object.
     """
 
     body: Mapping[str, object]
     document: str
     given: str | None = None
     is_whole: bool = False
+    id: str | None = field(init=False)
+    type: str = field(init=False)
+    kind: str = field(init=False)
 
-    @property
-    def id(self) -> str | None:
-        """Its ARM id; None where it has none."""
-        return find_text(self.body, "id") or find_text(self.body, "resourceId")
-
-    @property
-    def type(self) -> str:
-        """Its ARM type in lower case, as it says itself, else as its id says; empty where neither does."""
-        said = find_text(self.body, "type") or parse_resource_id(self.id).type or ""
-        return said.lower()
-
-    @property
-    def kind(self) -> str:
-        """The kind of an object of Kubernetes; empty for any other object."""
-        return (find_text(self.body, "kind") or "") if find_text(self.body, "apiVersion") else ""
+    def __post_init__(self) -> None:
+        # Every reader asks each object for these, so they are looked up once.
+        id = find_text(self.body, "id") or find_text(self.body, "resourceId")
+        type = find_text(self.body, "type") or parse_resource_id(id).type or ""
+        object.__setattr__(self, "id", id)
+        object.__setattr__(self, "type", type.lower())
+        object.__setattr__(self, "kind", kubernetes_kind(self.body) or "")
 
     def find(self, *path: str) -> object:
         """A value of a resource, which stands under `properties` or, as `az` flattens it, at the top; None where neither."""
         properties = find(self.body, "properties")
         found = find(properties, *path) if isinstance(properties, Mapping) else None
         return found if found is not None else find(self.body, *path)
+
+
+def kubernetes_kind(body: Mapping[str, object]) -> str | None:
+    """The kind of an object of Kubernetes; None for any other object. Rows of Resource Graph have both fields, and an id."""
+    is_one = find_text(body, "apiVersion") is not None and find_text(body, "id") is None
+    return find_text(body, "kind") if is_one else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened)
 
 def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
     where = f"{opened.name} {path}".rstrip()
-    if find_text(body, "apiVersion") and (kind := find_text(body, "kind")):
+    if (kind := kubernetes_kind(body)) is not None:
         items = find_list(body, "items")
         if kind.endswith("List") and items is not None:
             is_partial = bool(find_text(body, "metadata", "continue"))

@@ -9,15 +9,20 @@ from datetime import UTC, datetime
 def find(body: object, *path: str) -> object:
     """The value at a path of names; None where there is none, or where something on the way is no object."""
     for name in path:
-        if not isinstance(body, Mapping):
+        # What JSON has is a dict, and to ask for that is quick; a reader may look into something else.
+        if not isinstance(body, dict) and not isinstance(body, Mapping):
             return None
-        body = body[name] if name in body else _found_in_any_case(body, name)
+        body = body[name] if name in body else _find_in_any_case(body, name)
     return body
 
 
-def _found_in_any_case(body: Mapping[str, object], name: str) -> object:
-    lowered = name.lower()
-    return next((value for key, value in body.items() if isinstance(key, str) and key.lower() == lowered), None)
+def _find_in_any_case(body: Mapping[str, object], name: str) -> object:
+    size, lowered = len(name), name.lower()
+    for key in body:
+        # Almost no name has the length of the one that is looked for.
+        if isinstance(key, str) and len(key) == size and key.lower() == lowered:
+            return body[key]
+    return None
 
 
 def find_text(body: object, *path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What kubectl prints. The objects stay as they are: the judges of clusters ask them many things.
+"""What kubectl prints. The objects stay as they are, but for what is large and never asked: judges ask them many things.
 
 https://kubernetes.io/docs/reference/kubernetes-api/
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact, Source, source_of
-from router.coverage.fields import find_text
+from router.coverage.fields import find, find_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,29 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         kind=item.kind,
         namespace=find_text(item.body, "metadata", "namespace") or "",
         name=find_text(item.body, "metadata", "name") or "",
-        body=item.body,
+        body=_without_ballast(item),
         source=source_of(item),
     )
+
+
+def _without_ballast(item: Item) -> Mapping[str, object]:
+    """The object without what fills memory where there are 40,000 pods: their containers' settings, the images of nodes."""
+    names = _ASKED.get(item.kind)
+    if names is None:
+        return item.body
+    part, asked = names
+    inner = find(item.body, part)
+    if not isinstance(inner, Mapping):
+        return item.body
+    slim = {key: value for key, value in inner.items() if key.lower() in asked}
+    return {key: slim if key.lower() == part else value for key, value in item.body.items()}
+
+
+_ASKED: Mapping[str, tuple[str, frozenset[str]]] = {
+    "Pod": ("spec", frozenset({"nodename", "affinity"})),
+    "Node": ("status", frozenset({"conditions", "nodeinfo"})),
+}
+"""The large part of an object of some kinds, and all that is asked of it."""
 
 
 def empty_lists_in(document: CoverageDocument) -> Iterator[CoverageFact]:
