@@ -57,6 +57,34 @@ def test_accounts_are_strangers_to_each_other(azurite: Azurite) -> None:
         assert (len(one.peek_messages()), len(other.peek_messages())) == (1, 0)
 
 
+def test_what_is_taken_away_is_gone_and_what_others_have_by_the_same_name_stays(azurite: Azurite) -> None:
+    """Tables, single messages and all of a queue's: Azurite keeps them in lists that all accounts share."""
+    one, other = azurite.new_account(), azurite.new_account()
+    with a_queue(one) as mine, a_queue(other) as theirs:
+        for queue, count in ((mine, 30), (theirs, 3)):
+            queue.create_queue()
+            for number in range(count):
+                queue.send_message(str(number))
+        first = next(iter(theirs.receive_messages(messages_per_page=1)))
+        theirs.delete_message(first)
+        mine.clear_messages()
+        assert mine.peek_messages() == []
+        assert sorted(message["content"] for message in theirs.peek_messages(max_messages=5)) == ["1", "2"]
+        mine.send_message("later")
+        mine.delete_message(next(iter(mine.receive_messages())))
+        assert mine.get_queue_properties().approximate_message_count == 0
+    with (
+        TableServiceClient.from_connection_string(one) as mine_too,
+        TableServiceClient.from_connection_string(other) as theirs_too,
+    ):
+        for service in (mine_too, theirs_too):
+            service.create_table("table").create_entity({"PartitionKey": "p", "RowKey": "r"})
+        mine_too.delete_table("table")
+        assert [table.name for table in mine_too.list_tables()] == []
+        assert list(mine_too.create_table("table").list_entities()) == []
+        assert len(list(theirs_too.get_table_client("table").list_entities())) == 1
+
+
 def test_paused_storage_hangs_and_answers_again_when_it_is_resumed() -> None:
     """Storage that hangs looks to a client like a server that took its request and says nothing."""
     with azurite_running() as azurite, a_queue(azurite.connection_string) as queue:

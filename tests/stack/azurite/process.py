@@ -26,7 +26,9 @@ _ACCOUNTS = 8_000
 _KEY_OF_ACCOUNTS = "dGVzdA=="
 """So short, as the names are, that one variable holds so many accounts: Linux lets it have 128 KiB."""
 
-_LEASH = Path(__file__).parent / "leash.cjs"
+_FIRST = tuple(Path(__file__).parent / name for name in ("leash.cjs", "many_accounts.cjs"))
+"""What Node.js runs before Azurite."""
+
 _GRACE = 10.0
 
 
@@ -141,7 +143,8 @@ def _account(number: int) -> str:
 
 def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]) -> _Running:
     installation = installed()
-    program = [str(installation.node), "--require", str(_LEASH), str(installation.script)]
+    first = itertools.chain.from_iterable(("--require", str(path)) for path in _FIRST)
+    program = [str(installation.node), *first, str(installation.script)]
     listen = [[f"--{name.lower()}Port", str(port)] for name, port in ports.items()]
     options = ["--skipApiVersionCheck", "--silent", "--disableTelemetry", *persistence, *itertools.chain(*listen)]
     fresh = (f"{_account(number)}:{_KEY_OF_ACCOUNTS}" for number in range(1, _ACCOUNTS))
