@@ -113,7 +113,7 @@ def count(state: Path, query: str) -> dict[str, int]:
         return dict(db.execute(query))
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [IN_A_ROW, pytest.param(50, marks=pytest.mark.soak)])
 def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_twice(
     tmp_path: Path, kills: int
 ) -> None:
@@ -130,7 +130,7 @@ def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_
         assert soc.counts()["duplicates"]["pages"] > 0, "no kill met a page under way, so nothing was proven"
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [IN_A_ROW, pytest.param(20, marks=pytest.mark.soak)])
 def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(tmp_path: Path, kills: int) -> None:
     """A ticket that a look-up does not show yet is opened again: at least once, never without a kill, and counted."""
     with a_soc(tmp_path, lag=30) as (soc, run):

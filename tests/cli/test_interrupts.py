@@ -28,6 +28,9 @@ from tests.stack.gate import Order, everything, gate_in_thread
 from tests.waiting import wait_until
 
 BATCH = 200
+MANY = 10 * BATCH
+"""So many that a run is not over when it is seen to have begun."""
+
 ROUTER = (sys.executable, "-m", "router")
 
 AT_A_CALL = """
@@ -107,7 +110,7 @@ def owed(house: House) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, number: signal.Signals) -> None:
     """What was written to a file is written down before the run ends, and the next run tells only the rest."""
-    file, count = alerts(house, 4000), 4000
+    file, count = alerts(house, MANY), MANY
     with started(*ROUTER, "run", file) as run:
         until(run, lambda: size_of(house.directory / "people.ndjson") > 0)
         run.send_signal(number)
@@ -126,14 +129,14 @@ def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, numbe
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: House, number: signal.Signals) -> None:
     """What was taken in is on record and in the decisions file, and the line says how much; nobody was told yet."""
-    file = alerts(house, 4000)
+    file = alerts(house, MANY)
     with started(*ROUTER, "run", "--decisions", "decisions.ndjson", file) as run:
         until(run, lambda: size_of(house.directory / "decisions.ndjson") > 0)
         run.send_signal(number)
         _, err = run.communicate()
     taken = on_record(house)
     assert run.returncode == CODES[number]
-    assert (taken % BATCH, 0 < taken < 4000) == (0, True)
+    assert (taken % BATCH, 0 < taken < MANY) == (0, True)
     assert len(house.lines("decisions.ndjson")) == taken
     assert f"{taken} taken in, {2 * taken} owed" in err
     assert notices_by_file(house) == [Counter(), Counter()]

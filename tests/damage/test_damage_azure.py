@@ -15,6 +15,7 @@ from router.store.azure import Account, Address, AzureStore
 from router.store.azure.store import TABLES
 from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
+from tests.examples import some_of
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER
 
@@ -117,7 +118,7 @@ def check(morning: Morning, cell: Cell, garbage: object) -> None:
 def test_any_column_of_any_row_may_hold_anything(morning: Morning) -> None:
     """What is damaged is put aside where people see it, and everything else arrives. Each example is a day in an account."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=some_of(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(cell=st.sampled_from(morning.cells), garbage=st.sampled_from(GARBAGE))
     def holds(cell: Cell, garbage: object) -> None:
         check(morning, cell, garbage)

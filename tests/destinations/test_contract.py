@@ -185,8 +185,16 @@ def test_nothing_to_deliver_ends_in_no_result(subject: Subject) -> None:
     assert results == []
 
 
-@subjects
-@pytest.mark.parametrize("case", CASES[: len(Change)], ids=lambda case: case.name)
+# To an update and an end a config adds nothing that an opening does not show.
+@pytest.mark.parametrize(
+    ("subject", "case"),
+    [
+        pytest.param(one, case, id=f"{one.kind}-{one.number}-{case.name}")
+        for one in SUBJECTS
+        for case in CASES[: len(Change)]
+        if case.change is Change.OPENED or one.number == 0
+    ],
+)
 def test_a_huge_notice_is_cut_with_a_mark(subject: Subject, case: Case) -> None:
     """A notice that no vendor takes is cut where one can see it, never dropped; a file keeps all of it."""
     huge = a_huge_notice()

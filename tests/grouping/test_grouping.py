@@ -26,6 +26,7 @@ from router.domain.tags import Tags
 from router.grouping import explain_grouping
 from router.ingest.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
+from tests.examples import some_of
 from tests.ingest.test_intake import House, changes
 
 HOUR = timedelta(hours=1)
@@ -643,7 +644,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=some_of(80))
 @given(ACTS, st.lists(st.integers(0, 14), max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from(By))
 def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
     acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By

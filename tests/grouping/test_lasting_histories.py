@@ -22,6 +22,7 @@ from router.domain.signals import Kind
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, SUBSCRIPTION, a_posture_book, an_update
+from tests.examples import some_of
 from tests.grouping.backlog import AT, MINUTE, Backlog
 
 WINDOW = 6 * HOUR
@@ -140,7 +141,7 @@ def _assert_paced(backlog: Backlog, limit: Limit | None) -> None:
             assert sum(first <= at < first + limit.window for at in openings) <= most
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some_of(40), deadline=None)
 @given(ACTS, st.sampled_from([1, 2, None]))
 def test_whatever_comes_each_is_told_once_and_in_time(acts: list[Act], most: int | None) -> None:
     """One group for each package and owner, no more openings and notes than promised, and in the end the right counts."""

@@ -22,6 +22,7 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from tests.builders import NOW, RESOURCE, a_message, alert_body
+from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.ingest.test_intake import House
 
@@ -168,7 +169,7 @@ def lived(acts: Sequence[Act], book: Rulebook) -> list[str]:
     return left
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some_of(60), deadline=None)
 @given(
     ACTS,
     st.sampled_from([1, 2, None]),

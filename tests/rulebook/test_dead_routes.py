@@ -25,6 +25,7 @@ from router.rulebook.lints.contradictions import Surroundings, find_contradictio
 from router.rulebook.lints.covered_routes import takes_all_of
 from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.when_form import WhenForm
+from tests.examples import some_of
 from tests.rulebook.builders import NOW, a_policy, loaded, rules_in
 
 SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -173,7 +174,7 @@ def what_holds(when: Mapping[str, object], signal: Signal) -> WhenForm:
     return WhenForm.model_validate({key: value for key, value in when.items() if key in met})
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=some_of(200))
 @given(WHENS, SIGNALS, KNOWN_LEVELS, KNOWN_LEVELS)
 def test_a_route_that_matches_something_is_never_called_dead(
     when: dict[str, object], signal: Signal, default: Severity, of_vms: Severity
@@ -187,7 +188,7 @@ def test_a_route_that_matches_something_is_never_called_dead(
     assert not [one for one in find_contradictions(form, the_surroundings(signal.stream, floor)) if one.is_fatal]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=some_of(200))
 @given(WHENS, WHENS, SIGNALS)
 def test_a_route_that_is_said_to_take_all_of_another_does(
     wide: dict[str, object], narrow: dict[str, object], signal: Signal

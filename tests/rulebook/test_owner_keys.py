@@ -20,6 +20,7 @@ from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Alert, Signal
 from router.domain.tags import Tags
 from tests.builders import an_alert
+from tests.examples import some_of
 from tests.parse.messages import an_assessment, read_finding
 from tests.parse.samples import needs_samples, sample_signals
 from tests.rulebook.builders import a_sound_rulebook, loaded
@@ -219,7 +220,7 @@ def belongs(signal: Signal, entry: Mapping[str, Any]) -> bool:
     return is_tagged and all(fits(glob, texts[name]) for name, glob in entry.items() if name != "tag")
 
 
-@settings(max_examples=60)
+@settings(max_examples=some_of(60))
 @given(st.lists(ENTRIES, min_size=1, max_size=6))
 def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[str, Any]]) -> None:
     """Top to bottom; of what a connector brings those that name more than subscription and resource group come first."""

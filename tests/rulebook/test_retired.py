@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from router.domain.signals import Stream
 from router.rulebook import Problem, load_catalogue
 from router.rulebook.retired import load_retired
+from tests.examples import some_of
 from tests.rulebook.builders import a_body, a_policy, loaded
 
 CATALOGUE = load_catalogue()
@@ -99,7 +100,7 @@ def test_a_scope_that_names_a_retired_assessment_is_told_so(operator: str) -> No
     assert said.message.startswith(f"properties.suppressionAlertsScope.allOf[0].{operator}: names the assessment {key}")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=some_of(60))
 @given(type=st.sampled_from(DEPRECATED), case=cased, prefix=st.sampled_from(["", "SIMULATED_"]))
 def test_every_deprecated_type_is_named(type: str, case: Callable[[str], str], prefix: str) -> None:
     """In rules and in routes, whole or with a glob in it that fits nothing else, in any case, as a sample alert's too."""
@@ -113,7 +114,7 @@ def test_every_deprecated_type_is_named(type: str, case: Callable[[str], str], p
     assert route.startswith(f"routes[0].when.alert_type[0]: '{text[:-1]}?' fits only alert types that are deprecated")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=some_of(60))
 @given(type=st.sampled_from(LIVING), prefix=st.sampled_from(["", "SIMULATED_"]))
 def test_nothing_is_said_of_what_is_not_gone(type: str, prefix: str) -> None:
     """A living type is not doubted, nor a glob that fits it, whatever else the glob fits."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from router.domain.signals import Stream
 from router.rulebook import load, load_examples
 from tests.builders import RULES
+from tests.examples import some_of
 from tests.rulebook.builders import NOW, a_body, loaded, rules_in
 from tests.rulebook.kinds import KINDS
 
@@ -79,7 +80,7 @@ def damaged(draw: st.DrawFn, sound: Any) -> object:
     return document
 
 
-@settings(max_examples=150)
+@settings(max_examples=some_of(150))
 @given(damaged(POLICY))
 def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
     """A damaged policy is either sound still, or stops its stream with a problem in its own file."""
@@ -90,7 +91,7 @@ def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
     assert {problem.file for problem in problems} <= {"cwpp/policy.yaml"}
 
 
-@settings(max_examples=150)
+@settings(max_examples=some_of(150))
 @given(damaged(OWNERS))
 def test_any_owners_file_gives_a_rulebook_or_a_problem(owners: object) -> None:
     """A damaged owners.yaml is either sound still, or stops the stream with a problem in its own file."""
@@ -101,7 +102,7 @@ def test_any_owners_file_gives_a_rulebook_or_a_problem(owners: object) -> None:
     assert {problem.file for problem in problems} <= {"owners.yaml"}
 
 
-@settings(max_examples=150)
+@settings(max_examples=some_of(150))
 @given(damaged(a_body()), st.sampled_from(["json", "yaml"]))
 def test_any_suppression_rule_is_in_force_or_refused(body: object, suffix: str) -> None:
     """A damaged rule is in force only if nothing worse than a warning is said, and then it ends and has a scope."""
@@ -120,7 +121,7 @@ def test_any_suppression_rule_is_in_force_or_refused(body: object, suffix: str) 
         assert "*" not in rule.alert_type
 
 
-@settings(max_examples=100)
+@settings(max_examples=some_of(100))
 @given(st.text(max_size=200) | st.text(alphabet='{}[]:,-&*!|>"\n a1', max_size=60))
 def test_any_text_at_all_can_be_a_rules_file(text: str) -> None:
     """No text in any file makes loading raise."""

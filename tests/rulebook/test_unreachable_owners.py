@@ -16,6 +16,7 @@ from router.domain.globs import covers_glob
 from router.domain.signals import Stream
 from router.rulebook import Loaded, lint, load
 from router.rulebook.globs import compile_globs
+from tests.examples import some_of
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 from tests.rulebook.test_owner_keys import ENTRIES, SIGNALS, group_of, owners_of
@@ -153,7 +154,7 @@ def test_an_entry_that_may_match_something_is_not(key: str, globs: list[str], tm
     assert in_vain_of(tmp_path, *({key: glob, "group": "pay"} for glob in globs)) == {}
 
 
-@settings(max_examples=40)
+@settings(max_examples=some_of(40))
 @given(st.lists(ENTRIES, min_size=2, max_size=5))
 def test_nothing_belongs_to_an_entry_that_is_said(entries: list[dict[str, Any]]) -> None:
     """Whatever the entries are."""

@@ -26,6 +26,7 @@ from router.ingest.suppression_release import release_held
 from router.ingest.transitions import transition_for
 from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body, without_rules
+from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.test_aggregation import Deadly
 
@@ -251,7 +252,7 @@ def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened
     """
     store: Store = request.getfixturevalue(kept)
 
-    @settings(max_examples=80 if kept == "sqlite" else 5, deadline=None)
+    @settings(max_examples=some_of(80) if kept == "sqlite" else 5, deadline=None)
     @given(STEPS, STEPS, st.booleans())
     def holds(before: list[tuple[object, bool, str]], after: list[tuple[object, bool, str]], at_once: bool) -> None:
         id = an_id()
