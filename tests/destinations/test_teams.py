@@ -190,7 +190,7 @@ def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
     ("character", "change"),
     [
         *((character, Change.OPENED) for character in ("x", "Ö", "🔥", "\x01", "[", "\n", '"')),
-        *((character, change) for character in ("🔥", "\x01") for change in Change if change is not Change.OPENED),
+        *((character, change) for character in ("🔥", "[") for change in Change if change is not Change.OPENED),
     ],
 )
 def test_a_message_stays_below_28_kb(character: str, change: Change) -> None:
