@@ -27,9 +27,10 @@ for (const [name, changes] of Object.entries({ removeCollection, renameCollectio
   };
 }
 
-// Before each message that it gives out, it takes away those that ran out, mostly none, and sorts all queues' messages anew.
-const FEW = 20;
-const { removeBatch, removeBatchByPositions } = Collection.prototype;
+// Before each message that it gives out, it takes away those that ran out, mostly none, and sorts all queues' messages anew;
+// and once more when it has said of the message that somebody has it.
+const FEW = 40;
+const { removeBatch, removeBatchByPositions, update } = Collection.prototype;
 
 Collection.prototype.removeBatch = function (batch) {
   return batch.length > FEW ? removeBatch.call(this, batch) : batch.forEach((one) => this.remove(one));
@@ -40,6 +41,13 @@ Collection.prototype.removeBatchByPositions = function (positions) {
     return removeBatchByPositions.call(this, positions);
   }
   return positions.map((position) => this.data[position]).forEach((one) => this.remove(one));
+};
+
+Collection.prototype.update = function (changed) {
+  if (!Array.isArray(changed) || changed.length > FEW) {
+    return update.call(this, changed);
+  }
+  changed.forEach((one) => update.call(this, one));
 };
 
 // A queue is asked for by its name before its account, and each account has one of that name.
