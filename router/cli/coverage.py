@@ -17,14 +17,18 @@ from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_json, print_lines, print_text
+from router.cli.shared_options import RULES_DIR
 from router.coverage.gate import judge_documents
 from router.coverage.judges import rungs_of
-from router.domain.coverage_manifest import CoverageManifest
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadFile
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 
 _CHECK = "coverage check"
+
+_MISNAMED = ("coverage.yml", "coverage.json", "Coverage.yaml")
+"""What people call the manifest when they misremember its name."""
 
 
 def check(options: Namespace) -> int:
@@ -62,14 +66,27 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
     result = judge_documents(opened.documents, manifest, now)
     for line in opened.refused:
         complain(line)
-    return GateReport(result, tuple(opened.refused), allows_unknown)
+    said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
+    return GateReport(result, tuple(opened.refused), allows_unknown, said_in)
 
 
 def _manifest(rules: Path, now: datetime) -> CoverageManifest:
     """What is expected; its problems and warnings are printed on stderr. Raises BadFile where a problem stops it."""
+    _refuse_misnamed(rules)
     found = read_coverage(rules, rungs_of, now)
     for line in lines_for(found.problems):
         complain(line)
     if found.manifest is None:
         raise BadFile(f"{rules / COVERAGE}: has problems, so nobody knows what is expected; mend them")
     return found.manifest
+
+
+def _refuse_misnamed(rules: Path) -> None:
+    """Raises BadFile where somebody wrote down what is expected, and it would not be read: then less would be missed."""
+    if not rules.is_dir():
+        if rules != RULES_DIR:
+            raise BadFile(f"{rules}: is no directory; name the one in which {COVERAGE} is, with --rules")
+        return
+    for name in _MISNAMED:
+        if (rules / name).exists() and not (rules / COVERAGE).exists():
+            raise BadFile(f"{rules / name}: is not read; call it {COVERAGE}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
 from router.cli.formats.markdown import Quoted, cell, table
 from router.cli.formats.values import Annotation, Case, Severity
 from router.coverage.assess import CoverageRow
@@ -73,6 +73,9 @@ def markdown_of(report: GateReport) -> Iterator[str]:
         yield ""
         heads = ("workload", "rung", "state", "why", "mend or ask")
         yield from table(heads, (_row(*one) for one in said[:_MOST_ROWS]))
+    if report.manifest is None:
+        yield ""
+        yield NOTHING_EXPECTED
     notes = [*((name, reason) for name, reason in report.result.unused), *((line, "") for line in report.refused)]
     if notes:
         yield ""

@@ -1,43 +1,116 @@
-"""Verdicts that say the same of several workloads, said once. Pure."""
+"""Verdicts that say the same of several workloads, said once: also where only the names in them differ. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from router.coverage.assess import Assessed
-from router.domain.coverage import CoverageException, CoverageState, Rung, Verdict, Workload
+from router.domain.coverage import (
+    CoverageEvidence,
+    CoverageException,
+    CoverageState,
+    Rung,
+    Verdict,
+    Workload,
+)
+
+_GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictGroup:
-    """Workloads of which the same is known on a rung, for the same reason.
+    """Workloads of which the same is known on the same rungs, for the same reason.
 
     Attributes:
-        rung: the rung.
+        rungs: the rungs, from the bottom up; at least one.
         state: what is known.
-        reason: why.
-        remedy: what mends it or answers it; None where there is nothing.
+        reason: why, as it is said of the first of them.
         exception: who answers for it, where it is excused.
-        members: the workloads, each with its own verdict; at least one.
+        workloads: the workloads; at least one.
+        remedies: what mends it or answers it, once each; several where each workload has its own, empty where nothing does.
+        remarks: what else is to be said, once each, as of the first workload of which it is.
+        evidence: what the verdicts rest on, once each.
     """
 
-    rung: Rung
+    rungs: tuple[Rung, ...]
     state: CoverageState
     reason: str
-    remedy: str | None
     exception: CoverageException | None
-    members: tuple[tuple[Workload, Verdict], ...]
+    workloads: tuple[Workload, ...]
+    remedies: tuple[str, ...]
+    remarks: tuple[str, ...]
+    evidence: tuple[CoverageEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A verdict, and what it says without the names of its workload.
+
+    Attributes:
+        workload: the workload.
+        rung: the rung.
+        verdict: the verdict.
+        key: its reason, its remedy and its exception, with what is the workload's own left out.
+        remarks: its remarks, by what is left of each without those names.
+    """
+
+    workload: Workload
+    rung: Rung
+    verdict: Verdict
+    key: tuple[str, str | None, CoverageException | None]
+    remarks: dict[str, str]
 
 
 def groups_in(assessed: Assessed, state: CoverageState) -> Iterator[VerdictGroup]:
     """What is in that state, by rung from the bottom up; within a rung, what most workloads share comes first."""
-    members: dict[tuple[Rung, str, str | None, CoverageException | None], list[tuple[Workload, Verdict]]] = {}
-    for workload, rung, verdict in assessed.verdicts():
-        if verdict.state is state:
-            key = (rung, verdict.reason, verdict.remedy, verdict.exception)
-            members.setdefault(key, []).append((workload, verdict))
+    alike: dict[tuple[Rung, object], list[_Said]] = {}
+    for row in assessed.rows:
+        own_words = _own_words_of(row.workload)
+        for rung, verdict in row.verdicts.items():
+            if verdict.state is state:
+                said = _said(row.workload, rung, verdict, own_words)
+                alike.setdefault((rung, said.key), []).append(said)
+    joined: dict[object, list[_Said]] = {}
+    for (_, key), some in alike.items():
+        joined.setdefault((key, tuple(one.workload.key for one in some)), []).extend(some)
     rungs = list(Rung)
-    ordered = sorted(members.items(), key=lambda one: (rungs.index(one[0][0]), -len(one[1])))
-    for (rung, reason, remedy, exception), some in ordered:
-        yield VerdictGroup(rung, state, reason, remedy, exception, tuple(some))
+    groups = [_group(some, sorted({one.rung for one in some}, key=rungs.index)) for some in joined.values()]
+    yield from sorted(groups, key=lambda group: (rungs.index(group.rungs[0]), -len(group.workloads)))
+
+
+def _group(some: list[_Said], rungs: Iterable[Rung]) -> VerdictGroup:
+    first = some[0].verdict
+    remarks: dict[str, str] = {}
+    for one in some:
+        remarks = one.remarks | remarks
+    return VerdictGroup(
+        rungs=tuple(rungs),
+        state=first.state,
+        reason=first.reason,
+        exception=first.exception,
+        workloads=tuple({one.workload.key: one.workload for one in some}.values()),
+        remedies=tuple(dict.fromkeys(one.verdict.remedy for one in some if one.verdict.remedy is not None)),
+        remarks=tuple(remarks.values()),
+        evidence=tuple(dict.fromkeys(piece for one in some for piece in one.verdict.evidence)),
+    )
+
+
+def _said(workload: Workload, rung: Rung, verdict: Verdict, own_words: re.Pattern[str]) -> _Said:
+    remedy = own_words.sub("", verdict.remedy) if verdict.remedy is not None else None
+    return _Said(
+        workload=workload,
+        rung=rung,
+        verdict=verdict,
+        key=(own_words.sub("", verdict.reason), remedy, verdict.exception),
+        remarks={own_words.sub("", remark): remark for remark in verdict.remarks},
+    )
+
+
+def _own_words_of(workload: Workload) -> re.Pattern[str]:
+    """What names a workload and where it is: its name, its resource group and its subscription, as whole words."""
+    group = _GROUP.search(workload.id or "")
+    words = {workload.name, workload.subscription or "", group[1] if group else ""} - {""}
+    longest_first = "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+    return re.compile(rf"(?<![\w-])(?:{longest_first})(?![\w-])" if words else r"(?!)", re.IGNORECASE)

@@ -18,6 +18,7 @@ def document_of(report: GateReport) -> dict[str, object]:
     return {
         "summary": summary_of(report),
         "exit_code": exit_code_of(report),
+        "manifest": report.manifest,
         "counts": {state.value: states[state] for state in CoverageState},
         "workloads": list(map(_row, assessed.rows)),
         "unlisted": list(map(_workload, assessed.unlisted)),

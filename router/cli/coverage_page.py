@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageState, Rung, WorkloadKind
@@ -61,6 +61,9 @@ _PROVES: Mapping[Rung, str] = {
 
 _MOST_NAMES = 50
 """How many workloads are named of which the same is to be said."""
+
+_MOST_REMEDIES = 3
+"""How many commands are shown that differ only by what they ask."""
 
 
 def page_of(report: GateReport, now: datetime) -> str:
@@ -134,28 +137,29 @@ def _cell(row: CoverageRow, rung: Rung) -> str:
 
 
 def _article(group: VerdictGroup) -> Iterator[str]:
-    names = [workload.name for workload, _ in group.members]
+    names = [workload.name for workload in group.workloads]
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    kinds = Counter(workload.kind for workload, _ in group.members)
+    kinds = Counter(workload.kind for workload in group.workloads)
     whose = ", ".join(counted(many, kind.value.replace("-", " ")) for kind, many in kinds.items())
+    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
     yield f'<article class="{_CLASSES[group.state]}">'
-    yield f"<p><strong>{RUNG_NAMES[group.rung]}, {whose}:</strong> {_text(group.reason)}</p>"
+    yield f"<p><strong>{rungs}, {whose}:</strong> {_text(group.reason)}</p>"
     yield f'<p class="soft">{_text(", ".join(names[:_MOST_NAMES]))}{more}</p>'
     if group.exception is not None:
         excuse = group.exception
         yield f"<p>Until {timestamp(excuse.ends)}, {_text(excuse.owner)}: {_text(excuse.reason)}</p>"
-    if group.remedy is not None:
-        yield f"<pre><code>{_text(group.remedy)}</code></pre>"
-    evidence = dict.fromkeys(one for _, verdict in group.members for one in verdict.evidence)
-    remarks = dict.fromkeys(remark for _, verdict in group.members for remark in verdict.remarks)
+    yield from (f"<pre><code>{_text(remedy)}</code></pre>" for remedy in group.remedies[:_MOST_REMEDIES])
+    if (unsaid := len(group.remedies) - _MOST_REMEDIES) > 0:
+        yield f'<p class="soft">{unsaid:,} more, the same of each of the others.</p>'
     lines = [
         f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}"
-        for one in evidence
+        for one in group.evidence
     ]
-    if lines or remarks:
-        yield f"<details><summary>{counted(len(lines), 'piece')} of evidence, {counted(len(remarks), 'remark')}</summary>"
+    if lines or group.remarks:
+        remarks = counted(len(group.remarks), "remark")
+        yield f"<details><summary>{counted(len(lines), 'piece')} of evidence, {remarks}</summary>"
         yield from (f'<p class="soft"><code>{_text(line)}</code></p>' for line in lines[:_MOST_NAMES])
-        yield from (f"<p>{_text(remark)}</p>" for remark in list(remarks)[:_MOST_NAMES])
+        yield from (f"<p>{_text(remark)}</p>" for remark in group.remarks[:_MOST_NAMES])
         yield "</details>"
     yield "</article>"
 
@@ -163,7 +167,8 @@ def _article(group: VerdictGroup) -> Iterator[str]:
 def _files(report: GateReport) -> Iterator[str]:
     """What was not judged, so that nobody takes silence for health."""
     result = report.result
-    lines = [f"{name}: not used: it {reason}" for name, reason in result.unused]
+    lines = [] if report.manifest else [NOTHING_EXPECTED]
+    lines += [f"{name}: not used: it {reason}" for name, reason in result.unused]
     lines += report.refused
     lines += [
         f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."

@@ -36,6 +36,11 @@ _SAID: Mapping[CoverageState, tuple[str, str]] = {
 RUNG_NAMES: Mapping[Rung, str] = {rung: rung.value.replace("-", " ") for rung in Rung}
 """The rungs as people read them."""
 
+NOTHING_EXPECTED = (
+    "There is no manifest, so a workload that no file names is missed by nobody; alert-router coverage init drafts one."
+)
+"""What is to be said where nobody wrote down what is expected."""
+
 
 class GateReport(NamedTuple):
     """What is to be said of a gate.
@@ -44,11 +49,13 @@ class GateReport(NamedTuple):
         result: what was judged.
         refused: the files that could not be read, a line each.
         allows_unknown: whether what is unknown lets the gate pass.
+        manifest: the file that says what is expected; None where there is none.
     """
 
     result: GateResult
     refused: tuple[str, ...]
     allows_unknown: bool
+    manifest: str | None
 
 
 def state_of(row: CoverageRow) -> CoverageState:

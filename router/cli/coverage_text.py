@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.coverage.assess import Assessed, CoverageRow
@@ -20,6 +20,9 @@ _MOST_COVERED = 20
 
 _MOST_EVIDENCE = 5
 """How many pieces of evidence are shown below a verdict; JSON has all of them."""
+
+_MOST_REMEDIES = 3
+"""How many commands are shown that differ only by what they ask; JSON has all of them."""
 
 _MOST_NAMES = 5
 """How many workloads are named of which the same is to be said."""
@@ -71,9 +74,10 @@ def _name_of(row: CoverageRow) -> str:
 
 
 def _lines_of(group: VerdictGroup) -> Iterator[str]:
-    names = [f"{workload.kind.replace('-', ' ')} {workload.name}" for workload, _ in group.members]
+    names = [f"{workload.kind.replace('-', ' ')} {workload.name}" for workload in group.workloads]
     many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    yield f"  {plain(', '.join(names[:_MOST_NAMES]))}{many}, {RUNG_NAMES[group.rung]}: {plain(masked(group.reason))}"
+    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
+    yield f"  {plain(', '.join(names[:_MOST_NAMES]))}{many}, {rungs}: {plain(masked(group.reason))}"
     yield from (f"      {line}" for line in _below(group))
 
 
@@ -81,28 +85,48 @@ def _below(group: VerdictGroup) -> Iterator[str]:
     if group.exception is not None:
         excuse = group.exception
         yield plain(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}")
-    evidence = list(dict.fromkeys(one for _, verdict in group.members for one in verdict.evidence))
-    for one in evidence[:_MOST_EVIDENCE]:
+    for one in group.evidence[:_MOST_EVIDENCE]:
         at = f" at {one.time}" if one.time else ""
         yield plain(masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}"))
-    if (more := len(evidence) - _MOST_EVIDENCE) > 0:
+    if (more := len(group.evidence) - _MOST_EVIDENCE) > 0:
         yield f"seen   {more:,} more in --format json"
-    remarks = dict.fromkeys(remark for _, verdict in group.members for remark in verdict.remarks)
-    yield from (plain(masked(f"note   {remark}")) for remark in list(remarks)[:_MOST_EVIDENCE])
-    if group.remedy is not None:
-        yield plain(f"{'ask ' if group.state is CoverageState.UNKNOWN else 'mend'}   {group.remedy}")
+    yield from (plain(masked(f"note   {remark}")) for remark in group.remarks[:_MOST_EVIDENCE])
+    verb = "ask " if group.state is CoverageState.UNKNOWN else "mend"
+    yield from (plain(f"{verb}   {remedy}") for remedy in group.remedies[:_MOST_REMEDIES])
+    if (more := len(group.remedies) - _MOST_REMEDIES) > 0:
+        yield f"{verb}   {more:,} more, the same of each of the others: in --format json"
 
 
 def _notes(report: GateReport, hidden: int) -> Iterator[str]:
     result = report.result
-    kinds = Counter(workload.kind for workload in result.assessed.unlisted)
     if hidden:
-        yield f"\n{counted(hidden, 'more workload')} covered"
+        yield ""
+        yield f"{counted(hidden, 'more workload')} covered or not coverable"
+    notes = [*_unexpected(report), *_unused(result.unused)]
+    if notes:
+        yield ""
+        yield from notes
+
+
+def _unexpected(report: GateReport) -> Iterator[str]:
+    """Where what is expected and what there is do not meet."""
+    assessed = report.result.assessed
+    if report.manifest is None:
+        yield NOTHING_EXPECTED
+    kinds = Counter(workload.kind for workload in assessed.unlisted)
     if kinds:
         said = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
-        yield ""
-        yield f"No entry of the manifest expects {said}, so nothing was judged of them."
-    for number, glob in result.assessed.unmatched:
+        yield f"No entry of the manifest expects {said}, so nothing was judged of them; --format json names them."
+    for number, glob in assessed.unmatched:
         yield f"Entry {number} of the manifest expects {plain(glob)}, which fits nothing that the files name."
-    for name, reason in result.unused:
-        yield f"{plain(name)}: not used: it {plain(masked(reason))}"
+
+
+def _unused(unused: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What was not used, each reason once."""
+    files: dict[str, list[str]] = {}
+    for name, reason in unused:
+        files.setdefault(reason, []).append(name)
+    for reason, names in files.items():
+        many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+        it = "it" if len(names) == 1 else "each"
+        yield f"{plain(', '.join(names[:_MOST_NAMES]))}{many}: not used: {it} {plain(masked(reason))}"

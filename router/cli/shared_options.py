@@ -15,6 +15,9 @@ FILE_HELP = (
     "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
     "- is standard input, NDJSON or JSON, whose lines are taken as they come"
 )
+RULES_DIR = Path("rules")
+"""Where rules are unless somebody says it."""
+
 RULES_HELP = "the rules directory (default: rules)"
 _AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
 
@@ -26,7 +29,7 @@ def add_stream(parser: Parser, help: str) -> None:
 
 def add_rules_dir(parser: Parser) -> None:
     """Adds `--rules`."""
-    parser.add_argument("--rules", metavar="DIR", type=Path, default=Path("rules"), help=RULES_HELP)
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES_DIR, help=RULES_HELP)
 
 
 def add_state(parser: Parser | _MutuallyExclusiveGroup, default: str | None = ".state") -> None:

@@ -110,12 +110,13 @@ def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
         if len(uids) > 1:
             first, second = list(uids.values())[:2]
             raise BadUsage(
-                f"{second}: is of another cluster than {first}, as the uid of {_SYSTEM} says; write NAME=FILE before each"
+                f"{second}: is of another cluster than {first}, as the uid of {_SYSTEM} says; give each its own NAME=FILE"
             )
         uid, document = next(iter(uids.items()))
         if uid in seen:
             raise BadUsage(
-                f"{document}: is of the same cluster as {seen[uid]}, as the uid of {_SYSTEM} says, under another name"
+                f"{document}: is of the same cluster as {seen[uid]}, as the uid of {_SYSTEM} says, under another name; "
+                "ask each with its own kubectl --context"
             )
         seen[uid] = document
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.house import House
-from tests.coverage.builders import kubectl, managed_cluster, nodes, sensor
+from tests.coverage.builders import CLUSTER, kubectl, managed_cluster, nodes, sensor
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 RUNNING = "sensor-running"
@@ -112,3 +112,55 @@ def test_no_name_acts_wherever_it_is_printed(dark: House, name: str) -> None:
         assert not any(line.startswith("::error::") for line in said.splitlines())
         if format == "markdown":
             assert "<img" not in said.replace("`<img src=x>`", "")
+
+
+CLUSTERS = [f"aks-{number:02}" for number in range(40)]
+
+
+def test_what_is_alike_of_many_is_said_once(house: House) -> None:
+    """Also where the command has the name of each: three are shown, the others counted; a cluster that differs stands alone."""
+    unasked = [managed_cluster(f"{CLUSTER.rpartition('/')[0]}/{name}") for name in CLUSTERS]
+    house.writes("clusters.json", json.dumps(unasked))
+    said = house.says("coverage", "check", *AT, "clusters.json").out.splitlines()
+    (line,) = [one for one in said if "nobody asked the cluster itself" in one]
+    assert line.startswith("  cluster aks-00, ")
+    assert ", cluster aks-04 and 35 more, sensor installed, sensor running: " in line
+    asked = [one for one in said[said.index(line) :] if one.strip().startswith("ask")]
+    assert asked[0].endswith("> aks-00.json")
+    assert asked[3].strip() == "ask    37 more, the same of each of the others: in --format json"
+    house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
+    other = house.says("coverage", "check", *AT, "clusters.json", "aks-07=dark.json").out
+    assert "  cluster aks-07, sensor running: " in other
+    assert " and 34 more, sensor installed, sensor running: nobody asked the cluster itself" in other
+
+
+def test_files_that_are_not_used_for_one_reason_are_one_line(house: House) -> None:
+    """Forty files of kubectl without a name before them are one mistake."""
+    for name in CLUSTERS[:7]:
+        house.writes(f"many/{name}.json", '{"hello": "world"}')
+    said = house.says("coverage", "check", *AT, "many").out
+    assert said.endswith("many/aks-04.json and 2 more: not used: each says nothing of what is judged\n")
+    assert said.count("not used") == 1
+
+
+@pytest.mark.parametrize("name", ["coverage.yml", "coverage.json"])
+def test_a_manifest_that_would_not_be_read_is_no_silence(dark: House, name: str) -> None:
+    """Without it less would be missed: a name that is nearly right is refused, and so is a directory that is not there."""
+    dark.writes(f"mine/{name}", "expect: [{kind: cluster, name: aks-forgotten}]")
+    for command in ("check", "report"):
+        said = dark.says("coverage", command, *AT, "--rules", "mine", "healthy=healthy.json")
+        assert said.code == 2
+        assert said.err == f"mine/{name}: is not read; call it coverage.yaml\n"
+    gone = dark.says("coverage", "check", *AT, "--rules", "nowhere", "healthy=healthy.json")
+    assert gone.code == 2
+    assert gone.err.startswith("nowhere: is no directory")
+
+
+def test_it_says_when_nobody_wrote_down_what_is_expected(dark: House) -> None:
+    """A gate without a manifest misses nothing that no file names; programs read which one counted."""
+    assert "There is no manifest" in dark.says("coverage", "check", *AT, "healthy=healthy.json").out
+    assert found(dark, "healthy=healthy.json")["manifest"] is None
+    dark.writes("mine/coverage.yaml", "expect: [{kind: cluster, name: healthy}]")
+    said = ("--rules", "mine", "healthy=healthy.json")
+    assert "There is no manifest" not in dark.says("coverage", "check", *AT, *said).out
+    assert found(dark, *said)["manifest"] == "mine/coverage.yaml"

@@ -26,7 +26,7 @@ def report() -> GateReport:
         document({"hello": "world"}, "other.json"),
         managed_cluster(),
     )
-    return GateReport(result, ("bad.json: is empty",), False)
+    return GateReport(result, ("bad.json: is empty",), False, None)
 
 
 def test_the_page_says_all_in_words() -> None:

@@ -63,7 +63,9 @@ def test_every_key_of_coverage_is_listed() -> None:
     verdict = replace(gap("why"), exception=exception, counts={CoverageState.GAP: 1})
     workload = Workload(kind=WorkloadKind.CLUSTER, name="payments", subject="payments")
     rows = (CoverageRow(workload=workload, verdicts={Rung.PLAN: verdict}),)
-    printed = document_of_coverage(GateReport(GateResult(assessed=Assessed(rows=rows), used=(), unused=()), (), False))
+    printed = document_of_coverage(
+        GateReport(GateResult(assessed=Assessed(rows=rows), used=(), unused=()), (), False, None)
+    )
     workloads = printed["workloads"]
     assert isinstance(workloads, list)
     (row,) = workloads
