@@ -13,7 +13,7 @@ _REPORT = "write a page with every workload and rung, what is missing and what m
 _INIT = "draft rules/coverage.yaml: what the files name is expected, with what is a gap today as exceptions to fill in"
 _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
-    "NAME= before what kubectl printed says of which cluster it is"
+    "NAME= before a file or a directory says of which cluster or machine it is, as what kubectl and mdatp print does not"
 )
 
 

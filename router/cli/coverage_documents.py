@@ -36,10 +36,14 @@ class _Named(NamedTuple):
 
 
 def open_documents(arguments: Sequence[str]) -> Opened:
-    """Reads what the arguments name; one that cannot be read keeps none of the others from being read."""
+    """Reads what the arguments name; one that cannot be read keeps none of the others from being read.
+
+    A file that is given with a name, and again in a directory without one, is what its name says.
+    """
     files = dict.fromkeys(one for argument in arguments for one in _files_of(argument))
+    named = {one.path for one in files if one.given is not None}
     refused: list[str] = []
-    return Opened(_read(files, refused), refused)
+    return Opened(_read((one for one in files if one.given is not None or one.path not in named), refused), refused)
 
 
 def _read(files: Iterable[_Named], refused: list[str]) -> Iterator[CoverageDocument]:

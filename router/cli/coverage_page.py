@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_lines
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageState, Rung, WorkloadKind
@@ -168,7 +168,7 @@ def _files(report: GateReport) -> Iterator[str]:
     """What was not judged, so that nobody takes silence for health."""
     result = report.result
     lines = [] if report.manifest else [NOTHING_EXPECTED]
-    lines += [f"{name}: not used: it {reason}" for name, reason in result.unused]
+    lines += unused_lines(result.unused)
     lines += report.refused
     lines += [
         f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from router.coverage.assess import CoverageRow
 from router.coverage.gate import GateResult
+from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageState, Rung
 from router.domain.plurals import counted
 
@@ -40,6 +41,10 @@ NOTHING_EXPECTED = (
     "There is no manifest, so a workload that no file names is missed by nobody; alert-router coverage init drafts one."
 )
 """What is to be said where nobody wrote down what is expected."""
+
+
+_MOST_FILES = 5
+"""How many files are named that were not used for one reason."""
 
 
 class GateReport(NamedTuple):
@@ -84,3 +89,14 @@ def exit_code_of(report: GateReport) -> int:
         return GAP
     is_unknown = CoverageState.UNKNOWN in states and not report.allows_unknown
     return UNKNOWN if is_unknown or report.refused or not states else 0
+
+
+def unused_lines(unused: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What was not used: a line for each reason, with the first files of which it is."""
+    files: dict[str, list[str]] = {}
+    for name, reason in unused:
+        files.setdefault(reason, []).append(name)
+    for reason, names in files.items():
+        many = f" and {len(names) - _MOST_FILES:,} more" if len(names) > _MOST_FILES else ""
+        it = "it" if len(names) == 1 else "each"
+        yield f"{', '.join(names[:_MOST_FILES])}{many}: not used: {it} {masked(reason)}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_lines
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.coverage.assess import Assessed, CoverageRow
@@ -17,6 +17,9 @@ from router.domain.timestamps import timestamp
 
 _MOST_COVERED = 20
 """How many workloads are shown that have no gap; of more, how many they are."""
+
+_MOST_ROWS = 60
+"""How many workloads may stand in the matrix before those that stand alike are counted."""
 
 _MOST_EVIDENCE = 5
 """How many pieces of evidence are shown below a verdict; JSON has all of them."""
@@ -46,7 +49,7 @@ def print_report(report: GateReport) -> None:
         to.print()
         rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
         heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
-        print_table(to, table_of(heads, [_cells(row, rungs) for row in rows]))
+        print_table(to, table_of(heads, list(_matrix(rows, rungs))))
     for state, head in _HEADS.items():
         lines = [line for group in groups_in(assessed, state) for line in _lines_of(group)]
         if lines:
@@ -59,6 +62,19 @@ def _shown(assessed: Assessed) -> list[CoverageRow]:
     """The rows of the matrix: all of few, else those that are not covered."""
     unsound = [row for row in assessed.rows if state_of(row) in _HEADS]
     return list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
+
+
+def _matrix(rows: Sequence[CoverageRow], rungs: list[Rung]) -> Iterator[list[str | None]]:
+    """A line for each workload; of many of a kind that stand alike, for the first ones, and one that counts the others."""
+    alike: dict[tuple[object, ...], list[list[str | None]]] = {}
+    for row in rows:
+        cells = _cells(row, rungs)
+        stands = (row.workload.kind, *cells[1:]) if len(rows) > _MOST_ROWS else (row.workload.key,)
+        alike.setdefault(stands, []).append(cells)
+    for some in alike.values():
+        yield from some[:_MOST_NAMES]
+        if (more := len(some) - _MOST_NAMES) > 0:
+            yield [f"and {more:,} more that stand so", *some[0][1:]]
 
 
 def _cells(row: CoverageRow, rungs: list[Rung]) -> list[str | None]:
@@ -102,7 +118,7 @@ def _notes(report: GateReport, hidden: int) -> Iterator[str]:
     if hidden:
         yield ""
         yield f"{counted(hidden, 'more workload')} covered or not coverable"
-    notes = [*_unexpected(report), *_unused(result.unused)]
+    notes = [*_unexpected(report), *unused_lines(result.unused)]
     if notes:
         yield ""
         yield from notes
@@ -119,14 +135,3 @@ def _unexpected(report: GateReport) -> Iterator[str]:
         yield f"No entry of the manifest expects {said}, so nothing was judged of them; --format json names them."
     for number, glob in assessed.unmatched:
         yield f"Entry {number} of the manifest expects {plain(glob)}, which fits nothing that the files name."
-
-
-def _unused(unused: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What was not used, each reason once."""
-    files: dict[str, list[str]] = {}
-    for name, reason in unused:
-        files.setdefault(reason, []).append(name)
-    for reason, names in files.items():
-        many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-        it = "it" if len(names) == 1 else "each"
-        yield f"{plain(', '.join(names[:_MOST_NAMES]))}{many}: not used: {it} {plain(masked(reason))}"

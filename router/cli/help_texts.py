@@ -105,22 +105,30 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules schema policy": "print one",
         }
     ),
-    "coverage": HelpText({"alert-router coverage check inventory": "judge every file of the directory inventory"}),
+    "coverage": HelpText(
+        {
+            "alert-router coverage check azure payments=payments.json": "what az printed, and kubectl of payments",
+            "alert-router coverage init azure --out rules/coverage.yaml": "write down what is expected",
+        }
+    ),
     "coverage check": HelpText(
         {
             "alert-router coverage check pricings.json clusters.json payments=payments.json": "what az and kubectl printed",
-            "alert-router coverage check inventory --allow-unknown": "gaps alone fail, for those who begin",
+            "alert-router coverage check azure payments=payments ledger=ledger": "a directory each of Azure and two clusters",
+            "alert-router coverage check azure --allow-unknown": "gaps alone fail, for those who begin",
         },
         "done, and there is a gap",
         "something is unknown, could not be read, or there was nothing to judge",
     ),
     "coverage report": HelpText(
-        {"alert-router coverage report inventory --out coverage.html": "a page to show, of all files in inventory"}
+        {
+            "alert-router coverage report azure payments=payments.json --out coverage.html": "a page to show, of the same files"
+        }
     ),
     "coverage init": HelpText(
         {
-            "alert-router coverage init inventory": "print a draft of what is expected, of all files in inventory",
-            "alert-router coverage init inventory --out rules/coverage.yaml": "write it, unless there is a file",
+            "alert-router coverage init azure payments=payments.json": "print a draft of what is expected",
+            "alert-router coverage init azure --out rules/coverage.yaml": "write it, unless there is a file",
         }
     ),
     "attack": HelpText({"alert-router attack layer": "what of ATT&CK nobody hears of, of the state in .state"}),

@@ -164,3 +164,28 @@ def test_it_says_when_nobody_wrote_down_what_is_expected(dark: House) -> None:
     said = ("--rules", "mine", "healthy=healthy.json")
     assert "There is no manifest" not in dark.says("coverage", "check", *AT, *said).out
     assert found(dark, *said)["manifest"] == "mine/coverage.yaml"
+
+
+def test_a_matrix_of_many_counts_those_that_stand_alike(house: House) -> None:
+    """Up to sixty workloads each have a line; of more, the first five of those that stand alike, whatever else is there."""
+    dark = json.dumps(kubectl(*sensor(ready=0), *nodes()))
+    house.writes("dark.json", dark)
+    for many, lines in ((59, 60), (60, 7)):
+        ids = [f"{CLUSTER.rpartition('/')[0]}/aks-{number:02}" for number in range(many)]
+        house.writes("clusters.json", json.dumps([managed_cluster(id) for id in ids]))
+        said = house.says("coverage", "check", *AT, "clusters.json", "zz-dark=dark.json").out
+        matrix = said.split("\n\n")[1].splitlines()[1:]
+        assert len(matrix) == lines
+        assert any(line.startswith("  cluster zz-dark ") and "GAP" in line for line in matrix)
+    assert any(line.startswith("  and 55 more that stand so ") for line in matrix)
+
+
+def test_a_file_with_a_name_that_is_in_a_directory_too_is_what_its_name_says(dark: House) -> None:
+    """It is read once."""
+    dark.writes("many/a.json", json.dumps(kubectl(*sensor(), *nodes())))
+    dark.writes("many/b.json", json.dumps(managed_cluster()))
+    for arguments in (("many", "healthy=many/a.json"), ("healthy=many/a.json", "many")):
+        said = found(dark, *arguments)
+        assert rung(said, "healthy")["state"] == "covered"
+        assert sorted(said["files"]["used"]) == ["many/a.json", "many/b.json"]
+        assert said["files"]["unused"] == []
