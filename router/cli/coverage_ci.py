@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from router.cli.coverage_groups import VerdictGroup, groups_in
 from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
 from router.cli.formats.markdown import Quoted, cell, table
 from router.cli.formats.values import Annotation, Case, Severity
@@ -19,6 +20,9 @@ from router.domain.timestamps import timestamp
 
 _MOST_ROWS = 500
 """Rows of a table of a summary, which GitHub cuts at a megabyte."""
+
+_MOST_NAMES = 5
+"""How many workloads are named of which the same is to be said; JUnit and JSON name all of them."""
 
 _UNSOUND = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
 
@@ -45,12 +49,12 @@ def cases_of(report: GateReport) -> Iterator[Case]:
 
 
 def annotations_of(report: GateReport) -> Iterator[Annotation]:
-    """One for each gap, each thing that is unknown, and each file that could not be read."""
-    for workload, rung, verdict in report.result.assessed.verdicts():
-        if verdict.state in (CoverageState.GAP, CoverageState.UNKNOWN):
-            is_passing = verdict.state is CoverageState.UNKNOWN and report.allows_unknown
-            level: Severity = "warning" if is_passing else "error"
-            yield Annotation("", None, level, f"coverage {rung}", _sentence(workload, rung, verdict))
+    """One for each thing that is a gap or unknown, however many workloads it is said of, and one for each unread file."""
+    for state in (CoverageState.GAP, CoverageState.UNKNOWN):
+        is_passing = state is CoverageState.UNKNOWN and report.allows_unknown
+        level: Severity = "warning" if is_passing else "error"
+        for group in groups_in(report.result.assessed, state):
+            yield Annotation("", None, level, f"coverage {group.rungs[0]}", _group_sentence(group))
     for line in report.refused:
         yield Annotation("", None, "error", "coverage file", line)
 
@@ -68,11 +72,11 @@ def markdown_of(report: GateReport) -> Iterator[str]:
     if (more := len(assessed.rows) - len(shown)) > 0:
         yield ""
         yield f"{counted(more, 'more workload')} in the JSON."
-    said = [one for one in assessed.verdicts() if one[2].state in _UNSOUND]
-    if said:
+    groups = [group for state in _UNSOUND for group in groups_in(assessed, state)]
+    if groups:
         yield ""
         heads = ("workload", "rung", "state", "why", "mend or ask")
-        yield from table(heads, (_row(*one) for one in said[:_MOST_ROWS]))
+        yield from table(heads, map(_row, groups[:_MOST_ROWS]))
     if report.manifest is None:
         yield ""
         yield NOTHING_EXPECTED
@@ -90,11 +94,30 @@ def _cells(row: CoverageRow, rungs: list[Rung]) -> list[object]:
     ]
 
 
-def _row(workload: Workload, rung: Rung, verdict: Verdict) -> list[object]:
-    why = Quoted(verdict.reason)
-    state = f"excused until {timestamp(verdict.exception.ends)}" if verdict.exception else verdict.state
-    name = f"{workload.kind} {cell(Quoted(workload.name))}"
-    return [name, RUNG_NAMES[rung], state, why, Quoted(verdict.remedy) if verdict.remedy else None]
+def _row(group: VerdictGroup) -> list[object]:
+    state = f"excused until {timestamp(group.exception.ends)}" if group.exception else group.state
+    names = ", ".join(f"{one.kind} {cell(Quoted(one.name))}" for one in group.workloads[:_MOST_NAMES])
+    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
+    remedy = f"{cell(Quoted(group.remedies[0]))}{_like_it(len(group.remedies) - 1)}" if group.remedies else None
+    return [f"{names}{_more(len(group.workloads) - _MOST_NAMES)}", rungs, state, Quoted(masked(group.reason)), remedy]
+
+
+def _group_sentence(group: VerdictGroup) -> str:
+    names = ", ".join(f"{one.kind} {one.name}" for one in group.workloads[:_MOST_NAMES])
+    names += _more(len(group.workloads) - _MOST_NAMES)
+    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
+    what = "ask" if group.state is CoverageState.UNKNOWN else "mend it with"
+    remedy = f"; {what}: {group.remedies[0]}{_like_it(len(group.remedies) - 1)}" if group.remedies else ""
+    # A report is printed where GitHub looks for commands at the beginnings of lines.
+    return one_line(f"{names}, {rungs}: {group.state}: {masked(group.reason)}{remedy}")
+
+
+def _like_it(many: int) -> str:
+    return f" (and {many:,} more like it)" if many > 0 else ""
+
+
+def _more(many: int) -> str:
+    return f" and {many:,} more" if many > 0 else ""
 
 
 def _sentence(workload: Workload, rung: Rung, verdict: Verdict) -> str:

@@ -189,3 +189,20 @@ def test_a_file_with_a_name_that_is_in_a_directory_too_is_what_its_name_says(dar
         assert rung(said, "healthy")["state"] == "covered"
         assert sorted(said["files"]["used"]) == ["many/a.json", "many/b.json"]
         assert said["files"]["unused"] == []
+
+
+def test_ci_shows_what_is_alike_of_many_once_and_counts_the_commands(house: House) -> None:
+    """GitHub shows ten errors of a step: forty clusters that nobody asked leave room for the one that is dark."""
+    ids = [f"{CLUSTER.rpartition('/')[0]}/{name}" for name in CLUSTERS]
+    house.writes("clusters.json", json.dumps([managed_cluster(id) for id in ids]))
+    house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
+    files = ("clusters.json", "aks-07=dark.json")
+    errors = house.says("coverage", "check", *AT, "--format", "github", *files).out.splitlines()[1:]
+    assert len(errors) < 10
+    assert "cluster aks-07, sensor running: gap:" in errors[0]
+    assert any("and 34 more, sensor installed, sensor running: unknown:" in error for error in errors)
+    assert any(error.endswith("> aks-00.json (and 38 more like it)") for error in errors)
+    summary = house.says("coverage", "check", *AT, "--format", "markdown", *files).out
+    assert summary.count("nobody asked the cluster itself") == 1
+    cases = house.says("coverage", "check", *AT, "--format", "junit", *files).out
+    assert cases.count("nobody asked the cluster itself") == 2 * 39
