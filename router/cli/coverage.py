@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from router.cli.formats.junit import report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_json, print_lines, print_text
 from router.cli.shared_options import RULES_DIR
-from router.coverage.gate import judge_documents
+from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadFile
@@ -67,7 +68,16 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
     for line in opened.refused:
         complain(line)
     said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
-    return GateReport(result, tuple(opened.refused), allows_unknown, said_in)
+    return GateReport(result, tuple(opened.refused), allows_unknown, said_in, tuple(_idle(manifest, result, now)))
+
+
+def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:
+    """The exceptions that would excuse something, if there were something to excuse."""
+    # By identity: two exceptions may say the same of different workloads.
+    used = {id(verdict.exception) for _, _, verdict in result.assessed.verdicts()}
+    for excuse in manifest.excuses:
+        if now < excuse.exception.ends and id(excuse.exception) not in used:
+            yield excuse.number
 
 
 def _manifest(rules: Path, now: datetime) -> CoverageManifest:

@@ -23,6 +23,7 @@ def document_of(report: GateReport) -> dict[str, object]:
         "workloads": list(map(_row, assessed.rows)),
         "unlisted": list(map(_workload, assessed.unlisted)),
         "unmatched": [{"entry": number, "name": glob} for number, glob in assessed.unmatched],
+        "idle_exceptions": list(report.idle_exceptions),
         "files": {
             "used": list(result.used),
             "unused": [{"file": name, "reason": masked(reason)} for name, reason in result.unused],

@@ -14,7 +14,15 @@ from importlib.resources import files
 from itertools import groupby
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_lines
+from router.cli.coverage_summary import (
+    NOTHING_EXPECTED,
+    RUNG_NAMES,
+    GateReport,
+    idle_exceptions_line,
+    state_of,
+    summary_of,
+    unused_lines,
+)
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageState, Rung, WorkloadKind
@@ -168,6 +176,7 @@ def _files(report: GateReport) -> Iterator[str]:
     """What was not judged, so that nobody takes silence for health."""
     result = report.result
     lines = [] if report.manifest else [NOTHING_EXPECTED]
+    lines += [idle] if (idle := idle_exceptions_line(report)) is not None else []
     lines += unused_lines(result.unused)
     lines += report.refused
     lines += [

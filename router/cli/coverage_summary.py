@@ -55,12 +55,14 @@ class GateReport(NamedTuple):
         refused: the files that could not be read, a line each.
         allows_unknown: whether what is unknown lets the gate pass.
         manifest: the file that says what is expected; None where there is none.
+        idle_exceptions: which exceptions of it have not ended and excuse nothing, from 1.
     """
 
     result: GateResult
     refused: tuple[str, ...]
     allows_unknown: bool
     manifest: str | None
+    idle_exceptions: tuple[int, ...] = ()
 
 
 def state_of(row: CoverageRow) -> CoverageState:
@@ -89,6 +91,17 @@ def exit_code_of(report: GateReport) -> int:
         return GAP
     is_unknown = CoverageState.UNKNOWN in states and not report.allows_unknown
     return UNKNOWN if is_unknown or report.refused or not states else 0
+
+
+def idle_exceptions_line(report: GateReport) -> str | None:
+    """What is to be said of exceptions that excuse nothing; None where there are none."""
+    *some, last = [f"{number:,}" for number in report.idle_exceptions] or [""]
+    if not last:
+        return None
+    if not some:
+        return f"Exception {last} of the manifest excuses nothing today; remove it, or mend its name."
+    who = f"{', '.join(some)} and {last}"
+    return f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
 
 
 def unused_lines(unused: Iterable[tuple[str, str]]) -> Iterator[str]:

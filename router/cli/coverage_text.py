@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_lines
+from router.cli.coverage_summary import (
+    NOTHING_EXPECTED,
+    RUNG_NAMES,
+    GateReport,
+    idle_exceptions_line,
+    state_of,
+    summary_of,
+    unused_lines,
+)
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.coverage.assess import Assessed, CoverageRow
@@ -135,3 +143,5 @@ def _unexpected(report: GateReport) -> Iterator[str]:
         yield f"No entry of the manifest expects {said}, so nothing was judged of them; --format json names them."
     for number, glob in assessed.unmatched:
         yield f"Entry {number} of the manifest expects {plain(glob)}, which fits nothing that the files name."
+    if (idle := idle_exceptions_line(report)) is not None:
+        yield idle
