@@ -6,6 +6,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from router.coverage.facts import ResourceFact
@@ -40,13 +41,17 @@ class Exclusion:
         return f"{self.name}={self.value}"
 
 
-def find_exclusion(case: CoverageCase) -> Exclusion | None:
-    """The tag that keeps the sensor off a cluster; None where no document shows one."""
+def exclusions_of(case: CoverageCase) -> Iterator[Exclusion]:
+    """The tags that keep the sensor off a cluster, as often as documents show them."""
     for fact in case.about(ResourceFact):
         for name, value in (fact.tags or {}).items():
             if name.strip().lower() in _TAGS and value.strip().lower() == "true":
-                return Exclusion(name, value, fact.source.shows(f"tags.{name}", value))
-    return None
+                yield Exclusion(name, value, fact.source.shows(f"tags.{name}", value))
+
+
+def find_exclusion(case: CoverageCase) -> Exclusion | None:
+    """The first such tag; None where no document shows one."""
+    return next(exclusions_of(case), None)
 
 
 def find_stopped(case: CoverageCase) -> Verdict | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 
-from router.coverage.facts import RecommendationFact, ResourceFact
+from router.coverage.cluster_exclusion import exclusions_of
+from router.coverage.facts import RecommendationFact
 from router.coverage.judges import CoverageCase
 from router.coverage.judges.integration_cloud_cluster import judge_cloud_cluster
 from router.coverage.judges.integration_extension import is_extension_on, plan_answers
@@ -35,11 +36,6 @@ _ASK_AKS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9"
 _ASK_ARC = "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
 """Arc-enabled Kubernetes clusters should have the Defender extension installed."""
 
-_EXCLUSIONS = (
-    "ms_defender_container_exclude_sensors",
-    "ms_defender_container_exclude_agents",
-    "ms_defender_e2e_discovery_exclude",
-)
 _INSTALLED = ("succeeded", "installed")
 
 
@@ -159,13 +155,7 @@ def _reasons(case: CoverageCase) -> tuple[str, ...]:
 
 
 def _exclusions(case: CoverageCase) -> tuple[str, ...]:
-    tags = [
-        name
-        for fact in case.about(ResourceFact)
-        for name, value in (fact.tags or {}).items()
-        if name.lower() in _EXCLUSIONS and value.lower() == "true"
-    ]
-    return tuple(f"its tag {name} leaves it out" for name in dict.fromkeys(tags))
+    return tuple(dict.fromkeys(f"its tag {one.name} leaves it out" for one in exclusions_of(case)))
 
 
 def _silence(case: CoverageCase) -> tuple[str, ...]:
