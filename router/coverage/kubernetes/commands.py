@@ -58,7 +58,7 @@ def delete_tag(workload: Workload, name: str, value: str) -> str | None:
 
 def admit_sensor(namespace: str) -> str:
     """The line that has Pod Security let the sensor's pods into a namespace; a label goes before the cluster's default."""
-    return command_line("kubectl", "label", "namespace", namespace, f"{ENFORCE}=privileged", "--overwrite")
+    return command_line("kubectl", "label", *_object("namespace", namespace), f"{ENFORCE}=privileged", "--overwrite")
 
 
 def lift_cause(cause: Cause, daemon_set: SensorDaemonSet) -> str:
@@ -69,15 +69,22 @@ def lift_cause(cause: Cause, daemon_set: SensorDaemonSet) -> str:
         case Refuser.WEBHOOK:
             return "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml"
         case Refuser.POLICY:
-            return command_line("kubectl", "get", "validatingadmissionpolicy", cause.name, "-o", "yaml")
+            return command_line("kubectl", "get", *_object("validatingadmissionpolicy", cause.name), "-o", "yaml")
         case Refuser.QUOTA:
-            return command_line("kubectl", "describe", "resourcequota", cause.name, "-n", daemon_set.namespace)
+            return describe("resourcequota", cause.name, daemon_set.namespace)
         case Refuser.OTHER:
             return describe("daemonset", daemon_set.name, daemon_set.namespace)
 
 
+_OF_THE_IMAGE = {"kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"}
+"""The labels by which a DaemonSet asks for nodes that can run its image."""
+
+
 def lift_obstacle(obstacle: Obstacle, daemon_set: SensorDaemonSet) -> str:
-    """The line that has a DaemonSet choose the nodes that it passes over."""
+    """The line that has a DaemonSet choose the nodes that it passes over, or, where that may break it, shows what it asks for.
+
+    An affinity is shown: it keeps pods off nodes that cannot run them, too, such as virtual ones.
+    """
     pod = "/spec/template/spec"
     operation: dict[str, object]
     if obstacle.taint is not None:
@@ -87,21 +94,32 @@ def lift_obstacle(obstacle: Obstacle, daemon_set: SensorDaemonSet) -> str:
             operation = {"op": "add", "path": f"{pod}/tolerations/-", "value": wanted}
         else:
             operation = {"op": "add", "path": f"{pod}/tolerations", "value": [wanted]}
+    elif obstacle.label and obstacle.label not in _OF_THE_IMAGE:
+        # https://datatracker.ietf.org/doc/html/rfc6901#section-3
+        label = obstacle.label.replace("~", "~0").replace("/", "~1")
+        operation = {"op": "remove", "path": f"{pod}/nodeSelector/{label}"}
+    elif obstacle.field.endswith(".nodeName"):
+        operation = {"op": "remove", "path": f"{pod}/nodeName"}
     else:
-        path = obstacle.field.removeprefix("spec.template.spec.").replace(".", "/")
-        operation = {"op": "remove", "path": f"{pod}/{path}"}
-    words = ("kubectl", "patch", "daemonset", daemon_set.name, "-n", daemon_set.namespace, "--type", "json")
+        words = ("kubectl", "get", *_object("daemonset", daemon_set.name), "-n", daemon_set.namespace)
+        return command_line(*words, "-o", f"jsonpath={{.{obstacle.field}}}")
+    words = ("kubectl", "patch", *_object("daemonset", daemon_set.name), "-n", daemon_set.namespace, "--type", "json")
     return command_line(*words, "-p", json.dumps([operation]))
 
 
 def show_pod(pod: Pod) -> str:
     """The line that shows why a pod is not ready."""
     if pod.container and pod.restarts:
-        words = ("kubectl", "logs", pod.name, "-n", pod.namespace, "-c", pod.container, "--previous")
+        words = ("kubectl", "logs", f"pod/{pod.name}", "-n", pod.namespace, "-c", pod.container, "--previous")
         return command_line(*words)
     return describe("pod", pod.name, pod.namespace)
 
 
 def describe(kind: str, name: str, namespace: str = "") -> str:
     """The line that shows an object with its events."""
-    return command_line("kubectl", "describe", kind, name, *(("-n", namespace) if namespace else ()))
+    return command_line("kubectl", "describe", *_object(kind, name), *(("-n", namespace) if namespace else ()))
+
+
+def _object(kind: str, name: str) -> tuple[str, ...]:
+    """The words by which kubectl is told an object. No object has a name that begins with `-`: that would be an option."""
+    return (f"{kind}/{name}",) if name.startswith("-") else (kind, name)

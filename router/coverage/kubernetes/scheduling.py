@@ -109,12 +109,14 @@ class Obstacle:
         field: the field of the DaemonSet or the node that says so.
         value: what stands there.
         taint: the taint that it is; None where it is none.
+        label: the label that its nodeSelector asks for; empty where that is not what it is.
     """
 
     reason: str
     field: str
     value: str
     taint: Taint | None = None
+    label: str = ""
 
 
 def scheduling_of(body: Mapping[str, object]) -> PodScheduling:
@@ -174,7 +176,9 @@ def find_obstacle(node: Node, scheduling: PodScheduling) -> Obstacle | None:
     for label, value in scheduling.selector.items():
         if node.labels.get(label) != value:
             wanted = f"{label}={value}"
-            return Obstacle(f"its nodeSelector asks for {wanted}", "spec.template.spec.nodeSelector", wanted)
+            return Obstacle(
+                f"its nodeSelector asks for {wanted}", "spec.template.spec.nodeSelector", wanted, label=label
+            )
     if scheduling.terms is not None and not any(_fits(node, term) for term in scheduling.terms):
         wanted = " or ".join(" and ".join(map(str, term)) for term in scheduling.terms) or "nothing"
         return Obstacle(f"its affinity asks for {wanted}", "spec.template.spec.affinity.nodeAffinity", wanted)
