@@ -144,7 +144,12 @@ def a_policy(name: str = DEFAULT, *, rules: Iterable[Json] = (NEW_PODS,), **spec
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",
         "metadata": {"name": f"{name}.vap"},
-        "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": list(rules)}, **spec},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": list(rules)},
+            "validations": [{"expression": "!object.spec.hostNetwork"}],
+            **spec,
+        },
     }
 
 

@@ -151,6 +151,28 @@ def test_a_policy_must_be_evaluated_for_new_pods(policy: Json, matched: Json, st
         assert any("limited" in one and DEFAULT in one for one in found.remarks)
 
 
+NOTES = [{"key": "note", "valueExpression": "'seen'"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "does_audit", "does_deny"),
+    [
+        (a_policy(validations=[{"expression": "true"}]), GAP, GAP),
+        (a_policy(validations=[{"expression": "true"}, {"expression": "has(object.spec)"}]), COVERED, COVERED),
+        (a_policy(validations=None, auditAnnotations=NOTES), COVERED, GAP),
+        (a_policy(validations=None), COVERED, COVERED),
+        (a_policy(matchConditions=[{"name": "off", "expression": "false"}]), GAP, GAP),
+        (a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]), COVERED, COVERED),
+    ],
+)
+def test_a_policy_needs_a_rule_that_can_fail(policy: Json, does_audit: CoverageState, does_deny: CoverageState) -> None:
+    """However it is bound; one of which the rules were left out is believed."""
+    objects = kubectl(policy, a_binding("Deny"))
+    found = audits(objects), denies(objects)
+    assert tuple(one.state for one in found) == (does_audit, does_deny)
+    assert found[1].state is COVERED or DEFAULT in found[1].reason
+
+
 def test_what_a_policy_admits_where_it_cannot_be_evaluated_is_said() -> None:
     """Failures that are ignored, and parameters that are missing."""
     binding = a_binding("Deny", paramRef={"name": "params", "parameterNotFoundAction": "Allow"})

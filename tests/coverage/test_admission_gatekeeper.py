@@ -25,6 +25,19 @@ from tests.coverage.builders import Json, kubectl
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 EMPTY = {"apiVersion": "v1", "kind": "List", "items": [], "metadata": {"resourceVersion": ""}}
+NO_NAMESPACE = {"key": "kubernetes.io/metadata.name", "operator": "DoesNotExist"}
+SERVICE = {"name": "gatekeeper-webhook-service", "namespace": GATEKEEPER}
+
+
+def _enforced_by(*operations: str) -> Json:
+    """A constraint that one pod enforces which does that work."""
+    by_pod = [{"id": "one", "enforced": True, "operations": [*operations]}]
+    return {**a_constraint("deny"), "status": {"byPod": by_pod}}
+
+
+def _matching(**match: object) -> Json:
+    """A constraint that denies what it matches."""
+    return a_constraint("deny", match=match)
 
 
 def test_gatekeeper_that_works_audits() -> None:
@@ -194,12 +207,91 @@ def test_a_webhook_of_somebody_elses_is_not_gatekeepers(webhook: Json) -> None:
         (scoped(), GAP, GAP),
         (a_constraint("deny", enforced=True), COVERED, COVERED),
         (a_constraint("deny", enforced=False), GAP, GAP),
+        (_enforced_by("audit", "status"), COVERED, GAP),
+        (_enforced_by("mutation-webhook", "webhook"), COVERED, COVERED),
+        (_matching(kinds=[{"apiGroups": ["networking.k8s.io"], "kinds": ["Ingress"]}]), GAP, GAP),
+        (_matching(kinds=[{"apiGroups": [""], "kinds": ["Namespace"]}]), GAP, GAP),
+        (_matching(kinds=[{"apiGroups": ["apps"], "kinds": ["*"]}]), GAP, GAP),
+        (_matching(kinds=[{"apiGroups": [""], "kinds": ["Service", "Pod"]}]), COVERED, COVERED),
+        (_matching(kinds=[{"apiGroups": ["*"], "kinds": ["*"]}]), COVERED, COVERED),
+        (_matching(kinds=[{"kinds": ["Pod"]}]), COVERED, COVERED),
+        (_matching(kinds=[]), COVERED, COVERED),
+        (_matching(scope="Cluster"), GAP, GAP),
+        (_matching(scope="Namespaced"), COVERED, COVERED),
+        (_matching(source="Generated"), GAP, GAP),
+        (_matching(source="All"), COVERED, COVERED),
+        (_matching(excludedNamespaces=["*"]), GAP, GAP),
+        (_matching(excludedNamespaces=["kube-*"]), COVERED, COVERED),
+        (_matching(namespaces=["shop"], excludedNamespaces=["shop"]), GAP, GAP),
+        (_matching(namespaces=["shop", "pay"], excludedNamespaces=["shop"]), COVERED, COVERED),
+        (_matching(namespaceSelector={"matchExpressions": [NO_NAMESPACE]}), GAP, GAP),
     ],
 )
 def test_what_a_constraint_does(constraint: Json, does_audit: CoverageState, does_deny: CoverageState) -> None:
-    """Deny where nothing is said; by enforcement point where it is scoped; nothing where no pod enforces it."""
+    """Deny where nothing is said; by enforcement point where it is scoped; nothing where no pod is concerned."""
     objects = kubectl(*whole_gatekeeper()[:3], constraint)
     assert (audits(objects).state, denies(objects).state) == (does_audit, does_deny)
+
+
+def _endpoints(*addresses: str) -> Json:
+    subsets = [{"addresses": [{"ip": one} for one in addresses]}] if addresses else None
+    metadata = {"name": "gatekeeper-webhook-service", "namespace": GATEKEEPER}
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
+
+
+def _slice(*ready: bool | None, name: str = "one", service: str = "gatekeeper-webhook-service") -> Json:
+    labels = {"kubernetes.io/service-name": service}
+    endpoints = [{"addresses": ["10.0.0.1"], "conditions": {"ready": one}} for one in ready]
+    metadata = {"name": name, "namespace": GATEKEEPER, "labels": labels}
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints}
+
+
+@pytest.mark.parametrize(
+    ("objects", "state"),
+    [
+        ([_endpoints()], GAP),
+        ([_endpoints("10.0.0.1")], COVERED),
+        ([_slice()], GAP),
+        ([_slice(False)], GAP),
+        ([_slice(False, True)], COVERED),
+        ([_slice(None)], COVERED),
+        ([_slice(), _slice(True, name="two")], COVERED),
+        ([_slice(service="other")], COVERED),
+        ([_endpoints(), _slice(True)], GAP),
+        ([_endpoints("10.0.0.1"), _slice(False)], GAP),
+    ],
+)
+def test_pods_that_no_service_leads_to_answer_nothing(objects: list[Json], state: CoverageState) -> None:
+    """The API server asks the service; where it chooses other pods than Gatekeeper's, everything is admitted."""
+    found = denies(kubectl(*whole_gatekeeper("deny"), *objects))
+    assert found.state is state
+    if state is GAP:
+        assert found.remedy == f"kubectl describe service gatekeeper-webhook-service -n {GATEKEEPER}"
+
+
+def test_one_slice_of_a_service_does_not_show_that_there_is_no_other() -> None:
+    """A single object is no list."""
+    found = denies(kubectl(*whole_gatekeeper("deny")), _slice(False))
+    assert (found.state, found.remedy) == (UNKNOWN, f"kubectl get endpointslices -n {GATEKEEPER} -o json")
+
+
+@pytest.mark.parametrize(
+    ("webhook", "state"),
+    [
+        (a_webhook(matchConditions=[{"name": "off", "expression": "false"}]), GAP),
+        (a_webhook(matchConditions=[{"name": "some", "expression": "request.name != 'x'"}]), COVERED),
+        (a_webhook(namespaceSelector={"matchExpressions": [NO_NAMESPACE]}), GAP),
+        (a_webhook(clientConfig={"service": SERVICE, "caBundle": "Cg=="}), GAP),
+        (a_webhook(clientConfig={"service": SERVICE, "caBundle": ""}), GAP),
+        (a_webhook(clientConfig={"service": SERVICE, "caBundle": "LS0tLS1CRUdJTg=="}), COVERED),
+        (a_webhook(clientConfig={"service": SERVICE, "caBundle": "not base64!"}), COVERED),
+        (a_webhook(clientConfig={"service": SERVICE}), COVERED),
+    ],
+)
+def test_a_webhook_that_can_never_answer_checks_nothing(webhook: Json, state: CoverageState) -> None:
+    """It is there and named as it should be, and somebody switched it off, or it was never given its certificates."""
+    objects = [webhook, *whole_gatekeeper("deny")[1:]]
+    assert denies(kubectl(*objects)).state is state
 
 
 def test_one_constraint_alone_does_not_show_that_no_other_denies() -> None:

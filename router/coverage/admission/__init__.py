@@ -6,6 +6,7 @@ ValidatingAdmissionPolicy, and only where a binding says so.
 
     cluster_objects        the objects of one cluster, and which kinds of them were asked for
     controllers            whether the pods behind a webhook are ready
+    endpoints              whether the service before those pods leads to them
     webhooks               whether the API server asks a webhook about every new pod
     effects                what a gate does, from nothing to denying
     gatekeeper             the first gate

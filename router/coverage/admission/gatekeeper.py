@@ -1,8 +1,7 @@
 """Gatekeeper, which the Azure Policy add-on brings, or which somebody installed: webhook, pods, and a constraint. Pure.
 
 https://learn.microsoft.com/azure/governance/policy/concepts/policy-for-kubernetes,
-https://open-policy-agent.github.io/gatekeeper/website/docs/violations,
-https://open-policy-agent.github.io/gatekeeper/website/docs/enforcement-points
+https://open-policy-agent.github.io/gatekeeper/website/docs/
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole
+from router.coverage.admission.constraints import action_of, effect_of, is_narrowed
 from router.coverage.admission.controllers import controller_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_of, best_of, listed
+from router.coverage.admission.endpoints import find_lost_service
 from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
-from router.coverage.fields import find_list, find_text, find_truth, objects_at
-from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import CoverageState, Verdict, covered, gap, unknown
 
 NAME = "Gatekeeper"
@@ -25,9 +24,6 @@ WEBHOOK = re.compile(r"validation\.gatekeeper\.sh")
 ASK_CONSTRAINTS = "kubectl get constraints -o json"
 
 _SERVICE = "gatekeeper-webhook-service"
-_WEBHOOK_POINTS = ("*", "validation.gatekeeper.sh")
-_AUDIT_POINTS = (*_WEBHOOK_POINTS, "audit.gatekeeper.sh")
-_AUDITING = ("deny", "warn", "dryrun")
 
 
 def gatekeeper(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
@@ -43,6 +39,8 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     constraints = objects.constraints
     parts = [webhook.verdict, manager.verdict, _constraints(objects, constraints, needed)]
     remarks = _policy_remarks(objects)
+    if (lost := find_lost_service(objects, _SERVICE, namespace)) is not None:
+        parts.append(lost)
     if needed is AdmissionEffect.AUDITS:
         parts.append(audit.verdict)
     elif audit.verdict.state is not CoverageState.COVERED:
@@ -56,39 +54,14 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     )
 
 
-def effect_of(constraint: KubernetesFact) -> AdmissionEffect:
-    """What a constraint does with what breaks it; one that no pod enforces does nothing."""
-    pods = objects_at(constraint.body, "status", "byPod")
-    if pods and not any(find_truth(one, "enforced") for one in pods):
-        return AdmissionEffect.NOTHING
-    action = (find_text(constraint.body, "spec", "enforcementAction") or "deny").lower()
-    if action == "scoped":
-        return _scoped_effect(constraint)
-    if action == "deny":
-        return AdmissionEffect.DENIES
-    return AdmissionEffect.AUDITS if action in _AUDITING else AdmissionEffect.NOTHING
-
-
-def _scoped_effect(constraint: KubernetesFact) -> AdmissionEffect:
-    effect = AdmissionEffect.NOTHING
-    for one in objects_at(constraint.body, "spec", "scopedEnforcementActions"):
-        action = (find_text(one, "action") or "").lower()
-        points = {(find_text(point, "name") or "").lower() for point in objects_at(one, "enforcementPoints")}
-        if action == "deny" and points.intersection(_WEBHOOK_POINTS):
-            return AdmissionEffect.DENIES
-        if action in _AUDITING and points.intersection(_AUDIT_POINTS):
-            effect = AdmissionEffect.AUDITS
-    return effect
-
-
 def _constraints(objects: ClusterObjects, constraints: Sequence[ObjectCopies], needed: AdmissionEffect) -> Verdict:
     enough = [one for one in constraints if effect_of(one.worst(effect_of)) >= needed]
     contradictions = tuple(remark for one in constraints for remark in one.contradiction(effect_of))
     if enough:
         worst = [one.worst(effect_of) for one in enough]
-        evidence = [one.source.shows("spec.enforcementAction", _action(one)) for one in worst[:3]]
+        evidence = [one.source.shows("spec.enforcementAction", action_of(one)) for one in worst[:3]]
         names = [f"{one.kind} {one.name}" for one in worst]
-        narrowed = [f"{one.kind} {one.name}" for one in worst if _is_narrowed(one)]
+        narrowed = [f"{one.kind} {one.name}" for one in worst if is_narrowed(one)]
         remarks = (f"limited to some namespaces by their own match: {listed(narrowed)}",) if narrowed else ()
         does = {AdmissionEffect.DENIES: "deny"}.get(needed, "audit or deny")
         reason = f"{len(enough)} of {len(constraints)} constraints {does}: {listed(names)}"
@@ -98,25 +71,14 @@ def _constraints(objects: ClusterObjects, constraints: Sequence[ObjectCopies], n
             return gap("there is no constraint, so nothing is checked")
         return unknown("nobody asked for its constraints", remedy=ASK_CONSTRAINTS)
     worst = [one.worst(effect_of) for one in constraints]
-    actions = ", ".join(f"{count} {action}" for action, count in sorted(Counter(_action(one) for one in worst).items()))
-    evidence = [one.source.shows("spec.enforcementAction", _action(one)) for one in worst[:3]]
+    actions = ", ".join(
+        f"{count} {action}" for action, count in sorted(Counter(action_of(one) for one in worst).items())
+    )
+    evidence = [one.source.shows("spec.enforcementAction", action_of(one)) for one in worst[:3]]
     reason = f"none of {len(constraints)} constraints {needed.verb}: {actions}"
     if is_whole(constraints):
         return gap(reason, *evidence, remarks=contradictions)
     return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_CONSTRAINTS, remarks=contradictions)
-
-
-def _action(constraint: KubernetesFact) -> str:
-    """As it is written; what is not written is deny."""
-    action = find_text(constraint.body, "spec", "enforcementAction") or "deny"
-    pods = objects_at(constraint.body, "status", "byPod")
-    enforced = not pods or any(find_truth(one, "enforced") for one in pods)
-    return action if enforced else f"{action}, enforced by no pod"
-
-
-def _is_narrowed(constraint: KubernetesFact) -> bool:
-    names = ("namespaces", "excludedNamespaces")
-    return any(find_list(constraint.body, "spec", "match", name) for name in names)
 
 
 def _policy_remarks(objects: ClusterObjects) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole
 from router.coverage.admission.controllers import controller_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_of, best_of, listed
+from router.coverage.admission.endpoints import find_lost_service
 from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -46,10 +47,13 @@ def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
 def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, namespace: str, needed: AdmissionEffect) -> GateAnswer:
     controller = controller_of(objects, _CONTROLLER, namespace)
     policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
+    parts = [webhook.verdict, controller.verdict, _rules(objects, policies, needed)]
+    if (lost := find_lost_service(objects, _CONTROLLER, namespace)) is not None:
+        parts.append(lost)
     return GateAnswer(
         name=NAME,
         is_there=webhook.is_there or controller.is_there or bool(policies),
-        verdict=all_of([webhook.verdict, controller.verdict, _rules(objects, policies, needed)]),
+        verdict=all_of(parts),
         refusal=f'admission webhook "{WEBHOOK.pattern}" denied the request',
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed
-from router.coverage.admission.webhooks import creates_pods
+from router.coverage.admission.webhooks import creates_pods, never_met
 from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Verdict, covered, gap, unknown
@@ -89,13 +89,14 @@ def _verdict(
             return gap(f"no ValidatingAdmissionPolicy of Defender is in the cluster{bound}", remarks=remarks)
         return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES, remarks=remarks)
     worst = [one.worst(effect_of) for one in bindings]
-    pairs = [_Bound(policies[name].worst(_sees_pods), one) for one in worst if (name := _policy_name(one)) in policies]
+    pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
     if not pairs:
         unbound = listed(sorted(policies))
         if objects.was_asked(_BINDING):
             return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}", remarks=remarks)
         return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES, remarks=remarks)
-    enough = [one for one in pairs if effect_of(one.binding) >= needed and _sees_new_pods(one)]
+    strict = [one for one in pairs if effect_of(one.binding) >= needed]
+    enough = [one for one in strict if _sees_new_pods(one) and _strength(one.policy) >= needed]
     evidence = [
         one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in (enough or pairs)[:3]
     ]
@@ -104,6 +105,11 @@ def _verdict(
         reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(enough[0].binding)}"
         return covered(f"{reason}: {listed(names)}", *evidence, remarks=(*remarks, *_holes(enough)))
     reason = f"no binding of Defender's {needed.verb} new pods: {listed(sorted({_actions(one) for one in worst}))}"
+    if strict:
+        idle = listed(sorted({one.policy.name for one in strict}))
+        reason = (
+            f"no policy that is bound with {_actions(strict[0].binding)} {needed.verb} new pods by what it says: {idle}"
+        )
     if is_whole(bindings) and is_whole([*policies.values()]):
         return gap(reason, *evidence, remarks=remarks)
     return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_POLICIES, remarks=remarks)
@@ -115,7 +121,7 @@ def _remarks(
     if others := sorted(one.name for one in objects.find(_POLICY) if one.name not in policies):
         yield f"policies that are not Defender's do not count: {listed(others)}"
     for one in policies.values():
-        yield from one.contradiction(_sees_pods)
+        yield from one.contradiction(_reach)
     for one in bindings:
         yield from one.contradiction(effect_of)
 
@@ -138,6 +144,25 @@ def _sees_new_pods(bound: _Bound) -> bool:
     rules = objects_at(bound.binding.body, "spec", "matchResources", "resourceRules")
     excluded = objects_at(bound.binding.body, "spec", "matchResources", "excludeResourceRules")
     return _sees_pods(bound.policy) and (not rules or creates_pods(rules)) and not creates_pods(excluded)
+
+
+def _reach(policy: KubernetesFact) -> int:
+    """How much a policy can do with new pods."""
+    return int(_strength(policy)) if _sees_pods(policy) else 0
+
+
+def _strength(policy: KubernetesFact) -> AdmissionEffect:
+    """The most that a policy can do, however it is bound: one without a rule that can fail denies nothing."""
+    spec = find(policy.body, "spec")
+    if isinstance(spec, Mapping) and never_met(spec):
+        return AdmissionEffect.NOTHING
+    notes = objects_at(spec, "auditAnnotations")
+    rules = find_list(spec, "validations")
+    if rules is None and not notes:  # An answer that leaves its rules out: no policy is without both.
+        return AdmissionEffect.DENIES
+    if any((find_text(one, "expression") or "").lower() != "true" for one in objects_at(spec, "validations")):
+        return AdmissionEffect.DENIES
+    return AdmissionEffect.AUDITS if notes else AdmissionEffect.NOTHING
 
 
 def _holes(enough: Sequence[_Bound]) -> list[str]:

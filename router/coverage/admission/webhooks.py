@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,13 @@ def _find_limit(entry: Mapping[str, object], service: str) -> str | None:
         return f"is answered by {answers or 'something outside the cluster'}, not by {service}"
     if not creates_pods(objects_at(entry, "rules")):
         return "is not asked about new pods: none of its rules has CREATE of pods"
+    if never := never_met(entry):
+        return f"is never asked: its matchCondition {never} is always false"
+    if _has_blank_authority(entry):
+        return "cannot be asked: its caBundle has no certificate yet"
     for selector, what in (("namespaceSelector", "namespaces"), ("objectSelector", "objects")):
+        if keeps_everything_out(find(entry, selector)):
+            return f"is never asked: no {what} fit its {selector}"
         if wanted := [text for text, excludes in _requirements(find(entry, selector)) if not excludes]:
             return f"is only asked about {what} with {listed(wanted)}"
     return None
@@ -121,6 +128,33 @@ def _holes(entry: Mapping[str, object], title: str, policy: str, objects: Cluste
             f"{title} is only asked where its matchConditions hold, which are not evaluated: {listed(conditions)}"
         )
     return found
+
+
+def never_met(body: Mapping[str, object]) -> str | None:
+    """The first condition of a webhook or a policy that is the word false, with which people switch one off; None for none."""
+    for one in objects_at(body, "matchConditions"):
+        if (find_text(one, "expression") or "").lower() == "false":
+            return find_text(one, "name") or "without a name"
+    return None
+
+
+def keeps_everything_out(selector: object) -> bool:
+    """Whether a selector asks that a label be absent which every namespace has."""
+    expressions = objects_at(selector, "matchExpressions")
+    return any(
+        find_text(one, "key") == _NAME_LABEL and find_text(one, "operator") == "DoesNotExist" for one in expressions
+    )
+
+
+def _has_blank_authority(entry: Mapping[str, object]) -> bool:
+    """Whether the certificates by which the API server knows the webhook are still the empty line that manifests have."""
+    written = find(entry, "clientConfig", "caBundle")
+    if not isinstance(written, str):
+        return False
+    try:
+        return not base64.b64decode(written).strip()
+    except ValueError:
+        return False
 
 
 def creates_pods(rules: Sequence[Mapping[str, object]]) -> bool:

@@ -1,0 +1,99 @@
+"""What a constraint of Gatekeeper does with a new pod: by its action, its match, and the pods that enforce it. Pure.
+
+https://open-policy-agent.github.io/gatekeeper/website/docs/violations,
+https://open-policy-agent.github.io/gatekeeper/website/docs/enforcement-points,
+https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#the-match-field
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.coverage.admission.effects import AdmissionEffect
+from router.coverage.admission.webhooks import keeps_everything_out
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
+from router.coverage.readers.kubernetes import KubernetesFact
+
+_WEBHOOK_POINTS = ("*", "validation.gatekeeper.sh")
+_AUDIT_POINTS = (*_WEBHOOK_POINTS, "audit.gatekeeper.sh")
+_AUDITING = ("deny", "warn", "dryrun")
+_WEBHOOK = "webhook"
+"""The work of those of Gatekeeper's pods that answer the API server; others only audit what is in the cluster already."""
+
+
+def effect_of(constraint: KubernetesFact) -> AdmissionEffect:
+    """What a constraint does with a new pod that breaks it; one that matches no pod, or that no pod enforces, does nothing."""
+    if not _matches_pods(constraint) or _enforcement(constraint) is AdmissionEffect.NOTHING:
+        return AdmissionEffect.NOTHING
+    return min(_said_effect(constraint), _enforcement(constraint))
+
+
+def action_of(constraint: KubernetesFact) -> str:
+    """Its action as it is written, and why that comes to less; what is not written is deny."""
+    action = find_text(constraint.body, "spec", "enforcementAction") or "deny"
+    if not _matches_pods(constraint):
+        return f"{action}, of no new pod"
+    match _enforcement(constraint):
+        case AdmissionEffect.NOTHING:
+            return f"{action}, enforced by no pod"
+        case AdmissionEffect.AUDITS:
+            return f"{action}, enforced by no pod that answers the webhook"
+        case AdmissionEffect.DENIES:
+            return action
+
+
+def is_narrowed(constraint: KubernetesFact) -> bool:
+    """Whether a constraint leaves some namespaces out."""
+    names = ("namespaces", "excludedNamespaces")
+    return any(find_list(constraint.body, "spec", "match", name) for name in names)
+
+
+def _said_effect(constraint: KubernetesFact) -> AdmissionEffect:
+    action = (find_text(constraint.body, "spec", "enforcementAction") or "deny").lower()
+    if action == "scoped":
+        return _scoped_effect(constraint)
+    if action == "deny":
+        return AdmissionEffect.DENIES
+    return AdmissionEffect.AUDITS if action in _AUDITING else AdmissionEffect.NOTHING
+
+
+def _scoped_effect(constraint: KubernetesFact) -> AdmissionEffect:
+    effect = AdmissionEffect.NOTHING
+    for one in objects_at(constraint.body, "spec", "scopedEnforcementActions"):
+        action = (find_text(one, "action") or "").lower()
+        points = {(find_text(point, "name") or "").lower() for point in objects_at(one, "enforcementPoints")}
+        if action == "deny" and points.intersection(_WEBHOOK_POINTS):
+            return AdmissionEffect.DENIES
+        if action in _AUDITING and points.intersection(_AUDIT_POINTS):
+            effect = AdmissionEffect.AUDITS
+    return effect
+
+
+def _enforcement(constraint: KubernetesFact) -> AdmissionEffect:
+    """What the pods that enforce it can do; all of it where its status does not name them."""
+    pods = objects_at(constraint.body, "status", "byPod")
+    enforcing = [one for one in pods if find_truth(one, "enforced")]
+    if not pods or any(_WEBHOOK in (find_list(one, "operations") or [_WEBHOOK]) for one in enforcing):
+        return AdmissionEffect.DENIES
+    return AdmissionEffect.AUDITS if enforcing else AdmissionEffect.NOTHING
+
+
+def _matches_pods(constraint: KubernetesFact) -> bool:
+    """Whether some new pod may be one that it matches, as far as its own match tells."""
+    match = find(constraint.body, "spec", "match")
+    kinds = objects_at(match, "kinds")
+    if kinds and not any(_has(one, "apiGroups", "") and _has(one, "kinds", "Pod") for one in kinds):
+        return False
+    if find_text(match, "scope") == "Cluster" or find_text(match, "source") == "Generated":
+        return False
+    excluded = [str(one) for one in find_list(match, "excludedNamespaces") or ()]
+    wanted = [str(one) for one in find_list(match, "namespaces") or ()]
+    if "*" in excluded or (wanted and set(wanted) <= {*excluded}):
+        return False
+    return not any(keeps_everything_out(find(match, name)) for name in ("namespaceSelector", "labelSelector"))
+
+
+def _has(body: Mapping[str, object], field: str, value: str) -> bool:
+    """Whether a list names a value; one that is empty, or not there, names all of them."""
+    names = find_list(body, field)
+    return not names or value in names or "*" in names
