@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from router.domain.coverage import CoverageState
 from tests.coverage.builders import Json, daemon_set, node, nodes, sensor
 from tests.coverage.kubernetes_builders import (
+    COLLECTOR,
     PUBLISHER,
     collector,
     failed_create,
@@ -46,6 +47,11 @@ OLD = node_of_image("old", "Ubuntu 18.04.6 LTS", "5.3.9")
 GPU = node("gpu", taints=[taint("sku", "gpu")])
 BEARS_GPU = {"tolerations": [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}]}
 RETIRED = {"nodeSelector": {"agentpool": "retired"}}
+
+DEPLOYED, ORPHANS = (
+    [pod(name, metadata={"labels": {"dsName": COLLECTOR}, "ownerReferences": owners}) for name in THREE]
+    for owners in ([{"kind": "ReplicaSet", "name": "microsoft-defender-collector-misc-5d4"}], [])
+)
 
 TRAPS = [
     Trap("ready on every node", [*sensor(), *nodes()], COVERED, "all 3 nodes"),
@@ -126,6 +132,15 @@ TRAPS = [
     Trap("nobody asked for the nodes", sensor(), UNKNOWN, "nobody asked which nodes"),
     Trap(
         "not ready, and nobody asked for the nodes", sensor(ready=2), GAP, "ready on 2 of the 3 nodes that it chooses"
+    ),
+    Trap(
+        "another one is on more nodes than were given",
+        [*sensor(), daemon_set("kube-proxy", image="proxy", desired=4, ready=4), *nodes()],
+        UNKNOWN,
+        "DaemonSet kube-proxy in kube-system is to be on 4 nodes, and the list of them has 3",
+    ),
+    Trap(
+        "another one is on as many", [*sensor(), daemon_set("kube-proxy", image="proxy", desired=3), *nodes()], COVERED
     ),
     Trap("more are wanted than there are nodes", [*sensor(), *nodes(2)], UNKNOWN, "on 1 more than the nodes"),
     Trap(
@@ -221,6 +236,17 @@ TRAPS = [
         ],
         GAP,
         "is being deleted",
+    ),
+    Trap(
+        "pods of a Deployment have the same labels",
+        [collector(status={"numberReady": None}), publisher(), *nodes(), *DEPLOYED],
+        UNKNOWN,
+        "does not say on how many",
+    ),
+    Trap(
+        "pods that nothing owns have the same labels",
+        [collector(status={"numberReady": None}), publisher(), *nodes(), *ORPHANS],
+        COVERED,
     ),
     Trap("pods of others say nothing", [*sensor(), *nodes(), pod("node-0", "shop", is_ready=False)], COVERED),
     Trap(

@@ -13,6 +13,7 @@ from tests.coverage.kubernetes_builders import (
     failed_create,
     namespace,
     new_event,
+    pod,
     publisher,
     running,
 )
@@ -112,6 +113,16 @@ def test_pods_that_are_there_and_not_ready_were_not_refused() -> None:
             "the quota compute has no room for its pods",
             "kubectl describe resourcequota compute -n kube-system",
         ),
+        (
+            'Internal error occurred: failed calling webhook "validate.kyverno.svc-fail": no endpoints available',
+            "the admission webhook validate.kyverno.svc-fail does not answer, so that no pod is made",
+            "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml",
+        ),
+        (
+            'pods is forbidden: unable to validate against any security context constraint: [provider "anyuid": no]',
+            "no security context constraint of OpenShift lets its pods in",
+            "oc adm policy add-scc-to-user privileged --serviceaccount=default -n kube-system",
+        ),
         ("serviceaccount not found", 'its pods cannot be made ("serviceaccount not found")', DESCRIBE),
         ("", "its pods cannot be made", DESCRIBE),
     ],
@@ -121,6 +132,37 @@ def test_whoever_refuses_is_named(message: str, said: str, remedy: str) -> None:
     found = dark(failed_create(message))
     assert said in found.reason
     assert found.remedy == remedy
+
+
+def test_a_security_context_constraint_is_given_to_the_account_of_the_sensor() -> None:
+    """Not to every pod of its namespace."""
+    refused = failed_create("unable to validate against any security context constraint: []")
+    account = {"serviceAccountName": "defender $(id)"}
+    found = running(collector(ready=0, current=0, pod=account), publisher(), *nodes(), refused)
+    assert found.remedy is not None
+    assert "'--serviceaccount=defender $(id)'" in found.remedy
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no memory"}
+            ]
+        },
+        {
+            "conditions": [{"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no memory"}}}],
+        },
+        {"phase": "Failed", "reason": "Evicted", "message": "no memory"},
+    ],
+)
+def test_what_the_cluster_says_of_a_pod_that_is_not_ready_is_evidence(status: Json) -> None:
+    """The word in its state does not tell which resource is short, or which registry refused it."""
+    waiting = {**pod("node-2"), "status": status}
+    found = running(collector(ready=2), publisher(), *nodes(), waiting)
+    assert any("no memory" in one.value for one in found.evidence)
 
 
 def test_the_latest_event_is_the_reason() -> None:

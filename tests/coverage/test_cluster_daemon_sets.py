@@ -6,7 +6,7 @@ import pytest
 
 from router.domain.coverage import CoverageState
 from tests.coverage.builders import Json, nodes
-from tests.coverage.kubernetes_builders import COLLECTOR, as_object, part, publisher, running
+from tests.coverage.kubernetes_builders import COLLECTOR, PUBLISHER, as_object, part, publisher, running
 
 IMAGES = [
     "mcr.microsoft.com/azuredefender/stable/pod-collector:1",
@@ -29,7 +29,17 @@ IMAGES = [
 def test_a_collector_is_found_however_it_was_deployed(name: str, where: str, image: str) -> None:
     """By its image in every registry that mirrors it, else by its name."""
     objects = [part(name, namespace=where, image=image), publisher(namespace=where), *nodes()]
-    assert running(*objects).state is CoverageState.COVERED
+    found = running(*objects)
+    assert found.state is CoverageState.COVERED
+    assert any("by its name alone" in one for one in found.remarks) is ("azuredefender/" not in image)
+
+
+@pytest.mark.parametrize("image", ["registry.k8s.io/pause:3.9", "busybox", "mirror.example.com:5000/ubuntu@sha256:0"])
+def test_what_does_nothing_in_the_place_of_a_sensor_is_none(image: str) -> None:
+    """Somebody had peace from it for a while: it is ready on every node, and collects nothing."""
+    found = running(part(COLLECTOR, image=image), part(PUBLISHER, image=image), *nodes())
+    assert found.state is CoverageState.GAP
+    assert any(image in one and COLLECTOR in one for one in found.remarks)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.coverage.gate import GateResult
 from router.domain.coverage import CoverageState, Rung
 from tests.coverage.builders import CLUSTER, Json, document, judged, kubectl, managed_cluster, nodes, sensor, verdict
-from tests.coverage.kubernetes_builders import collector, failed_create, namespace, publisher
+from tests.coverage.kubernetes_builders import collector, failed_create, namespace, publisher, running
 
 LENDING = CLUSTER.replace("payments", "lending")
 REFUSED = [collector(ready=0, current=0), publisher(), *nodes(), failed_create(), namespace(enforce="baseline")]
@@ -28,6 +28,18 @@ def test_the_dark_cluster_is_seen_and_its_reason_is_said() -> None:
     )
     assert found.counts == {CoverageState.GAP: 3}
     assert verdict(result, "lending", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+
+
+def test_what_both_parts_lack_alike_is_said_once() -> None:
+    """One label keeps both out."""
+    parts = collector(ready=0, current=0), publisher(ready=1, current=1)
+    found = running(*parts, *nodes(), namespace(enforce="baseline"))
+    assert "is ready on 0 of 3 nodes that can have it: Pod Security refuses its pods" in found.reason
+    assert found.reason.endswith(
+        "; DaemonSet microsoft-defender-publisher-ds in kube-system is ready on 1 of 3 nodes that can have it, "
+        "for the same reason"
+    )
+    assert found.reason.count("Pod Security") == 1
 
 
 def test_it_passes_when_mended() -> None:

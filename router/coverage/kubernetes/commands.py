@@ -72,6 +72,12 @@ def lift_cause(cause: Cause, daemon_set: SensorDaemonSet) -> str:
             return command_line("kubectl", "get", *_object("validatingadmissionpolicy", cause.name), "-o", "yaml")
         case Refuser.QUOTA:
             return describe("resourcequota", cause.name, daemon_set.namespace)
+        case Refuser.SECURITY_CONTEXT:
+            # https://docs.redhat.com/documentation/openshift_container_platform/4.17/html/authentication_and_authorization/managing-pod-security-policies
+            account = f"--serviceaccount={daemon_set.scheduling.account or 'default'}"
+            return command_line(
+                "oc", "adm", "policy", "add-scc-to-user", "privileged", account, "-n", daemon_set.namespace
+            )
         case Refuser.OTHER:
             return describe("daemonset", daemon_set.name, daemon_set.namespace)
 

@@ -116,6 +116,7 @@ class Refuser(StrEnum):
     WEBHOOK = "webhook"
     POLICY = "policy"
     QUOTA = "quota"
+    SECURITY_CONTEXT = "security context"
     OTHER = "other"
 
 
@@ -136,6 +137,8 @@ class Cause:
 
 _POD_SECURITY = re.compile(r'violates PodSecurity "(\w{1,40}):([\w.]{1,40})"')
 _WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request:? ?(.*)')
+_UNANSWERED = re.compile(r'failed calling webhook "([^"]{1,253})": ?(.*)')
+_SECURITY_CONTEXT = re.compile(r"unable to validate against any security context constraint: ?(.*)")
 _QUOTA = re.compile(r"exceeded quota: ([\w.-]{1,253})")
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']{1,253})'")
 
@@ -148,6 +151,12 @@ def cause_of(failure: CreationFailure) -> Cause:
     if found := _WEBHOOK.search(message):
         who = "Gatekeeper" if found[1].endswith("gatekeeper.sh") else "the admission webhook"
         return Cause(f'{who} {found[1]} refuses its pods ("{_cut(found[2])}")', Refuser.WEBHOOK, found[1])
+    if found := _UNANSWERED.search(message):
+        reason = f'the admission webhook {found[1]} does not answer, so that no pod is made ("{_cut(found[2])}")'
+        return Cause(reason, Refuser.WEBHOOK, found[1])
+    if found := _SECURITY_CONTEXT.search(message):
+        reason = f'no security context constraint of OpenShift lets its pods in ("{_cut(found[1])}")'
+        return Cause(reason, Refuser.SECURITY_CONTEXT, "")
     if found := _POLICY.search(message):
         return Cause(
             f'the ValidatingAdmissionPolicy {found[1]} refuses its pods ("{_cut(message)}")', Refuser.POLICY, found[1]

@@ -53,6 +53,7 @@ class SensorDaemonSet:
         current: on how many of those it has a pod; None where there is no status.
         ready: on how many of those it has a pod that is ready; None where there is no status.
         misscheduled: on how many nodes it runs though it is not to run there.
+        doubt: why it may be none of Defender's, as a clause; empty where its images say that it is.
         source: where that stands.
     """
 
@@ -71,6 +72,7 @@ class SensorDaemonSet:
     current: int | None
     ready: int | None
     misscheduled: int
+    doubt: str
     source: Source = field(compare=False)
 
     @property
@@ -130,6 +132,7 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
         current=find_count(status, "currentNumberScheduled"),
         ready=find_count(status, "numberReady"),
         misscheduled=find_count(status, "numberMisscheduled") or 0,
+        doubt=_doubt_of(images),
         source=fact.source,
     )
 
@@ -146,6 +149,8 @@ def _images_of(body: Mapping[str, object]) -> list[str]:
 
 _PREFIX = "microsoft-defender-"
 _NAMES = re.compile(rf"{_PREFIX}(?:collectors?|publishers?)-ds")
+_IDLE = {"alpine", "busybox", "debian", "nginx", "pause", "scratch", "sleep", "ubuntu"}
+"""Images that do nothing by themselves: what somebody puts in the place of a sensor's to be rid of it for a while."""
 _BESIDE = ("misc", "virtual-kubelet", "admission")
 """In the names of what is deployed beside the sensor and is not on every node."""
 
@@ -158,11 +163,26 @@ def _is_named_so(name: str, labels: Mapping[str, str]) -> bool:
 def _parts_of(name: str, label: str, images: list[str]) -> set[SensorPart]:
     """The parts that its images are, else those that it is named after. Anti-malware is none: it is off by default."""
     name = name.lower()
-    if any(word in name for word in _BESIDE):
+    if any(word in name for word in _BESIDE) or _is_idle(images):
         return set()
     titles = [image.lower().rpartition("/")[2] for image in images if is_of_defender(image)]
     titles = [title for title in titles if "malware" not in title]
     return _parts_in(titles) or _parts_in([name]) or _parts_in([label.lower()])
+
+
+def _is_idle(images: list[str]) -> bool:
+    """Whether all its images do nothing."""
+    titles = [re.split("[:@]", image.lower().rpartition("/")[2])[0] for image in images]
+    return bool(titles) and all(title in _IDLE for title in titles)
+
+
+def _doubt_of(images: list[str]) -> str:
+    """Why what has Defender's name may be none of Defender's: a mirror may have given its images other names, too."""
+    if not images or any(map(is_of_defender, images)):
+        return ""
+    if _is_idle(images):
+        return f"runs {images[0]}, which does nothing, in the place of Defender's image"
+    return f"is known by its name alone: its image {images[0]} is not in azuredefender/, as Defender's are"
 
 
 def _parts_in(texts: list[str]) -> set[SensorPart]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from router.coverage.kubernetes.commands import ask_cluster, enable_sensor
 from router.coverage.kubernetes.daemon_sets import SensorPart, version_remark
-from router.coverage.kubernetes.faults import SensorFault, gap_of, unclear
+from router.coverage.kubernetes.faults import SensorFault, gap_of, sentence_of, unclear
 from router.coverage.kubernetes.findings import NodeFinding, NodeState
 from router.coverage.kubernetes.objects import Fleet, SensorObjects
 from router.coverage.kubernetes.rollout import Rollout, rollout_of
@@ -60,8 +60,7 @@ def _deployment(
     where = "the one node that can have them" if nodes == 1 else f"all {nodes} nodes that can have them"
     verdict = Verdict(
         state=state,
-        reason="; ".join(dict.fromkeys(one.reason for one in said))
-        or f"collector and publisher in {namespace} are ready on {where}",
+        reason=sentence_of(said) or f"collector and publisher in {namespace} are ready on {where}",
         evidence=tuple(dict.fromkeys(_evidence(said, everything, objects.fleet))),
         remedy=next((one.remedy for one in said if one.remedy), None),
         remarks=tuple(dict.fromkeys(_remarks(namespace, state, everything, objects, now))),
@@ -102,6 +101,10 @@ def _faults(
         yield unclear("nobody asked which nodes the cluster has", workload)
     elif not objects.fleet.is_whole:
         yield unclear("the nodes that were given are no whole list of the cluster's", workload)
+    widest, fleet = objects.widest, objects.fleet
+    if widest is not None and fleet.nodes and widest.many > len(fleet.nodes):
+        reason = f"{widest.title} is to be on {widest.many} nodes, and the list of them has {len(fleet.nodes)}"
+        yield unclear(reason, workload, widest.source.shows("status.desiredNumberScheduled", widest.many))
     beyond = max((one.beyond for some in parts.values() for one in some), default=0)
     if objects.fleet.nodes and beyond:
         yield unclear(f"the sensor is to be on {beyond} more than the nodes in the list of them", workload)
@@ -140,6 +143,8 @@ def _remarks(
 ) -> Iterator[str]:
     for rollout in rollouts:
         yield from rollout.remarks
+        if rollout.daemon_set.doubt:
+            yield f"{rollout.daemon_set.title} {rollout.daemon_set.doubt}"
         if rollout.daemon_set.version:
             yield version_remark(rollout.daemon_set.version, now)
     if any(one.daemon_set.is_managed for one in rollouts) and state is CoverageState.GAP:

@@ -20,10 +20,19 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorFault:
-    """Why a sensor is not covered, or is not known to be."""
+    """Why a sensor is not covered, or is not known to be.
+
+    Attributes:
+        state: whether it is a gap, or unknown.
+        reason: what is wrong, as a clause.
+        cause: why that is so, as a clause; empty where nothing says it.
+        evidence: what it rests on.
+        remedy: the line that mends it, or answers it; None where there is none.
+    """
 
     state: CoverageState
     reason: str
+    cause: str = ""
     evidence: tuple[CoverageEvidence, ...] = ()
     remedy: str | None = None
 
@@ -48,11 +57,23 @@ def gap_of(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: Sensor
     reasons = ", and ".join(dict.fromkeys(one.reason for one in causes if one.reason))
     return SensorFault(
         state=CoverageState.GAP,
-        reason=f"{daemon_set.title} is {count}{': ' if reasons else ''}{reasons}",
+        reason=f"{daemon_set.title} is {count}",
+        cause=reasons,
         evidence=(*daemon_set.evidence(), *(shown for one in causes for shown in one.evidence)),
         remedy=next((one.remedy for one in causes if one.remedy), None)
         or describe("daemonset", daemon_set.name, daemon_set.namespace),
     )
+
+
+def sentence_of(faults: Sequence[SensorFault]) -> str:
+    """What is wrong, as one sentence; a cause that several DaemonSets have is said once, as one label keeps both parts out."""
+    said: dict[str, None] = {}
+    causes: set[str] = set()
+    for one in faults:
+        why = f": {one.cause}" if one.cause not in causes else ", for the same reason"
+        said[f"{one.reason}{why if one.cause else ''}"] = None
+        causes.add(one.cause)
+    return "; ".join(said)
 
 
 def _choice(rollout: Rollout, objects: SensorObjects) -> str:

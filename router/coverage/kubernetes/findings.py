@@ -58,7 +58,7 @@ def find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
         return _READY
     for pod in pods:
         trouble = "being deleted" if pod.is_terminating else pod.trouble
-        shown = pod.source.shows("status", trouble)
+        shown = pod.source.shows("status", f"{trouble}: {pod.message}" if pod.message else trouble)
         reason = f"pod {pod.name} is {trouble}" + (f" after {pod.restarts} restarts" if pod.restarts else "")
         return NodeFinding(state=NodeState.LACKING, reason=reason, evidence=(shown,), remedy=show_pod(pod))
     return NodeFinding(state=NodeState.LACKING, reason="it has no pod there", is_uncreated=True) if has_list else None

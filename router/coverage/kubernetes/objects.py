@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from router.coverage.facts import Source
+from router.coverage.fields import find_count
 from router.coverage.kubernetes.creation import CreationFailure, NamespaceLevel, find_failure, level_of
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
 from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, node_of
@@ -45,6 +47,21 @@ class Fleet:
         return any(one.is_ready is False for one in self.nodes[name])
 
 
+@dataclass(frozen=True, slots=True)
+class Breadth:
+    """On how many nodes a DaemonSet, of Defender's or not, is to run: so many there are at least.
+
+    Attributes:
+        many: on how many nodes.
+        title: what the DaemonSet is called where it is spoken of.
+        source: where that stands.
+    """
+
+    many: int
+    title: str
+    source: Source
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorObjects:
     """What the documents of one cluster hold of its sensor.
@@ -57,6 +74,7 @@ class SensorObjects:
         pods: the pods of Defender's DaemonSets.
         failures: why pods of DaemonSets were not made, the latest first.
         levels: what its namespaces let in, by their names; each as often as documents say different things of it.
+        widest: the DaemonSet that is to be on most nodes, of those in one file with one of Defender's; None for none.
     """
 
     is_empty: bool
@@ -66,6 +84,7 @@ class SensorObjects:
     pods: Versions[Pod]
     failures: Sequence[CreationFailure]
     levels: Mapping[str, tuple[NamespaceLevel, ...]]
+    widest: Breadth | None
 
     def pods_of(self, daemon_set: SensorDaemonSet) -> dict[tuple[str, str], tuple[Pod, ...]]:
         """The pods that a DaemonSet made."""
@@ -93,7 +112,19 @@ def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
         pods=_versions(pods, lambda one: one.key),
         failures=sorted(filter(None, map(find_failure, kinds["Event"])), key=lambda one: one.time, reverse=True),
         levels={name: some for (_, name), some in levels.items()},
+        widest=_find_widest(kinds["DaemonSet"], daemon_sets),
     )
+
+
+def _find_widest(facts: Iterable[KubernetesFact], daemon_sets: Versions[SensorDaemonSet]) -> Breadth | None:
+    """The DaemonSet that tells a list of some nodes from one of all. To leave another file out must cover nothing."""
+    files = {one.source.file for versions in daemon_sets.values() for one in versions}
+    found = [
+        Breadth(many, f"DaemonSet {fact.name} in {fact.namespace or 'no namespace'}", fact.source)
+        for fact in facts
+        if (many := find_count(fact.body, "status", "desiredNumberScheduled")) and fact.source.file in files
+    ]
+    return max(found, key=lambda one: one.many, default=None)
 
 
 def _versions[T](some: Iterable[T], key_of: Callable[[T], tuple[str, str]]) -> dict[tuple[str, str], tuple[T, ...]]:

@@ -27,11 +27,13 @@ class Pod:
         name: its name.
         owner: the DaemonSet that made it; empty where the document does not say it.
         owner_uid: the uid of that DaemonSet; None where the document does not say it.
+        is_of_others: whether something else made it, such as a ReplicaSet, whatever its labels are.
         labels: its labels.
         node: the node that it is on, or is to go to; empty where the document does not say it.
         is_ready: whether it runs and all its containers are ready.
         is_terminating: whether it is being deleted.
         trouble: why it is not ready, as `CrashLoopBackOff`; empty where it is ready.
+        message: what more is said of that; empty where nothing is.
         container: the container that is not ready; empty where none is at fault.
         restarts: how often its containers were restarted.
         source: where that stands.
@@ -41,11 +43,13 @@ class Pod:
     name: str
     owner: str
     owner_uid: str | None
+    is_of_others: bool
     labels: Mapping[str, str]
     node: str
     is_ready: bool
     is_terminating: bool
     trouble: str
+    message: str
     container: str
     restarts: int
     source: Source = field(compare=False)
@@ -62,7 +66,7 @@ class Pod:
 
     def is_of(self, daemon_set: SensorDaemonSet) -> bool:
         """Whether a DaemonSet made it; one of that name which was deleted since has another uid."""
-        if self.namespace != daemon_set.namespace:
+        if self.namespace != daemon_set.namespace or self.is_of_others:
             return False
         if self.owner:
             is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
@@ -73,10 +77,8 @@ class Pod:
 
 def pod_of(fact: KubernetesFact) -> Pod:
     """The pod that a document describes."""
-    owner = next(
-        (one for one in objects_at(fact.body, "metadata", "ownerReferences") if find_text(one, "kind") == "DaemonSet"),
-        None,
-    )
+    owners = objects_at(fact.body, "metadata", "ownerReferences")
+    owner = next((one for one in owners if find_text(one, "kind") == "DaemonSet"), None)
     containers = list(_containers(fact.body))
     trouble, container = _trouble(fact.body, containers)
     return Pod(
@@ -84,11 +86,13 @@ def pod_of(fact: KubernetesFact) -> Pod:
         name=fact.name,
         owner=find_text(owner, "name") or "",
         owner_uid=find_text(owner, "uid"),
+        is_of_others=owner is None and any(find_text(one, "kind") for one in owners),
         labels=labels_of(fact.body, "metadata", "labels"),
         node=find_text(fact.body, "spec", "nodeName") or _node_meant(fact.body),
         is_ready=not trouble,
         is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
         trouble=trouble,
+        message=_message(fact.body, containers) if trouble else "",
         container=container,
         restarts=sum(find_count(one, "restartCount") or 0 for one in containers),
         source=fact.source,
@@ -115,6 +119,21 @@ def _trouble(body: Mapping[str, object], containers: list[Mapping[str, object]])
     if condition_of(body, "Ready") is not True:
         return _unscheduled(body) or find_text(body, "status", "reason") or "not Ready", ""
     return "", ""
+
+
+_LONGEST = 300
+
+
+def _message(body: Mapping[str, object], containers: list[Mapping[str, object]]) -> str:
+    """What the scheduler or the kubelet says of a pod that is not ready; empty where neither says anything."""
+    conditions = [one for one in objects_at(body, "status", "conditions") if find_text(one, "type") == "PodScheduled"]
+    said = [
+        *(find_text(one, "state", "waiting", "message") for one in containers),
+        *(find_text(one, "message") for one in conditions if str(find(one, "status")).lower() != "true"),
+        find_text(body, "status", "message"),
+    ]
+    text = " ".join(next(filter(None, said), "").split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}…"
 
 
 def _ended(container: Mapping[str, object]) -> str | None:

@@ -83,7 +83,7 @@ def _is_beyond(value: str | None, operator: str, bounds: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodScheduling:
-    """Where the pods of a DaemonSet may go.
+    """Where the pods of a DaemonSet may go, and as whom.
 
     Attributes:
         selector: the labels that a node must have.
@@ -91,6 +91,7 @@ class PodScheduling:
         tolerations: what the pods bear.
         has_tolerations: whether the template has a list of tolerations, even an empty one.
         node: the one node that they must go to; empty for any.
+        account: the service account that they run as; empty for the default one.
     """
 
     selector: Mapping[str, str]
@@ -98,6 +99,7 @@ class PodScheduling:
     tolerations: tuple[Toleration, ...]
     has_tolerations: bool
     node: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def scheduling_of(body: Mapping[str, object]) -> PodScheduling:
         ),
         has_tolerations=find_list(pod, "tolerations") is not None,
         node=find_text(pod, "nodeName") or "",
+        account=find_text(pod, "serviceAccountName") or find_text(pod, "serviceAccount") or "",
     )
 
 

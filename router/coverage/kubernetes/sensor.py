@@ -68,7 +68,7 @@ def judge_absence(objects: SensorObjects, workload: Workload) -> Verdict:
         return unknown(reason, remedy=ask_cluster(workload), remarks=(give_it(workload),))
     evidence = tuple(CoverageEvidence(one, "items", "no DaemonSet of Defender") for one in objects.listed)
     reason = "no DaemonSet of Defender's sensor is in " + ", ".join(map(_listing, objects.listed.items()))
-    remarks = [f"{one.title} is of Defender, and is no part of the sensor" for one in beside]
+    remarks = [f"{one.title} {one.doubt or 'is of Defender, and is no part of the sensor'}" for one in beside]
     remarks += _fleet_remarks(fleet)
     return gap(
         reason,
