@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.managed_clusters import NodeGroupFact
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest, workload_called
 from router.domain.errors import BadUsage
+from router.domain.resources import parse_resource_id
 
 UNNAMED = "(unnamed cluster)"
 """What a cluster is called of which only files without a name speak."""
@@ -24,6 +26,7 @@ _OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
 """What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""
 
 _SYSTEM = "kube-system"
+_AKS = "/providers/microsoft.containerservice/managedclusters/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class AssignedFacts:
 def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -> AssignedFacts:
     """Gives each object of Kubernetes its cluster.
 
-    Raises BadUsage where a name means several clusters, where the documents of one name are of two clusters, and where those of
-    one cluster have two names.
+    Raises BadUsage where a name means several clusters, where the documents of one name are of two clusters, where those of
+    one cluster have two names, and where nodes are not those of the cluster that they are given as.
     """
     clusters = {
         fact.workload.subject: fact.workload
@@ -68,6 +71,7 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
             homeless.setdefault(fact.source.file)
         found.append(replace(fact, subject=subject))
     _refuse_mixed(found)
+    _refuse_nodes_of_others(found)
     return AssignedFacts((*found, *_new_clusters(found, subjects, clusters, named)), tuple(homeless))
 
 
@@ -97,28 +101,65 @@ def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]
 
 
 def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
-    """Refuses documents of two clusters under one name, and of one cluster under two: each would cover the other."""
+    """Refuses documents of two clusters under one name, and of one cluster under two: each would cover the other.
+
+    Every node has an id of its own, too: a loop in which kubectl stayed at one cluster writes it under all names.
+    """
     ids: dict[str, dict[str, str]] = defaultdict(dict)
+    seen: dict[str, KubernetesFact] = {}
     for fact in facts:
         if not isinstance(fact, KubernetesFact) or fact.subject is None:
             continue
-        uid = find_text(fact.body, "metadata", "uid")
-        if fact.kind == "Namespace" and fact.name == _SYSTEM and uid:
+        is_system = fact.kind == "Namespace" and fact.name == _SYSTEM
+        uid = find_text(fact.body, "metadata", "uid") if is_system or fact.kind == "Node" else None
+        if uid is None:
+            continue
+        first = seen.setdefault(uid, fact)
+        if first.subject != fact.subject:
+            what = _SYSTEM if is_system else f"node {fact.name}"
+            raise BadUsage(
+                f"{fact.source.document}: is of the same cluster as {first.source.document}, as the uid of {what} says, "
+                "under another name; ask each with its own kubectl --context"
+            )
+        if is_system:
             ids[fact.subject].setdefault(uid, fact.source.document)
-    seen: dict[str, str] = {}
     for uids in ids.values():
         if len(uids) > 1:
-            first, second = list(uids.values())[:2]
+            first_document, second = list(uids.values())[:2]
             raise BadUsage(
-                f"{second}: is of another cluster than {first}, as the uid of {_SYSTEM} says; give each its own NAME=FILE"
+                f"{second}: is of another cluster than {first_document}, as the uid of {_SYSTEM} says; give each its own "
+                "NAME=FILE"
             )
-        uid, document = next(iter(uids.items()))
-        if uid in seen:
+
+
+def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
+    """Refuses nodes that Azure has in another subscription, or another group, than those of the AKS cluster they are given as.
+
+    https://learn.microsoft.com/azure/aks/faq#why-are-two-resource-groups-created-with-aks-
+    """
+    groups = {fact.subject: fact for fact in facts if isinstance(fact, NodeGroupFact)}
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact) or fact.kind != "Node" or _AKS not in (fact.subject or ""):
+            continue
+        cloud, _, path = (find_text(fact.body, "spec", "providerID") or "").partition("://")
+        machine, cluster = parse_resource_id(path), parse_resource_id(fact.subject)
+        if cloud in ("aws", "gce"):
+            where = {"aws": "AWS", "gce": "Google Cloud"}[cloud]
             raise BadUsage(
-                f"{document}: is of the same cluster as {seen[uid]}, as the uid of {_SYSTEM} says, under another name; "
-                "ask each with its own kubectl --context"
+                f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}; "
+                "write NAME=FILE"
             )
-        seen[uid] = document
+        if not machine.resource_group or not (machine.type or "").lower().startswith("microsoft.compute/"):
+            continue
+        group = groups.get(fact.subject or "")
+        where, wanted = (machine.subscription or "").lower(), (cluster.subscription or "").lower()
+        if where == wanted and group is not None:
+            where, wanted = machine.resource_group.lower(), group.group.lower()
+        if where != wanted:
+            raise BadUsage(
+                f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}, "
+                f"and the nodes of {cluster.name} are in {wanted}; write NAME=FILE"
+            )
 
 
 def _new_clusters(

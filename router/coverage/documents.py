@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -121,16 +122,26 @@ class _Opened:
 
 def read_document(data: bytes, name: str, given: str | None = None) -> CoverageDocument:
     """The objects of a document; raises BadFile, which names it, where it holds no JSON."""
-    return document_of(_parsed(data, name), name, given)
+    values = _parsed(data, name)
+    if len(values) == 1:
+        return document_of(values[0], name, given)
+    opened = _Opened(name, given)
+    for number, value in enumerate(values):
+        _open(value, f"[{number}]", False, _DEEPEST, opened)
+    return _document(opened)
 
 
 def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
     """The objects of a document that was parsed already."""
     opened = _Opened(name, given)
     _open(value, "", False, _DEEPEST, opened)
+    return _document(opened)
+
+
+def _document(opened: _Opened) -> CoverageDocument:
     return CoverageDocument(
-        name=name,
-        given=given,
+        name=opened.name,
+        given=opened.given,
         items=tuple(opened.items),
         refusals=tuple(opened.refusals),
         empty_lists=tuple(opened.empty_lists),
@@ -138,7 +149,8 @@ def document_of(value: object, name: str, given: str | None = None) -> CoverageD
     )
 
 
-def _parsed(data: bytes, name: str) -> object:
+def _parsed(data: bytes, name: str) -> list[object]:
+    """The values in a document: one, or one after the other, as `>>` and JSON lines have them."""
     encoding = next((encoding for mark, encoding in _ENCODINGS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -147,12 +159,37 @@ def _parsed(data: bytes, name: str) -> object:
     if not text.strip():
         raise BadFile(f"{name}: is empty; a command that fails prints nothing, so look at what it said")
     try:
-        return json.loads(text)
+        return list(_values_in(text))
     except RecursionError as error:
         raise BadFile(f"{name}: is nested too deeply") from error
     except ValueError as error:
         said = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
         raise BadFile(f"{name}: is no JSON at {said}; ask for it with `-o json`") from error
+
+
+_BLANKS = re.compile(r"\s*")
+
+
+def _values_in(text: str) -> Iterator[object]:
+    """The values in a text; only objects and lists may have another one beside them. Raises ValueError for anything else."""
+    decoder = json.JSONDecoder()
+    start = _end_of_blanks(text, 0)
+    value, end = decoder.raw_decode(text, start)
+    end = _end_of_blanks(text, end)
+    yield value
+    while end < len(text):
+        if not isinstance(value, list | dict):
+            raise json.JSONDecodeError("Extra data", text, end)
+        value, end = decoder.raw_decode(text, end)
+        if not isinstance(value, list | dict):
+            raise json.JSONDecodeError("Extra data", text, end)
+        end = _end_of_blanks(text, end)
+        yield value
+
+
+def _end_of_blanks(text: str, start: int) -> int:
+    found = _BLANKS.match(text, start)
+    return found.end() if found else start
 
 
 def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
@@ -167,9 +204,10 @@ def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened)
 def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
     where = f"{opened.name} {path}".rstrip()
     if (kind := kubernetes_kind(body)) is not None:
-        items = find_list(body, "items")
-        if kind.endswith("List") and items is not None:
-            is_partial = bool(find_text(body, "metadata", "continue"))
+        if kind.endswith("List") and _has_items(body):
+            items = find_list(body, "items") or []
+            left = find_text(body, "metadata", "remainingItemCount")
+            is_partial = bool(find_text(body, "metadata", "continue")) or left not in (None, "0")
             opened.is_partial |= is_partial
             typed = [_with_kind(one, kind, body) for one in items]
             _open_list(typed, _under(path, "items"), not is_partial, kind, depth, opened)
@@ -191,6 +229,12 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
         _open_list(listed, _under(path, part), not is_partial, "", depth, opened)
     else:
         opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+
+
+def _has_items(body: Mapping[str, object]) -> bool:
+    """Whether an object is a list of objects: the API writes `null` for one in which there is nothing."""
+    items = find(body, "items")
+    return isinstance(items, list) or (items is None and any(name.lower() == "items" for name in body))
 
 
 def _open_list(listed: list[object], path: str, is_whole: bool, kind: str, depth: int, opened: _Opened) -> None:

@@ -8,17 +8,21 @@ from router.domain.coverage import CoverageState, Rung
 from router.domain.errors import BadUsage
 from tests.coverage.builders import (
     CLUSTER,
+    SUBSCRIPTION,
     Json,
     document,
     judged,
     kubectl,
     managed_cluster,
+    node,
     nodes,
     pricing,
     sensor,
     verdict,
 )
-from tests.coverage.kubernetes_builders import pod
+from tests.coverage.kubernetes_builders import as_object, pod
+
+MACHINE_0 = "providers/Microsoft.Compute/virtualMachineScaleSets/aks-nodepool1-vmss/virtualMachines/0"
 
 
 def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
@@ -80,6 +84,51 @@ def test_the_uid_of_kube_system_tells_clusters_apart(first: str, second: str) ->
     ]
     with pytest.raises(BadUsage, match=r"2\.json.*1\.json"):
         judged(*documents)
+
+
+def test_the_uid_of_a_node_tells_clusters_apart() -> None:
+    """A loop in which kubectl stayed at one cluster writes the healthy one under every name."""
+    answer = kubectl(*sensor(), *(_node(str(number)) for number in range(3)))
+    documents = [document(answer, f"{name}.json", name) for name in ("payments", "lending")]
+    with pytest.raises(BadUsage, match=r"lending\.json items\[2\].*payments\.json items\[2\].*node node-0"):
+        judged(*documents)
+    assert judged(documents[0], document(answer, "again.json", "payments"))
+
+
+GROUP = "MC_rg_payments_westeurope"
+
+
+@pytest.mark.parametrize("given", ["payments", None])
+@pytest.mark.parametrize(
+    ("where", "is_own"),
+    [
+        (f"azure:///subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP.lower()}/{MACHINE_0}", True),
+        (f"azure:///subscriptions/{SUBSCRIPTION}/resourceGroups/mc_rg_lending_westeurope/{MACHINE_0}", False),
+        (f"azure:///subscriptions/22222222/resourceGroups/{GROUP}/{MACHINE_0}", False),
+        ("aws:///eu-west-1a/i-0123456789abcdef0", False),
+        ("gce://shop-prod/europe-west1-b/gke-carts-1", False),
+        ("kind://docker/kind/kind-control-plane", True),
+        ("azure:///subscriptions/0/x", True),
+        ("", True),
+    ],
+)
+def test_nodes_of_another_cluster_are_refused(where: str, is_own: bool, given: str | None) -> None:
+    """Azure says in which group a cluster's nodes are, and each node where it is; what says neither is believed."""
+    cluster = managed_cluster()
+    properties = {**as_object(cluster, "properties"), "nodeResourceGroup": GROUP}
+    answer = document(kubectl(*sensor(), *(_node(str(number), where) for number in range(3))), "answer.json", given)
+    documents = {**cluster, "properties": properties}, answer
+    if is_own:
+        assert verdict(judged(*documents), "payments", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+        return
+    with pytest.raises(BadUsage, match="is not of the cluster payments: node node-0 is in "):
+        judged(*documents)
+
+
+def _node(number: str, where: str = "") -> Json:
+    body = node(f"node-{number}")
+    metadata = {**as_object(body, "metadata"), "uid": f"uid-{number}-{where}"}
+    return {**body, "metadata": metadata, "spec": {"providerID": where}}
 
 
 def _namespace(uid: str) -> dict[str, object]:

@@ -35,6 +35,21 @@ class ClusterProfileFact:
     source: Source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeGroupFact:
+    """In which resource group the nodes of a managed cluster are.
+
+    Attributes:
+        subject: the cluster in lower case.
+        group: the group's name.
+        source: where it stands.
+    """
+
+    subject: str
+    group: str
+    source: Source
+
+
 _SENSOR = ("securityProfile", "defender", "securityMonitoring", "enabled")
 _BEFORE_2022 = ("securityProfile", "azureDefender", "enabled")
 
@@ -50,6 +65,8 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     if fact is None:
         return
     yield fact
+    if group := find_text(item.find("nodeResourceGroup")):
+        yield NodeGroupFact(subject=fact.subject, group=group, source=source_of(item))
     # Every cluster has node pools: where they are left out, too, a query of Resource Graph or `az` did not ask for the profile.
     is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
     if is_profile_said or item.find("addonProfiles") is not None:

@@ -1,0 +1,81 @@
+"""What kubectl, the API server and shells make of the answers of a cluster."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from router.coverage.documents import read_document
+from router.domain.coverage import CoverageState, Rung, Verdict
+from router.domain.errors import BadFile
+from tests.coverage.builders import Json, daemon_set, judged, kubectl, nodes, sensor, verdict
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+
+
+def _runs(*texts: str | bytes) -> Verdict:
+    data = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    documents = [read_document(one, f"{number}.json", "payments") for number, one in enumerate(data)]
+    return verdict(judged(*documents), "payments", Rung.SENSOR_RUNNING)
+
+
+def _typed(kind: str, *items: Json, **metadata: object) -> str:
+    """A list of one kind, as `kubectl get --raw` answers it: its items do not say their kind."""
+    plain = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in items]
+    version = "apps/v1" if kind == "DaemonSetList" else "v1"
+    return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, "items": plain})
+
+
+SENSOR, NODES = json.dumps(kubectl(*sensor())), json.dumps(kubectl(*nodes()))
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\r\n\r\n  "])
+def test_answers_may_stand_one_after_the_other(between: str) -> None:
+    """As `>>` has them; which of them says what is still said."""
+    found = _runs(f"{SENSOR}{between}{NODES}{between}")
+    assert found.state is COVERED
+    assert found.evidence[0].document == "0.json [0].items[0]"
+
+
+def test_objects_one_on_a_line_are_no_whole_list() -> None:
+    """Whatever made them may have left some out, so that they prove no absence."""
+    lines = "\n".join(json.dumps(one) for one in [*sensor(), *nodes()])
+    assert _runs(lines).state is UNKNOWN
+    assert _runs(lines, NODES).state is COVERED
+
+
+@pytest.mark.parametrize("text", ["{} nothing", "{} 1", "1 {}", "NAME READY", '{"a": 1', "[] ]"])
+def test_what_is_not_json_is_refused(text: str) -> None:
+    """A table after an answer, a number between two, and what was cut off."""
+    with pytest.raises(BadFile, match="is no JSON at line 1"):
+        read_document(text.encode(), "answer.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_windows_powershell_writes_answers_after_a_mark(encoding: str) -> None:
+    """`>` makes UTF-16, and `Out-File -Encoding utf8` puts a mark before UTF-8."""
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is COVERED
+
+
+def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
+    """Their items take their kind from the list."""
+    assert _runs(_typed("DaemonSetList", *sensor()), _typed("NodeList", *nodes())).state is COVERED
+    assert _runs(_typed("DaemonSetList", daemon_set("x", image="x")), NODES).state is GAP
+
+
+@pytest.mark.parametrize("items", ["[]", "null"])
+def test_a_list_without_items_is_an_answer(items: str) -> None:
+    """The API server writes null for it where it was never filled."""
+    empty = f'{{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {{}}, "items": {items}}}'
+    assert _runs(empty, NODES).state is GAP
+
+
+@pytest.mark.parametrize(
+    ("metadata", "state"),
+    [({"continue": "eyJ2"}, UNKNOWN), ({"remainingItemCount": 7}, UNKNOWN), ({"remainingItemCount": 0}, COVERED)],
+)
+def test_a_page_is_no_whole_list(metadata: dict[str, object], state: CoverageState) -> None:
+    """It says that there is more, or how much."""
+    assert _runs(SENSOR, _typed("NodeList", *nodes(), **metadata)).state is state
