@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from router.domain.legible import one_line
+from router.domain.legible import inert, one_line
 
 
 def complain(line: str) -> None:
     """Writes one line to standard error."""
-    sys.stderr.write(one_line(line) + "\n")
+    sys.stderr.write(inert(one_line(line)) + "\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from router.destinations.wording.fitting import encodable
-from router.domain.legible import legible_json, one_line
+from router.domain.legible import inert, legible_json, one_line
 
 
 def print_json(value: object) -> None:
@@ -18,7 +18,8 @@ def print_json(value: object) -> None:
 
 def json_of(value: object) -> bytes:
     """A value as JSON, indented, with a line end."""
-    return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    document = legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return inert(document.decode(), r"\u0023").encode() if b"##" in document else document
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -32,5 +33,5 @@ def print_text(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Text from a message on one line, without what would move the cursor or paint the terminal."""
-    return one_line(text)
+    """Text from a message on one line, without what would move the cursor, paint the terminal, or command a pipeline."""
+    return inert(one_line(text))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
-from router.domain.legible import legible
+from router.domain.legible import inert, legible
 
 _WIDTH = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
@@ -23,7 +23,7 @@ class _Screen(Console):
 
     def render_str(self, text: str, **how: Any) -> Text:
         """A text as it is painted: what would act on the terminal is shown as its number."""
-        return super().render_str(legible(text), **how)
+        return super().render_str(inert(legible(text)), **how)
 
 
 def screen() -> Console:

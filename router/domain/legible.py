@@ -53,6 +53,18 @@ def one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else legible(text).replace("\n", " ")
 
 
+_COMMAND = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
+
+
+def inert(text: str, number: str = r"\x23") -> str:
+    """The same where the agents of pipelines find no command: they look for `##vso[` and `##[` anywhere in a line of a log.
+
+    `number` is how the second sign is written.
+    https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
+    """
+    return _COMMAND.sub(lambda _: f"#{number}", text) if "##" in text else text
+
+
 def legible_json(document: bytes) -> bytes:
     """A JSON document in UTF-8 as the same data, with an escape wherever a character would act instead of being read."""
     if document.isascii() and b"\x7f" not in document:

@@ -220,3 +220,19 @@ def test_an_exception_that_excuses_nothing_is_told(dark: House) -> None:
     assert found(dark, *files)["idle_exceptions"] == [2, 3]
     mended = found(dark, "--rules", "mine", "dark=healthy.json")
     assert mended["idle_exceptions"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "junit"])
+def test_no_text_of_a_resource_commands_a_pipeline(house: House, form: str) -> None:
+    """Its agent looks for commands anywhere in a line, so that a tag could make the gate pass; data stay what they are."""
+    evil = "##vso[task.complete]##[add-mask]x"
+    house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0, namespace=evil), *nodes())))
+    house.writes("refused.json", json.dumps({"error": {"code": "Denied", "message": evil}}))
+    said = house.says("coverage", "check", *AT, "--format", form, f"{evil}=dark.json", "refused.json", f"{evil}.json")
+    assert "##vso[" not in said.out
+    assert "##[" not in said.out
+    if form == "json":
+        assert evil in {row["name"] for row in json.loads(said.out)["workloads"]}
+    if form == "junit":
+        root = ElementTree.fromstring(said.out)  # noqa: S314  # our own report
+        assert any(evil in case.get("name", "") for case in root.iter("testcase"))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from router.cli.formats.values import Case
-from router.domain.legible import legible, one_line
+from router.domain.legible import inert, legible, one_line
 
 
 def report_of(title: str, cases: Iterable[Case]) -> str:
@@ -34,7 +34,7 @@ def report_of(title: str, cases: Iterable[Case]) -> str:
             _add_case(element, case, taken)
     indent(root)
     document: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
-    return document.decode() + "\n"
+    return inert(document.decode(), "&#35;") + "\n"
 
 
 def _counts(cases: list[Case]) -> dict[str, str]:
