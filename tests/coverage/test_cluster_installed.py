@@ -19,7 +19,7 @@ from tests.coverage.builders import (
     sensor,
     verdict,
 )
-from tests.coverage.kubernetes_builders import collector, publisher
+from tests.coverage.kubernetes_builders import collector, pod, publisher
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
@@ -84,6 +84,30 @@ def test_a_list_without_a_daemon_set_of_defender_is_a_gap(listed: Json, said: st
         assert said in found.reason
         assert found.remedy == ASK
         assert on(rung, listed, managed_cluster()).remedy == ENABLE
+
+
+SHOP = daemon_set("logger", namespace="shop", image="x")
+
+
+@pytest.mark.parametrize(
+    ("documents", "state"),
+    [
+        ([kubectl(SHOP)], UNKNOWN),
+        ([kubectl(SHOP, *nodes())], UNKNOWN),
+        ([kubectl(SHOP), kubectl(daemon_set("logger", namespace="web", image="x"))], UNKNOWN),
+        ([kubectl(SHOP), kubectl(PROXY)], GAP),
+        ([kubectl(SHOP, pod("node-0", "web", namespace="web"))], GAP),
+        ([kubectl(daemon_set("x", namespace="mdc", image="x"))], GAP),
+    ],
+)
+def test_a_list_of_one_namespace_shows_a_sensor_only_where_one_is_deployed(
+    documents: list[Json], state: CoverageState
+) -> None:
+    """`kubectl get daemonsets -n shop` has no DaemonSet of Defender in any cluster."""
+    for rung in BOTH:
+        found = on(rung, *documents)
+        assert found.state is state
+        assert found.remedy == ASK
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,12 @@ from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable
 from router.coverage.kubernetes.pods import Pod, pod_of
 from router.coverage.readers.kubernetes import KubernetesFact
 
+HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
+"""The namespaces into which Azure and Helm deploy a sensor.
+
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture
+"""
+
 type Versions[T] = Mapping[tuple[str, str], tuple[T, ...]]
 """Objects by namespace and name. Each is there as often as documents say different things of it."""
 
@@ -71,6 +77,7 @@ class SensorObjects:
         fleet: its nodes.
         daemon_sets: Defender's DaemonSets.
         listed: the namespaces of the DaemonSets, Defender's or not, of each document that holds a whole list of them.
+        searched: those of them that would show a sensor: of one namespace only where a sensor is deployed there.
         pods: the pods of Defender's DaemonSets.
         failures: why pods of DaemonSets were not made, the latest first.
         levels: what its namespaces let in, by their names; each as often as documents say different things of it.
@@ -81,6 +88,7 @@ class SensorObjects:
     fleet: Fleet
     daemon_sets: Versions[SensorDaemonSet]
     listed: Mapping[str, frozenset[str]]
+    searched: Mapping[str, frozenset[str]]
     pods: Versions[Pod]
     failures: Sequence[CreationFailure]
     levels: Mapping[str, tuple[NamespaceLevel, ...]]
@@ -104,11 +112,14 @@ def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
     namespaces = {namespace for namespace, _ in daemon_sets}
     pods = (pod_of(one) for one in kinds["Pod"] if one.namespace in namespaces)
     levels = _versions(map(level_of, kinds["Namespace"]), lambda one: ("", one.namespace))
+    listed = _listed(facts)
+    wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
     return SensorObjects(
         is_empty=not facts,
         fleet=_fleet_of(kinds["Node"]),
         daemon_sets=daemon_sets,
-        listed=_listed(facts),
+        listed=listed,
+        searched={document: some for document, some in listed.items() if not some or document in wide},
         pods=_versions(pods, lambda one: one.key),
         failures=sorted(filter(None, map(find_failure, kinds["Event"])), key=lambda one: one.time, reverse=True),
         levels={name: some for (_, name), some in levels.items()},
@@ -145,6 +156,15 @@ def _fleet_of(facts: Sequence[KubernetesFact]) -> Fleet:
         if len(found) == len(reasons):
             uncoverable[name] = max(found, key=lambda one: one.may_run)
     return Fleet(nodes=nodes, uncoverable=uncoverable, is_whole=any(fact.source.is_whole for fact in facts))
+
+
+def _namespaces(facts: Iterable[KubernetesFact]) -> dict[str, set[str]]:
+    """The namespaces of which whole lists have objects, for each document."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for fact in facts:
+        if fact.namespace and fact.source.is_whole:
+            found[fact.source.file].add(fact.namespace)
+    return found
 
 
 def _listed(facts: Iterable[KubernetesFact]) -> dict[str, frozenset[str]]:

@@ -66,8 +66,12 @@ def judge_absence(objects: SensorObjects, workload: Workload) -> Verdict:
     if not objects.listed:
         reason = "nobody asked which DaemonSets the cluster has"
         return unknown(reason, remedy=ask_cluster(workload), remarks=(give_it(workload),))
-    evidence = tuple(CoverageEvidence(one, "items", "no DaemonSet of Defender") for one in objects.listed)
-    reason = "no DaemonSet of Defender's sensor is in " + ", ".join(map(_listing, objects.listed.items()))
+    if not objects.searched:
+        namespaces = sorted(set[str]().union(*objects.listed.values()))
+        reason = f"nobody asked for the DaemonSets of every namespace, only for those of {', '.join(namespaces)}"
+        return unknown(reason, remedy=ask_cluster(workload), remarks=(give_it(workload),))
+    evidence = tuple(CoverageEvidence(one, "items", "no DaemonSet of Defender") for one in objects.searched)
+    reason = "no DaemonSet of Defender's sensor is in " + ", ".join(map(_listing, objects.searched.items()))
     remarks = [f"{one.title} {one.doubt or 'is of Defender, and is no part of the sensor'}" for one in beside]
     remarks += _fleet_remarks(fleet)
     return gap(
