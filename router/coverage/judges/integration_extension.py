@@ -1,57 +1,56 @@
-"""Whether an extension of a plan is on, at the subscription or at the resource itself. Not a rung: several judges ask it.
+"""Whether an extension of a plan is on for a resource. Not a rung: several judges ask it.
 
 That a plan is on says nothing of its extensions. https://learn.microsoft.com/rest/api/defenderforcloud/pricings
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from router.coverage.facts import PlanFact, subscription_subject
+from router.coverage.facts import subscription_subject
+from router.coverage.joined import joined
 from router.coverage.judges import CoverageCase
+from router.coverage.judges.plan_at_resource import on_part, resource_plan
+from router.coverage.judges.plan_details import extension_part
+from router.coverage.plan_answers import PlanAnswers, answers_about
 from router.coverage.remedies import rest_get, rest_put
-from router.domain.coverage import CoverageEvidence, Verdict, covered, gap, unknown
+from router.domain.coverage import CoverageState, Verdict, unknown
+from router.domain.coverage_plans import plan_named
 
 _VERSION = "2024-01-01"
 
 
-def plan_answers(case: CoverageCase, plan: str) -> tuple[list[PlanFact], list[PlanFact]]:
+def plan_answers(case: CoverageCase, plan: str) -> tuple[PlanAnswers, PlanAnswers]:
     """What is said of a plan at the workload itself, and at its subscription."""
-    own = [one for one in case.about(PlanFact) if one.plan == plan.lower()]
-    return own, [one for one in case.of_subscription(PlanFact) if one.plan == plan.lower()]
+    named, subscription = plan_named(plan), case.workload.subscription
+    at = subscription_subject(subscription) if subscription else None
+    return answers_about(case.facts, case.workload.subject, named), answers_about(case.facts, at, named)
 
 
-def is_plan_on(answers: Sequence[PlanFact]) -> bool | None:
+def is_plan_on(answers: PlanAnswers) -> bool | None:
     """Whether a plan is on; of two answers that differ the worse one counts. None where none says it."""
-    tiers = {one.tier for one in answers if one.tier is not None}
-    return tiers == {"standard"} if tiers else None
+    return None if answers.tier is None else answers.tier == "standard"
 
 
-def is_extension_on(answers: Sequence[PlanFact], extension: str) -> bool | None:
-    """Whether an extension is on; of two answers that differ the worse one counts. None where none says it."""
-    said = {on for one in answers if (on := one.extensions.get(extension.lower())) is not None}
-    return said == {True} if said else None
+def is_extension_on(answers: PlanAnswers, extension: str) -> bool | None:
+    """Whether an extension is on: one that failed to be switched on is not, although later answers call it on."""
+    return False if answers.find_failure(extension) is not None else answers.find_extension(extension)
 
 
-def judge_extension(case: CoverageCase, plan: str, extension: str, purpose: str) -> Verdict:
-    """Covered where plan and extension are on; `purpose` is what does not happen where they are not."""
-    own, at_subscription = plan_answers(case, plan)
-    for answers in (own, at_subscription):
-        if is_plan_on(answers) and is_extension_on(answers, extension):
-            off_here = own is not answers and (is_plan_on(own) is False or is_extension_on(own, extension) is False)
-            remarks = (f"the plan {plan} says otherwise at the resource itself: see the rung plan",) if off_here else ()
-            return covered(f"{extension} of the plan {plan} is on", *_evidence(answers, extension), remarks=remarks)
-    for answers in (at_subscription, own):
-        if is_plan_on(answers) is False:
-            return gap(
-                f"the plan {plan} is off, so {purpose}",
-                *_evidence(answers, None),
-                remedy=_enable(case, plan, extension),
-            )
-        if is_extension_on(answers, extension) is False:
-            reason = f"{extension} of the plan {plan} is off, so {purpose}"
-            return gap(reason, *_evidence(answers, extension), remedy=_enable(case, plan, extension))
-    return unknown(f"no document says whether {extension} of the plan {plan} is on", remedy=ask_plan(case, plan))
+def judge_extension(case: CoverageCase, extension: str, purpose: str) -> Verdict:
+    """Covered where plan and extension are on for the resource; `purpose` is what does not happen where they are not."""
+    if case.workload.subscription is None or case.workload.id is None:
+        return unknown("no document says in which subscription it is", remedy=None)
+    asked = resource_plan(case)
+    is_on = on_part(asked)
+    if is_on.state is CoverageState.GAP:
+        return replace(is_on, reason=f"{is_on.reason}, so {purpose}")
+    if not asked.is_answered:
+        return is_on
+    found = joined(list(extension_part(asked, extension)))
+    if found.state is CoverageState.GAP:
+        return replace(found, reason=f"{found.reason}, so {purpose}")
+    return joined([is_on, found])
 
 
 def ask_plan(case: CoverageCase, plan: str) -> str:
@@ -64,19 +63,5 @@ def enable_plan(case: CoverageCase, plan: str, **properties: object) -> str:
     return rest_put(_path(case, plan), _VERSION, {"properties": {"pricingTier": "Standard", **properties}})
 
 
-def _enable(case: CoverageCase, plan: str, extension: str) -> str:
-    return enable_plan(case, plan, extensions=[{"name": extension, "isEnabled": "True"}])
-
-
 def _path(case: CoverageCase, plan: str) -> str:
     return f"{subscription_subject(case.workload.subscription or 'SUBSCRIPTION')}/providers/Microsoft.Security/pricings/{plan}"
-
-
-def _evidence(answers: Sequence[PlanFact], extension: str | None) -> list[CoverageEvidence]:
-    evidence = []
-    for one in answers:
-        if extension is None or one.tier == "free":
-            evidence.append(one.source.shows("properties.pricingTier", one.tier))
-        if extension is not None and (on := one.extensions.get(extension.lower())) is not None:
-            evidence.append(one.source.shows(f"properties.extensions[name={extension}].isEnabled", on))
-    return evidence

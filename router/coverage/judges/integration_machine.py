@@ -107,7 +107,7 @@ def _shown(case: CoverageCase, name: str) -> list[CoverageEvidence]:
 
 def _plan_evidence(case: CoverageCase) -> list[CoverageEvidence]:
     own, at_subscription = plan_answers(case, _PLAN)
-    return [one.source.shows("properties.pricingTier", one.tier) for one in (*own, *at_subscription)]
+    return [one.source.shows("properties.pricingTier", one.tier) for one in (*own.facts, *at_subscription.facts)]
 
 
 def _path(case: CoverageCase, name: str | None = None) -> str:

@@ -12,4 +12,4 @@ KINDS = (WorkloadKind.REGISTRY,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the plan Containers scans registries."""
-    return judge_extension(case, "Containers", "ContainerRegistriesVulnerabilityAssessments", "nobody scans its images")
+    return judge_extension(case, "ContainerRegistriesVulnerabilityAssessments", "nobody scans its images")

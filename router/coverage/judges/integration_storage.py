@@ -26,7 +26,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     """Covered where each extension that is expected is on; None where none is expected."""
     expected = {name.lower() for name in case.expectation.extensions}
     verdicts = [
-        judge_extension(case, "StorageAccounts", extension, purpose)
+        judge_extension(case, extension, purpose)
         for extension, purpose in _PURPOSES.items()
         if extension.lower() in expected
     ]

@@ -59,20 +59,24 @@ def judge_sub_plan(
 def extension_parts(asked: ResourcePlan) -> Iterator[Verdict]:
     """Whether each extension is on that is expected and belongs to the plan."""
     for name in sorted(asked.case.expectation.extensions):
-        if not is_extension_of(asked.plan, name):
-            continue
-        if asked.is_old:
-            reason = f"{asked.base.plan.name} is deprecated, and has no extension {name}"
-            yield gap(reason, *asked.base.evidence(), remedy=_enable(asked, None, name))
-            continue
-        answers = [asked.own] if asked.is_override else [asked.own, asked.base]
-        said = {_by_settings(asked, name), *(one.find_extension(name) for one in answers)} - {None}
-        failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
-        evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
-        is_on = None if not said else False not in said
-        ask = asked.ask_resource if asked.is_override else ask_plans(asked.subscription)
-        yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
-        yield from _left_out(asked, name, answers)
+        if is_extension_of(asked.plan, name):
+            yield from extension_part(asked, name)
+
+
+def extension_part(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
+    """Whether an extension is on for the resource."""
+    if asked.is_old:
+        reason = f"{asked.base.plan.name} is deprecated, and has no extension {name}"
+        yield gap(reason, *asked.base.evidence(), remedy=_enable(asked, None, name))
+        return
+    answers = [asked.own] if asked.is_override else [asked.own, asked.base]
+    said = {_by_settings(asked, name), *(one.find_extension(name) for one in answers)} - {None}
+    failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
+    evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
+    is_on = None if not said else False not in said
+    ask = asked.ask_resource if asked.is_override else ask_plans(asked.subscription)
+    yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
+    yield from _left_out(asked, name, answers)
 
 
 def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) -> Iterator[Verdict]:
