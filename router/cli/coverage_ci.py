@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of
+from router.cli.coverage_posture import posture_remark, posture_sentences
+from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_files
 from router.cli.formats.markdown import Quoted, cell, table
 from router.cli.formats.values import Annotation, Case, Severity
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload
+from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
 from router.domain.legible import one_line
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
@@ -32,7 +33,10 @@ def cases_of(report: GateReport) -> Iterator[Case]:
 
     A gap is a failure, what is unknown an error, unless unknown passes; what is excused or not coverable is skipped.
     """
+    posture = {one.subscription: posture_remark(one) for one in report.result.posture}
     for workload, rung, verdict in report.result.assessed.verdicts():
+        is_on_plans = workload.kind is WorkloadKind.SUBSCRIPTION and rung is Rung.PLAN
+        remarks = (*verdict.remarks, *filter(None, [posture.get(workload.subscription or "") if is_on_plans else None]))
         said = (_sentence(workload, rung, verdict),)
         is_unknown = verdict.state is CoverageState.UNKNOWN
         yield Case(
@@ -41,11 +45,24 @@ def cases_of(report: GateReport) -> Iterator[Case]:
             path="",
             failures=said if verdict.state is CoverageState.GAP else (),
             errors=said if is_unknown and not report.allows_unknown else (),
-            remarks=tuple(one_line(masked(remark)) for remark in verdict.remarks),
+            remarks=tuple(one_line(masked(remark)) for remark in remarks),
             skipped=_skipped(verdict, allows_unknown=report.allows_unknown),
+        )
+    for name, why in _unanswered(report):
+        yield Case(
+            suite="coverage.files",
+            name=one_line(name),
+            path="",
+            errors=() if report.allows_unknown else (f"{one_line(name)}: {why}",),
+            skipped=why if report.allows_unknown else None,
         )
     for line in report.refused:
         yield Case(suite="coverage.files", name=line, path="", errors=(line,))
+
+
+def _unanswered(report: GateReport) -> Iterator[tuple[str, str]]:
+    for name, reason in report.result.unanswered:
+        yield name, one_line(f"not answered in full: it {masked(reason)}")
 
 
 def annotations_of(report: GateReport) -> Iterator[Annotation]:
@@ -55,6 +72,9 @@ def annotations_of(report: GateReport) -> Iterator[Annotation]:
         level: Severity = "warning" if is_passing else "error"
         for group in groups_in(report.result.assessed, state):
             yield Annotation("", None, level, f"coverage {group.rungs[0]}", _group_sentence(group))
+    for name, why in _unanswered(report):
+        level = "warning" if report.allows_unknown else "error"
+        yield Annotation("", None, level, "coverage file", one_line(f"{name}: {why}"))
     for line in report.refused:
         yield Annotation("", None, "error", "coverage file", line)
 
@@ -80,10 +100,16 @@ def markdown_of(report: GateReport) -> Iterator[str]:
     if report.manifest is None:
         yield ""
         yield NOTHING_EXPECTED
-    notes = [*((name, reason) for name, reason in report.result.unused), *((line, "") for line in report.refused)]
+    unused = [(name, f"not used: it {reason}") for name, reason in unused_files(report)]
+    notes = [*_unanswered(report), *unused, *((line, "") for line in report.refused)]
     if notes:
         yield ""
-        yield from table(("file", "not used"), ((Quoted(name), Quoted(reason)) for name, reason in notes[:_MOST_ROWS]))
+        yield from table(
+            ("file", "left aside"), ((Quoted(name), Quoted(masked(why))) for name, why in notes[:_MOST_ROWS])
+        )
+    for sentence in posture_sentences(report.result.posture, lambda name: cell(Quoted(name))):
+        yield ""
+        yield sentence
 
 
 def _cells(row: CoverageRow, rungs: list[Rung]) -> list[object]:

@@ -6,8 +6,9 @@ from collections import Counter
 
 from router.cli.coverage_summary import GateReport, exit_code_of, state_of, summary_of
 from router.coverage.assess import CoverageRow
+from router.coverage.posture import SubscriptionPosture
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Verdict, Workload
+from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload
 from router.domain.timestamps import timestamp
 
 
@@ -24,12 +25,28 @@ def document_of(report: GateReport) -> dict[str, object]:
         "unlisted": list(map(_workload, assessed.unlisted)),
         "unmatched": [{"entry": number, "name": glob} for number, glob in assessed.unmatched],
         "idle_exceptions": list(report.idle_exceptions),
+        "posture": list(map(_posture, result.posture)),
         "files": {
             "used": list(result.used),
             "unused": [{"file": name, "reason": masked(reason)} for name, reason in result.unused],
+            "unanswered": [{"file": name, "reason": masked(reason)} for name, reason in result.unanswered],
             "refused": list(report.refused),
         },
     }
+
+
+def _posture(posture: SubscriptionPosture) -> dict[str, object]:
+    return {
+        "subscription": posture.subscription,
+        "name": posture.name,
+        "known_on": posture.is_known_on,
+        "reason": masked(posture.reason),
+        "evidence": list(map(_evidence, posture.evidence)),
+    }
+
+
+def _evidence(one: CoverageEvidence) -> dict[str, object]:
+    return {"document": one.document, "field": one.field, "value": masked(one.value), "time": one.time}
 
 
 def _row(row: CoverageRow) -> dict[str, object]:
@@ -54,10 +71,7 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return {
         "state": verdict.state.value,
         "reason": masked(verdict.reason),
-        "evidence": [
-            {"document": one.document, "field": one.field, "value": masked(one.value), "time": one.time}
-            for one in verdict.evidence
-        ],
+        "evidence": list(map(_evidence, verdict.evidence)),
         "remedy": verdict.remedy,
         "remarks": list(map(masked, verdict.remarks)),
         "counts": {state.value: many for state, many in verdict.counts.items()} if verdict.counts else None,

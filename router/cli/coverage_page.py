@@ -14,14 +14,15 @@ from importlib.resources import files
 from itertools import groupby
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
     idle_exceptions_line,
+    left_aside,
     state_of,
     summary_of,
-    unused_lines,
 )
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
@@ -88,6 +89,7 @@ def _lines(report: GateReport, now: datetime) -> Iterator[str]:
     yield f"<title>Coverage, {timestamp(now)}</title>\n<style>\n{style}</style>\n</head>\n<body>"
     yield f"<header><h1>Coverage</h1>\n<p>{_text(summary_of(report))}</p>"
     yield f'<p class="soft">As of {timestamp(now)}. A plan that is on says that somebody pays; each rung proves more.</p>'
+    yield from (f'<p class="soft">{_text(one)}</p>' for one in posture_sentences(report.result.posture))
     yield "</header>"
     rungs = [rung for rung in Rung if any(rung in row.verdicts for row in assessed.rows)]
     yield from _ladder(assessed.rows, rungs)
@@ -177,7 +179,7 @@ def _files(report: GateReport) -> Iterator[str]:
     result = report.result
     lines = [] if report.manifest else [NOTHING_EXPECTED]
     lines += [idle] if (idle := idle_exceptions_line(report)) is not None else []
-    lines += unused_lines(result.unused)
+    lines += left_aside(report)
     lines += report.refused
     lines += [
         f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."

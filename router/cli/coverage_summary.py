@@ -16,7 +16,7 @@ GAP = 1
 """The exit code where there is a gap, also beside what is unknown."""
 
 UNKNOWN = 2
-"""The exit code where something is unknown, could not be read, or nothing was judged."""
+"""The exit code where something is unknown, could not be read, was refused or cut, or nothing was judged."""
 
 _WORST_FIRST = (
     CoverageState.GAP,
@@ -81,6 +81,8 @@ def summary_of(report: GateReport) -> str:
     unread = len(report.refused)
     if unread:
         said.append(f"{counted(unread, 'file')} could not be read")
+    if unanswered := len(result.unanswered):
+        said.append(f"{counted(unanswered, 'file')} {'was' if unanswered == 1 else 'were'} not answered in full")
     return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"
 
 
@@ -89,7 +91,7 @@ def exit_code_of(report: GateReport) -> int:
     states = {verdict.state for _, _, verdict in report.result.assessed.verdicts()}
     if CoverageState.GAP in states:
         return GAP
-    is_unknown = CoverageState.UNKNOWN in states and not report.allows_unknown
+    is_unknown = (CoverageState.UNKNOWN in states or report.result.unanswered) and not report.allows_unknown
     return UNKNOWN if is_unknown or report.refused or not states else 0
 
 
@@ -104,12 +106,23 @@ def idle_exceptions_line(report: GateReport) -> str | None:
     return f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
 
 
-def unused_lines(unused: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What was not used: a line for each reason, with the first files of which it is."""
+def left_aside(report: GateReport) -> Iterator[str]:
+    """The files of which not all was used: a line for each reason, with the first files of which it is."""
+    yield from _file_lines("not answered in full", report.result.unanswered)
+    yield from _file_lines("not used", unused_files(report))
+
+
+def unused_files(report: GateReport) -> list[tuple[str, str]]:
+    """The files that say nothing of what is judged, and were not refused or cut, each with the reason."""
+    unanswered = dict(report.result.unanswered)
+    return [(name, reason) for name, reason in report.result.unused if name not in unanswered]
+
+
+def _file_lines(what: str, reasons: Iterable[tuple[str, str]]) -> Iterator[str]:
     files: dict[str, list[str]] = {}
-    for name, reason in unused:
+    for name, reason in reasons:
         files.setdefault(reason, []).append(name)
     for reason, names in files.items():
         many = f" and {len(names) - _MOST_FILES:,} more" if len(names) > _MOST_FILES else ""
         it = "it" if len(names) == 1 else "each"
-        yield f"{', '.join(names[:_MOST_FILES])}{many}: not used: {it} {masked(reason)}"
+        yield f"{', '.join(names[:_MOST_FILES])}{many}: {what}: {it} {masked(reason)}"

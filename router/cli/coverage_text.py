@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
     idle_exceptions_line,
+    left_aside,
     state_of,
     summary_of,
-    unused_lines,
 )
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
@@ -122,14 +123,16 @@ def _below(group: VerdictGroup) -> Iterator[str]:
 
 
 def _notes(report: GateReport, hidden: int) -> Iterator[str]:
-    result = report.result
     if hidden:
         yield ""
         yield f"{counted(hidden, 'more workload')} covered or not coverable"
-    notes = [*_unexpected(report), *unused_lines(result.unused)]
+    notes = [*_unexpected(report), *left_aside(report)]
     if notes:
         yield ""
         yield from notes
+    if sentences := list(posture_sentences(report.result.posture)):
+        yield ""
+        yield from map(masked, sentences)
 
 
 def _unexpected(report: GateReport) -> Iterator[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from router.coverage.fields import find, find_list, find_text
+from router.coverage.pages import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
 
@@ -26,6 +27,12 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """What Windows PowerShell writes before a file that `>` makes."""
+
+_ERROR = {"code", "message", "details", "target", "innererror", "additionalinfo"}
+"""The fields of an error of ARM. https://learn.microsoft.com/rest/api/resources/resources/list#errorresponse"""
+
+_REFUSED = 400
+"""From which status on an answer of HTTP is a refusal."""
 
 _DEEPEST = 12
 """How many wrappings are opened around an object."""
@@ -97,7 +104,7 @@ class CoverageDocument:
         items: the objects in it.
         refusals: the answers in it that say why there are none.
         empty_lists: the kinds of the empty lists in it: `List`, as kubectl writes it, `DaemonSetList`, or nothing for others.
-        is_partial: whether a list in it says that there is more.
+        pages: the lists in it, each of which may be one page of several.
     """
 
     name: str
@@ -105,7 +112,7 @@ class CoverageDocument:
     items: tuple[Item, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     empty_lists: tuple[str, ...] = ()
-    is_partial: bool = False
+    pages: tuple[ListPage, ...] = ()
 
 
 @dataclass(slots=True)
@@ -117,7 +124,7 @@ class _Opened:
     items: list[Item] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     empty_lists: list[str] = field(default_factory=list)
-    is_partial: bool = False
+    pages: list[ListPage] = field(default_factory=list)
 
 
 def read_document(data: bytes, name: str, given: str | None = None) -> CoverageDocument:
@@ -145,7 +152,7 @@ def _document(opened: _Opened) -> CoverageDocument:
         items=tuple(opened.items),
         refusals=tuple(opened.refusals),
         empty_lists=tuple(opened.empty_lists),
-        is_partial=opened.is_partial,
+        pages=tuple(opened.pages),
     )
 
 
@@ -196,7 +203,9 @@ def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened)
     if depth == 0:
         return
     if isinstance(value, list):
-        _open_list(value, path, True, "", depth, opened)
+        page = page_of_rows(opened.name, path, value)
+        opened.pages.append(page)
+        _open_list(value, path, page.is_whole, "", depth, opened)
     elif isinstance(value, Mapping):
         _open_object(value, path, is_whole, depth, opened)
 
@@ -206,11 +215,10 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
     if (kind := kubernetes_kind(body)) is not None:
         if kind.endswith("List") and _has_items(body):
             items = find_list(body, "items") or []
-            left = find_text(body, "metadata", "remainingItemCount")
-            is_partial = bool(find_text(body, "metadata", "continue")) or left not in (None, "0")
-            opened.is_partial |= is_partial
+            page = page_of_kubernetes(opened.name, path, body, opened.given)
+            opened.pages.append(page)
             typed = [_with_kind(one, kind, body) for one in items]
-            _open_list(typed, _under(path, "items"), not is_partial, kind, depth, opened)
+            _open_list(typed, _under(path, "items"), page.is_whole, kind, depth, opened)
         else:
             opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
     elif (reason := _refusal(body)) is not None:
@@ -220,13 +228,13 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
             _open(answer, _under(path, part), is_whole, depth - 1, opened)
     elif (rows := _rows(body)) is not None:
         part, listed = rows
-        is_partial = _is_partial(body, listed)
-        opened.is_partial |= is_partial
+        page = page_of_answer(opened.name, where, body, listed)
+        opened.pages.append(page)
         if not listed and find_text(body, "id"):
             # It says what there is none of: that is an answer, too.
             nothing = {name: value for name, value in body.items() if name.lower() != part}
-            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=not is_partial))
-        _open_list(listed, _under(path, part), not is_partial, "", depth, opened)
+            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole))
+        _open_list(listed, _under(path, part), page.is_whole, "", depth, opened)
     else:
         opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
 
@@ -259,9 +267,13 @@ def _with_kind(one: object, kind: str, listed: Mapping[str, object]) -> object:
 def _refusal(body: Mapping[str, object]) -> str | None:
     """What an answer says that went wrong; None for one in which nothing did."""
     error = find(body, "error")
-    if isinstance(error, Mapping) and (find_text(error, "code") or find_text(error, "message")):
-        return ": ".join(filter(None, (find_text(error, "code"), find_text(error, "message"))))
-    return None
+    if isinstance(error, str) and error.strip() and not find_text(body, "id"):
+        return error.strip()
+    # Older versions of the API, and some front doors, have no `error` around it.
+    said = error if isinstance(error, Mapping) else body if {name.lower() for name in body} <= _ERROR else {}
+    code, message = find_text(said, "code"), find_text(said, "message")
+    is_said = bool(code or message) if said is error else bool(code and message)
+    return ": ".join(filter(None, (code, message))) if is_said else None
 
 
 def _answers(body: Mapping[str, object]) -> Iterator[tuple[str, object]] | None:
@@ -274,15 +286,26 @@ def _answers(body: Mapping[str, object]) -> Iterator[tuple[str, object]] | None:
         answers = ((f"responses.{status}.body", find(one, "body")) for status, one in list(responses.items())[:1])
         return ((part, answer) for part, answer in answers if answer is not None)
     if isinstance(responses, list):
-        return iter(
-            (f"responses[{number}].content", find(one, "content"))
+        return (
+            (f"responses[{number}].{part}", answer)
             for number, one in enumerate(responses)
-            if isinstance(one, Mapping)
+            for part, answer in _answer_of_batch(one)
         )
     if find_text(body, "uri") and find_text(body, "method"):
         return iter([("body", find(body, "body"))])
     # The other side of a recording: what was asked is no answer.
     return iter(()) if isinstance(find(body, "request"), Mapping) else None
+
+
+def _answer_of_batch(response: object) -> Iterator[tuple[str, object]]:
+    """The answer in one response of a batch; what was refused without a word is refused all the same."""
+    part = next((name for name in ("content", "body") if isinstance(find(response, name), Mapping | list)), None)
+    if part is not None:
+        yield part, find(response, part)
+        return
+    status = find_text(response, "httpStatusCode") or find_text(response, "status") or ""
+    if status.isascii() and status.isdigit() and int(status[:4]) >= _REFUSED:
+        yield "status", {"error": {"code": status}}
 
 
 def _rows(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
@@ -298,13 +321,3 @@ def _rows(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
         return None
     names = [find_text(column, "name") or "" if isinstance(column, Mapping) else "" for column in columns]
     return "data.rows", [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
-
-
-def _is_partial(body: Mapping[str, object], rows: list[object]) -> bool:
-    """Whether an answer says that there are more rows than it has."""
-    more = any(
-        find_text(body, name) for name in ("nextLink", "@odata.nextLink", "$skipToken", "skipToken", "skip_token")
-    )
-    cut = (find_text(body, "resultTruncated") or "").lower() == "true"
-    total = next((one for name in ("totalRecords", "total_records") if isinstance(one := find(body, name), int)), 0)
-    return more or cut or total > len(rows)

@@ -11,6 +11,7 @@ from router.coverage.clusters import assign_clusters
 from router.coverage.documents import CoverageDocument
 from router.coverage.facts import CoverageFact, Facts, PlanFact
 from router.coverage.machines import assign_machines
+from router.coverage.pages import ListPage, cut_lists
 from router.coverage.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
 from router.domain.coverage_manifest import CoverageManifest
@@ -24,12 +25,15 @@ class GateResult:
         assessed: the verdicts.
         used: the names of the documents that said something.
         unused: the names of the others, each with the reason.
+        unanswered: the names of those that hold an answer that was refused or cut, each with the reason: nobody knows what else
+            it would have named.
         posture: whether recommendations are known to come, for each subscription that has a workload.
     """
 
     assessed: Assessed
     used: tuple[str, ...]
     unused: tuple[tuple[str, str], ...]
+    unanswered: tuple[tuple[str, str], ...] = ()
     posture: tuple[SubscriptionPosture, ...] = ()
 
 
@@ -37,10 +41,17 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     """Judges what documents say, and keeps none of them; raises BadUsage where they do not fit together."""
     facts: list[CoverageFact] = []
     reasons: dict[str, str | None] = {}
+    pages: list[ListPage] = []
+    unanswered: dict[str, str] = {}
     for document in documents:
         found = list(facts_of(document))
         facts += found
-        reasons[document.name] = _why_unused(document, found)
+        pages += document.pages
+        reasons[document.name] = _why_unused(found)
+        if document.refusals:
+            unanswered[document.name] = f"holds an answer that was refused: {document.refusals[0].reason}"
+    for name, reason in cut_lists(pages):
+        unanswered.setdefault(name, reason)
     assigned = assign_clusters(facts, manifest)
     reasons |= dict.fromkeys(assigned.homeless, _HOMELESS)
     machines = assign_machines(assigned.facts)
@@ -49,7 +60,8 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     return GateResult(
         assessed=assess(all_facts, manifest, now),
         used=tuple(name for name, reason in reasons.items() if reason is None),
-        unused=tuple((name, reason) for name, reason in reasons.items() if reason is not None),
+        unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
+        unanswered=tuple(unanswered.items()),
         posture=posture_of(all_facts),
     )
 
@@ -57,9 +69,7 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
 _HOMELESS = "does not say which cluster it is of; write NAME=FILE"
 
 
-def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
-    if document.refusals:
-        return f"holds an answer that was refused: {document.refusals[0].reason}"
+def _why_unused(found: Sequence[CoverageFact]) -> str | None:
     if not found:
         return "says nothing of what is judged"
     is_homeless = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)

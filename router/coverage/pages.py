@@ -1,0 +1,125 @@
+"""Lists that come in pages: which of them were not given to their last page. Pure.
+
+What is missing from a list that was cut is not there for whoever reads it: a gate that sees one page of two knows half.
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data,
+https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from router.coverage.fields import find, find_list, find_text
+from router.domain.resources import parse_resource_id
+
+_MORE = ("nextLink", "@odata.nextLink", "$skipToken", "skipToken", "skip_token")
+_TOTALS = ("totalRecords", "total_records")
+_STOPS = (100, 1000)
+"""After how many rows a query of Resource Graph stops unless it is told otherwise, and at the most."""
+
+_LONGEST_NUMBER = 16
+"""Digits beyond which a number counts nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """One page of a list.
+
+    Attributes:
+        file: the document as it was named.
+        about: what tells its list from other lists.
+        rows: what tells its rows apart.
+        total: how many rows the list has on all its pages; None where the page does not say it.
+        has_more: whether it says that another page follows.
+    """
+
+    file: str
+    about: tuple[str, ...]
+    rows: frozenset[str]
+    total: int | None = None
+    has_more: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says of itself that it is the whole list."""
+        return not self.has_more and (self.total is None or self.total <= len(self.rows))
+
+
+def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Sequence[object]) -> ListPage:
+    """The page that an answer of ARM or Resource Graph is."""
+    is_cut = (find_text(body, "resultTruncated") or "").lower() == "true"
+    total = next((many for name in _TOTALS if (many := _number(find_text(body, name))) is not None), None)
+    return ListPage(
+        file=file,
+        about=_about(rows) if total is None else (str(total), *_columns(rows)),
+        rows=_names(rows, path),
+        total=total,
+        has_more=is_cut or any(find_text(body, name) for name in _MORE),
+    )
+
+
+def page_of_kubernetes(file: str, path: str, listed: Mapping[str, object], given: str | None) -> ListPage:
+    """The page that a list of the API of Kubernetes is."""
+    rows = find_list(listed, "items") or []
+    left = find_text(listed, "metadata", "remainingItemCount")
+    return ListPage(
+        file=file,
+        about=(given or "", find_text(listed, "kind") or ""),
+        rows=_names(rows, path),
+        has_more=bool(find_text(listed, "metadata", "continue")) or left not in (None, "0"),
+    )
+
+
+def page_of_rows(file: str, path: str, rows: Sequence[object]) -> ListPage:
+    """The page that bare rows are: `Search-AzGraph`, and `az graph query` before 2021, print neither total nor token."""
+    return ListPage(
+        file=file,
+        about=("rows", *_columns(rows)),
+        rows=_names(rows, path),
+        has_more=len(rows) in _STOPS and all(map(_is_of_resource_graph, rows)),
+    )
+
+
+def cut_lists(pages: Iterable[ListPage]) -> Iterator[tuple[str, str]]:
+    """The documents that hold lists of which the rest was not given, each with the reason."""
+    lists: dict[tuple[str, ...], list[ListPage]] = defaultdict(list)
+    for page in pages:
+        lists[page.about].append(page)
+    for of_one in lists.values():
+        rows = frozenset[str]().union(*(page.rows for page in of_one))
+        total = max((page.total for page in of_one if page.total is not None), default=None)
+        has_last = any(not page.has_more for page in of_one)
+        if not has_last or (total is not None and len(rows) < total):
+            many = f"{len(rows):,} rows" if total is None or total <= len(rows) else f"{len(rows):,} of {total:,} rows"
+            yield from ((page.file, f"was cut: {many} were given") for page in of_one if not page.is_whole)
+
+
+def _about(rows: Sequence[object]) -> tuple[str, ...]:
+    """The type and the subscription of what a list without a total holds; its columns, where the rows have no type."""
+    first = rows[0] if rows else None
+    id = find_text(first, "id")
+    type = find_text(first, "type") or parse_resource_id(id).type
+    return (type.lower(), (parse_resource_id(id).subscription or "").lower()) if type else _columns(rows)
+
+
+def _columns(rows: Sequence[object]) -> tuple[str, ...]:
+    first = rows[0] if rows else None
+    return tuple(sorted(map(str, first))) if isinstance(first, Mapping) else ()
+
+
+def _names(rows: Sequence[object], path: str) -> frozenset[str]:
+    """The ids of the rows; of those without one, where they stand."""
+    return frozenset((find_text(row, "id") or f"{path}[{at}]").lower() for at, row in enumerate(rows))
+
+
+def _is_of_resource_graph(row: object) -> bool:
+    """Whether a row is one of Resource Graph, which writes types in lower case as nobody else does."""
+    type = find_text(row, "type")
+    return type is not None and type == type.lower() and find(row, "id") is not None
+
+
+def _number(text: str | None) -> int | None:
+    digits = (text or "").removesuffix(".0")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < _LONGEST_NUMBER else None
