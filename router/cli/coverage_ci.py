@@ -9,7 +9,15 @@ from collections.abc import Iterator
 
 from router.cli.coverage_groups import VerdictGroup, groups_in
 from router.cli.coverage_posture import posture_remark, posture_sentences
-from router.cli.coverage_summary import NOTHING_EXPECTED, RUNG_NAMES, GateReport, state_of, summary_of, unused_files
+from router.cli.coverage_summary import (
+    NOTHING_EXPECTED,
+    RUNG_NAMES,
+    GateReport,
+    first_command,
+    state_of,
+    summary_of,
+    unused_files,
+)
 from router.cli.formats.markdown import Quoted, cell, table
 from router.cli.formats.values import Annotation, Case, Severity
 from router.coverage.assess import CoverageRow
@@ -148,7 +156,7 @@ def _more(many: int) -> str:
 
 def _sentence(workload: Workload, rung: Rung, verdict: Verdict) -> str:
     what = "ask" if verdict.state is CoverageState.UNKNOWN else "mend it with"
-    remedy = f"; {what}: {verdict.remedy}" if verdict.remedy else ""
+    remedy = f"; {what}: {first_command(verdict.remedy)}" if verdict.remedy else ""
     said = f"{workload.kind} {workload.name}, {RUNG_NAMES[rung]}: {verdict.state}: {masked(verdict.reason)}{remedy}"
     return one_line(said)  # a report is printed where GitHub looks for commands at the beginnings of lines
 

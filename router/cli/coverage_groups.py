@@ -29,7 +29,7 @@ class VerdictGroup:
         reason: why, as it is said of the first of them.
         exception: who answers for it, where it is excused.
         workloads: the workloads; at least one.
-        remedies: what mends it or answers it, once each; several where each workload has its own, empty where nothing does.
+        remedies: what mends it or answers it, once each; several where each workload has its own, or needs several, empty where nothing does.
         remarks: what else is to be said, once each, as of the first workload of which it is.
         evidence: what the verdicts rest on, once each.
     """
@@ -91,7 +91,7 @@ def _group(some: list[_Said], rungs: Iterable[Rung]) -> VerdictGroup:
         reason=first.reason,
         exception=first.exception,
         workloads=tuple({one.workload.key: one.workload for one in some}.values()),
-        remedies=tuple(dict.fromkeys(one.verdict.remedy for one in some if one.verdict.remedy is not None)),
+        remedies=tuple(dict.fromkeys(line for one in some for line in (one.verdict.remedy or "").split("\n") if line)),
         remarks=tuple(remarks.values()),
         evidence=tuple(dict.fromkeys(piece for one in some for piece in one.verdict.evidence)),
     )

@@ -160,7 +160,7 @@ def _article(group: VerdictGroup) -> Iterator[str]:
         yield f"<p>Until {timestamp(excuse.ends)}, {_text(excuse.owner)}: {_text(excuse.reason)}</p>"
     yield from (f"<pre><code>{_text(remedy)}</code></pre>" for remedy in group.remedies[:_MOST_REMEDIES])
     if (unsaid := len(group.remedies) - _MOST_REMEDIES) > 0:
-        yield f'<p class="soft">{unsaid:,} more, the same of each of the others.</p>'
+        yield f'<p class="soft">{unsaid:,} more like it.</p>'
     lines = [
         f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}"
         for one in group.evidence

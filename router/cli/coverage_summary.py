@@ -126,3 +126,9 @@ def _file_lines(what: str, reasons: Iterable[tuple[str, str]]) -> Iterator[str]:
         many = f" and {len(names) - _MOST_FILES:,} more" if len(names) > _MOST_FILES else ""
         it = "it" if len(names) == 1 else "each"
         yield f"{', '.join(names[:_MOST_FILES])}{many}: {what}: {it} {masked(reason)}"
+
+
+def first_command(remedy: str) -> str:
+    """The first command of a remedy, and how many come after it."""
+    first, *others = remedy.split("\n")
+    return f"{first} (and {counted(len(others), 'more command')})" if others else first

@@ -119,7 +119,7 @@ def _below(group: VerdictGroup) -> Iterator[str]:
     verb = "ask " if group.state is CoverageState.UNKNOWN else "mend"
     yield from (plain(f"{verb}   {remedy}") for remedy in group.remedies[:_MOST_REMEDIES])
     if (more := len(group.remedies) - _MOST_REMEDIES) > 0:
-        yield f"{verb}   {more:,} more, the same of each of the others: in --format json"
+        yield f"{verb}   {more:,} more like it: in --format json"
 
 
 def _notes(report: GateReport, hidden: int) -> Iterator[str]:

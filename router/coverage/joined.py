@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.coverage.plan_remedies import SLOWLY
+from router.coverage.plan_remedies import each_on_its_line
 from router.domain.coverage import CoverageState, Verdict
 
 _WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
@@ -22,6 +22,6 @@ def joined(parts: Sequence[Verdict]) -> Verdict:
         state=state,
         reason="; ".join(dict.fromkeys(part.reason for part in worst)),
         evidence=tuple(dict.fromkeys(one for part in worst for one in part.evidence)),
-        remedy=(SLOWLY if state is CoverageState.GAP else " && ").join(dict.fromkeys(remedies)) or None,
+        remedy=each_on_its_line(remedies) if state is CoverageState.GAP else "\n".join(dict.fromkeys(remedies)) or None,
         remarks=tuple(dict.fromkeys((*others, *remarks))),
     )

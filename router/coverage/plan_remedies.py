@@ -9,15 +9,15 @@ https://learn.microsoft.com/rest/api/defenderforcloud/defender-for-storage
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from router.domain.coverage_plans import DefenderPlan, plan_named
 
 _PRICINGS = "api-version=2024-01-01"
 """The first version that says which resources differ from their subscription; `az security pricing list` asks an older one."""
 
-SLOWLY = " && sleep 15 && "
-"""What stands between two lines that change plans: the API wants to be left alone between them."""
+_SLOWLY = " && sleep 15"
+"""What stands after a command that changes plans and before the next: the API wants to be left alone between them."""
 
 _STORAGE = "providers/Microsoft.Security/defenderForStorageSettings/current?api-version=2025-01-01"
 _THREAT_PROTECTION = "providers/Microsoft.Security/advancedThreatProtectionSettings/current?api-version=2019-01-01"
@@ -77,8 +77,18 @@ def enable_plan(
 
 
 def one_after_the_other(remedies: Iterable[str]) -> str | None:
-    """Several lines that change plans as one; None where there are none."""
-    return SLOWLY.join(dict.fromkeys(remedies)) or None
+    """Several commands that change plans as one line, of which each waits for the success of the one before; None for none."""
+    return f"{_SLOWLY} && ".join(dict.fromkeys(remedies)) or None
+
+
+def each_on_its_line(remedies: Iterable[str]) -> str | None:
+    """Several commands that change plans, of which none needs another; None for none."""
+    return f"{_SLOWLY}\n".join(dict.fromkeys(line for one in remedies for line in _lines(one))) or None
+
+
+def _lines(remedy: str) -> Iterator[str]:
+    """The lines of a remedy, which may be several already, without the wait between them."""
+    return (line.removesuffix(_SLOWLY) for line in remedy.split("\n"))
 
 
 def _rest(method: str, url: str) -> str:

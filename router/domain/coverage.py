@@ -131,7 +131,8 @@ class Verdict:
         state: what is known.
         reason: why, in one sentence without its full stop.
         evidence: what it rests on; none where nothing was asked.
-        remedy: the command that mends a gap, or that answers what is unknown; None where there is none.
+        remedy: the command that mends a gap, or that answers what is unknown; several stand one on a line, and none needs
+            another; None where there is none.
         remarks: what else is to be said, though it changes nothing.
         counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
         exception: who answers for it, where it is excused.

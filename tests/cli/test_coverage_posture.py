@@ -84,3 +84,22 @@ def test_no_name_of_a_subscription_acts_in_the_sentence(covered: House) -> None:
     markdown = [line for line in said(covered, "markdown", "accounts.json")[1].splitlines() if "Foundational" in line]
     assert "<img" not in markdown[0]
     assert "@team" not in markdown[0]
+
+
+def test_of_many_commands_the_first_ones_are_shown(covered: House) -> None:
+    """All of them are in the JSON and on the page, each on its line."""
+    plans = ("SqlServers", "CosmosDbs", "AppServices", "Arm", "Api")
+    covered.writes("plans.json", json.dumps({"value": [pricing(name, "Free") for name in plans]}))
+    covered.writes("rules/coverage.yaml", "expect:\n  - kind: subscription\n")
+    text = said(covered, "text")[1].splitlines()
+    shown = [line for line in text if "az security pricing create" in line]
+    assert [line.split()[0] for line in shown] == ["mend"] * 3
+    assert text[text.index(shown[-1]) + 1].strip() == "mend   2 more like it: in --format json"
+    (row,) = json.loads(said(covered, "json")[1])["workloads"]
+    assert len(row["rungs"]["plan"]["remedy"].split("\n")) == 5
+    for format in ("github", "junit", "markdown"):
+        out = said(covered, format)[1]
+        assert f"(and 4 more {'commands' if format == 'junit' else 'like it'})" in out
+        assert "-n Arm" not in out
+    covered.says("coverage", "report", *AT, "--out", "page.html", "plans.json")
+    assert len([one for one in (covered.directory / "page.html").read_text().splitlines() if " -n A" in one]) == 3

@@ -154,3 +154,13 @@ def test_an_answer_that_was_refused_says_nothing_of_the_plans() -> None:
     result = judged(accounts, refused)
     assert verdict(result, "Payments", Rung.PLAN).state is UNKNOWN
     assert [name for name, _ in result.unused] == ["2.json"]
+
+
+def test_many_remedies_stand_one_on_a_line() -> None:
+    """None of them needs another, and the API wants to be left alone between them."""
+    found = verdict(
+        judged({"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}), SUBSCRIPTION, Rung.PLAN
+    )
+    sql, arm = (found.remedy or "").split("\n")
+    assert sql == f"az security pricing create -n SqlServers --tier standard --subscription {SUBSCRIPTION} && sleep 15"
+    assert arm.startswith("az security pricing create -n Arm --tier standard --subplan PerSubscription ")

@@ -18,7 +18,7 @@ from router.coverage.judges.plan_details import (
     sub_plan_remarks,
 )
 from router.coverage.plan_answers import PlanAnswers, answers_about
-from router.coverage.plan_remedies import ask_plans, enable_plan, one_after_the_other
+from router.coverage.plan_remedies import ask_plans, each_on_its_line, enable_plan
 from router.coverage.posture import posture_for
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.coverage_plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
@@ -93,7 +93,7 @@ def _tier_parts(wanted: Sequence[WantedPlan], subscription: str) -> Iterator[Ver
         yield covered(f"{names} {'is' if len(on) == 1 else 'are'} on", *_shown(on), remarks=tuple(_remarks(on)))
     if off:
         names = names_of(one.plan for one in off)
-        remedy = one_after_the_other(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
+        remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
         yield gap(f"{names} {'is' if len(off) == 1 else 'are'} Free", *_shown(off), remedy=remedy)
     if empty:
         yield gap(f"{names_of(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))

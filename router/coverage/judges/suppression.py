@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
+from urllib.parse import quote as url_quote
 
 from router.coverage.judges import CoverageCase
 from router.coverage.list_commands import list_command
@@ -27,6 +28,10 @@ _LONG = timedelta(days=366)
 
 _EVERYTHING = "*"
 
+_TYPE = "Microsoft.Security/alertsSuppressionRules"
+_API = "api-version=2019-01-01-preview"
+_OFF = "{properties: merge(properties, {state: 'Disabled'})}"
+
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where somebody listed them, and each that is in force ends and leaves something out."""
@@ -42,7 +47,7 @@ def judge(case: CoverageCase) -> Verdict | None:
         return gap(
             f"Defender dismisses alerts by {_named(blind)}",
             *(one.source.shows(*_shown(one)) for one in blind[:_MOST]),
-            remedy="; ".join(_end(case, one) for one in blind[:_MOST]),
+            remedy="\n".join(_switch_off(case, one) for one in blind[:_MOST]),
             remarks=remarks,
         )
     if doubtful:
@@ -129,15 +134,19 @@ def _remarks(rules: Sequence[SuppressionRuleFact], now: datetime) -> Iterator[st
             yield f"rule {first.name} dismisses alerts of every type within its scope"
 
 
-def _end(case: CoverageCase, rule: SuppressionRuleFact) -> str:
-    """The line that ends a rule. Giving it an end would write it anew, and it might lose its comment and scope."""
-    name = quote(rule.name)
-    return f"az security alerts-suppression-rule delete --subscription {quote(_subscription(case))} --rule-name {name}"
+def _switch_off(case: CoverageCase, rule: SuppressionRuleFact) -> str:
+    """The line that switches a rule off and leaves everything else of it as it is, so that it can be switched on again.
+
+    `az security alerts-suppression-rule update` would write it anew, without its scope.
+    """
+    rules = f"/subscriptions/{_subscription(case)}/providers/{_TYPE}"
+    url = quote(f"{rules}/{url_quote(rule.name, safe='')}?{_API}")
+    body = f"az rest --method get --url {url} --query {quote(_OFF)} --output json"
+    return f'az rest --method put --url {url} --body "$({body})"'
 
 
 def _ask(case: CoverageCase) -> str:
-    type = "Microsoft.Security/alertsSuppressionRules"
-    return list_command("security alerts-suppression-rule list", _subscription(case), type)
+    return list_command("security alerts-suppression-rule list", _subscription(case), _TYPE)
 
 
 def _subscription(case: CoverageCase) -> str:
