@@ -44,6 +44,19 @@ def objects_at(body: object, *path: str) -> list[Mapping[str, object]]:
     return [one for one in find_list(body, *path) or () if isinstance(one, Mapping)]
 
 
+def whole_objects_at(body: object, *path: str) -> list[Mapping[str, object]] | None:
+    """The objects in the list at a path; one alone is a list of itself, as some tools write it. None where there is neither.
+
+    Nor where anything else is in it: `ConvertTo-Json` of PowerShell writes what is too deep as a text, such as `@{name=web}`.
+    """
+    value = find(body, *path)
+    listed = [value] if isinstance(value, Mapping) else value
+    if not isinstance(listed, list):
+        return None
+    objects = [one for one in listed if isinstance(one, Mapping)]
+    return objects if len(objects) == len(listed) else None
+
+
 def find_truth(body: object, *path: str) -> bool | None:
     """Whether the value at a path is true, as JSON or as the text that pricings write; None where it is neither."""
     value = find(body, *path)

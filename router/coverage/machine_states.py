@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.fields import time_of
 from router.coverage.readers.machines import ARC_MACHINE, MachineFact
+from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 
 ONBOARDING = timedelta(hours=12)
@@ -86,7 +87,7 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
         else None,
         exclusion=next((tag for one in resources if (tag := _exclusion(one))), None),
         has_known_tags=any(one.tags is not None for one in resources),
-        is_new=any(now - time < ONBOARDING for time in made),
+        is_new=any(is_plausible(time, now) and now - time < ONBOARDING for time in made),
         system=next((one.system for one in resources if one.system), None),
         lost=lost.source.shows("properties.status", lost.connection) if lost else None,
         is_in_reach=not is_arc or (bool(connections) and lost is None),

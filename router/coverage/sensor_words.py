@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from router.coverage.facts import Facts
 from router.coverage.fields import time_of
 from router.coverage.readers.endpoint_sensors import EndpointFact, SensorHealthFact
+from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 
 SILENCE = timedelta(days=7)
@@ -69,7 +70,7 @@ def sensor_words_for(facts: Facts, machine: str | None, now: datetime) -> Sensor
 
 def _is_recent(device: EndpointFact, now: datetime) -> bool:
     seen = time_of(device.source.time) if device.source.time else None
-    return seen is not None and now - seen <= SILENCE
+    return seen is not None and is_plausible(seen, now) and now - seen <= SILENCE
 
 
 def _evidence(device: EndpointFact) -> CoverageEvidence:

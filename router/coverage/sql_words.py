@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from router.coverage.fields import time_of
 from router.coverage.judges import CoverageCase
 from router.coverage.readers.sql_machines import SqlHostFact
+from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 
 AGE = timedelta(days=1)
@@ -60,4 +61,4 @@ def _evidence(host: SqlHostFact) -> CoverageEvidence:
 
 def _is_recent(host: SqlHostFact, now: datetime) -> bool:
     seen = time_of(host.source.time) if host.source.time else None
-    return seen is not None and now - seen <= AGE
+    return seen is not None and is_plausible(seen, now) and now - seen <= AGE

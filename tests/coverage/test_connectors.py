@@ -70,7 +70,7 @@ def test_a_connector_whose_offerings_are_not_said_is_unknown() -> None:
         (expecting(DefenderForServersAws=None), COVERED),
         (expecting(VirtualMachines=None), COVERED),
         (expecting(virtualmachines="p2"), COVERED),
-        (expecting(VirtualMachines="P1"), GAP),
+        (expecting(VirtualMachines="P1"), COVERED),
         (expecting(Containers=None), GAP),
         (expecting(SqlServerVirtualMachines=None), GAP),
         (expecting(CloudPosture=None), GAP),
@@ -86,6 +86,13 @@ def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(
 ) -> None:
     """Where it names none that other clouds have, all that protect are expected."""
     assert plan(connector(offering("DefenderForServersAws", subPlan=sub_plan)), manifest=manifest).state is state
+
+
+def test_a_sub_plan_that_no_document_says_is_unknown() -> None:
+    """It is a gap only where one that lacks something is named."""
+    needs = expecting(VirtualMachines="P2")
+    assert plan(connector(offering("DefenderForServersAws")), manifest=needs).state is UNKNOWN
+    assert plan(connector(offering("DefenderForServersAws", subPlan="P1")), manifest=needs).state is GAP
 
 
 def test_two_documents_of_one_connector_leave_what_both_have() -> None:

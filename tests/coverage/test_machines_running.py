@@ -174,3 +174,9 @@ def test_what_the_sensor_finds_wrong_is_said() -> None:
     assert "no_license" in running(machine(), health(healthy=False, healthIssues=["no_license"])).reason
     found = running(machine(), health(realTimeProtectionEnabled={"value": False}))
     assert found.state is COVERED and "real time" in found.remarks[0]
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(23, COVERED), (25, UNKNOWN), (24 * 365 * 50, UNKNOWN)])
+def test_a_device_that_reported_in_time_to_come_proves_nothing(ahead: int, state: CoverageState) -> None:
+    """A clock may be a day ahead; one that is wrong would cover the machine for years."""
+    assert running(machine(), device(seen=ago(hours=-ahead))).state is state

@@ -113,3 +113,10 @@ def test_the_remedy_names_the_machine_as_azure_arc_lists_it() -> None:
     """Extensions of Azure Arc have a command of their own."""
     found = known(Rung.SENSOR_INSTALLED, arc_sql(), sql_extension("Failed", of=ARC), name="till-1_TILL")
     assert found.remedy is not None and found.remedy.startswith("az connectedmachine extension delete")
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(23, CoverageState.COVERED), (25, CoverageState.UNKNOWN)])
+def test_a_protection_that_was_seen_in_time_to_come_proves_nothing(ahead: int, state: CoverageState) -> None:
+    """A clock may be a day ahead."""
+    result = judged(arc_sql("Protected", at=ago(hours=-ahead)))
+    assert {one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.SENSOR_RUNNING} == {state}

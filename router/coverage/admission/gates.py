@@ -11,11 +11,11 @@ from router.coverage.admission.gatekeeper import gatekeeper
 from router.coverage.admission.image_gate import image_gate
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
-from router.coverage.facts import ResourceFact
+from router.coverage.cluster_exclusion import find_stopped
 from router.coverage.judges import CoverageCase
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
-from router.domain.coverage import CoverageState, Verdict, Workload, gap, not_coverable, unknown
+from router.domain.coverage import CoverageState, Verdict, Workload, gap, unknown
 from router.domain.resources import parse_resource_id
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
@@ -28,9 +28,8 @@ def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     verdict = _one_of(answers, objects, needed, case.workload)
     if verdict.state is CoverageState.COVERED:
         return verdict
-    for resource in case.about(ResourceFact):
-        if resource.is_stopped:
-            return not_coverable("is stopped", resource.source.shows("powerState.code", "Stopped"))
+    if (stopped := find_stopped(case)) is not None:
+        return stopped
     if any(one.has_policy for one in case.about(ClusterProfileFact)):
         wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
         verdict = replace(verdict, remarks=(*verdict.remarks, wish))

@@ -80,7 +80,9 @@ def _not_proved(case: CoverageCase, state: MachineState, words: SensorWords, sai
             remedy="azcmagent show",
         )
     if words.stale:
-        return unknown("what Defender for Endpoint says of its sensor is old", *words.stale, remedy=ask)
+        return unknown(
+            "what Defender for Endpoint says of its sensor is old, or of a time to come", *words.stale, remedy=ask
+        )
     return _unasked(case, state, said, ask)
 
 

@@ -163,7 +163,8 @@ def _unknown_at_resource(asked: ResourcePlan) -> Verdict:
     reason = f"{name} is on at the subscription, and " + (
         "switched off at some resources; nobody asked this one"
         if is_partial
-        else "nobody asked at which resources it is off"
+        else "the answer does not say whether it is switched off at some resource: `az security pricing list` never does, "
+        "and `az rest` does"
     )
     ask = asked.ask_resource if is_partial else ask_plans(asked.subscription)
     return unknown(reason, *asked.base.evidence(), remedy=ask)

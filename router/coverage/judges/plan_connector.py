@@ -14,6 +14,7 @@ from router.coverage.judges.connector_offerings import ConnectorOfferings
 from router.coverage.readers.connectors import environment_subject
 from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage_plans import find_lacking, plan_named
 
 RUNG = Rung.PLAN
 KINDS = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
@@ -46,14 +47,23 @@ def judge(case: CoverageCase) -> Verdict | None:
     off = [name for name in expected if name.lower() not in offerings.names()]
     if off:
         return gap(f"{_listed(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
+    needed = {name: wanted for name, wanted in expected.items() if wanted is not None}
     weak = [
-        f"{name} is {' and '.join(sub_plans) or 'of no known sub-plan'}, where {wanted} is expected"
-        for name, wanted in expected.items()
-        if wanted is not None and wanted.upper() not in (sub_plans := offerings.sub_plans(name.lower()))
+        f"{name} is {' and '.join(sub_plans)}, where {wanted} is expected"
+        for name, wanted in needed.items()
+        if (sub_plans := offerings.sub_plans(name.lower())) and not any(_includes(one, wanted) for one in sub_plans)
     ]
     if weak:
         return gap("; ".join(weak), *evidence, remarks=(*remarks, _TURN_ON))
+    if silent := [name for name in needed if not offerings.sub_plans(name.lower())]:
+        reason = f"no document says which sub-plan of {_listed(silent)} it is, or they contradict each other"
+        return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
     return covered(f"{_listed(expected)} {_are(expected)} on", *evidence, remarks=remarks)
+
+
+def _includes(sub_plan: str, wanted: str) -> bool:
+    """Whether a sub-plan has all that the one has that is expected: only servers have some."""
+    return find_lacking(plan_named("VirtualMachines"), sub_plan, wanted) == ()
 
 
 def _expected(case: CoverageCase) -> Mapping[str, str | None]:

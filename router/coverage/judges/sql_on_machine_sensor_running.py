@@ -51,6 +51,6 @@ def judge(case: CoverageCase) -> Verdict | None:
     if said.healthy:
         return unknown(UNHEARD, *said.evidence, remedy=ask_posture(case.workload))
     if words.stale:
-        reason = "Azure Arc saw that it was protected, longer than a day ago"
+        reason = "Azure Arc saw that it was protected, and not within the last day"
         return unknown(reason, *words.stale, remedy=ask_resource(case.workload.id or ""))
     return unknown("nobody asked whether it is protected", remedy=ask_recommendations(case.workload))

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from shlex import quote
 from urllib.parse import quote as url_quote
 
+from router.coverage.disabled_subscriptions import find_disabled
 from router.coverage.judges import CoverageCase
 from router.coverage.list_commands import list_command
 from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
@@ -38,8 +39,12 @@ def judge(case: CoverageCase) -> Verdict | None:
     rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
     if not rules and not empty:
         if RUNG in (case.expectation.rungs or ()):
-            return unknown("nobody asked for Defender's own suppression rules", remedy=_ask(case))
+            return find_disabled(case) or unknown(
+                "nobody asked for Defender's own suppression rules", remedy=_ask(case)
+            )
         return None
+    if (disabled := find_disabled(case)) is not None:
+        return disabled
     remarks = tuple(_remarks(rules, case.now))
     blind = _by_rule(one for one in rules if _is_in_force(one, case.now) and _faults(one))
     doubtful = _by_rule(one for one in rules if _is_doubtful(one, case.now))
@@ -52,7 +57,7 @@ def judge(case: CoverageCase) -> Verdict | None:
         )
     if doubtful:
         return unknown(
-            f"it does not tell whether these are in force: {', '.join(one.name for one in doubtful[:_MOST])}",
+            f"it does not tell whether these are in force, or how wide: {', '.join(one.name for one in doubtful[:_MOST])}",
             *(one.source.shows("properties.state", one.state) for one in doubtful[:_MOST]),
             remedy=_ask(case),
             remarks=remarks,
@@ -78,8 +83,11 @@ def _is_in_force(rule: SuppressionRuleFact, now: datetime) -> bool:
 
 def _is_doubtful(rule: SuppressionRuleFact, now: datetime) -> bool:
     """Whether it is not known if it dismisses more than it should."""
+    if _is_in_force(rule, now):
+        return rule.has_scope is None
     is_over = rule.ends is not None and now >= rule.ends
-    return rule.state not in ("enabled", "disabled", "expired") and not is_over and bool(_faults(rule))
+    has_doubts = bool(_faults(rule)) or rule.has_scope is None
+    return rule.state not in ("enabled", "disabled", "expired") and not is_over and has_doubts
 
 
 def _faults(rule: SuppressionRuleFact) -> list[str]:
@@ -88,7 +96,7 @@ def _faults(rule: SuppressionRuleFact) -> list[str]:
         faults.append("without an end")
     elif rule.ends is None:
         faults.append(f"with an end that is no time, {rule.ends_written}")
-    if not rule.has_scope:
+    if rule.has_scope is False:
         faults.append("without a scope")
     return faults
 

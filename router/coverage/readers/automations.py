@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
-from router.coverage.fields import find_list, find_text, find_truth, objects_at
+from router.coverage.fields import find, find_text, find_truth, whole_objects_at
 from router.coverage.readers.resources import subscription_fact
 from router.domain.resources import parse_resource_id
 
@@ -125,8 +125,8 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
 
 
 def _objects(item: Item, name: str) -> Sequence[Mapping[str, object]] | None:
-    """The objects in a list of an automation; None where it has no such list."""
-    return None if find_list(item.find(name)) is None else objects_at(item.find(name))
+    """The objects in a list of an automation; None where it has no such list, or one that was cut."""
+    return whole_objects_at(item.find(name))
 
 
 def _scopes(item: Item) -> tuple[str, ...] | None:
@@ -148,8 +148,13 @@ def _sources(item: Item) -> tuple[ExportSource, ...] | None:
 
 def _rule_sets(source: Mapping[str, object]) -> tuple[tuple[ExportRule, ...], ...]:
     """The alternatives; what is no set, and what is no rule, stays as one that nothing fulfils."""
-    sets = find_list(source, "ruleSets") or ()
-    return tuple(tuple(_rule(rule) for rule in find_list(one, "rules") or ()) for one in sets)
+    sets = _listed(find(source, "ruleSets"))
+    return tuple(tuple(map(_rule, _listed(find(one, "rules")))) for one in sets)
+
+
+def _listed(value: object) -> list[object]:
+    """The members of a list; what is none, and is there, is its only member."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _rule(rule: object) -> ExportRule:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of
-from router.coverage.fields import find, find_list, find_text, objects_at
+from router.coverage.fields import find, find_list, find_text, whole_objects_at
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.resources import parse_resource_id
 
@@ -91,10 +91,10 @@ def _kind_of(item: Item) -> WorkloadKind | None:
 
 
 def _offerings(item: Item) -> Mapping[str, Mapping[str, object]] | None:
-    offerings = item.find("offerings")
-    if not isinstance(offerings, list):
+    offerings = whole_objects_at(item.find("offerings"))
+    if offerings is None:
         return None
-    return {name.lower(): one for one in objects_at(offerings) if (name := find_text(one, "offeringType"))}
+    return {name.lower(): one for one in offerings if (name := find_text(one, "offeringType"))}
 
 
 def _excluded(environment: object) -> tuple[str, ...]:

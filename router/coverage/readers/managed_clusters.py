@@ -70,6 +70,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     # Every cluster has node pools: where they are left out, too, a query of Resource Graph or `az` did not ask for the profile.
     is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
     if is_profile_said or item.find("addonProfiles") is not None:
+        is_profile_said &= not _is_cut(item)
         is_old = find_truth(item.find(*_BEFORE_2022[:-1]), "enabled") is not None
         path = _BEFORE_2022 if is_old else _SENSOR
         yield ClusterProfileFact(
@@ -79,6 +80,12 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
             has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
             source=source_of(item),
         )
+
+
+def _is_cut(item: Item) -> bool:
+    """Whether something on the way to the answer is a text, as `ConvertTo-Json` of PowerShell writes what is too deep."""
+    paths = [path[:length] for path in (_SENSOR, _BEFORE_2022) for length in range(1, len(path))]
+    return any(isinstance(item.find(*path), str) for path in paths)
 
 
 def _is_stopped(item: Item) -> bool | None:

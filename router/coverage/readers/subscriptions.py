@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact
@@ -16,6 +17,8 @@ from router.coverage.readers.scopes import subscription_fact
 
 _ID = re.compile(r"/subscriptions/([^/\s]+)/?", re.IGNORECASE)
 _TYPE = "microsoft.resources/subscriptions"
+_STOPPED = ("disabled", "deleted")
+"""States in which nothing runs. https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-states"""
 
 
 def reads(item: Item) -> bool:
@@ -27,7 +30,8 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     """The subscription."""
     if (id := _find_id(item)) is not None:
         name = find_text(item.body, "displayName") or find_text(item.body, "name") or id
-        yield subscription_fact(item, id, name)
+        state = (find_text(item.find("state")) or "").lower()
+        yield replace(subscription_fact(item, id, name), is_stopped=state in _STOPPED if state else None)
 
 
 def _find_id(item: Item) -> str | None:

@@ -6,13 +6,13 @@ https://learn.microsoft.com/rest/api/defenderforcloud/alerts-suppression-rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
-from router.coverage.fields import find, find_list, find_text, find_time, objects_at
+from router.coverage.fields import find, find_list, find_text, find_time, whole_objects_at
 from router.coverage.readers.resources import subscription_fact
 from router.domain.resources import parse_resource_id
 
@@ -33,7 +33,7 @@ class SuppressionRuleFact:
         state: `enabled`, `disabled` or `expired` in lower case; empty where the answer does not say it.
         ends: when it ends; None where it never does, and where what is written is no time.
         ends_written: its end as it is written; empty where none is.
-        has_scope: whether any condition narrows it.
+        has_scope: whether any condition narrows it; None where that cannot be read.
         comment: what somebody wrote about it.
         modified: when it was last changed, as it is written.
         source: where it stands.
@@ -46,7 +46,7 @@ class SuppressionRuleFact:
     state: str
     ends: datetime | None
     ends_written: str
-    has_scope: bool
+    has_scope: bool | None
     comment: str
     modified: str
     source: Source
@@ -93,17 +93,27 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         state=(find_text(item.find("state")) or "").lower(),
         ends=None if is_endless else ends,
         ends_written="" if is_endless else written,
-        has_scope=any(_narrows(one) for one in objects_at(item.find("suppressionAlertsScope"), "allOf")),
+        has_scope=_has_scope(item.find("suppressionAlertsScope")),
         comment=find_text(item.find("comment")) or "",
         modified=modified or "",
         source=source,
     )
 
 
-def _narrows(condition: object) -> bool:
-    """Whether a condition leaves anything out: every text contains the empty one."""
+def _has_scope(scope: object) -> bool | None:
+    if scope is None or (isinstance(scope, Mapping) and find(scope, "allOf") is None):
+        return False
+    conditions = whole_objects_at(scope, "allOf")
+    said = {None} if conditions is None else {_narrows(one) for one in conditions}
+    return True if True in said else None if None in said else False
+
+
+def _narrows(condition: object) -> bool | None:
+    """Whether a condition leaves anything out: every text contains the empty one. None where it cannot be read."""
     if not find_text(condition, "field"):
         return False
     if find_list(condition, "in") is not None:
         return True
+    if find(condition, "in") is not None:
+        return None
     return find(condition, "contains") is None or find_text(condition, "contains") is not None
