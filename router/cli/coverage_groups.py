@@ -29,7 +29,8 @@ class VerdictGroup:
         reason: why, as it is said of the first of them.
         exception: who answers for it, where it is excused.
         workloads: the workloads; at least one.
-        remedies: what mends it or answers it, once each; several where each workload has its own, or needs several, empty where nothing does.
+        remedies: the commands that mend it or answer it, once each; several where each workload has its own, or needs
+            several; empty where nothing does.
         remarks: what else is to be said, once each, as of the first workload of which it is.
         evidence: what the verdicts rest on, once each.
     """

@@ -102,4 +102,4 @@ def test_of_many_commands_the_first_ones_are_shown(covered: House) -> None:
         assert f"(and 4 more {'commands' if format == 'junit' else 'like it'})" in out
         assert "-n Arm" not in out
     covered.says("coverage", "report", *AT, "--out", "page.html", "plans.json")
-    assert len([one for one in (covered.directory / "page.html").read_text().splitlines() if " -n A" in one]) == 3
+    assert "2 more like it" in (covered.directory / "page.html").read_text()
