@@ -117,7 +117,7 @@ def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(taints: list[Json], temp
         ("Debian GNU/Linux 11 (bullseye)", "5.10.0", True),
         ("Red Hat Enterprise Linux 8.10 (Ootpa)", "5.4.1", True),
         ("Red Hat Enterprise Linux 7.9", "5.4.1", False),
-        ("Red Hat Enterprise Linux CoreOS 416.94", "5.14.0", False),
+        ("Red Hat Enterprise Linux CoreOS 416.94", "5.14.0", True),
         ("Bottlerocket OS 1.20.3 (aws-k8s-1.29)", "6.1.92", True),
         ("Container-Optimized OS from Google", "6.1.90", True),
         ("Flatcar Container Linux by Kinvolk 3815.2.5", "6.1.96", False),
