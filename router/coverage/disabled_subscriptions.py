@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from router.coverage.facts import ResourceFact
 from router.coverage.judges import CoverageCase
-from router.domain.coverage import Verdict, not_coverable
+from router.domain.coverage import CoverageState, Verdict, not_coverable
 
 
-def find_disabled(case: CoverageCase) -> Verdict | None:
-    """The verdict on a subscription that is disabled; None where no document says it, or one says that it is not."""
+def unless_disabled(case: CoverageCase, verdict: Verdict | None) -> Verdict | None:
+    """A verdict on a subscription: where it is not covered, and no document says that it is enabled, that it is disabled."""
+    if verdict is None or verdict.state is CoverageState.COVERED:
+        return verdict
     said = [fact for fact in case.about(ResourceFact) if fact.is_stopped is not None]
     if not said or not all(fact.is_stopped for fact in said):
-        return None
+        return verdict
     return not_coverable("the subscription is disabled", said[0].source.shows("state", "Disabled"))

@@ -19,7 +19,10 @@ def account(state: str | None) -> Json:
 
 
 @pytest.mark.parametrize("rung", RUNGS)
-@pytest.mark.parametrize("others", [(), (pricing("Arm", "Free"), [automation(hub=None)], [suppression_rule()])])
+@pytest.mark.parametrize(
+    "others",
+    [(), (pricing("Arm", "Free"), [automation(hub=None)], [suppression_rule(state="?", expirationDateUTC=None)])],
+)
 @pytest.mark.parametrize(
     ("states", "is_disabled"),
     [
@@ -39,6 +42,12 @@ def test_a_disabled_subscription_is_not_coverable_on_any_rung(
     """Unless a document says that it is enabled; one that is in arrears still runs."""
     found = verdict_on(judged(*map(account, states), *others, manifest=EVERY), SUBSCRIPTION, rung)
     assert (found.state is CoverageState.NOT_COVERABLE) is is_disabled
+
+
+def test_what_is_covered_in_it_stays_covered() -> None:
+    """Nothing that is taken away covers anything: neither the word that it is disabled."""
+    found = verdict_on(judged(account("Disabled"), [suppression_rule()]), SUBSCRIPTION, Rung.SUPPRESSION)
+    assert found.state is CoverageState.COVERED
 
 
 def test_a_list_of_arm_and_a_row_of_resource_graph_say_it_too() -> None:

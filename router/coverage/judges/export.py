@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from router.coverage.disabled_subscriptions import find_disabled
+from router.coverage.disabled_subscriptions import unless_disabled
 from router.coverage.exports import (
     Automation,
     ExportAnswer,
@@ -77,8 +77,10 @@ class _Missing:
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where every severity that is expected has an automation that is on, wide enough, and leads to our hub."""
-    if (disabled := find_disabled(case)) is not None:
-        return _if_expected(case, disabled)
+    return unless_disabled(case, _judged(case))
+
+
+def _judged(case: CoverageCase) -> Verdict | None:
     automations = automations_in(case.about(AutomationFact))
     wanted = list(_wanted(case.manifest.export))
     if not automations:
@@ -103,12 +105,6 @@ def judge(case: CoverageCase) -> Verdict | None:
     if any(why.is_proved for why in missing):
         return gap(reason, *evidence, remedy=_remedy(case, automations), remarks=remarks)
     return unknown(reason, *evidence, remedy=_ask(case), remarks=remarks)
-
-
-def _if_expected(case: CoverageCase, verdict: Verdict) -> Verdict | None:
-    """The verdict, where the manifest or a document speaks of the rung."""
-    is_listed = bool(case.about(AutomationFact)) or bool(case.about(NoAutomationsFact))
-    return verdict if is_listed or case.manifest.export is not None or RUNG in (case.expectation.rungs or ()) else None
 
 
 def _wanted(export: ExpectedExport | None) -> Iterator[_Wanted]:

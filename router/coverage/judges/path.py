@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from shlex import quote
 
-from router.coverage.disabled_subscriptions import find_disabled
+from router.coverage.disabled_subscriptions import unless_disabled
 from router.coverage.judges import CoverageCase
 from router.domain.coverage import Rung, Verdict, WorkloadKind, unknown
 
@@ -19,9 +19,13 @@ _BODY = '{"properties": {"kind": "Bundles", "bundles": ["VirtualMachines"]}}'
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Unknown where it is expected: nothing that can be given here proves it."""
+    return unless_disabled(case, _judged(case))
+
+
+def _judged(case: CoverageCase) -> Verdict | None:
     if RUNG not in (case.expectation.rungs or ()):
         return None
-    return find_disabled(case) or unknown(
+    return unknown(
         "only a sample alert that is seen at the router and at the destination proves it: raise one, as Contributor of the "
         "subscription, and look for a title that begins with [SAMPLE ALERT], within minutes",
         remedy=_simulate(case.workload.subscription or case.workload.name),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.disabled_subscriptions import find_disabled
+from router.coverage.disabled_subscriptions import unless_disabled
 from router.coverage.facts import PlanFact
 from router.coverage.joined import joined
 from router.coverage.judges import CoverageCase
@@ -56,8 +56,10 @@ class WantedPlan:
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where each plan that is wanted is known to be on, with what is expected of it."""
-    if (disabled := find_disabled(case)) is not None:
-        return disabled
+    return unless_disabled(case, _judged(case))
+
+
+def _judged(case: CoverageCase) -> Verdict | None:
     subscription = case.workload.subscription or ""
     facts, ask = case.about(PlanFact), ask_plans(subscription)
     if not facts:

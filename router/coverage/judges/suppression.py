@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shlex import quote
 from urllib.parse import quote as url_quote
 
-from router.coverage.disabled_subscriptions import find_disabled
+from router.coverage.disabled_subscriptions import unless_disabled
 from router.coverage.judges import CoverageCase
 from router.coverage.list_commands import list_command
 from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
@@ -36,15 +36,15 @@ _OFF = "{properties: merge(properties, {state: 'Disabled'})}"
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where somebody listed them, and each that is in force ends and leaves something out."""
+    return unless_disabled(case, _judged(case))
+
+
+def _judged(case: CoverageCase) -> Verdict | None:
     rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
     if not rules and not empty:
         if RUNG in (case.expectation.rungs or ()):
-            return find_disabled(case) or unknown(
-                "nobody asked for Defender's own suppression rules", remedy=_ask(case)
-            )
+            return unknown("nobody asked for Defender's own suppression rules", remedy=_ask(case))
         return None
-    if (disabled := find_disabled(case)) is not None:
-        return disabled
     remarks = tuple(_remarks(rules, case.now))
     blind = _by_rule(one for one in rules if _is_in_force(one, case.now) and _faults(one))
     doubtful = _by_rule(one for one in rules if _is_doubtful(one, case.now))
