@@ -130,23 +130,29 @@ def test_the_worse_of_two_profiles_counts() -> None:
         ("Succeeded", COVERED),
         ("succeeded", COVERED),
         ("Failed", GAP),
-        ("Pending", GAP),
-        ("Creating", GAP),
+        ("Deleting", GAP),
+        ("Canceled", GAP),
+        ("Pending", UNKNOWN),
+        ("Creating", UNKNOWN),
+        ("Updating", UNKNOWN),
         ("", UNKNOWN),
     ],
 )
 def test_an_extension_of_arc_is_there_when_it_succeeded(state: str, expected: CoverageState) -> None:
-    """One that is pending is not installed; one without a state says nothing."""
+    """One that is on its way there is asked for again, and so is one without a state."""
     assert integration("edge", connected_cluster(), cluster_extension(state=state)).state is expected
 
 
 def test_an_extension_that_failed_is_put_again_under_its_own_name() -> None:
-    """One that is pending goes on by itself."""
+    """One that is pending goes on by itself, and is looked at again."""
     failed = {**cluster_extension(state="Failed"), "id": f"{cluster_extension()['id']}".rpartition("/")[0] + "/my-own"}
     assert (integration("edge", failed).remedy or "").endswith(
         "--name my-own --extension-type microsoft.azuredefender.kubernetes"
     )
-    assert integration("edge", cluster_extension(state="Pending")).remedy is None
+    pending = integration("edge", cluster_extension(state="Pending"))
+    assert (pending.remedy or "").startswith("az k8s-extension list ")
+    assert "is pending" in pending.reason
+    assert integration("edge", cluster_extension(state="Pending"), failed).state is GAP
 
 
 def test_an_extension_is_read_in_every_form() -> None:

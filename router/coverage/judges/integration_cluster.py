@@ -37,6 +37,8 @@ _ASK_ARC = "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
 """Arc-enabled Kubernetes clusters should have the Defender extension installed."""
 
 _INSTALLED = ("succeeded", "installed")
+_ON_ITS_WAY = ("accepted", "creating", "pending", "updating")
+"""States that go on by themselves. https://learn.microsoft.com/azure/azure-arc/kubernetes/extensions"""
 
 
 def judge(case: CoverageCase) -> Verdict | None:
@@ -82,16 +84,18 @@ def _of_arc(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
         return covered(f"the extension {_EXTENSION} is installed", *evidence, remarks=remarks)
     if sensor is not None:
         return _by_helm(sensor, f"no document says that the extension {_EXTENSION} is installed", _ASK_ARC)
-    bad = sorted(states.difference(_INSTALLED))
-    if bad:
+    if bad := sorted(states.difference(_INSTALLED, _ON_ITS_WAY)):
         errors = [one.error[:200] for one in ours if one.error]
         reason = f"the extension {_EXTENSION} is not installed, its state is {bad[0]}"
-        # Whatever else it is goes on by itself; what failed is put again, under the name that it has.
+        # What failed is put again, under the name that it has.
         failed = next((one.name for one in ours if one.state == "failed"), None)
         remedy = _create_extension(case, failed) if failed else None
         return gap(
             "; ".join([reason, *errors, *_reasons(case)]), *evidence, remedy=remedy, remarks=_contradiction(len(states))
         )
+    if coming := sorted(states.difference(_INSTALLED)):
+        reason = f"the extension {_EXTENSION} is {coming[0]}"
+        return unknown(reason, *evidence, remedy=_list_extensions(case), remarks=_contradiction(len(states)))
     if (said := _unhealthy(case, _ASK_ARC)) is not None and not ours:
         reason = "; ".join([f"the recommendation {_ASK_ARC} says that it has no Defender extension", *_reasons(case)])
         return gap(
