@@ -166,9 +166,25 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
 )
 def test_without_a_hub_in_the_manifest_nothing_is_covered(one: Json, state: CoverageState) -> None:
     """Which one is ours is not said; that none can be, is."""
-    found = verdict(judged([one]), SUBSCRIPTION, Rung.EXPORT)
+    found = judged_without_hub([one])
     assert found.state is state
     assert ("export.alerts" in found.reason) == (state is CoverageState.UNKNOWN)
+
+
+def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() -> None:
+    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on."""
+    asked = judge(automation(hub=None))
+    assert (asked.state, asked.remedy) == (CoverageState.UNKNOWN, judge([pricing("Containers")]).remedy)
+    assert judged_without_hub(automation(hub=None)).state is CoverageState.UNKNOWN
+    for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB)):
+        assert judge(one).state is CoverageState.GAP
+    assert judge([automation(hub=None)]).state is CoverageState.GAP
+    assert judge(automation(hub=None), [automation("other", hub=None)]).state is CoverageState.GAP
+
+
+def judged_without_hub(*documents: object) -> Verdict:
+    """What is known where no manifest says which hub is ours."""
+    return verdict(judged(*documents), SUBSCRIPTION, Rung.EXPORT)
 
 
 def test_nobody_who_does_not_speak_of_exports_is_asked_for_one() -> None:

@@ -65,7 +65,8 @@ class _Missing:
     """Why nothing sends a message.
 
     Attributes:
-        is_proved: whether every automation says that it does not.
+        is_proved: whether every automation says that it does not, and others are unlikely: all are listed, or one of them leads
+            to a hub, and is what somebody relies on.
         reasons: what each automation says, by name.
         evidence: what that rests on.
     """
@@ -95,7 +96,7 @@ def _judged(case: CoverageCase) -> Verdict | None:
         if sending:
             proved += filter(None, (sending[0].leads_to(one.hub).evidence, sending[0].sends(one.event).evidence))
         else:
-            missing[_missing(answers)].append(one)
+            missing[_missing(answers, is_listed=_is_listed(case, automations))].append(one)
     remarks = (*_doubts(case, automations), *_posture_remarks(case.manifest.export, automations))
     if not missing:
         streams = " and ".join(dict.fromkeys(one.stream for one in wanted))
@@ -131,14 +132,16 @@ def _asked(automation: Automation, leads: ExportAspect, sends: ExportAspect) -> 
     return together((automation.is_enabled(), leads, automation.is_wide(), sends))
 
 
-def _missing(answers: Sequence[tuple[Automation, ExportAspect]]) -> _Missing:
+def _missing(answers: Sequence[tuple[Automation, ExportAspect]], *, is_listed: bool) -> _Missing:
     # Workflow automations, which lead to no event hub, are many, and say the least.
     answers = sorted(answers, key=lambda one: one[0].leads_to_a_hub().answer is ExportAnswer.NO)
     named = [f"{one.name} {aspect.reason}" for one, aspect in answers[:_MOST]]
     if len(answers) > _MOST:
         named.append(f"{len(answers) - _MOST} more do not either")
+    is_refused = all(aspect.answer is ExportAnswer.NO for _, aspect in answers)
+    leads = any(one.leads_to_a_hub().answer is not ExportAnswer.NO for one, _ in answers)
     return _Missing(
-        is_proved=all(aspect.answer is ExportAnswer.NO for _, aspect in answers),
+        is_proved=is_refused and (is_listed or leads),
         reasons=", ".join(named),
         evidence=tuple(aspect.evidence for _, aspect in answers[:_MOST] if aspect.evidence),
     )
@@ -170,17 +173,28 @@ def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | No
 def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdict:
     """What is known where nobody said which hub is ours: whether alerts are exported to any."""
     answers = [(one, _asked(one, one.leads_to_a_hub(), one.is_about("alerts"))) for one in automations]
-    why, remarks = _missing(answers), _doubts(case, automations)
+    why, remarks = _missing(answers, is_listed=_is_listed(case, automations)), _doubts(case, automations)
     if why.is_proved:
         reason = f"alerts are not exported to any event hub: {why.reasons}"
         return gap(reason, *why.evidence, remedy=_remedy(case, automations), remarks=remarks)
-    likely = next(one for one, aspect in answers if aspect.answer is not ExportAnswer.NO).leads_to_a_hub()
+    exporting = [one for one, aspect in answers if aspect.answer is not ExportAnswer.NO]
+    if not exporting:
+        reason = f"alerts are not known to be exported to any event hub: {why.reasons}"
+        return unknown(reason, *why.evidence, remedy=_ask(case), remarks=remarks)
+    likely = exporting[0].leads_to_a_hub()
     return unknown(
         "which hub is ours is not said: write export.alerts in the manifest",
         *((likely.evidence,) if likely.evidence else ()),
         remedy="azd env get-value CWPP_HUB_ID",
         remarks=remarks,
     )
+
+
+def _is_listed(case: CoverageCase, automations: Sequence[Automation]) -> bool:
+    """Whether a document lists all automations."""
+    sources = [fact.source for one in automations for fact in one.facts]
+    sources += [one.source for one in case.about(NoAutomationsFact)]
+    return any(source.is_whole for source in sources)
 
 
 def _doubts(case: CoverageCase, automations: Sequence[Automation]) -> tuple[str, ...]:
@@ -190,9 +204,7 @@ def _doubts(case: CoverageCase, automations: Sequence[Automation]) -> tuple[str,
         for one in automations
         if one.is_contradicted
     ]
-    sources = [fact.source for one in automations for fact in one.facts]
-    sources += [one.source for one in case.about(NoAutomationsFact)]
-    if not any(source.is_whole for source in sources):
+    if not _is_listed(case, automations):
         said.append("no document lists all automations: another one may export the rest")
     return tuple(said)
 
