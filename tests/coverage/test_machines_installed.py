@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.domain.coverage import CoverageState, Rung, Verdict
 from router.domain.recommendation_table import EDR_INSTALLED
@@ -24,7 +26,7 @@ from tests.coverage.machine_builders import (
     machine,
     scale_set,
 )
-from tests.parse.samples import SAMPLES, needs_samples
+from tests.examples import some_of
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 STOPPED = CoverageState.NOT_COVERABLE
@@ -225,23 +227,10 @@ def test_a_row_that_merely_names_a_machine_is_no_machine() -> None:
     assert [name for name, _ in result.unused] == ["1.json"]
 
 
-@pytest.mark.shared
-@needs_samples
-@pytest.mark.parametrize(
-    ("path", "name", "state"),
-    [
-        ("constructed/arg/mde-extensions.json", "web-1", COVERED),
-        ("constructed/arg/mde-extensions.json", "web-2", GAP),
-        ("constructed/arg/mde-extensions.json", "sql-1", COVERED),
-        ("cloud-custodian/VMTest.virtual_machine_extensions.json", "cctestvm", UNKNOWN),
-        (
-            "cloud-custodian/ResourceGraphSource.test_resource_graph_and_arm_sources_vm_are_equivalent.json",
-            "cctestvm",
-            UNKNOWN,
-        ),
-    ],
-)
-def test_the_samples_read_as_a_careful_person_reads_them(path: str, name: str, state: CoverageState) -> None:
-    """One row for each machine of each sample."""
-    said = json.loads((SAMPLES / "coverage" / path).read_bytes())
-    assert installed(said, name=name).state is state
+@settings(max_examples=some_of(100))
+@given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=12))
+def test_a_name_cannot_leave_its_quotes(name: str) -> None:
+    """A shell reads the name of a machine in a remedy as one word."""
+    id = MACHINE.replace("web-1", f"x{name}x")
+    found = verdict(judged(extension("Failed", of=id)), f"x{name}x", Rung.SENSOR_INSTALLED)
+    assert f"x{name}x" in shlex.split(found.remedy or "")
