@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from router.coverage.admission.effects import ASK_OBJECTS
 from router.domain.coverage import CoverageState, Rung
 from tests.coverage.admission_builders import (
-    AUDIT,
     BOTH,
-    IMAGE,
     MANAGER,
-    MDC,
     a_binding,
-    a_constraint,
-    a_deployment,
     a_pod,
     a_policy,
     a_webhook,
-    an_artifact_policy,
-    an_image_webhook,
     audits,
     denies,
     whole_gatekeeper,
     whole_image_gate,
     whole_misconfiguration_gate,
 )
-from tests.coverage.builders import Json, document, judged, kubectl, managed_cluster, nodes, pricing, resource, verdict
-from tests.examples import some_of
+from tests.coverage.builders import Json, document, judged, kubectl, managed_cluster, resource, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 RUNGS = (Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES)
@@ -132,59 +121,6 @@ def states(documents: Sequence[Json]) -> list[CoverageState]:
     return [verdict(result, "payments", rung).state for rung in RUNGS]
 
 
-def objects() -> st.SearchStrategy[list[Json]]:
-    """Objects of all gates, of which some are broken; each object once, so that nothing contradicts anything."""
-    effects = st.sampled_from(["deny", "dryrun", "warn", "nothing"])
-    return st.tuples(
-        st.sampled_from([[], [a_webhook()], [a_webhook(rules=[])]]),
-        st.sampled_from([[], [a_pod(MANAGER)], [a_pod(MANAGER, is_ready=False)], [a_deployment(MANAGER)]]),
-        st.sampled_from([[], [a_pod(AUDIT)], [a_deployment(AUDIT, ready=None)]]),
-        st.lists(effects, max_size=2).map(
-            lambda some: [a_constraint(one, name=f"constraint-{number}") for number, one in enumerate(some)]
-        ),
-        st.sampled_from([[], [an_image_webhook()], [an_image_webhook(namespace="kube-system")]]),
-        st.sampled_from([[], [a_pod(IMAGE, namespace=MDC)], [a_pod(IMAGE, namespace=MDC, is_ready=False)]]),
-        st.sampled_from([[], [an_artifact_policy("audit")], [an_artifact_policy("deny")]]),
-        st.sampled_from([[], [a_policy()], [a_policy(rules=[])]]),
-        st.sampled_from([[], [a_binding("Audit")], [a_binding("Deny")], [a_binding()]]),
-        st.sampled_from([[], SYSTEM, NOBODYS, [*SYSTEM, *NOBODYS]]),
-        st.sampled_from([[], [{"apiVersion": "v1", "kind": "List", "items": []}]]),
-    ).map(lambda parts: [one for part in parts for one in part])
-
-
-@settings(max_examples=some_of(60))
-@given(objects())
-def test_each_object_is_there_once(some: list[Json]) -> None:
-    """What documents say differently of one object counts as the worst of them, so that one less may cover."""
-    names = [(one["kind"], json.dumps(one["metadata"])) for one in some if "metadata" in one]
-    assert len(names) == len(set(names))
-
-
-@settings(max_examples=some_of(150))
-@given(objects(), st.booleans(), st.data())
-def test_taking_a_document_away_never_covers(some: list[Json], is_listed: bool, data: st.DataObject) -> None:
-    """Whatever was there, alone or in lists."""
-    documents = [kubectl(one) if is_listed and one.get("kind") != "List" else one for one in some]
-    fewer = data.draw(st.lists(st.sampled_from(documents), unique_by=id)) if documents else []
-    for before, after in zip(states(documents), states(fewer), strict=True):
-        assert after is not COVERED or before is COVERED
-
-
-@settings(max_examples=some_of(60))
-@given(objects())
-def test_the_order_of_documents_changes_nothing(some: list[Json]) -> None:
-    """Each is an answer of its own."""
-    assert states(some) == states(some[::-1])
-
-
-@settings(max_examples=some_of(60))
-@given(objects())
-def test_an_unrelated_document_changes_nothing(some: list[Json]) -> None:
-    """Plans, nodes, and objects that nobody knows."""
-    unrelated = [pricing("Containers"), kubectl(*nodes()), {"apiVersion": "example.com/v1", "kind": "Thing"}, {"a": 1}]
-    assert states(some) == states([*some, *unrelated])
-
-
 def test_of_all_subsets_of_what_works_only_whole_gates_cover() -> None:
     """A gate is covered where all its objects are there, and by nothing less."""
     gates = (whole_gatekeeper("deny"), whole_image_gate("deny"), whole_misconfiguration_gate("Deny"))
@@ -193,39 +129,3 @@ def test_of_all_subsets_of_what_works_only_whole_gates_cover() -> None:
             for some in combinations(gate, size):
                 assert states([kubectl(*some)])[0] is not COVERED
         assert states([kubectl(*gate)]) == [COVERED, COVERED]
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "True", "deny", "*", "Pod"]),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "key", "spec"]), inner, max_size=2)
-    ),
-    max_leaves=4,
-)
-
-
-@settings(max_examples=some_of(150))
-@given(st.data())
-def test_no_mutated_object_raises(data: st.DataObject) -> None:
-    """Any value may stand anywhere, and any field may be missing."""
-    gates = [*whole_gatekeeper(), *whole_image_gate(), *whole_misconfiguration_gate(), a_deployment(MANAGER)]
-    gates.append({"apiVersion": "v1", "kind": "Event", "message": "denied the request"})
-    mutated = json.loads(json.dumps(gates))
-    for _ in range(3):
-        _mutate(mutated, data)
-    states([kubectl(*mutated)])
-
-
-def _mutate(value: object, data: st.DataObject) -> None:
-    """Puts another value somewhere into a tree, or takes one out."""
-    while isinstance(value, list | dict) and value:
-        key = data.draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
-        inner = value[key]
-        if isinstance(inner, list | dict) and inner and data.draw(st.integers(0, 4)):
-            value = inner
-            continue
-        if data.draw(st.booleans()):
-            value[key] = data.draw(json_values)
-        else:
-            del value[key]
-        return

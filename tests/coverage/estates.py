@@ -1,0 +1,131 @@
+"""One resource and its subscription as they truly are, and every answer on plans that may be asked about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from router.domain.coverage_manifest import NO_MANIFEST
+from tests.coverage.builders import (
+    CLUSTER,
+    COSMOS_DB,
+    MACHINE,
+    REGISTRY,
+    SQL_SERVER,
+    STORAGE,
+    SUBSCRIPTION,
+    Json,
+    expecting_plans,
+    pricing,
+    setting,
+)
+
+PLANS = {
+    MACHINE: "VirtualMachines",
+    CLUSTER: "Containers",
+    REGISTRY: "Containers",
+    SQL_SERVER: "SqlServers",
+    COSMOS_DB: "CosmosDbs",
+    STORAGE: "StorageAccounts",
+}
+CAN_DIFFER = (MACHINE, CLUSTER, REGISTRY)
+SUB_PLANS = {"VirtualMachines": ["P1", "P2"], "StorageAccounts": ["DefenderForStorageV2", "PerTransaction"]}
+MANIFESTS = [
+    NO_MANIFEST,
+    expecting_plans({"VirtualMachines": "P2", "Containers": None, "StorageAccounts": "DefenderForStorageV2"}),
+    expecting_plans(None, "AgentlessVmScanning", "OnUploadMalwareScanning"),
+    expecting_plans({"SqlServers": None}, expects_posture=True),
+]
+
+
+@dataclass(frozen=True)
+class Estate:
+    """How one resource and its subscription truly are.
+
+    Attributes:
+        id: the resource.
+        tier: the tier of its plan at the subscription.
+        sub_plan: the sub-plan there, where the plan has some.
+        scanning: whether the extensions are on there.
+        own: the tier of the resource itself; None where it has its subscription's.
+        others: whether some other resource differs.
+        deprecated: whether the deprecated plans are on.
+    """
+
+    id: str
+    tier: str
+    sub_plan: str | None
+    scanning: bool
+    own: str | None
+    others: bool
+    deprecated: bool
+
+    def documents(self) -> dict[str, object]:
+        """All that may be asked about it, each answer by what it is called."""
+        scope = f"/subscriptions/{SUBSCRIPTION}"
+        plan = PLANS[self.id]
+        names = ("AgentlessVmScanning", "OnUploadMalwareScanning")
+        sub_plan = self.sub_plan if self.tier == "Standard" else None
+        extensions = [{"name": name, "isEnabled": str(self.scanning)} for name in names]
+        named = pricing("CloudPosture", scope=self.id)
+        rest = pricing(
+            plan, self.tier, resourcesCoverageStatus=self._coverage(), extensions=extensions, subPlan=sub_plan
+        )
+        flat = {"id": f"{scope}/providers/Microsoft.Security/pricings/{plan}", "name": plan, "pricingTier": self.tier}
+        found: dict[str, object] = {
+            "named": named,
+            "rest": {"value": [rest]},
+            "az": [{**flat, "subPlan": sub_plan, "extensions": extensions}],
+            "2018": [flat],
+            "row": [{"name": plan, "subscriptionId": SUBSCRIPTION, "tier": self.tier}],
+            "others": {"value": [pricing("Api", "Free"), pricing("CloudPosture", "Standard")]},
+            "account": [{"id": SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}],
+        }
+        if self.deprecated:
+            found["old"] = [
+                pricing("KubernetesService", deprecated=True),
+                pricing("ContainerRegistry", deprecated=True),
+            ]
+        if self.id in CAN_DIFFER:
+            found["own"] = self._own_plan(plan, extensions)
+        elif self.id == STORAGE:
+            found["own"] = setting(
+                STORAGE,
+                "defenderForStorageSettings",
+                isEnabled=self._is_on(),
+                overrideSubscriptionLevelSettings=self.own is not None,
+            )
+        elif self.id == COSMOS_DB:
+            found["own"] = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=self._is_on())
+        return found
+
+    def _own_plan(self, plan: str, extensions: list[dict[str, str]]) -> Json:
+        if self.own is None:
+            return pricing(
+                plan, self.tier, scope=self.id, inherited="True", subPlan=self.sub_plan, extensions=extensions
+            )
+        return pricing(plan, self.own, scope=self.id, inherited="False", subPlan="P1")
+
+    def _is_on(self) -> bool:
+        return (self.own or self.tier) == "Standard"
+
+    def _coverage(self) -> str:
+        on = [(self.own or self.tier) == "Standard", (self.tier == "Standard") is not self.others]
+        return "FullyCovered" if all(on) else "PartiallyCovered" if any(on) else "NotCovered"
+
+
+@st.composite
+def estates(draw: st.DrawFn) -> Estate:
+    """An estate, of which no two answers contradict each other."""
+    id = draw(st.sampled_from(list(PLANS)))
+    differs = id != SQL_SERVER
+    return Estate(
+        id=id,
+        tier=draw(st.sampled_from(["Standard", "Standard", "Free"])),
+        sub_plan=draw(st.sampled_from(SUB_PLANS[PLANS[id]])) if PLANS[id] in SUB_PLANS else None,
+        scanning=draw(st.booleans()),
+        own=draw(st.sampled_from([None, "Standard", "Free"])) if differs else None,
+        others=draw(st.booleans()) if differs else False,
+        deprecated=draw(st.booleans()),
+    )

@@ -1,0 +1,103 @@
+"""No document makes a command of coverage fail in another way than it says, and the exit code is that of what is printed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.cli import main
+from tests.coverage.damaged import damaged
+from tests.coverage.document_sets import EVERYTHING, NamedDocument, document_sets
+from tests.examples import some_of
+
+AT = ("--now", "2026-11-25T12:00:00Z")
+CHECK = ("coverage", "check", *AT)
+COMMANDS = [
+    *((*CHECK, "--format", one) for one in ("text", "json", "junit", "github", "markdown")),
+    ("coverage", "report", *AT, "--out", "page.html"),
+    ("coverage", "init", *AT),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A directory to write files into, in which the commands run; of each example the files of the one before are gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("documents"))
+        yield
+
+
+def says(command: tuple[str, ...], files: list[str]) -> tuple[int, str, str]:
+    """The exit code of a command in this process, and what it writes in UTF-8, which has no lone surrogates."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([*command, *files])
+    written = []
+    for stream in (out, err):
+        stream.flush()
+        written.append(stream.buffer.getvalue().decode())
+    return code, written[0], written[1]
+
+
+def write(documents: list[tuple[str | None, str]]) -> list[str]:
+    """Writes a file for each document; the arguments that name them."""
+    arguments = []
+    for number, (name, text) in enumerate(documents):
+        Path(f"{number}.json").write_text(text, encoding="utf-8")
+        arguments.append(f"{name}={number}.json" if name else f"{number}.json")
+    return arguments
+
+
+def code_of(report: Any, *, allows_unknown: bool, is_refused: bool) -> int:
+    """The exit code that the printed states ask for."""
+    states = {rung["state"] for row in report["workloads"] for rung in row["rungs"].values()}
+    if "gap" in states:
+        return 1
+    return 2 if is_refused or not states or ("unknown" in states and not allows_unknown) else 0
+
+
+@given(document_sets() | st.just(list(EVERYTHING)), st.sampled_from(COMMANDS), st.data())
+@settings(max_examples=some_of(250))
+def test_no_document_makes_a_command_fail(
+    documents: list[NamedDocument], command: tuple[str, ...], data: st.DataObject
+) -> None:
+    """Whatever stands in it where something else is expected; what it is about is still judged, or refused by a line."""
+    ill = data.draw(st.sets(st.sampled_from(range(len(documents))), min_size=1, max_size=3)) if documents else set()
+    files = [
+        (given, data.draw(damaged(value)) if number in ill else json.dumps(value))
+        for number, (given, value) in enumerate(documents)
+    ]
+    code, out, err = says(command, write(files) or ["absent.json"])
+    assert code in (0, 1, 2)
+    assert out or err, "it says nothing"
+    assert "Traceback" not in err
+
+
+@given(document_sets() | st.just(list(EVERYTHING)), st.booleans(), st.booleans())
+@settings(max_examples=some_of(50))
+def test_the_exit_code_is_that_of_the_states_that_are_printed(
+    documents: list[NamedDocument], allows_unknown: bool, is_refused: bool
+) -> None:
+    """In every format the same; also where a file cannot be read."""
+    files = write([(given, json.dumps(value)) for given, value in documents])
+    is_refused = is_refused or not documents
+    files += write_broken() if is_refused else []
+    options = ("--allow-unknown",) if allows_unknown else ()
+    code, out, _ = says((*CHECK, *options, "--format", "json"), files)
+    assert code == code_of(json.loads(out), allows_unknown=allows_unknown, is_refused=is_refused)
+    for format in ("text", "junit", "github", "markdown"):
+        assert says((*CHECK, *options, "--format", format), files)[0] == code
+
+
+def write_broken() -> list[str]:
+    """Writes a file that is no JSON."""
+    Path("broken.json").write_text("{", encoding="utf-8")
+    return ["broken.json"]

@@ -1,0 +1,236 @@
+"""The promises of the gate as a whole, over documents of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, combinations, groupby, product
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.cli.coverage_summary import GateReport, exit_code_of
+from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.gate import GateResult
+from router.coverage.judges import judges
+from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
+from router.domain.coverage_manifest import CoverageManifest
+from tests.coverage.builders import (
+    CLUSTER,
+    MACHINE,
+    STORAGE,
+    alert,
+    connector,
+    daemon_set,
+    document,
+    judged,
+    offering,
+    pricing,
+    resource,
+    security_setting,
+    setting,
+)
+from tests.coverage.document_sets import (
+    EVERYTHING,
+    MANIFESTS,
+    NamedDocument,
+    document_sets,
+)
+from tests.coverage.kubernetes_builders import pod
+from tests.coverage.machine_builders import (
+    assessment,
+    extension,
+)
+from tests.examples import some_of
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+
+type Key = tuple[WorkloadKind, str, Rung]
+
+
+def gate(documents: Iterable[NamedDocument], manifest: CoverageManifest) -> GateResult:
+    """What comes of documents, each in a file that is called by what it holds."""
+    files = [document(value, f"{crc32(str(value).encode())}.json", given) for given, value in documents]
+    return judged(*files, manifest=manifest)
+
+
+def states(result: GateResult) -> dict[Key, CoverageState]:
+    """What is known of each workload on each rung. A cluster is known by its name, as kubectl gives it no other."""
+    return {
+        (
+            one.kind,
+            one.name if one.kind in (WorkloadKind.CLUSTER, WorkloadKind.MACHINE) else one.subject,
+            rung,
+        ): verdict.state
+        for one, rung, verdict in result.assessed.verdicts()
+    }
+
+
+def exit_code(result: GateResult) -> int:
+    """How a check of those documents ends."""
+    return exit_code_of(GateReport(result, (), allows_unknown=False))
+
+
+@given(document_sets(), st.sampled_from(MANIFESTS))
+@settings(max_examples=some_of(400))
+def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], manifest: CoverageManifest) -> None:
+    """Whatever it is: what was not asked is unknown. The sets hold no two documents that contradict each other."""
+    before = states(gate(documents, manifest))
+    for number in range(len(documents)):
+        less = [*documents[:number], *documents[number + 1 :]]
+        for key, state in states(gate(less, manifest)).items():
+            assert state is not COVERED or before.get(key) is COVERED, (key, documents[number])
+
+
+NOTHING_JUDGED: Sequence[Any] = (
+    {"hello": ["world"]},
+    {"message": "nothing", "cluster": 3, "selfLink": []},
+    [],
+    {"value": []},
+    {"id": "/subscriptions/s/providers/Microsoft.Security/contacts", "value": []},
+    {"value": [{"id": "/x", "type": "Microsoft.Security/automation", "properties": {"isEnabled": False}}]},
+    [{"resourceId": MACHINE, "cost": 1}],
+    resource(f"{MACHINE}-disk", "Microsoft.Compute/disks"),
+    resource("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/n", "microsoft.network/virtualnetworks"),
+    assessment("1195afff-c881-495e-9bc5-1486211ae03f", "Unhealthy"),
+    assessment(
+        "06e3a6db-6c0c-4ad9-943f-31d9d73ecf6c", of="/subscriptions/s/resourceGroups/r/providers/Microsoft.Web/sites/a"
+    ),
+    {"healthy": True, "name": "a probe of another product"},
+    security_setting(enabled=False, subscription="22222222-2222-2222-2222-222222222222"),
+    [alert(f"{CLUSTER}-3", type="K8S.NODE_EICAR")],
+    {"cluster": {"arn": "arn:aws:ecs:eu-west-1:1:cluster/tasks"}},
+    {"selfLink": "https://compute.googleapis.com/compute/v1/projects/p/zones/z/instances/i", "name": "i"},
+    connector(offering("CspmMonitorGithub"), cloud="GitHub"),
+)
+"""Documents that say nothing of any workload that is judged."""
+
+OTHERS_OF_THE_CLUSTER: Sequence[Any] = (
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "kube-system"}},
+    {"apiVersion": "metrics.k8s.io/v1beta1", "kind": "NodeMetrics", "metadata": {"name": "node-0"}},
+    {"apiVersion": "example.com/v1", "kind": "Thing"},
+    pod("node-0", "web", namespace="shop", is_ready=False),
+    pod("node-9", "web", is_ready=False),
+    daemon_set("kube-proxy", image="proxy", ready=0),
+)
+"""Objects of the same cluster that are nothing of Defender's. A list of them says what is not there, which is another thing."""
+
+OTHER_WORKLOADS: Sequence[Any] = (
+    {"value": [pricing("VirtualMachines", "Free", scope="/subscriptions/22222222-2222-2222-2222-222222222222")]},
+    pricing("VirtualMachines", "Free", scope=MACHINE.replace("web-1", "web-9")),
+    extension("Failed", of=MACHINE.replace("web-1", "web-9")),
+    setting(STORAGE.replace("uploads", "others"), "defenderForStorageSettings", isEnabled=False),
+)
+"""Documents about another workload, which is judged beside the others."""
+
+
+@given(document_sets(), st.sampled_from(MANIFESTS), st.sampled_from(NOTHING_JUDGED), st.integers(0, 9))
+@settings(max_examples=some_of(200))
+def test_an_unrelated_document_changes_nothing(
+    documents: list[NamedDocument], manifest: CoverageManifest, other: object, where: int
+) -> None:
+    """Neither a verdict, with its reason and its remedy, nor the exit code; wherever it stands."""
+    more = gate([*documents[:where], (None, other), *documents[where:]], manifest)
+    without = gate(documents, manifest)
+    assert said(more) == said(without)
+    assert exit_code(more) == exit_code(without)
+
+
+@given(document_sets(), st.sampled_from(MANIFESTS), st.data())
+@settings(max_examples=some_of(100))
+def test_what_is_of_others_changes_nothing(
+    documents: list[NamedDocument], manifest: CoverageManifest, data: st.DataObject
+) -> None:
+    """Another workload is judged beside the others. An object of the cluster says that somebody asked it, and no more."""
+    before = states(gate(documents, manifest))
+    other = data.draw(st.sampled_from(OTHER_WORKLOADS))
+    after = states(gate([*documents, (None, other)], manifest))
+    assert {key: after[key] for key in before} == before
+    other = data.draw(st.sampled_from(OTHERS_OF_THE_CLUSTER))
+    after = states(gate([*documents, ("payments", other)], manifest))
+    assert {key: after[key] for key in before} == before
+
+
+def said(result: GateResult) -> list[tuple[Workload, Rung, CoverageState, str, str | None]]:
+    """Every verdict without the names of the documents that it rests on."""
+    return [(one, rung, v.state, v.reason, v.remedy) for one, rung, v in result.assessed.verdicts()]
+
+
+@given(document_sets(), st.sampled_from(MANIFESTS), st.data())
+@settings(max_examples=some_of(150))
+def test_order_and_files_change_nothing(
+    documents: list[NamedDocument], manifest: CoverageManifest, data: st.DataObject
+) -> None:
+    """In any order, and several answers in one array. Alone in an array an object would claim to be all there is."""
+    pages = [(name, value if _is_answer(value) else _page([value])) for name, value in documents]
+    apart = gate(pages, manifest)
+    shuffled = data.draw(st.permutations(pages))
+    joined = [
+        (name, [value for _, value in some])
+        for (name, _), some in groupby(shuffled, key=lambda one: (one[0], data.draw(st.integers(0, 1))))
+    ]
+    single = [(name, _page([one])) for name, one in documents if not _is_answer(one)]
+    together = [
+        (name, _page([one for _, one in some]))
+        for name, some in groupby(sorted(single, key=str), key=lambda one: one[0])
+    ]
+    assert states(gate(joined, manifest)) == states(apart)
+    assert exit_code(gate(joined, manifest)) == exit_code(apart)
+    assert states(gate(together, manifest)) == states(gate(single, manifest))
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether a document is a list, which says itself whether it is whole."""
+    return isinstance(value, list) or isinstance(value.get("value"), list) or value.get("kind") == "List"
+
+
+def _page(some: list[Any]) -> Any:
+    """Some of a longer list, so that nothing claims to be all there is."""
+    if all("apiVersion" in one for one in some):
+        return {"apiVersion": "v1", "kind": "List", "metadata": {"continue": "more"}, "items": some}
+    return {"value": some, "nextLink": "more"}
+
+
+@pytest.mark.parametrize("allows_unknown", [False, True])
+@pytest.mark.parametrize("refused", [(), ("bad.json: is no JSON",)])
+def test_the_exit_code_follows_the_states_exactly(refused: tuple[str, ...], allows_unknown: bool) -> None:
+    """Of every set of states, in every order of two workloads: 1 for any gap, else 2 for what nobody knows, else 0."""
+    everything = list(CoverageState)
+    for some in chain.from_iterable(combinations(everything, many) for many in range(len(everything) + 1)):
+        if GAP in some:
+            expected = 1
+        elif refused or not some or (UNKNOWN in some and not allows_unknown):
+            expected = 2
+        else:
+            expected = 0
+        for is_together, order in product((True, False), (some, some[::-1])):
+            assert exit_code_of(GateReport(_result_of(order, is_together), refused, allows_unknown)) == expected, some
+
+
+def _result_of(some: Sequence[CoverageState], is_together: bool) -> GateResult:
+    """A result with these states, of one workload or of one each."""
+    verdicts = {rung: Verdict(state=state, reason="so") for rung, state in zip(Rung, some, strict=False)}
+    each = [verdicts] if is_together else [{rung: one} for rung, one in verdicts.items()]
+    rows = (CoverageRow(workload=_workload(number), verdicts=one) for number, one in enumerate(each))
+    return GateResult(assessed=Assessed(rows=tuple(rows)), used=(), unused=())
+
+
+def _workload(number: int) -> Workload:
+    return Workload(kind=WorkloadKind.MACHINE, name=f"web-{number}", subject=f"web-{number}")
+
+
+NEVER_COVERED = {
+    (WorkloadKind.SUBSCRIPTION, Rung.PATH): "only a sample alert that somebody sees arrive proves it",
+    (WorkloadKind.AWS_ACCOUNT, Rung.DETECTION): "alerts are about what is in an account, and do not name it",
+    (WorkloadKind.GCP_PROJECT, Rung.DETECTION): "alerts are about what is in a project, and do not name it",
+}
+"""What no document proves, and why."""
+
+
+def test_every_rung_of_every_kind_is_covered_by_some_documents() -> None:
+    """So that the promises are about something."""
+    result = gate(EVERYTHING, MANIFESTS[1])
+    found = {(kind, rung) for (kind, _, rung), state in states(result).items() if state is COVERED}
+    assert set(judges()) - found == set(NEVER_COVERED), states(result)
