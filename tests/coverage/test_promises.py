@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations, groupby, product
 from typing import Any
 from zlib import crc32
@@ -18,36 +18,28 @@ from router.coverage.judges import judges
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest
 from tests.coverage.builders import (
-    CLUSTER,
-    MACHINE,
-    STORAGE,
-    alert,
-    connector,
-    daemon_set,
+    cluster_extension,
+    connected_cluster,
     document,
     judged,
-    offering,
-    pricing,
-    resource,
-    security_setting,
-    setting,
+    kubectl,
+    managed_cluster,
+    nodes,
+    sensor,
+    verdict,
 )
-from tests.coverage.document_sets import (
-    EVERYTHING,
-    MANIFESTS,
-    NamedDocument,
-    document_sets,
-)
+from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, MANIFESTS, NamedDocument, document_sets
 from tests.coverage.kubernetes_builders import pod
-from tests.coverage.machine_builders import (
-    assessment,
-    extension,
-)
+from tests.coverage.machine_builders import extension, machine
+from tests.coverage.unrelated_documents import NOTHING_JUDGED, OTHER_WORKLOADS, OTHERS_OF_THE_CLUSTER
 from tests.examples import some_of
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 
 type Key = tuple[WorkloadKind, str, Rung]
+
+_NAMED = (WorkloadKind.CLUSTER, WorkloadKind.MACHINE)
+"""What is known by its name, since documents from within it give it no other."""
 
 
 def gate(documents: Iterable[NamedDocument], manifest: CoverageManifest) -> GateResult:
@@ -57,14 +49,10 @@ def gate(documents: Iterable[NamedDocument], manifest: CoverageManifest) -> Gate
 
 
 def states(result: GateResult) -> dict[Key, CoverageState]:
-    """What is known of each workload on each rung. A cluster is known by its name, as kubectl gives it no other."""
+    """What is known of each workload on each rung."""
     return {
-        (
-            one.kind,
-            one.name if one.kind in (WorkloadKind.CLUSTER, WorkloadKind.MACHINE) else one.subject,
-            rung,
-        ): verdict.state
-        for one, rung, verdict in result.assessed.verdicts()
+        (one.kind, one.name if one.kind in _NAMED else one.subject, rung): found.state
+        for one, rung, found in result.assessed.verdicts()
     }
 
 
@@ -82,48 +70,6 @@ def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], 
         less = [*documents[:number], *documents[number + 1 :]]
         for key, state in states(gate(less, manifest)).items():
             assert state is not COVERED or before.get(key) is COVERED, (key, documents[number])
-
-
-NOTHING_JUDGED: Sequence[Any] = (
-    {"hello": ["world"]},
-    {"message": "nothing", "cluster": 3, "selfLink": []},
-    [],
-    {"value": []},
-    {"id": "/subscriptions/s/providers/Microsoft.Security/contacts", "value": []},
-    {"value": [{"id": "/x", "type": "Microsoft.Security/automation", "properties": {"isEnabled": False}}]},
-    [{"resourceId": MACHINE, "cost": 1}],
-    resource(f"{MACHINE}-disk", "Microsoft.Compute/disks"),
-    resource("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/n", "microsoft.network/virtualnetworks"),
-    assessment("1195afff-c881-495e-9bc5-1486211ae03f", "Unhealthy"),
-    assessment(
-        "06e3a6db-6c0c-4ad9-943f-31d9d73ecf6c", of="/subscriptions/s/resourceGroups/r/providers/Microsoft.Web/sites/a"
-    ),
-    {"healthy": True, "name": "a probe of another product"},
-    security_setting(enabled=False, subscription="22222222-2222-2222-2222-222222222222"),
-    [alert(f"{CLUSTER}-3", type="K8S.NODE_EICAR")],
-    {"cluster": {"arn": "arn:aws:ecs:eu-west-1:1:cluster/tasks"}},
-    {"selfLink": "https://compute.googleapis.com/compute/v1/projects/p/zones/z/instances/i", "name": "i"},
-    connector(offering("CspmMonitorGithub"), cloud="GitHub"),
-)
-"""Documents that say nothing of any workload that is judged."""
-
-OTHERS_OF_THE_CLUSTER: Sequence[Any] = (
-    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "kube-system"}},
-    {"apiVersion": "metrics.k8s.io/v1beta1", "kind": "NodeMetrics", "metadata": {"name": "node-0"}},
-    {"apiVersion": "example.com/v1", "kind": "Thing"},
-    pod("node-0", "web", namespace="shop", is_ready=False),
-    pod("node-9", "web", is_ready=False),
-    daemon_set("kube-proxy", image="proxy", ready=0),
-)
-"""Objects of the same cluster that are nothing of Defender's. A list of them says what is not there, which is another thing."""
-
-OTHER_WORKLOADS: Sequence[Any] = (
-    {"value": [pricing("VirtualMachines", "Free", scope="/subscriptions/22222222-2222-2222-2222-222222222222")]},
-    pricing("VirtualMachines", "Free", scope=MACHINE.replace("web-1", "web-9")),
-    extension("Failed", of=MACHINE.replace("web-1", "web-9")),
-    setting(STORAGE.replace("uploads", "others"), "defenderForStorageSettings", isEnabled=False),
-)
-"""Documents about another workload, which is judged beside the others."""
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS), st.sampled_from(NOTHING_JUDGED), st.integers(0, 9))
@@ -179,6 +125,51 @@ def test_order_and_files_change_nothing(
     assert states(gate(joined, manifest)) == states(apart)
     assert exit_code(gate(joined, manifest)) == exit_code(apart)
     assert states(gate(together, manifest)) == states(gate(single, manifest))
+
+
+EXCEPTIONS: Mapping[str, tuple[list[NamedDocument], NamedDocument, str, Rung, CoverageState, CoverageState]] = {
+    "of two documents that contradict each other the worse one counts, so that to take it away may cover": (
+        [(None, machine()), (None, extension())],
+        (None, extension("Failed")),
+        "web-1",
+        Rung.SENSOR_INSTALLED,
+        COVERED,
+        GAP,
+    ),
+    "a file of kubectl's without a name is of the one cluster of the call, and of none where another one comes": (
+        [(None, managed_cluster()), (None, kubectl(*sensor(), *nodes()))],
+        (None, connected_cluster()),
+        "payments",
+        Rung.SENSOR_RUNNING,
+        COVERED,
+        UNKNOWN,
+    ),
+    "an empty List does not say what was asked: beside other objects of gates it answers all that nothing else does": (
+        [("payments", kubectl(pod("node-0", "web", namespace="shop")))],
+        ("payments", EMPTY_LIST),
+        "payments",
+        Rung.ADMISSION_AUDITS,
+        UNKNOWN,
+        GAP,
+    ),
+    "an object that stands alone in an array claims to be all there is": (
+        [(None, connected_cluster()), (None, cluster_extension("microsoft.policyinsights"))],
+        (None, [cluster_extension("microsoft.policyinsights")]),
+        "edge",
+        Rung.INTEGRATION,
+        UNKNOWN,
+        GAP,
+    ),
+}
+"""Where the promises end, and why: documents, one more, and the state on a rung of a workload before and after it."""
+
+
+@pytest.mark.parametrize("reason", EXCEPTIONS)
+def test_the_exceptions_are_these(reason: str) -> None:
+    """None of them covers anything by more documents."""
+    documents, more, name, rung, before, after = EXCEPTIONS[reason]
+    for some, state in ((documents, before), ([*documents, more], after)):
+        assert verdict(gate(some, MANIFESTS[0]), name, rung).state is state
 
 
 def _is_answer(value: Any) -> bool:
