@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.house import House
-from tests.coverage.builders import CLUSTER, kubectl, managed_cluster, nodes, sensor
+from tests.coverage.builders import CLUSTER, kubectl, managed_cluster, node, nodes, sensor
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 RUNNING = "sensor-running"
@@ -101,6 +101,46 @@ def test_junit_has_a_case_for_each_workload_and_rung(dark: House) -> None:
     assert cases["dark: sensor running"] == ["failure"]
     assert root.get("failures") == "1"
     assert root.get("errors") == str(sum(tags == ["error"] for tags in cases.values()))
+
+
+STATES = {"healthy": "covered", "dark": "gap", "unasked": "unknown", "windows": "not coverable", "lab": "excused"}
+MANIFEST = """
+expect: [{kind: cluster, rungs: sensor-running}]
+exceptions: [{kind: cluster, name: lab, owner: a@b.example, reason: rebuilt, ends: 2027-01-31}]
+"""
+
+
+@pytest.mark.parametrize("allowed", [(), ("--allow-unknown",)])
+def test_every_format_tells_every_state_apart(dark: House, allowed: tuple[str, ...]) -> None:
+    """In JUnit what is excused or not coverable is skipped; where unknown passes it is, too, and is a warning on GitHub."""
+    dark.writes("rules/coverage.yaml", MANIFEST)
+    dark.writes("windows.json", json.dumps(kubectl(*sensor(ready=0, desired=0), node("win", system="windows"))))
+    dark.writes("unasked.json", json.dumps(kubectl(*nodes())))
+    dark.writes("lab.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
+    files = [f"{name}={name}.json" for name in STATES]
+
+    def says(format: str) -> str:
+        said = dark.says("coverage", "check", *AT, *allowed, "--format", format, *files)
+        assert said.code == 1
+        return said.out
+
+    assert {one["name"]: one["rungs"][RUNNING]["state"] for one in json.loads(says("json"))["workloads"]} == STATES
+    tags = {"covered": [], "gap": ["failure"], "unknown": ["skipped" if allowed else "error"]}
+    root = ElementTree.fromstring(says("junit"))  # noqa: S314 - our own
+    cases = {
+        str(case.get("name")): [child.tag for child in case if child.tag != "system-out"]
+        for case in root.iter("testcase")
+    }
+    assert cases == {f"{name}: sensor running": tags.get(state, ["skipped"]) for name, state in STATES.items()}
+    lines = says("github").splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::notice", "::error", "::warning" if allowed else "::error"]
+    for line, name in zip(lines[1:], ("dark", "unasked"), strict=True):
+        assert f"cluster {name}, sensor running: {STATES[name]}" in line
+    table, text = says("markdown"), says("text")
+    for name, state in STATES.items():
+        (row,) = [line for line in table.splitlines() if f"`{name}`" in line and line.count("|") == 3]
+        assert state in row
+        assert any(name in line and state in line.lower() for line in text.splitlines()), name
 
 
 @pytest.mark.parametrize("name", ["a|b`c", "x\n::error::y", "<img src=x>", "\u202egnp"])

@@ -168,6 +168,18 @@ def test_the_plans_of_a_connector_bring_sensors_and_logs(offered: tuple[Json, ..
     assert verdict(judged(connector(*offered)), "shop", Rung.INTEGRATION).state is state
 
 
+def test_switches_that_nobody_speaks_of_are_named() -> None:
+    """All of them, since one answer says each."""
+    for offered, said in (
+        ([servers(mde=None)], "whether mdeAutoProvisioning.enabled is on"),
+        (
+            [servers(mde=None), containers(logs=None)],
+            "mdeAutoProvisioning.enabled and enableAuditLogsAutoProvisioning are on",
+        ),
+    ):
+        assert said in verdict(judged(connector(*offered)), "shop", Rung.INTEGRATION).reason
+
+
 def test_a_connector_of_posture_alone_has_nothing_to_bring() -> None:
     """The rung plan says that all else is off."""
     (row,) = judged(connector(*offerings("CspmMonitor"))).assessed.rows

@@ -177,3 +177,12 @@ def test_the_path_is_unknown_until_a_sample_alert_is_seen() -> None:
     assert found.state is CoverageState.UNKNOWN
     assert "alerts/default/simulate?api-version=2022-01-01" in (found.remedy or "")
     assert not [rung for _, rung, _ in judged([pricing("Dns")], alerts).assessed.verdicts() if rung is Rung.PATH]
+
+
+@pytest.mark.parametrize("rung", [Rung.PATH, Rung.EXPORT, Rung.SUPPRESSION, Rung.DETECTION, Rung.PLAN])
+def test_remedies_name_a_subscription_by_its_id(rung: Rung) -> None:
+    """Whatever people call it: no API takes that name."""
+    account = [{"id": SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}]
+    remedy = verdict(judged(account, manifest=expecting(rung)), "Payments", rung).remedy or ""
+    assert SUBSCRIPTION in remedy
+    assert "Payments" not in remedy

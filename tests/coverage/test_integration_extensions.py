@@ -44,6 +44,7 @@ def containers(
         ((pricing("Containers"),), UNKNOWN),
         ((), UNKNOWN),
         ((pricing("CloudPosture", extensions=[extension_of_plan(SCANS)]),), UNKNOWN),
+        ((pricing("CloudPosture", scope=REGISTRY_ID, extensions=[extension_of_plan(SCANS)]),), UNKNOWN),
         ((containers("Free"), containers(scope=REGISTRY_ID)), COVERED),
         ((containers(), containers("Free", scope=REGISTRY_ID)), GAP),
         ((containers(), containers(enabled="False", scope=REGISTRY_ID)), GAP),
