@@ -56,6 +56,8 @@ def two_of_three(code: str, cause: str = "") -> list[object]:
         ([machine(), device(healthStatus="NoSensorData")], GAP),
         ([machine(), device(seen=ago(days=7))], COVERED),
         ([machine(), device(seen=ago(days=7, seconds=1))], UNKNOWN),
+        ([machine(), {"value": [device(onboardingStatus=None)]}], UNKNOWN),
+        ([machine(), {"value": [device(healthStatus=None)]}], UNKNOWN),
         ([machine(), device(lastSeen=None)], UNKNOWN),
         ([machine(), device(lastSeen="yesterday")], UNKNOWN),
         ([machine(), device(None)], UNKNOWN),

@@ -291,7 +291,34 @@ def test_a_cluster_of_which_only_kubectl_speaks_is_in_no_known_subscription() ->
     """What Azure bills for it cannot be known."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
     found = verdict(judged(namespace, pricing("Containers", **FULL)), "(unnamed cluster)", Rung.PLAN)
-    assert found.state is UNKNOWN
+    assert (found.state, found.remedy) == (UNKNOWN, "az aks list -o json")
+
+
+@pytest.mark.parametrize(
+    ("id", "plan", "method"),
+    [(MACHINE, "VirtualMachines", "delete"), (STORAGE, "StorageAccounts", "put"), (SQL_SERVER, "SqlServers", None)],
+)
+def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource(id: str, plan: str, method: str | None) -> None:
+    """Where one of its kind can be switched off by itself."""
+    found = plan_of(id, pricing(plan, resourcesCoverageStatus="NotCovered"))
+    assert found.state is GAP
+    assert (found.remedy or "").startswith(f"az rest --method {method} --url '{id}/" if method else "")
+    assert (found.remedy is None) is (method is None)
+
+
+def test_an_account_of_which_only_the_count_of_its_subscription_speaks_can_be_asked() -> None:
+    """Its own settings are no part of what was given."""
+    remark = "only resourcesCoverageStatus says that the account itself is on"
+    counted = pricing("StorageAccounts", subPlan="DefenderForStorageV2", **FULL)
+    for documents, is_said in (([counted], True), ([counted, storage(True, False)], False)):
+        assert any(remark in one for one in plan_of(STORAGE, *documents).remarks) is is_said
+
+
+def test_the_switch_of_an_account_of_cosmos_db_is_its_own() -> None:
+    """It counts where the subscription's plan is off, both ways."""
+    for is_on, state in ((True, COVERED), (False, GAP)):
+        switch = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=is_on)
+        assert plan_of(COSMOS_DB, pricing("CosmosDbs", "Free"), switch).state is state
 
 
 def test_a_subscription_counts_for_its_own_resources_only() -> None:

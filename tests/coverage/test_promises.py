@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations, groupby, product
 from typing import Any
@@ -97,6 +98,51 @@ def test_what_is_of_others_changes_nothing(
     other = data.draw(st.sampled_from(OTHERS_OF_THE_CLUSTER))
     after = states(gate([*documents, ("payments", other)], manifest))
     assert {key: after[key] for key in before} == before
+
+
+WITHOUT_REMEDY = {
+    (
+        WorkloadKind.AWS_ACCOUNT,
+        Rung.PLAN,
+    ): "a plan of a connector is turned on in the portal, which makes its role, too",
+    (WorkloadKind.AWS_ACCOUNT, Rung.INTEGRATION): "the same",
+    (WorkloadKind.GCP_PROJECT, Rung.PLAN): "the same",
+    (WorkloadKind.GCP_PROJECT, Rung.INTEGRATION): "the same",
+    (
+        WorkloadKind.SUBSCRIPTION,
+        Rung.PLAN,
+    ): "a plan that is on, and at none of the resources, is mended at each of them",
+    (
+        WorkloadKind.SQL_SERVER,
+        Rung.PLAN,
+    ): "a server cannot be switched off by itself, though an answer says that none is on",
+    (WorkloadKind.CLUSTER, Rung.PLAN): "the plan of a cluster of EKS or GKE is that of its connector",
+    (
+        WorkloadKind.CLUSTER,
+        Rung.ADMISSION_AUDITS,
+    ): "who mends a gate that is there is who put it there, and how is not seen",
+    (WorkloadKind.CLUSTER, Rung.ADMISSION_DENIES): "the same",
+}
+"""The gaps that no one command mends, and why."""
+
+PROGRAMS = {"aws", "az", "azcmagent", "azd", "curl", "kubectl", "mdatp", "powershell.exe"}
+
+
+@given(document_sets(), st.sampled_from(MANIFESTS))
+@settings(max_examples=some_of(150))
+def test_a_verdict_says_what_it_rests_on_and_what_to_do(
+    documents: list[NamedDocument], manifest: CoverageManifest
+) -> None:
+    """What is proved has evidence, what is unknown the command that answers it, and a gap the one that mends it."""
+    for workload, rung, found in gate(documents, manifest).assessed.verdicts():
+        if found.state in (COVERED, GAP):
+            assert found.evidence, (workload, rung, found.reason)
+        if found.remedy is None:
+            is_excepted = found.state is GAP and (workload.kind, rung) in WITHOUT_REMEDY
+            assert is_excepted or found.state not in (GAP, UNKNOWN), (workload, rung, found.reason)
+        else:
+            assert found.state is not COVERED
+            assert shlex.split(found.remedy)[0] in PROGRAMS
 
 
 def said(result: GateResult) -> list[tuple[Workload, Rung, CoverageState, str, str | None]]:

@@ -86,6 +86,12 @@ class ClusterObjects:
         """The constraints of Gatekeeper, each of whose templates makes a kind of its own."""
         return tuple(one for some in self.by_kind.values() for one in some if api_group(one.copies[0]) == _CONSTRAINTS)
 
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The files that hold a whole list, an empty one, too."""
+        copies = (one for some in self.by_kind.values() for objects in some for one in objects.copies)
+        return tuple(dict.fromkeys(one.source.file for one in copies if one.source.is_whole))
+
     def was_asked(self, *kinds: str) -> bool:
         """Whether a list that says it is whole answers all of some kinds, so that what is absent from it is not there.
 

@@ -15,10 +15,13 @@ from router.coverage.cluster_exclusion import find_stopped
 from router.coverage.judges import CoverageCase
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
-from router.domain.coverage import CoverageState, Verdict, Workload, gap, unknown
+from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, gap, unknown
 from router.domain.resources import parse_resource_id
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
+
+_MOST_LISTS = 5
+"""How many lists show that something is not there."""
 
 
 def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
@@ -30,6 +33,8 @@ def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
         return verdict
     if (stopped := find_stopped(case)) is not None:
         return stopped
+    if verdict.state is CoverageState.GAP and not verdict.evidence:
+        verdict = replace(verdict, evidence=_absence(objects))
     if any(one.has_policy for one in case.about(ClusterProfileFact)):
         wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
         verdict = replace(verdict, remarks=(*verdict.remarks, wish))
@@ -78,6 +83,11 @@ def _working(
         evidence=tuple(evidence),
         remarks=tuple(remarks),
     )
+
+
+def _absence(objects: ClusterObjects) -> tuple[CoverageEvidence, ...]:
+    """What shows that something is not there: the lists in which it is not."""
+    return tuple(CoverageEvidence(file, "items", "not there") for file in objects.lists[:_MOST_LISTS])
 
 
 def _own_remarks(answers: list[GateAnswer]) -> tuple[str, ...]:

@@ -115,7 +115,9 @@ def _absent(
     """Why an extension that is absent leaves it unknown, and what would answer it."""
     workload = case.workload
     if said.abstention:
-        return unknown(f"it has no extension, and {said.abstention}", *evidence, *said.evidence, remedy=None)
+        # The recommendation will not answer; the sensor itself does.
+        reason = f"it has no extension, and {said.abstention}"
+        return unknown(reason, *evidence, *said.evidence, remedy=ask_sensor(state.system))
     if said.healthy and not is_posture_known_on(case.facts, workload.subscription):
         reason = f"it has no extension, and {UNHEARD}"
         return unknown(reason, *evidence, *said.evidence, remedy=ask_posture(workload))

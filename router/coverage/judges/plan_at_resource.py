@@ -75,6 +75,13 @@ class ResourcePlan:
         """The command that asks the resource itself."""
         return self.switch.ask if self.switch else ask_resource_plan(self.id, self.plan)
 
+    @property
+    def mend_resource(self) -> str | None:
+        """The command that gives the resource the plan of its subscription again; None for one that always has it."""
+        if self.switch is not None:
+            return self.switch.mend
+        return take_override_off(self.id, self.plan) if self.can_differ else None
+
 
 def resource_plan(case: CoverageCase) -> ResourcePlan:
     """What is said of the plan that a resource needs."""
@@ -148,7 +155,8 @@ def _by_subscription(asked: ResourcePlan) -> Verdict:
             return unknown(reason, *evidence, remedy=asked.ask_resource)
         return gap(f"{name} is Free", *evidence, remedy=enable_plan(asked.plan, asked.subscription))
     if base.coverage == "notcovered":
-        return gap(f"{name} is on at the subscription, and at none of its resources", *evidence)
+        reason = f"{name} is on at the subscription, and at none of its resources"
+        return gap(reason, *evidence, remedy=asked.mend_resource)
     if asked.switch is not None and asked.switch.is_idle:
         reason = f"{name} is on at the subscription, and the resource, which follows it, says that it is not"
         return unknown(reason, *evidence, *asked.switch.evidence, remedy=asked.ask_resource)
