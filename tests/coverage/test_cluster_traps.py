@@ -82,3 +82,18 @@ def test_the_version_of_a_sensor_is_said_with_the_end_of_its_support() -> None:
         labels = {"labels": {"app.kubernetes.io/version": version}}
         found = running(collector(metadata=labels), publisher(), *nodes())
         assert any(said in remark for remark in found.remarks)
+
+
+def test_a_pod_on_a_node_that_is_not_among_the_listed_ones_is_remarked() -> None:
+    """The list of nodes may be older; where there is none, nothing is missing from it."""
+    for listed, stray, is_said in ((nodes(), "node-9", True), (nodes(), "node-0", False), ([], "node-9", False)):
+        remarks = running(*sensor(), *listed, pod(stray)).remarks
+        assert any("which is not among the nodes" in one for one in remarks) is is_said
+
+
+def test_how_an_answer_is_given_is_said_where_one_is_asked_for() -> None:
+    """And nowhere else."""
+    for objects, state in (([*sensor(), *nodes()], COVERED), ([*sensor(ready=0), *nodes()], GAP), (sensor(), UNKNOWN)):
+        found = running(*objects)
+        assert found.state is state
+        assert ("give payments.json as payments=payments.json" in found.remarks) is (state is UNKNOWN)

@@ -65,7 +65,7 @@ def code_of(report: Any, *, allows_unknown: bool, is_refused: bool) -> int:
 
 
 @given(document_sets() | st.just(list(EVERYTHING)), st.sampled_from(COMMANDS), st.data())
-@settings(max_examples=some_of(250))
+@settings(max_examples=some_of(200))
 def test_no_document_makes_a_command_fail(
     documents: list[NamedDocument], command: tuple[str, ...], data: st.DataObject
 ) -> None:

@@ -27,6 +27,8 @@ def test_posture_is_known_on_where_a_plan_of_posture_is_on(documents: list[Json]
     """It fails the gate only where the manifest expects it, and is never said to be off."""
     (posture,) = judged(documents).posture
     assert posture.is_known_on is is_known_on
+    is_said_off = not is_known_on and any(one["properties"] == {"pricingTier": "Free"} for one in documents)
+    assert ("Free is what the answer says" in posture.reason) is is_said_off
     facts = Facts.of(fact for one in documents for fact in facts_of(document(one)))
     assert is_posture_known_on(facts, SUBSCRIPTION) is is_known_on
     assert not is_posture_known_on(facts, None)

@@ -63,7 +63,7 @@ def exit_code(result: GateResult) -> int:
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
-@settings(max_examples=some_of(400))
+@settings(max_examples=some_of(300))
 def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], manifest: CoverageManifest) -> None:
     """Whatever it is: what was not asked is unknown. The sets hold no two documents that contradict each other."""
     before = states(gate(documents, manifest))
@@ -129,7 +129,7 @@ PROGRAMS = {"aws", "az", "azcmagent", "azd", "curl", "kubectl", "mdatp", "powers
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
-@settings(max_examples=some_of(150))
+@settings(max_examples=some_of(100))
 def test_a_verdict_says_what_it_rests_on_and_what_to_do(
     documents: list[NamedDocument], manifest: CoverageManifest
 ) -> None:
