@@ -22,7 +22,7 @@ def _judge(documents: Iterable[tuple[str, object]]) -> dict[Rung, Verdict]:
     return {rung: verdict(result, "payments", rung) for rung in BOTH}
 
 
-@settings(max_examples=some_of(200))
+@settings(max_examples=some_of(150))
 @given(cluster_worlds())
 def test_a_cluster_is_covered_exactly_if_its_sensor_is_ready_on_each_node_that_can_have_it(world: ClusterWorld) -> None:
     """By an oracle that knows the cluster itself, and not what is printed of it."""

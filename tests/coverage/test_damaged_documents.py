@@ -61,11 +61,12 @@ def code_of(report: Any, *, allows_unknown: bool, is_refused: bool) -> int:
     states = {rung["state"] for row in report["workloads"] for rung in row["rungs"].values()}
     if "gap" in states:
         return 1
-    return 2 if is_refused or not states or ("unknown" in states and not allows_unknown) else 0
+    is_unknown = ("unknown" in states or report["files"]["unanswered"]) and not allows_unknown
+    return 2 if is_refused or not states or is_unknown else 0
 
 
 @given(document_sets() | st.just(list(EVERYTHING)), st.sampled_from(COMMANDS), st.data())
-@settings(max_examples=some_of(200))
+@settings(max_examples=some_of(150))
 def test_no_document_makes_a_command_fail(
     documents: list[NamedDocument], command: tuple[str, ...], data: st.DataObject
 ) -> None:
@@ -81,10 +82,10 @@ def test_no_document_makes_a_command_fail(
     assert "Traceback" not in err
 
 
-@given(document_sets() | st.just(list(EVERYTHING)), st.booleans(), st.booleans())
+@given(document_sets() | st.just(list(EVERYTHING)), st.booleans(), st.booleans(), st.sampled_from(COMMANDS[:5]))
 @settings(max_examples=some_of(50))
 def test_the_exit_code_is_that_of_the_states_that_are_printed(
-    documents: list[NamedDocument], allows_unknown: bool, is_refused: bool
+    documents: list[NamedDocument], allows_unknown: bool, is_refused: bool, other: tuple[str, ...]
 ) -> None:
     """In every format the same; also where a file cannot be read."""
     files = write([(given, json.dumps(value)) for given, value in documents])
@@ -93,8 +94,7 @@ def test_the_exit_code_is_that_of_the_states_that_are_printed(
     options = ("--allow-unknown",) if allows_unknown else ()
     code, out, _ = says((*CHECK, *options, "--format", "json"), files)
     assert code == code_of(json.loads(out), allows_unknown=allows_unknown, is_refused=is_refused)
-    for format in ("text", "junit", "github", "markdown"):
-        assert says((*CHECK, *options, "--format", format), files)[0] == code
+    assert says((*other, *options), files)[0] == code
 
 
 def write_broken() -> list[str]:

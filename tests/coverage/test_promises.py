@@ -59,11 +59,11 @@ def states(result: GateResult) -> dict[Key, CoverageState]:
 
 def exit_code(result: GateResult) -> int:
     """How a check of those documents ends."""
-    return exit_code_of(GateReport(result, (), allows_unknown=False))
+    return exit_code_of(GateReport(result, (), allows_unknown=False, manifest=None))
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
-@settings(max_examples=some_of(300))
+@settings(max_examples=some_of(250))
 def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], manifest: CoverageManifest) -> None:
     """Whatever it is: what was not asked is unknown. The sets hold no two documents that contradict each other."""
     before = states(gate(documents, manifest))
@@ -232,26 +232,30 @@ def _page(some: list[Any]) -> Any:
 
 @pytest.mark.parametrize("allows_unknown", [False, True])
 @pytest.mark.parametrize("refused", [(), ("bad.json: is no JSON",)])
-def test_the_exit_code_follows_the_states_exactly(refused: tuple[str, ...], allows_unknown: bool) -> None:
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_the_exit_code_follows_the_states_exactly(refused: tuple[str, ...], allows_unknown: bool, is_cut: bool) -> None:
     """Of every set of states, in every order of two workloads: 1 for any gap, else 2 for what nobody knows, else 0."""
     everything = list(CoverageState)
     for some in chain.from_iterable(combinations(everything, many) for many in range(len(everything) + 1)):
         if GAP in some:
             expected = 1
-        elif refused or not some or (UNKNOWN in some and not allows_unknown):
+        elif refused or not some or ((UNKNOWN in some or is_cut) and not allows_unknown):
             expected = 2
         else:
             expected = 0
         for is_together, order in product((True, False), (some, some[::-1])):
-            assert exit_code_of(GateReport(_result_of(order, is_together), refused, allows_unknown)) == expected, some
+            result = _result_of(order, is_together, is_cut)
+            assert exit_code_of(GateReport(result, refused, allows_unknown, None)) == expected, some
 
 
-def _result_of(some: Sequence[CoverageState], is_together: bool) -> GateResult:
-    """A result with these states, of one workload or of one each."""
+def _result_of(some: Sequence[CoverageState], is_together: bool, is_cut: bool) -> GateResult:
+    """A result with these states, of one workload or of one each, beside an answer that was cut or whole."""
     verdicts = {rung: Verdict(state=state, reason="so") for rung, state in zip(Rung, some, strict=False)}
     each = [verdicts] if is_together else [{rung: one} for rung, one in verdicts.items()]
     rows = (CoverageRow(workload=_workload(number), verdicts=one) for number, one in enumerate(each))
-    return GateResult(assessed=Assessed(rows=tuple(rows)), used=(), unused=())
+    return GateResult(
+        assessed=Assessed(rows=tuple(rows)), used=(), unused=(), unanswered=(("1.json", "was cut"),) if is_cut else ()
+    )
 
 
 def _workload(number: int) -> Workload:
