@@ -145,8 +145,13 @@ MACHINES: Sequence[Question] = (
 )
 
 ESTATES: Sequence[Question] = (
-    ([security_setting()], [[security_setting(), security_setting("WDATP_UNIFIED_SOLUTION")]]),
-    ([security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")],),
+    # A whole list without the setting says that it is off, so an answer that says it is on contradicts the list.
+    (
+        [security_setting()],
+        [[security_setting(), security_setting("WDATP_UNIFIED_SOLUTION")]],
+        [security_setting(), security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")],
+        [security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")],
+    ),
     ([pricing("VirtualMachines", subPlan="P2")], [pricing("VirtualMachines", "Free")]),
     (
         [
