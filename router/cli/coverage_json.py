@@ -6,7 +6,7 @@ from collections import Counter
 
 from router.cli.coverage_summary import GateReport, exit_code_of, state_of, summary_of
 from router.coverage.assess import CoverageRow
-from router.coverage.posture import SubscriptionPosture
+from router.coverage.plans.posture import SubscriptionPosture
 from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload
 from router.domain.timestamps import timestamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from router.coverage.posture import SubscriptionPosture
+from router.coverage.plans.posture import SubscriptionPosture
 from router.domain.plurals import counted
 
 _MOST_NAMES = 5

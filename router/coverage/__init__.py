@@ -2,13 +2,27 @@
 
 A document goes through these files in this order; all are pure.
 
-    documents   bytes -> the objects in them, whatever list, page, answer or recording they stand in
-    fields      values of an object, whatever the case of their names
-    facts       what an object says, as values of the domain, found by what they are about
-    readers/    one file for each sort of object: it says which ones it reads, and makes facts of them
-    clusters    which cluster kubectl's objects belong to, since they do not say
-    judges/     one file for each rung: facts of a workload -> a verdict
-    assess      every workload that is expected, on every rung
+    documents       bytes -> the objects in them, whatever list, page, answer or recording they stand in
+    pages           which of the lists were not given to their last page
+    fields          values of an object, whatever the case of their names
+    facts           what an object says, as values of the domain, found by what they are about
+    readers/        one file for each sort of object: it says which ones it reads, and makes facts of them
+    assignment/     which cluster or machine a document belongs to that does not say it
+    case            one workload, what is expected of it, and all facts: what a judge is asked
+    judges/         one file for each rung and sort of workload: a case -> a verdict
+    absent          the workloads that the manifest names and no document does
+    assess          every workload that is expected, on every rung
+    gate            all of this, for the command line
+
+What several judges ask stands in rooms beside them, one for each thing that is judged.
+
+    plans/          Defender's plans at subscriptions and resources
+    connectors/     AWS accounts and GCP projects, and the clusters in them
+    subscriptions/  what is exported from a subscription, and subscriptions that are disabled
+    machines/       machines, SQL Servers on them, and scale sets
+    kubernetes/     a cluster as kubectl prints it
+    admission/      the gates that may stand before a cluster
+    remedies        command lines for the shell, quoted
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.coverage.expected import NamedWorkloads, absent_workloads, finding_command, unmatched_names
+from router.coverage.absent import NamedWorkloads, absent_workloads, finding_command, unmatched_names
+from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact
-from router.coverage.judges import CoverageCase, judges, rungs_of
+from router.coverage.judges import judges, rungs_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
 from router.domain.coverage_manifest import DEFAULT_RUNGS, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
 from router.domain.coverage_selectors import SelectorIndex

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.assess import Assessed, assess
-from router.coverage.clusters import assign_clusters
+from router.coverage.assignment.clusters import assign_clusters
+from router.coverage.assignment.machines import assign_machines
 from router.coverage.documents import CoverageDocument
 from router.coverage.facts import CoverageFact, Facts, PlanFact
-from router.coverage.machines import assign_machines
 from router.coverage.pages import ListPage, cut_lists
-from router.coverage.posture import SubscriptionPosture, posture_of
+from router.coverage.plans.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
 from router.domain.coverage_manifest import CoverageManifest
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts
-from router.coverage.judges import CoverageCase, detection
+from router.coverage.judges import detection
 from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
 from router.domain.coverage_manifest import NO_MANIFEST, Expectation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, RecommendationFact, ResourceFact, Source
-from router.coverage.judges import CoverageCase
 from router.coverage.judges.integration_cluster import judge
 from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Rung, Verdict

@@ -6,8 +6,8 @@ from itertools import combinations, permutations
 
 import pytest
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact, Source
-from router.coverage.judges import CoverageCase
 from router.coverage.judges.integration_machine import judge
 from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Verdict, Workload, WorkloadKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.coverage.facts import Facts
-from router.coverage.posture import is_posture_known_on
+from router.coverage.plans.posture import is_posture_known_on
 from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Rung
 from tests.coverage.builders import SUBSCRIPTION, Json, document, expecting_plans, judged, pricing, verdict

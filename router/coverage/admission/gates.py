@@ -11,8 +11,8 @@ from router.coverage.admission.gatekeeper import gatekeeper
 from router.coverage.admission.image_gate import image_gate
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
-from router.coverage.cluster_exclusion import find_stopped
-from router.coverage.judges import CoverageCase
+from router.coverage.case import CoverageCase
+from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
 from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, gap, unknown

@@ -1,4 +1,4 @@
-"""Facts of a workload -> a verdict. A judge is a file here with `RUNG`, `KINDS` and `judge(case)`; its existence is enough.
+"""A case -> a verdict. Every file here is a judge, with `RUNG`, `KINDS` and `judge(case)`: its existence is enough.
 
 A rung may have several judges, each for other kinds of workloads; a kind that none of them names does not have that rung.
 """
@@ -6,44 +6,13 @@ A rung may have several judges, each for other kinds of workloads; a kind that n
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
-from router.coverage.facts import CoverageFact, Facts
-from router.domain.coverage import Rung, Verdict, Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest, Expectation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageCase:
-    """What a judge is asked about.
-
-    Attributes:
-        workload: of which workload.
-        expectation: what is expected of it.
-        manifest: what is expected of all.
-        facts: all facts; removing any of them must make nothing covered.
-        now: the time to judge at.
-    """
-
-    workload: Workload
-    expectation: Expectation
-    manifest: CoverageManifest
-    facts: Facts
-    now: datetime
-
-    def about[F: CoverageFact](self, kind: type[F]) -> tuple[F, ...]:
-        """The facts of a class about the workload itself."""
-        return self.facts.about(kind, self.workload.subject)
-
-    def of_subscription[F: CoverageFact](self, kind: type[F]) -> tuple[F, ...]:
-        """The facts of a class about the workload's subscription."""
-        subscription = self.workload.subscription
-        return self.facts.about(kind, f"/subscriptions/{subscription}" if subscription else None)
+from router.coverage.case import CoverageCase
+from router.domain.coverage import Rung, Verdict, WorkloadKind
 
 
 class Judge(Protocol):
@@ -65,8 +34,7 @@ class Judge(Protocol):
 def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
     """The judge of each rung that a kind of workload has."""
     names = sorted(module.name for module in iter_modules(__path__) if not module.ispkg)
-    modules = [import_module(f"{__name__}.{name}") for name in names]
-    found = [cast("Judge", module) for module in modules if hasattr(module, "RUNG")]
+    found = [cast("Judge", import_module(f"{__name__}.{name}")) for name in names]
     return {(kind, one.RUNG): one for one in found for kind in one.KINDS}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.coverage.admission.effects import AdmissionEffect
 from router.coverage.admission.gates import judge_gates
-from router.coverage.judges import CoverageCase
+from router.coverage.case import CoverageCase
 from router.domain.coverage import Rung, Verdict, WorkloadKind
 
 RUNG = Rung.ADMISSION_AUDITS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from router.coverage.cluster_exclusion import find_exclusion, find_stopped, left_out
-from router.coverage.judges import CoverageCase
+from router.coverage.case import CoverageCase
 from router.coverage.kubernetes.commands import enable_sensor
+from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import judge_installed
 from router.coverage.readers.kubernetes import KubernetesFact

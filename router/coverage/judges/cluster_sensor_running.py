@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from router.coverage.cluster_exclusion import find_exclusion, find_stopped, left_out
-from router.coverage.judges import CoverageCase
+from router.coverage.case import CoverageCase
+from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import is_seen_running, judge_running
 from router.coverage.readers.kubernetes import KubernetesFact

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from shlex import quote
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
-from router.coverage.judges import CoverageCase
 from router.coverage.readers.alerts import AlertFact
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, unknown
 from router.domain.plurals import counted

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from router.coverage.disabled_subscriptions import unless_disabled
-from router.coverage.exports import (
+from router.coverage.case import CoverageCase
+from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
+from router.coverage.subscriptions.disabled import unless_disabled
+from router.coverage.subscriptions.exports import (
     Automation,
     ExportAnswer,
     ExportAspect,
@@ -22,9 +24,7 @@ from router.coverage.exports import (
     recommendation_of,
     together,
 )
-from router.coverage.judges import CoverageCase
-from router.coverage.list_commands import list_command
-from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
+from router.coverage.subscriptions.list_commands import list_command
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.coverage_manifest import ExpectedExport
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 
-from router.coverage.cluster_exclusion import exclusions_of
+from router.coverage.case import CoverageCase
+from router.coverage.connectors.cluster_integration import judge_cloud_cluster
 from router.coverage.facts import RecommendationFact
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.integration_cloud_cluster import judge_cloud_cluster
-from router.coverage.judges.integration_extension import is_extension_on, plan_answers
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
+from router.coverage.kubernetes.exclusion import exclusions_of
+from router.coverage.plans.extensions import is_extension_on, plan_answers
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.readers.connected_clusters import ConnectedClusterFact
 from router.coverage.readers.kubernetes import KubernetesFact

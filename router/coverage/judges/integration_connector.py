@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from router.coverage.case import CoverageCase
+from router.coverage.connectors.offerings import SENSOR_SWITCH, ConnectorOfferings
 from router.coverage.fields import find, find_text
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.connector_offerings import ConnectorOfferings
 from router.coverage.readers.connectors import environment_subject
 from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
@@ -18,13 +18,10 @@ from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, un
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
 
-SENSOR = ("enableDefenderAgentAutoProvisioning",)
-"""The switch by which a connector brings the sensor to clusters."""
-
 _SWITCHES: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "defenderforservers": {("mdeAutoProvisioning", "enabled"): "no machine gets Defender for Endpoint"},
     "defenderforcontainers": {
-        SENSOR: "no cluster gets the sensor",
+        SENSOR_SWITCH: "no cluster gets the sensor",
         ("enableAuditLogsAutoProvisioning",): "no alert of a control plane can come",
     },
 }
@@ -59,7 +56,7 @@ def judge(case: CoverageCase) -> Verdict | None:
 def _switches(offerings: ConnectorOfferings, name: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """The switches of an offering, and what does not happen where they are off."""
     for path, purpose in _SWITCHES.get(name[:-3], {}).items():
-        if path != SENSOR or not _is_by_helm(offerings, name):
+        if path != SENSOR_SWITCH or not _is_by_helm(offerings, name):
             yield path, purpose
 
 

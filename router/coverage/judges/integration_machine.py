@@ -6,9 +6,9 @@ https://learn.microsoft.com/azure/defender-for-cloud/enable-defender-for-endpoin
 
 from __future__ import annotations
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact, SettingFact, subscription_subject
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.integration_extension import ask_plan, enable_plan, is_plan_on, plan_answers
+from router.coverage.plans.extensions import ask_plan, enable_plan, is_plan_on, plan_answers
 from router.coverage.remedies import command_line, rest_get, rest_put
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.integration_extension import judge_extension
+from router.coverage.case import CoverageCase
+from router.coverage.plans.extensions import judge_extension
 from router.domain.coverage import Rung, Verdict, WorkloadKind
 
 RUNG = Rung.INTEGRATION

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.integration_extension import judge_extension
+from router.coverage.case import CoverageCase
+from router.coverage.plans.extensions import judge_extension
 from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
 
 RUNG = Rung.INTEGRATION

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.coverage.extension_failures import EXTENSION_FAILURES
-from router.coverage.judges import CoverageCase
-from router.coverage.machine_commands import ask_extensions, ask_posture, ask_sensor, remove_extension, remove_tag
-from router.coverage.machine_states import MachineState, machine_state_for
-from router.coverage.posture import is_posture_known_on
+from router.coverage.case import CoverageCase
+from router.coverage.machines.commands import ask_extensions, ask_posture, ask_sensor, remove_extension, remove_tag
+from router.coverage.machines.extension_failures import EXTENSION_FAILURES
+from router.coverage.machines.recommendations import UNHEARD, Recommended, recommended_for, title_of
+from router.coverage.machines.scale_sets import judge_scale_set
+from router.coverage.machines.sensor_reports import sensor_words_for
+from router.coverage.machines.states import MachineState, machine_state_for
+from router.coverage.plans.posture import is_posture_known_on
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
-from router.coverage.recommended import UNHEARD, Recommended, recommended_for, title_of
-from router.coverage.scale_sets import judge_scale_set
-from router.coverage.sensor_words import sensor_words_for
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
 from router.domain.recommendation_table import EDR_INSTALLED
 

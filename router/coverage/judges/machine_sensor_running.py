@@ -5,19 +5,19 @@ Its own words decide: an extension that was installed proves nothing of it. http
 
 from __future__ import annotations
 
-from router.coverage.judges import CoverageCase
-from router.coverage.machine_commands import (
+from router.coverage.case import CoverageCase
+from router.coverage.machines.commands import (
     ask_posture,
     ask_recommendations,
     ask_resource,
     ask_sensor,
     remove_tag,
 )
-from router.coverage.machine_states import MachineState, machine_state_for
-from router.coverage.posture import is_posture_known_on
-from router.coverage.recommended import UNHEARD, Recommended, recommended_for, title_of
-from router.coverage.scale_sets import judge_scale_set
-from router.coverage.sensor_words import SensorWords, sensor_words_for
+from router.coverage.machines.recommendations import UNHEARD, Recommended, recommended_for, title_of
+from router.coverage.machines.scale_sets import judge_scale_set
+from router.coverage.machines.sensor_reports import SensorWords, sensor_words_for
+from router.coverage.machines.states import MachineState, machine_state_for
+from router.coverage.plans.posture import is_posture_known_on
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
 from router.domain.recommendation_table import EDR_RUNNING
 

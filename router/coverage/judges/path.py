@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from shlex import quote
 
-from router.coverage.disabled_subscriptions import unless_disabled
-from router.coverage.judges import CoverageCase
+from router.coverage.case import CoverageCase
+from router.coverage.subscriptions.disabled import unless_disabled
 from router.domain.coverage import Rung, Verdict, WorkloadKind, unknown
 
 RUNG = Rung.PATH

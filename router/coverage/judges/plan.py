@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from router.coverage.joined import joined
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.plan_at_resource import on_part, resource_plan
-from router.coverage.judges.plan_cloud_cluster import judge_plan_of_cloud_cluster
-from router.coverage.judges.plan_details import extension_parts, remarks_of, sub_plan_part
+from router.coverage.case import CoverageCase
+from router.coverage.connectors.cluster_plan import judge_plan_of_cloud_cluster
+from router.coverage.plans.at_resource import on_part, resource_plan
+from router.coverage.plans.details import extension_parts, remarks_of, sub_plan_part
+from router.coverage.plans.joined import joined
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, unknown
 from router.domain.coverage_plans import PLAN_OF_KIND

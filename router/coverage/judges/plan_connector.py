@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.connector_offerings import ConnectorOfferings
+from router.coverage.case import CoverageCase
+from router.coverage.connectors.offerings import ConnectorOfferings
 from router.coverage.readers.connectors import environment_subject
 from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown

@@ -5,11 +5,11 @@ https://learn.microsoft.com/azure/defender-for-cloud/defender-for-sql-usage
 
 from __future__ import annotations
 
-from router.coverage.judges import CoverageCase
-from router.coverage.machine_commands import ask_extensions, ask_resource, remove_extension
-from router.coverage.machine_states import machine_state_for
+from router.coverage.case import CoverageCase
+from router.coverage.machines.commands import ask_extensions, ask_resource, remove_extension
+from router.coverage.machines.sql_reports import machine_of, sql_words_for
+from router.coverage.machines.states import machine_state_for
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
-from router.coverage.sql_words import machine_of, sql_words_for
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
 
 RUNG = Rung.SENSOR_INSTALLED

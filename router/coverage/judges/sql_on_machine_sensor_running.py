@@ -5,12 +5,12 @@ https://learn.microsoft.com/azure/defender-for-cloud/verify-machine-protection
 
 from __future__ import annotations
 
-from router.coverage.judges import CoverageCase
-from router.coverage.machine_commands import ask_posture, ask_recommendations, ask_resource
-from router.coverage.machine_states import machine_state_for
-from router.coverage.posture import is_posture_known_on
-from router.coverage.recommended import UNHEARD, recommended_for, title_of
-from router.coverage.sql_words import machine_of, sql_words_for
+from router.coverage.case import CoverageCase
+from router.coverage.machines.commands import ask_posture, ask_recommendations, ask_resource
+from router.coverage.machines.recommendations import UNHEARD, recommended_for, title_of
+from router.coverage.machines.sql_reports import machine_of, sql_words_for
+from router.coverage.machines.states import machine_state_for
+from router.coverage.plans.posture import is_posture_known_on
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
 from router.domain.recommendation_table import SQL_PROTECTED
 

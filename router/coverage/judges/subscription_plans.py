@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.disabled_subscriptions import unless_disabled
+from router.coverage.case import CoverageCase
 from router.coverage.facts import PlanFact
-from router.coverage.joined import joined
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.plan_details import (
+from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.plans.details import (
     is_extension_of,
     judge_extension,
     judge_sub_plan,
     sub_plan_remarks,
 )
-from router.coverage.plan_answers import PlanAnswers, answers_about
-from router.coverage.plan_remedies import ask_plans, each_on_its_line, enable_plan
-from router.coverage.posture import posture_for
+from router.coverage.plans.joined import joined
+from router.coverage.plans.posture import posture_for
+from router.coverage.plans.remedies import ask_plans, each_on_its_line, enable_plan
+from router.coverage.subscriptions.disabled import unless_disabled
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.coverage_plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
 

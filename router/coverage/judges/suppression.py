@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from shlex import quote
 from urllib.parse import quote as url_quote
 
-from router.coverage.disabled_subscriptions import unless_disabled
-from router.coverage.judges import CoverageCase
-from router.coverage.list_commands import list_command
+from router.coverage.case import CoverageCase
 from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
+from router.coverage.subscriptions.disabled import unless_disabled
+from router.coverage.subscriptions.list_commands import list_command
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.plurals import counted
 

@@ -11,6 +11,7 @@
     faults        how many nodes it lacks, which, and why
     deployment    collector and publisher of one namespace, which together are a sensor
     sensor        all sensors of a cluster: whether one is there, and whether one runs
+    exclusion     tags of Azure that keep the sensor off a cluster, and clusters that are stopped
     commands      the lines that mend a gap or answer a question
 
 Where two documents say different things of one object, both stay, and the worse one counts.

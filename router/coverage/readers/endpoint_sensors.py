@@ -18,7 +18,7 @@ class SensorHealthFact:
     """What `mdatp health` prints on a machine. It does not say which machine it is.
 
     Attributes:
-        subject: the machine; None until `router.coverage.machines` has found it, and where it cannot.
+        subject: the machine; None until `router.coverage.assignment.machines` has found it, and where it cannot.
         given: the name that was given before the document; None where none was.
         is_healthy: whether the sensor calls itself healthy; None where that is not said.
         is_licensed: whether it is onboarded to a tenant; None where that is not said.

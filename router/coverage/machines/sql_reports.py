@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from router.coverage.case import CoverageCase
 from router.coverage.fields import time_of
-from router.coverage.judges import CoverageCase
 from router.coverage.readers.sql_machines import SqlHostFact
 from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence

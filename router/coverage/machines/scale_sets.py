@@ -7,11 +7,11 @@ https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-sca
 
 from __future__ import annotations
 
-from router.coverage.judges import CoverageCase
-from router.coverage.machine_commands import ASK_DEVICES, ASK_POWER
+from router.coverage.case import CoverageCase
+from router.coverage.machines.commands import ASK_DEVICES, ASK_POWER
+from router.coverage.machines.sensor_reports import sensor_words_for
 from router.coverage.readers.endpoint_sensors import EndpointFact
 from router.coverage.readers.machines import SCALE_SET, MachineFact, ScaleSetFact
-from router.coverage.sensor_words import sensor_words_for
 from router.domain.coverage import CoverageEvidence, Verdict, covered, not_coverable, unknown
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
-from router.coverage.judges import CoverageCase
 from router.coverage.kubernetes.commands import delete_tag
 from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
 

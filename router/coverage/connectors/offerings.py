@@ -1,4 +1,4 @@
-"""What the connectors of an account or a project say together. Not a rung: the judges of other clouds ask it.
+"""What the connectors of an account or a project say together: which offerings they have, and what is on in them. Pure.
 
 Several documents of one connector: what the worst one says. Several connectors: it is enough that one of them has an offering.
 """
@@ -12,6 +12,12 @@ from router.coverage.facts import Facts
 from router.coverage.fields import find, find_text, find_truth
 from router.coverage.readers.connectors import ConnectorFact
 from router.domain.coverage import CoverageEvidence
+
+SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
+"""The switch of an offering for containers by which a connector brings the sensor to clusters."""
+
+CONTAINER_OFFERINGS = ("DefenderForContainersAws", "DefenderForContainersGcp")
+"""The offerings that protect clusters, one for each cloud."""
 
 
 @dataclass(frozen=True, slots=True)

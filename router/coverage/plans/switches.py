@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.coverage.judges import CoverageCase
-from router.coverage.plan_answers import PlanAnswers
-from router.coverage.plan_remedies import (
+from router.coverage.case import CoverageCase
+from router.coverage.plans.answers import PlanAnswers
+from router.coverage.plans.remedies import (
     ask_storage,
     ask_threat_protection,
     enable_threat_protection,

@@ -1,4 +1,4 @@
-"""Whether an extension of a plan is on for a resource. Not a rung: several judges ask it.
+"""Whether an extension of a plan is on for a resource: several judges of the rung integration ask it. Pure.
 
 That a plan is on says nothing of its extensions. https://learn.microsoft.com/rest/api/defenderforcloud/pricings
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import subscription_subject
-from router.coverage.joined import joined
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.plan_at_resource import on_part, resource_plan
-from router.coverage.judges.plan_details import extension_part
-from router.coverage.plan_answers import PlanAnswers, answers_about
+from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.plans.at_resource import on_part, resource_plan
+from router.coverage.plans.details import extension_part
+from router.coverage.plans.joined import joined
 from router.coverage.remedies import rest_get, rest_put
 from router.domain.coverage import CoverageState, Verdict, unknown
 from router.domain.coverage_plans import plan_named

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import PlanFact, subscription_subject
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.plan_switches import ResourceSwitch, find_switch
-from router.coverage.plan_answers import PlanAnswers, answers_about
-from router.coverage.plan_remedies import (
+from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.plans.remedies import (
     ask_plans,
     ask_resource_plan,
     enable_plan,
     one_after_the_other,
     take_override_off,
 )
+from router.coverage.plans.switches import ResourceSwitch, find_switch
 from router.domain.coverage import Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.coverage_plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 

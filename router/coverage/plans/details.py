@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from router.coverage.facts import ResourceFact
-from router.coverage.judges.plan_at_resource import ResourcePlan
-from router.coverage.plan_answers import PlanAnswers
-from router.coverage.plan_remedies import (
+from router.coverage.plans.answers import PlanAnswers
+from router.coverage.plans.at_resource import ResourcePlan
+from router.coverage.plans.remedies import (
     ask_plans,
     enable_plan,
     follow_subscription_storage,

@@ -1,4 +1,4 @@
-"""Whether a cluster of EKS or GKE is meant to be watched: its nodes by the sensor, its control plane by its logs. Not a rung.
+"""Whether a cluster of EKS or GKE is meant to be watched: its nodes by the sensor, its control plane by its logs. Pure.
 
 EKS logs nothing of its control plane until somebody turns that on, and without it no alert of the control plane comes. The
 sensor comes from the connector of the account or the project, or by Helm. GKE Autopilot takes none.
@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from router.coverage.judges import CoverageCase
-from router.coverage.judges.connector_offerings import ConnectorOfferings
-from router.coverage.judges.integration_connector import SENSOR
+from router.coverage.case import CoverageCase
+from router.coverage.connectors.offerings import CONTAINER_OFFERINGS, SENSOR_SWITCH, ConnectorOfferings
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.remedies import ASK_CONNECTORS, command_line
 from router.domain.coverage import Verdict, covered, gap, not_coverable, unknown
 
 _NEEDED = ("audit", "authenticator")
-_OFFERINGS = ("defenderforcontainersaws", "defenderforcontainersgcp")
+_OFFERINGS = tuple(name.lower() for name in CONTAINER_OFFERINGS)
 
 
 def judge_cloud_cluster(
@@ -47,8 +46,8 @@ def judge_cloud_cluster(
 def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
     offerings = ConnectorOfferings.about(case.facts, said[0].environment)
     names = [name for name in offerings.names() if name in _OFFERINGS]
-    answers = [offerings.is_on(name, *SENSOR) for name in names]
-    evidence = [one for name in names for one in offerings.shows(name, *SENSOR)]
+    answers = [offerings.is_on(name, *SENSOR_SWITCH) for name in names]
+    evidence = [one for name in names for one in offerings.shows(name, *SENSOR_SWITCH)]
     if True in answers:
         return covered("the connector brings the sensor", *evidence)
     if False in answers:

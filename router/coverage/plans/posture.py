@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.coverage.facts import Facts, ResourceFact, subscription_subject
-from router.coverage.plan_answers import PlanAnswers, answers_about
+from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.domain.coverage import CoverageEvidence, WorkloadKind
 from router.domain.coverage_plans import PLANS
 

@@ -5,8 +5,8 @@ https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-st
 
 from __future__ import annotations
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
-from router.coverage.judges import CoverageCase
 from router.domain.coverage import CoverageState, Verdict, not_coverable
 
 
