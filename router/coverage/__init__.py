@@ -7,6 +7,7 @@ A document goes through these files in this order; all are pure.
     fields          values of an object, whatever the case of their names
     facts           what an object says, as values of the domain, found by what they are about
     readers/        one file for each sort of object: it says which ones it reads, and makes facts of them
+    workloads       the workloads that an object is the document of, or names
     assignment/     which cluster or machine a document belongs to that does not say it
     case            one workload, what is expected of it, and all facts: what a judge is asked
     judges/         one file for each rung and sort of workload: a case -> a verdict

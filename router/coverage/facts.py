@@ -76,13 +76,11 @@ class PlanFact:
         tier: `free` or `standard` in lower case; None where the answer does not say it.
         sub_plan: such as P2; None where the answer does not say it.
         extensions: whether each extension is on, by its name in lower case; None where that is not said.
-        properties: what more is said of each extension, by its name in lower case.
         coverage: `fullycovered`, `partiallycovered` or `notcovered` in lower case; only a subscription has it, and only since
             api-version 2024-01-01.
         is_inherited: whether a resource has it from its subscription; None where that is not said.
         inherited_from: what it has it from; None where that is not said.
         is_deprecated: whether the answer calls the plan deprecated.
-        replaced_by: the plans that it names in its stead.
         failures: what went wrong with an extension when it was switched on, by its name in lower case; only the answer to that
             request says it, and later ones show the extension as on.
         exclusions: the tags, as `KEY=VALUE`, with which a resource is left out by an extension, by its name in lower case.
@@ -98,12 +96,10 @@ class PlanFact:
     tier: str | None
     sub_plan: str | None
     extensions: Mapping[str, bool | None]
-    properties: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     coverage: str | None = None
     is_inherited: bool | None = None
     inherited_from: str | None = None
     is_deprecated: bool = False
-    replaced_by: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     free_for: str | None = None

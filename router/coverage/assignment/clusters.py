@@ -14,6 +14,7 @@ from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import NodeGroupFact
+from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest, workload_called
 from router.domain.errors import BadUsage
@@ -26,7 +27,7 @@ _OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
 """What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""
 
 _SYSTEM = "kube-system"
-_AKS = "/providers/microsoft.containerservice/managedclusters/"
+_AKS = f"/providers/{AKS_CLUSTER}/"
 
 
 @dataclass(frozen=True, slots=True)

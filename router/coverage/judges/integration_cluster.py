@@ -22,14 +22,13 @@ from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.kubernetes_extensions import KubernetesExtensionFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
 from router.coverage.remedies import command_line, resource_words
+from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.resources import parse_resource_id
 
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.CLUSTER,)
 
-_AKS = "microsoft.containerservice/managedclusters"
-_ARC = "microsoft.kubernetes/connectedclusters"
 _EXTENSION = "microsoft.azuredefender.kubernetes"
 _ASK_AKS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9"
 """AKS clusters should have Defender profile enabled."""
@@ -45,9 +44,9 @@ def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor is asked for; a gap says which tag or which extension of the plan is the reason."""
     type = (parse_resource_id(case.workload.id or case.workload.subject).type or "").lower()
     sensor = _seen_sensor(case)
-    if type == _AKS:
+    if type == AKS_CLUSTER:
         return _of_aks(case, sensor)
-    if type == _ARC:
+    if type == ARC_CLUSTER:
         return _of_arc(case, sensor)
     if cloud := case.about(CloudClusterFact):
         return judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from router.coverage.plans.remedies import ask_plans
-from router.coverage.readers.machines import ARC_MACHINE
+from router.coverage.workloads import ARC_MACHINE
 from router.domain.coverage import Workload
 from router.domain.resources import ResourceId, parse_resource_id
 

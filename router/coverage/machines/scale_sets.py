@@ -11,7 +11,8 @@ from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import ASK_DEVICES, ASK_POWER
 from router.coverage.machines.sensor_reports import sensor_words_for
 from router.coverage.readers.endpoint_sensors import EndpointFact
-from router.coverage.readers.machines import SCALE_SET, MachineFact, ScaleSetFact
+from router.coverage.readers.machines import MachineFact, ScaleSetFact
+from router.coverage.workloads import SCALE_SET
 from router.domain.coverage import CoverageEvidence, Verdict, covered, not_coverable, unknown
 
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.fields import time_of
-from router.coverage.readers.machines import ARC_MACHINE, MachineFact
+from router.coverage.readers.machines import MachineFact
+from router.coverage.workloads import ARC_MACHINE
 from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 

@@ -20,10 +20,9 @@ from router.coverage.plans.remedies import (
     take_override_off,
 )
 from router.coverage.plans.switches import ResourceSwitch, find_switch
+from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import Verdict, WorkloadKind, covered, gap, unknown
 from router.domain.coverage_plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
-
-_AKS = "/providers/microsoft.containerservice/managedclusters/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ class ResourcePlan:
     def can_differ(self) -> bool:
         """Whether a resource of its kind can be switched off by itself."""
         kind = self.case.workload.kind
-        is_aks = kind is WorkloadKind.CLUSTER and _AKS in self.case.workload.subject
+        is_aks = kind is WorkloadKind.CLUSTER and f"/providers/{AKS_CLUSTER}/" in self.case.workload.subject
         return is_aks or kind in (WorkloadKind.MACHINE, WorkloadKind.REGISTRY) or self.switch is not None
 
     @property

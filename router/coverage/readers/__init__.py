@@ -1,4 +1,4 @@
-"""Objects of documents -> facts. A reader is a file here with `reads(item)` and `facts_in(item)`; its existence is enough.
+"""Objects of documents -> facts. Every file here is a reader, with `reads(item)` and `facts_in(item)`: its existence is enough.
 
 It reads what it knows and passes over the rest: other tools and versions write other fields, and none of them may make it fail.
 """
@@ -32,8 +32,7 @@ class Reader(Protocol):
 def readers() -> tuple[Reader, ...]:
     """Every reader."""
     names = sorted(module.name for module in iter_modules(__path__) if not module.ispkg)
-    modules = [import_module(f"{__name__}.{name}") for name in names]
-    return tuple(cast("Reader", module) for module in modules if hasattr(module, "reads"))
+    return tuple(cast("Reader", import_module(f"{__name__}.{name}")) for name in names)
 
 
 def facts_of(document: CoverageDocument) -> Iterator[CoverageFact]:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, RecommendationFact, source_of
 from router.coverage.fields import find_text
-from router.coverage.readers.machines import MACHINES
-from router.coverage.readers.resources import named_resource
-from router.coverage.readers.sql_machines import SQL_ON_MACHINES
+from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER, MACHINES, SQL_ON_MACHINES, named_resource
 from router.domain.coverage import WorkloadKind
 from router.domain.recommendations import find_recommendation
 from router.domain.resources import parse_resource_id
@@ -21,8 +19,8 @@ from router.domain.resources import parse_resource_id
 _KINDS = {
     **dict.fromkeys(MACHINES, WorkloadKind.MACHINE),
     **dict.fromkeys(SQL_ON_MACHINES, WorkloadKind.SQL_ON_MACHINE),
-    "microsoft.containerservice/managedclusters": WorkloadKind.CLUSTER,
-    "microsoft.kubernetes/connectedclusters": WorkloadKind.CLUSTER,
+    AKS_CLUSTER: WorkloadKind.CLUSTER,
+    ARC_CLUSTER: WorkloadKind.CLUSTER,
 }
 _TYPE = "microsoft.security/assessments"
 _PROVIDER = f"/providers/{_TYPE}/"

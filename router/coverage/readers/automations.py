@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_truth, whole_objects_at
-from router.coverage.readers.resources import subscription_fact
+from router.coverage.workloads import subscription_fact
 from router.domain.resources import parse_resource_id
 
 _TYPES = ("microsoft.security/automations", "microsoft.security/securityautomations")

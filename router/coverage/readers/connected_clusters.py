@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_text
-from router.coverage.readers.resources import resource_fact
+from router.coverage.workloads import ARC_CLUSTER, resource_fact
 from router.domain.coverage import WorkloadKind
 
 
@@ -21,20 +21,18 @@ class ConnectedClusterFact:
 
     Attributes:
         subject: the cluster in lower case.
-        distribution: such as `eks`, `gke` or `openshift`, in lower case; empty where the document does not say it.
         connectivity: `connected`, `offline`, `expired` or another word in lower case; empty where the document does not say it.
         source: where it stands.
     """
 
     subject: str
-    distribution: str
     connectivity: str
     source: Source
 
 
 def reads(item: Item) -> bool:
     """Whether it is a cluster that Azure Arc connects."""
-    return item.type == "microsoft.kubernetes/connectedclusters"
+    return item.type == ARC_CLUSTER
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
@@ -45,7 +43,6 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     yield fact
     yield ConnectedClusterFact(
         subject=fact.subject,
-        distribution=(find_text(item.find("distribution")) or "").lower(),
         connectivity=(find_text(item.find("connectivityStatus")) or "").lower(),
         source=source_of(item, find_text(item.find("lastConnectivityTime"))),
     )

@@ -18,7 +18,7 @@ class KubernetesFact:
     """One object of a cluster.
 
     Attributes:
-        subject: the cluster; None until `router.coverage.clusters` has found it, and where it cannot.
+        subject: the cluster; None until `router.coverage.assignment.clusters` has found it, and where it cannot.
         given: the name that was given before the document; None where none was.
         kind: the object's kind; one that ends in List stands for a list in which there was nothing.
         namespace: its namespace; empty where it has none.

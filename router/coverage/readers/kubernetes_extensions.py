@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of
 from router.coverage.fields import find_text
+from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.resources import parse_resource_id
 
 _TYPE = "microsoft.kubernetesconfiguration/extensions"
 _PROVIDER = f"/providers/{_TYPE}"
-_CLUSTERS = ("microsoft.kubernetes/connectedclusters", "microsoft.containerservice/managedclusters")
+_CLUSTERS = (ARC_CLUSTER, AKS_CLUSTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find, find_list, find_text, objects_at
-from router.coverage.readers.machines import MACHINES, VIRTUAL_MACHINE, is_joined_row
-from router.coverage.readers.resources import named_resource
+from router.coverage.readers.machines import is_joined_row
+from router.coverage.workloads import MACHINES, VIRTUAL_MACHINE, named_resource
 from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 

@@ -14,13 +14,8 @@ from dataclasses import dataclass, replace
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find, find_count, find_text, objects_at
-from router.coverage.readers.resources import resource_fact
+from router.coverage.workloads import ARC_MACHINE, MACHINES, SCALE_SET, resource_fact
 from router.domain.coverage import WorkloadKind
-
-VIRTUAL_MACHINE = "microsoft.compute/virtualmachines"
-SCALE_SET = "microsoft.compute/virtualmachinescalesets"
-ARC_MACHINE = "microsoft.hybridcompute/machines"
-MACHINES = (VIRTUAL_MACHINE, SCALE_SET, ARC_MACHINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find, find_text, find_truth
-from router.coverage.readers.resources import resource_fact
+from router.coverage.workloads import AKS_CLUSTER, resource_fact
 from router.domain.coverage import WorkloadKind
 
 
@@ -56,7 +56,7 @@ _BEFORE_2022 = ("securityProfile", "azureDefender", "enabled")
 
 def reads(item: Item) -> bool:
     """Whether it is an AKS cluster."""
-    return item.type == "microsoft.containerservice/managedclusters"
+    return item.type == AKS_CLUSTER
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, PlanFact, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_truth, objects_at
-from router.coverage.readers.scopes import find_scope, workload_fact
+from router.coverage.workloads import find_scope, scope_fact
 from router.domain.coverage_plans import PLANS
 
 _CHILD = "/providers/microsoft.security/pricings/"
@@ -54,12 +54,10 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         tier=(find_text(_column(item, "pricingTier")) or "").lower() or None,
         sub_plan=find_text(_column(item, "subPlan")),
         extensions={title: find_truth(one, "isEnabled") for title, one in extensions.items()},
-        properties={title: more for title, one in extensions.items() if (more := _more(one))},
         coverage=(find_text(_column(item, "resourcesCoverageStatus")) or "").lower() or None,
         is_inherited=find_truth(item.find("inherited")),
         inherited_from=find_text(item.find("inheritedFrom")),
         is_deprecated=find_truth(_column(item, "deprecated")) is True,
-        replaced_by=_texts(item.find("replacedBy")),
         failures={title: text for title, one in extensions.items() if (text := _failure(one)) is not None},
         exclusions={title: tags for title, one in extensions.items() if (tags := _exclusions(one))},
         free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
@@ -67,7 +65,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         managed_by=find_text(item.find("managedBy")),
         source=source_of(item, find_text(item.find("enablementTime"))),
     )
-    if scope and (fact := workload_fact(item, scope)) is not None:
+    if scope and (fact := scope_fact(item, scope)) is not None:
         yield fact
 
 
@@ -92,11 +90,6 @@ def _extensions(item: Item) -> list[Mapping[str, object]]:
     return objects_at(_parsed(_column(item, "extensions")))
 
 
-def _more(extension: Mapping[str, object]) -> Mapping[str, object]:
-    more = _parsed(find(extension, "additionalExtensionProperties"))
-    return more if isinstance(more, Mapping) else {}
-
-
 def _failure(extension: Mapping[str, object]) -> str | None:
     """Why an extension is not on although it says so; only the answer to the request that switched it on tells."""
     if (find_text(extension, "operationStatus", "code") or "").lower() != "failed":
@@ -105,7 +98,8 @@ def _failure(extension: Mapping[str, object]) -> str | None:
 
 
 def _exclusions(extension: Mapping[str, object]) -> tuple[str, ...]:
-    tags = objects_at(_parsed(find(_more(extension), "ExclusionTags")))
+    more = _parsed(find(extension, "additionalExtensionProperties"))
+    tags = objects_at(_parsed(find(more, "ExclusionTags")))
     return tuple(f"{key}={find_text(one, 'value') or ''}" for one in tags if (key := find_text(one, "key")))
 
 
@@ -117,7 +111,3 @@ def _parsed(value: object) -> object:
         return json.loads(value)
     except (ValueError, RecursionError):
         return None
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

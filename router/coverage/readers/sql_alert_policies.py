@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_list, find_text
-from router.coverage.readers.scopes import find_scope, workload_fact
+from router.coverage.workloads import find_scope, scope_fact
 from router.domain.coverage import WorkloadKind
 
 _CHILDREN = ("/advancedthreatprotectionsettings/", "/securityalertpolicies/")
@@ -58,7 +58,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         disabled_alerts=tuple(name for one in alerts if (name := find_text(one))),
         source=source_of(item),
     )
-    if (fact := workload_fact(item, scope)) is not None:
+    if (fact := scope_fact(item, scope)) is not None:
         yield fact
 
 
@@ -67,7 +67,7 @@ def _find_server(item: Item) -> tuple[str, str] | None:
         return None
     for child in _CHILDREN:
         if (found := find_scope(item.id, child)) is not None:
-            fact = workload_fact(item, found[0])
+            fact = scope_fact(item, found[0])
             if fact is not None and fact.workload.kind in _KINDS:
                 return found[0], (item.id or "").strip("/").split("/")[-2]
     return None

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_text
-from router.coverage.readers.resources import resource_fact
+from router.coverage.workloads import SQL_ON_MACHINES, resource_fact
 from router.domain.coverage import WorkloadKind
-
-SQL_ON_MACHINES = ("microsoft.sqlvirtualmachine/sqlvirtualmachines", "microsoft.azurearcdata/sqlserverinstances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

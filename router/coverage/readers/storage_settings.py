@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_truth
-from router.coverage.readers.scopes import find_scope, workload_fact
+from router.coverage.workloads import find_scope, scope_fact
 
 _CHILD = "/providers/microsoft.security/defenderforstoragesettings/"
 
@@ -56,5 +56,5 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         finds_sensitive_data=find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
         source=source_of(item),
     )
-    if (fact := workload_fact(item, scope)) is not None:
+    if (fact := scope_fact(item, scope)) is not None:
         yield fact

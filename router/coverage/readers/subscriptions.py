@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact
+from router.coverage.facts import CoverageFact, source_of
 from router.coverage.fields import find, find_text
-from router.coverage.readers.scopes import subscription_fact
+from router.coverage.workloads import subscription_fact
 
 _ID = re.compile(r"/subscriptions/([^/\s]+)/?", re.IGNORECASE)
 _TYPE = "microsoft.resources/subscriptions"
@@ -31,7 +31,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     if (id := _find_id(item)) is not None:
         name = find_text(item.body, "displayName") or find_text(item.body, "name") or id
         state = (find_text(item.find("state")) or "").lower()
-        yield replace(subscription_fact(item, id, name), is_stopped=state in _STOPPED if state else None)
+        yield replace(subscription_fact(id, source_of(item), name), is_stopped=state in _STOPPED if state else None)
 
 
 def _find_id(item: Item) -> str | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, whole_objects_at
-from router.coverage.readers.resources import subscription_fact
+from router.coverage.workloads import subscription_fact
 from router.domain.resources import parse_resource_id
 
 _TYPE = "microsoft.security/alertssuppressionrules"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_truth
-from router.coverage.readers.scopes import find_scope, workload_fact
+from router.coverage.workloads import find_scope, scope_fact
 
 _CHILD = "/providers/microsoft.security/advancedthreatprotectionsettings/"
 
@@ -44,5 +44,5 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     scope = found[0]
     is_enabled = find_truth(item.find("isEnabled"))
     yield ThreatProtectionFact(subject=scope.lower(), is_enabled=is_enabled, source=source_of(item))
-    if (fact := workload_fact(item, scope)) is not None:
+    if (fact := scope_fact(item, scope)) is not None:
         yield fact
