@@ -53,9 +53,9 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     for name, reason in cut_lists(pages):
         unanswered.setdefault(name, reason)
     assigned = assign_clusters(facts, manifest)
-    reasons |= dict.fromkeys(assigned.homeless, _HOMELESS)
+    reasons |= dict.fromkeys(assigned.unassigned, _UNASSIGNED)
     machines = assign_machines(assigned.facts)
-    reasons |= machines.homeless
+    reasons |= machines.unassigned
     all_facts = Facts.of(machines.facts)
     return GateResult(
         assessed=assess(all_facts, manifest, now),
@@ -66,11 +66,11 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     )
 
 
-_HOMELESS = "does not say which cluster it is of; write NAME=FILE"
+_UNASSIGNED = "does not say which cluster it is of; write NAME=FILE"
 
 
 def _why_unused(found: Sequence[CoverageFact]) -> str | None:
     if not found:
         return "says nothing of what is judged"
-    is_homeless = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)
-    return "does not say of which subscription it is; write SUBSCRIPTION_ID=FILE" if is_homeless else None
+    is_unassigned = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)
+    return "does not say of which subscription it is; write SUBSCRIPTION_ID=FILE" if is_unassigned else None

@@ -132,6 +132,12 @@ def test_health_of_no_known_machine_covers_none(given: str | None) -> None:
     assert [name for name, _ in result.unused] == ["health.json"]
 
 
+def test_a_file_of_no_known_machine_is_named_as_it_is_written() -> None:
+    """Also where a blank is in its name: what stands behind the blank is no position in the file."""
+    said = document([{"healthy": True, "licensed": True}], "my health.json")
+    assert [name for name, _ in judged([machine()], said).unused] == ["my health.json"]
+
+
 def test_a_name_of_two_machines_is_refused() -> None:
     """It would cover one of them by the other."""
     with pytest.raises(BadUsage, match=r"web-1: is the name of several machines"):

@@ -36,11 +36,11 @@ class AssignedFacts:
 
     Attributes:
         facts: all facts; those of no known cluster keep no subject.
-        homeless: the documents whose objects belong to no cluster, or to which of several they do not say.
+        unassigned: the documents whose objects belong to no cluster, or to which of several they do not say.
     """
 
     facts: tuple[CoverageFact, ...]
-    homeless: tuple[str, ...]
+    unassigned: tuple[str, ...]
 
 
 def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -> AssignedFacts:
@@ -62,18 +62,18 @@ def assign_clusters(facts: Sequence[CoverageFact], manifest: CoverageManifest) -
     is_of_one = any(one.kind not in _OF_ANY_PROGRAM for one in objects)
     only = next(iter(known)) if len(known) == 1 else UNNAMED if not known and is_of_one else None
     found: list[CoverageFact] = []
-    homeless: dict[str, None] = {}
+    unassigned: dict[str, None] = {}
     for fact in facts:
         if not isinstance(fact, KubernetesFact):
             found.append(fact)
             continue
         subject = subjects[fact.given] if fact.given else only
         if subject is None:
-            homeless.setdefault(fact.source.file)
+            unassigned.setdefault(fact.source.file)
         found.append(replace(fact, subject=subject))
     _refuse_mixed(found)
     _refuse_nodes_of_others(found)
-    return AssignedFacts((*found, *_new_clusters(found, subjects, clusters, named)), tuple(homeless))
+    return AssignedFacts((*found, *_new_clusters(found, subjects, clusters, named)), tuple(unassigned))
 
 
 def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:

@@ -1,4 +1,4 @@
-"""Which machine a sensor's own words are of, since `mdatp health` does not say it: `NAME=FILE` does. Pure.
+"""Which machine a sensor reports on, since `mdatp health` does not say it: `NAME=FILE` does. Pure.
 
 A file without a name belongs to no machine, even where the call has but one: the document of the other one may be missing. Nor
 does the host name of a device prove anything, since two machines may share it: it is found by the ARM id that it names.
@@ -23,27 +23,27 @@ class MachineAssignment:
 
     Attributes:
         facts: all facts; those of no known machine keep no subject.
-        homeless: the documents that are of no known machine, each with the reason.
+        unassigned: the documents that are of no known machine, each with the reason.
     """
 
     facts: tuple[CoverageFact, ...]
-    homeless: Mapping[str, str]
+    unassigned: Mapping[str, str]
 
 
 def assign_machines(facts: Sequence[CoverageFact]) -> MachineAssignment:
     """Gives each sensor its machine; raises BadUsage where a name means several machines."""
     names = _by_name(facts)
     found: list[CoverageFact] = []
-    homeless: dict[str, str] = {}
+    unassigned: dict[str, str] = {}
     for fact in facts:
         if not isinstance(fact, SensorHealthFact):
             found.append(fact)
             continue
         subject = _find_machine(fact.given, names)
         if subject is None:
-            homeless.setdefault(fact.source.document.partition(" ")[0], _why_homeless(fact.given))
+            unassigned.setdefault(fact.source.file, _why_unassigned(fact.given))
         found.append(replace(fact, subject=subject))
-    return MachineAssignment(tuple(found), homeless)
+    return MachineAssignment(tuple(found), unassigned)
 
 
 def _find_machine(given: str | None, names: Mapping[str, Sequence[str]]) -> str | None:
@@ -53,7 +53,7 @@ def _find_machine(given: str | None, names: Mapping[str, Sequence[str]]) -> str 
     return fits[0] if fits else None
 
 
-def _why_homeless(given: str | None) -> str:
+def _why_unassigned(given: str | None) -> str:
     if given is None:
         return "does not say which machine it is of; write NAME=FILE"
     return f"is of {given}, a machine that no other document names"

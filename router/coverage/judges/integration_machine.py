@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact, SettingFact, subscription_subject
+from router.coverage.machines.states import find_exclusion_tag
 from router.coverage.plans.extensions import ask_plan, enable_plan, is_plan_on, plan_answers
 from router.coverage.remedies import command_line, rest_get, rest_put
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
@@ -21,7 +22,6 @@ _SAME_AGE = "WDATP_UNIFIED_SOLUTION"
 """A version of the API that lists this setting lists the one that leaves Linux out, too; older ones list neither."""
 
 _PLAN = "VirtualMachines"
-_EXCLUSION = "excludemdeautoprovisioning"
 _VERSION = "2022-05-01"
 
 
@@ -88,16 +88,11 @@ def _remarks(case: CoverageCase, systems: set[str]) -> tuple[str, ...]:
     remarks = []
     if systems != {"linux"} and _setting(case, _SAME_AGE) is False:
         remarks.append(f"{_SAME_AGE} is off, so Windows Server 2012 R2 and 2016 may have no sensor")
-    tags = [tag for fact in case.about(ResourceFact) if (tag := _exclusion_tag(fact)) is not None]
+    tags = [tag.name for fact in case.about(ResourceFact) if (tag := find_exclusion_tag(fact)) is not None]
     remarks += [f"its tag {tag} keeps Defender for Endpoint off it" for tag in dict.fromkeys(tags)]
     if is_plan_on(plan_answers(case, _PLAN)[0]) is False:
         remarks.append(f"the plan {_PLAN} is off at the machine itself: see the rung plan")
     return tuple(remarks)
-
-
-def _exclusion_tag(fact: ResourceFact) -> str | None:
-    tags = fact.tags or {}
-    return next((name for name, on in tags.items() if name.lower() == _EXCLUSION and on.lower() == "true"), None)
 
 
 def _shown(case: CoverageCase, name: str) -> list[CoverageEvidence]:

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import ask_extensions, ask_posture, ask_sensor, remove_extension, remove_tag
 from router.coverage.machines.extension_failures import EXTENSION_FAILURES
-from router.coverage.machines.recommendations import UNHEARD, Recommended, recommended_for, title_of
+from router.coverage.machines.recommendations import (
+    POSTURE_NOT_KNOWN,
+    RecommendationAnswers,
+    recommendation_answers_for,
+    title_of,
+)
 from router.coverage.machines.scale_sets import judge_scale_set
-from router.coverage.machines.sensor_reports import sensor_words_for
+from router.coverage.machines.sensor_reports import sensor_report_for
 from router.coverage.machines.states import MachineState, machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
@@ -29,15 +34,15 @@ _OTHER_VENDORS = "the recommendation counts the solutions of other vendors, too"
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the extension succeeded, or the sensor is seen to run."""
     state = machine_state_for(case.facts, case.workload.subject, case.now)
-    words = sensor_words_for(case.facts, case.workload.subject, case.now)
+    report = sensor_report_for(case.facts, case.workload.subject, case.now)
     extensions = [one for one in case.about(ExtensionFact) if one.is_endpoint]
     failed = [one for one in extensions if one.state == "failed"]
-    if words.are_proof:
+    if report.is_proof:
         remarks = tuple(f"its extension {one.name} failed" for one in failed)
-        return covered("its sensor is seen to run, so it is there", *words.runs, remarks=(*remarks, *state.remarks))
+        return covered("its sensor is seen to run, so it is there", *report.runs, remarks=(*remarks, *state.remarks))
     if (verdict := judge_scale_set(case)) is not None:
         return verdict
-    said = recommended_for(case.facts, [case.workload.subject], [EDR_INSTALLED])
+    said = recommendation_answers_for(case.facts, [case.workload.subject], [EDR_INSTALLED])
     installed = [one for one in extensions if one.state == "succeeded"]
     if failed:
         return _failed(case, state, failed, installed)
@@ -80,14 +85,14 @@ def _why(extension: ExtensionFact) -> str:
 
 
 def _without_extension(
-    case: CoverageCase, state: MachineState, extensions: Sequence[ExtensionFact], said: Recommended
+    case: CoverageCase, state: MachineState, extensions: Sequence[ExtensionFact], said: RecommendationAnswers
 ) -> Verdict:
     workload = case.workload
     absent = [one for one in case.about(AbsentExtensionsFact) if one.lacks_endpoint]
     is_asked = bool(absent or extensions)
-    is_heard = said.are_healthy and is_posture_known_on(case.facts, workload.subscription)
+    is_proof = said.are_healthy and is_posture_known_on(case.facts, workload.subscription)
     # Each of these could say the opposite, so each must have been asked.
-    if is_heard and is_asked and state.is_in_reach and state.has_known_tags and state.exclusion is None:
+    if is_proof and is_asked and state.is_in_reach and state.has_known_tags and state.exclusion is None:
         remarks = (_OTHER_VENDORS, *state.remarks)
         return covered(f"the recommendation {title_of(said.healthy[0])} is healthy", *said.evidence, remarks=remarks)
     if state.stopped is not None:
@@ -110,16 +115,16 @@ def _without_extension(
 
 
 def _absent(
-    case: CoverageCase, state: MachineState, evidence: Sequence[CoverageEvidence], said: Recommended
+    case: CoverageCase, state: MachineState, evidence: Sequence[CoverageEvidence], said: RecommendationAnswers
 ) -> Verdict:
     """Why an extension that is absent leaves it unknown, and what would answer it."""
     workload = case.workload
-    if said.abstention:
+    if said.why_not_applicable:
         # The recommendation will not answer; the sensor itself does.
-        reason = f"it has no extension, and {said.abstention}"
+        reason = f"it has no extension, and {said.why_not_applicable}"
         return unknown(reason, *evidence, *said.evidence, remedy=ask_sensor(state.system))
     if said.healthy and not is_posture_known_on(case.facts, workload.subscription):
-        reason = f"it has no extension, and {UNHEARD}"
+        reason = f"it has no extension, and {POSTURE_NOT_KNOWN}"
         return unknown(reason, *evidence, *said.evidence, remedy=ask_posture(workload))
     return unknown(
         "it has no extension of Defender's; its sensor may be built in, come by policy, or be another tenant's",

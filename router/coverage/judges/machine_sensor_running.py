@@ -1,6 +1,6 @@
-"""Whether the sensor of a machine runs, by its own words, else by the recommendations that look at it.
+"""Whether the sensor of a machine runs, by what it reports itself, else by the recommendations on it.
 
-Its own words decide: an extension that was installed proves nothing of it. https://learn.microsoft.com/defender-endpoint/health-status
+What it reports decides: an extension that was installed does not prove that it runs. https://learn.microsoft.com/defender-endpoint/health-status
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from router.coverage.machines.commands import (
     ask_sensor,
     remove_tag,
 )
-from router.coverage.machines.recommendations import UNHEARD, Recommended, recommended_for, title_of
+from router.coverage.machines.recommendations import (
+    POSTURE_NOT_KNOWN,
+    RecommendationAnswers,
+    recommendation_answers_for,
+    title_of,
+)
 from router.coverage.machines.scale_sets import judge_scale_set
-from router.coverage.machines.sensor_reports import SensorWords, sensor_words_for
+from router.coverage.machines.sensor_reports import SensorReport, sensor_report_for
 from router.coverage.machines.states import MachineState, machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
@@ -28,32 +33,32 @@ KINDS = (WorkloadKind.MACHINE,)
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor says so, Defender for Endpoint does, or all recommendations on it are healthy."""
     state = machine_state_for(case.facts, case.workload.subject, case.now)
-    words = sensor_words_for(case.facts, case.workload.subject, case.now)
-    said = recommended_for(case.facts, [case.workload.subject], EDR_RUNNING)
-    if words.fails and (state.stopped is None or words.is_certain_failure):
-        return _failed(case, state, words)
-    if words.are_proof:
+    report = sensor_report_for(case.facts, case.workload.subject, case.now)
+    said = recommendation_answers_for(case.facts, [case.workload.subject], EDR_RUNNING)
+    if report.fails and (state.stopped is None or report.is_certain_failure):
+        return _failed(case, state, report)
+    if report.is_proof:
         doubts = tuple(f"the recommendation {title_of(one)} is unhealthy" for one in said.unhealthy)
-        remarks = (*words.remarks, *state.remarks, *doubts)
-        return covered("its sensor is seen to run", *words.runs, remarks=remarks)
+        remarks = (*report.remarks, *state.remarks, *doubts)
+        return covered("its sensor is seen to run", *report.runs, remarks=remarks)
     if (verdict := judge_scale_set(case)) is not None:
         return verdict
     if said.are_healthy and state.is_in_reach and is_posture_known_on(case.facts, case.workload.subscription):
         return covered("every recommendation on its sensor is healthy", *said.evidence, remarks=state.remarks)
-    return _not_proved(case, state, words, said)
+    return _not_proved(case, state, report, said)
 
 
-def _failed(case: CoverageCase, state: MachineState, words: SensorWords) -> Verdict:
-    reason, evidence = words.fails[0]
-    others = tuple(one for _, one in words.fails[1:])
-    if state.is_new and not words.is_certain_failure:
+def _failed(case: CoverageCase, state: MachineState, report: SensorReport) -> Verdict:
+    reason, evidence = report.fails[0]
+    others = tuple(one for _, one in report.fails[1:])
+    if state.is_new and not report.is_certain_failure:
         return unknown(f"{reason}, and is new", evidence, *others, remedy=ask_sensor(state.system))
-    remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in words.runs)
+    remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in report.runs)
     remedy = ask_sensor(state.system)
-    return gap(reason, evidence, *others, *words.runs, remedy=remedy, remarks=remarks)
+    return gap(reason, evidence, *others, *report.runs, remedy=remedy, remarks=remarks)
 
 
-def _not_proved(case: CoverageCase, state: MachineState, words: SensorWords, said: Recommended) -> Verdict:
+def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, said: RecommendationAnswers) -> Verdict:
     workload, ask = case.workload, ask_sensor(state.system)
     if state.stopped is not None:
         return not_coverable("is stopped", state.stopped)
@@ -79,19 +84,19 @@ def _not_proved(case: CoverageCase, state: MachineState, words: SensorWords, sai
             state.lost,
             remedy="azcmagent show",
         )
-    if words.stale:
+    if report.stale:
         return unknown(
-            "what Defender for Endpoint says of its sensor is old, or of a time to come", *words.stale, remedy=ask
+            "what Defender for Endpoint says of its sensor is old, or of a time to come", *report.stale, remedy=ask
         )
     return _unasked(case, state, said, ask)
 
 
-def _unasked(case: CoverageCase, state: MachineState, said: Recommended, ask: str) -> Verdict:
+def _unasked(case: CoverageCase, state: MachineState, said: RecommendationAnswers, ask: str) -> Verdict:
     workload = case.workload
     if said.unhealthy:
         return unknown("a recommendation on its sensor is unhealthy, and it is new", *said.evidence, remedy=ask)
-    if said.abstention:
-        return unknown(said.abstention, *said.evidence, remedy=ask)
+    if said.why_not_applicable:
+        return unknown(said.why_not_applicable, *said.evidence, remedy=ask)
     if not said.healthy:
         return unknown("nobody asked its sensor", remedy=ask)
     if said.missing:
@@ -100,4 +105,4 @@ def _unasked(case: CoverageCase, state: MachineState, said: Recommended, ask: st
     if not state.is_in_reach:
         reason = "nothing says whether Azure Arc still reaches it"
         return unknown(reason, *said.evidence, remedy=ask_resource(workload.id or workload.subject))
-    return unknown(UNHEARD, *said.evidence, remedy=ask_posture(workload))
+    return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ask_posture(workload))

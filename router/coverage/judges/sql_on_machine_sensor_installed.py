@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import ask_extensions, ask_resource, remove_extension
-from router.coverage.machines.sql_reports import machine_of, sql_words_for
+from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
@@ -18,9 +18,9 @@ KINDS = (WorkloadKind.SQL_ON_MACHINE,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the extension succeeded, or Azure Arc sees that the SQL Server is protected."""
-    words = sql_words_for(case)
-    if words.are_proof:
-        return covered("Azure Arc sees that it is protected, so the sensor is there", *words.runs)
+    report = sql_report_for(case)
+    if report.is_proof:
+        return covered("Azure Arc sees that it is protected, so the sensor is there", *report.runs)
     machine = machine_of(case)
     if machine is None:
         return unknown("nothing says which machine it is on", remedy=ask_resource(case.workload.id or ""))

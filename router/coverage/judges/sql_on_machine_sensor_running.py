@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import ask_posture, ask_recommendations, ask_resource
-from router.coverage.machines.recommendations import UNHEARD, recommended_for, title_of
-from router.coverage.machines.sql_reports import machine_of, sql_words_for
+from router.coverage.machines.recommendations import POSTURE_NOT_KNOWN, recommendation_answers_for, title_of
+from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
@@ -20,28 +20,28 @@ KINDS = (WorkloadKind.SQL_ON_MACHINE,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
-    words, machine = sql_words_for(case), machine_of(case)
+    report, machine = sql_report_for(case), machine_of(case)
     state = machine_state_for(case.facts, machine, case.now)
-    said = recommended_for(case.facts, [case.workload.subject, machine], [SQL_PROTECTED])
-    if words.are_proof:
+    said = recommendation_answers_for(case.facts, [case.workload.subject, machine], [SQL_PROTECTED])
+    if report.is_proof:
         doubts = tuple(f"the recommendation {title_of(one)} is unhealthy" for one in said.unhealthy)
-        return covered("Azure Arc sees that it is protected", *words.runs, remarks=(*state.remarks, *doubts))
-    is_heard = said.are_healthy and is_posture_known_on(case.facts, case.workload.subscription)
+        return covered("Azure Arc sees that it is protected", *report.runs, remarks=(*state.remarks, *doubts))
+    is_proof = said.are_healthy and is_posture_known_on(case.facts, case.workload.subscription)
     # Where Azure Arc could say the opposite, it must have been asked whether it reaches the machine.
-    if is_heard and machine is not None and state.is_in_reach and not words.fails:
+    if is_proof and machine is not None and state.is_in_reach and not report.fails:
         reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
         return covered(reason, *said.evidence, remarks=state.remarks)
     if state.stopped is not None:
         return not_coverable("its machine is stopped", state.stopped)
-    if words.fails:
-        remarks = tuple(f"they contradict each other: {one.document} says protected" for one in words.runs)
+    if report.fails:
+        remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
         ask = ask_resource(case.workload.id or case.workload.subject)
-        return gap("Azure Arc sees that it is not protected", *words.fails, remedy=ask, remarks=remarks)
+        return gap("Azure Arc sees that it is not protected", *report.fails, remedy=ask, remarks=remarks)
     if said.unhealthy:
         reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
         return gap(reason, *said.evidence, remedy=ask_resource(machine or case.workload.id or ""))
-    if said.abstention:
-        return unknown(said.abstention, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.why_not_applicable:
+        return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))
     if said.healthy and machine is None:
         reason = "the recommendation is healthy, and nothing says which machine it is on"
         return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or ""))
@@ -49,8 +49,8 @@ def judge(case: CoverageCase) -> Verdict | None:
         reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
         return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
     if said.healthy:
-        return unknown(UNHEARD, *said.evidence, remedy=ask_posture(case.workload))
-    if words.stale:
+        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ask_posture(case.workload))
+    if report.stale:
         reason = "Azure Arc saw that it was protected, and not within the last day"
-        return unknown(reason, *words.stale, remedy=ask_resource(case.workload.id or ""))
+        return unknown(reason, *report.stale, remedy=ask_resource(case.workload.id or ""))
     return unknown("nobody asked whether it is protected", remedy=ask_recommendations(case.workload))

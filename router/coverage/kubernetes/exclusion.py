@@ -1,6 +1,6 @@
-"""What somebody left out on purpose, by a tag of the cluster, and clusters that are stopped.
+"""Clusters that somebody left out by a tag, and clusters that are stopped. Pure.
 
-A tag keeps Azure from installing the sensor; one that is there is not removed, and Helm installs it all the same.
+A tag keeps Azure from installing the sensor. A sensor that is there already stays, and Helm installs one all the same.
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exclude-cluster
 """
 
@@ -50,7 +50,7 @@ def exclusions_of(case: CoverageCase) -> Iterator[Exclusion]:
 
 
 def find_exclusion(case: CoverageCase) -> Exclusion | None:
-    """The first such tag; None where no document shows one."""
+    """The first tag that keeps the sensor off a cluster; None where no document shows one."""
     return next(exclusions_of(case), None)
 
 
@@ -63,7 +63,7 @@ def find_stopped(case: CoverageCase) -> Verdict | None:
 
 
 def left_out(verdict: Verdict, exclusion: Exclusion, workload: Workload, *, is_running: bool) -> Verdict:
-    """A verdict that is not covered, of a cluster with such a tag: the tag is the reason where no sensor is seen to run."""
+    """A verdict that is not covered, of a cluster with a tag: the tag is the reason where no sensor is seen to run."""
     if is_running:
         remark = f"the tag {exclusion.tag} keeps Azure from installing the sensor"
         return replace(verdict, remarks=(*verdict.remarks, remark))

@@ -1,7 +1,7 @@
-"""What recommendations say together of a workload. Pure.
+"""What several recommendations say together of one workload. Pure.
 
-One that is healthy proves something only where foundational CSPM is known to be on, and one that does not apply proves nothing:
-somebody exempted the resource, or switched the recommendation off.
+A healthy recommendation proves something only where foundational CSPM is known to be on. One that does not apply
+proves nothing: somebody exempted the resource, or switched the recommendation off.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from router.coverage.facts import Facts, RecommendationFact
 from router.domain.coverage import CoverageEvidence
 from router.domain.recommendations import find_recommendation
 
-UNHEARD = (
+POSTURE_NOT_KNOWN = (
     "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"
 )
-"""Why one that is healthy proves nothing yet."""
+"""Why a healthy recommendation proves nothing where posture is not known to be on."""
 
 _CAUSES = {
     "exempt": "somebody exempted it from it",
@@ -25,14 +25,14 @@ _CAUSES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recommended:
+class RecommendationAnswers:
     """What some recommendations say of a workload.
 
     Attributes:
         unhealthy: those that say that something is missing.
         healthy: those that say that nothing is.
         not_applicable: those that say nothing.
-        missing: how many of them nobody asked for, or do not exist.
+        missing: how many of those that were wanted no document has.
     """
 
     unhealthy: tuple[RecommendationFact, ...]
@@ -54,8 +54,8 @@ class Recommended:
         )
 
     @property
-    def abstention(self) -> str:
-        """Why one does not apply; empty where all do."""
+    def why_not_applicable(self) -> str:
+        """Why one of them does not apply; empty where all do."""
         if not self.not_applicable:
             return ""
         one = self.not_applicable[0]
@@ -68,7 +68,9 @@ def title_of(fact: RecommendationFact) -> str:
     return f'"{fact.title}"' if fact.title else fact.recommendation
 
 
-def recommended_for(facts: Facts, subjects: Iterable[str | None], wanted: Sequence[str]) -> Recommended:
+def recommendation_answers_for(
+    facts: Facts, subjects: Iterable[str | None], wanted: Sequence[str]
+) -> RecommendationAnswers:
     """What the recommendations, named by key or by title, say of the subjects of one workload."""
     found = [
         (name, fact)
@@ -76,7 +78,7 @@ def recommended_for(facts: Facts, subjects: Iterable[str | None], wanted: Sequen
         for fact in facts.about(RecommendationFact, subject)
         if (name := _name_of(fact)) in wanted
     ]
-    return Recommended(
+    return RecommendationAnswers(
         unhealthy=tuple(fact for _, fact in found if fact.code == "unhealthy"),
         healthy=tuple(fact for _, fact in found if fact.code == "healthy"),
         not_applicable=tuple(fact for _, fact in found if fact.code == "notapplicable"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import ASK_DEVICES, ASK_POWER
-from router.coverage.machines.sensor_reports import sensor_words_for
+from router.coverage.machines.sensor_reports import sensor_report_for
 from router.coverage.readers.endpoint_sensors import EndpointFact
 from router.coverage.readers.machines import MachineFact, ScaleSetFact
 from router.coverage.workloads import SCALE_SET
@@ -57,5 +57,5 @@ def _running_instances(case: CoverageCase) -> dict[str, CoverageEvidence]:
     """The instances whose sensors are seen to run, each with where that stands. One that is gone leaves its record behind."""
     inside = f"{case.workload.subject}/virtualmachines/"
     named = {one.subject for one in case.facts.every(EndpointFact) if one.subject and one.subject.startswith(inside)}
-    words = {instance: sensor_words_for(case.facts, instance, case.now) for instance in sorted(named)}
-    return {instance: said.runs[0] for instance, said in words.items() if said.are_proof}
+    reports = {instance: sensor_report_for(case.facts, instance, case.now) for instance in sorted(named)}
+    return {instance: said.runs[0] for instance, said in reports.items() if said.is_proof}

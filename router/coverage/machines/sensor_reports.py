@@ -1,6 +1,6 @@
-"""What the sensor of a machine, and Defender for Endpoint of it, say themselves. Pure.
+"""What the sensor of a machine, and Defender for Endpoint, report of that sensor. Pure.
 
-It is the only proof that a sensor runs and reports; everything else says that somebody meant it to.
+Nothing else proves that a sensor runs: everything else says that somebody meant it to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SILENT = ("inactive", "impairedcommunication", "nosensordata", "nosensordataimp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SensorWords:
+class SensorReport:
     """What was said of one sensor.
 
     Attributes:
@@ -40,12 +40,12 @@ class SensorWords:
     remarks: tuple[str, ...]
 
     @property
-    def are_proof(self) -> bool:
-        """Whether they prove that it runs."""
+    def is_proof(self) -> bool:
+        """Whether it is proved that the sensor runs."""
         return bool(self.runs) and not self.fails
 
 
-def sensor_words_for(facts: Facts, machine: str | None, now: datetime) -> SensorWords:
+def sensor_report_for(facts: Facts, machine: str | None, now: datetime) -> SensorReport:
     """What was said of the sensor of a machine, which is named by its ARM id in lower case."""
     health = facts.about(SensorHealthFact, machine)
     devices = facts.about(EndpointFact, machine)
@@ -59,7 +59,7 @@ def sensor_words_for(facts: Facts, machine: str | None, now: datetime) -> Sensor
         if one.is_healthy and one.is_licensed
     )
     seen = tuple(_evidence(one) for one in recent if one.health == "active" and one.onboarding == "onboarded")
-    return SensorWords(
+    return SensorReport(
         runs=(*own, *seen),
         fails=(*wrong, *silent),
         is_certain_failure=bool(wrong),

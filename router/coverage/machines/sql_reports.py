@@ -20,7 +20,7 @@ AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SqlWords:
+class SqlReport:
     """What was said of the protection of one SQL Server.
 
     Attributes:
@@ -34,16 +34,16 @@ class SqlWords:
     stale: tuple[CoverageEvidence, ...]
 
     @property
-    def are_proof(self) -> bool:
-        """Whether they prove that it is protected."""
+    def is_proof(self) -> bool:
+        """Whether it is proved that the SQL Server is protected."""
         return bool(self.runs) and not self.fails
 
 
-def sql_words_for(case: CoverageCase) -> SqlWords:
+def sql_report_for(case: CoverageCase) -> SqlReport:
     """What Azure Arc says of the SQL Server of a case."""
     hosts = case.about(SqlHostFact)
     claims = [one for one in hosts if one.protection == "protected"]
-    return SqlWords(
+    return SqlReport(
         runs=tuple(_evidence(one) for one in claims if _is_recent(one, case.now)),
         fails=tuple(_evidence(one) for one in hosts if one.protection == "unprotected"),
         stale=tuple(_evidence(one) for one in claims if not _is_recent(one, case.now)),

@@ -86,7 +86,7 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
         stopped=power[0].source.shows("powerState", "stopped")
         if power and all(one.is_stopped for one in power)
         else None,
-        exclusion=next((tag for one in resources if (tag := _exclusion(one))), None),
+        exclusion=next((tag for one in resources if (tag := find_exclusion_tag(one))), None),
         has_known_tags=any(one.tags is not None for one in resources),
         is_new=any(is_plausible(time, now) and now - time < ONBOARDING for time in made),
         system=next((one.system for one in resources if one.system), None),
@@ -95,7 +95,8 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
     )
 
 
-def _exclusion(resource: ResourceFact) -> ExclusionTag | None:
+def find_exclusion_tag(resource: ResourceFact) -> ExclusionTag | None:
+    """The tag that keeps Defender for Endpoint off a machine, as one document shows it; None where it shows none."""
     for name, value in (resource.tags or {}).items():
         if name.strip().lower() == _EXCLUDES and value.strip().lower() == "true":
             return ExclusionTag(name, value, resource.source.shows(f"tags.{name}", value))
