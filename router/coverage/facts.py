@@ -10,9 +10,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from router.coverage.documents import Item
+from router.coverage.fields import time_of
+from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence, Workload
 
 
@@ -51,6 +54,11 @@ class Source:
     def file(self) -> str:
         """The document as it was named."""
         return _WHERE_IN_IT.sub("", self.document)
+
+    def is_recent(self, now: datetime, longest: timedelta) -> bool:
+        """Whether it says a time that is not to come, and is no longer ago than that."""
+        seen = time_of(self.time) if self.time else None
+        return seen is not None and is_plausible(seen, now) and now - seen <= longest
 
     def shows(self, field: str, value: object) -> CoverageEvidence:
         """The evidence that a field of it is."""

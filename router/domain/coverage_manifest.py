@@ -159,10 +159,6 @@ class CoverageManifest:
     expects_posture: bool = False
     is_given: bool = False
 
-    def expectation_for(self, workload: Workload) -> Expectation | None:
-        """What is expected of a workload; None where no entry fits it. Who asks of many workloads takes a SelectorIndex."""
-        return next((one for one in self.expectations if one.selects.fits(workload)), None)
-
 
 NO_MANIFEST = CoverageManifest()
 """What is expected where there is no manifest."""

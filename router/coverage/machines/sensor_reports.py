@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.facts import Facts
-from router.coverage.fields import time_of
 from router.coverage.readers.endpoint_sensors import EndpointFact, SensorHealthFact
-from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 
 SILENCE = timedelta(days=7)
@@ -49,7 +47,7 @@ def sensor_report_for(facts: Facts, machine: str | None, now: datetime) -> Senso
     """What was said of the sensor of a machine, which is named by its ARM id in lower case."""
     health = facts.about(SensorHealthFact, machine)
     devices = facts.about(EndpointFact, machine)
-    recent = [one for one in devices if _is_recent(one, now)]
+    recent = [one for one in devices if one.source.is_recent(now, SILENCE)]
     # A machine that was made anew leaves the record of its former self behind, which falls silent.
     wrong = [fault for one in health if (fault := _fault_of_sensor(one))]
     silent = [fault for one in recent or devices if (fault := _fault_of_device(one))]
@@ -63,14 +61,9 @@ def sensor_report_for(facts: Facts, machine: str | None, now: datetime) -> Senso
         runs=(*own, *seen),
         fails=(*wrong, *silent),
         is_certain_failure=bool(wrong),
-        stale=tuple(_evidence(one) for one in devices if not _is_recent(one, now)),
+        stale=tuple(_evidence(one) for one in devices if not one.source.is_recent(now, SILENCE)),
         remarks=tuple(_remarks(health)),
     )
-
-
-def _is_recent(device: EndpointFact, now: datetime) -> bool:
-    seen = time_of(device.source.time) if device.source.time else None
-    return seen is not None and is_plausible(seen, now) and now - seen <= SILENCE
 
 
 def _evidence(device: EndpointFact) -> CoverageEvidence:

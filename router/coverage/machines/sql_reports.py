@@ -7,12 +7,10 @@ https://github.com/Azure/azure-policy/blob/master/built-in-policies/policyDefini
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from router.coverage.case import CoverageCase
-from router.coverage.fields import time_of
 from router.coverage.readers.sql_machines import SqlHostFact
-from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
 
 AGE = timedelta(days=1)
@@ -44,9 +42,9 @@ def sql_report_for(case: CoverageCase) -> SqlReport:
     hosts = case.about(SqlHostFact)
     claims = [one for one in hosts if one.protection == "protected"]
     return SqlReport(
-        runs=tuple(_evidence(one) for one in claims if _is_recent(one, case.now)),
+        runs=tuple(_evidence(one) for one in claims if one.source.is_recent(case.now, AGE)),
         fails=tuple(_evidence(one) for one in hosts if one.protection == "unprotected"),
-        stale=tuple(_evidence(one) for one in claims if not _is_recent(one, case.now)),
+        stale=tuple(_evidence(one) for one in claims if not one.source.is_recent(case.now, AGE)),
     )
 
 
@@ -57,8 +55,3 @@ def machine_of(case: CoverageCase) -> str | None:
 
 def _evidence(host: SqlHostFact) -> CoverageEvidence:
     return host.source.shows("properties.azureDefenderStatus", host.protection)
-
-
-def _is_recent(host: SqlHostFact, now: datetime) -> bool:
-    seen = time_of(host.source.time) if host.source.time else None
-    return seen is not None and is_plausible(seen, now) and now - seen <= AGE
