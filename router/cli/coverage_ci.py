@@ -16,6 +16,7 @@ from router.cli.coverage_summary import (
     first_command,
     state_of,
     summary_of,
+    unmatched_sentence,
     unused_files,
 )
 from router.cli.formats.markdown import Quoted, cell, table
@@ -37,7 +38,7 @@ _UNSOUND = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
 
 
 def cases_of(report: GateReport) -> Iterator[Case]:
-    """A case for each workload and rung, and one for each file that could not be read.
+    """A case for each workload and rung, for each pattern that fits nothing, and for each file that could not be read.
 
     A gap is a failure, what is unknown an error, unless unknown passes; what is excused or not coverable is skipped.
     """
@@ -55,6 +56,15 @@ def cases_of(report: GateReport) -> Iterator[Case]:
             errors=said if is_unknown and not report.allows_unknown else (),
             remarks=tuple(one_line(masked(remark)) for remark in remarks),
             skipped=_skipped(verdict, allows_unknown=report.allows_unknown),
+        )
+    for number, glob in report.result.assessed.missed:
+        why = one_line(unmatched_sentence(number, glob))
+        yield Case(
+            suite="coverage.manifest",
+            name=one_line(f"entry {number}: {glob}"),
+            path="",
+            errors=() if report.allows_unknown else (why,),
+            skipped=why if report.allows_unknown else None,
         )
     for name, why in _unanswered(report):
         yield Case(
@@ -74,14 +84,16 @@ def _unanswered(report: GateReport) -> Iterator[tuple[str, str]]:
 
 
 def annotations_of(report: GateReport) -> Iterator[Annotation]:
-    """One for each thing that is a gap or unknown, however many workloads it is said of, and one for each unread file."""
+    """One for each thing that is a gap or unknown, however many workloads it is said of, and for each unread file."""
     for state in (CoverageState.GAP, CoverageState.UNKNOWN):
         is_passing = state is CoverageState.UNKNOWN and report.allows_unknown
         level: Severity = "warning" if is_passing else "error"
         for group in groups_in(report.result.assessed, state):
             yield Annotation("", None, level, f"coverage {group.rungs[0]}", _group_sentence(group))
+    level = "warning" if report.allows_unknown else "error"
+    for number, glob in report.result.assessed.missed:
+        yield Annotation("", None, level, "coverage manifest", one_line(unmatched_sentence(number, glob)))
     for name, why in _unanswered(report):
-        level = "warning" if report.allows_unknown else "error"
         yield Annotation("", None, level, "coverage file", one_line(f"{name}: {why}"))
     for line in report.refused:
         yield Annotation("", None, "error", "coverage file", line)
@@ -108,6 +120,9 @@ def markdown_of(report: GateReport) -> Iterator[str]:
     if report.manifest is None:
         yield ""
         yield NOTHING_EXPECTED
+    for number, glob in assessed.unmatched[:_MOST_ROWS]:
+        yield ""
+        yield unmatched_sentence(number, cell(Quoted(glob)))
     unused = [(name, f"not used: it {reason}") for name, reason in unused_files(report)]
     notes = [*_unanswered(report), *unused, *((line, "") for line in report.refused)]
     if notes:

@@ -23,6 +23,7 @@ from router.cli.coverage_summary import (
     left_aside,
     state_of,
     summary_of,
+    unmatched_sentence,
 )
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
@@ -181,10 +182,7 @@ def _files(report: GateReport) -> Iterator[str]:
     lines += [idle] if (idle := idle_exceptions_line(report)) is not None else []
     lines += left_aside(report)
     lines += report.refused
-    lines += [
-        f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."
-        for number, glob in result.assessed.unmatched
-    ]
+    lines += [unmatched_sentence(number, glob) for number, glob in result.assessed.unmatched]
     lines += [
         f"No entry of the manifest expects {workload.kind} {workload.name}." for workload in result.assessed.unlisted
     ]

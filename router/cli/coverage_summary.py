@@ -16,7 +16,7 @@ GAP = 1
 """The exit code where there is a gap, also beside what is unknown."""
 
 UNKNOWN = 2
-"""The exit code where something is unknown, could not be read, was refused or cut, or nothing was judged."""
+"""The exit code where something is unknown, fits nothing, could not be read, was refused or cut, or nothing was judged."""
 
 _WORST_FIRST = (
     CoverageState.GAP,
@@ -83,16 +83,19 @@ def summary_of(report: GateReport) -> str:
         said.append(f"{counted(unread, 'file')} could not be read")
     if unanswered := len(result.unanswered):
         said.append(f"{counted(unanswered, 'file')} {'was' if unanswered == 1 else 'were'} not answered in full")
+    if missed := len(result.assessed.missed):
+        said.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
     return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"
 
 
 def exit_code_of(report: GateReport) -> int:
     """0 where all is covered, excused or not coverable; 1 where there is a gap; 2 where something is not known."""
-    states = {verdict.state for _, _, verdict in report.result.assessed.verdicts()}
+    assessed = report.result.assessed
+    states = {verdict.state for _, _, verdict in assessed.verdicts()}
     if CoverageState.GAP in states:
         return GAP
-    is_unknown = (CoverageState.UNKNOWN in states or report.result.unanswered) and not report.allows_unknown
-    return UNKNOWN if is_unknown or report.refused or not states else 0
+    is_unknown = CoverageState.UNKNOWN in states or report.result.unanswered or assessed.missed
+    return UNKNOWN if (is_unknown and not report.allows_unknown) or report.refused or not states else 0
 
 
 def idle_exceptions_line(report: GateReport) -> str | None:
@@ -104,6 +107,11 @@ def idle_exceptions_line(report: GateReport) -> str | None:
         return f"Exception {last} of the manifest excuses nothing today; remove it, or mend its name."
     who = f"{', '.join(some)} and {last}"
     return f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
+
+
+def unmatched_sentence(number: int, glob: str) -> str:
+    """What is to be said of a glob of an entry that fits nothing."""
+    return f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."
 
 
 def left_aside(report: GateReport) -> Iterator[str]:

@@ -15,6 +15,7 @@ from router.cli.coverage_summary import (
     left_aside,
     state_of,
     summary_of,
+    unmatched_sentence,
 )
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
@@ -145,6 +146,6 @@ def _unexpected(report: GateReport) -> Iterator[str]:
         said = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
         yield f"No entry of the manifest expects {said}, so nothing was judged of them; --format json names them."
     for number, glob in assessed.unmatched:
-        yield f"Entry {number} of the manifest expects {plain(glob)}, which fits nothing that the files name."
+        yield unmatched_sentence(number, plain(glob))
     if (idle := idle_exceptions_line(report)) is not None:
         yield idle

@@ -11,7 +11,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
-from router.domain.coverage_manifest import DEFAULT_RUNGS, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
+from router.domain.coverage_manifest import DEFAULT_RUNGS, EVERY_NAME, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
 from router.domain.coverage_selectors import SelectorIndex
 
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
@@ -43,6 +43,14 @@ class Assessed:
     rows: tuple[CoverageRow, ...] = ()
     unlisted: tuple[Workload, ...] = ()
     unmatched: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def missed(self) -> tuple[tuple[int, str], ...]:
+        """Those of `unmatched` that say how something is called, so that somebody knows of it and no document does.
+
+        `*` is what an entry has that says a kind alone, of which there may be none.
+        """
+        return tuple((number, glob) for number, glob in self.unmatched if glob != EVERY_NAME)
 
     def verdicts(self) -> Iterator[tuple[Workload, Rung, Verdict]]:
         """Every verdict."""

@@ -18,7 +18,10 @@ DEFAULT_RUNGS = frozenset(
 SPOKEN_OF_RUNGS = frozenset({Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH, Rung.DETECTION})
 """What is expected besides, where a document speaks of it."""
 
-_EVERY = ("*",)
+EVERY_NAME = "*"
+"""The glob that an entry has that says no name."""
+
+_EVERY = (EVERY_NAME,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class WorkloadSelector:
 
 def is_called(workload: Workload, name: str) -> bool:
     """Whether a name of the manifest, which may be a glob, fits a workload's name or its id."""
-    return name == "*" or any(_fits(name, text) for text in workload.names)
+    return name == EVERY_NAME or any(_fits(name, text) for text in workload.names)
 
 
 def _fits(glob: str, text: str) -> bool:

@@ -276,3 +276,43 @@ def test_no_text_of_a_resource_commands_a_pipeline(house: House, form: str) -> N
     if form == "junit":
         root = ElementTree.fromstring(said.out)  # noqa: S314  # our own report
         assert any(evil in case.get("name", "") for case in root.iter("testcase"))
+
+
+def test_a_pattern_that_fits_nothing_is_unknown(dark: House) -> None:
+    """Somebody knows of machines called so, and the file that would name them is missing: no gate may pass over that."""
+    dark.writes("mine/coverage.yaml", EXPECTED.replace("NAME", "[healthy, 'h*', 'vm-*']"))
+    files = ("--rules", "mine", "healthy=healthy.json")
+    said = dark.says("coverage", "check", *AT, *files)
+    assert said.code == 2
+    assert said.out.startswith("1 workload of 1 file judged: 1 is covered, 1 pattern of the manifest fits nothing\n")
+    sentence = "Entry 1 of the manifest expects vm-*, which fits nothing that the files name."
+    assert sentence in said.out
+    assert found(dark, *files)["unmatched"] == [{"entry": 1, "name": "vm-*"}]
+    errors = dark.says("coverage", "check", *AT, "--format", "github", *files).out.splitlines()
+    assert [line for line in errors if line.startswith("::error")] == [f"::error title=coverage manifest::{sentence}"]
+    assert case_of(dark, "entry 1: vm-*", *files) == ["error"]
+    assert "fits nothing" in dark.says("coverage", "check", *AT, "--format", "markdown", *files).out
+    assert dark.says("coverage", "check", *AT, "--allow-unknown", *files).code == 0
+    assert case_of(dark, "entry 1: vm-*", "--allow-unknown", *files) == ["skipped"]
+
+
+@pytest.mark.parametrize("name", ["'h*'", "[healthy, '*']"])
+def test_a_pattern_that_fits_and_a_kind_of_which_there_is_none_fail_nothing(dark: House, name: str) -> None:
+    """Who expects a kind says what would be expected of such a workload, and not that there is one."""
+    entries = EXPECTED.replace("NAME", name) + "  - {kind: machine}\n  - {kind: registry, subscription: '6f*'}\n"
+    dark.writes("mine/coverage.yaml", entries)
+    said = dark.says("coverage", "check", *AT, "--rules", "mine", "healthy=healthy.json")
+    assert said.code == 0
+    assert said.out.startswith("1 workload of 1 file judged: 1 is covered\n")
+    assert "Entry 2 of the manifest expects *, which fits nothing that the files name." in said.out
+
+
+EXPECTED = "expect:\n  - {kind: cluster, name: NAME, rungs: sensor-running}\n"
+
+
+def case_of(house: House, name: str, *arguments: str) -> list[str]:
+    """What JUnit has in the case of that name."""
+    said = house.says("coverage", "check", *AT, "--format", "junit", *arguments)
+    root = ElementTree.fromstring(said.out)  # noqa: S314  # our own report
+    (case,) = [one for one in root.iter("testcase") if one.get("name") == name]
+    return [child.tag for child in case]

@@ -229,5 +229,6 @@ def _passes_its_own_check(files: Sequence[object]) -> None:
     assert found.manifest is not None
     result = judge_documents(documents, found.manifest, NOW + timedelta(days=1))
     assert result.assessed.unlisted == ()
+    assert result.assessed.unmatched == ()  # only kinds that were seen have patterns
     assert not any(one.reason == "no document names it" for _, _, one in result.assessed.verdicts())
     assert len(result.assessed.rows) == len(draft.result.assessed.rows)

@@ -93,16 +93,18 @@ def test_a_name_in_another_subscription_is_another_workload() -> None:
 
 
 def test_globs_that_fit_nothing_are_said_with_their_entries() -> None:
-    """They expect nothing, so they fail nothing, and somebody should look at them."""
+    """Nobody knows whether what they mean is covered."""
     entries = expects("pay*", "lend*"), expects("x*", kinds=(), number=2), expects("jump", kinds=(), number=3)
     result = judged(managed_cluster(), manifest=manifest_of(*entries))
     assert result.assessed.unmatched == ((1, "lend*"), (2, "x*"), (3, "jump"))
+    assert result.assessed.missed == result.assessed.unmatched
 
 
 def test_a_kind_of_which_there_is_none_is_said() -> None:
     """Somebody expects machines, and no file names any."""
     result = judged(managed_cluster(), manifest=manifest_of(expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)))
     assert result.assessed.unmatched == ((1, "*"),)
+    assert result.assessed.missed == ()
 
 
 def test_what_no_entry_fits_is_said_and_not_judged() -> None:
