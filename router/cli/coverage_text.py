@@ -34,7 +34,7 @@ _MOST_ROWS = 60
 _MOST_EVIDENCE = 5
 """How many pieces of evidence are shown below a verdict; JSON has all of them."""
 
-_MOST_REMEDIES = 3
+_MOST_REMEDIES = 4
 """How many commands are shown that differ only by what they ask; JSON has all of them."""
 
 _MOST_NAMES = 5

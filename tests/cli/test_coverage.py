@@ -100,7 +100,7 @@ def test_junit_has_a_case_for_each_workload_and_rung(dark: House) -> None:
     assert cases["healthy: sensor running"] == []
     assert cases["dark: sensor running"] == ["failure"]
     assert root.get("failures") == "1"
-    assert root.get("errors") == str(sum(tags == ["error"] for tags in cases.values()))
+    assert root.get("errors") == str(sum("error" in tags for tags in cases.values()))
 
 
 STATES = {"healthy": "covered", "dark": "gap", "unasked": "unknown", "windows": "not coverable", "lab": "excused"}
@@ -167,7 +167,7 @@ def test_what_is_alike_of_many_is_said_once(house: House) -> None:
     assert ", cluster aks-04 and 35 more, sensor installed, sensor running: " in line
     asked = [one for one in said[said.index(line) :] if one.strip().startswith("ask")]
     assert asked[0].endswith("> aks-00.json")
-    assert asked[3].strip() == "ask    37 more like it: in --format json"
+    assert asked[4].strip() == "ask    36 more like it: in --format json"
     house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
     other = house.says("coverage", "check", *AT, "clusters.json", "aks-07=dark.json").out
     assert "  cluster aks-07, sensor running: " in other

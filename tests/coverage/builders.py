@@ -23,6 +23,9 @@ SQL_SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microso
 COSMOS_DB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts/carts"
 STORAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/uploads"
 
+IN_PAYMENTS = "--context payments"
+"""What a line for kubectl ends with that is for the cluster of that name."""
+
 type Json = Mapping[str, object]
 
 

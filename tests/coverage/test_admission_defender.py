@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.admission.image_gate import ASK_RULES
-from router.coverage.admission.object_gate import ASK_POLICIES
+from router.coverage.kubernetes.asks import ASK_IMAGE_RULES, ASK_POLICIES
 from router.domain.coverage import CoverageState
 from tests.coverage.admission_builders import (
     DEFAULT,
@@ -24,7 +23,7 @@ from tests.coverage.admission_builders import (
     whole_image_gate,
     whole_misconfiguration_gate,
 )
-from tests.coverage.builders import Json, kubectl
+from tests.coverage.builders import IN_PAYMENTS, Json, kubectl
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 EMPTY = {"apiVersion": "v1", "kind": "List", "items": []}
@@ -44,7 +43,10 @@ def test_an_image_gate_without_its_rules_is_unknown() -> None:
     """Webhook and pod show nothing of what it does; the verdict says how to ask."""
     webhook_and_pod = kubectl(*whole_image_gate()[:2])
     found = audits(webhook_and_pod)
-    assert (found.state, found.remedy) == (UNKNOWN, ASK_RULES)
+    assert (found.state, found.remedy) == (
+        UNKNOWN,
+        f"{ASK_IMAGE_RULES} {IN_PAYMENTS} > payments.securityartifactpolicies.json",
+    )
     assert audits(webhook_and_pod, EMPTY).state is GAP
     assert audits(webhook_and_pod, kubectl(an_artifact_policy("ponder"))).state is GAP
 
@@ -55,7 +57,7 @@ def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
     found = audits(kubectl(an_image_webhook(), dark, an_artifact_policy("deny")))
     assert found.state is GAP
     assert "917 restarts" in found.reason
-    assert found.remedy == "kubectl rollout restart deployment/defender-admission-controller -n mdc"
+    assert found.remedy == "kubectl rollout restart deployment/defender-admission-controller -n mdc --context payments"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,10 @@ def test_neither_policy_nor_binding_alone_proves_anything() -> None:
     policy, binding = whole_misconfiguration_gate()
     for alone in (policy, binding):
         found = audits(kubectl(alone))
-        assert (found.state, found.remedy) == (UNKNOWN, ASK_POLICIES)
+        assert (found.state, found.remedy) == (
+            UNKNOWN,
+            f"{ASK_POLICIES} {IN_PAYMENTS} > payments.validatingadmissionpolicies.json",
+        )
     others = a_policy("aks-managed-protect-endpoints"), a_binding("Deny", name="aks-managed-protect-endpoints")
     assert audits(kubectl(policy, *others)).state is GAP
     assert audits(kubectl(binding, *others)).state is GAP

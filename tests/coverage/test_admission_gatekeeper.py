@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.admission.gatekeeper import ASK_CONSTRAINTS
+from router.coverage.kubernetes.asks import ASK_CONSTRAINTS
 from router.domain.coverage import CoverageState
 from tests.coverage.admission_builders import (
     AUDIT,
@@ -21,7 +21,7 @@ from tests.coverage.admission_builders import (
     scoped,
     whole_gatekeeper,
 )
-from tests.coverage.builders import Json, kubectl
+from tests.coverage.builders import IN_PAYMENTS, Json, kubectl
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 EMPTY = {"apiVersion": "v1", "kind": "List", "items": [], "metadata": {"resourceVersion": ""}}
@@ -68,7 +68,7 @@ def test_a_webhook_without_ready_pods_admits_everything(of: str, rung: object) -
     found = rung(kubectl(*objects, dark))
     assert found.state is GAP
     assert "CrashLoopBackOff, 917 restarts" in found.reason
-    assert found.remedy == f"kubectl rollout restart deployment/{of} -n {GATEKEEPER}"
+    assert found.remedy == f"kubectl rollout restart deployment/{of} -n {GATEKEEPER} {IN_PAYMENTS}"
     assert rung(kubectl(*objects, dark, a_pod(of, id="6c9f7d5b8-other"))).state is COVERED
 
 
@@ -266,13 +266,14 @@ def test_pods_that_no_service_leads_to_answer_nothing(objects: list[Json], state
     found = denies(kubectl(*whole_gatekeeper("deny"), *objects))
     assert found.state is state
     if state is GAP:
-        assert found.remedy == f"kubectl describe service gatekeeper-webhook-service -n {GATEKEEPER}"
+        assert found.remedy == f"kubectl describe service gatekeeper-webhook-service -n {GATEKEEPER} {IN_PAYMENTS}"
 
 
 def test_one_slice_of_a_service_does_not_show_that_there_is_no_other() -> None:
     """A single object is no list."""
     found = denies(kubectl(*whole_gatekeeper("deny")), _slice(False))
-    assert (found.state, found.remedy) == (UNKNOWN, f"kubectl get endpointslices -n {GATEKEEPER} -o json")
+    ask = f"kubectl get endpointslices -n {GATEKEEPER} -o json {IN_PAYMENTS} > payments.endpointslices.json"
+    assert (found.state, found.remedy) == (UNKNOWN, ask)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_one_constraint_alone_does_not_show_that_no_other_denies() -> None:
     """A single object is no list; a list is."""
     rest = kubectl(*whole_gatekeeper()[:3])
     found = denies(rest, a_constraint("dryrun"))
-    assert (found.state, found.remedy) == (UNKNOWN, ASK_CONSTRAINTS)
+    assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_CONSTRAINTS} {IN_PAYMENTS} > payments.constraints.json")
     assert denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
 
 
@@ -306,7 +307,7 @@ def test_no_constraint_in_a_whole_list_is_a_gap() -> None:
     """Gatekeeper is ready, and checks nothing."""
     rest = kubectl(*whole_gatekeeper()[:3])
     found = audits(rest)
-    assert (found.state, found.remedy) == (UNKNOWN, ASK_CONSTRAINTS)
+    assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_CONSTRAINTS} {IN_PAYMENTS} > payments.constraints.json")
     assert audits(rest, EMPTY).state is GAP
 
 

@@ -7,9 +7,10 @@ from itertools import combinations
 
 import pytest
 
-from router.coverage.admission.effects import ASK_OBJECTS
-from router.domain.coverage import CoverageState, Rung
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS, ASK_IMAGE_RULES, ASK_POLICIES, ASK_WEBHOOKS
+from router.domain.coverage import CoverageState, Rung, Verdict
 from tests.coverage.admission_builders import (
+    AUDIT,
     BOTH,
     MANAGER,
     a_binding,
@@ -22,7 +23,7 @@ from tests.coverage.admission_builders import (
     whole_image_gate,
     whole_misconfiguration_gate,
 )
-from tests.coverage.builders import Json, document, judged, kubectl, managed_cluster, resource, verdict
+from tests.coverage.builders import IN_PAYMENTS, Json, document, judged, kubectl, managed_cluster, resource, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 RUNGS = (Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES)
@@ -47,12 +48,36 @@ def test_one_gate_is_enough_and_what_the_others_lack_is_said(objects: list[Json]
 
 
 def test_a_cluster_that_nobody_asked_is_unknown() -> None:
-    """One command asks for everything but the rules of the webhooks; denial is not spoken of where no manifest expects it."""
+    """All is asked in one round, and denial is not spoken of where no manifest expects it."""
     found = audits()
-    assert (found.state, found.remedy) == (UNKNOWN, ASK_OBJECTS)
-    assert denies().remedy == ASK_OBJECTS
+    assert (found.state, asked(found)) == (UNKNOWN, [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_POLICIES, ASK_IMAGE_RULES])
+    assert denies().remedy == found.remedy
     expected = {rung for _, rung, _ in judged(managed_cluster(), kubectl(*whole_gatekeeper())).assessed.verdicts()}
     assert expected.isdisjoint({Rung.ADMISSION_DENIES})
+
+
+def test_what_nobody_asked_of_a_cluster_is_asked_by_one_line_for_all_rungs() -> None:
+    """Else somebody asks it once for its sensor, again for its gates, and a third time for what these need."""
+    result = judged(managed_cluster())
+    lines = [asked(verdict(result, "payments", rung)) for rung in (*SENSOR, Rung.ADMISSION_AUDITS)]
+    assert [some[0] for some in lines] == [ASK_CLUSTER] * 3
+    assert [some[1:] for some in lines[:2]] == [[], []]
+
+
+def test_a_round_asks_only_what_is_not_known_yet() -> None:
+    """Where the cluster was asked, what needs its own call is left, and what only an empty list can answer."""
+    assert asked(audits(kubectl(a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_WEBHOOKS, ASK_CONSTRAINTS]
+    assert asked(audits(kubectl(*SYSTEM))) == [ASK_POLICIES]
+    assert asked(audits(kubectl(a_webhook(), a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_CONSTRAINTS]
+    assert asked(audits(kubectl(a_webhook()))) == [ASK_CLUSTER, ASK_CONSTRAINTS]
+
+
+SENSOR = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
+
+
+def asked(found: Verdict) -> list[str]:
+    """What a verdict asks, without the cluster and the files."""
+    return [line.partition(f" {IN_PAYMENTS}")[0] for line in (found.remedy or "").split("\n")]
 
 
 def test_a_cluster_without_any_gate_is_a_gap() -> None:

@@ -30,7 +30,7 @@ def test_the_dark_cluster_is_the_only_gap_and_its_reason_is_said() -> None:
     (found,) = gaps.values()
     assert found.state is CoverageState.GAP
     assert "Pod Security" in found.reason and f"{LABEL}=baseline" in found.reason
-    assert found.remedy == f"kubectl label namespace kube-system {LABEL}=privileged --overwrite"
+    assert found.remedy == f"kubectl label namespace kube-system {LABEL}=privileged --overwrite --context aks-payouts"
 
 
 def test_it_is_covered_on_every_rung_that_is_expected_when_it_is_mended() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.domain.coverage import CoverageState, Verdict
-from tests.coverage.builders import Json, nodes
+from tests.coverage.builders import IN_PAYMENTS, Json, nodes
 from tests.coverage.kubernetes_builders import (
     COLLECTOR,
     PUBLISHER,
@@ -19,8 +19,8 @@ from tests.coverage.kubernetes_builders import (
 )
 
 LABEL = "pod-security.kubernetes.io/enforce"
-DESCRIBE = f"kubectl describe daemonset {COLLECTOR} -n kube-system"
-ADMIT = f"kubectl label namespace kube-system {LABEL}=privileged --overwrite"
+DESCRIBE = f"kubectl describe daemonset {COLLECTOR} -n kube-system {IN_PAYMENTS}"
+ADMIT = f"kubectl label namespace kube-system {LABEL}=privileged --overwrite {IN_PAYMENTS}"
 
 
 def dark(*others: Json) -> Verdict:
@@ -131,7 +131,7 @@ def test_whoever_refuses_is_named(message: str, said: str, remedy: str) -> None:
     """With the line that mends it, or shows what is to be decided."""
     found = dark(failed_create(message))
     assert said in found.reason
-    assert found.remedy == remedy
+    assert found.remedy == (remedy if remedy == DESCRIBE else f"{remedy} {IN_PAYMENTS}")
 
 
 def test_a_security_context_constraint_is_given_to_the_account_of_the_sensor() -> None:
@@ -177,7 +177,9 @@ def test_names_in_a_line_are_quoted_for_the_shell() -> None:
     evil = "kube-system; rm -rf ~"
     objects = [collector(ready=0, current=0, namespace=evil), publisher(namespace=evil), *nodes()]
     found = running(*objects, failed_create(namespace=evil))
-    assert found.remedy == f"kubectl label namespace 'kube-system; rm -rf ~' {LABEL}=privileged --overwrite"
+    assert (
+        found.remedy == f"kubectl label namespace 'kube-system; rm -rf ~' {LABEL}=privileged --overwrite {IN_PAYMENTS}"
+    )
 
 
 def test_the_part_that_is_blocked_is_named() -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from router.coverage.gate import GateResult
 from router.domain.coverage import CoverageState, Rung
-from tests.coverage.builders import CLUSTER, Json, document, judged, kubectl, managed_cluster, nodes, sensor, verdict
+from tests.coverage.builders import (
+    CLUSTER,
+    IN_PAYMENTS,
+    Json,
+    document,
+    judged,
+    kubectl,
+    managed_cluster,
+    nodes,
+    sensor,
+    verdict,
+)
 from tests.coverage.kubernetes_builders import collector, failed_create, namespace, publisher, running
 
 LENDING = CLUSTER.replace("payments", "lending")
@@ -23,9 +34,8 @@ def test_the_dark_cluster_is_seen_and_its_reason_is_said() -> None:
         "refuses its pods at level baseline, by the label pod-security.kubernetes.io/enforce=baseline of the namespace "
         "kube-system"
     )
-    assert (
-        found.remedy == "kubectl label namespace kube-system pod-security.kubernetes.io/enforce=privileged --overwrite"
-    )
+    label = "pod-security.kubernetes.io/enforce=privileged"
+    assert found.remedy == f"kubectl label namespace kube-system {label} --overwrite {IN_PAYMENTS}"
     assert found.counts == {CoverageState.GAP: 3}
     assert verdict(result, "lending", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
 

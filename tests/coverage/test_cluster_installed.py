@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.domain.coverage import CoverageState, Rung, Verdict
 from tests.coverage.builders import (
     CLUSTER,
+    IN_PAYMENTS,
     SUBSCRIPTION,
     Json,
     daemon_set,
@@ -23,7 +25,7 @@ from tests.coverage.kubernetes_builders import collector, pod, publisher
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
-ASK = "kubectl get daemonsets,pods,nodes,namespaces,events -A -o json > payments.json"
+ASK = f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json"
 PROXY = daemon_set("kube-proxy", image="mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.34")
 DARK = kubectl(*sensor(ready=0), *nodes())
 LIVE = kubectl(*sensor(), *nodes())
@@ -207,4 +209,4 @@ def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
     """Whatever a cluster is called, the line runs only what it says."""
     found = on(Rung.SENSOR_RUNNING, kubectl(PROXY), name="../prod; rm -rf ~")
     assert found.remedy is not None
-    assert found.remedy.endswith("-o json > prod-rm-rf.json")
+    assert found.remedy == f"{ASK_CLUSTER} --context '../prod; rm -rf ~' > prod-rm-rf.json"

@@ -23,7 +23,9 @@ from tests.coverage.kubernetes_builders import (
 def _remedy(*objects: Json) -> list[str]:
     found = running(*objects, *nodes())
     assert found.remedy is not None
-    return shlex.split(found.remedy)
+    *words, option, context = shlex.split(found.remedy)
+    assert (option, context) == ("--context", "payments")
+    return words
 
 
 @pytest.mark.parametrize("label", ["agentpool", "example.com/pool", "a~b"])

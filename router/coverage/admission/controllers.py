@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies
-from router.coverage.admission.effects import ASK_OBJECTS, listed
+from router.coverage.admission.effects import listed
 from router.coverage.fields import find, find_count, find_text, objects_at
+from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import CoverageEvidence, Verdict, covered, gap, unknown
 
@@ -82,8 +83,8 @@ def _verdict(
         return gap(f"no pod of {name} is in namespace {namespace}", remarks=remarks)
     if deployment is not None:
         reason = f"the Deployment {name} says nothing of pods that are ready, or says it of an older version of itself"
-        return unknown(reason, _deployment_evidence(deployment), remedy=ASK_OBJECTS, remarks=remarks)
-    return unknown(f"nobody asked for the pods of {name}", remedy=ASK_OBJECTS, remarks=remarks)
+        return unknown(reason, _deployment_evidence(deployment), remedy=ASK_CLUSTER, remarks=remarks)
+    return unknown(f"nobody asked for the pods of {name}", remedy=ASK_CLUSTER, remarks=remarks)
 
 
 def _is_over(pod: KubernetesFact) -> bool:

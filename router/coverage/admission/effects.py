@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from router.coverage.kubernetes.asks import joint_asks
 from router.domain.coverage import CoverageState, Verdict
-
-ASK_OBJECTS = (
-    "kubectl get pods,deployments,validatingwebhookconfigurations,"
-    "validatingadmissionpolicies,validatingadmissionpolicybindings -A -o json"
-)
-"""The one command that answers what all three gates rest on, but for the rules of the two that are webhooks."""
-
-ASK_WITHOUT_PODS = (
-    "kubectl get validatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings -o json"
-)
-"""The same where pods were listed: where none of these is there, its answer is an empty list, which says so."""
 
 MANY = 3
 """How many names a sentence lists before it counts the rest."""
@@ -76,9 +66,17 @@ def all_of(parts: Sequence[Verdict]) -> Verdict:
         state=state,
         reason="; ".join(one.reason for one in decisive),
         evidence=tuple(evidence for one in decisive for evidence in one.evidence),
-        remedy=next((one.remedy for one in decisive if one.remedy), None),
+        remedy=remedy_of(decisive),
         remarks=tuple(remark for one in parts for remark in one.remarks),
     )
+
+
+def remedy_of(decisive: Sequence[Verdict]) -> str | None:
+    """What mends the first of some gaps, or all that is to be asked where they are unknown, so that nobody asks in rounds."""
+    remedies = [one.remedy for one in decisive if one.remedy]
+    if any(one.state is CoverageState.GAP for one in decisive):
+        return next(iter(remedies), None)
+    return joint_asks(remedies)
 
 
 def listed(names: Sequence[str]) -> str:

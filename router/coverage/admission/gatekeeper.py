@@ -17,11 +17,11 @@ from router.coverage.admission.controllers import controller_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_of, best_of, listed
 from router.coverage.admission.endpoints import find_lost_service
 from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
+from router.coverage.kubernetes.asks import ASK_CONSTRAINTS
 from router.domain.coverage import CoverageState, Verdict, covered, gap, unknown
 
 NAME = "Gatekeeper"
 WEBHOOK = re.compile(r"validation\.gatekeeper\.sh")
-ASK_CONSTRAINTS = "kubectl get constraints -o json"
 
 _SERVICE = "gatekeeper-webhook-service"
 

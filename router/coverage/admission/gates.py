@@ -6,12 +6,13 @@ import shlex
 from dataclasses import replace
 
 from router.coverage.admission.cluster_objects import ClusterObjects
-from router.coverage.admission.effects import ASK_OBJECTS, ASK_WITHOUT_PODS, AdmissionEffect, GateAnswer
+from router.coverage.admission.effects import AdmissionEffect, GateAnswer, remedy_of
 from router.coverage.admission.gatekeeper import gatekeeper
 from router.coverage.admission.image_gate import image_gate
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
 from router.coverage.case import CoverageCase
+from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
@@ -26,6 +27,10 @@ _MOST_LISTS = 5
 
 def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     """Whether one of the gates has the effect that is needed."""
+    return at_cluster(_judge(case, needed), case.workload)
+
+
+def _judge(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     objects = ClusterObjects.of(case.about(KubernetesFact))
     answers = [gate(objects, needed) for gate in _GATES]
     verdict = _one_of(answers, objects, needed, case.workload)
@@ -50,14 +55,12 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
         if decisive := [one for one in there if one.verdict.state is state]:
             reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive)
             remarks = (*_own_remarks(decisive), *_lacking(answers, decisive))
-            remedy = next((one.verdict.remedy for one in decisive if one.verdict.remedy), None)
+            remedy = remedy_of([one.verdict for one in decisive])
             evidence = tuple(evidence for one in decisive for evidence in one.verdict.evidence)
             return Verdict(state=state, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
     unasked = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
     if unasked:
-        remedy = unasked[0].verdict.remedy
-        if len(unasked) > 1:
-            remedy = ASK_WITHOUT_PODS if objects.find("Pod") else ASK_OBJECTS
+        remedy = remedy_of([one.verdict for one in unasked])
         if len(unasked) == len(answers):
             return unknown("nobody asked which gates stand before the cluster", remedy=remedy)
         reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in unasked)

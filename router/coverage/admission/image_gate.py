@@ -14,12 +14,12 @@ from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_o
 from router.coverage.admission.endpoints import find_lost_service
 from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
+from router.coverage.kubernetes.asks import ASK_IMAGE_RULES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Verdict, covered, gap, unknown
 
 NAME = "Defender's image gate"
 WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")
-ASK_RULES = "kubectl get securityartifactpolicies.defender.microsoft.com -A -o json"
 
 _CONTROLLER = "defender-admission-controller"
 _KIND = "SecurityArtifactPolicy"
@@ -89,14 +89,14 @@ def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: Ad
     if not policies:
         if objects.was_asked(_KIND):
             return gap(f"there is no {_KIND}, so no image is checked")
-        return unknown("nobody asked for its rules", remedy=ASK_RULES)
+        return unknown("nobody asked for its rules", remedy=ASK_IMAGE_RULES)
     worst = [one.worst(effect_of) for one in policies]
     actions = sorted({find_text(rule, "action") or "" for one in worst for rule in _rules_of(one)})
     evidence = [one.source.shows("spec action", effect_of(one).name.lower()) for one in worst]
     reason = f"none of its rules {needed.verb}: {listed(actions) or 'no action is named'}"
     if is_whole(policies):
         return gap(reason, *evidence, remarks=contradictions)
-    return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_RULES, remarks=contradictions)
+    return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_IMAGE_RULES, remarks=contradictions)
 
 
 def _holes(policies: Sequence[KubernetesFact], needed: AdmissionEffect) -> list[str]:

@@ -14,11 +14,11 @@ from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopi
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed
 from router.coverage.admission.webhooks import creates_pods, never_met
 from router.coverage.fields import find, find_list, find_text, objects_at
+from router.coverage.kubernetes.asks import ASK_POLICIES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Verdict, covered, gap, unknown
 
 NAME = "Defender's misconfiguration gate"
-ASK_POLICIES = "kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings -o json"
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _DEFAULT = "default-k8s-misconfiguration-policy"

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, labels_of
 from router.coverage.admission.effects import listed
 from router.coverage.fields import find, find_list, find_text, objects_at
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_WEBHOOKS
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
-ASK_WEBHOOKS = "kubectl get validatingwebhookconfigurations -o json"
-"""The one command that answers which webhooks there are."""
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _EXCLUDES = ("NotIn", "DoesNotExist")
@@ -52,9 +51,8 @@ def webhooks_of(objects: ClusterObjects, name: re.Pattern[str], called: str, ser
         return found
     if objects.was_asked(CONFIGURATION):
         return [AdmissionWebhook(called, None, False, gap(f"no webhook {called} is in the cluster"))]
-    return [
-        AdmissionWebhook(called, None, False, unknown(f"nobody asked for the webhook {called}", remedy=ASK_WEBHOOKS))
-    ]
+    ask = ASK_WEBHOOKS if objects.find("Pod") else ASK_CLUSTER
+    return [AdmissionWebhook(called, None, False, unknown(f"nobody asked for the webhook {called}", remedy=ask))]
 
 
 def _webhook(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from router.coverage.case import CoverageCase
 from router.coverage.kubernetes.commands import enable_sensor
+from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import judge_installed
@@ -22,6 +23,10 @@ _EXTENSION = "microsoft.azuredefender.kubernetes"
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where a collector's DaemonSet is there, or the extension for clusters of Azure Arc says that it was installed."""
+    return at_cluster(_judge(case), case.workload)
+
+
+def _judge(case: CoverageCase) -> Verdict:
     verdict = judge_installed(objects_of(case.about(KubernetesFact)), case.workload)
     extensions = [one for one in case.about(KubernetesExtensionFact) if one.extension == _EXTENSION]
     if verdict.state is not CoverageState.COVERED and extensions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.coverage.case import CoverageCase
+from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import is_seen_running, judge_running
@@ -15,6 +16,10 @@ KINDS = (WorkloadKind.CLUSTER,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where collector and publisher are ready on every node that can have them, in that cluster's own words."""
+    return at_cluster(_judge(case), case.workload)
+
+
+def _judge(case: CoverageCase) -> Verdict:
     objects = objects_of(case.about(KubernetesFact))
     verdict = judge_running(objects, case.workload, case.now)
     if verdict.state in (CoverageState.COVERED, CoverageState.NOT_COVERABLE):

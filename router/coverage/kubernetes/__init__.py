@@ -12,7 +12,9 @@
     deployment    collector and publisher of one namespace, which together are a sensor
     sensor        all sensors of a cluster: whether one is there, and whether one runs
     exclusion     tags of Azure that keep the sensor off a cluster, and clusters that are stopped
-    commands      the lines that mend a gap or answer a question
+    commands      the lines that mend a gap
+    asks          the lines that answer what nobody asked
+    contexts      each of these lines, said of its cluster
 
 Where two documents say different things of one object, both stay, and the worse one counts.
 https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/

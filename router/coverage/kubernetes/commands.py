@@ -1,9 +1,8 @@
-"""The lines that mend a gap of a cluster's sensor, or answer a question about it. Each name in them is quoted for the shell."""
+"""The lines that mend a gap of a cluster's sensor, or show what keeps it off. Each name in them is quoted for the shell."""
 
 from __future__ import annotations
 
 import json
-import re
 
 from router.coverage.kubernetes.creation import ENFORCE, Cause, Refuser
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
@@ -11,17 +10,6 @@ from router.coverage.kubernetes.pods import Pod
 from router.coverage.kubernetes.scheduling import Obstacle
 from router.coverage.remedies import command_line, resource_words
 from router.domain.coverage import Workload
-
-
-def ask_cluster(workload: Workload) -> str:
-    """The line that asks a cluster for everything that is judged; it is given as NAME=FILE."""
-    return f"kubectl get daemonsets,pods,nodes,namespaces,events -A -o json > {file_of(workload)}"
-
-
-def file_of(workload: Workload) -> str:
-    """The file into which the answer of a cluster goes."""
-    name = re.sub(r"[^A-Za-z0-9_.]+", "-", workload.name).strip("-.") or "cluster"
-    return f"{name}.json"
 
 
 def enable_sensor(workload: Workload) -> str | None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.coverage.kubernetes.commands import ask_cluster, enable_sensor
+from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.commands import enable_sensor
 from router.coverage.kubernetes.daemon_sets import SensorPart, version_remark
 from router.coverage.kubernetes.faults import SensorFault, gap_of, sentence_of, unclear
 from router.coverage.kubernetes.findings import NodeFinding, NodeState
@@ -87,30 +88,30 @@ def _faults(
 ) -> Iterator[SensorFault]:
     for part in SensorPart:
         if part in parts:
-            yield from _faults_of(parts[part], objects, workload)
+            yield from _faults_of(parts[part], objects)
         elif objects.is_namespace_listed(namespace):
             documents = ", ".join(one for one, listed in objects.listed.items() if namespace in listed)
             yield SensorFault(
                 state=CoverageState.GAP,
                 reason=f"no {part} of Defender is among the DaemonSets of {namespace} in {documents}",
-                remedy=enable_sensor(workload) or ask_cluster(workload),
+                remedy=enable_sensor(workload) or ASK_CLUSTER,
             )
         else:
-            yield unclear(f"nobody asked whether a {part} is in {namespace}", workload)
+            yield unclear(f"nobody asked whether a {part} is in {namespace}")
     if not objects.fleet.nodes:
-        yield unclear("nobody asked which nodes the cluster has", workload)
+        yield unclear("nobody asked which nodes the cluster has")
     elif not objects.fleet.is_whole:
-        yield unclear("the nodes that were given are no whole list of the cluster's", workload)
+        yield unclear("the nodes that were given are no whole list of the cluster's")
     widest, fleet = objects.widest, objects.fleet
     if widest is not None and fleet.nodes and widest.many > len(fleet.nodes):
         reason = f"{widest.title} is to be on {widest.many} nodes, and the list of them has {len(fleet.nodes)}"
-        yield unclear(reason, workload, widest.source.shows("status.desiredNumberScheduled", widest.many))
+        yield unclear(reason, widest.source.shows("status.desiredNumberScheduled", widest.many))
     beyond = max((one.beyond for some in parts.values() for one in some), default=0)
     if objects.fleet.nodes and beyond:
-        yield unclear(f"the sensor is to be on {beyond} more than the nodes in the list of them", workload)
+        yield unclear(f"the sensor is to be on {beyond} more than the nodes in the list of them")
 
 
-def _faults_of(rollouts: Sequence[Rollout], objects: SensorObjects, workload: Workload) -> Iterator[SensorFault]:
+def _faults_of(rollouts: Sequence[Rollout], objects: SensorObjects) -> Iterator[SensorFault]:
     """What one part of a sensor lacks; where several DaemonSets are that part, on each node the best of them counts."""
     fleet = objects.fleet
     best = {name: _best(name, rollouts) for name in fleet.possible}
@@ -127,7 +128,7 @@ def _faults_of(rollouts: Sequence[Rollout], objects: SensorObjects, workload: Wo
         for name, finding in unsure[:1]:
             where = f" (node {name} and {len(unsure) - 1} more)" if len(unsure) > 1 else f" (node {name})"
             reason = f"{rollout.daemon_set.title}: {finding.reason}{where}"
-            yield unclear(reason, workload, *rollout.daemon_set.evidence(), *finding.evidence)
+            yield unclear(reason, *rollout.daemon_set.evidence(), *finding.evidence)
     problems = [one for one in rollouts if one.problem is not None]
     if not fleet.is_whole and len(problems) == len(rollouts):
         yield gap_of(problems[0], {}, objects)

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.kubernetes.commands import admit_sensor, ask_cluster, describe, lift_cause
+from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.commands import admit_sensor, describe, lift_cause
 from router.coverage.kubernetes.creation import ENFORCE, Refuser, cause_of
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
 from router.coverage.kubernetes.findings import NodeFinding, NodeState
 from router.coverage.kubernetes.objects import SensorObjects
 from router.coverage.kubernetes.rollout import Rollout
-from router.domain.coverage import CoverageEvidence, CoverageState, Workload
+from router.domain.coverage import CoverageEvidence, CoverageState
 
 _SHOWN = 3
 """How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""
@@ -37,8 +38,8 @@ class SensorFault:
     remedy: str | None = None
 
 
-def unclear(reason: str, workload: Workload, *evidence: CoverageEvidence) -> SensorFault:
-    return SensorFault(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=ask_cluster(workload))
+def unclear(reason: str, *evidence: CoverageEvidence) -> SensorFault:
+    return SensorFault(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=ASK_CLUSTER)
 
 
 def gap_of(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> SensorFault:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from router.coverage.kubernetes.commands import ask_cluster, enable_sensor, file_of
+from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.commands import enable_sensor
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, SensorPart
 from router.coverage.kubernetes.deployment import deployments_of
 from router.coverage.kubernetes.faults import named
@@ -37,8 +38,6 @@ def judge_running(objects: SensorObjects, workload: Workload, now: datetime) -> 
         f"a sensor is in {one.namespace}, too, and is {one.verdict.state}: {one.verdict.reason}" for one in others
     ]
     remarks = (*first.verdict.remarks, *beside, *_fleet_remarks(objects.fleet))
-    if first.verdict.state is CoverageState.UNKNOWN:
-        remarks = (*remarks, give_it(workload))
     return replace(first.verdict, remarks=tuple(dict.fromkeys(remarks)))
 
 
@@ -50,7 +49,7 @@ def judge_installed(objects: SensorObjects, workload: Workload) -> Verdict:
         titles = " and ".join(one.title for one in staying)
         return covered(f"{titles} {'is' if len(staying) == 1 else 'are'} there", *map(_shown, staying))
     if going:
-        remedy = enable_sensor(workload) or ask_cluster(workload)
+        remedy = enable_sensor(workload) or ASK_CLUSTER
         return gap(f"{going[0].title} is being deleted", *map(_shown, going), remedy=remedy)
     return judge_absence(objects, workload)
 
@@ -59,17 +58,17 @@ def judge_absence(objects: SensorObjects, workload: Workload) -> Verdict:
     """What is known of a cluster of whose sensor no document has a collector or a publisher."""
     fleet = objects.fleet
     if objects.is_empty:
-        return unknown("nobody asked the cluster itself", remedy=ask_cluster(workload), remarks=(give_it(workload),))
+        return unknown("nobody asked the cluster itself", remedy=ASK_CLUSTER)
     if fleet.is_whole and fleet.nodes and not fleet.coverable:
         return _no_node(objects)
     beside = [one for one in _newest(objects) if not one.parts]
     if not objects.listed:
         reason = "nobody asked which DaemonSets the cluster has"
-        return unknown(reason, remedy=ask_cluster(workload), remarks=(give_it(workload),))
+        return unknown(reason, remedy=ASK_CLUSTER)
     if not objects.searched:
         namespaces = sorted(set[str]().union(*objects.listed.values()))
         reason = f"nobody asked for the DaemonSets of every namespace, only for those of {', '.join(namespaces)}"
-        return unknown(reason, remedy=ask_cluster(workload), remarks=(give_it(workload),))
+        return unknown(reason, remedy=ASK_CLUSTER)
     evidence = tuple(CoverageEvidence(one, "items", "no DaemonSet of Defender") for one in objects.searched)
     reason = "no DaemonSet of Defender's sensor is in " + ", ".join(map(_listing, objects.searched.items()))
     remarks = [f"{one.title} {one.doubt or 'is of Defender, and is no part of the sensor'}" for one in beside]
@@ -77,7 +76,7 @@ def judge_absence(objects: SensorObjects, workload: Workload) -> Verdict:
     return gap(
         reason,
         *evidence,
-        remedy=enable_sensor(workload) or ask_cluster(workload),
+        remedy=enable_sensor(workload) or ASK_CLUSTER,
         remarks=tuple(dict.fromkeys(remarks)),
     )
 
@@ -94,12 +93,6 @@ def is_seen_running(objects: SensorObjects) -> bool:
         if any(one.is_ready for some in objects.pods_of(daemon_set).values() for one in some):
             return True
     return False
-
-
-def give_it(workload: Workload) -> str:
-    """How the answer of a cluster is given, so that it is known of which cluster it is."""
-    file = file_of(workload)
-    return f"give {file} as {workload.name}={file}" if not workload.name.startswith("(") else f"give {file}"
 
 
 def _newest(objects: SensorObjects) -> list[SensorDaemonSet]:
