@@ -6,6 +6,7 @@ https://learn.microsoft.com/cli/azure/reference-index#az-rest
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -15,6 +16,11 @@ from router.domain.resources import parse_resource_id
 def command_line(*words: str) -> str:
     """A line for the shell whose words stay what they are, whatever stands in them."""
     return " ".join(shlex.quote(word) for word in words)
+
+
+def file_name(name: str) -> str:
+    """A file, without what its name ends in, for the answer of something that is called so."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "answer"
 
 
 def rest_get(path: str, version: str) -> str:

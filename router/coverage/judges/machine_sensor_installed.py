@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.coverage.case import CoverageCase
-from router.coverage.machines.commands import ask_extensions, ask_posture, ask_sensor, remove_extension, remove_tag
+from router.coverage.machines.commands import (
+    ASK_ENDPOINT_EXTENSIONS,
+    ASK_POSTURE,
+    ask_sensor,
+    on_machine,
+    remove_extension,
+    remove_tag,
+)
 from router.coverage.machines.extension_failures import EXTENSION_FAILURES
 from router.coverage.machines.recommendations import (
     POSTURE_NOT_KNOWN,
@@ -33,6 +40,11 @@ _OTHER_VENDORS = "the recommendation counts the solutions of other vendors, too"
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the extension succeeded, or the sensor is seen to run."""
+    verdict = _judge(case)
+    return verdict and on_machine(verdict, case.workload)
+
+
+def _judge(case: CoverageCase) -> Verdict | None:
     state = machine_state_for(case.facts, case.workload.subject, case.now)
     report = sensor_report_for(case.facts, case.workload.subject, case.now)
     extensions = [one for one in case.about(ExtensionFact) if one.is_endpoint]
@@ -101,7 +113,7 @@ def _without_extension(
         tag = state.exclusion
         remedy = remove_tag(workload.id or workload.subject, tag.name, tag.value)
         return gap(f"the tag {tag.name} leaves it out", tag.evidence, remedy=remedy)
-    ask = ask_extensions(workload.id or workload.subject)
+    ask = ASK_ENDPOINT_EXTENSIONS
     if state.is_new:
         return unknown("it is new, and its sensor may still come", *said.evidence, remedy=ask)
     if said.unhealthy:
@@ -125,7 +137,7 @@ def _absent(
         return unknown(reason, *evidence, *said.evidence, remedy=ask_sensor(state.system))
     if said.healthy and not is_posture_known_on(case.facts, workload.subscription):
         reason = f"it has no extension, and {POSTURE_NOT_KNOWN}"
-        return unknown(reason, *evidence, *said.evidence, remedy=ask_posture(workload))
+        return unknown(reason, *evidence, *said.evidence, remedy=ASK_POSTURE)
     return unknown(
         "it has no extension of Defender's; its sensor may be built in, come by policy, or be another tenant's",
         *evidence,

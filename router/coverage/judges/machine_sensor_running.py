@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import (
-    ask_posture,
+    ASK_POSTURE,
     ask_recommendations,
     ask_resource,
     ask_sensor,
+    on_machine,
     remove_tag,
 )
 from router.coverage.machines.recommendations import (
@@ -32,6 +33,11 @@ KINDS = (WorkloadKind.MACHINE,)
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor says so, Defender for Endpoint does, or all recommendations on it are healthy."""
+    verdict = _judge(case)
+    return verdict and on_machine(verdict, case.workload)
+
+
+def _judge(case: CoverageCase) -> Verdict | None:
     state = machine_state_for(case.facts, case.workload.subject, case.now)
     report = sensor_report_for(case.facts, case.workload.subject, case.now)
     said = recommendation_answers_for(case.facts, [case.workload.subject], EDR_RUNNING)
@@ -101,8 +107,8 @@ def _unasked(case: CoverageCase, state: MachineState, said: RecommendationAnswer
         return unknown("nobody asked its sensor", remedy=ask)
     if said.missing:
         reason = f"of {len(EDR_RUNNING)} recommendations on its sensor {said.missing} are not there"
-        return unknown(reason, *said.evidence, remedy=ask_recommendations(workload))
+        return unknown(reason, *said.evidence, remedy=ask_recommendations(*EDR_RUNNING))
     if not state.is_in_reach:
         reason = "nothing says whether Azure Arc still reaches it"
         return unknown(reason, *said.evidence, remedy=ask_resource(workload.id or workload.subject))
-    return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ask_posture(workload))
+    return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/defender-for-sql-usage
 from __future__ import annotations
 
 from router.coverage.case import CoverageCase
-from router.coverage.machines.commands import ask_extensions, ask_resource, remove_extension
+from router.coverage.machines.commands import ASK_EXTENSIONS, ask_resource, remove_extension
 from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
@@ -38,12 +38,11 @@ def judge(case: CoverageCase) -> Verdict | None:
         remarks = tuple(f"they contradict each other: {one.source.document} says succeeded" for one in others)
         remedy = remove_extension(machine, failed.name)
         return gap(f"the extension {failed.name} of its machine failed{why}", *shown, remedy=remedy, remarks=remarks)
-    ask = ask_extensions(machine)
     if extensions:
         reason = f"the extension {extensions[0].name} of its machine has neither succeeded nor failed"
-        return unknown(reason, *shown, remedy=ask)
+        return unknown(reason, *shown, remedy=ASK_EXTENSIONS)
     absent = [one for one in case.facts.about(AbsentExtensionsFact, machine) if one.lacks_sql]
     if absent and not state.is_new:
         evidence = [one.source.shows("resources", None) for one in absent]
-        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=ask)
-    return unknown("nothing says whether its machine has the extension of Defender for SQL", remedy=ask)
+        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=ASK_EXTENSIONS)
+    return unknown("nothing says whether its machine has the extension of Defender for SQL", remedy=ASK_EXTENSIONS)

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/verify-machine-protection
 from __future__ import annotations
 
 from router.coverage.case import CoverageCase
-from router.coverage.machines.commands import ask_posture, ask_recommendations, ask_resource
+from router.coverage.machines.commands import ASK_POSTURE, ASK_SQL_RECOMMENDATIONS, ask_resource
 from router.coverage.machines.recommendations import POSTURE_NOT_KNOWN, recommendation_answers_for, title_of
 from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
@@ -49,8 +49,8 @@ def judge(case: CoverageCase) -> Verdict | None:
         reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
         return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
     if said.healthy:
-        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ask_posture(case.workload))
+        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
     if report.stale:
         reason = "Azure Arc saw that it was protected, and not within the last day"
         return unknown(reason, *report.stale, remedy=ask_resource(case.workload.id or ""))
-    return unknown("nobody asked whether it is protected", remedy=ask_recommendations(case.workload))
+    return unknown("nobody asked whether it is protected", remedy=ASK_SQL_RECOMMENDATIONS)

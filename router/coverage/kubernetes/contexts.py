@@ -11,8 +11,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from router.coverage.clusters import UNNAMED
+from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.remedies import file_name
 from router.domain.coverage import Verdict, Workload
 
 _PROGRAMS = ("kubectl ", "oc ")
@@ -64,8 +65,7 @@ def _context(workload: Workload) -> str:
 
 def _file(workload: Workload, what: str) -> str:
     """The file into which an answer of a cluster goes."""
-    name = re.sub(r"[^A-Za-z0-9_.]+", "-", workload.name).strip("-.") or "cluster"
-    return f"{name}{what}.json"
+    return f"{file_name(workload.name)}{what}.json"
 
 
 def _give(files: list[str], workload: Workload) -> str:

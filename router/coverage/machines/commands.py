@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
-from router.coverage.plans.remedies import ask_plans
+from router.coverage.remedies import file_name
 from router.coverage.workloads import ARC_MACHINE
-from router.domain.coverage import Workload
+from router.domain.coverage import Verdict, Workload
+from router.domain.recommendation_table import SQL_PROTECTED
 from router.domain.resources import ResourceId, parse_resource_id
 
 ASK_SENSOR = "mdatp health --output json"
-"""On a Linux machine: what its sensor says of itself."""
+"""On a Linux machine: what its sensor says of itself, of which `on_machine` says where it goes."""
 
 ASK_DEVICES = (
     "az rest --method get --resource https://api.securitycenter.microsoft.com"
@@ -22,10 +24,57 @@ ASK_POWER = "az vm list -d -o json"
 """All virtual machines of a subscription with their power, also those of flexible scale sets."""
 
 
-def ask_extensions(machine: str) -> str:
-    """What lists the extensions of a machine, which is named by its ARM id."""
-    parts = parse_resource_id(machine)
-    return _line("az", *_command(parts), "list", *_names(parts), "-o", "json")
+def _query(query: str) -> str:
+    """A query of Resource Graph, of as many rows as a page may have: others come only where it has the column id."""
+    return f"az graph query -q {shlex.quote(query)} --first 1000 -o json"
+
+
+_EXTENSIONS = "type in~ ('microsoft.compute/virtualmachines/extensions', 'microsoft.hybridcompute/machines/extensions')"
+
+ASK_ENDPOINT_EXTENSIONS = _query(
+    "resources | where type in~ ('microsoft.compute/virtualmachines', 'microsoft.hybridcompute/machines')"
+    " | project id, name, type, machine = tolower(id)"
+    f" | join kind=leftouter (resources | where {_EXTENSIONS} and properties.type in~ ('MDE.Linux', 'MDE.Windows')"
+    " | project machine = tostring(split(tolower(id), '/extensions/')[0]), name1 = name, properties1 = properties) on machine"
+    " | project id, name, type, name1, properties1"
+)
+"""All machines, each with its extension of Defender for Endpoint or with none: a list of extensions leaves those machines out.
+
+https://github.com/Azure/Microsoft-Defender-for-Cloud, its workbook of the deployment of Defender for Servers
+"""
+
+ASK_EXTENSIONS = _query(f"resources | where {_EXTENSIONS} | project id, name, type, location, properties")
+"""All extensions of all machines."""
+
+ASK_POSTURE = _query(
+    "securityresources | where type =~ 'microsoft.security/pricings' | project id, name, type, properties"
+)
+"""The plans of every subscription, of which those of posture say whether recommendations come."""
+
+
+def ask_recommendations(*keys: str) -> str:
+    """The recommendations of these keys, of every subscription."""
+    names = ", ".join(f"'{key}'" for key in keys)
+    return _query(
+        f"securityresources | where type =~ 'microsoft.security/assessments' and name in~ ({names})"
+        " | project id, name, type, properties"
+    )
+
+
+ASK_SQL_RECOMMENDATIONS = _query(
+    f"securityresources | where type =~ 'microsoft.security/assessments' and properties.displayName =~ '{SQL_PROTECTED}'"
+    " | project id, name, type, properties"
+)
+"""The recommendation on the protection of SQL servers on machines, of every subscription."""
+
+
+def on_machine(verdict: Verdict, workload: Workload) -> Verdict:
+    """A verdict whose line for a machine writes a file, and which says where it is to be run and how the file is given."""
+    if verdict.remedy != ASK_SENSOR:
+        return verdict
+    file = f"{file_name(workload.name)}.json"
+    remark = f"run it on {workload.name}, and give {file} as {workload.name}={file}"
+    return replace(verdict, remedy=f"{ASK_SENSOR} > {file}", remarks=(*verdict.remarks, remark))
 
 
 def remove_extension(machine: str, name: str) -> str:
@@ -44,17 +93,6 @@ def remove_tag(resource: str, tag: str, value: str) -> str:
 def ask_sensor(system: str | None) -> str:
     """What says whether the sensor of a machine of a system runs."""
     return ASK_SENSOR if system == "linux" else ASK_DEVICES
-
-
-def ask_recommendations(workload: Workload) -> str:
-    """What lists the recommendations of a workload's subscription."""
-    within = ("--subscription", workload.subscription) if workload.subscription else ()
-    return _line("az", "security", "assessment", "list", *within, "-o", "json")
-
-
-def ask_posture(workload: Workload) -> str | None:
-    """What says whether the workload's subscription has foundational CSPM; None where the subscription is not known."""
-    return ask_plans(workload.subscription) if workload.subscription else None
 
 
 def ask_resource(id: str) -> str:
