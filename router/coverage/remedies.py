@@ -42,7 +42,6 @@ def resource_words(id: str | None) -> tuple[str, ...]:
     return ("--resource-group", parts.resource_group, "--name", parts.name, "--subscription", parts.subscription)
 
 
-ASK_CONNECTORS = command_line(
-    "az", "graph", "query", "-q", "resources | where type =~ 'microsoft.security/securityconnectors'", "-o", "json"
-)
+_CONNECTORS = "resources | where type =~ 'microsoft.security/securityconnectors'"
+ASK_CONNECTORS = command_line("az", "graph", "query", "-q", _CONNECTORS, "--first", "1000", "-o", "json")
 """The line that asks for every connector to another cloud."""

@@ -50,6 +50,23 @@ def test_of_an_id_its_end_is_the_name() -> None:
     assert mended(LABEL, id) == f"{LABEL} --context payments"
 
 
+@pytest.mark.parametrize(
+    ("id", "context"),
+    [
+        ("arn:aws:eks:eu-west-1:1:cluster/payments", "arn:aws:eks:eu-west-1:1:cluster/payments"),
+        ("container.googleapis.com/projects/p/locations/europe-west1/clusters/payments", "gke_p_europe-west1_payments"),
+        ("container.googleapis.com/projects/p/zones/europe-west1-b/clusters/payments", "gke_p_europe-west1-b_payments"),
+    ],
+)
+def test_other_clouds_have_names_of_their_own_for_contexts(id: str, context: str) -> None:
+    """With the account and the project, so that two clusters of one name are told apart."""
+    found = at_cluster(
+        gap("it is dark", remedy=LABEL),
+        Workload(kind=WorkloadKind.CLUSTER, name="payments", id=id, subject=id.lower()),
+    )
+    assert found.remedy == f"{LABEL} --context {context}"
+
+
 def test_each_answer_goes_into_a_file_of_its_own() -> None:
     """And it is said how they are given, since no object says which cluster it is of."""
     one = at_cluster(unknown("nobody asked", remedy=ASK_CLUSTER), cluster("payments"))

@@ -214,3 +214,10 @@ def test_an_unknown_account_asks_for_every_connector() -> None:
         {"environmentName": "AWS", "hierarchyIdentifier": "7"},
     )
     assert (plan(row).remedy or "").startswith("az graph query -q 'resources | where type =~ ")
+
+
+def test_a_connector_that_does_not_say_a_switch_is_asked_itself() -> None:
+    """The query that lists all of them was answered."""
+    found = verdict(judged(connector(servers(mde=None))), "shop", Rung.INTEGRATION)
+    assert found.state is CoverageState.UNKNOWN
+    assert found.remedy == f"az resource show --ids {str(connector()['id']).lower()} -o json"

@@ -8,6 +8,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, RecommendationFact, ResourceFact, Source
 from router.coverage.judges.integration_cluster import judge
 from router.coverage.readers import facts_of
+from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import CoverageState, Rung, Verdict
 from router.domain.coverage_manifest import NO_MANIFEST, Expectation
 from tests.coverage.builders import (
@@ -26,6 +27,7 @@ from tests.coverage.builders import (
     judged,
     kubectl,
     managed_cluster,
+    nodes,
     offering,
     pricing,
     resource,
@@ -246,6 +248,73 @@ def test_what_only_kubectl_shows_is_of_no_known_cloud() -> None:
     found = integration("prod", document(kubectl(*sensor()), "k.json", "prod"))
     assert found.state is UNKNOWN
     assert "a sensor is in it" in found.reason
+
+
+EKS_CONTEXT = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
+GKE_CONTEXT = "gke_shop-prod_europe-west1_carts"
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("prod", "az aks list -o json"),
+        (EKS_CONTEXT, "aws eks describe-cluster --region eu-west-1 --name checkout --output json"),
+        (
+            GKE_CONTEXT,
+            "gcloud container clusters describe carts --location europe-west1 --project shop-prod --format json",
+        ),
+        ("arn:aws:eks:eu-west-1:1:cluster/--profile", "az aks list -o json"),
+        ("gke_-x_--y_--z", "az aks list -o json"),
+    ],
+)
+def test_the_name_of_a_context_says_which_cloud_is_to_be_asked(name: str, ask: str) -> None:
+    """As the command lines of the clouds name contexts; Azure's do it by the cluster's name alone."""
+    result = judged(document(kubectl(*sensor()), "k.json", name))
+    assert [verdict(result, name, rung).remedy for rung in (Rung.INTEGRATION, Rung.PLAN)] == [ask, ask]
+
+
+@pytest.mark.parametrize(
+    ("context", "name", "described"), [(EKS_CONTEXT, "checkout", eks_cluster()), (GKE_CONTEXT, "carts", gke_cluster())]
+)
+def test_what_that_cloud_answers_is_of_the_cluster_of_the_context(context: str, name: str, described: Json) -> None:
+    """Else the answer would be of another cluster, which nobody asked with kubectl."""
+    result = judged(document(kubectl(*sensor(), *nodes()), "k.json", context), described)
+    assert [row.workload.name for row in result.assessed.rows] == [name]
+    assert verdict(result, name, Rung.SENSOR_RUNNING).state is COVERED
+
+
+def test_a_name_that_azure_does_not_have_is_said() -> None:
+    """It may be misspelt: the file is then of a cluster of its own, and the one that it means stays unknown."""
+    listed = document([managed_cluster()], "clusters.json")
+    found = integration("payment", document(kubectl(*sensor()), "k.json", "payment"), listed)
+    assert found.state is UNKNOWN
+    assert "Azure has none called payment in clusters.json" in found.reason
+    assert "Azure" not in integration("payment", document(kubectl(*sensor()), "k.json", "payment")).reason
+    assert "Azure" not in integration(EKS_CONTEXT, document(kubectl(*sensor()), "k.json", EKS_CONTEXT), listed).reason
+
+
+LOGGED = eks_cluster("audit", "authenticator")
+CONNECTOR = str(connector()["id"]).lower()
+
+
+@pytest.mark.parametrize(
+    ("connected", "says", "ask"),
+    [
+        ([], "no document says what brings it the sensor", ASK_CONNECTORS),
+        ([connector(account="999")], "the connectors that were given are of others", None),
+        ([connector(offering("CspmMonitorAws"))], "the connector has no plan for containers", None),
+        (
+            [connector(offering("DefenderForContainersAws"))],
+            "the connector does not say whether it brings the sensor",
+            f"az resource show --ids {CONNECTOR} -o json",
+        ),
+    ],
+)
+def test_what_was_answered_is_not_asked_again(connected: list[Json], says: str, ask: str | None) -> None:
+    """Somebody would run the same query for ever."""
+    found = integration("checkout", LOGGED, *connected)
+    assert (found.state, found.remedy) == (UNKNOWN, ask)
+    assert says in found.reason
 
 
 AGENT_ON = connector(offering("DefenderForContainersAws", enableDefenderAgentAutoProvisioning=True))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
+from router.coverage.kubernetes.cluster_names import find_gke_context
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import NodeGroupFact
 from router.coverage.workloads import AKS_CLUSTER
@@ -80,7 +81,8 @@ def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
     fits = [
         subject
         for subject, cluster in clusters.items()
-        if name.lower() in (subject, cluster.name.lower(), f"{_group_of(subject)}/{cluster.name.lower()}")
+        if name.lower()
+        in (subject, cluster.name.lower(), f"{_group_of(subject)}/{cluster.name.lower()}", find_gke_context(subject))
     ]
     if len(fits) > 1:
         raise BadUsage(f"{name}: is the name of several clusters; write one of their ids before =: {', '.join(fits)}")

@@ -12,9 +12,14 @@ import json
 from collections.abc import Sequence
 
 from router.coverage.case import CoverageCase
-from router.coverage.connectors.offerings import CONTAINER_OFFERINGS, SENSOR_SWITCH, ConnectorOfferings
+from router.coverage.connectors.offerings import (
+    CONTAINER_OFFERINGS,
+    SENSOR_SWITCH,
+    ConnectorOfferings,
+    find_connector_ask,
+)
 from router.coverage.readers.cloud_clusters import CloudClusterFact
-from router.coverage.remedies import ASK_CONNECTORS, command_line
+from router.coverage.remedies import command_line
 from router.domain.coverage import Verdict, covered, gap, not_coverable, unknown
 
 _NEEDED = ("audit", "authenticator")
@@ -45,7 +50,14 @@ def judge_cloud_cluster(
 
 def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
     offerings = ConnectorOfferings.about(case.facts, said[0].environment)
+    if not offerings.connectors:
+        ask = find_connector_ask(case.facts)
+        others = "" if ask else ", and the connectors that were given are of others"
+        return unknown("; ".join([f"no document says what brings it the sensor{others}", *reasons]), remedy=ask)
     names = [name for name in offerings.names() if name in _OFFERINGS]
+    if not names:
+        why = "the connector has no plan for containers, and no document says what else brings it the sensor"
+        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=None)
     answers = [offerings.is_on(name, *SENSOR_SWITCH) for name in names]
     evidence = [one for name in names for one in offerings.shows(name, *SENSOR_SWITCH)]
     if True in answers:
@@ -53,7 +65,8 @@ def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons:
     if False in answers:
         reason = "the connector does not bring the sensor, and none is seen in the cluster"
         return gap("; ".join([reason, *reasons]), *evidence)
-    return unknown("; ".join(["no document says what brings it the sensor", *reasons]), remedy=ASK_CONNECTORS)
+    why = "the connector does not say whether it brings the sensor"
+    return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=offerings.ask)
 
 
 def _describe(case: CoverageCase, said: CloudClusterFact) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from router.coverage.facts import Facts
 from router.coverage.fields import find, find_text, find_truth
+from router.coverage.machines.commands import ask_resource
 from router.coverage.readers.connectors import ConnectorFact
+from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import CoverageEvidence
 
 SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
@@ -34,6 +36,11 @@ class ConnectorOfferings:
     def about(cls, facts: Facts, environment: str) -> ConnectorOfferings:
         """Those of an account or a project, which `environment_subject` names."""
         return cls(tuple(one for one in facts.about(ConnectorFact, environment) if one.offerings is not None))
+
+    @property
+    def ask(self) -> str | None:
+        """The line that asks each of them by itself for what a list of connectors left out of it; None where there is none."""
+        return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.connectors))) or None
 
     def names(self) -> list[str]:
         """The types of the offerings, in lower case."""
@@ -79,6 +86,12 @@ class ConnectorOfferings:
             {name: [answer[name] for answer in answers] for name in answers[0] if all(name in one for one in answers)}
             for answers in found.values()
         ]
+
+
+def find_connector_ask(facts: Facts) -> str | None:
+    """The line that asks for every connector; None where it was answered, and all of them are of others."""
+    is_answered = any(one.offerings is not None for one in facts.every(ConnectorFact))
+    return None if is_answered else ASK_CONNECTORS
 
 
 def _sub_plan(offering: Mapping[str, object]) -> str | None:

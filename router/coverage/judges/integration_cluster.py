@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 
+from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.case import CoverageCase
 from router.coverage.connectors.cluster_integration import judge_cloud_cluster
-from router.coverage.facts import RecommendationFact
+from router.coverage.facts import RecommendationFact, ResourceFact
+from router.coverage.kubernetes.cluster_names import ASK_AKS, ask_for_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.kubernetes.exclusion import exclusions_of
 from router.coverage.plans.extensions import is_extension_on, plan_answers
@@ -51,7 +53,21 @@ def judge(case: CoverageCase) -> Verdict | None:
     if cloud := case.about(CloudClusterFact):
         return judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
     found = "; a sensor is in it, whoever asked for it" if sensor else ""
-    return unknown(f"no document but kubectl's says what cluster it is{found}", remedy="az aks list -o json")
+    ask = ask_for_cluster(case.workload.name)
+    others = _lists_without_it(case) if ask == ASK_AKS else ""
+    return unknown(f"no document but kubectl's says what cluster it is{others}{found}", remedy=ask)
+
+
+def _lists_without_it(case: CoverageCase) -> str:
+    """That Azure's own lists do not have it, so that its name may be misspelt; empty where none was given."""
+    listed = [
+        fact.source.file
+        for fact in case.facts.every(ResourceFact)
+        if fact.source.is_whole and (parse_resource_id(fact.workload.id).type or "").lower() == AKS_CLUSTER
+    ]
+    if not listed or case.workload.name == UNNAMED:
+        return ""
+    return f"; Azure has none called {case.workload.name} in {', '.join(dict.fromkeys(listed))}"
 
 
 def _of_aks(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
@@ -69,7 +85,7 @@ def _of_aks(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
     if (said := _unhealthy(case, _ASK_AKS)) is not None:
         reason = "; ".join([f"the recommendation {_ASK_AKS} says that it has no Defender profile", *_reasons(case)])
         return gap(reason, said.source.shows("properties.status.code", said.code), remedy=enable)
-    ask = command_line("az", "aks", "show", *words, "-o", "json") if words else "az aks list -o json"
+    ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
     return unknown("no document says what its security profile asks for", remedy=ask)
 
 

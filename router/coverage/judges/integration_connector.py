@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from router.coverage.case import CoverageCase
-from router.coverage.connectors.offerings import SENSOR_SWITCH, ConnectorOfferings
+from router.coverage.connectors.offerings import SENSOR_SWITCH, ConnectorOfferings, find_connector_ask
 from router.coverage.fields import find, find_text
 from router.coverage.readers.connectors import environment_subject
-from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
 
 RUNG = Rung.INTEGRATION
@@ -34,7 +33,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     """Covered where each switch of the plans that are on is known to be on; None where no plan that has one is on."""
     offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
     if not offerings.connectors:
-        return unknown("no document says what its connector brings", remedy=ASK_CONNECTORS)
+        return unknown("no document says what its connector brings", remedy=find_connector_ask(case.facts))
     switches = [(name, path, purpose) for name in offerings.names() for path, purpose in _switches(offerings, name)]
     if not switches:
         return None
@@ -49,7 +48,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     silent = [".".join(path) for name, path, _ in switches if answers[name, path] is None]
     if silent:
         reason = f"no document says whether {' and '.join(silent)} {'are' if len(silent) > 1 else 'is'} on"
-        return unknown(reason, *shown, remedy=ASK_CONNECTORS, remarks=remarks)
+        return unknown(reason, *shown, remedy=offerings.ask, remarks=remarks)
     return covered("its plans bring sensors and logs", *shown, remarks=remarks)
 
 

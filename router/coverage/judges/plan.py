@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from router.coverage.case import CoverageCase
 from router.coverage.connectors.cluster_plan import judge_plan_of_cloud_cluster
+from router.coverage.kubernetes.cluster_names import ask_for_cluster
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import extension_parts, remarks_of, sub_plan_part
 from router.coverage.plans.joined import joined
@@ -25,7 +26,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     if elsewhere := case.about(CloudClusterFact):
         return judge_plan_of_cloud_cluster(case.facts, elsewhere[0])
     if workload.subscription is None or workload.id is None:
-        ask = "az aks list -o json" if workload.kind is WorkloadKind.CLUSTER else None
+        ask = ask_for_cluster(workload.name) if workload.kind is WorkloadKind.CLUSTER else None
         return unknown("no document says in which subscription it is", remedy=ask)
     if _CONNECTOR in workload.subject:
         return unknown("it has the plan of its connector, and not of the connector's subscription", remedy=None)

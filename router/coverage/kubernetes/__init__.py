@@ -15,6 +15,7 @@
     commands      the lines that mend a gap
     asks          the lines that answer what nobody asked
     contexts      each of these lines, said of its cluster
+    cluster_names what a cluster of EKS or GKE is called in kubectl, and which cloud one is of by its name
 
 Where two documents say different things of one object, both stay, and the worse one counts.
 https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/

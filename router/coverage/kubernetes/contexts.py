@@ -1,6 +1,7 @@
 """The lines of a verdict on a cluster, said of that cluster: kubectl asks or changes whichever one is current. Pure.
 
-A context is taken to be called as its cluster, as `az aks get-credentials` calls it. Where it has another name, kubectl finds
+A context is taken to be called as `az aks get-credentials` calls it, which is as its cluster; those of EKS and GKE as their own
+command lines call them. Where it has another name, kubectl finds
 none of that name, and touches nothing. https://learn.microsoft.com/cli/azure/aks#az-aks-get-credentials
 """
 
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.cluster_names import find_eks_context, find_gke_context
 from router.coverage.remedies import file_name
 from router.domain.coverage import Verdict, Workload
 
@@ -58,8 +60,9 @@ def _lines_of(remedy: str) -> Iterator[str]:
 def _context(workload: Workload) -> str:
     if workload.name == UNNAMED:
         return ""
+    name = find_eks_context(workload) or find_gke_context(workload.subject) or workload.name
     # A cluster of which nothing but its id is known is called as that ends.
-    name = workload.name.rpartition("/")[2] if workload.name.startswith("/") else workload.name
+    name = name.rpartition("/")[2] if name.startswith("/") else name
     return f" {shlex.quote(f'--context={name}')}" if name.startswith("-") else f" --context {shlex.quote(name)}"
 
 
