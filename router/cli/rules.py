@@ -33,6 +33,7 @@ from router.domain.signals import Stream
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.codes import CODES
+from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 
@@ -134,12 +135,21 @@ def _checked(directory: Path, now: datetime) -> _Checked:
 
 def _linted(directory: Path, now: datetime) -> _Checked:
     """The same, with what only comparing the rules finds."""
-    checked = _checked(directory, now)
+    checked = _Checked({}, {}, ()) if _has_coverage_alone(directory) else _checked(directory, now)
     found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
     coverage = read_coverage(directory, rungs_of, now)
     return replace(
         checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest
     )
+
+
+def _has_coverage_alone(directory: Path) -> bool:
+    """Whether a directory holds what Defender must watch and nothing else, as where the gate is all that is wanted."""
+    try:
+        names = {entry.name for entry in directory.iterdir()}
+    except OSError:  # reading the rules says why
+        return False
+    return {name for name in names if not name.startswith(".") and not name.lower().endswith(".md")} == {COVERAGE}
 
 
 def _run_examples(directory: Path, stream: Stream, checked: _Checked) -> Iterator[ExampleRun]:
@@ -183,7 +193,10 @@ def _summary(directory: Path, checked: _Checked) -> str:
     if checked.coverage is not None and checked.coverage.is_given:
         expected, excused = len(checked.coverage.expectations), len(checked.coverage.excuses)
         parts.append(f"coverage {counted(expected, 'expectation')}, {counted(excused, 'exception')}")
-    parts += [f"{stream} has no rules, and nobody is told of it" for stream in Stream if stream not in checked.loaded]
+    if checked.loaded:
+        parts += [
+            f"{stream} has no rules, and nobody is told of it" for stream in Stream if stream not in checked.loaded
+        ]
     return f"{directory}: {'; '.join(parts)}"
 
 

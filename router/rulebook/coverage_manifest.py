@@ -14,6 +14,7 @@ from router.domain.coverage_plans import PLANS
 from router.rulebook.clauses import SEVERITIES
 from router.rulebook.coverage_doubts import RungsOf, known_extensions, unclear_parts
 from router.rulebook.coverage_form import CoverageForm, ExceptionForm, ExpectationForm, ExportForm
+from router.rulebook.coverage_kinds import kind_meant
 from router.rulebook.coverage_overlaps import covered_entries, exceptions_in_vain
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
@@ -56,6 +57,8 @@ def read_coverage(rules: Path, rungs_of: RungsOf, now: datetime) -> CoverageFile
         return CoverageFile(manifest=None, problems=folder.problems)
     for path, message, code in complaints_of(CoverageForm, document.value):
         missing = _MISSING.get(str(path[-1])) if code == "missing-key" else None
+        if meant := kind_meant(document.value, path):
+            message = message.partition("; did you mean")[0] + meant
         said, sort = missing or (message, code)
         folder.note(document, path, said, code=sort)
     if (form := find_sound(CoverageForm, document.value)) is None:

@@ -73,3 +73,38 @@ def test_its_schema_is_printed(house: House) -> None:
     """For editors."""
     schema = json.loads(house.says("rules", "schema", "coverage").out)
     assert set(schema["properties"]) == {"$schema", "export", "posture", "expect", "exceptions"}
+
+
+def test_a_directory_with_a_manifest_alone_is_checked(house: House) -> None:
+    """Whoever runs the gate alone has no streams; other files are rules of streams that are missing."""
+    house.writes("gate/coverage.yaml", "expect: [{kind: cluster}]")
+    house.writes("gate/README.md", "who owns it")
+    said = house.says("rules", "check", *AT, "gate")
+    assert (said.code, said.out) == (0, "gate: 0 problems; 0 warnings; coverage 1 expectation, 0 exceptions\n")
+    house.writes("gate/coverage.yaml", BROKEN)
+    assert house.says("rules", "check", *AT, "gate").code == 1
+    for name in ("owners.yaml", "cwpp"):
+        house.writes(f"{name}-gate/coverage.yaml", BROKEN)
+        house.writes(f"{name}-gate/{name}", "")
+        assert "has neither cwpp/ nor cspm/" in house.says("rules", "check", *AT, f"{name}-gate").complaint
+    assert "has neither cwpp/ nor cspm/" in house.says("rules", "test", *AT, "gate").complaint
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("vm", "machine"), ("VMs", "machine"), ("aks", "cluster"), ("acr", "registry"), ("clusters", "cluster")],
+)
+@pytest.mark.parametrize("form", ["{}", "[machine, {}]"])
+def test_a_kind_is_known_by_what_azure_calls_it(house: House, word: str, kind: str, form: str) -> None:
+    """Alone and in a list."""
+    house.writes("rules/coverage.yaml", f"expect:\n  - kind: {form.format(word)}\n")
+    assert f"; did you mean '{kind}'?" in house.says("rules", "check", *AT).out
+
+
+def test_a_word_that_means_nothing_has_no_hint(house: House) -> None:
+    """Nor has what is no word."""
+    for written in ("xyz", "[[vm]]", "3", "{vm: 1}"):
+        house.writes("rules/coverage.yaml", f"expect:\n  - kind: {written}\n")
+        said = house.says("rules", "check", *AT)
+        assert said.code == 1
+        assert "did you mean" not in said.out
