@@ -108,10 +108,8 @@ def _judged(case: CoverageCase) -> Mapping[Rung, Verdict]:
     verdicts: dict[Rung, Verdict] = {}
     for rung in rungs_of(kind):
         verdict = judges()[kind, rung].judge(case)
-        if verdict is None and rung in DEFAULT_RUNGS:
-            continue  # this workload does not have it
-        if _is_expected(rung, case.expectation, is_spoken_of=verdict is not None):
-            verdicts[rung] = verdict or unknown("nothing that was given speaks of it", remedy=None)
+        if verdict is not None and _is_expected(rung, case.expectation, is_spoken_of=True):
+            verdicts[rung] = verdict
     return verdicts
 
 

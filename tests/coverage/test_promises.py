@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 
 from router.cli.coverage_summary import GateReport, exit_code_of
 from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.case import CoverageCase
+from router.coverage.facts import Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest
+from router.domain.coverage_manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
 from tests.coverage.builders import (
+    NOW,
+    SUBSCRIPTION,
     cluster_extension,
     connected_cluster,
     document,
@@ -268,6 +272,19 @@ NEVER_COVERED = {
     (WorkloadKind.GCP_PROJECT, Rung.DETECTION): "alerts are about what is in a project, and do not name it",
 }
 """What no document proves, and why."""
+
+
+def test_a_rung_that_a_manifest_names_is_judged_though_nothing_speaks_of_it() -> None:
+    """It is unknown, and not left out: who expects it would take that for health."""
+    for (kind, rung), judge in judges().items():
+        workload = Workload(kind=kind, name="one", id="/one", subscription=SUBSCRIPTION, subject="/one")
+        expectation = Expectation(rungs=frozenset({rung}), number=1)
+        case = CoverageCase(
+            workload=workload, expectation=expectation, manifest=NO_MANIFEST, facts=Facts.of([]), now=NOW
+        )
+        found = judge.judge(case)
+        has_none = rung in DEFAULT_RUNGS and found is None  # as a storage account without extensions has no integration
+        assert has_none or (found is not None and found.state is UNKNOWN), (kind, rung)
 
 
 def test_every_rung_of_every_kind_is_covered_by_some_documents() -> None:

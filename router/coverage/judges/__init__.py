@@ -25,7 +25,7 @@ class Judge(Protocol):
         """What is known.
 
         None of a rung from plan to admission control that audits: the workload does not have it, so nobody can expect it. None
-        of any other rung: nothing in the documents speaks of it, so that only a manifest can expect it.
+        of any other rung: nothing in the documents speaks of it, and the entry of the manifest does not name it either.
         """
         ...
 
