@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -126,6 +127,12 @@ def test_no_room_knows_the_demo() -> None:
     """It is not deployed; the command line names it only when it is asked for."""
     for path in [*sources(*FLOORS, "cli"), ROOT / "function_app.py"]:
         assert DEMO not in {module.split(".")[0] for module in source(path).imports}, path.relative_to(ROOT)
+
+
+def test_the_package_draws_every_room_that_there_is() -> None:
+    """`router/__init__.py` is what a stranger opens first."""
+    drawn = re.findall(r"^    (\w+)/", (ROUTER / "__init__.py").read_text(), re.MULTILINE)
+    assert sorted(drawn) == sorted(path.name for path in ROUTER.iterdir() if (path / "__init__.py").exists())
 
 
 @pytest.mark.parametrize("room", ["parse", "decide", "destinations", "coverage", "domain"])

@@ -39,7 +39,7 @@ class StorageSettingFact:
 
 
 def reads(item: Item) -> bool:
-    """Whether it is such a setting."""
+    """Whether it is the setting of a storage account."""
     return find_scope(item.id, _CHILD) is not None
 
 

@@ -33,7 +33,7 @@ class ThreatProtectionFact:
 
 
 def reads(item: Item) -> bool:
-    """Whether it is such a setting."""
+    """Whether it is the switch of an account."""
     return find_scope(item.id, _CHILD) is not None
 
 
