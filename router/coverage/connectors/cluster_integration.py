@@ -18,6 +18,7 @@ from router.coverage.connectors.offerings import (
     ConnectorOfferings,
     find_connector_ask,
 )
+from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.remedies import command_line
 from router.domain.coverage import Verdict, covered, gap, not_coverable, unknown
@@ -53,11 +54,13 @@ def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons:
     if not offerings.connectors:
         ask = find_connector_ask(case.facts)
         others = "" if ask else ", and the connectors that were given are of others"
-        return unknown("; ".join([f"no document says what brings it the sensor{others}", *reasons]), remedy=ask)
+        reason = "; ".join([f"no document says what brings it the sensor{others}", *reasons])
+        # Where the connectors were asked, the cluster itself may show a sensor that came by Helm.
+        return unknown(reason, remedy=ask or ASK_CLUSTER)
     names = [name for name in offerings.names() if name in _OFFERINGS]
     if not names:
         why = "the connector has no plan for containers, and no document says what else brings it the sensor"
-        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=None)
+        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=ASK_CLUSTER)
     answers = [offerings.is_on(name, *SENSOR_SWITCH) for name in names]
     evidence = [one for name in names for one in offerings.shows(name, *SENSOR_SWITCH)]
     if True in answers:

@@ -15,6 +15,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.connectors.cluster_integration import judge_cloud_cluster
 from router.coverage.facts import RecommendationFact, ResourceFact
 from router.coverage.kubernetes.cluster_names import ASK_AKS, ask_for_cluster
+from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.kubernetes.exclusion import exclusions_of
 from router.coverage.plans.extensions import is_extension_on, plan_answers
@@ -51,7 +52,8 @@ def judge(case: CoverageCase) -> Verdict | None:
     if type == ARC_CLUSTER:
         return _of_arc(case, sensor)
     if cloud := case.about(CloudClusterFact):
-        return judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
+        verdict = judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
+        return at_cluster(verdict, case.workload)
     found = "; a sensor is in it, whoever asked for it" if sensor else ""
     ask = ask_for_cluster(case.workload.name)
     others = _lists_without_it(case) if ask == ASK_AKS else ""
