@@ -2,7 +2,8 @@
 
 A document goes through these files in this order; all are pure.
 
-    documents       bytes -> the objects in them, whatever list, page, answer or recording they stand in
+    documents       bytes -> the objects in them
+    envelopes       what stands around objects in answers of Azure: refusals, recordings, batches, rows
     pages           which of the lists were not given to their last page
     fields          values of an object, whatever the case of their names
     facts           what an object says, as values of the domain, found by what they are about
