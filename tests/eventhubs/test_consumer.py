@@ -45,7 +45,7 @@ def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(
         async with rig.consuming(before):
             await until(lambda: len(before.bodies) == 280)
         assert before.taken == {FIRST: list(range(250)), SECOND: list(range(30))}
-        assert max(len(numbers) for _, numbers in before.tries) == MOST
+        assert max(len(numbers) for _, numbers in before.tries) <= MOST
         assert await rig.positions() == {FIRST: 249, SECOND: 29}
         rig.hubs.append(*SECOND, b"later")
         async with rig.consuming(after):
@@ -82,9 +82,11 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
             stop.set()
             assert (inbox.taken, await rig.positions()) == ({SECOND: [0]}, {SECOND: 0})
             free.set()
-        assert inbox.tries == [(FIRST, list(range(100))), (SECOND, [0])]
-        assert inbox.taken == {FIRST: list(range(100)), SECOND: [0]}
-        assert await rig.positions() == {FIRST: 99, SECOND: 0}
+        # How much of a partition comes at once is the hub's to say.
+        in_hand = list(range(len(inbox.tries[0][1])))
+        assert inbox.tries == [(FIRST, in_hand), (SECOND, [0])]
+        assert inbox.taken == {FIRST: in_hand, SECOND: [0]}
+        assert await rig.positions() == {FIRST: in_hand[-1], SECOND: 0}
 
     consuming(azurite, work)
 
@@ -107,11 +109,13 @@ def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azur
             preexec_fn=leashed,
         )
         assert await dying.wait() == 9
-        assert await rig.positions() == {FIRST: 99}
+        # How much of a partition comes at once is the hub's to say: it took one batch, and no more.
+        left = list(range((await rig.positions())[FIRST] + 1, 250))
+        assert 250 - MOST <= len(left) < 250
         inbox = Inbox()
         async with rig.consuming(inbox):
-            await until(lambda: len(inbox.bodies) == 150)
-        assert inbox.taken == {FIRST: list(range(100, 250))}
+            await until(lambda: len(inbox.bodies) == len(left))
+        assert inbox.taken == {FIRST: left}
 
     consuming(azurite, work)
 
