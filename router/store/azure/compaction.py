@@ -28,8 +28,8 @@ from router.store.azure.count_rows import (
     rule_hits_in,
 )
 from router.store.azure.damaged_rows import RowQuarantine
-from router.store.azure.lookup_rows import PARTITIONS
 from router.store.azure.lookup_search import TABLE
+from router.store.azure.partitions_in_use import PartitionsInUse
 from router.store.azure.tables import Entity, Step, Table, each, keys_of, version_of
 
 OVER = timedelta(hours=1)
@@ -48,13 +48,15 @@ _RULES = 60
 class Compaction:
     """Adds counts up in the table `lookups`; raises StoreError."""
 
-    def __init__(self, table: Table, aside: RowQuarantine) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine, in_use: PartitionsInUse) -> None:
         self._table = table
+        self._in_use = in_use
         self._aside = aside
 
     async def add_up(self, now: datetime) -> bool:
         """Adds up some of the hours that are over; returns whether nothing is left to be added up."""
-        return all(await asyncio.gather(*(self._add_up(partition, now) for partition in PARTITIONS)))
+        partitions = await self._in_use.all()
+        return all(await asyncio.gather(*(self._add_up(partition, now) for partition in partitions)))
 
     async def _add_up(self, partition: str, now: datetime) -> bool:
         low, high = count_span(None, hour_of(now - OVER))

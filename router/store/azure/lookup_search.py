@@ -34,6 +34,7 @@ from router.store.azure.lookup_rows import (
     span_of,
     time_span,
 )
+from router.store.azure.partitions_in_use import PartitionsInUse
 from router.store.azure.tables import AFTER, Entity, Table, each
 from router.store.row_reader import Columns
 
@@ -58,8 +59,9 @@ type _Found = tuple[datetime, str, str]
 class LookupSearch:
     """Reads look-ups; raises StoreError. Rows that are damaged are put aside."""
 
-    def __init__(self, table: Table, aside: RowQuarantine) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine, in_use: PartitionsInUse) -> None:
         self._table = table
+        self._in_use = in_use
         self._aside = aside
 
     async def decisions_of(self, signal: str, most: int) -> list[str]:
@@ -73,12 +75,13 @@ class LookupSearch:
     ) -> list[str]:
         """The keys on record of the latest decisions in a span of time, the latest first."""
         keys: list[str] = []
+        partitions = await self._in_use.all()
         window = _FIRST_WINDOW
         for number in range(_WINDOWS):
             low = max(since, until - window) if number < _WINDOWS - 1 else since
             spans = [time_span(outcome.value, low, until) for outcome in outcomes]
             found = await asyncio.gather(
-                *(self._decisions(partition, *span) for partition in PARTITIONS for span in spans)
+                *(self._decisions(partition, *span) for partition in partitions for span in spans)
             )
             keys += _latest(found, most - len(keys))
             if len(keys) >= most or low == since:

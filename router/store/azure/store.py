@@ -23,6 +23,7 @@ from router.store.azure.ledger import AzureLedger
 from router.store.azure.lookup_search import LookupSearch
 from router.store.azure.lookups import AzureLookups
 from router.store.azure.outbox import AzureOutbox
+from router.store.azure.partitions_in_use import PartitionsInUse
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.record import AzureRecord
 from router.store.azure.state_version import agree_on_version
@@ -52,7 +53,8 @@ class AzureStore:
         self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
         self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
         self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)
-        search = LookupSearch(tables["lookups"], aside)
+        in_use = PartitionsInUse(tables["lookups"])
+        search = LookupSearch(tables["lookups"], aside, in_use)
         self.record = AzureRecord(tables["record"], AzureLookups(tables["lookups"]), search, self._bodies, aside)
         self.documents = AzureDocuments(tables["documents"], self._bodies, aside)
         self.journal = AzureJournal(tables["journal"], aside)
@@ -67,6 +69,7 @@ class AzureStore:
             documents=self.documents,
             quarantine=self.quarantine,
             search=search,
+            in_use=in_use,
         )
         self._describing = AzureDescribing(tables, self._bodies)
 

@@ -141,6 +141,14 @@ class Table:
         async with self._requests, storing(self._client.table_name):
             return await anext(aiter(found), None)
 
+    async def find_partition(self, low: str, high: str) -> str | None:
+        """The first partition from one to another, both included, that has a row."""
+        within = f"PartitionKey ge '{quoted(low)}' and PartitionKey le '{quoted(high)}'"
+        page = await self.page(within, None, 1, ("PartitionKey",))
+        while not page.rows and page.next is not None:
+            page = await self.page(within, page.next, 1, ("PartitionKey",))
+        return str(page.rows[0]["PartitionKey"]) if page.rows else None
+
     async def write(self, units: Sequence[Unit]) -> list[Versions]:
         """Writes units, many in one transaction; returns the versions that each unit's rows have now.
 

@@ -26,6 +26,7 @@ from router.store.azure.ledger_rows import BODIES, FOLDER, entity_key
 from router.store.azure.lookup_search import LookupSearch
 from router.store.azure.outbox import AzureOutbox
 from router.store.azure.outbox.deliveries import BLOBS
+from router.store.azure.partitions_in_use import PartitionsInUse
 from router.store.azure.quarantine import FOLDER as QUARANTINED
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.record import AzureRecord
@@ -52,6 +53,7 @@ class AzureForgetting:
         documents: AzureDocuments,
         quarantine: AzureQuarantine,
         search: LookupSearch,
+        in_use: PartitionsInUse,
     ) -> None:
         lookups, ledger = tables["lookups"], tables["ledger"]
         self._tables = tables
@@ -64,11 +66,13 @@ class AzureForgetting:
         self._aside = aside
         self._rests = Rests()
         signals = OldSignals(ledger, lookups, bodies, outbox.old, groups, self._rests)
-        self._decisions = OldDecisions(lookups, tables["record"], bodies, aside, outbox.old, signals, self._rests)
+        self._decisions = OldDecisions(
+            lookups, tables["record"], bodies, aside, outbox.old, signals, self._rests, in_use
+        )
         self._rows = OldRows(ledger, held, outbox.old, groups, signals)
         self._states = OldStates(tables["groups"], outbox.old)
-        self._counts = OldCounts(lookups, search)
-        self._compaction = Compaction(lookups, aside)
+        self._counts = OldCounts(lookups, search, in_use)
+        self._compaction = Compaction(lookups, aside, in_use)
         self._added_up: datetime | None = None
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:

@@ -21,9 +21,10 @@ from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.forgetting.old_signals import OldSignals
 from router.store.azure.forgetting.rests import Rests
-from router.store.azure.lookup_rows import PARTITIONS, LookupKind, OldDecision, instant_in, old_decision_in
+from router.store.azure.lookup_rows import LookupKind, OldDecision, instant_in, old_decision_in
 from router.store.azure.lookup_search import TABLE
 from router.store.azure.outbox.old_deliveries import Destination, OldDeliveries
+from router.store.azure.partitions_in_use import PartitionsInUse
 from router.store.azure.record_rows import record_row
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Entity, Step, Table, Unit, each, keys_of, version_of
@@ -47,8 +48,10 @@ class OldDecisions:
         deliveries: OldDeliveries,
         signals: OldSignals,
         rests: Rests,
+        in_use: PartitionsInUse,
     ) -> None:
         self._lookups = lookups
+        self._in_use = in_use
         self._record = record
         self._bodies = bodies
         self._aside = aside
@@ -58,7 +61,7 @@ class OldDecisions:
 
     async def decisions(self, now: datetime, retention: Retention) -> Forgotten | None:
         """Forgets some decisions of each outcome; None where none is old enough."""
-        partitions = await self._in_use(now)
+        partitions = await self._with_decisions(now)
         found = await asyncio.gather(
             *(
                 self._due(partition, f"{LookupKind.TIME}:{outcome.value}:", now - age, age, latest_to_come(now), now)
@@ -76,11 +79,12 @@ class OldDecisions:
     async def signals(self, now: datetime, retention: Retention) -> Forgotten | None:
         """Looks again at some signals whose time has come; None where that of none has."""
         again, possible = f"{LookupKind.AGAIN}:", latest(now, SILENT)
+        partitions = await self._in_use.all()
         due = await asyncio.gather(
-            *(self._due(partition, again, now, timedelta(), possible, now) for partition in PARTITIONS)
+            *(self._due(partition, again, now, timedelta(), possible, now) for partition in partitions)
         )
         # A clock that was wrong may have put some off for ever.
-        beyond = await asyncio.gather(*(self._beyond(partition, again, possible, now) for partition in PARTITIONS))
+        beyond = await asyncio.gather(*(self._beyond(partition, again, possible, now) for partition in partitions))
         rows = [row for some in (*due, *beyond) for row in some]
         if not rows:
             return None
@@ -93,19 +97,21 @@ class OldDecisions:
 
     async def bring_back(self, now: datetime) -> None:
         """Has decisions that a wrong clock dated ahead found as of now, too: they would stay for ever."""
+        partitions = await self._in_use.all()
         for outcome in Outcome:
             prefix = f"{LookupKind.TIME}:{outcome.value}:"
             found = await asyncio.gather(
                 *(
                     self._beyond(partition, prefix, latest_to_come(now), now, "moved eq false")
-                    for partition in PARTITIONS
+                    for partition in partitions
                 )
             )
             await self._lookups.write([_moved(row, prefix, now) for some in found for row in some])
 
-    async def _in_use(self, now: datetime) -> list[str]:
+    async def _with_decisions(self, now: datetime) -> list[str]:
         """The partitions in which there is any decision; of the others nobody has to ask for each outcome."""
-        return [one for one in await asyncio.gather(*(self._find_used(one, now) for one in PARTITIONS)) if one]
+        partitions = await self._in_use.all()
+        return [one for one in await asyncio.gather(*(self._find_used(one, now) for one in partitions)) if one]
 
     async def _find_used(self, partition: str, now: datetime) -> str | None:
         prefixes = [f"{LookupKind.TIME}:{outcome.value}:" for outcome in Outcome]

@@ -60,17 +60,20 @@ class Walk:
         self._journal = journal
         self._aside = aside
         self._areas = areas
+        self._written: _Position | None = None
 
     async def go_on(self) -> tuple[Forgotten, bool]:
         """Sees to the next page; returns what was taken away, and whether it was the last of all."""
-        position = await self._read()
+        # Where another went on meanwhile, the version is there no more.
+        position = self._written or await self._read()
         names = [area.name for area in self._areas]
         number = names.index(position.area) if position.area in names else 0
         area = self._areas[number]
         page = await area.read(position.token if position.area == area.name else None)
         is_last = page.next is None and number == len(self._areas) - 1
         after = area.name if page.next is not None else names[(number + 1) % len(names)]
-        if not await self._write(_Position(after, page.next, position.version)):
+        self._written = await self._write(_Position(after, page.next, position.version))
+        if self._written is None:
             # Another worker took the page.
             return Forgotten(), False
         return await area.see_to(page.items), is_last
@@ -85,12 +88,13 @@ class Walk:
             return _Position("", None, version_of(row))
         return position
 
-    async def _write(self, position: _Position) -> bool:
+    async def _write(self, position: _Position) -> _Position | None:
+        """The same with its new version; None where another worker was faster."""
         token = orjson.dumps(dict(position.token)).decode() if position.token is not None else ""
         row = {"PartitionKey": _PARTITION, "RowKey": _ROW, "area": position.area, "token": token}
         step = Step("create", row) if position.version is None else Step("replace", row, position.version)
         (written,) = await self._journal.write([(step,)])
-        return written is not None
+        return position._replace(version=written[0]) if written is not None else None
 
 
 def _position_in(row: Columns, version: str) -> _Position:
