@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.examples import ALL, SOME
 from tests.stack.azurite import Azurite, azurite_running
+from tests.store.running import is_left_to_soak
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
 
@@ -56,8 +57,11 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return max(2, 3 * (os.process_cpu_count() or 1) // 2)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long tests before the others, each in their own order."""
+    """Puts the long tests before the others, each in their own order, and marks what is left to `make soak`."""
+    for item in filter(is_left_to_soak, items):
+        item.add_marker(pytest.mark.soak)
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 

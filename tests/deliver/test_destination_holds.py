@@ -37,6 +37,14 @@ from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.waiting import until
 
+OVER_AN_ACCOUNT = (
+    "test_a_held_destination_is_not_asked_and_one_that_is_released_is",
+    "test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back",
+    "test_where_holds_cannot_be_read_nobody_is_asked",
+    "test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_superseded",
+    "test_every_hold_and_every_release_is_on_record",
+)
+
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 

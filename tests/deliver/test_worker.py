@@ -27,6 +27,24 @@ from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.waiting import PATIENCE, until
 
+OVER_AN_ACCOUNT = (
+    "test_everything_that_is_due_is_sent_once",
+    "test_a_failed_delivery_is_due_again_and_costs_the_others_nothing",
+    "test_in_the_rows_lane_one_pointer_is_good_for_all_that_is_due_there",
+    "test_a_pointer_into_the_rows_lane_that_names_more_than_it_is_good_for_comes_again",
+    "test_what_falls_due_meanwhile_is_left_to_the_next_pass",
+    "test_refused_credentials_pause_the_destination_and_one_delivery_probes_it",
+    "test_of_two_workers_one_probes",
+    "test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next",
+    "test_what_is_claimed_when_a_vendor_wishes_to_be_left_alone_is_put_back_until_then",
+    "test_a_delivery_that_kills_its_worker_is_dead_after_as_many_claims",
+    "test_at_the_stop_nothing_is_claimed_and_the_pointer_comes_again",
+    "test_what_was_claimed_when_the_stop_came_is_put_back_and_due",
+    "test_what_storage_did_not_take_is_written_before_anything_else",
+    "test_what_is_on_its_way_when_storage_fails_is_finished_and_kept",
+    "test_a_fault_of_storage_reaches_who_asked",
+)
+
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(seconds=10)

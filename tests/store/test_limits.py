@@ -28,6 +28,13 @@ from tests.store.acts import letters_in, run
 from tests.store.running import account_in_soak
 from tests.store.test_aggregation import Deadly
 
+OVER_AN_ACCOUNT = (
+    "test_a_signal_beyond_the_limit_opens_as_soon_as_there_is_room",
+    "test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one",
+    "test_no_notice_that_waits_is_too_long_for_a_row",
+    "test_a_state_that_knows_no_waiting_groups_is_read",
+)
+
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)
 WINDOW = 10 * MINUTE

@@ -18,6 +18,27 @@ from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 
+OVER_AN_ACCOUNT = (
+    "test_a_slow_worker_whose_claim_another_has_now_is_heard_only_if_it_was_sent",
+    "test_several_settlements_of_one_delivery_at_once_are_one",
+    "test_what_an_earlier_claim_brings_does_not_count_once_somebody_asked_for_the_delivery_again",
+    "test_of_results_of_several_claims_that_are_written_together_each_belongs_to_its_claim",
+    "test_what_is_deferred_is_claimed_when_it_is_due_and_not_before",
+    "test_who_has_use_for_nothing_claims_nothing",
+    "test_what_is_superseded_is_skipped_when_its_turn_comes",
+    "test_of_two_acknowledgements_the_first_is_on_record",
+    "test_a_destination_is_next_due_with_the_first_of_its_signals",
+    "test_updates_have_a_row_each_in_the_rows_lane",
+    "test_only_the_resolution_of_what_a_dead_letter_opens_is_sent_again_with_it",
+    "test_a_pause_by_a_clock_that_is_right_began_when_that_says",
+    "test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once",
+    "test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right",
+    "test_what_a_clock_that_is_ahead_deferred_does_not_wait_for_it",
+    "test_what_is_claimed_for_longer_than_anything_is_gets_given_up_on",
+    "test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right",
+    "test_what_died_of_age_by_a_wrong_clock_is_owed_again",
+)
+
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
 WRONG = timedelta(days=400)

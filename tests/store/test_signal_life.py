@@ -52,6 +52,16 @@ from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.life import Life
 
+OVER_AN_ACCOUNT = (
+    "test_a_signal_is_found_by_whatever_somebody_has_in_hand",
+    "test_of_one_stream_a_signal_is_found_among_many_of_the_other",
+    "test_a_ticket_is_not_taken_for_the_end_of_an_id",
+    "test_a_message_that_was_not_understood_is_found_by_what_it_says",
+    "test_what_is_open_for_long_is_found_though_nothing_on_record_is_kept",
+    "test_a_group_is_told_with_its_own_deliveries",
+    "test_a_decision_is_told_as_it_was_stored",
+)
+
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 HOUR = timedelta(hours=1)
 ALIKE = Grouping((By.ALERT_TYPE,), HOUR)
