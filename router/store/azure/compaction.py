@@ -55,7 +55,7 @@ class Compaction:
 
     async def add_up(self, now: datetime) -> bool:
         """Adds up some of the hours that are over; returns whether nothing is left to be added up."""
-        partitions = await self._in_use.all()
+        partitions = self._in_use.known
         return all(await asyncio.gather(*(self._add_up(partition, now) for partition in partitions)))
 
     async def _add_up(self, partition: str, now: datetime) -> bool:

@@ -21,6 +21,11 @@ class PartitionsInUse:
         """Every partition in which something was written before this was called. Asks nothing once all were found."""
         runs = groupby(PARTITIONS, lambda one: (one.rpartition(".")[0], one in self._found))
         await asyncio.gather(*(self._look_through(list(run)) for (_, is_found), run in runs if not is_found))
+        return self.known
+
+    @property
+    def known(self) -> list[str]:
+        """Those that were found so far."""
         return [one for one in PARTITIONS if one in self._found]
 
     async def _look_through(self, run: Sequence[str]) -> None:

@@ -65,6 +65,7 @@ class AzureForgetting:
         self._quarantine = quarantine
         self._aside = aside
         self._rests = Rests()
+        self._in_use = in_use
         signals = OldSignals(ledger, lookups, bodies, outbox.old, groups, self._rests)
         self._decisions = OldDecisions(
             lookups, tables["record"], bodies, aside, outbox.old, signals, self._rests, in_use
@@ -78,6 +79,7 @@ class AzureForgetting:
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Takes away what is old enough, in at most so many steps."""
         gone = Forgotten(is_done=False)
+        await self._in_use.all()
         is_added_up = await self._add_up(now)
         # One step of several is left to the walk, however much is found by its time.
         left = most
@@ -111,6 +113,7 @@ class AzureForgetting:
         async def migrate(rows: Sequence[Entity]) -> Forgotten:
             if await self._record.migrate(rows):
                 # Some of it may be old enough by now.
+                await self._in_use.all()
                 self._rests.wake()
                 self._added_up = None
             return Forgotten()

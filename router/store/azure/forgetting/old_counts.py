@@ -28,7 +28,7 @@ class OldCounts:
 
     async def forget(self, now: datetime, rules: Collection[Rule]) -> Forgotten:
         """Takes away some counts of hours that are long over, and hits of rules that are there no more."""
-        partitions = await self._in_use.all()
+        partitions = self._in_use.known
         gone = await asyncio.gather(*(self._hours(partition, now) for partition in partitions))
         return Forgotten(counts=sum(gone) + await self._hits(partitions, now, rules))
 

@@ -79,7 +79,7 @@ class OldDecisions:
     async def signals(self, now: datetime, retention: Retention) -> Forgotten | None:
         """Looks again at some signals whose time has come; None where that of none has."""
         again, possible = f"{LookupKind.AGAIN}:", latest(now, SILENT)
-        partitions = await self._in_use.all()
+        partitions = self._in_use.known
         due = await asyncio.gather(
             *(self._due(partition, again, now, timedelta(), possible, now) for partition in partitions)
         )
@@ -97,7 +97,7 @@ class OldDecisions:
 
     async def bring_back(self, now: datetime) -> None:
         """Has decisions that a wrong clock dated ahead found as of now, too: they would stay for ever."""
-        partitions = await self._in_use.all()
+        partitions = self._in_use.known
         for outcome in Outcome:
             prefix = f"{LookupKind.TIME}:{outcome.value}:"
             found = await asyncio.gather(
@@ -110,7 +110,7 @@ class OldDecisions:
 
     async def _with_decisions(self, now: datetime) -> list[str]:
         """The partitions in which there is any decision; of the others nobody has to ask for each outcome."""
-        partitions = await self._in_use.all()
+        partitions = self._in_use.known
         return [one for one in await asyncio.gather(*(self._find_used(one, now) for one in partitions)) if one]
 
     async def _find_used(self, partition: str, now: datetime) -> str | None:
