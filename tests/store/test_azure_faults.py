@@ -54,6 +54,8 @@ async def ask() -> list[object]:
         store.ledger.read_fields(["k"]),
         store.documents.put_document(DOCUMENT),
         store.documents.find_document(DOCUMENT.kind, "d"),
+        store.documents.put_documents([DOCUMENT]),
+        store.documents.find_documents(DOCUMENT.kind, ["d"]),
         store.documents.list_documents(DOCUMENT.kind),
         store.documents.remove_document(replace(DOCUMENT, version="v")),
         store.quarantine.put_in_quarantine([a_quarantined(body=BIG)]),

@@ -8,9 +8,11 @@ import pytest
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
+from router.store.azure import AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import DAY, run
+from tests.store.builders import noise
 
 SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
 
@@ -74,3 +76,30 @@ def test_a_long_document_is_kept_whole(store: Store) -> None:
     found = run(store.documents.find_document(DocumentKind.FACT, "s-1"))
     assert found is not None
     assert found.body == one.body
+
+
+def test_many_documents_are_written_and_found_together(store: Store, twin: Store) -> None:
+    """More than one transaction carries; those with which somebody was faster are left out, and their neighbours are not."""
+    many = [replace(SILENCE, kind=DocumentKind.SOURCE, id=f"/source/{number}") for number in range(120)]
+    theirs = replace(many[7], body=b'{"reason": "faster"}')
+    run(twin.documents.put_document(theirs))
+    versions = run(store.documents.put_documents(many))
+    assert versions.keys() == {one.id for one in many} - {theirs.id}
+    found = run(twin.documents.find_documents(DocumentKind.SOURCE, [*(one.id for one in many), "/source/none"]))
+    expected = {one.id: replace(one, version=versions[one.id]) for one in many if one.id in versions}
+    assert {**found, theirs.id: None} == {**expected, theirs.id: None}
+    assert found[theirs.id].body == theirs.body
+    newer = run(store.documents.put_documents([replace(expected["/source/3"], body=b"{}"), many[4]]))
+    assert newer.keys() == {"/source/3"}
+    assert run(store.documents.find_documents(DocumentKind.SOURCE, [])) == {}
+    assert run(store.documents.put_documents([])) == {}
+
+
+def test_a_document_that_lost_leaves_no_body_behind(azure: AzureStore) -> None:
+    """A body that a row cannot hold is written before its row."""
+    big = [replace(SILENCE, kind=DocumentKind.FACT, id=id, body=noise(100_000)) for id in ("a", "b")]
+    run(azure.documents.put_documents(big))
+    assert run(azure.documents.put_documents([big[0]])) == {}
+    found = run(azure.documents.find_documents(DocumentKind.FACT, ["a", "b"]))
+    assert [found[one.id].body for one in big] == [one.body for one in big]
+    assert len(run(azure._bodies.page("documents", None, 10))[0]) == 2

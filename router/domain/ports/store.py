@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,17 @@ class Documents(Protocol):
 
     async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
         """One document."""
+        ...
+
+    async def put_documents(self, documents: Sequence[StoredDocument]) -> Mapping[str, Version]:
+        """Writes documents of one kind, each as `put_document` does; returns the new versions by their ids.
+
+        Those that somebody was faster with are left out. No two may have one id.
+        """
+        ...
+
+    async def find_documents(self, kind: DocumentKind, ids: Collection[str]) -> Mapping[str, StoredDocument]:
+        """Those of some documents of a kind that are there, by their ids."""
         ...
 
     async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:

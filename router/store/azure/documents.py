@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.documents import DocumentKind, StoredDocument
@@ -39,21 +39,38 @@ class AzureDocuments:
 
     async def put_document(self, document: StoredDocument) -> Version | None:
         """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
+        return (await self.put_documents([document])).get(document.id)
+
+    async def put_documents(self, documents: Sequence[StoredDocument]) -> Mapping[str, Version]:
+        """Writes documents of one kind, many in one transaction; returns the versions of those with which nobody was faster."""
+        entities = await asyncio.gather(*map(self._entity, documents))
+        written = await self._table.write(
+            [(_step(entity, one.version),) for entity, one in zip(entities, documents, strict=True)]
+        )
+        lost = [
+            entity["body"]
+            for entity, versions in zip(entities, written, strict=True)
+            if versions is None and isinstance(entity["body"], str)
+        ]
+        await asyncio.gather(*map(self._bodies.delete, lost))
+        return {one.id: versions[0] for one, versions in zip(documents, written, strict=True) if versions is not None}
+
+    async def _entity(self, document: StoredDocument) -> Entity:
         keys = _keys(document.kind, document.id)
         body = await self._bodies.column(document.body, fresh_name(FOLDER, "/".join(keys.values())))
-        entity = {**keys, "id": document.id, "at": sorting(document.at), "body": body}
-        version = document.version
-        step = Step("create", entity) if version is None else Step("replace", entity, str(version))
-        (written,) = await self._table.write([(step,)])
-        if written is not None:
-            return written[0]
-        await self._bodies.delete(body if isinstance(body, str) else None)
-        return None
+        return {**keys, "id": document.id, "at": sorting(document.at), "body": body}
 
     async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
         """One document."""
         row = await self._table.find(*_keys(kind, id).values())
         return await self._document(kind, row) if row is not None else None
+
+    async def find_documents(self, kind: DocumentKind, ids: Collection[str]) -> Mapping[str, StoredDocument]:
+        """Those of some documents of a kind that are there, by their ids."""
+        keys = [_keys(kind, id) for id in ids]
+        rows = await self._table.find_all((one["PartitionKey"], one["RowKey"]) for one in keys)
+        found = await asyncio.gather(*(self._document(kind, row) for row in rows.values()))
+        return {one.id: one for one in found if one is not None}
 
     async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:
         """All documents of a kind, or those whose instant is not before another, by their ids."""
@@ -104,6 +121,10 @@ class AzureDocuments:
             if done is not None:
                 await self._bodies.delete(row.get("body"))
         return len(rows) - written.count(None)
+
+
+def _step(entity: Entity, version: Version | None) -> Step:
+    return Step("create", entity) if version is None else Step("replace", entity, str(version))
 
 
 def _keys(kind: DocumentKind, id: str) -> dict[str, str]:

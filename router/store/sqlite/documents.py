@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.documents import DocumentKind, StoredDocument
@@ -33,9 +34,20 @@ class SqliteDocuments:
                 written = db.execute(sql, (*values, *place, version)).rowcount
         return version + 1 if written else None
 
+    async def put_documents(self, documents: Sequence[StoredDocument]) -> Mapping[str, Version]:
+        """Writes documents of one kind; returns the new versions of those with which nobody was faster."""
+        with self._connection.writing():
+            written = [(one.id, await self.put_document(one)) for one in documents]
+        return {id: version for id, version in written if version is not None}
+
     async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
         """One document."""
         return next(iter(self._read("kind=? AND id=?", kind, id)), None)
+
+    async def find_documents(self, kind: DocumentKind, ids: Collection[str]) -> Mapping[str, StoredDocument]:
+        """Those of some documents of a kind that are there, by their ids."""
+        found = self._read("kind=? AND id IN (SELECT value FROM json_each(?))", kind, json.dumps(list(ids)))
+        return {one.id: one for one in found}
 
     async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:
         """All documents of a kind, or those whose instant is not before another, by their ids."""
