@@ -7,7 +7,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ OURS = "alertRouter"
 
 SOURCE = "source"
 """What the object says of itself that tells when a source was last heard of."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class CoverageSourceKind(StrEnum):
@@ -64,6 +66,7 @@ class LastHeard:
         healthy: when a row of a snapshot did that was Healthy.
         alert: when an alert did.
         real_alert: when an alert did that was no sample.
+        real_alert_type: the type of that alert, which says what raised it; None where it has none.
     """
 
     source: CoverageSource
@@ -73,6 +76,7 @@ class LastHeard:
     healthy: datetime | None = None
     alert: datetime | None = None
     real_alert: datetime | None = None
+    real_alert_type: str | None = None
 
     def joined(self, other: LastHeard) -> LastHeard:
         """What two say together of one source: the later instant of each."""
@@ -84,10 +88,12 @@ class LastHeard:
             healthy=_later(self.healthy, other.healthy),
             alert=_later(self.alert, other.alert),
             real_alert=_later(self.real_alert, other.real_alert),
+            real_alert_type=_of_the_later(self, other).real_alert_type,
         )
 
     def possible_at(self, now: datetime) -> LastHeard:
         """The same without instants that a clock set which was wrong."""
+        real_alert = _possible(self.real_alert, now)
         return LastHeard(
             source=self.source,
             subscription=self.subscription,
@@ -95,7 +101,8 @@ class LastHeard:
             snapshot=_possible(self.snapshot, now),
             healthy=_possible(self.healthy, now),
             alert=_possible(self.alert, now),
-            real_alert=_possible(self.real_alert, now),
+            real_alert=real_alert,
+            real_alert_type=self.real_alert_type if real_alert is not None else None,
         )
 
     @property
@@ -118,6 +125,7 @@ def document_of_last_heard(heard: LastHeard, now: datetime, version: Version | N
             "healthy": heard.healthy,
             "alert": heard.alert,
             "real_alert": heard.real_alert,
+            "real_alert_type": heard.real_alert_type,
         }
     )
     return StoredDocument(
@@ -141,6 +149,7 @@ def _last_heard_in(fields: BodyFields) -> LastHeard:
         healthy=fields.optional("healthy", fields.instant),
         alert=fields.optional("alert", fields.instant),
         real_alert=fields.optional("real_alert", fields.instant),
+        real_alert_type=fields.optional("real_alert_type", fields.text),
     )
 
 
@@ -148,6 +157,11 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     if one is None or other is None:
         return one or other
     return max(one, other)
+
+
+def _of_the_later(one: LastHeard, other: LastHeard) -> LastHeard:
+    """The one of two whose alert that was no sample is the later one; of two at one instant the one with the last type."""
+    return max(one, other, key=lambda heard: (heard.real_alert or _NEVER, heard.real_alert_type or ""))
 
 
 def _possible(instant: datetime | None, now: datetime) -> datetime | None:

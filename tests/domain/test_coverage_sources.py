@@ -31,7 +31,10 @@ def heard_of(draw: st.DrawFn, source: st.SearchStrategy[CoverageSource] = source
     """What may be known of a source."""
     names = ("posture", "snapshot", "healthy", "alert", "real_alert")
     return LastHeard(
-        source=draw(source), subscription=draw(st.none() | st.just("s")), **{name: draw(instants) for name in names}
+        source=draw(source),
+        subscription=draw(st.none() | st.just("s")),
+        real_alert_type=draw(st.none() | st.sampled_from(["K8S_X", "K8S.NODE_EICAR"])),
+        **{name: draw(instants) for name in names},
     )
 
 
@@ -54,6 +57,15 @@ def test_an_instant_that_a_wrong_clock_set_counts_for_nothing() -> None:
     heard = LastHeard(source=source, posture=NOW + SKEW, alert=NOW + SKEW + timedelta(seconds=1))
     assert heard.possible_at(NOW) == replace(heard, alert=None)
     assert heard.possible_at(NOW).last == NOW + SKEW
+
+
+def test_the_type_of_an_alert_stands_beside_its_own_instant() -> None:
+    """It says what raised the last one that was no sample, and is gone where that instant counts for nothing."""
+    source = CoverageSource(CoverageSourceKind.CLUSTER, "c")
+    old = LastHeard(source=source, real_alert=NOW - timedelta(days=1), real_alert_type="K8S_X")
+    new = LastHeard(source=source, real_alert=NOW, real_alert_type="K8S.NODE_EICAR")
+    assert old.joined(new) == new.joined(old) == new
+    assert replace(new, real_alert=NOW + timedelta(days=1)).possible_at(NOW).real_alert_type is None
 
 
 def test_what_does_not_decode_is_not_known() -> None:
