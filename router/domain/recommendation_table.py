@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from router.domain.coverage import Rung, WorkloadKind
 
+DEPRECATED = "deprecated"
+"""Stands for the day since which a recommendation says nothing, where that is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageRecommendation:
@@ -23,6 +26,7 @@ class CoverageRecommendation:
         rung: what is missing where it is unhealthy.
         plan: the plan that is missing; None on other rungs.
         retired: the day since which it says nothing, or `deprecated` where that day is not known; None while it is in force.
+            A message of one that was retired on a day still says that a sensor is missing.
         note: what else is to be known of it; empty where there is nothing.
         has_official_title: whether the title is the very one that Defender writes.
     """
@@ -35,6 +39,11 @@ class CoverageRecommendation:
     retired: str | None = None
     note: str = ""
     has_official_title: bool = True
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether it is about what is gone for good, as the Log Analytics agent is: unhealthy everywhere, and no gap."""
+        return self.retired == DEPRECATED
 
 
 _MACHINE = (WorkloadKind.MACHINE,)
@@ -250,15 +259,15 @@ RECOMMENDATIONS: tuple[CoverageRecommendation, ...] = (
         f"followed by: {SQL_PROTECTED}",
         kinds=_SQL_ON_MACHINE,
     ),
-    _retired("4fb67663-9ab9-475d-b026-8c544cced439", _ENDPOINT, "deprecated"),
-    _retired("37a3689a-818e-4a0e-82ac-b1392b9bb000", _ENDPOINT, "deprecated"),
-    _retired("83f577bd-a1b6-b7e1-0891-12ca19d1e6df", _ENDPOINT, "deprecated"),
-    _retired("e71020c2-860c-3235-cd39-04f3f8c936d2", _ENDPOINT, "deprecated"),
-    _retired("21300918-b2e3-0346-785f-c77ff57d243b", _ENDPOINT, "deprecated"),
-    _retired("d1db3318-01ff-16de-29eb-28b344515626", _AGENT, "deprecated"),
-    _retired("45cfe080-ceb1-a91e-9743-71551ed24e94", _AGENT, "deprecated"),
-    _retired("8e2b96ff-3de2-289b-b5c1-3b9921a3441e", _AGENT, "deprecated"),
-    _retired("1ce68079-b783-4404-b341-d2851d6f0fa2", "Defender for servers on workspaces", "deprecated"),
-    _retired("e9c320f1-03a0-4d2b-9a37-84b3bdc2e281", "Defender for SQL on machines on workspaces", "deprecated"),
+    _retired("4fb67663-9ab9-475d-b026-8c544cced439", _ENDPOINT, DEPRECATED),
+    _retired("37a3689a-818e-4a0e-82ac-b1392b9bb000", _ENDPOINT, DEPRECATED),
+    _retired("83f577bd-a1b6-b7e1-0891-12ca19d1e6df", _ENDPOINT, DEPRECATED),
+    _retired("e71020c2-860c-3235-cd39-04f3f8c936d2", _ENDPOINT, DEPRECATED),
+    _retired("21300918-b2e3-0346-785f-c77ff57d243b", _ENDPOINT, DEPRECATED),
+    _retired("d1db3318-01ff-16de-29eb-28b344515626", _AGENT, DEPRECATED),
+    _retired("45cfe080-ceb1-a91e-9743-71551ed24e94", _AGENT, DEPRECATED),
+    _retired("8e2b96ff-3de2-289b-b5c1-3b9921a3441e", _AGENT, DEPRECATED),
+    _retired("1ce68079-b783-4404-b341-d2851d6f0fa2", "Defender for servers on workspaces", DEPRECATED),
+    _retired("e9c320f1-03a0-4d2b-9a37-84b3bdc2e281", "Defender for SQL on machines on workspaces", DEPRECATED),
 )
 """The recommendations, those in force first."""

@@ -11,7 +11,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from router.domain.coverage import Rung
 from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
+from router.domain.signals import Kind
 
 _PREVIEW = re.compile(r"[(\[]preview[)\]]:?", re.IGNORECASE)
 
@@ -20,6 +22,20 @@ def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | N
     """The recommendation of an assessment key or, where the key is not listed, of a title; None for any other."""
     by_key, by_title = _indexes()
     return by_key.get(key.strip().lower()) or by_title.get(_plain(title))
+
+
+def find_missing_rung(kind: Kind, type: str, title: str) -> Rung | None:
+    """The rung that a finding says is missing, by its kind, type and title; None where it is about no rung.
+
+    The type of a recommendation is its assessment key; that of a finding of our own is the rung itself.
+    """
+    if kind is Kind.COVERAGE:
+        return Rung(type) if type in _RUNGS else None
+    known = find_recommendation(type, title) if kind is Kind.RECOMMENDATION else None
+    return known.rung if known is not None and not known.is_deprecated else None
+
+
+_RUNGS = frozenset(Rung)
 
 
 @cache

@@ -10,6 +10,7 @@ from router.domain.clouds import NOWHERE, CloudLocation
 from router.domain.entities import Entities
 from router.domain.locations import location_of
 from router.domain.posture import Cves, Package, Risk
+from router.domain.recommendations import find_missing_rung
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import texts_of
@@ -119,6 +120,7 @@ def signal_of(fields: RuleFields) -> Alert | Finding:
         package=Package(name=fields.package) if fields.package is not None else None,
         cves=fields.cves,
         risk=fields.risk,
+        rung=find_missing_rung(fields.kind, fields.type, fields.title),
     )
 
 

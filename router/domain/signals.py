@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from router.domain.clouds import CloudLocation
+from router.domain.coverage import Rung
 from router.domain.entities import Entities
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.reasons import Reason
@@ -30,7 +31,11 @@ class Stream(StrEnum):
 
 
 class Kind(StrEnum):
-    """What sort of thing Defender says."""
+    """What sort of thing a signal says.
+
+    Attributes:
+        COVERAGE: a source that coverage.yaml expects is silent. The router finds that out by itself; no message says it.
+    """
 
     ALERT = "alert"
     INCIDENT = "incident"
@@ -40,6 +45,7 @@ class Kind(StrEnum):
     SECURE_SCORE = "secure_score"
     SECURE_SCORE_CONTROL = "secure_score_control"
     COMPLIANCE = "compliance"
+    COVERAGE = "coverage"
 
     @property
     def stream(self) -> Stream:
@@ -166,6 +172,7 @@ class Finding(Signal):
         grouped: what a vulnerability as grouped until July 2026 says of itself.
         entry_points, targets: where an attack path begins, and what it leads to, by names that people know.
         risk_factors: what the risk of an attack path rests on.
+        rung: the rung of the coverage ladder that it says is missing; None where it is about no rung, or none is known.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -197,11 +204,20 @@ class Finding(Signal):
     entry_points: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     risk_factors: tuple[str, ...] = ()
+    rung: Rung | None = None
+
+    @property
+    def is_about_coverage(self) -> bool:
+        """Whether it says that Defender, or the router, does not see something at all."""
+        return self.rung is not None or self.kind is Kind.COVERAGE
 
     @property
     def level(self) -> Severity | None:
-        """The level of its risk, where that was found out for its very resource; else its severity."""
-        if self.risk is None or (level := self.risk.contextual_level) is None:
+        """The level of its risk, where that was found out for its very resource; else its severity.
+
+        What an unwatched resource risks is no measure of not watching it, so on coverage it is the severity.
+        """
+        if self.risk is None or self.is_about_coverage or (level := self.risk.contextual_level) is None:
             return self.severity
         return level
 

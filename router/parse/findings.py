@@ -10,6 +10,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.clouds import NOWHERE, CloudLocation, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among
+from router.domain.recommendations import find_missing_rung
 from router.domain.resource_names import is_telling, names_of_resource
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
@@ -44,11 +45,12 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     additional = fields_in(properties.get("additionaldata"))
     resource, cloud = _resource(posture)
     entities = entities_for(resource)
+    title = text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name
     return Finding(
         kind=Kind.RECOMMENDATION,
         id=posture.id,
         type=posture.name,
-        title=text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name,
+        title=title,
         severity=find_severity(severity),
         severity_written=severity,
         status=text_in(status, "code"),
@@ -83,6 +85,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         threats=names_in(metadata.get("threats")),
         cvss=find_cvss(additional),
         first_seen=time_in(status, "firstevaluationdate"),
+        rung=find_missing_rung(Kind.RECOMMENDATION, posture.name, title),
     )
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, RECOMMENDATIONS, SQL_PROTECTED
-from router.domain.recommendations import find_recommendation
+from router.domain.recommendation_table import (
+    EDR_INSTALLED,
+    EDR_RUNNING,
+    RECOMMENDATIONS,
+    SQL_PROTECTED,
+    CoverageRecommendation,
+)
+from router.domain.recommendations import find_missing_rung, find_recommendation
+from router.domain.rule_fields import rule_fields_of, signal_of
+from router.domain.signals import Finding, Kind
 from router.rulebook.retired import load_retired
+from tests.builders import a_finding
 from tests.coverage.builders import MACHINE, document, judged
 from tests.coverage.machine_builders import assessment
+from tests.coverage_messages import a_coverage_finding
 from tests.parse.samples import SAMPLES, needs_samples
 
 _SUBSCRIPTION = "/subscriptions/20ff7fc3-e762-44dd-bd96-b71116dcdc23"
@@ -75,6 +86,31 @@ def test_what_has_no_documented_key_is_found_by_its_title() -> None:
     """The status of SQL servers on machines is one of them."""
     known = find_recommendation("f00d", SQL_PROTECTED.upper())
     assert known is not None and (known.key, known.kinds) == (None, (WorkloadKind.SQL_ON_MACHINE,))
+
+
+@pytest.mark.parametrize("one", RECOMMENDATIONS, ids=lambda one: one.key or one.title)
+def test_a_recommendation_says_which_rung_is_missing_unless_it_is_deprecated(one: CoverageRecommendation) -> None:
+    """One that was retired on a day says it still, in a message as in what is kept of that."""
+    missing = None if one.is_deprecated else one.rung
+    finding = a_coverage_finding(f" {one.key.upper()} " if one.key else "f00d", title=f"{one.title} (Preview)")
+    again = signal_of(rule_fields_of(finding))
+    assert isinstance(again, Finding)
+    assert [(it.rung, it.is_about_coverage) for it in (finding, again)] == [(missing, missing is not None)] * 2
+
+
+def test_which_recommendations_are_deprecated() -> None:
+    """A day says that one was in force until then."""
+    retired = Counter(one.is_deprecated for one in RECOMMENDATIONS if one.retired is not None)
+    assert retired == {True: 10, False: 4}
+
+
+@pytest.mark.parametrize("type", [*Rung, "odd"])
+def test_a_finding_of_our_own_is_about_coverage_whatever_its_type(type: str) -> None:
+    """Its type is the rung; no other kind is about one."""
+    finding = replace(a_finding(), kind=Kind.COVERAGE, type=type, rung=find_missing_rung(Kind.COVERAGE, type, ""))
+    assert (finding.rung, finding.is_about_coverage) == (type if type != "odd" else None, True)
+    assert find_missing_rung(Kind.VULNERABILITY, EDR_INSTALLED, SQL_PROTECTED) is None
+    assert find_missing_rung(Kind.RECOMMENDATION, type, "") is None
 
 
 def test_an_assessment_says_its_resource_its_status_and_since_when() -> None:

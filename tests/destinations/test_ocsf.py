@@ -73,6 +73,7 @@ def test_what_is_sent_is_what_the_golden_file_says(name: str) -> None:
         ("vulnerability", 2002),
         ("recommendation", 2003),
         ("compliance", 2003),
+        ("coverage", 2003),
         ("attack_path", 2004),
         ("secure_score", 2004),
         ("secure_score_control", 2004),

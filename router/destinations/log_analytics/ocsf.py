@@ -1,8 +1,8 @@
 """A notice as an OCSF finding, in a CloudEvents envelope: for a receiver that knows no format of ours.
 
-An alert or an incident is a Detection Finding, a vulnerability or an update of software a Vulnerability Finding, any
-other recommendation or a compliance state a Compliance Finding; anything else is a Detection Finding. Everything that
-`document_of` says is in it: what OCSF has no attribute for stands under `unmapped`.
+An alert or an incident is a Detection Finding, a vulnerability or an update of software a Vulnerability Finding, any other
+recommendation, a compliance state or a silent source a Compliance Finding; anything else is a Detection Finding. Everything
+that `document_of` says is in it: what OCSF has no attribute for stands under `unmapped`.
 
 https://schema.ocsf.io/1.5.0/classes/detection_finding
 https://schema.ocsf.io/1.5.0/classes/vulnerability_finding
@@ -44,7 +44,12 @@ class Class(NamedTuple):
 DETECTION = Class(2004, "Detection Finding", "detection_finding")
 VULNERABILITY = Class(2002, "Vulnerability Finding", "vulnerability_finding")
 COMPLIANCE = Class(2003, "Compliance Finding", "compliance_finding")
-CLASSES = {"vulnerability": VULNERABILITY, "recommendation": COMPLIANCE, "compliance": COMPLIANCE}
+CLASSES = {
+    "vulnerability": VULNERABILITY,
+    "recommendation": COMPLIANCE,
+    "compliance": COMPLIANCE,
+    "coverage": COMPLIANCE,
+}
 UPDATES = frozenset({"softwareupdate", "systemupdate"})
 """Categories of recommendations that are about vulnerabilities, also where a message does not name the software."""
 
