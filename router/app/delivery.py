@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -17,6 +16,7 @@ from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Settings
+from router.app.trust import trust_for
 from router.deliver import (
     BackgroundReader,
     ConversationRunner,
@@ -29,7 +29,7 @@ from router.deliver import (
 from router.destinations import discover
 from router.domain.deliveries import Pointer, Settlement
 from router.domain.destination_holds import DestinationHold
-from router.domain.errors import BadFile, StoreError
+from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import DestinationHolds, ReadsBackground
 from router.domain.ports.store import Store
@@ -177,7 +177,7 @@ async def senders_over(
     from router.deliver.tokens import Tokens
 
     async with AsyncExitStack() as stack:
-        trust = _trust(settings)
+        trust = trust_for(settings)
         http = await stack.enter_async_context(Http(trust, headers=telemetry.headers))
         logs = Logs(http, partial(_credential_for, settings), clock)
         answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
@@ -211,16 +211,6 @@ def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: t
     people = [one for one in book.destinations.values() if one.lane is not Lane.ROWS and one.name != spec.name]
     reader = BackgroundReader(spec, people, outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
     return reader.read
-
-
-def _trust(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(settings.ca_file)
-        except OSError as fault:  # ssl's own errors are such, too
-            raise BadFile(f"{settings.ca_file}: ALERT_ROUTER_CA_FILE names no readable file of certificates") from fault
-    return context
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

@@ -15,6 +15,7 @@ from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
 from router.domain.retention import DAYS, Retention
+from router.domain.urls import is_loopback, split_url
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""
@@ -82,6 +83,16 @@ class Settings:
         """The directory of the rules: ALERT_ROUTER_RULES."""
         found = self._find("ALERT_ROUTER_RULES")
         return Path(found) if found is not None else None
+
+    @property
+    def resource_manager(self) -> str | None:
+        """The endpoint of Azure Resource Manager, where it is not the public cloud's: ALERT_ROUTER_RESOURCE_MANAGER."""
+        return self._endpoint("ALERT_ROUTER_RESOURCE_MANAGER")
+
+    @property
+    def log_analytics(self) -> str | None:
+        """The endpoint of the query API of Log Analytics, where it is not the cloud's own: ALERT_ROUTER_LOG_ANALYTICS."""
+        return self._endpoint("ALERT_ROUTER_LOG_ANALYTICS")
 
     @property
     def lease(self) -> timedelta | None:
@@ -173,6 +184,22 @@ class Settings:
         if len(endpoints) < len(wanted):
             raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
         return ServiceConnection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
+
+    def _endpoint(self, name: str) -> str | None:
+        """An address of a host alone; tokens go there, so that it is https, or on this machine."""
+        written = self._find(name)
+        if written is None:
+            return None
+        try:
+            url = split_url(written)
+        except ValueError as fault:
+            raise BadSetting(f"{name}: {written!r} {fault}") from fault
+        if url.path not in ("", "/") or url.query or url.fragment:
+            raise BadSetting(f"{name}: {written!r} has more than a host; give https://HOST")
+        if url.scheme != "https" and not is_loopback(url.hostname or ""):
+            raise BadSetting(f"{name}: {written!r} must be an https URL; http is for loopback only")
+        _refuse_example(name, url.hostname)
+        return f"{url.scheme}://{url.netloc.lower()}"
 
     def _seconds(self, name: str) -> timedelta | None:
         written = self._find(name)

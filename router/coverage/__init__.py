@@ -25,6 +25,7 @@ What several judges ask stands in rooms beside them, one for each thing that is 
     kubernetes/     a cluster as kubectl prints it
     admission/      the gates that may stand before a cluster
     remedies        command lines for the shell, quoted
+    live/           what is asked of Azure and of clusters by the gate itself, instead of by people
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.

@@ -28,7 +28,7 @@ TIMEOUT = 30.0
 """Seconds for one request from its first byte to the answer's last; Standard Webhooks advises 15 to 30."""
 
 LARGEST_ANSWER = 64 * 1024
-"""Bytes of an answer that are read; nothing that a destination needs to know is longer."""
+"""Bytes of an answer that are read unless more is asked for; nothing that a destination needs to know is longer."""
 
 # The libraries' own logs print whole URLs, and a webhook's URL may be a secret.
 for _name in ("httpx", "httpcore", "aiohttp.client"):
@@ -38,7 +38,8 @@ for _name in ("httpx", "httpcore", "aiohttp.client"):
 class Http:
     """Sends requests, one connection pool for all destinations; follows no redirect, obeys no proxy variable, keeps no cookie.
 
-    `headers` gives what every request bears beside its own: the trace that it goes on with.
+    `headers` gives what every request bears beside its own: the trace that it goes on with. `longest` is how many bytes of an
+    answer are read.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Http:
         connections: int = 128,
         timeout: float = TIMEOUT,
         headers: Callable[[], Mapping[str, str]] = dict,
+        longest: int = LARGEST_ANSWER,
     ) -> None:
         self._tls = tls
         self._headers = headers
         self._connections = connections
         self._timeout = timeout
+        self._longest = longest
 
     async def __aenter__(self) -> Http:
         connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ssl=self._tls)
@@ -88,7 +91,7 @@ class Http:
         asked = httpx.Request(request.method, _parsed(request.url), headers=headers, content=request.body)
         response = await self._transport.handle_async_request(asked)
         try:
-            body = await _read(response)
+            body = await _read(response, self._longest)
         finally:
             await response.aclose()
         answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
@@ -99,25 +102,24 @@ class Http:
 _parsed = lru_cache(maxsize=256)(httpx.URL)
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, longest: int) -> bytes:
     chunks, size = [], 0
     async for chunk in response.aiter_raw():
         chunks.append(chunk)
         size += len(chunk)
-        if size >= LARGEST_ANSWER:
+        if size >= longest:
             break
-    return _unpacked(
-        b"".join(chunks)[:LARGEST_ANSWER], response.headers.get("content-encoding", "identity").strip().lower()
-    )
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    return _unpacked(b"".join(chunks)[:longest], encoding, longest)
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
+def _unpacked(body: bytes, encoding: str, longest: int) -> bytes:
     """An answer as it was before it was compressed, though nobody asked for that: a few bytes may stand for very many."""
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise httpx.DecodingError("compressed in a way that was not asked for")
     try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, LARGEST_ANSWER)
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, longest)
     except zlib.error as fault:
         raise httpx.DecodingError("not compressed as it says") from fault

@@ -204,3 +204,34 @@ def test_what_says_no_days_of_an_outcome_is_named(written: str, said: str) -> No
         _ = Settings({RETENTION: written}).retention
     assert str(error.value).startswith(f"{RETENTION}: {said}")
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
+        ("https://Management.Azure.com/", "https://management.azure.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        (" ", None),
+    ],
+)
+def test_the_endpoints_of_azure_are_hosts(written: str, found: str | None) -> None:
+    """By https, or on this machine."""
+    settings = Settings({"ALERT_ROUTER_RESOURCE_MANAGER": written, "ALERT_ROUTER_LOG_ANALYTICS": written})
+    assert (settings.resource_manager, settings.log_analytics) == (found, found)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "management.azure.com",
+        "http://management.azure.com",
+        "https://a.test/x",
+        "https://u@a.test",
+        "https://a.example",
+    ],
+)
+def test_no_token_goes_to_what_is_no_endpoint(written: str) -> None:
+    """A mistake there is told before anything is asked."""
+    with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_RESOURCE_MANAGER: "):
+        _ = Settings({"ALERT_ROUTER_RESOURCE_MANAGER": written}).resource_manager

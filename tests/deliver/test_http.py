@@ -21,12 +21,14 @@ from tests.waiting import PATIENCE
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def ask(handler: Handler, *, body: bytes = b"{}", timeout: float = PATIENCE) -> HttpAnswer:
+def ask(
+    handler: Handler, *, body: bytes = b"{}", timeout: float = PATIENCE, longest: int = LARGEST_ANSWER
+) -> HttpAnswer:
     """What a server that answers so gets out of one request."""
-    return asyncio.run(_ask(handler, body, timeout))
+    return asyncio.run(_ask(handler, body, timeout, longest))
 
 
-async def _ask(handler: Handler, body: bytes, timeout: float) -> HttpAnswer:
+async def _ask(handler: Handler, body: bytes, timeout: float, longest: int) -> HttpAnswer:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -34,7 +36,7 @@ async def _ask(handler: Handler, body: bytes, timeout: float) -> HttpAnswer:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        async with Http(ssl.create_default_context(), timeout=timeout) as http:
+        async with Http(ssl.create_default_context(), timeout=timeout, longest=longest) as http:
             return await http.send(
                 HttpRequest(
                     method="POST",
@@ -80,6 +82,7 @@ def test_an_answer_that_would_become_too_long_is_cut() -> None:
         return web.Response(body=body, headers={"Content-Encoding": "gzip, gzip"})
 
     assert len(ask(bomb).body) == LARGEST_ANSWER
+    assert len(ask(bomb, longest=LARGEST_ANSWER * 2).body) == LARGEST_ANSWER * 2
     with pytest.raises(Unavailable, match="DecodingError"):
         ask(double)
 

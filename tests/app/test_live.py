@@ -1,0 +1,335 @@
+"""Who asks Azure while the gate waits: only Azure, patiently, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
+
+from router.app.live import AzureApi, run_inquiry, run_probe
+from router.app.patience import ATTEMPTS, PatientSender, TimeLimit
+from router.coverage.live.clouds import PUBLIC, cloud_for
+from router.coverage.live.probes import Inquiry, Probe, refused
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.errors import BadUsage, Unavailable
+
+ARM = "https://management.azure.com"
+GRAPH = f"{ARM}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
+OK = HttpAnswer(status=200)
+BUSY = HttpAnswer(status=429, headers={"retry-after": "7"})
+
+
+class Time:
+    """A clock that nobody waits for."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.waits: list[float] = []
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return datetime(2026, 11, 26, tzinfo=UTC) + timedelta(seconds=self.passed)
+
+    def seconds(self) -> float:
+        """What a time limit counts."""
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets that much pass at once."""
+        self.waits.append(seconds)
+        self.passed += seconds
+
+
+class Credential:
+    """Gives out tokens, each for ten minutes, until nobody is signed in."""
+
+    def __init__(self, time: Time, *, signed_in: bool = True) -> None:
+        self._time = time
+        self._signed_in = signed_in
+        self.scopes: list[str] = []
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """The next token."""
+        if not self._signed_in:
+            raise ClientAuthenticationError("line one\nline two")
+        self.scopes += scopes
+        return AccessToken(f"token-{len(self.scopes)}", int(self._time.now().timestamp()) + 600)
+
+    async def close(self) -> None:
+        """Has nothing to close."""
+
+    async def __aenter__(self) -> Credential:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+
+class Server:
+    """Answers in order what it is told to, the last of it for ever, and remembers what it was asked."""
+
+    def __init__(self, *answers: HttpAnswer | Unavailable) -> None:
+        self._answers = list(answers)
+        self.asked: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> HttpAnswer:
+        """The next answer."""
+        self.asked.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+
+def patient(server: Server, time: Time, seconds: float = 300.0) -> PatientSender:
+    """What asks a server patiently."""
+    limit = TimeLimit(seconds, time.seconds)
+    return PatientSender(server.send, limit, clock=time.now, sleep=time.sleep)
+
+
+def azure(server: Server, time: Time, credential: Credential | None = None, seconds: float = 300.0) -> AzureApi:
+    """Azure as this server plays it."""
+    limit = TimeLimit(seconds, time.seconds)
+    return AzureApi(server.send, PUBLIC, credential or Credential(time), limit, clock=time.now, sleep=time.sleep)
+
+
+def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
+    """A request."""
+    return HttpRequest(method="GET", url=url)
+
+
+@pytest.mark.parametrize("first", [BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")])
+def test_what_may_succeed_later_is_asked_again(first: HttpAnswer | Unavailable) -> None:
+    """Throttled, broken or silent: the next answer may be one."""
+    time, server = Time(), Server(first, OK)
+    assert asyncio.run(patient(server, time).send(get())) == OK
+    assert len(server.asked) == 2
+    assert len(time.waits) == 1
+
+
+def test_it_waits_as_long_as_the_answer_asks_for() -> None:
+    """Retry-After is the server's own wish."""
+    time = Time()
+    asyncio.run(patient(Server(BUSY, OK), time).send(get()))
+    assert time.waits == [7.0]
+
+
+def test_a_wish_beyond_the_time_limit_ends_the_question_at_once() -> None:
+    """Whoever waits to be told that there was no time has waited for nothing."""
+    time, server = Time(), Server(BUSY)
+    assert asyncio.run(patient(server, time, seconds=7.0).send(get())) == BUSY
+    assert time.waits == []
+    assert asyncio.run(patient(Server(BUSY, OK), time, seconds=7.1).send(get())) == OK
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404])
+def test_what_will_not_change_is_asked_once(status: int) -> None:
+    """A refusal is an answer."""
+    server = Server(HttpAnswer(status=status))
+    assert asyncio.run(patient(server, Time()).send(get())).status == status
+    assert len(server.asked) == 1
+
+
+def test_what_fails_for_ever_is_given_up() -> None:
+    """The last answer is returned; where there was none, that is raised."""
+    server = Server(HttpAnswer(status=500))
+    assert asyncio.run(patient(server, Time()).send(get())).status == 500
+    assert len(server.asked) == ATTEMPTS
+    with pytest.raises(Unavailable, match="no answer"):
+        asyncio.run(patient(Server(Unavailable("no answer")), Time()).send(get()))
+
+
+def test_nothing_is_waited_for_beyond_the_time_limit() -> None:
+    """A server that never answers costs the time limit, and no more."""
+
+    async def hangs(_: HttpRequest) -> HttpAnswer:
+        await asyncio.Event().wait()
+        return OK
+
+    sender = PatientSender(hangs, TimeLimit(0.01))
+    with pytest.raises(Unavailable, match=r"not answered within the time limit of 0\.01 s"):
+        asyncio.run(sender.send(get()))
+
+
+def test_only_a_few_requests_are_in_flight_at_a_time() -> None:
+    """However many probes there are."""
+    most = flying = 0
+
+    async def counts(_: HttpRequest) -> HttpAnswer:
+        nonlocal most, flying
+        flying += 1
+        most = max(most, flying)
+        await asyncio.sleep(0)
+        flying -= 1
+        return OK
+
+    async def ask_many() -> None:
+        sender = PatientSender(counts, TimeLimit(60), at_a_time=3)
+        await asyncio.gather(*(sender.send(get()) for _ in range(20)))
+
+    asyncio.run(ask_many())
+    assert most == 3
+
+
+def test_a_token_is_asked_for_once_and_again_before_it_ends() -> None:
+    """The library does not keep those of the Azure CLI."""
+    time, server = Time(), Server(OK)
+    credential = Credential(time)
+    api = azure(server, time, credential)
+
+    async def ask() -> None:
+        await api.send(get())
+        time.passed = 299
+        await api.send(get())
+        time.passed = 301
+        await api.send(get())
+
+    asyncio.run(ask())
+    assert [one.headers["authorization"] for one in server.asked] == [
+        "Bearer token-1",
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+    assert set(credential.scopes) == {f"{ARM}/.default"}
+
+
+def test_a_token_that_is_refused_is_asked_for_anew_once() -> None:
+    """A sign-in may have been revoked meanwhile, and another one be there."""
+    time, server = Time(), Server(HttpAnswer(status=401))
+    assert asyncio.run(azure(server, time).send(get())).status == 401
+    assert [one.headers["authorization"] for one in server.asked] == ["Bearer token-1", "Bearer token-2"]
+
+
+def test_whoever_is_not_signed_in_is_told_so_in_one_line() -> None:
+    """The library's own error has many."""
+    api = azure(Server(OK), Time(), Credential(Time(), signed_in=False))
+    with pytest.raises(BadUsage) as told:
+        asyncio.run(api.sign_in())
+    assert str(told.value) == (
+        "--live: nobody is signed in to Azure (ClientAuthenticationError); sign in with `az login`, or give this job an "
+        "identity"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://management.azure.com.evil.test/subscriptions",
+        "https://management.azure.com@evil.test/subscriptions",
+        "https://management.azure.com:8443/subscriptions",
+        "http://management.azure.com/subscriptions",
+        "https://evil.test/?https://management.azure.com/",
+        "https://[",
+        "//management.azure.com/",
+        "",
+    ],
+)
+def test_nobody_but_azure_is_asked(url: str) -> None:
+    """Where an answer points elsewhere, no token goes there, nor any request."""
+    time, server = Time(), Server(OK)
+    credential = Credential(time)
+    with pytest.raises(Unavailable, match="no endpoint of Azure's"):
+        asyncio.run(azure(server, time, credential).send(get(url)))
+    assert server.asked == []
+    assert credential.scopes == []
+
+
+def test_log_analytics_has_a_token_of_its_own() -> None:
+    """That of Resource Manager does not open it."""
+    time = Time()
+    credential = Credential(time)
+    asyncio.run(azure(Server(OK), time, credential).send(get("https://api.loganalytics.io/v1/workspaces/w/query")))
+    assert credential.scopes == ["https://api.loganalytics.io/.default"]
+
+
+def test_a_query_waits_until_the_quota_of_resource_graph_is_filled_again() -> None:
+    """Nothing was left, and it says until when; other requests do not wait."""
+    time = Time()
+    headers = {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:05"}
+    server = Server(HttpAnswer(status=200, headers=headers))
+    api = azure(server, time)
+
+    async def ask() -> None:
+        await api.send(get(GRAPH))
+        await api.send(get())
+        assert time.waits == []
+        await api.send(get(GRAPH))
+
+    asyncio.run(ask())
+    assert time.waits == [5.0]
+
+
+def test_a_quota_that_is_filled_after_the_time_limit_is_not_waited_for() -> None:
+    """Nor for one that is filled in four days."""
+    time = Time()
+    headers = {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "99:00:00"}
+    api = azure(Server(HttpAnswer(status=200, headers=headers)), time)
+
+    async def ask() -> None:
+        await api.send(get(GRAPH))
+        await api.send(get(GRAPH))
+
+    with pytest.raises(Unavailable, match="time limit"):
+        asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("manager", "analytics", "expected"),
+    [
+        (None, None, ("https://management.azure.com", "https://api.loganalytics.io")),
+        (
+            "https://management.usgovcloudapi.net",
+            None,
+            ("https://management.usgovcloudapi.net", "https://api.loganalytics.us"),
+        ),
+        ("http://127.0.0.1:80", None, ("http://127.0.0.1:80", "http://127.0.0.1:80")),
+        (None, "https://logs.contoso.test", ("https://management.azure.com", "https://logs.contoso.test")),
+    ],
+)
+def test_each_cloud_has_its_endpoints(manager: str | None, analytics: str | None, expected: tuple[str, str]) -> None:
+    """The operator says one of them, and the others follow where they are known."""
+    cloud = cloud_for(manager, analytics)
+    assert (cloud.resource_manager, cloud.log_analytics) == expected
+
+
+def test_a_probe_is_sent_what_came_of_its_requests() -> None:
+    """An answer, or that there was none."""
+
+    def probe() -> Probe:
+        first = yield get(f"{ARM}/a")
+        try:
+            yield get(f"{ARM}/b")
+        except Unavailable as fault:
+            return (refused("b", f"{first.status} {fault}"),)
+        return ()
+
+    found = asyncio.run(run_probe(probe(), Server(OK, Unavailable("no answer")).send))
+    assert found == (refused("b", "200 no answer"),)
+
+
+def test_an_inquiry_asks_what_earlier_answers_named() -> None:
+    """Its later probes depend on the earlier ones; how far it is, is told."""
+    steps: list[tuple[int, int]] = []
+
+    def probe(name: str) -> Probe:
+        yield get(f"{ARM}/{name}")
+        return (refused(name, "so"),)
+
+    def inquiry() -> Inquiry:
+        (first,) = yield [probe("a")]
+        yield [probe(f"{one.name}{number}") for one in first for number in (1, 2)]
+        return (refused("own", "so"),)
+
+    found = asyncio.run(run_inquiry(inquiry(), Server(OK).send, lambda *step: steps.append(step)))
+    assert [one.name for one in found] == ["a", "a1", "a2", "own"]
+    assert steps == [(0, 1), (1, 1), (1, 3), (2, 3), (3, 3)]
