@@ -71,8 +71,8 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Autho
         refuse_overrun(option, draft, others, book.silences)
         share = silenced_share(draft, others, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
-        matchers = {option: SilenceMatcher(one, book.silences, book.owners) for option, one in instead.items()}
-        preview = await preview_of(store, SilenceMatcher(draft, book.silences, book.owners), matchers, now)
+        matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
+        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now)
         if options.format == "text":
             shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
+from router.decide.coverage_level import with_coverage_level
 from router.decide.suppression import find_shadows, find_silence, find_suppressor
 from router.domain.attack import Attack
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
@@ -35,6 +36,7 @@ _NOTED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_YES)
 _BELOW = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_BELOW)
 _PASSED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_PASSED)
 _UNKNOWN = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_UNKNOWN)
+_COVERAGE = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_COVERAGE)
 _NOT_UNDERSTOOD = (DecisionStep(StepCode.NOT_UNDERSTOOD),)
 
 
@@ -77,6 +79,7 @@ def _routed_by(routes: tuple[str, ...]) -> Steps:
 
 def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> Decision:
     """The decision on a signal under a rulebook and the silences of its stream at an instant."""
+    signal = with_coverage_level(signal, rulebook)
     attack = attack_of(signal, rulebook)
     is_known = bool(attack.tactics or attack.techniques)
     decided = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
@@ -93,7 +96,7 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences
         return decided(outcome=Outcome.NOTED, reason=kind, destinations=rulebook.always, steps=_NOTED[is_known])
     if reason := find_floor_above(signal, rulebook):
         return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
-    passed = (_PASSED if signal.level is not None else _UNKNOWN)[is_known]
+    passed = _passed(signal)[is_known]
     if rulebook.shadows.by_name:
         shadows = find_shadows(signal, rulebook.shadows, now, rulebook.owners)
         decided = partial(decided, shadowed_by=shadows)
@@ -120,6 +123,13 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences
         people=tuple(sorted(people)),
         steps=passed + _routed_by(names),
     )
+
+
+def _passed(signal: Signal) -> tuple[Steps, Steps]:
+    """The steps of a signal that is not below the floor."""
+    if is_above_every_floor(signal):
+        return _COVERAGE
+    return _PASSED if signal.level is not None else _UNKNOWN
 
 
 def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
@@ -162,7 +172,12 @@ def is_noted(signal: Signal, rulebook: Rulebook) -> bool:
 
 
 def find_floor_above(signal: Signal, rulebook: Rulebook) -> Reason | None:
-    """Why a level is too low to be forwarded; None where it is not, or is not known: in doubt the router is loud."""
+    """Why a level is too low to be forwarded; None where it is not, or is not known: in doubt the router is loud.
+
+    So it is with what is not watched at all: what would be forwarded of that never comes.
+    """
+    if is_above_every_floor(signal):
+        return None
     plan = signal.plan if isinstance(signal, Alert) else None
     floor = rulebook.floor.severity_for(plan)
     level = signal.level
@@ -172,9 +187,16 @@ def find_floor_above(signal: Signal, rulebook: Rulebook) -> Reason | None:
     return Reason(Code.FLOOR, f"{level_words(signal, level)} is below {floor.label} ({whose})")
 
 
+def is_above_every_floor(signal: Signal) -> bool:
+    """Whether no floor drops a signal, whatever its level: it is about coverage."""
+    return isinstance(signal, Finding) and signal.is_about_coverage
+
+
 def level_words(signal: Signal, level: Severity) -> str:
     """The level of a signal in words: which one it is, where it is the level of its risk and not its severity."""
-    if isinstance(signal, Finding) and signal.risk is not None and signal.risk.contextual_level is not None:
+    if not isinstance(signal, Finding) or signal.is_about_coverage:
+        return level.label
+    if signal.risk is not None and signal.risk.contextual_level is not None:
         return f"{level.label} risk"
     return level.label
 

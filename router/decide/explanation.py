@@ -14,11 +14,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
+from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import (
     decide,
     find_floor_above,
     find_holder,
     find_time_to_answer,
+    is_above_every_floor,
     is_noted,
     level_words,
     matching_routes,
@@ -71,6 +73,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silence
 
     Without silences it is what the rules alone make of it.
     """
+    signal = with_coverage_level(signal, rulebook)
     rules = [rule for rule in rulebook.suppressions.by_name.values() if is_about(rule, signal)]
     shadows = [rule for rule in rulebook.shadows.by_name.values() if is_about(rule, signal)]
     holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners))
@@ -123,6 +126,8 @@ def _status_words(signal: Signal) -> str:
 
 
 def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
+    if is_above_every_floor(signal):
+        return f"no, it is about coverage, which is above every floor{_coverage_words(signal, rulebook)}"
     if reason := find_floor_above(signal, rulebook):
         return f"yes, {reason.words}{_severity_words(signal)}"
     floor = rulebook.floor.severity_for(signal.plan if isinstance(signal, Alert) else None)
@@ -131,6 +136,15 @@ def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
         lacking = f"severity {written!r} is not known" if written else "it has no severity"
         return f"no, {lacking}, which is above every floor"
     return f"no, {level_words(signal, level)} is at least {floor.label}{_severity_words(signal)}"
+
+
+def _coverage_words(signal: Signal, rulebook: Rulebook) -> str:
+    """How grave the policy takes it to be, and what the message says."""
+    wrote = signal.severity_written
+    beside = (
+        f"; the message says {wrote}" if wrote and wrote.strip().title() != rulebook.coverage_severity.label else ""
+    )
+    return f"; the policy makes it {rulebook.coverage_severity.label}{beside}"
 
 
 def _severity_words(signal: Signal) -> str:

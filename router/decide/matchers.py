@@ -6,10 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from router.decide.coverage_level import with_coverage_level
 from router.decide.suppression import covers, is_about
 from router.domain.owners import Owners
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
-from router.domain.silences import Silence, SilenceBounds
+from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 
 
@@ -65,13 +67,11 @@ class SilenceMatcher:
 
     Attributes:
         silence: the silence.
-        bounds: what the policy allows: what is too grave for a silence is not held.
-        owners: who owns what, for silences that name owners.
+        rulebook: the rules of its stream: what is too grave for a silence is not held, and silences may name owners.
     """
 
     silence: Silence
-    bounds: SilenceBounds
-    owners: Owners
+    rulebook: Rulebook
 
     @property
     def name(self) -> str:
@@ -85,6 +85,6 @@ class SilenceMatcher:
 
     def covers(self, signal: Signal) -> bool:
         """Whether the silence is about a signal and holds it."""
-        rule = self.silence.as_rule()
+        rule, level = self.silence.as_rule(), with_coverage_level(signal, self.rulebook).level
         is_meant = self.silence.alert_type is None or is_about(rule, signal)
-        return is_meant and not self.bounds.refuses(signal.level) and covers(rule, signal, self.owners)
+        return is_meant and not self.rulebook.silences.refuses(level) and covers(rule, signal, self.rulebook.owners)

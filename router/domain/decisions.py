@@ -45,6 +45,7 @@ class StepCode(StrEnum):
     FLOOR_BELOW = "floor.below"
     FLOOR_PASSED = "floor.passed"
     FLOOR_UNKNOWN = "floor.unknown"
+    FLOOR_COVERAGE = "floor.coverage"
     SUPPRESSION_HELD = "suppression.held"
     SUPPRESSION_NONE = "suppression.none"
     SILENCE_REFUSED = "silence.refused"

@@ -239,6 +239,7 @@ class Rulebook:
         stream: the stream.
         hash: the hash of the files that it was made from.
         floor: the lowest severity that is forwarded.
+        coverage_severity: how grave a finding about coverage is, which no floor drops.
         suppressions: the rules that hold signals back.
         shadows: the rules of which is only recorded what they would hold back.
         silences: what silences may do.
@@ -276,3 +277,4 @@ class Rulebook:
     notify: tuple[str, ...] = ()
     warn: timedelta = timedelta(days=14)
     grave_an_hour: int = 20
+    coverage_severity: Severity = Severity.HIGH

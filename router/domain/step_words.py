@@ -23,6 +23,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.FLOOR_BELOW: "it is below the floor",
     StepCode.FLOOR_PASSED: "it is not below the floor",
     StepCode.FLOOR_UNKNOWN: "its severity is not known, which is above every floor",
+    StepCode.FLOOR_COVERAGE: "it is about coverage, which is above every floor",
     StepCode.SUPPRESSION_HELD: f"{_RULE} holds it",
     StepCode.SUPPRESSION_NONE: "nothing holds it",
     StepCode.SILENCE_REFUSED: f"{_RULE} covers it, and may hold nothing that grave",

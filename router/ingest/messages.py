@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from router.decide import entry_for, quarantined
+from router.decide import entry_for, quarantined, with_coverage_level
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
@@ -117,7 +117,7 @@ class MessageReader:
             reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
             return NotUnderstood(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
         return Observation(
-            signal=signal,
+            signal=with_coverage_level(signal, self.rulebooks[signal.stream]),
             arrival=message.arrival,
             source=message.source,
             body=message.body,

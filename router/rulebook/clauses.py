@@ -30,6 +30,7 @@ _ONLY_IN = {
     "plan": Stream.CWPP,
     "incident": Stream.CWPP,
     "sample": Stream.CWPP,
+    "coverage": Stream.CSPM,
     "category": Stream.CSPM,
     "package": Stream.CSPM,
     "cve": Stream.CSPM,
@@ -75,7 +76,7 @@ def is_for_other_stream(when: WhenForm, stream: Stream) -> bool:
     """Whether a `when` asks for what no signal of a stream has, so that it holds for none."""
     if when.kind and all(kind.stream is not stream for kind in when.kind):
         return True
-    # `sample: false` and `incident: false` hold for every finding.
+    # `sample: false` and `incident: false` hold for every finding, and `coverage: false` for every alert.
     return any(getattr(when, key) not in (None, False) for key, owner in _ONLY_IN.items() if owner is not stream)
 
 
@@ -113,6 +114,8 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) ->
             return lambda signal, _: (signal.kind is Kind.INCIDENT) is when.incident
         case "sample":
             return lambda signal, _: (isinstance(signal, Alert) and signal.sample) is when.sample
+        case "coverage":
+            return lambda signal, _: (isinstance(signal, Finding) and signal.is_about_coverage) is when.coverage
         case "kind":
             return _kind(frozenset(when.kind or ()))
         case "status":

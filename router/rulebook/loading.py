@@ -62,6 +62,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         stream=stream,
         hash=folder.hash,
         floor=policy.floor,
+        coverage_severity=policy.coverage_severity,
         suppressions=suppressions.sound,
         shadows=suppressions.shadows,
         routes=policy.routes,

@@ -17,7 +17,14 @@ from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.policy_form import PolicyForm, RouteForm, SilencesForm, SuppressionsForm, timedelta_for
+from router.rulebook.policy_form import (
+    CoverageLevelForm,
+    PolicyForm,
+    RouteForm,
+    SilencesForm,
+    SuppressionsForm,
+    timedelta_for,
+)
 from router.rulebook.problems import KeyPath
 from router.rulebook.runbooks import KEY as RUNBOOKS
 from router.rulebook.runbooks import compile_runbooks
@@ -40,6 +47,7 @@ class Policy:
 
     Attributes:
         floor: the lowest severity that is forwarded.
+        coverage_severity: how grave a finding about coverage is.
         longest: how long suppression rules may live.
         warn: how long before its end a suppression rule is warned about.
         grave_an_hour: how many grave signals a rule or silence may hold within an hour before people hear of it.
@@ -60,6 +68,7 @@ class Policy:
     floor: Floor
     longest: timedelta
     warn: timedelta
+    coverage_severity: Severity = Severity.HIGH
     grave_an_hour: int = 20
     silences: SilenceBounds = BOUNDS
     notify: tuple[str, ...] = ()
@@ -120,6 +129,7 @@ class _PolicyReader:
         suppressions = self._suppressions()
         return Policy(
             floor=self._floor(),
+            coverage_severity=self._coverage_severity(),
             longest=timedelta_for(suppressions.longest),
             warn=timedelta_for(suppressions.warn),
             grave_an_hour=suppressions.grave_an_hour,
@@ -287,6 +297,13 @@ class _PolicyReader:
                 self.folder.note(self.document, ("floor", plan), unknown, "warning", code="unknown-plan")
             by_plan[plans.get(plan.lower(), plan)] = severity
         return Floor(default, by_plan)
+
+    def _coverage_severity(self) -> Severity:
+        if self.stream is Stream.CWPP and "coverage" in self.value:
+            never = "never applies: only findings, in cspm, are about coverage; remove it"
+            self.folder.note(self.document, ("coverage",), never, "warning", code="never-applies")
+        form = find_sound(CoverageLevelForm, self.value.get("coverage")) or CoverageLevelForm()
+        return SEVERITIES[form.severity]
 
     def _compiled(self, route: RouteForm) -> Route:
         return Route(

@@ -140,6 +140,14 @@ class SilencesForm(Form):
     """What no silence holds, however it is made; without it nothing is refused."""
 
 
+class CoverageLevelForm(Form):
+    """How grave it is that Defender does not watch something."""
+
+    severity: LevelName = "High"
+    """The severity of every recommendation that says that a sensor, a plan or an integration is missing, and of what the
+    router finds of coverage itself, whatever the message says."""
+
+
 class RouteForm(Form):
     """A named set of destinations for the signals that meet `when`."""
 
@@ -191,6 +199,8 @@ class PolicyForm(Form):
     floor: dict[Word, LevelName] = Field(default_factory=dict)
     """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
     Informational if not given."""
+    coverage: CoverageLevelForm = CoverageLevelForm()
+    """How grave findings about coverage are, which no floor drops; in `cspm` only."""
     suppression: SuppressionsForm = SuppressionsForm()
     silences: SilencesForm = SilencesForm()
     """What silences may do."""

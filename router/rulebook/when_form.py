@@ -122,6 +122,9 @@ class WhenForm(Form):
     """Whether it is one of Defender's sample alerts."""
     kind: Kinds | SkipJsonSchema[None] = Field(default=None)
     """Kinds of signal; the kinds that are only noted by nature are routed where a route names them."""
+    coverage: StrictBool | SkipJsonSchema[None] = Field(default=None)
+    """Whether it says that Defender does not watch something: a recommendation that a sensor, a plan or an integration is
+    missing, or a source that is silent."""
     category: Words | SkipJsonSchema[None] = Field(default=None)
     """Globs of a finding's categories, the recommendation's own, such as SoftwareUpdate, among them."""
     package: Words | SkipJsonSchema[None] = Field(default=None)

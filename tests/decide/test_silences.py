@@ -19,7 +19,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Signal, Stream
-from router.domain.silences import BOUNDS, Silence, SilenceBounds, Silences
+from router.domain.silences import Silence, SilenceBounds, Silences
 from router.domain.suppression import Element, Field, Operator
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
 from tests.silences import HOUR, a_silence, called, machine, named, weekly
@@ -80,7 +80,7 @@ def test_a_silence_holds_by_type_resource_and_entity(silence: Silence, *, is_hel
     assert (decided(alert, silence).suppressed_by == silence.name) is is_held
     others = [replace(silence, id=f"x{number}", begins=NOW + HOUR) for number in range(3)]
     assert (decided(alert, *others, silence).suppressed_by == silence.name) is is_held
-    assert SilenceMatcher(silence, BOUNDS, NO_OWNERS).covers(alert) is is_held
+    assert SilenceMatcher(silence, a_rulebook()).covers(alert) is is_held
 
 
 def test_a_finding_is_held_by_its_category_too() -> None:

@@ -18,6 +18,8 @@ from router.decide.suppression import covers, is_about, values_of
 from router.domain.catalogue import Catalogue
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.posture import Cves, Package, Risk
+from router.domain.recommendation_table import EDR_INSTALLED
+from router.domain.recommendations import find_missing_rung
 from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
@@ -121,11 +123,14 @@ def alerts(draw: st.DrawFn) -> Signal:
 def findings(draw: st.DrawFn) -> Signal:
     """Findings of every kind, with whatever rules look at."""
     action = draw(st.sampled_from(["Write", "Delete"]))
-    finding = read(finding_body(status=draw(st.sampled_from(["Unhealthy", "Healthy", "odd"])), action=action))
+    key = draw(st.sampled_from(["assessment-1", EDR_INSTALLED]))
+    kind = draw(st.sampled_from([kind for kind in Kind if kind.stream is Stream.CSPM]))
+    finding = read(finding_body(key, draw(st.sampled_from(["Unhealthy", "Healthy", "odd"])), action=action))
     assert isinstance(finding, Finding)
     return replace(
         finding,
-        kind=draw(st.sampled_from([kind for kind in Kind if kind.stream is Stream.CSPM])),
+        kind=kind,
+        rung=find_missing_rung(kind, finding.type, finding.title),
         severity=draw(st.sampled_from([None, *Severity])),
         categories=tuple(draw(st.lists(st.sampled_from(["Data", "Compute"]), max_size=2))),
         extended=draw(EXTENDED),
@@ -219,6 +224,7 @@ WHENS: Sequence[dict[str, Any]] = [
     {"incident": True},
     {"sample": True},
     {"kind": ["secure_score", "incident", "vulnerability"]},
+    {"coverage": True},
     {"category": ["Data", "SoftwareUpdate"]},
     {"package": "lod*"},
     {"cve": "CVE-2021-*"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from router.destinations import discover
 from router.domain.attack import Attack
+from router.domain.coverage import Rung
 from router.domain.globs import covers_glob
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.posture import Risk
@@ -105,8 +107,9 @@ def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain
 @pytest.mark.parametrize(
     ("when", "vain"),
     [
-        ({"severity": "Low"}, []),
-        ({"severity": "Low", "kind": ["recommendation", "attack_path"]}, []),
+        ({"severity": "Low"}, [("dead-route", "severity", True)]),
+        ({"severity": "Low", "kind": ["recommendation", "attack_path"]}, [("dead-route", "severity", True)]),
+        ({"severity": ["Low", "unknown"], "kind": "attack_path"}, []),
         ({"severity": "Low", "kind": "attack_path"}, [("dead-route", "severity", True)]),
         ({"severity": "High", "kind": ["secure_score", "compliance"]}, [("dead-route", "severity", True)]),
         ({"severity": ["High", "unknown"], "kind": "secure_score"}, []),
@@ -117,8 +120,39 @@ def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain
     ],
 )
 def test_what_a_findings_route_asks_in_vain_is_said(when: dict[str, object], vain: list[tuple[str, str, bool]]) -> None:
-    """A recommendation may say that something is not covered, which passes every floor; scores have no severity."""
+    """What is below the floor gets no further, and scores have no severity."""
     assert what_is_vain(when, the_surroundings(Stream.CSPM, Floor(Severity.MEDIUM))) == vain
+
+
+@pytest.mark.parametrize(
+    ("when", "vain"),
+    [
+        ({"severity": "Low"}, []),
+        ({"severity": "Low", "kind": ["recommendation", "attack_path"]}, []),
+        ({"severity": "Low", "kind": "coverage"}, []),
+        ({"severity": "Low", "kind": "attack_path"}, ["severity"]),
+        ({"severity": "Low", "coverage": False}, ["severity"]),
+        ({"severity": "Informational"}, ["severity"]),
+        ({"coverage": True}, []),
+        ({"coverage": False}, []),
+        ({"coverage": True, "severity": ["Medium", "Low"]}, []),
+        ({"coverage": True, "severity": ["Medium", "unknown"]}, ["severity"]),
+        ({"kind": "coverage", "severity": "Medium"}, ["severity"]),
+        ({"coverage": True, "at_least": "Low"}, []),
+        ({"coverage": True, "at_least": "Medium"}, ["at_least"]),
+        ({"kind": "coverage", "at_least": "Medium"}, ["at_least"]),
+        ({"kind": ["coverage", "attack_path"], "at_least": "Medium"}, []),
+        ({"coverage": True, "kind": ["attack_path", "vulnerability"]}, ["coverage"]),
+        ({"coverage": True, "kind": ["attack_path", "recommendation"]}, []),
+        ({"coverage": True, "kind": "coverage"}, []),
+        ({"coverage": False, "kind": "coverage"}, ["coverage"]),
+        ({"coverage": False, "kind": ["coverage", "recommendation"]}, []),
+    ],
+)
+def test_what_is_about_coverage_has_the_severity_that_the_policy_says(when: dict[str, object], vain: list[str]) -> None:
+    """Here it is Low, which is below the floor for everything else: no other severity is ever asked of it."""
+    around = replace(the_surroundings(Stream.CSPM, Floor(Severity.MEDIUM)), coverage_severity=Severity.LOW)
+    assert what_is_vain(when, around) == [("dead-route", one, True) for one in vain]
 
 
 def test_nobody_is_in_vain_where_everything_has_an_owner() -> None:
@@ -132,6 +166,7 @@ WORDS: dict[str, st.SearchStrategy[object]] = {
     "at_least": st.sampled_from([one.label for one in Severity]),
     "kind": st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=2),
     "incident": st.booleans(),
+    "coverage": st.booleans(),
     "sample": st.booleans(),
     "status": st.lists(st.sampled_from(["New", "Resolved", "Dismissed", "Healthy", "Unhealthy", "InProgress"]), min_size=1),
     "plan": st.lists(st.sampled_from(["VirtualMachines", "virtualmachines", "KeyVaults", "V*"]), min_size=1, max_size=2),
@@ -160,6 +195,11 @@ SIGNALS = st.builds(
     risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
 ) | st.builds(
     Finding,
+    kind=st.sampled_from([Kind.RECOMMENDATION, Kind.COVERAGE]), id=st.just("f"), type=st.just("k"), title=st.just("t"),
+    rung=st.just(Rung.PLAN), severity=st.just(Severity.HIGH), status=STATUSES, resource=RESOURCES,
+    risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
+) | st.builds(
+    Finding,
     kind=st.sampled_from([Kind.SECURE_SCORE, Kind.COMPLIANCE]), id=st.just("f"), type=st.just("k"), title=st.just("t"),
     severity=st.none(), status=STATUSES, resource=RESOURCES,
 )  # fmt: skip
@@ -179,10 +219,11 @@ def what_holds(when: Mapping[str, object], signal: Signal) -> WhenForm:
 def test_a_route_that_matches_something_is_never_called_dead(
     when: dict[str, object], signal: Signal, default: Severity, of_vms: Severity
 ) -> None:
-    """A route that a signal meets which passes the floor is said to ask nothing that kills it."""
+    """A route that a signal meets which passes the floor is said to ask nothing that kills it; coverage passes any floor."""
     floor = Floor(default, {"VirtualMachines": of_vms} if signal.stream is Stream.CWPP else {})
     plan = signal.plan if isinstance(signal, Alert) else None
-    assume(signal.level is None or signal.level >= floor.severity_for(plan))
+    is_above = isinstance(signal, Finding) and signal.is_about_coverage
+    assume(is_above or signal.level is None or signal.level >= floor.severity_for(plan))
     form = what_holds(when, signal)
     assert not is_for_other_stream(form, signal.stream)
     assert not [one for one in find_contradictions(form, the_surroundings(signal.stream, floor)) if one.is_fatal]

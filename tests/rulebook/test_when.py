@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.attack import Attack
+from router.domain.coverage import Rung
 from router.domain.entities import Entities
 from router.domain.posture import Cves, Package, Risk
 from router.domain.rulebook import Route
@@ -137,6 +138,9 @@ HOLDS: list[tuple[Mapping[str, object], Signal]] = [
     ({"incident": False}, an_alert()),
     ({"sample": True}, an_alert(sample=True)),
     ({"sample": False}, an_alert()),
+    ({"coverage": True}, a_finding(rung=Rung.PLAN)),
+    ({"coverage": False}, a_finding()),
+    ({"coverage": False}, an_alert()),
     ({"kind": ["alert", "incident"]}, an_alert()),
     ({"status": "New"}, an_alert()),
     ({"status": "New"}, an_alert(status="Active")),
@@ -203,6 +207,8 @@ FAILS: list[tuple[Mapping[str, object], Signal]] = [
     ({"incident": False}, an_alert(kind=Kind.INCIDENT)),
     ({"sample": True}, an_alert()),
     ({"sample": False}, an_alert(sample=True)),
+    ({"coverage": True}, a_finding()),
+    ({"coverage": False}, a_finding(rung=Rung.PLAN)),
     ({"kind": "incident"}, an_alert()),
     ({"status": "New"}, an_alert(status="InProgress")),
     ({"status": "New"}, an_alert(status=None)),

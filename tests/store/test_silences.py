@@ -18,7 +18,6 @@ from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
-from router.domain.owners import NO_OWNERS
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
@@ -304,7 +303,7 @@ def test_what_is_owed_already_goes_out(store: Store) -> None:
 
 def owed(life: Life, silence: Silence) -> int:
     """How many deliveries a person is told of that go out though they make a silence now."""
-    matcher = SilenceMatcher(silence, SilenceBounds(), NO_OWNERS)
+    matcher = SilenceMatcher(silence, a_rulebook())
     return run(preview_of(life.store, matcher, {}, life.now)).owed
 
 

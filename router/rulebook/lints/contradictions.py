@@ -27,6 +27,9 @@ from router.rulebook.when_form import WhenForm
 _SCORES = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """The kinds that have no severity, ever."""
 
+_ON_COVERAGE = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
+"""The kinds of which some or all are about coverage."""
+
 _OVER = {Stream.CWPP: {"resolved", "dismissed"}, Stream.CSPM: {"healthy", "notapplicable"}}
 """The statuses of what is over, in small letters; what is over is told as such and never gets as far as the routes."""
 
@@ -56,6 +59,7 @@ class Surroundings:
     Attributes:
         stream: the stream.
         floor: its floor.
+        coverage_severity: how grave the policy makes what is about coverage.
         types: the alert types that are known.
         catalogue: what is known of them.
         owners: the groups and services that owners.yaml gives; None where they are not all known.
@@ -70,12 +74,15 @@ class Surroundings:
     owners: Collection[str] | None = None
     is_all_owned: bool = False
     names: NamedIds
+    coverage_severity: Severity = Severity.HIGH
 
 
 def find_contradictions(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
     """Everything that a `when` asks in vain."""
     yield from _of_severity(when, around)
     yield from _of_kind(when, around.stream)
+    if around.stream is Stream.CSPM:
+        yield from _of_coverage(when, around.coverage_severity)
     yield from _of_status(when, around.stream)
     yield from _of_ids(when, around.names)
     yield from _of_resource(when)
@@ -99,12 +106,33 @@ def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction
     if when.kind and _SCORES.issuperset(when.kind):
         yield _fatal(("severity",), f"is nothing that scores and compliance have, {_NOTHING}; leave it out")
         return
-    # A recommendation that something is not covered at all is told whatever its severity.
-    may_pass = around.stream is Stream.CSPM and (not when.kind or Kind.RECOMMENDATION in when.kind)
+    # What is about coverage passes every floor, and has the severity that the policy gives it.
+    may_pass = around.stream is Stream.CSPM and _may_be_about_coverage(when) and around.coverage_severity in known
     lowest = _lowest_floor(when, around)
     if not may_pass and max(known) < lowest:
         remedy = "lower the floor, or remove the route"
         yield _fatal(("severity",), f"is below the floor, {lowest.label}, {_NOTHING}; {remedy}")
+
+
+def _of_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
+    kinds = frozenset(when.kind or ())
+    if when.coverage is True and not _may_be_about_coverage(when):
+        said = "asks for what is about coverage, which is a recommendation or of kind coverage, and `kind` for others"
+        yield _fatal(("coverage",), f"{said}, {_NOTHING}; leave one of the two out")
+    elif when.coverage is False and kinds == {Kind.COVERAGE}:
+        said = "asks for what is not about coverage, and `kind` for what always is"
+        yield _fatal(("coverage",), f"{said}, {_NOTHING}; leave one of the two out")
+    elif when.coverage is True or kinds == {Kind.COVERAGE}:
+        given = f"{severity.label}, which the policy makes all that is about coverage, {_NOTHING}"
+        if when.severity is not None and severity.label not in when.severity:
+            yield _fatal(("severity",), f"does not name {given}; name it, or leave `severity` out")
+        if when.at_least is not None and severity < SEVERITIES[when.at_least]:
+            yield _fatal(("at_least",), f"is above {given}; leave it out")
+
+
+def _may_be_about_coverage(when: WhenForm) -> bool:
+    """Whether anything that a `when` takes may be about coverage, by what it says of that and of kinds."""
+    return when.coverage is not False and (not when.kind or not _ON_COVERAGE.isdisjoint(when.kind))
 
 
 def _lowest_floor(when: WhenForm, around: Surroundings) -> Severity:

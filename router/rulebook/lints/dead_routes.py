@@ -40,6 +40,7 @@ def _surroundings(subject: Subject) -> Surroundings:
     return Surroundings(
         stream=subject.stream,
         floor=subject.loaded.policy.floor,
+        coverage_severity=subject.loaded.policy.coverage_severity,
         types=subject.types,
         catalogue=load_catalogue(),
         # There is no list of owners where one of them is the value of a tag.

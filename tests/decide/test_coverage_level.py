@@ -1,0 +1,184 @@
+"""What is about coverage passes every floor, and is as grave as the policy says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, entry_for, explain, notice_for, with_coverage_level
+from router.decide.matchers import SilenceMatcher
+from router.domain.catalogue import Catalogue
+from router.domain.coverage import Rung
+from router.domain.decisions import Decision, Outcome, StepCode
+from router.domain.evidence import Evidence
+from router.domain.ledger import Arrival
+from router.domain.owners import NO_OWNERS
+from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
+from router.domain.rule_fields import rule_fields_of, signal_of
+from router.domain.rulebook import Route, Rulebook
+from router.domain.severity import Severity
+from router.domain.signals import Finding, Kind, Stream
+from router.domain.silences import SilenceBounds, Silences
+from router.ingest.messages import Message, MessageReader
+from router.ingest.observations import Observation
+from router.rulebook.clauses import clauses_for
+from router.rulebook.when_form import WhenForm
+from tests.builders import NOW, a_finding, a_route, a_rulebook, the_attack_table
+from tests.coverage_messages import RETIRED_EDR, a_coverage_finding, coverage_body
+from tests.silences import a_silence
+
+SEVERITIES = st.none() | st.sampled_from([*(one.label for one in Severity), "odd", " low "])
+RISKS = st.none() | st.fixed_dictionaries(
+    {"level": st.sampled_from(["Low", "Critical", "None", "odd"]), "isContextualRisk": st.booleans()}
+)
+COUNTED = [one for one in RECOMMENDATIONS if not one.is_deprecated]
+
+
+def a_when(name: str, *to: str, **when: Any) -> Route:
+    """A route as a policy writes it."""
+    clauses = clauses_for(WhenForm.model_validate(when), the_attack_table(), NO_OWNERS)
+    return a_route(name, *to, when=clauses)
+
+
+ROUTES = (
+    a_when("soc", "soc-coverage", coverage=True),
+    a_when("backlog", "tickets", at_least="High", coverage=False),
+    a_when("quiet", severity=["Low", "Medium"]),
+)
+
+
+def a_book(*, severity: Severity = Severity.HIGH, **parts: Any) -> Rulebook:
+    """Rules of the posture stream that give what is about coverage a severity."""
+    return replace(a_rulebook(stream=Stream.CSPM, **parts), coverage_severity=severity)
+
+
+def of(one: CoverageRecommendation, **said: Any) -> Finding:
+    """A finding of a recommendation."""
+    return a_coverage_finding(one.key or "f00d", title=one.title, **said)
+
+
+def a_finding_of_our_own(rung: Rung = Rung.EXPORT) -> Finding:
+    """What the router says of a source that is silent."""
+    return replace(a_finding(), kind=Kind.COVERAGE, type=rung, severity=None, severity_written=None, rung=rung)
+
+
+@given(st.sampled_from(COUNTED), SEVERITIES, RISKS, st.sampled_from(Severity), st.permutations(ROUTES))
+def test_an_unhealthy_recommendation_on_coverage_is_high_and_told_whatever_it_says_itself(
+    one: CoverageRecommendation,
+    severity: str | None,
+    risk: dict[str, Any] | None,
+    floor: Severity,
+    routes: tuple[Route, ...],
+) -> None:
+    """No severity, no risk, no floor and no order of routes keeps it from whom the policy names for it."""
+    decision = decide(of(one, severity=severity, risk=risk), a_book(floor=floor, routes=routes), NOW)
+    assert (decision.outcome, decision.routes, decision.people) == (Outcome.ROUTED, ("soc",), ("soc-coverage",))
+    assert StepCode.FLOOR_COVERAGE in [step.code for step in decision.steps]
+
+
+@pytest.mark.parametrize("one", [one for one in RECOMMENDATIONS if one.is_deprecated], ids=lambda one: str(one.key))
+def test_what_is_deprecated_is_asked_for_its_severity_like_any_other(one: CoverageRecommendation) -> None:
+    """Else every machine without the agent that is gone would be told."""
+    assert decide(of(one, severity="Low"), a_book(), NOW).outcome is Outcome.BELOW_FLOOR
+    assert decide(of(one, severity="Medium"), a_book(), NOW).outcome is Outcome.ROUTED
+
+
+def test_a_finding_of_our_own_is_for_people_and_as_grave() -> None:
+    """It is not a number that is only noted, though no route names its kind."""
+    finding = a_finding_of_our_own()
+    decision = decide(finding, a_book(floor=Severity.CRITICAL, routes=ROUTES), NOW)
+    assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("soc",))
+    assert decide(replace(finding, resolved=True, status="Healthy"), a_book(), NOW).outcome is Outcome.RESOLVED
+
+
+@pytest.mark.parametrize("finding", [a_coverage_finding(RETIRED_EDR), a_finding_of_our_own()], ids=["its", "ours"])
+@pytest.mark.parametrize("severity", list(Severity))
+def test_the_severity_of_the_policy_is_the_one_that_everything_sees(finding: Finding, severity: Severity) -> None:
+    """Routes, the record, notices and what silences refuse; what the message wrote stands beside it."""
+    routes = tuple(a_when(one.label, "tickets", severity=one.label) for one in Severity)
+    book = replace(a_book(severity=severity, routes=routes), silences=SilenceBounds(refuse=Severity.MEDIUM))
+    seen = with_coverage_level(finding, book)
+    decision = decide(finding, book, NOW)
+    assert (decision.routes, seen.level, seen.severity_written) == (
+        (severity.label,),
+        severity,
+        finding.severity_written,
+    )
+    assert with_coverage_level(seen, book) is seen
+    entry = entry_for(seen, decision, key="k", source="s", now=NOW)
+    notice = notice_for(seen, Evidence(), decision, book, "key", 1)
+    assert entry.severity == notice.severity == severity.label
+    assert notice.severity_written == finding.severity_written
+    silence = a_silence(stream="cspm")
+    is_held = severity < Severity.MEDIUM
+    held = decide(finding, book, NOW, Silences.of([silence]))
+    assert (held.outcome is Outcome.SUPPRESSED, SilenceMatcher(silence, book).covers(finding)) == (is_held, is_held)
+
+
+@given(
+    st.sampled_from(COUNTED), SEVERITIES, RISKS, st.sampled_from(Severity), st.sampled_from(["Unhealthy", "Healthy"])
+)
+def test_whoever_decides_decides_the_same(
+    one: CoverageRecommendation, severity: str | None, risk: dict[str, Any] | None, of_policy: Severity, status: str
+) -> None:
+    """A message that is read, the finding in it, and what is kept of it for rules that are asked later."""
+    book = a_book(severity=of_policy, routes=ROUTES)
+    body = coverage_body(one.key or "f00d", status, title=one.title, severity=severity, risk=risk)
+    reader = MessageReader({Stream.CSPM: book}, Catalogue())
+    (part,) = reader.read_message(Message(body, "s", Arrival("o", 1)))
+    assert isinstance(part, Observation)
+    found = of(one, status=status, severity=severity, risk=risk)
+    kept = signal_of(rule_fields_of(found))
+    decisions: list[Decision] = [decide(it, book, NOW) for it in (part.signal, found, kept)]
+    assert decisions[0] == decisions[1] == decisions[2] == explain(found, book, NOW).decision
+    assert part.state.severity is part.signal.level is of_policy
+
+
+@pytest.mark.parametrize(
+    ("finding", "severity", "said"),
+    [
+        (a_coverage_finding(severity="Low"), Severity.HIGH, "; the policy makes it High; the message says Low"),
+        (a_coverage_finding(severity="High"), Severity.HIGH, "; the policy makes it High"),
+        (a_coverage_finding(severity="High"), Severity.LOW, "; the policy makes it Low; the message says High"),
+        (
+            a_coverage_finding(severity="Low", risk={"level": "Low", "isContextualRisk": True}),
+            Severity.HIGH,
+            "; the policy makes it High; the message says Low",
+        ),
+        (a_finding_of_our_own(), Severity.HIGH, "; the policy makes it High"),
+    ],
+)
+def test_an_explanation_says_why_no_floor_drops_it(finding: Finding, severity: Severity, said: str) -> None:
+    """And how grave it is, by whose word."""
+    explanation = explain(finding, a_book(severity=severity), NOW)
+    answers = {step.question: step.answer for step in explanation.steps}
+    assert answers["below the floor?"] == f"no, it is about coverage, which is above every floor{said}"
+    assert explanation.decision.steps[3].code is StepCode.FLOOR_COVERAGE
+
+
+def test_a_route_asks_whether_it_is_about_coverage() -> None:
+    """What is none passes `false`, whatever its kind; the kind of a recommendation stays what it is."""
+    book = a_book(routes=[a_when("yes", "tickets", coverage=True), a_when("no", "tickets", coverage=False)])
+    found = {
+        name: decide(finding, book, NOW).routes
+        for name, finding in {
+            "recommendation": a_coverage_finding(),
+            "ours": a_finding_of_our_own(),
+            "other": a_finding(),
+        }.items()
+    }
+    assert found == {"recommendation": ("yes",), "ours": ("yes",), "other": ("no",)}
+    by_kind = a_book(routes=[a_when("kind", "tickets", kind="recommendation")])
+    assert decide(a_coverage_finding(), by_kind, NOW).routes == ("kind",)
+    assert decide(a_finding_of_our_own(), by_kind, NOW).routes == ()
+
+
+def test_the_order_of_routes_never_matters() -> None:
+    """A recommendation on coverage is no backlog, wherever its route stands."""
+    books = [a_book(routes=routes) for routes in permutations(ROUTES)]
+    assert {decide(a_coverage_finding(), book, NOW).people for book in books} == {("soc-coverage",)}
