@@ -175,6 +175,7 @@ def _of_its_class(document: Document, kind: Class) -> dict[str, Any]:
 
 
 def _metadata(document: Document, id: str) -> dict[str, Any]:
+    is_ours = document["kind"] == "coverage"
     return _without_empty(
         {
             "version": VERSION,
@@ -188,8 +189,8 @@ def _metadata(document: Document, id: str) -> dict[str, Any]:
             "labels": ["sample"] if document["sample"] else None,
             "product": _without_empty(
                 {
-                    "name": document["product"] or DEFENDER,
-                    "vendor_name": "Microsoft",
+                    "name": "alert-router" if is_ours else document["product"] or DEFENDER,
+                    "vendor_name": "alert-router" if is_ours else "Microsoft",
                     "feature": {"name": document["plan"]} if document["plan"] else None,
                 }
             ),

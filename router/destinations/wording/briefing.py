@@ -12,6 +12,7 @@ from datetime import datetime
 
 from router.destinations.wording.announcements import facts_of, is_announcement
 from router.destinations.wording.changes import changes_between, is_same_signal
+from router.destinations.wording.coverage import coverage_words, steps_for
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, title_of
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
@@ -110,7 +111,7 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         change=change,
         news=tuple(_news(notice, change, background, now)),
         description=notice.description,
-        what=_facts(_what(notice)),
+        what=_facts(_what(notice, is_over=change is Change.RESOLVED)),
         where=_facts(_where(notice)),
         when=_facts(_when(notice, background)),
         why=_facts(_why(notice)),
@@ -122,7 +123,7 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
             # What holds empty items alone has none.
             if (items := items_in(notice.extended[name]))
         ),
-        to_do=notice.remediation,
+        to_do=steps_for(notice, is_over=change is Change.RESOLVED),
         links=tuple(_links(notice, background)),
         in_full=_in_full(background),
         reference=_facts(_reference(notice)),
@@ -195,9 +196,10 @@ def _news(notice: Notice, change: Change, background: Background, now: datetime)
         yield f"The same happened here {times} before, last {time_words(earlier.last.isoformat())}."
 
 
-def _what(notice: Notice) -> Mapping[str, str | None]:
+def _what(notice: Notice, *, is_over: bool) -> Mapping[str, str | None]:
     return {
         "Severity": severity_of(notice),
+        "Not watched": coverage_words(notice, is_over=is_over),
         "Incident": _incident(notice),
         "Risk": words_of_posture(notice)["Risk"],
         "Sample": "one of Defender's samples, nothing happened" if notice.sample else None,

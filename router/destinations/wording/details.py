@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.destinations.wording.briefing import Briefing, Fact, tactics_of
+from router.destinations.wording.coverage import coverage_words, steps_for
 from router.destinations.wording.fitting import fitted, json_size, shorten
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
@@ -63,6 +64,7 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     return {
         **happened,
         "severity": severity_of(notice),
+        "not_watched": coverage_words(notice, is_over=briefing.change is Change.RESOLVED),
         "risk": posture["Risk"],
         "tactics": tactics_of(notice),
         "techniques": notice.techniques,
@@ -92,7 +94,7 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
 def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     """What to do, links, and what other tools ask for."""
     return {
-        "remediation": notice.remediation,
+        "remediation": steps_for(notice, is_over=briefing.change is Change.RESOLVED),
         "links": [f"{link.text}: {link.url}" if link.url else link.text for link in briefing.links],
         "plan": notice.plan,
         "product": reporter if (reporter := reporter_of(notice)) != DEFENDER else None,

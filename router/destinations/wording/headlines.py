@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from router.destinations.wording.fitting import MARK, shorten
 from router.domain.notices import ANNOUNCEMENT, Group, Notice
-from router.domain.signals import AZURE_MONITOR, DEFENDER
+from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind
 from router.domain.whereabouts import whereabouts_of
 
 ROUTER = "alert-router"
@@ -21,8 +21,8 @@ def severity_of(notice: Notice) -> str:
 
 
 def reporter_of(notice: Notice) -> str:
-    """Who says it: Azure Monitor of its own alerts, Defender for Cloud of all that it exports, the router of its own rules."""
-    if notice.kind == ANNOUNCEMENT:
+    """Who says it: Azure Monitor of its own alerts, Defender for Cloud of its exports, the router of its own findings."""
+    if notice.kind in (ANNOUNCEMENT, Kind.COVERAGE):
         return ROUTER
     return AZURE_MONITOR if notice.product == AZURE_MONITOR else DEFENDER
 
