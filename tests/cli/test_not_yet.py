@@ -32,6 +32,7 @@ SHIPPED = [
     "cwpp sentinel: not yet: CWPP_LOGS_ENDPOINT is missing, CWPP_LOGS_RULE is missing",
     "cwpp record: not yet: CWPP_LOGS_ENDPOINT is missing, CWPP_LOGS_RULE is missing",
     "cspm backlog: not yet: {}servicenow.example ends in .example, which is never asked",
+    "cspm soc-coverage: not yet: {}servicenow.example ends in .example, which is never asked",
     "cspm posture: not yet: CSPM_LOGS_ENDPOINT is missing, CSPM_LOGS_RULE is missing",
     "cspm record: not yet: CSPM_LOGS_ENDPOINT is missing, CSPM_LOGS_RULE is missing",
 ]
@@ -41,6 +42,7 @@ SECRETS = {
     "oncall": "PAGERDUTY_ROUTING_KEY",
     "soc-tickets": "SERVICENOW_PASSWORD",
     "backlog": "SERVICENOW_POSTURE_PASSWORD",
+    "soc-coverage": "SERVICENOW_POSTURE_PASSWORD",
 }
 
 

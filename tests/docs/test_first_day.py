@@ -76,6 +76,7 @@ def test_from_nothing_to_a_routed_alert(azd: Azd) -> None:
         "cwpp oncall",
         "cwpp soc-tickets",
         "cspm backlog",
+        "cspm soc-coverage",
     ]
     assert "alert-router-cspm" in said
     assert "curl --silent --header x-functions-key: a-key" in "\n".join(azd.asked)

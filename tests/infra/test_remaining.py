@@ -55,6 +55,8 @@ def test_what_is_not_yet_is_said_as_the_app_says_it() -> None:
         "servicenow.example ends in .example, which is never asked",
         "  cspm backlog: not yet: SERVICENOW_POSTURE_PASSWORD is still a reference to Key Vault, "
         "servicenow.example ends in .example, which is never asked",
+        "  cspm soc-coverage: not yet: SERVICENOW_POSTURE_PASSWORD is still a reference to Key Vault, "
+        "servicenow.example ends in .example, which is never asked",
     ]
     assert set(secrets_named(lines)) == set(NAMES[1:])
     assert [line for line in lines if "Azure says" in line] == ["  # Azure says of it: AccessToKeyVaultDenied"]

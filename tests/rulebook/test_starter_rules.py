@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import alert_router_demo as demo
+from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import decide
 from router.decide.record import entry_for
 from router.destinations import discover
@@ -95,7 +96,8 @@ def test_the_starter_examples_come_true(stream: Stream, example: Example) -> Non
     for body in example.bodies:
         for signal in read_signals(body, book.catalogue):
             assert isinstance(signal, Signal), signal
-            entry = entry_for(signal, decide(signal, book, example.now), key="", source="", now=example.now)
+            graded = with_coverage_level(signal, book)
+            entry = entry_for(graded, decide(signal, book, example.now), key="", source="", now=example.now)
             line = {key: getattr(entry, key) for key in example.expect}
             assert example.unmet_by({k: list(v) if isinstance(v, tuple) else v for k, v in line.items()}) == {}
 
