@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def without_a_sensor(**changes: Any) -> Notice:
 
 def silence_of(rung: str) -> Notice:
     """What the router says of a source that is silent."""
-    return a_finding(kind="coverage", type=rung, severity="High", severity_written=None, remediation=())
+    return a_finding(kind="coverage", type=rung, severity="Medium", severity_written="High", remediation=())
 
 
 def test_a_ticket_says_which_rung_is_missing_and_what_comes_of_that() -> None:
@@ -69,6 +70,8 @@ def test_a_silent_source_is_the_router_s_own_word(rung: Rung) -> None:
     )
     assert reporter_of(notice) == "alert-router"
     assert details_of(a_briefing(notice))["remediation"]
+    told = replace(notice, remediation=("Look at continuous export.",))
+    assert details_of(a_briefing(told))["remediation"] == ("Look at continuous export.",)
 
 
 def test_any_other_finding_says_nothing_of_coverage() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from router.destinations import discover
 from router.domain.attack import Attack
 from router.domain.decisions import Outcome
 from router.domain.owners import find_owner_of
+from router.domain.recommendation_table import RECOMMENDATIONS
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Signal, Stream
 from router.parse import read_signals
 from router.rulebook import Example, load_all, load_catalogue, load_examples
 from tests.builders import RULES, an_alert
+from tests.coverage_messages import a_coverage_finding
 
 TODAY = datetime(2026, 11, 24, tzinfo=UTC)
 IN_A_YEAR = TODAY + timedelta(days=365)
@@ -100,6 +103,19 @@ def test_the_starter_examples_come_true(stream: Stream, example: Example) -> Non
             entry = entry_for(graded, decide(signal, book, example.now), key="", source="", now=example.now)
             line = {key: getattr(entry, key) for key in example.expect}
             assert example.unmet_by({k: list(v) if isinstance(v, tuple) else v for k, v in line.items()}) == {}
+
+
+def test_what_defender_does_not_watch_is_the_soc_s_within_days_and_pages_nobody() -> None:
+    """Each recommendation that says so, whatever severity Defender gives it; none waits in the backlog of a month."""
+    book = the_rules(Stream.CSPM)
+    for one, severity in product(RECOMMENDATIONS, (None, *(one.label for one in Severity))):
+        finding = a_coverage_finding(one.key or "f00d", title=one.title, severity=severity)
+        decision = decide(finding, book, TODAY)
+        if not one.is_deprecated:
+            assert decision.people == ("soc-coverage",)
+            assert decision.respond_by == TODAY + timedelta(days=3)
+    assert Lane.PAGE not in {spec.lane for spec in book.destinations.values()}
+    assert decide(a_coverage_finding(status="Healthy"), book, TODAY).outcome is Outcome.RESOLVED
 
 
 def test_every_alert_type_that_is_high_in_microsofts_reference_pages() -> None:

@@ -89,9 +89,12 @@ def coverage_words(notice: Notice, *, is_over: bool) -> str | None:
 
 
 def steps_for(notice: Notice, *, is_over: bool) -> tuple[str, ...]:
-    """What to do: what the message says, else what mends the rung that is missing; and what is known of a recommendation."""
+    """What to do: what the message says, else what mends the rung that is missing; and what is known of a recommendation.
+
+    What the router found by itself it says whole.
+    """
     rung = _find_rung(notice)
-    if rung is None or is_over:
+    if rung is None or is_over or (notice.kind == Kind.COVERAGE and notice.remediation):
         return notice.remediation
     return (*(notice.remediation or (_RUNGS[rung].mends,)), *_remarks(notice), _CHECK)
 
@@ -112,6 +115,6 @@ def _remarks(notice: Notice) -> Iterator[str]:
 
 def _severity_words(notice: Notice) -> str:
     written = (notice.severity_written or "").strip()
-    if not written or written.lower() == (notice.severity or "").lower():
+    if not written or notice.kind == Kind.COVERAGE or written.lower() == (notice.severity or "").lower():
         return ""
     return f"; {notice.severity} by the policy, Defender says {written}"
