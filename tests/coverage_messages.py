@@ -26,9 +26,11 @@ def coverage_body(
     changed: datetime | None = None,
     risk: dict[str, Any] | None = None,
     resource: str = RESOURCE,
+    details: dict[str, Any] | None = None,
+    why: dict[str, str] | None = None,
     **enrichment: object,
 ) -> bytes:
-    """A recommendation on coverage as Event Hubs carries it."""
+    """A recommendation on coverage as Event Hubs carries it; `why` is what stands beside the code of its status."""
     when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
     return orjson.dumps(
         {
@@ -37,8 +39,8 @@ def coverage_body(
             "type": "Microsoft.Security/assessments",
             "properties": {
                 "displayName": title,
-                "resourceDetails": {"source": "Azure", "id": resource},
-                "status": {"code": status, **when},
+                "resourceDetails": details or {"source": "Azure", "id": resource},
+                "status": {"code": status, **when, **(why or {})},
                 "metadata": {"severity": severity, "displayName": title, "categories": ["Compute"]},
                 "risk": risk,
             },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 
 class BodyFields:
@@ -64,18 +65,21 @@ class BodyFields:
         return _listed(self._fields.get(name))
 
 
-def body_of(fields: Mapping[str, object]) -> bytes:
-    """Fields as a body is stored: the same fields make the same bytes. Instants may stand wherever a text may."""
+def body_of(fields: Mapping[str, object] | Sequence[Mapping[str, object]]) -> bytes:
+    """Fields, or a list of such, as a body is stored: the same make the same bytes. Instants may stand where texts may."""
     return json.dumps(fields, separators=(",", ":"), default=_written).encode()
 
 
 def find_in_body[T](body: bytes, read: Callable[[BodyFields], T]) -> T | None:
     """What is read out of a body; None where it does not decode."""
-    try:
-        return read(BodyFields(_mapping(json.loads(body))))
-    # A zone that is called like a directory of zones raises an OSError.
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, OSError):
-        return None
+    return _find(lambda: _read(json.loads(body), read))
+
+
+def items_in_body[T](body: bytes, read: Callable[[BodyFields], T]) -> list[T]:
+    """What is read out of each item of a body that is a list, without those that do not decode; nothing out of any other."""
+    items = _find(lambda: _listed(json.loads(body))) or []
+    found = (_find(partial(_read, item, read)) for item in items)
+    return [one for one in found if one is not None]
 
 
 def instant_in(text: str) -> datetime:
@@ -87,6 +91,18 @@ def instant_in(text: str) -> datetime:
     if not 1970 <= instant.year < 9000:
         raise ValueError("an instant that nobody means")
     return instant.astimezone(UTC)
+
+
+def _read[T](item: object, read: Callable[[BodyFields], T]) -> T:
+    return read(BodyFields(_mapping(item)))
+
+
+def _find[T](read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    # A zone that is called like a directory of zones raises an OSError.
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, OSError):
+        return None
 
 
 def _written(value: object) -> str:

@@ -141,6 +141,11 @@ def names_of(signal: Signal) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (signal.resource, location_of(signal).native))))
 
 
+def named_effectively(signal: Signal) -> str | None:
+    """The ARM id of what an alert is about as its properties give it, which may be another than that of its resource."""
+    return _property(_EFFECTIVE, signal.extended).strip() or None
+
+
 def _property(key: str, extended: Mapping[str, object]) -> str:
     return next((str(value) for name, value in extended.items() if name.lower() == key), "")
 

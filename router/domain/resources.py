@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from router.domain.memoize import remembered
+
+_WHOLES = re.compile(
+    r".*/providers/microsoft\.(?:sql/servers|sql/managedinstances|storage/storageaccounts|documentdb/databaseaccounts"
+    r"|dbfor(?:postgresql|mysql|mariadb)/(?:flexible)?servers)/[^/]+(?=/)"
+)
 
 
 class ResourceId(NamedTuple):
@@ -61,3 +67,12 @@ def _type_in(lowered: list[str], parts: list[str]) -> str | None:
     if start >= len(parts):
         return None
     return "/".join([parts[start], *parts[start + 1 :: 2]])
+
+
+def find_whole(id: str) -> str | None:
+    """What is watched as a whole, so that an alert about a part of it, as a database, is about the whole, too.
+
+    Ids are in lower case; None for what is no part of such a thing.
+    """
+    found = _WHOLES.match(id)
+    return found.group() if found is not None else None

@@ -23,6 +23,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator
+from router.ingest.coverage_notes import CoverageNotes
 from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.silence_reader import SilenceReader
@@ -43,6 +44,7 @@ class Intake:
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
+        self._coverage_notes = CoverageNotes(store.documents, store.record, rulebooks)
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store.documents, longest)
@@ -61,10 +63,13 @@ class Intake:
         with self._store.atomically():
             entries = await self._quarantine([part for part in parts if isinstance(part, NotUnderstood)], now)
             observations = [part for part in parts if isinstance(part, Observation)]
+            # Before anything is on record: what a file says is not heard anew when it is read again.
+            heard = await self._coverage_notes.write_notes(observations, now)
             for wave in _waves(observations, now):
                 entries |= await self._ingest_wave(wave, now)
             if rows := [observation.came_at(now) for observation in observations if observation.is_snapshot_row]:
                 await self._snapshot_due.note_row(max(rows))
+        self._coverage_notes.remember(heard)
         return [entries[part.arrival.key] for part in parts]
 
     async def _ingest_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:

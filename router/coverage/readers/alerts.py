@@ -5,7 +5,6 @@ https://learn.microsoft.com/rest/api/defenderforcloud/alerts
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,19 +12,13 @@ from datetime import datetime
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_text, find_time, find_truth, objects_at
-from router.domain.resources import parse_resource_id
+from router.domain.resources import find_whole, parse_resource_id
 
 _TYPES = ("microsoft.security/locations/alerts", "microsoft.security/alerts")
 _PRODUCTS = ("microsoft defender for cloud", "azure security center")
 _HAPPENED = ("endTimeUtc", "endTime", "startTimeUtc", "startTime", "detectedTimeUtc")
 _WRITTEN = ("timeGeneratedUtc", "timeGenerated", "reportedTimeUtc", "processingEndTimeUtc", "processingEndTime")
 _NAMED = ("azureResourceId", "associatedResource", "resourceId")
-
-_WHOLES = re.compile(
-    r".*/providers/microsoft\.(?:sql/servers|sql/managedinstances|storage/storageaccounts|documentdb/databaseaccounts"
-    r"|dbfor(?:postgresql|mysql|mariadb)/(?:flexible)?servers)/[^/]+(?=/)"
-)
-"""What is watched as a whole, so that an alert about a part of it, as a database, is about the whole, too."""
 
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
@@ -88,8 +81,8 @@ def _resources(item: Item) -> Iterator[str]:
         if id and id.startswith("/"):
             resource = id.lower().rstrip("/")
             yield resource
-            if (whole := _WHOLES.match(resource)) is not None:
-                yield whole.group()
+            if (whole := find_whole(resource)) is not None:
+                yield whole
 
 
 def _is_sample(item: Item, type: str, title: str, description: str, resource: str) -> bool:

@@ -1,0 +1,249 @@
+"""What messages last said of the recommendations that mean something is missing, kept as a document for each resource. Pure.
+
+A body is a list of assessments in the form that Azure's own answers have, so that the gate reads both alike. What the router
+needs beside that, to know which of two messages is the later one, stands in each of them under keys of its own.
+https://learn.microsoft.com/rest/api/defenderforcloud/assessments
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from router.domain.clocks import AHEAD, is_possible
+from router.domain.clouds import NOWHERE, location_named
+from router.domain.coverage_mentions import is_name
+from router.domain.document_bodies import BodyFields, body_of, items_in_body
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Seen, Version
+from router.domain.signals import Finding, Kind, Signal
+
+TYPE = "Microsoft.Security/assessments"
+"""The type of an assessment, as Azure writes it."""
+
+MOST = 100
+"""Assessments of one resource that are kept: there are not so many recommendations of this sort."""
+
+MOST_VERSIONS = 8
+"""Messages about one assessment that are kept because a late one could show that another than the latest holds."""
+
+LONGEST_TEXT = 1_000
+"""Characters of a text that are kept."""
+
+
+class AssessmentArrival(NamedTuple):
+    """When and where a message came in; the greater one is the later one.
+
+    Attributes:
+        at: when it came in.
+        origin: the partition of a hub, or the file.
+        position: its number there.
+        part: which of the signals of one message it is.
+    """
+
+    at: datetime
+    origin: str
+    position: int
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageAssessment:
+    """What one message said of one recommendation at one resource.
+
+    Attributes:
+        id: the assessment's id, in lower case.
+        key: the assessment key.
+        resource: the resource as it is written.
+        title: its title.
+        source: the cloud that the resource is in, as the message calls it.
+        native: what the resource is called in its own cloud, where that is not Azure.
+        code: `Healthy`, `Unhealthy` or `NotApplicable`, as it is written; None where the message was a Delete.
+        cause: why it has that status, as a code.
+        description: the same in words.
+        changed: the message's own time of this status.
+        arrival: when and where it came in.
+    """
+
+    id: str
+    key: str
+    resource: str
+    title: str = ""
+    source: str | None = None
+    native: str | None = None
+    code: str | None = None
+    cause: str | None = None
+    description: str | None = None
+    changed: datetime | None = None
+    arrival: AssessmentArrival
+
+    @property
+    def is_ordered_by_arrival(self) -> bool:
+        """Whether it holds from when it came in: a Delete, and what has no time of its own."""
+        return self.code is None or self.changed is None
+
+
+def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessment | None:
+    """What a message that came at an instant says of a recommendation that counts for coverage; None where it is of no such."""
+    if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION:
+        return None
+    resource = _find_resource(signal) if signal.rung is not None else None
+    if resource is None:
+        return None
+    native = signal.location.native if signal.location is not None else None
+    return CoverageAssessment(
+        id=signal.id[:LONGEST_TEXT],
+        key=signal.type[:LONGEST_TEXT],
+        resource=resource,
+        title=signal.title[:LONGEST_TEXT],
+        source=_short(signal.cloud),
+        native=_short(native) if native != resource else None,
+        code=None if seen.deleted else (_short(signal.status) or ""),
+        cause=None if seen.deleted else _short(signal.cause),
+        description=None if seen.deleted else _short(signal.status_description),
+        changed=None if seen.deleted else seen.changed,
+        arrival=AssessmentArrival(at, seen.arrival.origin, seen.arrival.place, seen.arrival.part),
+    )
+
+
+def joined(assessments: Iterable[CoverageAssessment]) -> tuple[CoverageAssessment, ...]:
+    """What is known of each assessment of a resource from all that messages said, in whatever order they were taken in.
+
+    A Delete, and what has no time of its own, ends all that came before it; among the others the one holds whose own time is
+    the latest, and where two are the same, the one that came last. First comes what holds, then whatever could still hold if a
+    message came late that ends it.
+    """
+    by_id: defaultdict[str, set[CoverageAssessment]] = defaultdict(set)
+    for one in assessments:
+        by_id[one.id].add(one)
+    latest = [_versions(some) for some in by_id.values()]
+    latest.sort(key=lambda versions: max(one.arrival for one in versions), reverse=True)
+    return tuple(one for versions in sorted(latest[:MOST], key=lambda some: some[0].id) for one in versions)
+
+
+def _versions(assessments: Iterable[CoverageAssessment]) -> list[CoverageAssessment]:
+    """Those of one assessment's versions that count, first the one that holds."""
+    by_arrival = sorted(assessments, key=_order, reverse=True)
+    ends = next((one for one in by_arrival if one.is_ordered_by_arrival), None)
+    counting: list[CoverageAssessment] = []
+    for one in by_arrival:
+        if one is ends:
+            break
+        # One that came earlier counts only where its own time is later than that of all that came after it.
+        if not counting or _own_time(one) > _own_time(counting[-1]):
+            counting.append(one)
+    counting.reverse()
+    return [*counting[: MOST_VERSIONS - 1], *([ends] if ends is not None else [])]
+
+
+def document_of_assessments(
+    assessments: Sequence[CoverageAssessment], now: datetime, version: Version | None = None
+) -> StoredDocument:
+    """The document of a resource, from its joined assessments, to be written over a version of it.
+
+    None of them is seen later than now, since hubs have clocks of their own.
+    """
+    return StoredDocument(
+        kind=DocumentKind.FACT,
+        id=fact_id(assessments[0].resource),
+        at=max(min(one.arrival.at, now) for one in assessments),
+        body=body_of(_items(assessments, now)),
+        version=version,
+    )
+
+
+def fact_id(resource: str) -> str:
+    """What the document of a resource is called."""
+    return resource.lower()
+
+
+def assessments_in(document: StoredDocument, now: datetime) -> list[CoverageAssessment]:
+    """What a resource's document says, without what a clock wrote that was wrong, or what does not decode."""
+    found = items_in_body(document.body, _assessments_of)
+    return [
+        one
+        for some in found
+        for one in some
+        if is_possible(one.arrival.at, now, AHEAD) and (one.changed is None or is_possible(one.changed, now, 2 * AHEAD))
+    ]
+
+
+def _order(one: CoverageAssessment) -> tuple[AssessmentArrival, str, str, str, str]:
+    """The order of arrival; two that differ and came in at one and the same place, as no hub has them, are in some order."""
+    return one.arrival, one.code or "", one.cause or "", one.description or "", str(one.changed)
+
+
+def _own_time(one: CoverageAssessment) -> datetime:
+    return one.changed if one.changed is not None else one.arrival.at
+
+
+def _find_resource(finding: Finding) -> str | None:
+    """The resource of a finding, where any cloud can have one of that name."""
+    name = (finding.resource or "").strip().rstrip("/")
+    is_known = is_name(name) and (name.startswith("/") or location_named(name) != NOWHERE)
+    return name if is_known else None
+
+
+def _short(text: str | None) -> str | None:
+    return text[:LONGEST_TEXT] if text is not None else None
+
+
+def _items(assessments: Sequence[CoverageAssessment], now: datetime) -> list[dict[str, object]]:
+    by_id: defaultdict[str, list[CoverageAssessment]] = defaultdict(list)
+    for one in assessments:
+        by_id[one.id].append(one)
+    # Nothing but the router reads what stands behind: the item itself is what holds.
+    return [
+        {**_item(first, now), **({"behind": [_item(one, now) for one in others]} if others else {})}
+        for first, *others in by_id.values()
+    ]
+
+
+def _item(one: CoverageAssessment, now: datetime) -> dict[str, object]:
+    status = {"code": one.code, "cause": one.cause, "description": one.description, "statusChangeDate": one.changed}
+    details = {"Source": one.source, "Id": one.resource, "NativeResourceId": one.native}
+    arrival = one.arrival
+    return {
+        "id": one.id,
+        "name": one.key,
+        "type": TYPE,
+        "properties": {
+            "displayName": one.title,
+            "status": _given(status),
+            "resourceDetails": _given(details),
+        },
+        "seen": min(arrival.at, now),
+        "arrival": {"at": arrival.at, "origin": arrival.origin, "position": arrival.position, "part": arrival.part},
+    }
+
+
+def _given(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _assessments_of(fields: BodyFields) -> list[CoverageAssessment]:
+    behind = fields.optional("behind", fields.each) or []
+    return [_assessment_of(one) for one in (fields, *behind)]
+
+
+def _assessment_of(fields: BodyFields) -> CoverageAssessment:
+    properties, arrival = fields.fields("properties"), fields.fields("arrival")
+    status, details = properties.fields("status"), properties.fields("resourceDetails")
+    return CoverageAssessment(
+        id=fields.text("id"),
+        key=fields.text("name"),
+        resource=details.text("Id"),
+        title=properties.text("displayName"),
+        source=details.optional("Source", details.text),
+        native=details.optional("NativeResourceId", details.text),
+        code=status.optional("code", status.text),
+        cause=status.optional("cause", status.text),
+        description=status.optional("description", status.text),
+        changed=status.optional("statusChangeDate", status.instant),
+        arrival=AssessmentArrival(
+            arrival.instant("at"), arrival.text("origin"), arrival.number("position"), arrival.number("part")
+        ),
+    )

@@ -1,0 +1,158 @@
+"""Which subscription, cluster, plan, workload and owner a message speaks of, so that they were heard of when it came. Pure.
+
+What Azure Monitor alone raised, and what the router found by itself, says nothing of Defender's sensors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from router.domain.clouds import connected_name, is_of_azure, location_named
+from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.locations import location_of, named_effectively
+from router.domain.owners import Owners, find_owner_of
+from router.domain.recommendations import find_recommendation
+from router.domain.resources import find_whole, parse_resource_id
+from router.domain.signals import AZURE_MONITOR, Alert, Finding, Kind, Signal
+
+LONGEST = 1_000
+"""Characters of a name by which something is heard of; nothing of any cloud has a longer one."""
+
+POSTURE = frozenset(
+    {
+        Kind.RECOMMENDATION,
+        Kind.VULNERABILITY,
+        Kind.ATTACK_PATH,
+        Kind.SECURE_SCORE,
+        Kind.SECURE_SCORE_CONTROL,
+        Kind.COMPLIANCE,
+    }
+)
+"""The kinds of findings that Defender exports."""
+
+_AZURE_CLUSTER = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/"
+    r"(?:microsoft\.containerservice/managedclusters|microsoft\.kubernetes/connectedclusters)/[^/]+",
+    re.IGNORECASE,
+)
+_GOOGLE_CLUSTER = re.compile(r".*?/clusters/[^/]+", re.IGNORECASE)
+_ENTITY = re.compile(r".*/securityentitydata/[^/]+", re.IGNORECASE)
+
+_HEALTHY = "healthy"
+
+_WATCHED = (CoverageSourceKind.CLUSTER, CoverageSourceKind.WORKLOAD)
+"""What a sensor watches, so that the type of an alert about it says which sensor saw something."""
+
+
+def last_heard_by(signal: Signal, at: datetime, owners: Owners) -> list[LastHeard]:
+    """What a message, which came at an instant, makes of the sources that it speaks of; each source once."""
+    if isinstance(signal, Finding):
+        return _by_finding(signal, at) if signal.kind in POSTURE else []
+    if isinstance(signal, Alert) and signal.product != AZURE_MONITOR:
+        return _by_alert(signal, at, owners)
+    return []
+
+
+def _by_finding(finding: Finding, at: datetime) -> list[LastHeard]:
+    subscription = _first_subscription(finding.id, finding.resource)
+    sources = [
+        *_sources(CoverageSourceKind.SUBSCRIPTION, subscription),
+        *_sources(CoverageSourceKind.CLUSTER, find_cluster(finding)),
+    ]
+    if subscription is not None and (plan := _find_plan(finding)) is not None:
+        sources += [source._replace(plan=plan) for source in _sources(CoverageSourceKind.PLAN, subscription)]
+    is_healthy = finding.kind is Kind.RECOMMENDATION and (finding.status or "").strip().lower() == _HEALTHY
+    return [
+        LastHeard(
+            source=source,
+            subscription=subscription,
+            posture=at,
+            snapshot=at if finding.snapshot else None,
+            healthy=at if finding.snapshot and is_healthy and not finding.deleted else None,
+        )
+        for source in sources
+    ]
+
+
+def _by_alert(alert: Alert, at: datetime, owners: Owners) -> list[LastHeard]:
+    """An incident is made of alerts about other resources, which come by themselves."""
+    subscription = _first_subscription(alert.resource, named_effectively(alert))
+    sources = list(_sources(CoverageSourceKind.SUBSCRIPTION, subscription))
+    if alert.kind is Kind.ALERT:
+        cluster = find_cluster(alert)
+        sources += _sources(CoverageSourceKind.CLUSTER, cluster)
+        for workload in dict.fromkeys(filter(None, (*_workloads(alert), cluster))):
+            sources += _sources(CoverageSourceKind.WORKLOAD, workload)
+        if (owner := find_owner_of(alert, owners)) is not None and owner.name is not None:
+            sources += _sources(CoverageSourceKind.OWNER, owner.name.lower())
+    return [
+        LastHeard(
+            source=source,
+            subscription=None if source.kind is CoverageSourceKind.OWNER else subscription,
+            alert=at,
+            real_alert=None if alert.sample else at,
+            real_alert_type=None if alert.sample or source.kind not in _WATCHED else alert.type[:LONGEST] or None,
+        )
+        for source in sources
+    ]
+
+
+def find_cluster(signal: Signal) -> str | None:
+    """The cluster that a signal is about, in lower case: by its ARM id, by its name in its own cloud, else by what a connector
+    calls it; None where it is about none."""
+    id = signal.resource
+    if id is not None and (found := _AZURE_CLUSTER.match(id.strip())) is not None:
+        return found.group().lower()
+    if is_of_azure(id) and signal.location is None:
+        return None
+    location = location_of(signal)
+    if location.cluster is None:
+        return None
+    if location.native is not None and location_named(location.native).cluster is not None:
+        native = location.native.lower().lstrip("/")
+        found = _GOOGLE_CLUSTER.match(native)
+        return found.group() if found is not None else native
+    if id is not None and connected_name(id) is not None and (found := _ENTITY.match(id.strip())) is not None:
+        return found.group().lower()
+    return None
+
+
+def _workloads(alert: Alert) -> Iterator[str]:
+    """The resources that an alert is about, in lower case; those of its entities may be somebody else's."""
+    for id in (alert.resource, named_effectively(alert)):
+        if id is not None and id.startswith("/") and not id.startswith("//"):
+            resource = id.strip().rstrip("/").lower()
+            yield resource
+            if (whole := find_whole(resource)) is not None:
+                yield whole
+    # What is in another cloud is known by its name there, too; Google's begin with two slashes, or with none.
+    if not is_of_azure(alert.resource) and (native := location_of(alert).native) is not None:
+        yield native.lower().lstrip("/")
+
+
+def _find_plan(finding: Finding) -> str | None:
+    """The plan of a subscription that a recommendation says is on or off."""
+    if finding.kind is not Kind.RECOMMENDATION or finding.rung is not Rung.PLAN:
+        return None
+    known = find_recommendation(finding.type, finding.title)
+    return known.plan if known is not None and WorkloadKind.SUBSCRIPTION in known.kinds else None
+
+
+def _first_subscription(*ids: str | None) -> str | None:
+    """The first subscription that ids name; that of a connector is heard of when what it brought is."""
+    found = next(filter(None, (parse_resource_id(id).subscription for id in ids)), None)
+    return found.lower() if found is not None else None
+
+
+def _sources(kind: CoverageSourceKind, subject: str | None) -> Iterator[CoverageSource]:
+    """The source of that name; none where no such thing can have it."""
+    if subject and is_name(subject):
+        yield CoverageSource(kind, subject)
+
+
+def is_name(text: str) -> bool:
+    """Whether a resource, or somebody who owns one, can be called so: storage need not bear what is none."""
+    return len(text) <= LONGEST and text.isprintable()

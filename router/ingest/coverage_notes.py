@@ -1,0 +1,154 @@
+"""Keeps what messages say of coverage: of what they speak, and which recommendations stand that mean something is missing.
+
+Everything written is joined with what is stored, whoever wrote that, so that it is safe to write again and in any order.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from router.domain.clocks import is_possible
+from router.domain.coverage_facts import (
+    CoverageAssessment,
+    assessments_in,
+    document_of_assessments,
+    fact_id,
+    find_assessment,
+    joined,
+)
+from router.domain.coverage_mentions import last_heard_by
+from router.domain.coverage_sources import LastHeard, document_of_last_heard, find_last_heard
+from router.domain.decisions import Outcome
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ports.ingest import Record
+from router.domain.ports.store import Documents
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.ingest.observations import Observation
+
+OFTEN = timedelta(hours=1)
+"""How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""
+
+MOST = 10_000
+"""Sources of which it is remembered what was written; of others storage is asked."""
+
+
+type HeardBy = tuple[str, str | None]
+"""A source, and the type of the alert by which it was heard of: of the latest alert the type is kept, so each is written."""
+
+
+class CoverageNotes:
+    """Writes what batches of messages say of coverage; raises StoreError.
+
+    A process writes about once an hour that a source was heard of. What it wrote it remembers only when it is told that the
+    batch is taken in, since a file takes back all that was written with it.
+    """
+
+    def __init__(self, documents: Documents, record: Record, rulebooks: Mapping[Stream, Rulebook]) -> None:
+        self._documents = documents
+        self._record = record
+        self._rulebooks = rulebooks
+        self._written: OrderedDict[HeardBy, LastHeard] = OrderedDict()
+
+    async def write_notes(self, observations: Sequence[Observation], now: datetime) -> Mapping[HeardBy, LastHeard]:
+        """Writes what observations say of coverage; returns what is to be remembered once they are taken in."""
+        fresh = await self._without_repeats_from_files(observations)
+        written = await self._write_sources(self._unwritten_in(fresh, now), now)
+        await self._write_facts(fresh, now)
+        return written
+
+    def remember(self, written: Mapping[HeardBy, LastHeard]) -> None:
+        """Remembers what is known to be stored."""
+        for by, heard in written.items():
+            self._written.pop(by, None)
+            self._written[by] = heard
+        while len(self._written) > MOST:
+            self._written.popitem(last=False)
+
+    async def _without_repeats_from_files(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Those that say when something was heard of: a hub's say when they came, and a file that is read again does not."""
+        files = [one for one in observations if one.arrival.enqueued is None]
+        first = [one for one in files if not one.arrival.again]
+        on_record = await self._record.find_outcomes([one.arrival.key for one in first]) if first else {}
+        repeats = {key for key, outcome in on_record.items() if outcome is not Outcome.QUARANTINED}
+        return [
+            one
+            for one in observations
+            if one.arrival.enqueued is not None or not (one.arrival.again or one.arrival.key in repeats)
+        ]
+
+    def _unwritten_in(self, observations: Sequence[Observation], now: datetime) -> Mapping[str, LastHeard]:
+        """When sources were heard of, without those of which that was written within the last hour."""
+        found: dict[str, LastHeard] = {}
+        for observation in observations:
+            at = min(observation.came_at(now), now)
+            owners = self._rulebooks[observation.signal.stream].owners
+            for heard in last_heard_by(observation.signal, at, owners):
+                before = found.get(heard.source.id)
+                found[heard.source.id] = heard.joined(before) if before is not None else heard
+        return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(_heard_by(heard)), now)}
+
+    async def _write_sources(self, heard: Mapping[str, LastHeard], now: datetime) -> Mapping[HeardBy, LastHeard]:
+        written: dict[HeardBy, LastHeard] = {}
+
+        def document_after(id: str, document: StoredDocument | None) -> StoredDocument | None:
+            stored = find_last_heard(document) if document is not None else None
+            known = stored.possible_at(now) if stored is not None else None
+            is_news = _is_news(heard[id], known, now)
+            after = heard[id].joined(known) if known is not None else heard[id]
+            written[_heard_by(heard[id])] = after if is_news or known is None else known
+            version = document.version if document is not None else None
+            return document_of_last_heard(after, now, version) if is_news else None
+
+        await self._write(DocumentKind.SOURCE, heard, document_after)
+        return written
+
+    async def _write_facts(self, observations: Sequence[Observation], now: datetime) -> None:
+        by_resource: defaultdict[str, list[CoverageAssessment]] = defaultdict(list)
+        for observation in observations:
+            seen, at = observation.seen_at(now), observation.came_at(now)
+            if (assessment := find_assessment(observation.signal, seen, at)) is not None:
+                by_resource[fact_id(assessment.resource)].append(assessment)
+
+        def document_after(id: str, document: StoredDocument | None) -> StoredDocument | None:
+            before = assessments_in(document, now) if document is not None else []
+            after = joined([*before, *by_resource[id]])
+            if document is not None and after == joined(before):
+                return None
+            return document_of_assessments(after, now, document.version if document is not None else None)
+
+        await self._write(DocumentKind.FACT, by_resource, document_after)
+
+    async def _write(
+        self,
+        kind: DocumentKind,
+        ids: Collection[str],
+        document_after: Callable[[str, StoredDocument | None], StoredDocument | None],
+    ) -> None:
+        """Writes what is made of each document, whoever else writes it meanwhile."""
+        left = list(ids)
+        while left:
+            stored = await self._documents.find_documents(kind, left)
+            documents = [one for id in left if (one := document_after(id, stored.get(id))) is not None]
+            written = await self._documents.put_documents(documents) if documents else {}
+            left = [one.id for one in documents if one.id not in written]
+
+
+def _heard_by(heard: LastHeard) -> HeardBy:
+    return heard.source.id, heard.real_alert_type
+
+
+def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
+    """Whether something was heard of for the first time, an hour after what is known, or by a later alert of another type."""
+    if known is None or heard.joined(known).real_alert_type != known.real_alert_type:
+        return True
+    return any(
+        at is not None and (before is None or at - before >= OFTEN or not is_possible(before, now))
+        for at, before in zip(_instants_of(heard), _instants_of(known), strict=True)
+    )
+
+
+def _instants_of(heard: LastHeard) -> tuple[datetime | None, ...]:
+    return heard.posture, heard.snapshot, heard.healthy, heard.alert, heard.real_alert

@@ -1,0 +1,339 @@
+"""What messages say of coverage is kept before they count as taken in, whoever takes them in, on both stores."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.coverage.documents import read_document
+from router.coverage.facts import RecommendationFact
+from router.coverage.readers.assessments import facts_in
+from router.domain.catalogue import Catalogue
+from router.domain.coverage_sources import LastHeard, find_last_heard
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import StoreError
+from router.domain.ledger import Arrival
+from router.domain.notices import RecordEntry
+from router.domain.ports.store import Store
+from router.domain.recommendation_table import EDR_INSTALLED as EDR
+from router.domain.signals import Stream
+from router.ingest.coverage_notes import OFTEN
+from router.ingest.intake import Intake, Message
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
+from tests.coverage_messages import RETIRED_EDR, coverage_body
+from tests.examples import some_of
+from tests.store.acts import run
+
+BOOKS = {stream: a_rulebook(stream=stream) for stream in Stream}
+MINUTE = timedelta(minutes=1)
+CONTAINERS = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
+WORKLOAD, HERE = f"workload:{RESOURCE.lower()}", f"subscription:{SUBSCRIPTION}"
+
+
+def an_intake(store: Any) -> Intake:
+    """The intake of both streams, as a process just begun has it."""
+    return Intake(store, BOOKS, Catalogue())
+
+
+def ingest(store: Any, *messages: Message, now: datetime = NOW) -> list[RecordEntry]:
+    """Messages come to a process that was just begun."""
+    return run(an_intake(store).ingest(messages, now))
+
+
+def sources(store: Store) -> dict[str, LastHeard]:
+    """When each source was last heard of."""
+    documents = run(store.documents.list_documents(DocumentKind.SOURCE))
+    return {one.id: heard for one in documents if (heard := find_last_heard(one)) is not None}
+
+
+def facts(store: Store) -> dict[tuple[str, str], str]:
+    """The status of each assessment of each resource, as the gate reads it."""
+    found: dict[tuple[str, str], str] = {}
+    for document in run(store.documents.list_documents(DocumentKind.FACT)):
+        for item in read_document(document.body, document.id).items:
+            for fact in facts_in(item):
+                if isinstance(fact, RecommendationFact):
+                    assert fact.subject == document.id
+                    assert found.setdefault((fact.subject, fact.recommendation), fact.code) == fact.code
+    return found
+
+
+def a_file(*bodies: bytes, name: str = "file") -> list[Message]:
+    """The messages of a file."""
+    return [Message(body, f"{name}[{place}]", Arrival(name, place)) for place, body in enumerate(bodies)]
+
+
+def machine(number: int) -> str:
+    """One of many machines."""
+    return f"{RESOURCE}-{number}"
+
+
+class Counting:
+    """A store that counts what is asked of its documents.
+
+    Attributes:
+        asked: how many were looked up, and how many were written, at each time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[tuple[str, int]] = []
+        self.poison = ""
+
+    @property
+    def documents(self) -> Any:
+        """The documents."""
+        return self
+
+    async def find_documents(self, kind: DocumentKind, ids: Sequence[str]) -> Any:
+        """Looks documents up."""
+        self.asked.append((f"find {kind}", len(ids)))
+        return await self._store.documents.find_documents(kind, ids)
+
+    async def put_documents(self, documents: Sequence[StoredDocument]) -> Any:
+        """Writes documents; a fault of ours where one of them is poison."""
+        self.asked.append((f"put {documents[0].kind}", len(documents)))
+        if any(self.poison and self.poison in one.id for one in documents):
+            raise ZeroDivisionError
+        return await self._store.documents.put_documents(documents)
+
+    async def find_document(self, kind: DocumentKind, id: str) -> Any:
+        """Looks a document up."""
+        return await self._store.documents.find_document(kind, id)
+
+    async def list_documents(self, *args: Any) -> Any:
+        """Lists documents."""
+        return await self._store.documents.list_documents(*args)
+
+    def atomically(self) -> AbstractContextManager[object]:
+        """A transaction, where the store can do that."""
+        return self._store.atomically()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store) -> None:
+    """Of a batch, together, with when its messages came."""
+    plan = coverage_body(CONTAINERS, "Unhealthy", resource=f"/subscriptions/{SUBSCRIPTION}")
+    ingest(
+        store,
+        a_message(alert_body(AlertType="SIMULATED_VM_Test"), at=NOW - MINUTE),
+        a_message(coverage_body(EDR, "Healthy", isSnapshot=True), at=NOW - 3 * MINUTE),
+        a_message(plan, at=NOW - 2 * MINUTE),
+    )
+    found = sources(store)
+    assert found.keys() == {WORKLOAD, HERE, f"plan:{SUBSCRIPTION}:Containers"}
+    here = found[HERE]
+    assert (here.alert, here.real_alert, here.posture) == (NOW - MINUTE, None, NOW - 2 * MINUTE)
+    assert here.snapshot == here.healthy == NOW - 3 * MINUTE
+    assert facts(store) == {
+        (RESOURCE.lower(), EDR): "healthy",
+        (f"/subscriptions/{SUBSCRIPTION}", CONTAINERS): "unhealthy",
+    }
+
+
+def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: SqliteStore) -> None:
+    """The same resources within the hour; after it, once for all of them. Another worker looks, and writes nothing."""
+    counting = Counting(sqlite)
+    intake = an_intake(counting)
+    for at in (NOW, NOW + OFTEN - MINUTE, NOW + OFTEN):
+        alerts = [a_message(alert_body(f"{at}-{one}", AzureResourceId=machine(one)), at=at) for one in range(5)]
+        run(intake.ingest(alerts, at))
+    assert counting.asked == [("find source", 6), ("put source", 6)] * 2
+    assert {one.alert for one in sources(sqlite).values()} == {NOW + OFTEN}
+    other, late = Counting(sqlite), NOW + OFTEN + MINUTE
+    ingest(other, a_message(alert_body("other", AzureResourceId=machine(1)), at=late), now=late)
+    assert other.asked == [("find source", 2)]
+
+
+def test_an_alert_of_another_type_is_written_once_an_hour_for_each_type(sqlite: SqliteStore) -> None:
+    """What the last alert came of is known to the hour, too; the subscription's has no type, and a sample none that counts."""
+    counting = Counting(sqlite)
+    intake = an_intake(counting)
+    for minute, type in enumerate(["A", "SIMULATED_A", "B", "A", "B", "SIMULATED_B", "A"]):
+        at = NOW + minute * MINUTE
+        run(intake.ingest([a_message(alert_body(f"{minute}", AlertType=type), at=at)], at))
+    assert counting.asked == [
+        ("find source", 2),
+        ("put source", 2),
+        ("find source", 1),
+        ("find source", 1),
+        ("put source", 1),
+    ]
+    assert sources(sqlite)[WORKLOAD].real_alert_type == "B"
+    assert sources(sqlite)[HERE].real_alert_type is None
+
+
+def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: SqliteStore) -> None:
+    """However many rows there are."""
+    counting = Counting(sqlite)
+    intake = an_intake(counting)
+    for _ in range(2):
+        rows = [
+            a_message(coverage_body(key, "Healthy", title=key, resource=machine(one), isSnapshot=True), at=NOW)
+            for one in range(4)
+            for key in (EDR, "another")
+        ]
+        run(intake.ingest(rows, NOW))
+    first = [("find source", 1), ("put source", 1), ("find fact", 4), ("put fact", 4)]
+    assert counting.asked == [*first, ("find fact", 4), ("put fact", 4)]
+
+
+def test_a_file_that_is_read_again_says_nothing_anew(store: Store) -> None:
+    """Its rows are on record. What a hub brings again says when the hub got it."""
+    rows = a_file(coverage_body(EDR, "Healthy", isSnapshot=True), alert_body())
+    ingest(store, *rows, now=NOW)
+    before = sources(store)
+    assert {one.last for one in before.values()} == {NOW}
+    for days in (1, 7):
+        ingest(store, *rows, now=NOW + timedelta(days=days))
+    again = [Message(one.body, one.source, Arrival("file", one.arrival.place, again=2)) for one in rows]
+    ingest(store, *again, now=NOW + timedelta(days=7))
+    assert sources(store) == before
+    event = a_message(alert_body("hub"), at=NOW + MINUTE, origin="hub/0", place=7)
+    for days in (0, 7):
+        ingest(store, event, now=NOW + timedelta(days=days, minutes=1))
+    assert {one.alert for one in sources(store).values()} <= {NOW, NOW + MINUTE}
+    ingest(store, *a_file(alert_body(), name="other"), now=NOW + timedelta(days=7))
+    assert sources(store)[WORKLOAD].alert == NOW + timedelta(days=7)
+
+
+def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
+    """On a file they went with the batch, in an account they are there already."""
+
+    class Full(Counting):
+        """A store whose ledger takes nothing at first."""
+
+        is_full = True
+
+        @property
+        def ledger(self) -> Any:
+            """The ledger, if there is room."""
+            if self.is_full:
+                raise StoreError("full")
+            return self._store.ledger
+
+    full = Full(store)
+    intake = an_intake(full)
+    message = a_message(coverage_body(EDR, "Healthy"), at=NOW)
+    with pytest.raises(StoreError):
+        run(intake.ingest([message], NOW))
+    if isinstance(store, SqliteStore):
+        assert sources(store) == {}
+    full.is_full = False
+    run(intake.ingest([message], NOW))
+    assert sources(store).keys() == {HERE}
+    assert facts(store) == {(RESOURCE.lower(), EDR): "healthy"}
+
+
+def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: SqliteStore) -> None:
+    """The message at fault lies in the quarantine, whole; its neighbours are routed, and heard of."""
+    counting = Counting(sqlite)
+    counting.poison = machine(1).lower()
+    alerts = [a_message(alert_body(f"a-{one}", AzureResourceId=machine(one)), at=NOW) for one in range(3)]
+    entries = ingest(counting, *alerts)
+    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
+    assert [one.quarantined.body for one in run(sqlite.quarantine.list_quarantined())] == [alerts[1].body]
+    assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
+
+
+def test_damaged_documents_are_written_anew(store: Store) -> None:
+    """They stop no message."""
+    for kind, id in ((DocumentKind.SOURCE, HERE), (DocumentKind.FACT, RESOURCE.lower())):
+        run(store.documents.put_document(StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
+    ingest(store, a_message(coverage_body(EDR, "Healthy"), at=NOW))
+    assert sources(store)[HERE].posture == NOW
+    assert facts(store) == {(RESOURCE.lower(), EDR): "healthy"}
+
+
+def test_of_workers_at_once_none_loses_what_another_writes(store: Store, twin: Store) -> None:
+    """Each over the version that it read, and again where somebody was faster."""
+    resources = [machine(number) for number in range(6)]
+    keys = (EDR, RETIRED_EDR)
+
+    async def both() -> None:
+        batches = [
+            an_intake(one).ingest(
+                [
+                    a_message(coverage_body(key, "Healthy", resource=resource), at=NOW, origin=f"hub/{number}")
+                    for resource in (resources if number else resources[::-1])
+                ],
+                NOW,
+            )
+            for number, (one, key) in enumerate(zip((store, twin), keys, strict=True))
+        ]
+        await asyncio.gather(*batches)
+
+    run(both())
+    assert facts(store) == {(resource.lower(), key): "healthy" for resource in resources for key in keys}
+    assert sources(store).keys() == {HERE}
+
+
+def test_a_clock_that_was_wrong_for_a_minute_hides_no_source(sqlite: SqliteStore) -> None:
+    """What it wrote counts for nothing once it is right, also for the process that wrote it."""
+    intake = an_intake(sqlite)
+    for days, name in ((400, "wrong"), (0, "right")):
+        run(intake.ingest(a_file(coverage_body(EDR, name.title()), name=name), NOW + timedelta(days=days)))
+    assert sources(sqlite)[HERE].posture == NOW
+    (document,) = run(sqlite.documents.list_documents(DocumentKind.FACT))
+    (item,) = read_document(document.body, "state").items
+    assert (item.find("status", "code"), item.body["seen"]) == ("Right", NOW.isoformat())
+
+
+EVENTS = st.tuples(
+    st.sampled_from(["Healthy", "Unhealthy", "Delete", "alert", "sample"]),
+    st.integers(0, 2),
+    st.sampled_from([0, 1, 30, 59, 60, 61, 180]),
+)
+"""What comes, of which resource, so many minutes after what came before."""
+
+
+@settings(max_examples=some_of(60))
+@given(st.lists(EVENTS, min_size=1, max_size=12), st.data())
+def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
+    events: Sequence[tuple[str, int, int]], data: st.DataObject
+) -> None:
+    """Two workers, batches of any size, and messages that come again: each source is known to the hour, each status exactly."""
+    at, messages, last, heard = NOW, [], {}, {}
+    for place, (what, number, minutes) in enumerate(events):
+        at += minutes * MINUTE
+        resource = machine(number)
+        if what in ("alert", "sample"):
+            type = "SIMULATED_X" if what == "sample" else "VM_Test"
+            body = alert_body(f"{place}", AlertType=type, AzureResourceId=resource)
+            heard[f"workload:{resource.lower()}", "alert"] = heard[HERE, "alert"] = at
+            if what == "alert":
+                heard[f"workload:{resource.lower()}", "real_alert"] = heard[HERE, "real_alert"] = at
+        else:
+            action, status = ("Delete", "Unhealthy") if what == "Delete" else ("Write", what)
+            body = coverage_body(EDR, status, resource=resource, changed=at, action=action)
+            heard[HERE, "posture"] = at
+            last[resource.lower(), EDR] = what.lower()
+        messages.append(a_message(body, at=at, place=place + 1))
+    again = data.draw(st.lists(st.sampled_from(messages), max_size=4))
+    with tempfile.TemporaryDirectory() as directory:
+        store = SqliteStore(Path(directory))
+        try:
+            workers = [an_intake(store), an_intake(store)]
+            for message in [*data.draw(st.permutations(messages)), *again]:
+                run(workers[data.draw(st.integers(0, 1))].ingest([message], at))
+            found = sources(store)
+            assert facts(store) == {key: status for key, status in last.items() if status != "delete"}
+            assert found.keys() == {source for source, _ in heard}
+            for (source, name), latest in heard.items():
+                known = getattr(found[source], name)
+                assert known is not None
+                assert timedelta() <= latest - known < OFTEN
+        finally:
+            run(store.close())
