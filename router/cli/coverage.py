@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from router.cli.complaints import complain
@@ -12,6 +13,7 @@ from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
 from router.cli.coverage_page import page_of
+from router.cli.coverage_state import open_coverage_state
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
 from router.cli.coverage_text import print_report
 from router.cli.formats.github import commands_for
@@ -22,7 +24,7 @@ from router.cli.shared_options import RULES_DIR
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
-from router.domain.errors import BadFile
+from router.domain.errors import BadFile, BadUsage
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 
@@ -63,12 +65,22 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _manifest(options.rules, now)
+    state = open_coverage_state(options)
+    if not options.files and state is None:
+        raise BadUsage("name files, or the state of a router with --state or --storage: there is nothing to judge")
     opened = open_documents(options.files)
-    result = judge_documents(opened.documents, manifest, now)
+    result = judge_documents(chain(opened.documents, state.documents if state else ()), manifest, now)
     for line in opened.refused:
         complain(line)
     said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
-    return GateReport(result, tuple(opened.refused), allows_unknown, said_in, tuple(_idle(manifest, result, now)))
+    return GateReport(
+        result,
+        tuple(opened.refused),
+        allows_unknown,
+        said_in,
+        tuple(_idle(manifest, result, now)),
+        others=((state.name, state.words),) if state else (),
+    )
 
 
 def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:

@@ -8,13 +8,17 @@ from router.cli.argument_parser import Commands, Parser, add_command, add_group
 from router.cli.argument_types import file_in
 from router.cli.shared_options import add_format, add_now, add_rules_dir
 
-_CHECK = "fail unless Defender watches every workload that is expected, as far as files prove it"
+_CHECK = (
+    "fail unless Defender watches every workload that is expected, as far as files, or what a router knows, prove it"
+)
 _REPORT = "write a page with every workload and rung, what is missing and what mends it"
 _INIT = "draft rules/coverage.yaml: what the files name is expected, with what is a gap today as exceptions to fill in"
 _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
     "NAME= before a file or a directory says of which cluster or machine it is, as what kubectl and mdatp print does not"
 )
+_STATE = "judge what a router knows, too, that keeps its state there: what messages said, and drills; it stays as it is"
+_STORAGE = "the same of the state in the storage account that AzureWebJobsStorage names"
 
 
 def add_coverage_commands(commands: Commands) -> None:
@@ -25,7 +29,8 @@ def add_coverage_commands(commands: Commands) -> None:
     add_now(check, "the time to judge at")
     add_format(check, "github", "junit", "markdown")
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
-    add_files(check)
+    _add_state(check)
+    add_files(check, nargs="*")
     report = add_command(coverage, "report", "router.cli.coverage:report", _REPORT)
     add_rules_dir(report)
     add_now(report, "the time to judge at")
@@ -36,13 +41,21 @@ def add_coverage_commands(commands: Commands) -> None:
         default=Path("coverage.html"),
         help="write the page there, also over an older one (default: coverage.html)",
     )
-    add_files(report)
+    _add_state(report)
+    add_files(report, nargs="*")
     init = add_command(coverage, "init", "router.cli.coverage_init:init", _INIT)
     add_now(init, "the time to judge at")
     init.add_argument("--out", metavar="FILE", type=file_in, help="write the draft there, unless there is a file")
     add_files(init)
 
 
-def add_files(parser: Parser) -> None:
-    """Adds `[NAME=]FILE`."""
-    parser.add_argument("files", metavar="[NAME=]FILE", nargs="+", help=_FILES)
+def add_files(parser: Parser, nargs: str = "+") -> None:
+    """Adds `[NAME=]FILE`; `nargs` is `*` where something else may be judged instead."""
+    parser.add_argument("files", metavar="[NAME=]FILE", nargs=nargs, help=_FILES)
+
+
+def _add_state(parser: Parser) -> None:
+    """Adds `--state` and `--storage`, of which one may be given: what a router knows is judged beside files, or alone."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--state", metavar="DIR", type=Path, help=_STATE)
+    one.add_argument("--storage", action="store_true", help=_STORAGE)

@@ -56,6 +56,7 @@ class GateReport(NamedTuple):
         allows_unknown: whether what is unknown lets the gate pass.
         manifest: the file that says what is expected; None where there is none.
         idle_exceptions: which exceptions of it have not ended and excuse nothing, from 1.
+        others: the documents that are no files, by their names, each with what it is called in a sentence.
     """
 
     result: GateResult
@@ -63,6 +64,7 @@ class GateReport(NamedTuple):
     allows_unknown: bool
     manifest: str | None
     idle_exceptions: tuple[int, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def state_of(row: CoverageRow) -> CoverageState:
@@ -74,9 +76,8 @@ def state_of(row: CoverageRow) -> CoverageState:
 def summary_of(report: GateReport) -> str:
     """The first line: how many workloads of which files were judged, and what came of them."""
     result = report.result
-    files = len(result.used) + len(result.unused) + len(report.refused)
     states = Counter(map(state_of, result.assessed.rows))
-    head = f"{counted(len(result.assessed.rows), 'workload')} of {counted(files, 'file')} judged"
+    head = f"{counted(len(result.assessed.rows), 'workload')} of {documents_words(report)} judged"
     said = [f"{many:,} {_SAID[state][many != 1]}" for state in _WORST_FIRST if (many := states[state])]
     unread = len(report.refused)
     if unread:
@@ -86,6 +87,15 @@ def summary_of(report: GateReport) -> str:
     if missed := len(result.assessed.missed):
         said.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
     return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"
+
+
+def documents_words(report: GateReport) -> str:
+    """How many files were given, and what besides: `3 files and the state .state`."""
+    result, others = report.result, dict(report.others)
+    names = [*result.used, *(name for name, _ in result.unused)]
+    files = sum(name not in others for name in names) + len(report.refused)
+    said = [counted(files, "file")] if files or not others else []
+    return " and ".join([*said, *others.values()])
 
 
 def exit_code_of(report: GateReport) -> int:

@@ -116,6 +116,7 @@ HELP: Mapping[str, HelpText] = {
             "alert-router coverage check pricings.json clusters.json payments=payments.json": "what az and kubectl printed",
             "alert-router coverage check azure payments=payments ledger=ledger": "a directory each of Azure and two clusters",
             "alert-router coverage check azure --allow-unknown": "gaps alone fail, for those who begin",
+            "alert-router coverage check --state .state": "what a router knows, from messages and drills, without any file",
         },
         "done, and there is a gap",
         "something is unknown, could not be read, or there was nothing to judge",

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from router.coverage.envelopes import answers_in, refusal_in, rows_in
 from router.coverage.fields import find, find_list, find_text
@@ -41,6 +42,8 @@ class Item:
         document: the document as it was named, and where in it the object stands, as in `pricings.json value[3]`.
         given: the name that was given before the document, as in `NAME=FILE`; None where none was.
         is_whole: whether it stands in a list that says of itself that it is whole.
+        known_at: when whoever gives it knew it so, as text: the instant at which it was asked, or at which a message said it;
+            None for what a file says, of which nobody knows how old it is.
         id: its ARM id; None where it has none.
         type: its ARM type in lower case, as it says itself, else as its id says; empty where neither does.
         kind: the kind of an object of Kubernetes; empty for any other object.
@@ -50,6 +53,7 @@ class Item:
     document: str
     given: str | None = None
     is_whole: bool = False
+    known_at: str | None = None
     id: str | None = field(init=False)
     type: str = field(init=False)
     kind: str = field(init=False)
@@ -99,6 +103,7 @@ class CoverageDocument:
         refusals: the answers in it that say why there are none.
         empty_lists: the kinds of the empty lists in it: `List`, as kubectl writes it, `DaemonSetList`, or nothing for others.
         pages: the lists in it, each of which may be one page of several.
+        why_empty: why nothing is in it, where whoever gives it knows; empty where it does not.
     """
 
     name: str
@@ -107,6 +112,7 @@ class CoverageDocument:
     refusals: tuple[Refusal, ...] = ()
     empty_lists: tuple[str, ...] = ()
     pages: tuple[ListPage, ...] = ()
+    why_empty: str = ""
 
 
 @dataclass(slots=True)
@@ -115,6 +121,7 @@ class _Opened:
 
     name: str
     given: str | None
+    known_at: str | None = None
     items: list[Item] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     empty_lists: list[str] = field(default_factory=list)
@@ -132,9 +139,11 @@ def read_document(data: bytes, name: str, given: str | None = None) -> CoverageD
     return _document(opened)
 
 
-def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
-    """The objects of a document that was parsed already."""
-    opened = _Opened(name, given)
+def document_of(
+    value: object, name: str, given: str | None = None, known_at: datetime | None = None
+) -> CoverageDocument:
+    """The objects of a document that was parsed already; `known_at` is when it was asked, of an answer of just now."""
+    opened = _Opened(name, given, known_at.isoformat() if known_at is not None else None)
     _open(value, "", False, _DEEPEST, opened)
     return _document(opened)
 
@@ -214,7 +223,9 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
             typed = [_with_kind(one, kind, body) for one in items]
             _open_list(typed, _under(path, "items"), page.is_whole, kind, depth, opened)
         else:
-            opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+            opened.items.append(
+                Item(body=body, document=where, given=opened.given, is_whole=is_whole, known_at=opened.known_at)
+            )
     elif (reason := refusal_in(body)) is not None:
         opened.refusals.append(Refusal(where, reason))
     elif (inner := answers_in(body)) is not None:
@@ -227,10 +238,14 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
         if not listed and find_text(body, "id"):
             # It says what there is none of: that is an answer, too.
             nothing = {name: value for name, value in body.items() if name.lower() != part}
-            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole))
+            opened.items.append(
+                Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole, known_at=opened.known_at)
+            )
         _open_list(listed, _under(path, part), page.is_whole, "", depth, opened)
     else:
-        opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+        opened.items.append(
+            Item(body=body, document=where, given=opened.given, is_whole=is_whole, known_at=opened.known_at)
+        )
 
 
 def _has_items(body: Mapping[str, object]) -> bool:

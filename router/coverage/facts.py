@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from router.coverage.documents import Item
 from router.coverage.fields import time_of
-from router.domain.clocks import is_plausible
+from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import CoverageEvidence, Workload
 
 
@@ -44,11 +44,13 @@ class Source:
         document: the document as it was named, and where in it.
         is_whole: whether the list that it stands in says that it is whole, so that what is absent from it is not there.
         time: when it was so, where the document says it.
+        known_at: when whoever gave the document knew it so, as text; None for a file, of which nobody knows how old it is.
     """
 
     document: str
     is_whole: bool = False
     time: str | None = None
+    known_at: str | None = None
 
     @property
     def file(self) -> str:
@@ -60,15 +62,22 @@ class Source:
         seen = time_of(self.time) if self.time else None
         return seen is not None and is_plausible(seen, now) and now - seen <= longest
 
+    def is_stale(self, now: datetime, longest: timedelta) -> bool:
+        """Whether it was known longer ago than that, or at no instant that can be; what a file says has no age."""
+        if self.known_at is None:
+            return False
+        known = time_of(self.known_at)
+        return known is None or not is_possible(known, now) or now - known > longest
+
     def shows(self, field: str, value: object) -> CoverageEvidence:
         """The evidence that a field of it is."""
         text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        return CoverageEvidence(self.document, field, text, self.time)
+        return CoverageEvidence(self.document, field, text, self.time, self.known_at)
 
 
 def source_of(item: Item, time: str | None = None) -> Source:
     """Where what an object says stands."""
-    return Source(document=item.document, is_whole=item.is_whole, time=time)
+    return Source(document=item.document, is_whole=item.is_whole, time=time, known_at=item.known_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,7 @@ class PlanFact:
         free_for: what remains of the free trial, as the answer writes it; None where nothing does, or nothing is said.
         is_enforced: whether no resource may differ from its subscription; None where that is not said.
         managed_by: what else manages the plan, such as a rule of Microsoft 365; None where nothing is said.
+        shown: what shows the tier, where it is no answer of pricings; None where it is one.
         source: where it stands.
     """
 
@@ -113,6 +123,7 @@ class PlanFact:
     free_for: str | None = None
     is_enforced: bool | None = None
     managed_by: str | None = None
+    shown: CoverageEvidence | None = None
     source: Source
 
 

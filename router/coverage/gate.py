@@ -47,7 +47,8 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         found = list(facts_of(document))
         facts += found
         pages += document.pages
-        reasons[document.name] = _why_unused(found)
+        # Documents of one name are one, as the facts of a state are.
+        reasons[document.name] = _why_unused(document, found) if reasons.get(document.name, _UNREAD) else None
         if document.refusals:
             unanswered[document.name] = f"holds an answer that was refused: {document.refusals[0].reason}"
     for name, reason in cut_lists(pages):
@@ -62,15 +63,16 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         used=tuple(name for name, reason in reasons.items() if reason is None),
         unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
         unanswered=tuple(unanswered.items()),
-        posture=posture_of(all_facts),
+        posture=posture_of(all_facts, now),
     )
 
 
+_UNREAD = "was not read yet"
 _UNASSIGNED = "does not say which cluster it is of; write NAME=FILE"
 
 
-def _why_unused(found: Sequence[CoverageFact]) -> str | None:
+def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
     if not found:
-        return "says nothing of what is judged"
+        return document.why_empty or "says nothing of what is judged"
     is_unassigned = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)
     return "does not say of which subscription it is; write SUBSCRIPTION_ID=FILE" if is_unassigned else None

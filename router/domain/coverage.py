@@ -100,12 +100,15 @@ class CoverageEvidence:
         field: the field, with dots between its parts.
         value: what stands there, as text; empty where nothing does.
         time: when that was so, where the document says it.
+        known_at: when whoever gave the document knew it so, as text: the instant at which it was asked, or at which a message
+            said it; None for what a file says, of which nobody knows how old it is.
     """
 
     document: str
     field: str
     value: str
     time: str | None = None
+    known_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

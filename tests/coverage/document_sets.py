@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from router.domain.coverage import Rung
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
+from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from tests.coverage.admission_builders import (
     AUDIT,
@@ -77,6 +78,7 @@ from tests.coverage.machine_builders import (
     sql_extension,
     sql_machine,
 )
+from tests.coverage.stored_builders import drill, heard, said
 from tests.coverage.worlds import cluster_worlds
 
 type NamedDocument = tuple[str | None, Any]
@@ -90,6 +92,7 @@ HEALTH = {"healthy": True, "licensed": True, "orgId": "aaaa", "realTimeProtectio
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers"
 REGISTRY = resource(f"{GROUP}/Microsoft.ContainerRegistry/registries/images", "Microsoft.ContainerRegistry/registries")
 ACCOUNT = resource(f"{GROUP}/Microsoft.Storage/storageAccounts/files", "Microsoft.Storage/storageAccounts")
+AKS_PROFILE, CONTAINERS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
 SCANS, MALWARE = "ContainerRegistriesVulnerabilityAssessments", "OnUploadMalwareScanning"
 
 MANIFESTS: Sequence[CoverageManifest] = (
@@ -112,6 +115,9 @@ MACHINES: Sequence[Question] = (
         [assessment(EDR_INSTALLED)],
         [assessment(EDR_INSTALLED, "Unhealthy")],
         [assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")],
+        [said(assessment(EDR_INSTALLED))],
+        [said(assessment(EDR_INSTALLED), seen=ago(days=9))],
+        [said(assessment(EDR_INSTALLED, "Unhealthy"), seen=ago(days=9))],
     ),
     (
         [HEALTH],
@@ -122,8 +128,23 @@ MACHINES: Sequence[Question] = (
         [device(healthStatus="Inactive")],
         [device(seen=ago(days=30))],
         [assessment(EDR_RUNNING[0], "Unhealthy")],
+        [said(*all_healthy())],
+        [said(*all_healthy()), HEALTH],
+        [said(*all_healthy(), seen=ago(days=9))],
+        [said(assessment(EDR_RUNNING[0], "Unhealthy"), seen=ago(days=9))],
     ),
-    ([POSTURE], [pricing("FoundationalCspm", "Free")]),
+    (
+        [POSTURE],
+        [pricing("FoundationalCspm", "Free")],
+        [heard(healthy=ago(days=2))],
+        [heard(healthy=ago(days=9))],
+        [heard(healthy=ago(days=-2))],
+    ),
+    (
+        [heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2), real_alert_type="VM_Eicar")],
+        [heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2))],
+        [[alert(MACHINE)]],
+    ),
     ([arc_machine()], [arc_machine("Disconnected")], [arc_machine("Expired")]),
     ([extension(of=ARC, type="MDE.Windows")], [joined(None, None, of=ARC)]),
     ([assessment(EDR_INSTALLED, of=ARC)], [all_healthy(ARC)]),
@@ -160,12 +181,21 @@ ESTATES: Sequence[Question] = (
             )
         ],
         [pricing("Containers", "Free")],
+        [said(assessment(CONTAINERS, of=f"/subscriptions/{SUBSCRIPTION}"))],
+        [said(assessment(CONTAINERS, "Unhealthy", of=f"/subscriptions/{SUBSCRIPTION}"), seen=ago(days=9))],
     ),
     ([pricing("Containers", "Free", scope=str(REGISTRY["id"]))],),
     ([pricing("StorageAccounts", extensions=[extension_of_plan(MALWARE)])],),
     ([REGISTRY],),
     ([ACCOUNT],),
-    ([managed_cluster()], [managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"})]),
+    (
+        [managed_cluster()],
+        [managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"})],
+        [said(assessment(AKS_PROFILE, of=CLUSTER))],
+        [said(assessment(AKS_PROFILE, of=CLUSTER), seen=ago(days=9))],
+        [said(assessment(AKS_PROFILE, "Unhealthy", of=CLUSTER))],
+    ),
+    ([drill()], [drill("failed")], [drill("not proven")], [drill(ended=ago(days=31))], [drill(bundle="KeyVaults"), drill()]),
     ([connected_cluster()], [connected_cluster(connectivity="Offline")]),
     ([cluster_extension()], [cluster_extension(state="Pending")], [[cluster_extension("microsoft.policyinsights")]]),
     ([eks_cluster("audit", "authenticator")], [eks_cluster("audit")]),
@@ -322,6 +352,7 @@ EVERYTHING: Sequence[NamedDocument] = (
     (None, [suppression_rule()]),
     (None, [alert(CLUSTER, type="K8S.NODE_EICAR")]),
     (None, [alert(SQL, type="SQL.VM_BruteForce")]),
+    (None, drill()),
     *((None, [alert(id)]) for id in (MACHINE, SQL_SERVER, COSMOS_DB, f"/subscriptions/{SUBSCRIPTION}")),
     *((None, [alert(str(one["id"]))]) for one in (REGISTRY, ACCOUNT, _POSTGRES)),
 )

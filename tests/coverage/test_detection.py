@@ -10,6 +10,7 @@ from router.coverage.judges import detection
 from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
 from router.domain.coverage_manifest import NO_MANIFEST, Expectation
+from router.domain.coverage_sources import CoverageSourceKind
 from tests.coverage.builders import (
     CLUSTER,
     MACHINE,
@@ -25,6 +26,8 @@ from tests.coverage.builders import (
     resource,
     verdict,
 )
+from tests.coverage.machine_builders import ago, machine
+from tests.coverage.stored_builders import heard
 
 SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
 SHOP = resource(SERVER, "Microsoft.Sql/servers")
@@ -171,12 +174,45 @@ def test_no_alert_proves_nothing() -> None:
     assert "simulation.py" in (verdict(found, "payments", Rung.DETECTION).remedy or "")
 
 
-def test_the_path_is_unknown_until_a_sample_alert_is_seen() -> None:
-    """Nothing that is given proves it; only a manifest expects it."""
+HEARD = {
+    "K8S.NODE_EICAR": (CLUSTER, "payments", True),
+    "K8S_ExposedDashboard": (CLUSTER, "payments", False),
+    "SQL.DB_BruteForce": (SERVER, "shop", True),
+    "VM_Eicar": (MACHINE, "web-1", True),
+    "ARM_Suspicious": (MACHINE, "web-1", False),
+}
+
+
+@pytest.mark.parametrize("type", HEARD)
+@pytest.mark.parametrize(("days", "is_recent"), [(1, True), (91, False), (-1, False)])
+def test_the_last_real_alert_that_the_router_heard_of_proves_by_its_type(type: str, days: int, is_recent: bool) -> None:
+    """As an alert does that was given; one of unknown type, of another part of Azure, or too old makes nothing unknown."""
+    id, name, proves = HEARD[type]
+    resources: list[object] = [managed_cluster(), SHOP, machine()]
+    source = {"subject": id, "alert": ago(days=days), "real_alert": ago(days=days)}
+    heard_of = heard(CoverageSourceKind.CLUSTER if id == CLUSTER else CoverageSourceKind.WORKLOAD, **source)
+    for one, is_covered in (({**heard_of, "real_alert_type": type}, proves and is_recent), (heard_of, False)):
+        found = judged(*resources, one)
+        shown = [
+            v for workload, rung, v in found.assessed.verdicts() if workload.name == name and rung is Rung.DETECTION
+        ]
+        assert [v.state for v in shown] == ([CoverageState.COVERED] if is_covered else [])
+        asked = verdict(judged(*resources, one, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
+        assert asked.state is (CoverageState.COVERED if is_covered else CoverageState.UNKNOWN)
+
+
+def test_a_sample_that_the_router_heard_of_proves_nothing() -> None:
+    """Only its last alert that was none counts."""
+    sample = heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1), real_alert_type="SQL.DB_BruteForce")
+    assert not [rung for _, rung, _ in judged([SHOP], sample).assessed.verdicts() if rung is Rung.DETECTION]
+
+
+def test_the_path_is_unknown_until_a_drill_passed() -> None:
+    """No sample alert that is given proves it; only a manifest expects it."""
     alerts = [alert(SERVER, alertDisplayName="[SAMPLE ALERT] X")]
     found = verdict(judged([pricing("Dns")], alerts, manifest=expecting(Rung.PATH)), SUBSCRIPTION, Rung.PATH)
     assert found.state is CoverageState.UNKNOWN
-    assert "alerts/default/simulate?api-version=2022-01-01" in (found.remedy or "")
+    assert (found.remedy or "").startswith("alert-router drill --subscription ")
     assert not [rung for _, rung, _ in judged([pricing("Dns")], alerts).assessed.verdicts() if rung is Rung.PATH]
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.facts import Facts
-from router.coverage.plans.posture import is_posture_known_on
-from router.coverage.readers import facts_of
 from router.domain.coverage import CoverageState, Rung
-from tests.coverage.builders import SUBSCRIPTION, Json, document, expecting_plans, judged, pricing, verdict
+from tests.coverage.builders import SUBSCRIPTION, Json, expecting_plans, judged, pricing, verdict
 
 
 @pytest.mark.parametrize(
@@ -29,9 +26,6 @@ def test_posture_is_known_on_where_a_plan_of_posture_is_on(documents: list[Json]
     assert posture.is_known_on is is_known_on
     is_said_off = not is_known_on and any(one["properties"] == {"pricingTier": "Free"} for one in documents)
     assert ("Free is what the answer says" in posture.reason) is is_said_off
-    facts = Facts.of(fact for one in documents for fact in facts_of(document(one)))
-    assert is_posture_known_on(facts, SUBSCRIPTION) is is_known_on
-    assert not is_posture_known_on(facts, None)
     plans = {"SqlServers": None}
     silent = judged(documents, manifest=expecting_plans(plans))
     assert verdict(silent, SUBSCRIPTION, Rung.PLAN).state is CoverageState.COVERED

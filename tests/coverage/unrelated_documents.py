@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from router.domain.coverage_sources import CoverageSourceKind
 from tests.coverage.builders import (
     CLUSTER,
     MACHINE,
     STORAGE,
+    SUBSCRIPTION,
     alert,
     connector,
     daemon_set,
@@ -19,7 +21,8 @@ from tests.coverage.builders import (
     setting,
 )
 from tests.coverage.kubernetes_builders import pod
-from tests.coverage.machine_builders import assessment, extension
+from tests.coverage.machine_builders import ago, assessment, extension
+from tests.coverage.stored_builders import drill, heard, said
 
 NOTHING_JUDGED: Sequence[Any] = (
     {"hello": ["world"]},
@@ -41,6 +44,14 @@ NOTHING_JUDGED: Sequence[Any] = (
     {"cluster": {"arn": "arn:aws:ecs:eu-west-1:1:cluster/tasks"}},
     {"selfLink": "https://compute.googleapis.com/compute/v1/projects/p/zones/z/instances/i", "name": "i"},
     connector(offering("CspmMonitorGithub"), cloud="GitHub"),
+    said(assessment("1195afff-c881-495e-9bc5-1486211ae03f", of=f"/subscriptions/{SUBSCRIPTION}")),
+    heard(subject="22222222-2222-2222-2222-222222222222", healthy=ago(days=1), posture=ago(days=1)),
+    heard(CoverageSourceKind.OWNER, "payments@contoso.example", alert=ago(days=1), real_alert=ago(days=1)),
+    heard(CoverageSourceKind.PLAN, SUBSCRIPTION, plan="Containers", healthy=ago(days=1)),
+    heard(CoverageSourceKind.WORKLOAD, f"{MACHINE}-7", real_alert=ago(days=1), real_alert_type="VM_Eicar"),
+    {"alertRouter": "source", "kind": "moon", "subject": "x"},
+    {"alertRouter": "drill", "verdict": "failed"},
+    {"alertRouter": "something that a later version writes"},
 )
 """Documents that say nothing of any workload that is judged."""
 
@@ -59,5 +70,6 @@ OTHER_WORKLOADS: Sequence[Any] = (
     pricing("VirtualMachines", "Free", scope=MACHINE.replace("web-1", "web-9")),
     extension("Failed", of=MACHINE.replace("web-1", "web-9")),
     setting(STORAGE.replace("uploads", "others"), "defenderForStorageSettings", isEnabled=False),
+    drill("failed", subscription="22222222-2222-2222-2222-222222222222"),
 )
 """Documents about another workload, which is judged beside the others."""

@@ -6,14 +6,18 @@ https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from shlex import quote
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
 from router.coverage.readers.alerts import AlertFact
+from router.coverage.readers.sources import SourceFact
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, unknown
 from router.domain.plurals import counted
+from router.domain.timestamps import timestamp
 
 RUNG = Rung.DETECTION
 KINDS = tuple(WorkloadKind)
@@ -39,6 +43,11 @@ def judge(case: CoverageCase) -> Verdict | None:
     """Covered where an alert, no sample and not too old, is about the workload and comes of what watches it."""
     alerts = sorted(case.about(AlertFact), key=lambda one: one.time or _NEVER, reverse=True)
     remedy = _remedy(case)
+    heard = [one for one in (_heard_alert(fact, case.now) for fact in case.about(SourceFact)) if one is not None]
+    # What is only heard of says less than an alert does: it makes nothing unknown that nobody asked for.
+    alerts = alerts or [one for one in heard if RUNG in (case.expectation.rungs or ())]
+    if proved := _covered(case, [*alerts, *heard]):
+        return proved
     if not alerts:
         if RUNG not in (case.expectation.rungs or ()):
             return None
@@ -48,16 +57,42 @@ def judge(case: CoverageCase) -> Verdict | None:
             remedy=remedy,
         )
     real = [one for one in alerts if not one.is_sample]
-    recent = [one for one in real if one.time is not None and -_SKEW <= case.now - one.time <= LATELY]
-    proving = [one for one in recent if _proves(case.workload.kind, one.type)]
-    if proving:
-        newest = proving[0]
-        return covered(
-            f"Defender raised {newest.type} about it {_age(newest.time, case.now)}",
-            newest.source.shows("alertType", newest.type),
-        )
+    recent = [one for one in real if _is_recent(one, case.now)]
     best = next(iter(recent or real or alerts))
     return unknown(_why_not(case, best), best.source.shows("alertType", best.type), remedy=remedy)
+
+
+def _covered(case: CoverageCase, alerts: Iterable[AlertFact]) -> Verdict | None:
+    """What the newest alert proves that comes of what watches the workload; None where there is none."""
+    proving = [
+        one
+        for one in alerts
+        if not one.is_sample and _is_recent(one, case.now) and _proves(case.workload.kind, one.type)
+    ]
+    if not proving:
+        return None
+    newest = max(proving, key=lambda one: one.time or _NEVER)
+    return covered(
+        f"Defender raised {newest.type} about it {_age(newest.time, case.now)}",
+        newest.source.shows("alertType", newest.type),
+    )
+
+
+def _heard_alert(fact: SourceFact, now: datetime) -> AlertFact | None:
+    """The last alert that was no sample, as the router heard of it; None where it heard of none.
+
+    Without a type it proves nothing: it may have come of the audit log, or of Azure's own network.
+    """
+    time = fact.heard.possible_at(now).real_alert
+    if time is None:
+        return None
+    source = replace(fact.source, time=timestamp(time), known_at=timestamp(time))
+    type = fact.heard.real_alert_type or ""
+    return AlertFact(subject=fact.subject, type=type, time=time, is_sample=False, source=source)
+
+
+def _is_recent(alert: AlertFact, now: datetime) -> bool:
+    return alert.time is not None and -_SKEW <= now - alert.time <= LATELY
 
 
 def _proves(kind: WorkloadKind, type: str) -> bool:

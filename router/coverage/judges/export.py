@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 
 from router.coverage.case import CoverageCase
 from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
+from router.coverage.readers.sources import SourceFact
+from router.coverage.recency import age_of
 from router.coverage.subscriptions.disabled import unless_disabled
 from router.coverage.subscriptions.exports import (
     Automation,
@@ -78,7 +80,17 @@ class _Missing:
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where every severity that is expected has an automation that is on, wide enough, and leads to our hub."""
-    return unless_disabled(case, _judged(case))
+    verdict = unless_disabled(case, _judged(case))
+    return verdict and replace(verdict, remarks=(*verdict.remarks, *_heard(case)))
+
+
+def _heard(case: CoverageCase) -> Iterator[str]:
+    """What came lately shows that something carries; it proves neither every severity nor that it goes on."""
+    for fact in case.about(SourceFact):
+        heard = fact.heard.possible_at(case.now)
+        for what, instant in (("a recommendation", heard.posture), ("an alert", heard.alert)):
+            if instant is not None:
+                yield f"{what} of it came {age_of(instant, case.now)} ago, so export carried then"
 
 
 def _judged(case: CoverageCase) -> Verdict | None:

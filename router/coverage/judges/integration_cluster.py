@@ -18,7 +18,9 @@ from router.coverage.kubernetes.cluster_names import ASK_AKS, ask_for_cluster
 from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.kubernetes.exclusion import exclusions_of
+from router.coverage.machines.recommendations import POSTURE_NOT_KNOWN, recommendation_answers_for
 from router.coverage.plans.extensions import is_extension_on, plan_answers
+from router.coverage.plans.posture import is_posture_known_on
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.readers.connected_clusters import ConnectedClusterFact
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -88,6 +90,8 @@ def _of_aks(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
         reason = "; ".join([f"the recommendation {_ASK_AKS} says that it has no Defender profile", *_reasons(case)])
         return gap(reason, said.source.shows("properties.status.code", said.code), remedy=enable)
     ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
+    if (healthy := _by_recommendation(case, _ASK_AKS, ask)) is not None:
+        return healthy
     return unknown("no document says what its security profile asks for", remedy=ask)
 
 
@@ -118,6 +122,8 @@ def _of_arc(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
         return gap(
             reason, said.source.shows("properties.status.code", said.code), remedy=_create_extension(case, _EXTENSION)
         )
+    if not extensions and (healthy := _by_recommendation(case, _ASK_ARC, _list_extensions(case))) is not None:
+        return healthy
     whole = next((one for one in extensions if one.source.is_whole), None)
     if whole is not None and not ours:
         reason = "; ".join([f"its extensions are listed, and {_EXTENSION} is not among them", *_reasons(case)])
@@ -165,6 +171,17 @@ def _seen_sensor(case: CoverageCase) -> KubernetesFact | None:
 def _unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:
     facts = case.about(RecommendationFact)
     return next((one for one in facts if one.recommendation == recommendation and one.code == "unhealthy"), None)
+
+
+def _by_recommendation(case: CoverageCase, recommendation: str, ask: str | None) -> Verdict | None:
+    """What a recommendation that is healthy proves of a cluster that nobody asked; None where none is."""
+    said = recommendation_answers_for(case, [case.workload.subject], [recommendation])
+    if said.are_healthy and is_posture_known_on(case):
+        reason = f"the recommendation {recommendation} is healthy, which looks at that alone"
+        return covered(reason, *said.evidence, remarks=_exclusions(case))
+    if why := said.why_stale or said.why_not_applicable or (POSTURE_NOT_KNOWN if said.healthy else ""):
+        return unknown(why, *said.evidence, remedy=ask)
+    return None
 
 
 def _reasons(case: CoverageCase) -> tuple[str, ...]:

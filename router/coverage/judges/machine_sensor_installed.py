@@ -12,6 +12,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.machines.commands import (
     ASK_ENDPOINT_EXTENSIONS,
     ASK_POSTURE,
+    ask_recommendations,
     ask_sensor,
     on_machine,
     remove_extension,
@@ -54,7 +55,7 @@ def _judge(case: CoverageCase) -> Verdict | None:
         return covered("its sensor is seen to run, so it is there", *report.runs, remarks=(*remarks, *state.remarks))
     if (verdict := judge_scale_set(case)) is not None:
         return verdict
-    said = recommendation_answers_for(case.facts, [case.workload.subject], [EDR_INSTALLED])
+    said = recommendation_answers_for(case, [case.workload.subject], [EDR_INSTALLED])
     installed = [one for one in extensions if one.state == "succeeded"]
     if failed:
         return _failed(case, state, failed, installed)
@@ -102,7 +103,7 @@ def _without_extension(
     workload = case.workload
     absent = [one for one in case.about(AbsentExtensionsFact) if one.lacks_endpoint]
     is_asked = bool(absent or extensions)
-    is_proof = said.are_healthy and is_posture_known_on(case.facts, workload.subscription)
+    is_proof = said.are_healthy and is_posture_known_on(case)
     # Each of these could say the opposite, so each must have been asked.
     if is_proof and is_asked and state.is_in_reach and state.has_known_tags and state.exclusion is None:
         remarks = (_OTHER_VENDORS, *state.remarks)
@@ -130,12 +131,14 @@ def _absent(
     case: CoverageCase, state: MachineState, evidence: Sequence[CoverageEvidence], said: RecommendationAnswers
 ) -> Verdict:
     """Why an extension that is absent leaves it unknown, and what would answer it."""
-    workload = case.workload
     if said.why_not_applicable:
         # The recommendation will not answer; the sensor itself does.
         reason = f"it has no extension, and {said.why_not_applicable}"
         return unknown(reason, *evidence, *said.evidence, remedy=ask_sensor(state.system))
-    if said.healthy and not is_posture_known_on(case.facts, workload.subscription):
+    if said.stale:
+        reason = f"it has no extension, and {said.why_stale}"
+        return unknown(reason, *evidence, *said.evidence, remedy=ask_recommendations(EDR_INSTALLED))
+    if said.healthy and not is_posture_known_on(case):
         reason = f"it has no extension, and {POSTURE_NOT_KNOWN}"
         return unknown(reason, *evidence, *said.evidence, remedy=ASK_POSTURE)
     return unknown(

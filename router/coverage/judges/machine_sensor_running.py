@@ -40,7 +40,7 @@ def judge(case: CoverageCase) -> Verdict | None:
 def _judge(case: CoverageCase) -> Verdict | None:
     state = machine_state_for(case.facts, case.workload.subject, case.now)
     report = sensor_report_for(case.facts, case.workload.subject, case.now)
-    said = recommendation_answers_for(case.facts, [case.workload.subject], EDR_RUNNING)
+    said = recommendation_answers_for(case, [case.workload.subject], EDR_RUNNING)
     if report.fails and (state.stopped is None or report.is_certain_failure):
         return _failed(case, state, report)
     if report.is_proof:
@@ -49,7 +49,7 @@ def _judge(case: CoverageCase) -> Verdict | None:
         return covered("its sensor is seen to run", *report.runs, remarks=remarks)
     if (verdict := judge_scale_set(case)) is not None:
         return verdict
-    if said.are_healthy and state.is_in_reach and is_posture_known_on(case.facts, case.workload.subscription):
+    if said.are_healthy and state.is_in_reach and is_posture_known_on(case):
         return covered("every recommendation on its sensor is healthy", *said.evidence, remarks=state.remarks)
     return _not_proved(case, state, report, said)
 
@@ -103,6 +103,8 @@ def _unasked(case: CoverageCase, state: MachineState, said: RecommendationAnswer
         return unknown("a recommendation on its sensor is unhealthy, and it is new", *said.evidence, remedy=ask)
     if said.why_not_applicable:
         return unknown(said.why_not_applicable, *said.evidence, remedy=ask)
+    if said.stale:
+        return unknown(said.why_stale, *said.evidence, remedy=ask_recommendations(*EDR_RUNNING))
     if not said.healthy:
         return unknown("nobody asked its sensor", remedy=ask)
     if said.missing:

@@ -1,40 +1,113 @@
-"""Whether a message has come the whole way, from Defender to the destination. No document shows it: a sample alert does.
+"""Whether a message has come the whole way, from Defender to the destination: a drill shows it, and it grows old.
 
-https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
+For each bundle of sample alerts the last drill counts. It proves nothing of any sensor: its alerts are about resources that
+Defender makes up. https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
 """
 
 from __future__ import annotations
 
-from shlex import quote
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from router.coverage.case import CoverageCase
+from router.coverage.readers.drills import DrillFact
+from router.coverage.recency import age_of
+from router.coverage.remedies import command_line
 from router.coverage.subscriptions.disabled import unless_disabled
-from router.domain.coverage import Rung, Verdict, WorkloadKind, unknown
+from router.domain.clocks import is_possible
+from router.domain.coverage import CoverageEvidence, CoverageState, Rung, Verdict, WorkloadKind, covered, gap, unknown
 
 RUNG = Rung.PATH
 KINDS = (WorkloadKind.SUBSCRIPTION,)
 
-_BODY = '{"properties": {"kind": "Bundles", "bundles": ["VirtualMachines"]}}'
+LATELY = timedelta(days=30)
+"""How long ago a drill may have passed: keys are rotated and rules are changed in the meantime."""
+
+_BUNDLE = "VirtualMachines"
+"""What is raised where no drill was yet."""
+
+_FIRST = (CoverageState.GAP, CoverageState.COVERED, CoverageState.UNKNOWN)
+"""What counts where drills came to different ends."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def judge(case: CoverageCase) -> Verdict | None:
-    """Unknown where it is expected: nothing that can be given here proves it."""
+    """Covered where the last drill of each bundle passed, and one of them lately enough."""
     return unless_disabled(case, _judged(case))
 
 
 def _judged(case: CoverageCase) -> Verdict | None:
+    drills = last_drills(case.about(DrillFact))
+    if drills:
+        return _together([_judged_drill(case, one) for one in drills])
     if RUNG not in (case.expectation.rungs or ()):
         return None
     return unknown(
-        "only a sample alert that is seen at the router and at the destination proves it: raise one, as Contributor of the "
-        "subscription, and look for a title that begins with [SAMPLE ALERT], within minutes",
-        remedy=_simulate(case.workload.subscription or case.workload.name),
+        "only a drill proves it, whose sample alerts are seen at the router and at every destination",
+        remedy=_drill(case, _BUNDLE),
     )
 
 
-def _simulate(subscription: str) -> str:
-    """The line that has Defender make sample alerts, where it keeps the subscription's data."""
-    location = f"\"$(az security location list --subscription {quote(subscription)} --query '[0].name' --output tsv)\""
-    before = quote(f"/subscriptions/{subscription}/providers/Microsoft.Security/locations/")
-    after = quote("/alerts/default/simulate?api-version=2022-01-01")
-    return f"az rest --method post --url {before}{location}{after} --body {quote(_BODY)}"
+def last_drills(drills: Iterable[DrillFact]) -> Sequence[DrillFact]:
+    """The last drill of each subscription, bundle and cluster, by these; of two at one instant the one that says less."""
+    found: dict[tuple[str, str, str], DrillFact] = {}
+    for one in sorted(drills, key=lambda drill: (drill.ended or _NEVER, drill.verdict != "passed")):
+        found[one.subject, one.exercise.lower(), (one.cluster or "").lower()] = one
+    return [found[key] for key in sorted(found)]
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
+    """A gap where one is; else covered where a drill passed lately; the others are remarks."""
+    by_state = {state: [one for one in verdicts if one.state is state] for state in _FIRST}
+    counting = next(some for some in by_state.values() if some)
+    others = [one.reason for one in verdicts if one not in counting]
+    return Verdict(
+        state=counting[0].state,
+        reason="; ".join(one.reason for one in counting),
+        evidence=tuple(shown for one in counting for shown in one.evidence),
+        remedy="\n".join(dict.fromkeys(one.remedy for one in counting if one.remedy)) or None,
+        remarks=(*others, *(remark for one in counting for remark in one.remarks)),
+    )
+
+
+def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
+    what = f"the drill of {drill.exercise or 'an unnamed bundle'}{f' in {drill.cluster}' if drill.cluster else ''}"
+    again, evidence = _drill(case, drill.exercise or _BUNDLE), (_shown(drill),)
+    if drill.ended is None or not is_possible(drill.ended, case.now):
+        return unknown(f"{what} does not say when it ended, or not rightly", *evidence, remedy=again)
+    age = f"{age_of(drill.ended, case.now)} ago"
+    if drill.verdict == "failed":
+        return gap(
+            f"{what} failed {age}: {drill.reason or 'nothing says where'}{_hops(drill)}", *evidence, remedy=again
+        )
+    if drill.verdict != "passed":
+        reason = f"{what} proved nothing {age}: {drill.reason or 'nothing says why'}{_hops(drill)}"
+        return unknown(reason, *evidence, remedy=again)
+    if case.now - drill.ended > LATELY:
+        return unknown(f"{what} passed {age}, which is too long ago", *evidence, remedy=again)
+    return covered(f"{what} passed {age}{_hops(drill)}", *evidence, remarks=_destinations(drill))
+
+
+def _shown(drill: DrillFact) -> CoverageEvidence:
+    return drill.source.shows("verdict", drill.verdict)
+
+
+def _hops(drill: DrillFact) -> str:
+    """How long each hop took; the first that came to no end is the last."""
+    said = []
+    for hop in drill.hops:
+        said.append(f"{hop.name} {f'{hop.seconds} s' if hop.seconds is not None else 'did not arrive'}")
+        if hop.seconds is None:
+            break
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _destinations(drill: DrillFact) -> tuple[str, ...]:
+    named = ", ".join(f"{one.name} {one.verdict or 'unknown'}" for one in drill.destinations)
+    return (f"destinations of the drill of {drill.exercise}: {named}",) if named else ()
+
+
+def _drill(case: CoverageCase, bundle: str) -> str:
+    subscription = case.workload.subscription or case.workload.name
+    return command_line("alert-router", "drill", "--subscription", subscription, "--bundle", bundle)

@@ -19,6 +19,7 @@ from router.coverage.plans.details import (
 )
 from router.coverage.plans.joined import joined
 from router.coverage.plans.posture import posture_for
+from router.coverage.plans.recommended import is_recommended, recommended_answers, stale_remarks
 from router.coverage.plans.remedies import ask_plans, each_on_its_line, enable_plan
 from router.coverage.subscriptions.disabled import unless_disabled
 from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
@@ -62,7 +63,7 @@ def judge(case: CoverageCase) -> Verdict | None:
 def _judged(case: CoverageCase) -> Verdict | None:
     subscription = case.workload.subscription or ""
     facts, ask = case.about(PlanFact), ask_plans(subscription)
-    if not facts:
+    if not facts and not is_recommended(case):
         return unknown("nobody asked which plans it has", remedy=ask)
     wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
     every = [_wanted(case, plan, None) for plan in PROTECTING_PLANS]
@@ -71,7 +72,8 @@ def _judged(case: CoverageCase) -> Verdict | None:
     on = [one for one in wanted if one.is_on]
     parts = [*_tier_parts(wanted, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
     parts += _extension_parts(case, on, subscription)
-    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted)))
+    old = (remark for one in wanted if one.is_on is None for remark in stale_remarks(case, one.plan))
+    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
     if not case.expectation.plans and not any(one.source.is_whole for one in facts):
         parts.append(unknown("no list of all its plans was given", remedy=ask))
     return joined(parts)
@@ -79,7 +81,8 @@ def _judged(case: CoverageCase) -> Verdict | None:
 
 def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> WantedPlan:
     def said(other: DefenderPlan) -> PlanAnswers:
-        return answers_about(case.facts, case.workload.subject, other)
+        answers = answers_about(case.facts, case.workload.subject, other)
+        return answers if answers.facts else recommended_answers(case, other)
 
     before = [said(one) for one in PLANS.values() if one.successor == plan.name and plan.name == "Containers"]
     after = [said(plan_named(plan.successor))] if plan.successor else []
@@ -141,7 +144,7 @@ def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
     if not case.manifest.expects_posture:
         return
     subscription = case.workload.subscription or ""
-    posture = posture_for(case.facts, subscription)
+    posture = posture_for(case.facts, subscription, case.now)
     if posture.is_known_on:
         yield covered(f"of posture, {posture.reason}", *posture.evidence)
     else:

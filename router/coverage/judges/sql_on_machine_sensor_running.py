@@ -22,11 +22,11 @@ def judge(case: CoverageCase) -> Verdict | None:
     """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
     report, machine = sql_report_for(case), machine_of(case)
     state = machine_state_for(case.facts, machine, case.now)
-    said = recommendation_answers_for(case.facts, [case.workload.subject, machine], [SQL_PROTECTED])
+    said = recommendation_answers_for(case, [case.workload.subject, machine], [SQL_PROTECTED])
     if report.is_proof:
         doubts = tuple(f"the recommendation {title_of(one)} is unhealthy" for one in said.unhealthy)
         return covered("Azure Arc sees that it is protected", *report.runs, remarks=(*state.remarks, *doubts))
-    is_proof = said.are_healthy and is_posture_known_on(case.facts, case.workload.subscription)
+    is_proof = said.are_healthy and is_posture_known_on(case)
     # Where Azure Arc could say the opposite, it must have been asked whether it reaches the machine.
     if is_proof and machine is not None and state.is_in_reach and not report.fails:
         reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
@@ -42,6 +42,8 @@ def judge(case: CoverageCase) -> Verdict | None:
         return gap(reason, *said.evidence, remedy=ask_resource(machine or case.workload.id or ""))
     if said.why_not_applicable:
         return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.stale:
+        return unknown(said.why_stale, *said.evidence, remedy=ASK_SQL_RECOMMENDATIONS)
     if said.healthy and machine is None:
         reason = "the recommendation is healthy, and nothing says which machine it is on"
         return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or ""))

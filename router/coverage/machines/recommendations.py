@@ -1,7 +1,8 @@
 """What several recommendations say together of one workload. Pure.
 
 A healthy recommendation proves something only where foundational CSPM is known to be on. One that does not apply
-proves nothing: somebody exempted the resource, or switched the recommendation off.
+proves nothing: somebody exempted the resource, or switched the recommendation off. What a message said longer ago than a
+missed snapshot proves nothing either; what it said to be missing stays missing until something says otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from router.coverage.facts import Facts, RecommendationFact
+from router.coverage.case import CoverageCase
+from router.coverage.facts import RecommendationFact
+from router.coverage.recency import HEARD_WITHIN, why_stale
 from router.domain.coverage import CoverageEvidence
 from router.domain.recommendations import find_recommendation
 
@@ -32,13 +35,17 @@ class RecommendationAnswers:
         unhealthy: those that say that something is missing.
         healthy: those that say that nothing is.
         not_applicable: those that say nothing.
-        missing: how many of those that were wanted no document has.
+        missing: how many of those that were wanted no document has, or none that is young enough.
+        stale: those that were healthy when a message last spoke of them, which is too long ago.
+        why_stale: how old these are; empty where there are none.
     """
 
     unhealthy: tuple[RecommendationFact, ...]
     healthy: tuple[RecommendationFact, ...]
     not_applicable: tuple[RecommendationFact, ...]
     missing: int
+    stale: tuple[RecommendationFact, ...] = ()
+    why_stale: str = ""
 
     @property
     def are_healthy(self) -> bool:
@@ -50,7 +57,7 @@ class RecommendationAnswers:
         """What they say, the worst first."""
         return tuple(
             one.source.shows(f"{one.recommendation} status.code", one.code)
-            for one in (*self.unhealthy, *self.not_applicable, *self.healthy)
+            for one in (*self.unhealthy, *self.not_applicable, *self.healthy, *self.stale)
         )
 
     @property
@@ -69,20 +76,24 @@ def title_of(fact: RecommendationFact) -> str:
 
 
 def recommendation_answers_for(
-    facts: Facts, subjects: Iterable[str | None], wanted: Sequence[str]
+    case: CoverageCase, subjects: Iterable[str | None], wanted: Sequence[str]
 ) -> RecommendationAnswers:
     """What the recommendations, named by key or by title, say of the subjects of one workload."""
     found = [
         (name, fact)
         for subject in dict.fromkeys(subjects)
-        for fact in facts.about(RecommendationFact, subject)
+        for fact in case.facts.about(RecommendationFact, subject)
         if (name := _name_of(fact)) in wanted
     ]
+    stale = [fact for _, fact in found if fact.code == "healthy" and fact.source.is_stale(case.now, HEARD_WITHIN)]
+    found = [one for one in found if one[1] not in stale]
     return RecommendationAnswers(
         unhealthy=tuple(fact for _, fact in found if fact.code == "unhealthy"),
         healthy=tuple(fact for _, fact in found if fact.code == "healthy"),
         not_applicable=tuple(fact for _, fact in found if fact.code == "notapplicable"),
         missing=len(set(wanted) - {name for name, _ in found}),
+        stale=tuple(stale),
+        why_stale=why_stale((one.source for one in stale), case.now) if stale else "",
     )
 
 

@@ -79,7 +79,7 @@ class PlanAnswers:
     def evidence(self) -> Iterator[CoverageEvidence]:
         """What each answer says of the tier, the sub-plan and the coverage."""
         for one in self.facts:
-            yield one.source.shows(f"{one.name} pricingTier", one.tier)
+            yield one.shown or one.source.shows(f"{one.name} pricingTier", one.tier)
             if one.sub_plan:
                 yield one.source.shows(f"{one.name} subPlan", one.sub_plan)
             if one.is_inherited is not None:

@@ -2,16 +2,21 @@
 
 Recommendations come only where a subscription has it, and subscriptions made since 2026-10-27 have it only by choice. So one
 that is Healthy, or absent, proves nothing unless posture is known to be on. How it reads when it is off is not documented: the
-plan may be Free or absent, and both are taken as not known.
+plan may be Free or absent, and both are taken as not known. Where no answer calls a plan of it Free, rows of a snapshot that
+are Healthy prove it as well, as long as the last one is young enough: it is what recommendations that come look like.
 https://learn.microsoft.com/azure/defender-for-cloud/concept-cloud-security-posture-management
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
+from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact, subscription_subject
 from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.subscriptions.heard import find_healthy_rows
 from router.domain.coverage import CoverageEvidence, WorkloadKind
 from router.domain.coverage_plans import PLANS
 
@@ -38,12 +43,13 @@ class SubscriptionPosture:
     evidence: tuple[CoverageEvidence, ...] = ()
 
 
-def is_posture_known_on(facts: Facts, subscription: str | None) -> bool:
-    """Whether the documents prove that recommendations come for the resources of a subscription, which is named by its id."""
-    return subscription is not None and any(one.tier == "standard" for one in _answers(facts, subscription))
+def is_posture_known_on(case: CoverageCase) -> bool:
+    """Whether the documents prove that recommendations come for the resources of a workload's subscription."""
+    subscription = case.workload.subscription
+    return subscription is not None and posture_for(case.facts, subscription, case.now).is_known_on
 
 
-def posture_for(facts: Facts, subscription: str, name: str | None = None) -> SubscriptionPosture:
+def posture_for(facts: Facts, subscription: str, now: datetime, name: str | None = None) -> SubscriptionPosture:
     """What is known of one subscription."""
     answers = _answers(facts, subscription)
     on = next((one for one in answers if one.tier == "standard"), None)
@@ -54,16 +60,21 @@ def posture_for(facts: Facts, subscription: str, name: str | None = None) -> Sub
         reason = f"not known to be on: {', '.join(one.plan.name for one in said)} Free is what the answer says"
     else:
         reason = "not known to be on: no answer names a plan of posture that is on"
+    heard = None if on or _is_called_free(answers) else find_healthy_rows(facts, subscription, now)
+    if heard is not None:
+        reason = "healthy rows of a snapshot came lately"
     return SubscriptionPosture(
         subscription=subscription,
         name=name or subscription,
-        is_known_on=on is not None,
+        is_known_on=on is not None or heard is not None,
         reason=reason,
-        evidence=tuple(one for answer in ([on] if on else said) for one in answer.evidence()),
+        evidence=(heard,)
+        if heard is not None
+        else tuple(one for answer in ([on] if on else said) for one in answer.evidence()),
     )
 
 
-def posture_of(facts: Facts) -> tuple[SubscriptionPosture, ...]:
+def posture_of(facts: Facts, now: datetime) -> tuple[SubscriptionPosture, ...]:
     """What is known of every subscription that has a workload, by its name."""
     names: dict[str, str] = {}
     for fact in facts.every(ResourceFact):
@@ -72,7 +83,12 @@ def posture_of(facts: Facts) -> tuple[SubscriptionPosture, ...]:
             if fact.workload.kind is WorkloadKind.SUBSCRIPTION and fact.workload.name.lower() != subscription:
                 names[subscription] = fact.workload.name
     ordered = sorted(names.items(), key=lambda one: (one[1].lower(), one[0]))
-    return tuple(posture_for(facts, subscription, name) for subscription, name in ordered)
+    return tuple(posture_for(facts, subscription, now, name) for subscription, name in ordered)
+
+
+def _is_called_free(answers: Iterable[PlanAnswers]) -> bool:
+    """Whether an answer calls a plan Free that costs nothing; that Defender CSPM is, which costs, is common."""
+    return any(one.tier == "free" and one.plan.name != "CloudPosture" for one in answers)
 
 
 def _answers(facts: Facts, subscription: str) -> list[PlanAnswers]:

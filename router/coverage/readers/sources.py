@@ -1,0 +1,68 @@
+"""When the router last heard of a subscription, cluster, plan, workload or owner, as it wrote that down itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
+from router.coverage.fields import find_text, find_time
+from router.domain.coverage import CoverageEvidence
+from router.domain.coverage_sources import OURS, SOURCE, CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.timestamps import timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFact:
+    """When a source was last heard of.
+
+    Attributes:
+        subject: the subscription, as `/subscriptions/ID`, or the resource; of a plan or an owner what its document is called.
+        heard: what was heard when; no instant in it needs to be possible.
+        source: where it stands.
+    """
+
+    subject: str
+    heard: LastHeard
+    source: Source
+
+    def shows(self, field: str, instant: datetime) -> CoverageEvidence:
+        """The evidence that it was heard of then, which is when that was known."""
+        at = timestamp(instant)
+        return CoverageEvidence(self.source.document, field, at, at, at)
+
+
+def reads(item: Item) -> bool:
+    """Whether the router wrote it, of a source."""
+    return find_text(item.body, OURS) == SOURCE
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """What it says; nothing where it does not say of what."""
+    kind, name = find_text(item.body, "kind") or "", (find_text(item.body, "subject") or "").lower()
+    if kind not in tuple(CoverageSourceKind) or not name:
+        return
+    source = CoverageSource(CoverageSourceKind(kind), name, find_text(item.body, "plan") or "")
+    heard = LastHeard(
+        source=source,
+        subscription=find_text(item.body, "subscription"),
+        posture=find_time(item.body, "posture"),
+        snapshot=find_time(item.body, "snapshot"),
+        healthy=find_time(item.body, "healthy"),
+        alert=find_time(item.body, "alert"),
+        real_alert=find_time(item.body, "real_alert"),
+        real_alert_type=find_text(item.body, "real_alert_type"),
+    )
+    yield SourceFact(subject=_subject(source), heard=heard, source=source_of(item))
+
+
+def _subject(source: CoverageSource) -> str:
+    match source.kind:
+        case CoverageSourceKind.SUBSCRIPTION:
+            return subscription_subject(source.subject)
+        case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
+            return source.subject
+        case _:
+            return source.id

@@ -1,0 +1,45 @@
+"""What the router itself knows, as documents of the gate: what messages said, when sources were last heard of, drills. Pure.
+
+All that one state holds is one document for whoever reads the report: of an estate there may be thousands of facts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from router.coverage.documents import CoverageDocument, Item, Refusal
+from router.domain.documents import DocumentKind, StoredDocument
+
+READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE)
+"""The kinds of stored documents that say something of coverage."""
+
+NOBODY_KNOWS_WHEN = ""
+"""When something was known that does not say it: it has an age, and nobody knows which."""
+
+_EMPTY = "holds no facts of coverage yet: a router that takes recommendations in writes them"
+
+
+def documents_of_state(name: str, stored: Sequence[StoredDocument]) -> Iterator[CoverageDocument]:
+    """The documents of a state, all of one name, so that they count as one; at least one."""
+    yield CoverageDocument(name=name, why_empty="" if stored else _EMPTY)
+    for one in stored:
+        yield _document(name, one)
+
+
+def _document(name: str, stored: StoredDocument) -> CoverageDocument:
+    where = f"{name} {stored.id}"
+    try:
+        value = json.loads(stored.body)
+    except (ValueError, RecursionError):
+        return CoverageDocument(name=name, refusals=(Refusal(where, f"{stored.id} is damaged and cannot be read"),))
+    return CoverageDocument(name=name, items=tuple(_items(where, value)))
+
+
+def _items(where: str, value: object) -> Iterator[Item]:
+    """The objects of a body: a list of them, or one alone. They say what was heard, and never that it is all there is."""
+    listed: Iterable[object] = value if isinstance(value, list) else [value]
+    for number, one in enumerate(listed):
+        if isinstance(one, Mapping):
+            at = f"{where} [{number}]" if isinstance(value, list) else where
+            yield Item(body=one, document=at, known_at=NOBODY_KNOWS_WHEN)

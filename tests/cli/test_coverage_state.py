@@ -1,0 +1,128 @@
+"""`coverage check|report --state`: what a router knows is judged beside files, or alone, and stays as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from router.app.connections import storage_for
+from router.app.settings import STORAGE, Settings
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard, document_of_last_heard
+from router.domain.documents import DocumentKind, StoredDocument
+from router.store.sqlite import SqliteStore
+from tests.cli.house import House
+from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
+from tests.coverage.machine_builders import all_healthy
+from tests.coverage.stored_builders import drill, said
+from tests.stack.azurite import Azurite
+
+AT = ("--now", "2026-11-25T12:00:00Z")
+SOURCE = CoverageSource(CoverageSourceKind.SUBSCRIPTION, SUBSCRIPTION)
+
+
+def facts(id: str, body: object) -> StoredDocument:
+    """A fact as the router keeps it."""
+    return StoredDocument(kind=DocumentKind.FACT, id=id, at=NOW, body=json.dumps(body).encode())
+
+
+KNOWN = (
+    facts(MACHINE.lower(), said(*all_healthy())),
+    facts(f"drill:{SUBSCRIPTION}:VirtualMachines", drill()),
+    document_of_last_heard(LastHeard(source=SOURCE, posture=NOW, healthy=NOW), NOW),
+)
+
+
+def state_with(house: House, *documents: StoredDocument) -> House:
+    """A house whose state holds these documents."""
+
+    async def write() -> None:
+        store = SqliteStore(house.directory / ".state")
+        for document in documents:
+            await store.documents.put_document(document)
+        await store.close()
+
+    asyncio.run(write())
+    return house
+
+
+def test_an_account_says_what_a_directory_says(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for its name."""
+    monkeypatch.setenv(STORAGE, azurite.new_account())
+
+    async def write() -> None:
+        store = storage_for(Settings())
+        await store.prepare()
+        for document in KNOWN:
+            await store.documents.put_document(document)
+        await store.close()
+
+    asyncio.run(write())
+    account, directory = found(house, "--storage"), found(state_with(house, *KNOWN), "--state", ".state")
+    assert account["summary"].startswith("2 workloads of the state in the storage account judged: ")
+    assert states(account) == states(directory)
+
+
+def found(house: House, *arguments: str) -> Any:
+    """What the command says for programs."""
+    return json.loads(house.says("coverage", "check", *AT, "--format", "json", *arguments).out)
+
+
+def states(said: Any) -> dict[tuple[str, str], str]:
+    """What is known of each workload on each rung."""
+    return {
+        (one["name"], rung): verdict["state"] for one in said["workloads"] for rung, verdict in one["rungs"].items()
+    }
+
+
+def test_a_state_is_judged_alone_and_beside_files(house: House) -> None:
+    """What it proves counts as what files prove; it is one document, by its own name."""
+    state_with(house, *KNOWN)
+    alone = found(house, "--state", ".state")
+    assert states(alone)["web-1", "sensor-running"] == states(alone)[SUBSCRIPTION, "path"] == "covered"
+    assert alone["summary"].startswith("2 workloads of the state .state judged: ")
+    assert alone["files"]["used"] == ["stream (.state)"]
+    house.writes("clusters.json", json.dumps(managed_cluster()))
+    both = found(house, "clusters.json", "--state", ".state")
+    assert both["summary"].startswith("3 workloads of 1 file and the state .state judged: ")
+    assert states(both).items() >= states(alone).items()
+    (shown, *_) = both["workloads"][1]["rungs"]["sensor-running"]["evidence"]
+    assert shown["document"] == f"stream (.state) {MACHINE.lower()} [0]"
+
+
+def test_the_state_stays_as_it_is(house: House) -> None:
+    """Byte for byte; the page is written of it, too."""
+    state_with(house, *KNOWN)
+    before = (house.directory / ".state" / "router.db").read_bytes()
+    assert house.says("coverage", "check", *AT, "--state", ".state").code == 2
+    assert house.says("coverage", "report", *AT, "--state", ".state").code == 0
+    assert (house.directory / ".state" / "router.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_nothing_to_judge_is_said_in_one_line(house: House, command: str) -> None:
+    """Neither a file nor a state; a state that is not there, and one that is damaged."""
+    asked = ("coverage", command, *AT)
+    assert "name files, or the state of a router" in house.says(*asked).complaint
+    assert house.says(*asked, "--state", "nowhere").complaint.startswith("nowhere: holds no state")
+    (house.directory / ".state").mkdir()
+    (house.directory / ".state" / "router.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    assert "router.db" in house.says(*asked, "--state", ".state").complaint
+
+
+def test_a_state_without_facts_says_so(house: House) -> None:
+    """Nothing was judged, which is no health."""
+    said = state_with(house).says("coverage", "check", *AT, "--state", ".state")
+    assert said.code == 2
+    assert "0 workloads of the state .state judged: there is nothing to judge" in said.out
+    assert "stream (.state): not used: it holds no facts of coverage yet" in said.out
+
+
+def test_a_fact_that_is_damaged_is_an_answer_that_nobody_has(house: House) -> None:
+    """What else is there counts; the command ends as for an answer that was refused."""
+    state_with(house, *KNOWN, StoredDocument(kind=DocumentKind.FACT, id="/x", at=NOW, body=b"{"))
+    damaged = found(house, "--state", ".state")
+    assert (damaged["exit_code"], len(damaged["files"]["unanswered"])) == (2, 1)
+    assert states(damaged)["web-1", "sensor-running"] == "covered"

@@ -1,0 +1,86 @@
+"""A drill proves the path for a time; what did not arrive is named, and what proves nothing covers nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from router.coverage.judges.path import LATELY
+from router.domain.clocks import SKEW
+from router.domain.coverage import CoverageState, Rung, Verdict
+from tests.coverage.builders import NOW, SUBSCRIPTION, expecting, judged, pricing, verdict
+from tests.coverage.machine_builders import ago
+from tests.coverage.stored_builders import drill, of_state
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+JUST = timedelta(microseconds=1)
+AGAIN = f"alert-router drill --subscription {SUBSCRIPTION} --bundle"
+
+
+def of(*documents: object) -> Verdict:
+    """What is known of the path of the subscription."""
+    return verdict(judged(pricing("Containers"), *documents, manifest=expecting(Rung.PATH)), SUBSCRIPTION, Rung.PATH)
+
+
+@pytest.mark.parametrize(
+    ("ended", "state"),
+    [
+        (NOW + SKEW, COVERED),
+        (NOW + SKEW + JUST, UNKNOWN),
+        (NOW - LATELY, COVERED),
+        (NOW - LATELY - JUST, UNKNOWN),
+        ("yesterday", UNKNOWN),
+        ("", UNKNOWN),
+        ([], UNKNOWN),
+    ],
+)
+def test_a_drill_that_passed_proves_the_path_for_a_time(ended: object, state: CoverageState) -> None:
+    """Keys are rotated in the meantime; one that does not say when it ended proves nothing."""
+    found = of(drill(ended=str(ended) if ended != [] else ended))
+    assert found.state is state
+    assert (found.remedy is None) is (state is COVERED)
+    assert found.remedy in (None, f"{AGAIN} VirtualMachines")
+
+
+def test_a_drill_that_failed_is_a_gap_that_names_the_hop() -> None:
+    """With the seconds before it, however long ago that was; what is proposed is the same drill again."""
+    found = of(drill("failed", bundle="KeyVaults", ended=ago(days=90)))
+    assert found.state is GAP
+    assert found.reason == (
+        "the drill of KeyVaults failed 90 days ago: nothing came to the hub within 15 minutes "
+        "(raised 2.5 s, hub did not arrive)"
+    )
+    assert found.remedy == f"{AGAIN} KeyVaults"
+
+
+@pytest.mark.parametrize("word", ["not proven", "PASSED?", "maybe", "covered"])
+def test_whatever_did_not_pass_proves_nothing(word: str) -> None:
+    """A destination that rules keep samples from has seen none."""
+    assert of(drill(word)).state is UNKNOWN
+    assert of(drill("Passed")).state is COVERED
+
+
+def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst() -> None:
+    """One that failed is mended by one that passed later, and not by one of another bundle."""
+    passed, failed = drill(), drill("failed", ended=ago(days=2))
+    assert of(passed, failed).state is COVERED
+    assert of(drill(ended=ago(days=3)), failed).state is GAP
+    assert of(drill(ended=ago(days=2)), failed).state is GAP
+    assert of(drill(bundle="KeyVaults"), failed).state is GAP
+    found = of(drill(bundle="KeyVaults"), drill("not proven"))
+    assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (COVERED, True)
+
+
+def test_a_drill_of_another_subscription_says_nothing_of_this_one() -> None:
+    """It is about its own; where no drill was nobody expects the path unless the manifest does."""
+    assert of(drill(subscription="22222222-2222-2222-2222-222222222222")).state is UNKNOWN
+    assert of(drill(subscription=f"/subscriptions/{SUBSCRIPTION.upper()}")).state is COVERED
+    plain = judged(pricing("Containers"), drill())
+    assert verdict(plain, SUBSCRIPTION, Rung.PATH).state is COVERED
+    assert [rung for _, rung, _ in judged(pricing("Containers")).assessed.verdicts()] == [Rung.PLAN]
+
+
+def test_a_drill_is_read_from_a_state_as_from_a_file() -> None:
+    """`drill --format json` prints what the state has."""
+    assert of(*of_state(drill())).state is of(drill()).state is COVERED

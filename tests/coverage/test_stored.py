@@ -1,0 +1,185 @@
+"""What the router itself knows: it proves something as long as it is young, and a gap stays one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from router.coverage.facts import RecommendationFact
+from router.coverage.readers import facts_of
+from router.coverage.recency import HEARD_WITHIN
+from router.domain.clocks import SKEW
+from router.domain.coverage import CoverageState, Rung
+from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
+from tests.coverage.builders import (
+    ARC_CLUSTER,
+    CLUSTER,
+    MACHINE,
+    NOW,
+    SUBSCRIPTION,
+    Json,
+    cluster_extension,
+    expecting,
+    expecting_plans,
+    judged,
+    managed_cluster,
+    pricing,
+    verdict,
+)
+from tests.coverage.machine_builders import POSTURE, SQL, all_healthy, assessment, joined, machine, sql_machine
+from tests.coverage.stored_builders import heard, of_state, said
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+
+AKS_PROFILE = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9"
+ARC_EXTENSION = "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
+CONTAINERS = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
+OF_SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION}"
+
+YOUNGEST, OLDEST = NOW + SKEW, NOW - HEARD_WITHIN
+JUST = timedelta(microseconds=1)
+
+AGES = [
+    (YOUNGEST.isoformat(), True),
+    ((YOUNGEST + JUST).isoformat(), False),
+    (OLDEST.isoformat(), True),
+    ((OLDEST - JUST).isoformat(), False),
+    ("when the moon was full", False),
+    ([], False),
+    (7, False),
+    ("", False),
+]
+"""When a message said it, and whether that is young enough: both sides of each boundary."""
+
+
+@pytest.mark.parametrize(("seen", "is_young"), AGES)
+def test_what_a_message_said_covers_as_long_as_it_is_young(seen: object, is_young: bool) -> None:
+    """One missed snapshot, and it proves nothing: it is unknown, and how old it is says why."""
+    found = verdict(judged(POSTURE, said(*all_healthy(), seen=seen)), "web-1", Rung.SENSOR_RUNNING)
+    assert found.state is (COVERED if is_young else UNKNOWN)
+    assert is_young or found.reason.startswith("what was last said of it is ")
+    assert is_young or (found.remedy is not None and EDR_RUNNING[0] in found.remedy)
+
+
+@pytest.mark.parametrize(("seen", "is_young"), AGES)
+def test_a_gap_stays_a_gap_however_old(seen: object, is_young: bool) -> None:
+    """What was missing is missing until something says otherwise; its evidence says when a message last said so."""
+    found = verdict(
+        judged(POSTURE, said(assessment(EDR_RUNNING[0], "Unhealthy"), seen=seen)), "web-1", Rung.SENSOR_RUNNING
+    )
+    assert found.state is GAP
+    assert found.evidence[0].known_at is not None
+
+
+def test_one_that_is_old_among_young_ones_is_not_there() -> None:
+    """All of them must be young."""
+    *young, old = all_healthy()
+    found = verdict(
+        judged(POSTURE, [*said(*young), *said(old, seen=(OLDEST - JUST).isoformat())]), "web-1", Rung.SENSOR_RUNNING
+    )
+    assert (found.state, found.reason) == (UNKNOWN, "what was last said of it is 8 days old")
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"), [(OLDEST.isoformat(), COVERED), ((OLDEST - JUST).isoformat(), UNKNOWN)], ids=["young", "old"]
+)
+def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are(seen: str, state: CoverageState) -> None:
+    """Machines by what is installed, SQL servers on them, clusters by what is asked for, subscriptions by their plans."""
+    sql = assessment("f00d", title=SQL_PROTECTED, of=SQL)
+    for documents, name, rung in (
+        ([machine(), joined(None, None), said(assessment(EDR_INSTALLED), seen=seen)], "web-1", Rung.SENSOR_INSTALLED),
+        ([machine(), sql_machine(), said(sql, seen=seen)], "ledger", Rung.SENSOR_RUNNING),
+        ([said(assessment(AKS_PROFILE, of=CLUSTER), seen=seen)], "payments", Rung.INTEGRATION),
+        ([said(assessment(ARC_EXTENSION, of=ARC_CLUSTER), seen=seen)], "edge", Rung.INTEGRATION),
+    ):
+        assert verdict(judged(POSTURE, *documents), name, rung).state is state, rung
+        assert verdict(judged(*documents), name, rung).state is UNKNOWN, rung
+    manifest = expecting_plans({"Containers": None})
+    plan = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION), seen=seen)
+    found = verdict(judged(POSTURE, plan, manifest=manifest), SUBSCRIPTION, Rung.PLAN)
+    assert found.state is state
+    assert state is COVERED or "what was last said of it is 8 days old" in found.remarks[0]
+
+
+@pytest.mark.parametrize("cause", ["Exempt", "OffByPolicy", ""])
+def test_what_does_not_apply_covers_nothing(cause: str) -> None:
+    """Somebody exempted it, or switched it off."""
+    one = said(assessment(AKS_PROFILE, "NotApplicable", of=CLUSTER, cause=cause))
+    found = verdict(judged(POSTURE, one), "payments", Rung.INTEGRATION)
+    assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
+    plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
+    manifest = expecting_plans({"Containers": None})
+    assert verdict(judged(POSTURE, plan, manifest=manifest), SUBSCRIPTION, Rung.PLAN).state is UNKNOWN
+
+
+def test_what_azure_answers_counts_before_a_recommendation() -> None:
+    """It lags behind: a plan that was switched on today is still recommended, and so is a profile."""
+    plan = said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION))
+    manifest = expecting_plans({"Containers": None})
+    found = verdict(judged(plan, manifest=manifest), SUBSCRIPTION, Rung.PLAN)
+    assert (found.state, found.evidence[0].field) == (GAP, f"{CONTAINERS} status.code")
+    both = judged(plan, pricing("Containers"), manifest=manifest)
+    assert verdict(both, SUBSCRIPTION, Rung.PLAN).state is COVERED
+    profile = said(assessment(AKS_PROFILE, of=CLUSTER))
+    dark = judged(POSTURE, profile, managed_cluster(has_sensor=False))
+    assert verdict(dark, "payments", Rung.INTEGRATION).state is GAP
+    pending = judged(POSTURE, said(assessment(ARC_EXTENSION, of=ARC_CLUSTER)), cluster_extension(state="Pending"))
+    assert verdict(pending, "edge", Rung.INTEGRATION).state is UNKNOWN
+
+
+def test_resources_that_only_the_stream_named_are_workloads() -> None:
+    """As if a file had named them: a machine, a cluster, and a subscription of which a plan is recommended."""
+    result = judged(
+        said(assessment(EDR_INSTALLED)),
+        said(assessment(AKS_PROFILE, of=CLUSTER)),
+        said(assessment(CONTAINERS, of=OF_SUBSCRIPTION)),
+        said(assessment("f00d", of=f"{MACHINE}-2")),
+    )
+    assert {row.workload.name for row in result.assessed.rows} == {"web-1", "payments", SUBSCRIPTION}
+
+
+@pytest.mark.parametrize(("healthy", "is_young"), [one for one in AGES if one[0] not in ([], 7)])
+def test_healthy_rows_of_a_snapshot_prove_that_recommendations_come(healthy: str, is_young: bool) -> None:
+    """As long as the last one is young, and no answer calls a plan Free that costs nothing."""
+    for more, expected in (
+        ([], is_young),
+        ([pricing("CloudPosture", "Free")], is_young),
+        ([pricing("FoundationalCspm", "Free")], False),
+    ):
+        result = judged(heard(healthy=healthy), said(*all_healthy()), *more)
+        assert result.posture[0].is_known_on is expected
+        assert (verdict(result, "web-1", Rung.SENSOR_RUNNING).state is COVERED) is expected
+    alone: Json = heard(snapshot=NOW.isoformat(), posture=NOW.isoformat(), alert=NOW.isoformat())
+    assert not judged(alone, said(*all_healthy())).posture[0].is_known_on
+
+
+def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:
+    """Neither every severity nor that it goes on."""
+    source = heard(posture=(NOW - timedelta(days=3)).isoformat(), alert=(NOW + timedelta(days=3)).isoformat())
+    found = verdict(judged(POSTURE, source, manifest=expecting(Rung.EXPORT)), SUBSCRIPTION, Rung.EXPORT)
+    assert found.state is UNKNOWN
+    assert found.remarks == ("a recommendation of it came 3 days ago, so export carried then",)
+
+
+def test_a_state_is_one_document_however_many_it_holds() -> None:
+    """What is damaged in it is an answer that nobody has; what is of another sort says nothing."""
+    result = judged(*of_state(said(*all_healthy()), heard(), {"other": 1}, 7, [3]))
+    assert result.used == ("stream (.state)",)
+    assert result.unanswered == ()
+    result = judged(*of_state(b"{", said(*all_healthy())))
+    assert [name for name, _ in result.unanswered] == ["stream (.state)"]
+    assert "one-0 is damaged" in result.unanswered[0][1]
+    result = judged(*of_state())
+    assert result.unused == (
+        ("stream (.state)", "holds no facts of coverage yet: a router that takes recommendations in writes them"),
+    )
+
+
+def test_a_stored_fact_that_does_not_say_when_it_was_seen_is_old() -> None:
+    """Of a file nobody knows its age either, but a file was made by whoever asks; what is stored may be of any day."""
+    (_, document) = of_state(all_healthy())
+    facts = [fact for fact in facts_of(document) if isinstance(fact, RecommendationFact)]
+    assert all(fact.source.is_stale(NOW, HEARD_WITHIN) for fact in facts)
+    assert verdict(judged(POSTURE, *of_state(all_healthy())), "web-1", Rung.SENSOR_RUNNING).state is UNKNOWN
+    assert verdict(judged(POSTURE, all_healthy()), "web-1", Rung.SENSOR_RUNNING).state is COVERED
