@@ -20,8 +20,8 @@ VENDORS = {
     "events.pagerduty.com", "events.eu.pagerduty.com", "api.atlassian.com", "auth.atlassian.com", "id.atlassian.com",
     "api.opsgenie.com", "api.eu.opsgenie.com", "hooks.slack.com", "api.slack.com",
     # Azure's own, GitHub's, and what only names a form.
-    "management.azure.com", "management.usgovcloudapi.net", "portal.azure.com", "token.actions.githubusercontent.com", "monitor.azure.com",
-    "adaptivecards.io", "json-schema.org",
+    "management.azure.com", "management.usgovcloudapi.net", "portal.azure.com", "monitor.azure.com",
+    "token.actions.githubusercontent.com", "adaptivecards.io", "json-schema.org",
     "schema.ocsf.io", "raw.githubusercontent.com",
     # The metadata service of Azure, in an attacker's command line.
     "169.254.169.254",
