@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
 from router.domain.silences import BOUNDS, SilenceBounds
 from router.domain.suppression import NO_SUPPRESSIONS, Suppressions
+from router.domain.tags import Tags
 
 
 class Lane(StrEnum):
@@ -25,6 +26,10 @@ class Lane(StrEnum):
     ROWS = "rows"
 
 
+type Holds = Callable[[Signal, Attack], bool]
+"""Whether a signal, with its ATT&CK ids, meets something."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One key of a route's `when`.
@@ -33,11 +38,17 @@ class Clause:
         key: the key.
         written: its value as it was written.
         holds: whether a signal, with its ATT&CK ids, meets it.
+        holds_by: the same by other owners and tags; None where it asks for none.
     """
 
     key: str
     written: str
-    holds: Callable[[Signal, Attack], bool]
+    holds: Holds
+    holds_by: Callable[[Owners], Holds] | None = None
+
+    def asking(self, owners: Owners) -> Clause:
+        """The same, asking other owners."""
+        return self if self.holds_by is None else replace(self, holds=self.holds_by(owners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,10 @@ class Route:
             if not clause.holds(signal, attack):
                 return False
         return True
+
+    def asking(self, owners: Owners) -> Route:
+        """The same, asking other owners."""
+        return replace(self, when=tuple(clause.asking(owners) for clause in self.when))
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,3 +293,8 @@ class Rulebook:
     warn: timedelta = timedelta(days=14)
     grave_an_hour: int = 20
     coverage_severity: Severity = Severity.HIGH
+
+    def with_tags(self, tags: Tags) -> Rulebook:
+        """The same by other tags of resources: everything in it that asks for an owner or a tag knows them."""
+        owners = replace(self.owners, tags=tags)
+        return replace(self, owners=owners, routes=tuple(route.asking(owners) for route in self.routes))

@@ -31,6 +31,13 @@ class Tags:
                 return tags[name]
         return None
 
+    def over(self, other: Tags) -> Tags:
+        """These, and beneath them others: where both know a tag of the very same thing, these count."""
+        if not self.by_id or not other.by_id:
+            return self if self.by_id else other
+        both = {id: {**other.by_id[id], **self.by_id[id]} for id in self.by_id.keys() & other.by_id.keys()}
+        return Tags({**other.by_id, **self.by_id, **both})
+
 
 _CONNECTOR = ("providers", "microsoft.security", "securityconnectors")
 

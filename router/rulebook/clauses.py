@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.locations import location_of, names_of, resource_group_of
 from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Clause
+from router.domain.rulebook import BY_TAG, Clause, Holds
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
-from router.domain.tags import Tags
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import KeyPath, Level
 from router.rulebook.retired import doubts_about_globs
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
-
-type Holds = Callable[[Signal, Attack], bool]
 
 SEVERITIES = {severity.label: severity for severity in Severity}
 
@@ -95,12 +93,19 @@ def unknown_plan(plan: str, catalogue: Catalogue) -> str:
 def _clauses_of(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Iterator[Clause]:
     if key == "tag":
         for name, globs in (when.tag or {}).items():
-            yield Clause(f"tag.{name}", _written(globs), _tag(name, compile_globs(globs), owners.tags))
+            yield _owned(f"{BY_TAG}{name}", globs, partial(_tag, name, compile_globs(globs)), owners)
+    elif key == "owner":
+        yield _owned(key, when.owner, partial(_owner, when.owner or []), owners)
     else:
-        yield Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack, owners))
+        yield Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack))
 
 
-def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Holds:
+def _owned(key: str, value: object, holds_by: Callable[[Owners], Holds], owners: Owners) -> Clause:
+    """A clause that asks for owners or tags."""
+    return Clause(key, _written(value), holds_by(owners), holds_by)
+
+
+def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
     match key:
         case "severity":
             return _severity(frozenset(when.severity or ()))
@@ -126,8 +131,6 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) ->
             return _cve(compile_globs(when.cve or ()))
         case "risk":
             return _risk(frozenset(when.risk or ()))
-        case "owner":
-            return _owner(when.owner or [], owners)
         case key if key in _MANY:
             return _any_text(_MANY[key], compile_globs(getattr(when, key)))
         case _:
@@ -163,7 +166,8 @@ def _any_text(of: Callable[[Signal], Iterable[str]], fits: Callable[[str | None]
     return lambda signal, _: any(map(fits, of(signal)))
 
 
-def _tag(name: str, fits: Callable[[str | None], bool], tags: Tags) -> Holds:
+def _tag(name: str, fits: Callable[[str | None], bool], owners: Owners) -> Holds:
+    tags = owners.tags
     return lambda signal, _: fits(tags.find(signal.resource, name))
 
 

@@ -126,3 +126,14 @@ def test_a_tag_is_found_as_one_walks_outwards(
     }
     expected = max((number for number in tagged if number < len(outward)), default=None)
     assert Tags(by_id).find(outward[-1], "TEAM") == (None if expected is None else str(expected))
+
+
+def test_of_two_that_know_a_tag_of_the_same_thing_the_upper_one_counts() -> None:
+    """Of anything else each counts, and what is nearer to a resource counts first, whoever knows it."""
+    upper = Tags({VM: {"team": "upper"}, GROUP: {"env": "upper"}})
+    lower = Tags({VM: {"team": "lower", "env": "lower"}, SUB: {"team": "lower", "cost": "lower"}})
+    both = upper.over(lower)
+    assert [both.find(VM, name) for name in ("team", "env", "cost")] == ["upper", "lower", "lower"]
+    assert [both.find(GROUP, name) for name in ("team", "env")] == ["lower", "upper"]
+    assert upper.over(NO_TAGS) is upper
+    assert NO_TAGS.over(lower) is lower

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.signals import Stream
+from router.domain.tag_rows import TagRows
 from router.domain.tags import Tags
 from router.rulebook import Loaded, load, load_all
 from router.rulebook.graph_answers import pages_in, parts_among
-from router.rulebook.tag_rows import TagRows
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 

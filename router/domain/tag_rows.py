@@ -1,4 +1,4 @@
-"""The rows of a tag file: whose tags each one says."""
+"""The rows of an answer of Resource Graph: whose tags each one says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TWICE = "gives a tag of a resource another value than before; the later one cou
 
 
 class TagRows:
-    """The tags in the rows of one file.
+    """The tags in the rows of one answer.
 
     Attributes:
         by_id: as `Tags` wants them. What has no tag is not in it.
