@@ -18,6 +18,7 @@ from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
+from router.ingest.tag_reader import TagReader
 from router.rulebook import Problem
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
@@ -73,9 +74,12 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
     return Rules({**rules.books, Stream.CSPM: nobody}, (*rules.problems, said))
 
 
-def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:
-    """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one."""
-    return Intake(store, rules.books, rules_room.load_catalogue(), only)
+def intake_over(store: Store, rules: Rules, only: Stream | None, tags: TagReader | None = None) -> Intake:
+    """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one.
+
+    `tags` knows the tags that the store has, where several intakes share it.
+    """
+    return Intake(store, rules.books, rules_room.load_catalogue(), only, tags)
 
 
 def reader_over(rules: Rules, only: Stream | None) -> MessageReader:

@@ -44,6 +44,7 @@ async def service_over(
     from router.ingest.event_intake import EventIntake
     from router.ingest.gaps import GRACE, GapFiller
     from router.ingest.shared_exclusive_lock import SharedExclusiveLock
+    from router.ingest.tag_reader import TagReader
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
@@ -58,7 +59,8 @@ async def service_over(
         draining = drain if drain is not None else Drain()
         process, isolation, lock = uuid4().hex, Isolation(), SharedExclusiveLock()
         holds = HoldReader(store.documents, lanes_of(rules.books.values()))
-        intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
+        tags = TagReader(store.documents, rules.books)
+        intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -98,13 +99,13 @@ def _is_file(path: Path) -> bool:
 def _explain_file(options: Namespace) -> int:
     """Explains each signal, as it is decided by itself: what came before it is not asked. Raises BadUsage.
 
-    Where a state is named, the silences that it has hold as they do there.
+    Where a state is named, the silences that it has hold as they do there, and tags are known that it has.
     """
     if has_examples(Path(options.file)):
         raise BadUsage(f"{options.file}: holds examples, and no messages; alert-router rules test runs them")
     now, only = clock_for(options.now)(), stream_for(options.stream)
-    rules = rules_given(options.rules, only, now)
-    around = _Around(reader_over(rules, only), now, _silences_given(options, rules, now))
+    rules, silences = _with_state_given(options, rules_given(options.rules, only, now), now)
+    around = _Around(reader_over(rules, only), now, silences)
     if options.notice is not None:
         check_destination(options.notice, around.reader.rulebooks.values())
     with open_files([options.file]) as files:
@@ -120,19 +121,26 @@ def _explain_file(options: Namespace) -> int:
     return 0
 
 
-def _silences_given(options: Namespace, rules: Rules, now: datetime) -> Mapping[str, Silences]:
-    """The silences of the state that is named, by stream; none without one. Raises as `store_in` does."""
+def _with_state_given(options: Namespace, rules: Rules, now: datetime) -> tuple[Rules, Mapping[str, Silences]]:
+    """The rules by the tags of the state that is named, and its silences by stream; without one as they are, and none.
+
+    Raises as `store_in` does.
+    """
     if not options.storage and options.state is None:
-        return {}
+        return rules, {}
     import asyncio  # none of it is needed to read a file
 
     from router.cli.opened_state import store_in
     from router.ingest.silence_reader import SilenceReader
+    from router.ingest.tag_reader import TagReader
 
-    async def read() -> Mapping[str, Silences]:
+    async def read() -> tuple[Rules, Mapping[str, Silences]]:
         async with store_in(options) as store:
             reader = SilenceReader(store.documents, max(book.silences.longest for book in rules.books.values()))
-            return {stream.value: await reader.silences(stream.value, now) for stream in rules.books}
+            silences = {stream.value: await reader.silences(stream.value, now) for stream in rules.books}
+            tags = TagReader(store.documents, rules.books)
+            books = {stream: await tags.rulebook(stream, now) for stream in rules.books}
+            return replace(rules, books=books), silences
 
     return asyncio.run(read())
 

@@ -18,10 +18,12 @@ from router.decide.matchers import RuleMatcher
 from router.decide.preview import Preview
 from router.destinations import discover
 from router.domain.errors import BadFile, BadPolicy, BadUsage
-from router.domain.owners import NO_OWNERS
+from router.domain.owners import NO_OWNERS, Owners
+from router.domain.ports.store import Store
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
+from router.ingest.tag_reader import TagReader
 from router.rulebook import Loaded, load, read_rules_file
 
 FOUND = 1
@@ -55,9 +57,19 @@ def show(options: Namespace) -> int:
 async def _look_back(
     options: Namespace, stream: Stream, rules: Sequence[SuppressionRule], loaded: Loaded | None, now: datetime
 ) -> list[Preview]:
-    matchers = [RuleMatcher(rule, loaded.owners.owners if loaded is not None else NO_OWNERS) for rule in rules]
     async with store_in(options) as store:
+        owners = await _owners_in(store, stream, loaded, now)
+        matchers = [RuleMatcher(rule, owners) for rule in rules]
         return await look_back(store, stream.value, matchers, now - options.since, now + _INSTANT)
+
+
+async def _owners_in(store: Store, stream: Stream, loaded: Loaded | None, now: datetime) -> Owners:
+    """Who owns what, by the tags that the state has where the rules ask for them."""
+    if loaded is None:
+        return NO_OWNERS
+    if loaded.rulebook is None:
+        return loaded.owners.owners
+    return (await TagReader(store.documents, {stream: loaded.rulebook}).rulebook(stream, now)).owners
 
 
 def _is_too_grave(preview: Preview, least: str | None) -> bool:

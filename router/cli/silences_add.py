@@ -33,6 +33,7 @@ from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.timestamps import timestamp
+from router.ingest.tag_reader import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.recurrence_text import read_recurrence
@@ -70,6 +71,7 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Autho
         option = "--for" if options.duration is not None else "--until"
         refuse_overrun(option, draft, others, book.silences)
         share = silenced_share(draft, others, now)
+        book = await TagReader(store.documents, {book.stream: book}).rulebook(book.stream, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
         matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
         preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now)

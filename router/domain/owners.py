@@ -82,10 +82,13 @@ class Owners:
     Attributes:
         entries: the entries of owners.yaml, in their order.
         tags: the tags of resources, by which an entry may know what it matches.
+        live_tags: the names, in lower case, of the tags that rules name and that the state is asked for; none where
+            owners.yaml does not say so.
     """
 
     entries: tuple[Ownership, ...] = ()
     tags: Tags = NO_TAGS
+    live_tags: frozenset[str] = frozenset()
 
 
 NO_OWNERS = Owners()

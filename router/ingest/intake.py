@@ -28,16 +28,25 @@ from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
+from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
 
 __all__ = ["Intake", "Message"]
 
 
 class Intake:
-    """Ingests messages. With `only`, a signal of the other stream is on the wrong one and is quarantined."""
+    """Ingests messages. With `only`, a signal of the other stream is on the wrong one and is quarantined.
+
+    Intakes of one process may share `tags`, by which they know the tags of resources.
+    """
 
     def __init__(
-        self, store: Store, rulebooks: Mapping[Stream, Rulebook], catalogue: Catalogue, only: Stream | None = None
+        self,
+        store: Store,
+        rulebooks: Mapping[Stream, Rulebook],
+        catalogue: Catalogue,
+        only: Stream | None = None,
+        tags: TagReader | None = None,
     ) -> None:
         self._store = store
         self._aggregator = Aggregator(store, rulebooks)
@@ -48,6 +57,7 @@ class Intake:
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store.documents, longest)
+        self.tags = tags if tags is not None else TagReader(store.documents, rulebooks)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
@@ -171,18 +181,16 @@ class Intake:
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
         rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
-        silences = {
-            stream: await self.silences.silences(stream.value, now)
-            for stream in {observation.signal.stream for observation in wave}
-        }
+        streams = {observation.signal.stream for observation in wave}
+        silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
+        rulebooks = {stream: await self.tags.rulebook(stream, now) for stream in streams}
 
         def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> SignalTransition:
             known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
-            rulebook = self._rulebooks[observation.signal.stream]
             return transition_for(
                 observation,
                 known,
-                rulebook,
+                rulebooks[observation.signal.stream],
                 now,
                 on_record=on_record.get(observation.arrival.key),
                 silences=silences[observation.signal.stream],

@@ -145,12 +145,13 @@ class SnapshotEnds:
             if not row.state.resolved and (window := find_window(windows, row.appearances, latest)) is not None
         ]
         fields = await ledger.read_fields([row.key for row, _ in rows])
+        rulebook = await self._intake.tags.rulebook(self._rulebook.stream, now)
 
         async def end(row: LedgerRow, window: AbsenceWindow) -> LedgerRow:
             known = fields.get(row.key)
             last = None if known is not None else await self._find_last_decision(row.key)
             notice = await self._find_last_notice(row)
-            return ended_row(row, finding_of(row, known, last), window, notice, self._rulebook, until, now)
+            return ended_row(row, finding_of(row, known, last), window, notice, rulebook, until, now)
 
         ended = await asyncio.gather(*(end(row, window) for row, window in rows))
         versions = await ledger.write_rows(ended)

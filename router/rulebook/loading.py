@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import BY_TAG, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
 from router.rulebook.attack import read_attack
@@ -19,7 +19,7 @@ from router.rulebook.owners import OwnersFile, read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppression_directory import ReadSuppressions, read_suppression_file, read_suppressions
-from router.rulebook.tag_files import TagFiles
+from router.rulebook.tag_files import LIVE, TagFiles
 
 _FOR_EVER = timedelta(days=365_000)
 """How long a rule may live where no policy says it."""
@@ -72,7 +72,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         catalogue=catalogue,
         destinations=policy.destinations,
         record=policy.record,
-        owners=owners.owners,
+        owners=replace(owners.owners, live_tags=_live_tags(owners, policy)),
         scopes=owners.scopes,
         runbooks=(*policy.runbooks, *owners.runbooks),
         silences=policy.silences,
@@ -81,6 +81,18 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         grave_an_hour=policy.grave_an_hour,
     )
     return Loaded(rulebook, folder.problems, policy, owners, suppressions)
+
+
+def _live_tags(owners: OwnersFile, policy: Policy) -> frozenset[str]:
+    """The names, in lower case, of the tags that rules name, where owners.yaml says that the state has them, too."""
+    if owners.form is None or LIVE not in owners.form.tags:
+        return frozenset()
+    of_owners = {name for entry in owners.form.owners for name in entry.tag}
+    of_routes = {clause.key for route in policy.routes for clause in route.when if clause.key.startswith(BY_TAG)}
+    of_groups = {name for spec in policy.destinations.values() if spec.group is not None for name in spec.group.tags}
+    return frozenset(name.removeprefix(BY_TAG).lower() for name in of_routes) | {
+        name.lower() for name in of_owners | of_groups
+    }
 
 
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:

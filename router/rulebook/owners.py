@@ -135,7 +135,8 @@ class OwnersForm(Form):
     """Owners of resources; of several entries that match, the first one counts. And what things are called."""
 
     tags: Words = Field(default_factory=list)
-    """Files with the tags of resources, resource groups and subscriptions, as `az graph query` writes them."""
+    """Files with the tags of resources, resource groups and subscriptions, as `az graph query` writes them; `live` stands for
+    those that `coverage check --live` keeps in the state."""
     owners: list[OwnerForm]
     subscriptions: dict[SubscriptionId, NamedScopeForm] = Field(default_factory=dict)
     """Azure subscriptions by their ids."""

@@ -1,4 +1,7 @@
-"""The files of tags that owners.yaml names: what `az graph query` says of resources, resource groups and subscriptions."""
+"""The files of tags that owners.yaml names: what `az graph query` says of resources, resource groups and subscriptions.
+
+Beside files, or instead of them, it may name the tags that `coverage check --live` read, which lie in the state.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from router.rulebook.graph_answers import AnswerPage, PartialAnswer, pages_in, p
 from router.rulebook.problems import Level
 
 KEY = "tags"
+
+LIVE = "live"
+"""What stands among the files for the tags that `coverage check --live` read; a file of that name is `./live`."""
 
 _QUERY = "az graph query --first 1000 -o json -q 'resources | union resourcecontainers | project id, tags'"
 """A query may unite these two tables: https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language"""
@@ -37,9 +43,13 @@ class TagFiles:
         read: dict[str, bytes] = {}
         for number, name in enumerate(files):
             file = PurePosixPath(name).as_posix()
-            if (fault := _find_fault(name) or ("is named twice; remove one" if file in read else None)) is not None:
+            is_twice = name in files[:number] if name == LIVE else file in read
+            if (fault := _find_fault(name) or ("is named twice; remove one" if is_twice else None)) is not None:
                 folder.note(document, (KEY, number), fault, code="tag-file-name")
-            elif (data := folder.read_bytes(file, partial(_missing, folder, document, number, files))) is not None:
+            elif (
+                name != LIVE
+                and (data := folder.read_bytes(file, partial(_missing, folder, document, number, files))) is not None
+            ):
                 read[file] = data
         if read != self._read:
             self._read = read

@@ -59,3 +59,9 @@ def test_without_files_no_tag_is_known(tmp_path: Path) -> None:
     """Whoever names a tag is told how to say which there are."""
     (said,) = lints(tmp_path, {"owners.yaml": {"owners": [{"tag": {"team": "*"}, "group": "a"}]}})
     assert said.startswith("owners.yaml: owners[0].tag.team: names a tag, and no file says which tags there are")
+
+
+@pytest.mark.parametrize("tags", ["live", [FILE, "live"]])
+def test_where_the_state_has_tags_nobody_knows_which_there_are(tags: object, tmp_path: Path) -> None:
+    """So none is called unknown."""
+    assert not lints(tmp_path, {"owners.yaml": {"tags": tags, "owners": [{"tag": {"temm": "*"}, "group": "a"}]}})

@@ -10,6 +10,7 @@ from router.domain.tags import Tags
 from router.rulebook.globs import compile_globs
 from router.rulebook.lints.subject import Subject
 from router.rulebook.problems import KeyPath, Problem
+from router.rulebook.tag_files import LIVE
 from router.rulebook.validation_messages import hint
 
 _MOST = 1_000
@@ -20,9 +21,12 @@ type _Named = tuple[KeyPath, str, str]
 
 
 def find_unknown_tags(subject: Subject) -> Iterator[Problem]:
-    """A warning for each tag, and each value of one, that nothing in the tag files has."""
-    book = subject.loaded.rulebook
-    if book is None:
+    """A warning for each tag, and each value of one, that nothing in the tag files has.
+
+    Where the state has tags, too, only those who ask it know which there are.
+    """
+    book, form = subject.loaded.rulebook, subject.loaded.owners.form
+    if book is None or (form is not None and LIVE in form.tags):
         return
     known = _values_by_name(book.owners.tags)
     for document, named in ((subject.owners, _named_by_owners), (subject.policy, _named_by_policy)):
@@ -43,7 +47,8 @@ def _values_by_name(tags: Tags) -> Mapping[str, set[str]]:
 def _find_fault(name: str, glob: str, known: Mapping[str, set[str]]) -> str | None:
     if not known:
         return (
-            "names a tag, and no file says which tags there are; name one in owners.yaml: tags: [tags/resources.json]"
+            "names a tag, and no file says which tags there are; name one in owners.yaml: tags: [tags/resources.json], or "
+            "write tags: live there, where coverage check --live keeps them in the state"
         )
     if (values := known.get(name.lower())) is None:
         return f"no resource has a tag {name!r}{hint(name.lower(), known)}"

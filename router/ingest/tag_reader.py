@@ -1,0 +1,118 @@
+"""The rulebooks by the tags that the state has: read from the store again before what is known is five minutes old."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from heapq import nlargest
+from typing import NamedTuple
+
+from router.domain.documents import DocumentKind
+from router.domain.ledger import Version
+from router.domain.ports.store import Documents
+from router.domain.retention import LONGEST
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.domain.tag_documents import ReadTags, TagsById, find_tags_in, tags_that_count
+from router.domain.tags import Tags
+
+FRESH = timedelta(minutes=5)
+"""How long what was read counts. Tags are read of Azure once a day or so, and no batch waits for them."""
+
+WHOLE = timedelta(days=1)
+"""How long it is enough to read what was written since: then all is read again, and what is too old counts no more."""
+
+SLACK = timedelta(hours=1)
+"""How much earlier than the last look something may have been read of Azure that was written after it."""
+
+MOST = 200_000
+"""Things whose tags are known at a time, those that were read last. 50,000 take 16 MB, since most have the same tags as many
+others."""
+
+
+class TagReader:
+    """Gives the rulebook of each stream with the tags of the state beneath those of its files; raises StoreError.
+
+    Where no owners.yaml asks for the tags of the state, the store is never asked. A document that cannot be read says nothing.
+    `ticks` counts seconds, whatever the clock says: a time to decide at may stand still.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        rulebooks: Mapping[Stream, Rulebook],
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._documents = documents
+        self._of_files = rulebooks
+        self._rulebooks = rulebooks
+        self._names = frozenset[str]().union(*(book.owners.live_tags for book in rulebooks.values()))
+        self._ticks = ticks
+        self._look = _Look(datetime.min.replace(tzinfo=UTC), -WHOLE.total_seconds())
+        self._whole = self._look
+        self._known: dict[str, _SubscriptionTags] = {}
+
+    async def rulebook(self, stream: Stream, now: datetime) -> Rulebook:
+        """The rulebook of a stream."""
+        if self._names and not self._look.is_within(FRESH, now, self._ticks()):
+            await self._read_again(now)
+        return self._rulebooks[stream]
+
+    async def _read_again(self, now: datetime) -> None:
+        look = _Look(now, self._ticks())
+        is_whole = not self._whole.is_within(WHOLE, now, look.ticked)
+        since = now - LONGEST if is_whole else min(now, self._look.at) - SLACK
+        documents = await self._documents.list_documents(DocumentKind.TAGS, since)
+        written = [one for one in documents if one.id not in self._known or self._known[one.id].version != one.version]
+        there = {one.id for one in documents}
+        known = {id: one for id, one in self._known.items() if not is_whole or id in there}
+        for one in written:
+            known[one.id] = _SubscriptionTags(one.version, self._asked_for(find_tags_in(one) or {}))
+            # A large subscription takes half a second; whatever else the process does goes on between two of them.
+            await asyncio.sleep(0)
+        if is_whole or written:
+            self._known = known
+            tags = _tags_among(known, now)
+            self._rulebooks = {
+                stream: book.with_tags(book.owners.tags.over(tags)) if book.owners.live_tags else book
+                for stream, book in self._of_files.items()
+            }
+        self._look = look
+        self._whole = look if is_whole else self._whole
+
+    def _asked_for(self, tags: TagsById) -> TagsById:
+        """Those that rules name; what has none of them is left out."""
+        found: dict[str, ReadTags] = {}
+        alike: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
+        for id, one in tags.items():
+            if named := {name: value for name, value in one.tags.items() if name in self._names}:
+                found[id] = ReadTags(one.read, alike.setdefault(frozenset(named.items()), named))
+        return found
+
+
+class _SubscriptionTags(NamedTuple):
+    """The tags of a subscription that rules name, and the version of the document that said them."""
+
+    version: Version | None
+    tags: TagsById
+
+
+class _Look:
+    """When the store was looked at, by the clock and by what counts seconds."""
+
+    def __init__(self, at: datetime, ticked: float) -> None:
+        self.at = at
+        self.ticked = ticked
+
+    def is_within(self, span: timedelta, now: datetime, ticks: float) -> bool:
+        """Whether that was less than a span ago, by either."""
+        return abs(now - self.at) < span and ticks - self.ticked < span.total_seconds()
+
+
+def _tags_among(known: Mapping[str, _SubscriptionTags], now: datetime) -> Tags:
+    counted = {id: tags for one in known.values() for id, tags in tags_that_count(one.tags, now).items()}
+    if len(counted) > MOST:
+        counted = dict(nlargest(MOST, counted.items(), key=lambda one: (one[1].read, one[0])))
+    return Tags({id: one.tags for id, one in counted.items()})
