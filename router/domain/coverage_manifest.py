@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from router.domain.coverage import CoverageException, Rung, Workload, WorkloadKind
 from router.domain.globs import glob_pattern, is_glob
@@ -17,6 +18,9 @@ DEFAULT_RUNGS = frozenset(
 
 SPOKEN_OF_RUNGS = frozenset({Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH, Rung.DETECTION})
 """What is expected besides, where a document speaks of it."""
+
+HEARD_WITHIN = timedelta(days=8)
+"""How long a source may be silent where the manifest does not say it: snapshots come once a week, and one may be late."""
 
 EVERY_NAME = "*"
 """The glob that an entry has that says no name."""
@@ -102,6 +106,7 @@ class Expectation:
         plans: the plans that must be on, by Microsoft's names for them, each with the sub-plan that it needs, or None where any
             will do; for a subscription all of them, for another workload the one of its kind.
         extensions: the extensions of those plans that must be on.
+        heard_within: how long the subscriptions, clusters and plans that it expects may be silent in the stream.
         number: which entry of the manifest it is, from 1; 0 for what is expected where no manifest is.
     """
 
@@ -109,6 +114,7 @@ class Expectation:
     rungs: frozenset[Rung] | None = None
     plans: Mapping[str, str | None] = field(default_factory=dict)
     extensions: frozenset[str] = frozenset()
+    heard_within: timedelta = HEARD_WITHIN
     number: int = 0
 
 

@@ -65,6 +65,8 @@ CODES: Mapping[str, str] = {
     "replaced-plan": "A plan or a sub-plan is expected that can no longer be enabled.",
     "unknown-sub-plan": "A sub-plan is named that the plan does not have.",
     "unknown-extension": "An extension is named that is not known of the plan.",
+    "impossible-silence": "A source of coverage.yaml may be silent for too short or too long a time.",
+    "short-silence": "A source of coverage.yaml may be silent for less than the week between two snapshots.",
     "no-event-hub": "The id of an event hub is wanted, and this is none.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",

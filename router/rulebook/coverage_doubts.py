@@ -8,16 +8,21 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage_manifest import HEARD_WITHIN
 from router.domain.coverage_plans import PLAN_OF_KIND, PLANS, DefenderPlan, names_of
 from router.domain.globs import is_glob
 from router.domain.timestamps import timestamp
 from router.rulebook.coverage_form import ANY, CoverageForm, ExceptionForm, ExpectationForm, ExportForm, SelectingForm
 from router.rulebook.patterns import SUBSCRIPTION
+from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import INVALID, KeyPath, Level
 from router.rulebook.validation_messages import hint
 
 LONGEST = timedelta(days=366)
 """How far away an exception may end: somebody looks at it again once a year, and a leap year is one."""
+
+SHORTEST_SILENCE, LONGEST_SILENCE = timedelta(days=1), timedelta(days=90)
+"""How long a source may be allowed to be silent: it is forgotten when it was last heard of."""
 
 type RungsOf = Callable[[WorkloadKind], Collection[Rung]]
 """Which rungs a kind of workload has; the room that judges them says it."""
@@ -52,12 +57,15 @@ def unclear_parts(form: CoverageForm, rungs_of: RungsOf, now: datetime) -> Itera
     """What is to be said of each value that has the right shape, and is nothing that exists."""
     if form.export is not None:
         yield from _unclear_hubs(form.export)
+    yield from _unclear_silence(form.heard_within, ())
     for number, entry in enumerate(form.expect or ()):
         at: KeyPath = ("expect", number)
         yield from _unclear_subscriptions(entry, at)
         yield from _unclear_rungs(entry, rungs_of, at)
         yield from _unclear_plans(entry, at)
         yield from _unclear_extensions(entry, at)
+        if entry.heard_within is not None:
+            yield from _unclear_silence(entry.heard_within, at)
         if entry.kind is None or len(set(entry.kind)) > 1:
             for position, name in enumerate(entry.name):
                 if not is_glob(name):
@@ -164,6 +172,16 @@ def _unclear_extensions(entry: ExpectationForm, at: KeyPath) -> Iterator[Doubt]:
         if name.lower() not in map(str.lower, known):
             said = f"{name!r} is no extension that is known of these plans{hint(name, known)}"
             yield Doubt((*at, "extensions", position), said, "warning", "unknown-extension")
+
+
+def _unclear_silence(written: str, at: KeyPath) -> Iterator[Doubt]:
+    path, within = (*at, "heard_within"), timedelta_for(written)
+    if not SHORTEST_SILENCE <= within <= LONGEST_SILENCE:
+        said = "must be from 1d to 90d: a source is looked for every few minutes, and forgotten after 90 days"
+        yield Doubt(path, said, "problem", "impossible-silence")
+    elif within < HEARD_WITHIN:
+        said = "is shorter than the week between two snapshots, so what did not change in between is told as silent; give 8d"
+        yield Doubt(path, said, "warning", "short-silence")
 
 
 def _unclear_end(exception: ExceptionForm, now: datetime, at: KeyPath) -> Iterator[Doubt]:

@@ -13,6 +13,7 @@ from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_manifest import WorkloadSelector
 from router.domain.coverage_plans import PLANS
 from router.rulebook.patterns import BLANK_NOT
+from router.rulebook.policy_form import Duration
 from router.rulebook.when_form import Form, Word, Words, listed
 
 ANY = "any"
@@ -101,6 +102,9 @@ class ExpectationForm(SelectingForm):
     """The plans that must be on, each with the sub-plan that it needs, or any."""
     extensions: Words | SkipJsonSchema[None] = Field(default=None)
     """The extensions of these plans that must be on."""
+    heard_within: Duration | SkipJsonSchema[None] = Field(default=None)
+    """How long its subscriptions, clusters and plans may be silent before the router tells of it; without it, what stands
+    at the top."""
 
 
 class ExceptionForm(SelectingForm):
@@ -136,6 +140,9 @@ class CoverageForm(Form):
     """Where continuous export must lead."""
     posture: StrictBool = False
     """Whether foundational CSPM must be on."""
+    heard_within: Duration = "8d"
+    """How long subscriptions, clusters and plans may be silent before the router tells of it, where their entry does not say
+    it; from 1d to 90d."""
     expect: Annotated[list[ExpectationForm], MinLen(1)] | SkipJsonSchema[None] = Field(default=None)
     """What is expected of which workloads, top to bottom; without it everything that files name, as far as the sensor."""
     exceptions: list[ExceptionForm] = Field(default_factory=list)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from router.rulebook.coverage_kinds import kind_meant
 from router.rulebook.coverage_overlaps import covered_entries, exceptions_in_vain
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
+from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import Problem
 from router.rulebook.validation_messages import complaints_of, find_sound
 
@@ -75,7 +76,11 @@ def read_coverage(rules: Path, rungs_of: RungsOf, now: datetime) -> CoverageFile
 
 def manifest_of(form: CoverageForm) -> CoverageManifest:
     """What a form without a problem means."""
-    expectations = NO_MANIFEST.expectations if form.expect is None else tuple(map(_expectation, form.expect, count(1)))
+    within = timedelta_for(form.heard_within)
+    if form.expect is None:
+        expectations = tuple(replace(one, heard_within=within) for one in NO_MANIFEST.expectations)
+    else:
+        expectations = tuple(_expectation(entry, within, number) for number, entry in enumerate(form.expect, 1))
     return CoverageManifest(
         expectations=expectations,
         excuses=tuple(map(_excuse, form.exceptions, count(1))),
@@ -85,7 +90,7 @@ def manifest_of(form: CoverageForm) -> CoverageManifest:
     )
 
 
-def _expectation(form: ExpectationForm, number: int) -> Expectation:
+def _expectation(form: ExpectationForm, within: timedelta, number: int) -> Expectation:
     plans = [(PLANS[name.lower()], sub_plan) for name, sub_plan in (form.plans or {}).items()]
     spelled = {name.lower(): name for name in known_extensions(form)}
     return Expectation(
@@ -93,6 +98,7 @@ def _expectation(form: ExpectationForm, number: int) -> Expectation:
         rungs=frozenset(form.rungs) if form.rungs is not None else None,
         plans={plan.name: found.name if (found := plan.find_sub_plan(sub_plan)) else None for plan, sub_plan in plans},
         extensions=frozenset(spelled.get(name.lower(), name) for name in form.extensions or ()),
+        heard_within=timedelta_for(form.heard_within) if form.heard_within is not None else within,
         number=number,
     )
 

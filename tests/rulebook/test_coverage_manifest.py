@@ -140,3 +140,16 @@ def test_a_manifest_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
     found = read_coverage(tmp_path, rungs_of, NOW)
     assert found.manifest is None
     assert [problem.code for problem in found.problems] == ["unreadable"]
+
+
+def test_how_long_a_source_may_be_silent(tmp_path: Path) -> None:
+    """As its entry says, else as the top says, else 8 days."""
+    entries = "expect:\n  - {kind: cluster, heard_within: 36h}\n  - {kind: subscription}\n"
+
+    def within(text: str) -> list[timedelta]:
+        return [one.heard_within for one in manifest(tmp_path, text).expectations]
+
+    assert within(entries) == [timedelta(hours=36), timedelta(days=8)]
+    assert within(f"heard_within: 30d\n{entries}") == [timedelta(hours=36), timedelta(days=30)]
+    assert within("heard_within: 30d") == [timedelta(days=30)]
+    assert within("posture: true") == [timedelta(days=8)]

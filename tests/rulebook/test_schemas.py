@@ -81,6 +81,7 @@ BEYOND_SCHEMA = {
     "address-range-with-host-bits", "address-ranges-too-wide-together", "address-ranges-too-wide-only-together",
     "rung-of-another-kind", "replaced-plan", "plan-of-another-kind", "unknown-plan", "name-without-kind",
     "subscription-by-name", "end-that-is-no-time", "end-too-far", "hub-that-is-none", "literal-secret-as-hub",
+    "silence-too-short-and-too-long",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
 
