@@ -16,7 +16,8 @@ class DocumentKind(StrEnum):
     them when. A fact is what is known of the coverage of a workload, a source when a subscription, cluster or plan was last
     heard, and tags are a resource's.
     Snapshots are those of a subscription's findings that are over, and whether they count. Rules are those of a stream that
-    were seen, and since when; rule events are what people were notified of about its rules, silences and holds.
+    were seen, and since when; rule events are what people were notified of about its rules, silences and holds. Silent sources
+    are those that are expected and of which nothing was heard for too long, with what people were notified of.
     """
 
     SILENCE = "silence"
@@ -28,6 +29,7 @@ class DocumentKind(StrEnum):
     SNAPSHOTS = "snapshots"
     RULES = "rules"
     RULE_EVENTS = "rule_events"
+    SILENT_SOURCES = "silent_sources"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

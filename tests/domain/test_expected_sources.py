@@ -1,0 +1,152 @@
+"""Which sources a manifest expects, given what was heard of so far."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from router.domain.coverage import WorkloadKind
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.expected_sources import expected_sources
+from tests.builders import NOW
+from tests.domain.silence_model import (
+    DAY,
+    ONE,
+    TWO,
+    a_manifest,
+    an_entry,
+    cluster_id,
+    of_cluster,
+    of_plan,
+    of_subscription,
+)
+
+SUBSCRIPTION, CLUSTER = WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER
+ARN = "arn:aws:eks:eu-central-1:123456789012:cluster/eks-pay"
+
+
+def heard(*sources: CoverageSource, subscription: str | None = None) -> list[LastHeard]:
+    """Some sources of which something was heard."""
+    return [LastHeard(source=source, subscription=subscription, posture=NOW) for source in sources]
+
+
+def found(manifest: CoverageManifest, *of: CoverageSource, subscription: str | None = None) -> dict[str, timedelta]:
+    """How long each expected source may be silent, by its id."""
+    sources = expected_sources(manifest, heard(*of, subscription=subscription))
+    return {id: one.within for id, one in sources.by_id.items()}
+
+
+def unmatched(manifest: CoverageManifest, *of: CoverageSource) -> list[str]:
+    """What is said of patterns that fit nothing."""
+    return [str(one).partition(": ")[0] for one in expected_sources(manifest, heard(*of)).unmatched]
+
+
+def test_where_nobody_wrote_a_manifest_nothing_is_expected() -> None:
+    """Whatever is heard of."""
+    assert found(NO_MANIFEST, of_subscription(ONE), of_cluster("aks-a")) == {}
+
+
+def test_a_manifest_without_entries_expects_whatever_was_heard_of() -> None:
+    """As the gate does with what the files name; nobody wrote a pattern, so none is said to fit nothing."""
+    manifest = CoverageManifest(is_given=True)
+    assert found(manifest, of_subscription(ONE), of_cluster("aks-a")).keys() == {
+        of_subscription(ONE).id,
+        of_cluster("aks-a").id,
+    }
+    assert unmatched(manifest) == []
+
+
+def test_what_is_named_is_expected_before_anything_is_heard_of_it() -> None:
+    """Subscriptions by their ids in any case, clusters by name or id, and their subscriptions with them."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, ONE.upper(), f"/subscriptions/{ONE}", days=9),
+        an_entry(CLUSTER, cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
+        an_entry(WorkloadKind.MACHINE, subscription="33333333-3333-3333-3333-333333333333", days=11, number=3),
+    )
+    assert found(manifest) == {
+        of_subscription(ONE).id: 9 * DAY,
+        of_cluster("aks-a", TWO).id: 10 * DAY,
+        of_subscription(TWO).id: 10 * DAY,
+        "cluster:aks-b": 10 * DAY,
+        "subscription:33333333-3333-3333-3333-333333333333": 11 * DAY,
+    }
+
+
+def test_of_several_entries_that_fit_a_source_the_first_one_counts() -> None:
+    """Also where a later one names it."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, "1111*", days=20),
+        an_entry(CLUSTER, "aks-*", days=30, number=2),
+        an_entry(SUBSCRIPTION, ONE, days=9, number=3),
+        an_entry(CLUSTER, "aks-a", subscription=ONE, days=10, number=4),
+    )
+    within = found(manifest, of_cluster("aks-a"), of_subscription(ONE))
+    assert within == {of_subscription(ONE).id: 20 * DAY, of_cluster("aks-a").id: 30 * DAY}
+
+
+def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
+    """Of subscriptions and clusters; until then it is said to fit nothing. A kind without a name may fit nothing."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, "1*"),
+        an_entry(CLUSTER, "aks-?", number=2),
+        an_entry(WorkloadKind.MACHINE, "vm-*", subscription="2*", number=3),
+        an_entry(CLUSTER, number=4),
+    )
+    assert found(manifest) == {}
+    assert unmatched(manifest) == [
+        "coverage.yaml expect[0].name",
+        "coverage.yaml expect[1].name",
+        "coverage.yaml expect[2].subscription",
+    ]
+    of = (of_subscription(ONE), of_subscription(TWO), of_cluster("aks-a"), of_cluster("other", TWO))
+    assert found(manifest, *of).keys() == {one.id for one in of}
+    assert unmatched(manifest, *of) == []
+
+
+def test_a_subscription_by_another_name_than_its_id_is_said_to_fit_nothing() -> None:
+    """No message names a subscription otherwise."""
+    manifest = a_manifest(an_entry(SUBSCRIPTION, "Production"))
+    assert (found(manifest, of_subscription(ONE)), unmatched(manifest)) == ({}, ["coverage.yaml expect[0].name"])
+
+
+def test_plans_are_expected_in_each_subscription_of_their_entry() -> None:
+    """Those that it names or fits, and those of its clusters; the first entry that expects one counts."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, ONE, plans=["KeyVaults"], days=9),
+        an_entry(CLUSTER, "aks-*", plans=["Containers"], days=10, number=2),
+        an_entry(WorkloadKind.MACHINE, plans=["VirtualMachines", "KeyVaults"], subscription=ONE, days=11, number=3),
+        an_entry(WorkloadKind.MACHINE, plans=["CosmosDbs"], number=4),
+    )
+    within = found(manifest, of_cluster("aks-a", TWO))
+    assert {id: days for id, days in within.items() if id.startswith("plan:")} == {
+        of_plan("KeyVaults").id: 9 * DAY,
+        of_plan("Containers", TWO).id: 10 * DAY,
+        of_plan("VirtualMachines").id: 11 * DAY,
+    }
+
+
+def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> None:
+    """Be it in Azure or elsewhere; one of that name in another subscription is another one."""
+    manifest = a_manifest(an_entry(CLUSTER, "AKS-A", subscription=ONE), an_entry(CLUSTER, "EKS-Pay", ARN, number=2))
+    elsewhere = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
+    sources = expected_sources(manifest, heard(of_cluster("aks-a"), elsewhere))
+    assert sources.by_id.keys() == {of_subscription(ONE).id, of_cluster("aks-a").id, elsewhere.id}
+    assert sources.known_by_now == {f"cluster:{ONE}/aks-a", "cluster:eks-pay"}
+    assert found(manifest, of_cluster("aks-a", TWO)).keys() >= {f"cluster:{ONE}/aks-a"}
+
+
+def test_a_cluster_is_heard_of_through_the_subscription_of_its_recommendations() -> None:
+    """That of its connector, where it is in another cloud."""
+    source = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
+    sources = expected_sources(a_manifest(an_entry(CLUSTER, "eks-*")), heard(source, subscription=ONE))
+    assert sources.by_id[source.id].subscription == ONE
+    assert of_subscription(ONE).id in sources.by_id
+
+
+def test_other_things_that_were_heard_of_are_no_sources() -> None:
+    """Workloads and owners may be silent for ever."""
+    others = [
+        CoverageSource(kind, ONE)
+        for kind in (CoverageSourceKind.WORKLOAD, CoverageSourceKind.OWNER, CoverageSourceKind.PLAN)
+    ]
+    assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
