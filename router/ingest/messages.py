@@ -13,7 +13,7 @@ from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Quarantined, Signal, Stream
+from router.domain.signals import Kind, Quarantined, Signal, Stream
 from router.ingest.observations import Observation
 from router.parse import LARGEST_BODY, read_signals, split_body
 
@@ -115,6 +115,9 @@ class MessageReader:
         if signal.stream not in self.rulebooks or (self.only is not None and signal.stream is not self.only):
             where = f"the {self.only} stream" if self.only is not None else "a router without rules for it"
             reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
+            return NotUnderstood(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
+        if signal.kind is Kind.COVERAGE and message.arrival.enqueued is not None:
+            reason = Reason(Code.UNKNOWN_SHAPE, "a finding of the router's own, which no hub brings")
             return NotUnderstood(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
         return Observation(
             signal=with_coverage_level(signal, self.rulebooks[signal.stream]),

@@ -13,6 +13,7 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     findings.py      recommendations and vulnerabilities
     recommendations.py, cves.py  what an individual recommendation adds: software, CVEs, image, rule, scanner, risk
     attack_paths.py  attack paths
+    own_findings.py  what the router finds by itself: a silent source
     scores.py        secure score, its controls, regulatory compliance
     fields.py        what a field gives, however oddly it is written
     portal_times.py  times as the portal exports them, in the format of a region

@@ -9,11 +9,13 @@ from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding
+from router.domain.source_turns import MESSAGE_TYPE
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
 from router.parse.azure_monitor import is_common_alert, read_common_alert
 from router.parse.fields import Fields, fields_in, text_in
 from router.parse.findings import read_recommendation, read_vulnerability
+from router.parse.own_findings import read_own_finding
 from router.parse.refusals import MessageRefused
 from router.parse.scores import read_compliance, read_score_control, read_secure_score
 
@@ -36,6 +38,7 @@ _BY_TYPE: dict[str, Reader] = {
     f"{_PROVIDER}regulatorycompliancestandard": read_compliance,
     f"{_PROVIDER}regulatorycompliancecontrol": read_compliance,
     f"{_PROVIDER}regulatorycomplianceassessment": read_compliance,
+    MESSAGE_TYPE.lower(): read_own_finding,
 }
 _ALERT_COLUMNS = ("alerttype", "systemalertid", "vendororiginalid")
 _QUERY = re.compile(r"[?#]")

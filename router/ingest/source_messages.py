@@ -1,0 +1,140 @@
+"""Writes the message that a source is silent, or speaks again, so that it is taken in like any other. Pure.
+
+What to look at stands in https://learn.microsoft.com/azure/defender-for-cloud/continuous-export and
+https://learn.microsoft.com/azure/defender-for-cloud/concept-cloud-security-posture-management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import orjson
+
+from router.domain.coverage_sources import CoverageSourceKind
+from router.domain.plurals import counted
+from router.domain.resource_names import is_guid
+from router.domain.source_turns import MESSAGE_TYPE, SourceState, SourceTurn
+from router.domain.timestamps import timestamp
+from router.ingest.messages import Message
+
+SOURCE = "silent sources"
+"""What people call the place where these messages come in."""
+
+_DAY = timedelta(days=1)
+
+_KINDS = {
+    CoverageSourceKind.SUBSCRIPTION: "subscription",
+    CoverageSourceKind.PLAN: "plan",
+    CoverageSourceKind.CLUSTER: "cluster",
+}
+
+
+def message_of(turn: SourceTurn) -> Message:
+    """The message that tells of a turn: the same turn makes the same message, whoever publishes it."""
+    is_silent = turn.state is SourceState.SILENT
+    document = {
+        "id": turn.finding_id,
+        "type": MESSAGE_TYPE,
+        "properties": {
+            "rung": turn.rung,
+            "status": "Unhealthy" if is_silent else "Healthy",
+            "severity": "High",
+            "displayName": f"Nothing is heard of {_called(turn)}",
+            "description": _silence(turn) if is_silent else _end(turn),
+            "remediation": _steps(turn) if is_silent else [],
+            "resource": resource_of(turn),
+            "statusChangeDate": turn.at.isoformat(),
+        },
+    }
+    return Message(orjson.dumps(document), SOURCE, turn.arrival)
+
+
+def resource_of(turn: SourceTurn) -> str:
+    """The id of the subscription or cluster; of a cluster of which only the name is known, that."""
+    subject = turn.source.subject
+    if turn.source.kind is not CoverageSourceKind.CLUSTER:
+        return f"/subscriptions/{subject}"
+    scope, slash, _ = subject.partition("/")
+    return turn.name if not slash or is_guid(scope) else subject
+
+
+def _called(turn: SourceTurn) -> str:
+    if turn.source.kind is CoverageSourceKind.PLAN:
+        return f"plan {turn.source.plan} in subscription {turn.source.subject}"
+    return f"{_KINDS[turn.source.kind]} {turn.name}"
+
+
+def _silence(turn: SourceTurn) -> str:
+    last = turn.last
+    if last is None:
+        heard = f"Nothing was ever heard of it; that counts since {timestamp(turn.since)}"
+    else:
+        heard = f"Defender's recommendations last spoke of it at {timestamp(last)}, {_ago(turn.at - last)} before"
+        if turn.since > last:
+            heard += f"; times count since {timestamp(turn.since)}, when the router was away or events were lost"
+    entry = f"expect[{turn.entry - 1}]" if turn.entry else "as a whole"
+    sentences = [f"{heard}.", f"coverage.yaml ({entry}) lets it be silent for {_ago(turn.within)}."]
+    if turn.others:
+        more = counted(turn.others, f"more {_KINDS[turn.source.kind]}")
+        sentences.append(
+            f"{more} {'is' if turn.others == 1 else 'are'} silent, too: look first at what they share, such as the hub."
+        )
+    sentences.append(_CONSEQUENCE[turn.source.kind])
+    return " ".join(sentences)
+
+
+_CONSEQUENCE = {
+    CoverageSourceKind.SUBSCRIPTION: "While it is silent nobody knows whether its alerts would arrive.",
+    CoverageSourceKind.PLAN: "The subscription speaks, and nothing in it of what this plan looks at.",
+    CoverageSourceKind.CLUSTER: "Its subscription speaks, and not of it: it may be gone, or not looked at any more.",
+}
+
+
+def _end(turn: SourceTurn) -> str:
+    match turn.state:
+        case SourceState.EXCUSED:
+            return f"Its silence is excused until {turn.excuse}. It is told again then, if it lasts."
+        case SourceState.UNEXPECTED:
+            return "coverage.yaml no longer expects it."
+        case _:
+            heard = turn.last or turn.at
+            return f"It was heard of again at {timestamp(heard)}, after {_ago(heard - turn.since)} of silence."
+
+
+def _steps(turn: SourceTurn) -> Sequence[str]:
+    subscription = turn.subscription
+    id = f"--subscription {subscription}" if subscription else "--subscription ID"
+    export = (
+        f"Continuous export is on, leads to the router's hub, and exports recommendations with Healthy ones and a weekly "
+        f"snapshot: az security automation list {id} -o json"
+    )
+    match turn.source.kind:
+        case CoverageSourceKind.SUBSCRIPTION:
+            return (
+                f"The subscription is there and enabled: az account show {id} --query state",
+                export,
+                f"Foundational CSPM is on, without which there are no recommendations: "
+                f"az security pricing show --name CloudPosture {id}",
+                "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception.",
+            )
+        case CoverageSourceKind.PLAN:
+            return (
+                f"The plan is on: az security pricing show --name {turn.source.plan} {id}",
+                export,
+                "Where the subscription has nothing that this plan looks at, take it out of coverage.yaml.",
+            )
+        case _:
+            return (
+                f"The cluster is there: az aks list {id} --query \"[?name=='{turn.name}'].id\"",
+                export,
+                "Its plan, sensor and connector: alert-router coverage check says what is missing.",
+                "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception.",
+            )
+
+
+def _ago(span: timedelta) -> str:
+    """A span in days, or where it is shorter than two of them in hours."""
+    if span < 2 * _DAY:
+        return counted(max(span // timedelta(hours=1), 0), "hour")
+    return counted(span // _DAY, "day")
