@@ -22,6 +22,7 @@ from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake
 from router.ingest.limited_groups import admit_waiting_groups
+from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 
@@ -48,7 +49,7 @@ class Sweeper:
 
     `named` are the destinations that the policy names, and `unready` those of them that cannot be asked. `rules` are the
     suppression rules of all streams, which share the state, and `retention` says how long that is kept. `holds` are those that
-    the workers of this process know.
+    the workers of this process know, and `sources` watches what coverage.yaml expects to be heard of in this stream.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Sweeper:
         retention: Retention,
         unready: Sequence[Unready] = (),
         holds: DestinationHolds = _NO_HOLDS,
+        sources: SilentSources | None = None,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -75,13 +77,14 @@ class Sweeper:
         self._named = named
         self._unready = unready
         self._holds = holds
+        self._sources = sources
         self._stream = rulebook.stream.value
         self._rules = frozenset(rules)
         self._retention = retention
         self._forgot_all: datetime | None = None
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, notifies owners, releases what rules and limits held, ends findings, points at what is owed, and forgets.
+        """Fills gaps, notifies owners, releases what was held, ends findings, looks for silence, points at what is owed.
 
         Returns what it did.
 
@@ -95,6 +98,7 @@ class Sweeper:
         await steps.do(self._watch.notify(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
         ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
+        silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
         await steps.do(self._publish_daily(now), None)
         await steps.do(self._forget(now), None)
         steps.raise_fault()
@@ -113,13 +117,17 @@ class Sweeper:
             held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
-            warnings=tuple(report.warnings),
+            warnings=(*report.warnings, *silence.warnings),
         )
-        return swept, [*released, *ended, *report.entries]
+        return swept, [*released, *ended, *silence.entries, *report.entries]
 
     async def _end_unseen(self, until: datetime | None, now: datetime) -> list[RecordEntry]:
         """Ends findings that snapshots came without, as far as the hub is known to be taken in."""
         return await self._ends.end_unseen(until, now) if until is not None else []
+
+    async def _look_for_silence(self, until: datetime | None, now: datetime) -> SourceReport:
+        """Tells of sources that fell silent, or speak again."""
+        return await self._sources.look(until, now) if self._sources is not None else SourceReport()
 
     async def _repoint(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""

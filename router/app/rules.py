@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from router import rulebook as rules_room
 from router.destinations import discover
 from router.destinations.config import settings_in
+from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadPolicy
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
@@ -20,6 +21,8 @@ from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
 from router.ingest.tag_reader import TagReader
 from router.rulebook import Problem
+from router.rulebook.coverage_manifest import FILE as COVERAGE
+from router.rulebook.coverage_manifest import read_coverage
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
 
@@ -31,10 +34,12 @@ class Rules:
     Attributes:
         books: the rulebook of each stream.
         problems: what is wrong with the files that they were made from.
+        manifest: what coverage.yaml expects of Defender; None where a problem stops it.
     """
 
     books: Mapping[Stream, Rulebook]
     problems: tuple[Problem, ...]
+    manifest: CoverageManifest | None = NO_MANIFEST
 
 
 def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rules:
@@ -49,10 +54,22 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
 
 
 def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
-    """The rulebooks of both hubs' streams: where a directory has no cspm/, one by which posture is recorded and told to nobody.
+    """The rulebooks of both hubs' streams, and the manifest of coverage, whose problems stop nothing else.
 
-    Raises BadPolicy as `load_rules` does, and where there is no cwpp/: alerts that nobody is told are never what was meant.
+    Where a directory has no cspm/, posture is recorded and told to nobody. Raises BadPolicy as `load_rules` does, and where
+    there is no cwpp/: alerts that nobody is told are never what was meant.
     """
+    rules = _load_rules_of_streams(directory, now)
+    if not (directory / COVERAGE).exists(follow_symlinks=False):
+        return rules
+    # Who has no manifest need not wait for the judges of coverage, at each cold start.
+    from router.coverage.judges import rungs_of
+
+    coverage = read_coverage(directory, rungs_of, now)
+    return replace(rules, problems=(*rules.problems, *coverage.problems), manifest=coverage.manifest)
+
+
+def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
     # What stands there and is no directory was meant to be one: that stops the start.
     if (directory / Stream.CSPM).exists(follow_symlinks=False):
         return load_rules(directory, list(Stream), now)

@@ -17,12 +17,17 @@ from router.app.drain import Drain, ending_on_sigterm
 from router.app.rules import Rules, intake_over, lanes_of, load_rules_of_hubs, specs_of
 from router.app.settings import Settings
 from router.deliver import HoldReader, Isolation, Worker
+from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from router.app.service import Service
 
 _LOG = logging.getLogger(__name__)
+
+_NOBODY_WATCHES = (
+    "coverage.yaml has a problem, so nobody watches for silent sources; `alert-router rules check` says which problem"
+)
 
 POINTERS = 24
 """Pointers that a process works off at a time in each lane: batchSize and newBatchThreshold of host.json together."""
@@ -45,6 +50,7 @@ async def service_over(
     from router.ingest.gaps import GRACE, GapFiller
     from router.ingest.shared_exclusive_lock import SharedExclusiveLock
     from router.ingest.tag_reader import TagReader
+    from router.ingest.silent_sources import SilentSources
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
@@ -64,6 +70,8 @@ async def service_over(
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
         }
+        manifest = rules.manifest
+        sources = SilentSources(intakes[Stream.CSPM], store, manifest) if manifest and Stream.CSPM in intakes else None
         yield Service(
             store=store,
             books=rules.books,
@@ -95,12 +103,13 @@ async def service_over(
                     rules=rules_of(rules.books.values()),
                     retention=settings.retention,
                     holds=holds,
+                    sources=sources if stream is Stream.CSPM else None,
                 )
                 for stream, book in rules.books.items()
             },
             hubs=hubs,
             unready=readiness.unready,
-            problems=readiness.problems,
+            problems=[*readiness.problems, *([_NOBODY_WATCHES] if manifest is None else [])],
             telemetry=telemetry,
             clock=clock,
             drain=draining,

@@ -1,0 +1,275 @@
+"""Who is silent is told once, whoever looks beside and whoever dies in between, on both stores."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.coverage import WorkloadKind
+from router.domain.coverage_manifest import CoverageManifest
+from router.domain.coverage_sources import CoverageSource, LastHeard, document_of_last_heard
+from router.domain.documents import DocumentKind
+from router.domain.journal import HubEpoch, Loss, Partition, Span
+from router.domain.keys import signal_key
+from router.domain.ports.store import Store
+from router.domain.retention import Retention
+from router.domain.signals import Stream
+from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
+from router.ingest.intake import Intake
+from router.ingest.silent_sources import EVERY, SilentSources
+from router.store.azure import Account, Address, AzureStore
+from tests.builders import NOW, a_rulebook
+from tests.domain.silence_model import (
+    DAY,
+    HOUR,
+    ONE,
+    TWO,
+    a_manifest,
+    an_entry,
+    cluster_id,
+    of_cluster,
+    of_plan,
+    of_subscription,
+    subscriptions,
+)
+from tests.store.acts import run
+from tests.store.interrupted import EVERY as OFTEN
+from tests.store.interrupted import deaths, dies, way_to
+
+SECOND = timedelta(seconds=1)
+BOOK = a_rulebook(stream=Stream.CSPM)
+BOTH = subscriptions(ONE, TWO)
+WHOLE = a_manifest(
+    an_entry(WorkloadKind.SUBSCRIPTION, ONE, plans=["VirtualMachines", "Containers"]),
+    an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), number=2),
+)
+
+
+def sources_of(store: Store, manifest: CoverageManifest = BOTH) -> SilentSources:
+    """What watches, as a process just begun has it."""
+    return SilentSources(Intake(store, {Stream.CSPM: BOOK}, Catalogue(), Stream.CSPM), store, manifest)
+
+
+async def look(store: Store, at: datetime, manifest: CoverageManifest = BOTH) -> list[str]:
+    """A look of a process just begun, up to whose beginning all was taken in; the outcomes on record."""
+    return [entry.outcome for entry in (await sources_of(store, manifest).look(at, at)).entries]
+
+
+async def live(store: Store, until: datetime, since: datetime = NOW, manifest: CoverageManifest = BOTH) -> list[str]:
+    """A look at the beginning and one at the end; what lies between is quiet, and the router was at work all the time."""
+    found = await look(store, since, manifest)
+    document = await store.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")
+    assert document is not None
+    watch = find_watch(document)
+    assert watch is not None
+    quiet = document_of_watch("cspm", replace(watch, taken=until), document.version)
+    assert await store.documents.put_document(quiet) is not None
+    return [*found, *await look(store, until, manifest)]
+
+
+async def hear(store: Store, at: datetime, *sources: CoverageSource) -> None:
+    """A row of a snapshot speaks of some sources, and is Healthy."""
+    for source in sources:
+        known = await store.documents.find_document(DocumentKind.SOURCE, source.id)
+        heard = LastHeard(source=source, posture=at, snapshot=at, healthy=at)
+        document = document_of_last_heard(heard, at, known.version if known is not None else None)
+        assert await store.documents.put_document(document) is not None
+
+
+def key_of(source: CoverageSource) -> str:
+    """The key of the finding that a source is silent."""
+    return signal_key("cspm", "coverage", finding_id_of(source))
+
+
+async def owed_of(store: Store, source: CoverageSource) -> list[tuple[str, int]]:
+    """What `tickets` is owed of a source."""
+    owed = await store.outbox.deliveries_of(key_of(source))
+    return [(one.change.value, one.turn) for one in owed if one.destination == "tickets"]
+
+
+async def on_record(store: Store, source: CoverageSource) -> list[str]:
+    """The places on record of what was found of a source, the latest first."""
+    return [one.key for one in await store.record.decisions_of(key_of(source), 10)]
+
+
+def test_a_source_falls_silent_speaks_again_and_falls_silent_again(store: Store) -> None:
+    """Each is a turn of one finding, with its place on record and its notice."""
+
+    async def years() -> list[list[str]]:
+        found = [await live(store, NOW + 8 * DAY)]
+        found.append(await live(store, NOW + 9 * DAY, NOW + 8 * DAY + SECOND))
+        await hear(store, NOW + 9 * DAY, of_subscription(ONE))
+        found.append(await live(store, NOW + 10 * DAY, NOW + 9 * DAY + SECOND))
+        found.append(await live(store, NOW + 18 * DAY, NOW + 10 * DAY + HOUR))
+        return found
+
+    assert run(years()) == [[], ["routed", "routed"], ["resolved"], ["routed"]]
+    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2), ("opened", 3)]
+    assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1)]
+    assert run(on_record(store, of_subscription(ONE))) == [f"coverage:{ONE}:export:{turn}" for turn in (3, 2, 1)]
+
+
+def test_clusters_and_plans_have_places_of_their_own_on_record(store: Store) -> None:
+    """Two plans of one subscription, and a cluster whose id is full of slashes."""
+
+    async def weeks() -> None:
+        for week in range(2):
+            await hear(store, NOW + week * 7 * DAY, of_subscription(ONE))
+            await live(store, NOW + (week + 1) * 7 * DAY, NOW + week * 7 * DAY, WHOLE)
+
+    run(weeks())
+    places = {
+        of_plan("VirtualMachines"): f"coverage:{ONE}:VirtualMachines:plan:1",
+        of_plan("Containers"): f"coverage:{ONE}:Containers:plan:1",
+        of_cluster("aks-a"): f"coverage:{cluster_id('aks-a')}:integration:1",
+    }
+    for source, place in places.items():
+        assert run(on_record(store, source)) == [place]
+        assert run(owed_of(store, source)) == [("opened", 1)]
+    assert run(owed_of(store, of_subscription(ONE))) == []
+
+
+def test_two_workers_at_once_tell_it_once(store: Store, twin: Store) -> None:
+    """One writes, and the other finds that it was faster."""
+
+    async def both(at: datetime) -> int:
+        looks = await asyncio.gather(*(look(one, at) for one in (store, twin, store, twin)))
+        return sum(map(len, looks))
+
+    async def days() -> None:
+        await live(store, NOW + 8 * DAY)
+        await both(NOW + 8 * DAY + SECOND)
+        await live(twin, NOW + 9 * DAY, NOW + 8 * DAY + HOUR)
+        await hear(store, NOW + 9 * DAY, of_subscription(ONE))
+        await both(NOW + 9 * DAY + SECOND)
+        await live(twin, NOW + 10 * DAY, NOW + 9 * DAY + HOUR)
+
+    run(days())
+    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2)]
+    assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1)]
+
+
+@OFTEN
+def test_a_worker_may_die_at_any_write_of_a_look(azure: AzureStore, address: Address, every: int) -> None:
+    """Whoever looks next goes on: each turn is told once and on record once."""
+
+    async def lives() -> int:
+        for number, (write, is_after) in enumerate(deaths(every), start=1):
+            id = f"{number:08d}-0000-4000-8000-000000000000"
+            manifest, start = subscriptions(id), NOW + number * 100 * DAY
+            await live(azure, start + 8 * DAY, start, manifest)
+            at, die = start + 8 * DAY + SECOND, partial(look, at=start + 8 * DAY + SECOND, manifest=manifest)
+            has_died = await dies(address, die, write, is_after=is_after)
+            await look(azure, at + HOUR, manifest)
+            await hear(azure, at + 2 * HOUR, of_subscription(id))
+            await look(azure, at + 3 * HOUR, manifest)
+            assert await owed_of(azure, of_subscription(id)) == [("opened", 1), ("resolved", 2)], (write, is_after)
+            assert len(await on_record(azure, of_subscription(id))) == 2
+            if not has_died:
+                return number
+        raise AssertionError
+
+    assert run(lives()) > 2
+
+
+def test_what_a_worker_found_that_died_is_not_told_once_the_router_is_back(store: Store) -> None:
+    """Its turn was written down, and taken in by nobody: a month later it may be false."""
+
+    class DeadIntake(Intake):
+        async def ingest(self, *_: object) -> list:  # type: ignore[type-arg]
+            raise asyncio.CancelledError
+
+    async def dies() -> None:
+        dying = SilentSources(DeadIntake(store, {Stream.CSPM: BOOK}, Catalogue()), store, BOTH)
+        with pytest.raises(asyncio.CancelledError):
+            await dying.look(NOW + 8 * DAY + SECOND, NOW + 8 * DAY + SECOND)
+
+    async def life() -> list[str]:
+        await live(store, NOW + 8 * DAY)
+        await dies()
+        back = NOW + 40 * DAY
+        found = await live(store, back + 8 * DAY, back)
+        return [*found, *await look(store, back + 8 * DAY + SECOND)]
+
+    assert run(life()) == ["routed", "routed"]
+    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1)]
+
+
+def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
+    """Times begin anew with the last loss that was declared; one that a wrong clock dated counts for nothing."""
+    epoch = HubEpoch(Partition("cspm", "0"), 1)
+
+    async def life() -> list[list[str]]:
+        await live(store, NOW + 8 * DAY)
+        lost = NOW + 8 * DAY
+        losses = [Loss(epoch, Span(n, n), at, "gone") for n, at in enumerate([NOW, lost, NOW + 900 * DAY])]
+        await store.journal.write_losses(losses)
+        found = [await live(store, lost + 8 * DAY, lost + SECOND)]
+        return [*found, await look(store, lost + 8 * DAY + SECOND)]
+
+    assert run(life()) == [[], ["routed", "routed"]]
+
+
+def test_what_is_damaged_or_lost_is_made_anew_of_what_people_were_told(store: Store) -> None:
+    """Nothing is told twice, and who speaks is said to speak."""
+
+    async def life() -> list[str]:
+        await live(store, NOW + 9 * DAY)
+        documents = store.documents
+        document = await documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")
+        assert document is not None
+        assert find_watch(document) is not None
+        assert await documents.remove_document(document)
+        found = await live(store, NOW + 20 * DAY, NOW + 9 * DAY)
+        await hear(store, NOW + 20 * DAY, of_subscription(ONE))
+        return [*found, *await live(store, NOW + 21 * DAY, NOW + 20 * DAY + SECOND)]
+
+    assert run(life()) == ["resolved"]
+    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2)]
+
+
+def test_what_is_known_of_sources_is_kept_for_400_days_after_it_was_last_written(store: Store) -> None:
+    """A router that is at work writes it each hour."""
+    run(look(store, NOW))
+
+    def is_there(at: datetime) -> bool:
+        while not run(store.forget(at, Retention(), (), 100)).is_done:
+            pass
+        return run(store.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")) is not None
+
+    assert [is_there(NOW + days * DAY) for days in (399, 401)] == [True, False]
+
+
+def test_a_look_at_which_nothing_changed_is_two_requests(azure: AzureStore, address: Address) -> None:
+    """None at all before it is time to look again, and without a manifest one in the life of a process."""
+
+    async def requests() -> list[tuple[int, int]]:
+        async with way_to(address) as way:
+            store = AzureStore(Account(way.address))
+            sources, found = sources_of(store), []
+            await hear(azure, NOW, of_subscription(ONE), of_subscription(TWO))
+            for minutes in (0, 9, 10, 19, 20):
+                before = way.reads, way.writes
+                at = NOW + timedelta(minutes=minutes)
+                await sources.look(at, at)
+                found.append((way.reads - before[0], way.writes - before[1]))
+            bare = sources_of(store, CoverageManifest())
+            await azure.documents.remove_document(
+                await azure.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")  # type: ignore[arg-type]
+            )
+            for hours in (1, 2):
+                before = way.reads, way.writes
+                await bare.look(NOW + hours * HOUR, NOW + hours * HOUR)
+                found.append((way.reads - before[0], way.writes - before[1]))
+            await store.close()
+        return found
+
+    first, *rest = run(requests())
+    assert rest == [(0, 0), (2, 0), (0, 0), (2, 0), (1, 0), (0, 0)]
+    assert first[1] == 1
+    assert timedelta(minutes=10) == EVERY
