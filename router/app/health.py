@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from router.app.rules import lanes_of
+from router.app.source_health import SourceHealth, health_of_sources
 from router.deliver import HoldReader
 from router.domain import legible
 from router.domain.clocks import is_possible
@@ -189,9 +190,13 @@ async def _figures(
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:
         problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
+    sources = await health_of_sources(store.documents, stream, now) if stream == Stream.CSPM else SourceHealth()
+    if sources.problem is not None:
+        problems.append(sources.problem)
     return {
         "swept": _written(swept) if swept else None,
         "set_aside": set_aside,
+        **({"sources": sources.figures} if sources.figures is not None else {}),
         "destinations": {
             name: _row(one, pauses.get(name), held.get(name), await store.groups.read_admission(stream, name), now)
             for name, one in sorted(backlog.items())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.app.rules import intake_over, load_rules_of_hubs, secret_names_of
+from router.domain.coverage_manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
 from router.domain.errors import BadPolicy
 from router.domain.signals import Stream
@@ -47,3 +48,20 @@ def test_a_policy_of_posture_that_is_missing_stops_the_app(tmp_path: Path) -> No
     (rules / "cspm").mkdir()
     with pytest.raises(BadPolicy, match=r"^\S+/cspm/policy\.yaml: is missing; add it$"):
         load_rules_of_hubs(rules, NOW)
+
+
+def test_the_manifest_of_coverage_is_read_with_the_rules(tmp_path: Path) -> None:
+    """One that has a problem stops nothing but itself; without a file nothing is expected."""
+    rules = tmp_path / "rules"
+    shutil.copytree(RULES, rules)
+    assert load_rules_of_hubs(rules, NOW).manifest == NO_MANIFEST
+    (rules / "coverage.yaml").write_text("heard_within: 9d\nexpect: [{kind: cluster, name: aks-a}]")
+    loaded = load_rules_of_hubs(rules, NOW)
+    assert loaded.manifest is not None
+    assert [entry.heard_within.days for entry in loaded.manifest.expectations] == [9]
+    assert loaded.problems == ()
+    (rules / "coverage.yaml").write_text("heard_within: soon")
+    broken = load_rules_of_hubs(rules, NOW)
+    assert broken.manifest is None
+    assert broken.books.keys() == set(Stream)
+    assert [one.code for one in broken.problems] == ["invalid"]

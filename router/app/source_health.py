@@ -1,0 +1,37 @@
+"""What the health page says of silent sources: how many there are, and which patterns of coverage.yaml fit nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from router.domain.documents import DocumentKind
+from router.domain.ports.store import Documents
+from router.domain.source_silence import DOWN
+from router.domain.source_turns import find_watch
+from router.domain.timestamps import timestamp
+
+
+class SourceHealth(NamedTuple):
+    """What is known of a stream's sources.
+
+    Attributes:
+        figures: how many are silent, what fits nothing, and up to when they were judged; None where nobody watches them.
+        problem: that nobody was judged for long; None where somebody was.
+    """
+
+    figures: Mapping[str, Any] | None = None
+    problem: str | None = None
+
+
+async def health_of_sources(documents: Documents, stream: str, now: datetime) -> SourceHealth:
+    """What is known of the sources of a stream; raises StoreError."""
+    document = await documents.find_document(DocumentKind.SILENT_SOURCES, stream)
+    watch = find_watch(document) if document is not None else None
+    if watch is None:
+        return SourceHealth()
+    taken = timestamp(watch.taken)
+    figures = {"silent": len(watch.silent), "unmatched": list(watch.unmatched), "judged": taken}
+    is_late = now - watch.taken > DOWN
+    return SourceHealth(figures, f"{stream}: no source was judged silent or not since {taken}" if is_late else None)
