@@ -49,8 +49,8 @@ async def service_over(
     from router.ingest.event_intake import EventIntake
     from router.ingest.gaps import GRACE, GapFiller
     from router.ingest.shared_exclusive_lock import SharedExclusiveLock
-    from router.ingest.tag_reader import TagReader
     from router.ingest.silent_sources import SilentSources
+    from router.ingest.tag_reader import TagReader
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
