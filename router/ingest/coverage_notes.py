@@ -22,11 +22,12 @@ from router.domain.coverage_mentions import last_heard_by
 from router.domain.coverage_sources import LastHeard, document_of_last_heard, find_last_heard
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.owners import Owners
 from router.domain.ports.ingest import Record
 from router.domain.ports.store import Documents
-from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.observations import Observation
+from router.ingest.tag_reader import TagReader
 
 OFTEN = timedelta(hours=1)
 """How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""
@@ -46,16 +47,18 @@ class CoverageNotes:
     batch is taken in, since a file takes back all that was written with it.
     """
 
-    def __init__(self, documents: Documents, record: Record, rulebooks: Mapping[Stream, Rulebook]) -> None:
+    def __init__(self, documents: Documents, record: Record, tags: TagReader) -> None:
         self._documents = documents
         self._record = record
-        self._rulebooks = rulebooks
+        self._tags = tags
         self._written: OrderedDict[HeardBy, LastHeard] = OrderedDict()
 
     async def write_notes(self, observations: Sequence[Observation], now: datetime) -> Mapping[HeardBy, LastHeard]:
         """Writes what observations say of coverage; returns what is to be remembered once they are taken in."""
         fresh = await self._without_repeats_from_files(observations)
-        written = await self._write_sources(self._unwritten_in(fresh, now), now)
+        streams = {one.signal.stream for one in fresh}
+        owners = {stream: (await self._tags.rulebook(stream, now)).owners for stream in streams}
+        written = await self._write_sources(self._unwritten_in(fresh, owners, now), now)
         await self._write_facts(fresh, now)
         return written
 
@@ -79,13 +82,14 @@ class CoverageNotes:
             if one.arrival.enqueued is not None or not (one.arrival.again or one.arrival.key in repeats)
         ]
 
-    def _unwritten_in(self, observations: Sequence[Observation], now: datetime) -> Mapping[str, LastHeard]:
+    def _unwritten_in(
+        self, observations: Sequence[Observation], owners: Mapping[Stream, Owners], now: datetime
+    ) -> Mapping[str, LastHeard]:
         """When sources were heard of, without those of which that was written within the last hour."""
         found: dict[str, LastHeard] = {}
         for observation in observations:
             at = min(observation.came_at(now), now)
-            owners = self._rulebooks[observation.signal.stream].owners
-            for heard in last_heard_by(observation.signal, at, owners):
+            for heard in last_heard_by(observation.signal, at, owners[observation.signal.stream]):
                 before = found.get(heard.source.id)
                 found[heard.source.id] = heard.joined(before) if before is not None else heard
         return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(_heard_by(heard)), now)}

@@ -53,11 +53,11 @@ class Intake:
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
-        self._coverage_notes = CoverageNotes(store.documents, store.record, rulebooks)
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store.documents, longest)
         self.tags = tags if tags is not None else TagReader(store.documents, rulebooks)
+        self._coverage_notes = CoverageNotes(store.documents, store.record, self.tags)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""

@@ -76,6 +76,8 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
         "after": Owner("payments"),
     }
     assert {id: one.routes for id, one in notices.items()} == {"before": (), "after": ("pay",)}
+    heard = [one.id for one in run(store.documents.list_documents(DocumentKind.SOURCE)) if one.id.startswith("owner:")]
+    assert heard == ["owner:nobody-else", "owner:payments"]
 
 
 def test_what_a_rule_held_goes_to_the_owner_that_a_tag_names_by_then(sqlite: Store, tmp_path: Path) -> None:
