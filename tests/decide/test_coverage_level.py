@@ -114,6 +114,8 @@ def test_the_severity_of_the_policy_is_the_one_that_everything_sees(finding: Fin
     notice = notice_for(seen, Evidence(), decision, book, "key", 1)
     assert entry.severity == notice.severity == severity.label
     assert notice.severity_written == finding.severity_written
+    answers = {step.question: step.answer for step in explain(finding, book, NOW).steps}
+    assert [one.label for one in Severity if answers[f"route {one.label}?"].startswith("yes")] == [severity.label]
     silence = a_silence(stream="cspm")
     is_held = severity < Severity.MEDIUM
     held = decide(finding, book, NOW, Silences.of([silence]))
