@@ -128,13 +128,28 @@ def test_the_backlog_holds_what_is_open_by_owner(routed: Rows) -> None:
     latest: dict[str, Any] = {}
     for row in sorted(routed[FINDINGS.name], key=lambda row: row["Turn"]):
         latest[row["SignalKey"]] = row
-    kinds = ("recommendation", "vulnerability", "attack_path")
+    kinds = ("recommendation", "vulnerability", "attack_path", "coverage")
     is_open = [row for row in latest.values() if row["Kind"] in kinds and row["Change"] != "resolved"]
     backlog = shown("posture-backlog", routed)
     assert {row["Owner"]: row["Open"] for row in backlog} == Counter(row.get("OwnerGroup", "nobody") for row in is_open)
     assert len(is_open) < len(latest)
     assert sum(row["AttackPaths"] for row in backlog) == 1
     assert sum(row[column] for row in backlog for column in ("Critical", "High", "Medium", "Other")) == len(is_open)
+
+
+def test_a_silent_source_is_open_work_until_it_speaks() -> None:
+    """It is nobody's but the SOC's where no owner is known."""
+    silent = {
+        "SignalKey": "a",
+        "Kind": "coverage",
+        "Turn": 1,
+        "Change": "opened",
+        "Severity": "High",
+        "TimeGenerated": NOW,
+    }
+    rows = [silent, {**silent, "SignalKey": "b"}, {**silent, "SignalKey": "b", "Turn": 2, "Change": "resolved"}]
+    (backlog,) = shown("posture-backlog", {FINDINGS.name: rows})
+    assert (backlog["Owner"], backlog["Open"], backlog["High"]) == ("nobody", 1, 1)
 
 
 def test_a_finding_that_was_resolved_leaves_the_backlog(routed: Rows) -> None:
