@@ -52,7 +52,7 @@ def watch_after(
     `until` is the hub's time up to which all was taken in, `heard` when each source was last heard of, by its id, and `lost`
     when events were last declared lost. `before` is None at the first look ever.
     """
-    return _Look(before, sources, manifest, heard, until, now, lost).watch()
+    return _SourceLook(before, sources, manifest, heard, until, now, lost).watch()
 
 
 def times_anew(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
@@ -62,7 +62,7 @@ def times_anew(before: SourceWatch | None, until: datetime, now: datetime) -> da
     return until if until - before.taken > DOWN else before.anew
 
 
-class _Look:
+class _SourceLook:
     """One look at all sources."""
 
     def __init__(

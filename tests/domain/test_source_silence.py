@@ -38,7 +38,7 @@ from tests.examples import some_of
 SECOND = timedelta(seconds=1)
 
 
-@settings(max_examples=some_of(400))
+@settings(max_examples=some_of(250))
 @given(steps, st.sampled_from([1, 3, 8]))
 def test_who_is_silent_for_longer_than_it_may_is_told_once_and_again_when_it_speaks(
     some: list[Step], days: int

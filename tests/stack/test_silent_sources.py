@@ -15,7 +15,7 @@ from router.domain.keys import signal_key
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
 from router.store.azure import AzureStore
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
-from tests.stack.accounting import settle, sweep
+from tests.stack.accounting import sweep
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_destination_faults import host, received
@@ -44,7 +44,7 @@ async def have_lived(store: AzureStore, at: datetime) -> None:
 async def owed_of(store: AzureStore, id: str) -> list[str]:
     """What the ticket intake was owed of a subscription."""
     key = signal_key("cspm", "coverage", finding_id_of(of_subscription(id)))
-    return [one.change.value for one in await store.outbox.deliveries_of(key) if one.destination == "tickets"]
+    return [one.change.value for one in await store.outbox.deliveries_of(key) if one.destination == "backlog"]
 
 
 def test_a_sweep_tells_who_is_silent(stack: Stack) -> None:
@@ -56,7 +56,7 @@ def test_a_sweep_tells_who_is_silent(stack: Stack) -> None:
             await store.prepare()
             await have_lived(store, now())
             async with host(stack).running() as running:
-                await settle(stack, lambda: sweep(running))
+                await sweep(running)
                 assert await owed_of(store, ONE) == ["opened"]
                 page = json.loads((await running.request("GET", "/api/health")).body)
                 assert page["streams"]["cspm"]["sources"]["silent"] == 1
