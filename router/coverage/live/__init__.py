@@ -4,6 +4,13 @@
     clouds      the endpoints of Azure's clouds, which alone are asked
     answers     an answer of HTTP -> an object, or the reason why there is none
 
+    azure       everything that Azure is asked, in order; what it asks stands in these:
+    subscriptions   which subscriptions are asked, and which of them do not appear
+    resource_graph, graph_queries   Resource Graph: few calls over many subscriptions
+    arm, security_reads     Azure Resource Manager: three lists for each subscription
+    overrides   which resources are asked whether their plan is off there
+    workspaces  Log Analytics: when the sensor of each cluster last sent a row
+
 Who asks is `router/app/live.py`: it signs in, waits and tries again. A probe sees the last answer, or `Unavailable` where none
 came. What was refused, cut or unreadable becomes a document with a refusal, so that it is unknown and never covered.
 """

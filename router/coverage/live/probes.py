@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from router.coverage.documents import CoverageDocument, Refusal
 from router.domain.conversation import HttpAnswer, HttpRequest
@@ -21,3 +22,8 @@ of each in the same order; it returns documents of its own. Those of the probes 
 def refused(name: str, reason: str) -> CoverageDocument:
     """The document of a question that was not answered; its name says what was asked."""
     return CoverageDocument(name=name, refusals=(Refusal(name, reason),))
+
+
+def partly(document: CoverageDocument, reason: str) -> CoverageDocument:
+    """A document of a question that was not answered to its end; what it has counts, and what it lacks is unknown."""
+    return replace(document, refusals=(*document.refusals, Refusal(document.name, reason)))

@@ -1,0 +1,388 @@
+"""What is asked of Azure, and what its answers prove: a fault never makes anything covered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.app.live import AzureApi, run_inquiry, run_probes
+from router.app.patience import TimeLimit
+from router.coverage.documents import CoverageDocument
+from router.coverage.gate import GateResult, judge_documents
+from router.coverage.live.azure import MOST_RESOURCES, AzureScope, azure_inquiry
+from router.coverage.live.clouds import PUBLIC
+from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS, TAGS
+from router.coverage.live.resource_graph import graph_probes
+from router.deliver.loopback_credential import LoopbackCredential
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.coverage import CoverageState, Rung, WorkloadKind
+from router.domain.coverage_manifest import (
+    NO_MANIFEST,
+    CoverageManifest,
+    Expectation,
+    ExpectedExport,
+    WorkloadSelector,
+)
+from tests.coverage.builders import verdict
+from tests.examples import some_of
+from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
+from tests.stack.azure_management.faults import FAULTS
+from tests.stack.azure_management.management import GRAPH, AzureManagement, Fault, no_fault
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+FIRST, SECOND = subscription_id(0), subscription_id(1)
+EXPORT = CoverageManifest(export=ExpectedExport(alerts=HUB))
+
+
+def asked(
+    azure: AzureManagement,
+    *subscriptions: str,
+    manifest: CoverageManifest = EXPORT,
+    workspaces: Iterable[str] = (),
+    most_resources: int = MOST_RESOURCES,
+) -> tuple[CoverageDocument, ...]:
+    """The documents of everything that is asked."""
+    scope = AzureScope(
+        cloud=PUBLIC,
+        subscriptions=subscriptions,
+        workspaces=tuple(workspaces),
+        manifest=manifest,
+        now=NOW,
+        most_resources=most_resources,
+    )
+
+    async def ask() -> tuple[CoverageDocument, ...]:
+        api = AzureApi(azure.send, PUBLIC, LoopbackCredential(), TimeLimit(60))
+        return await run_inquiry(azure_inquiry(scope), api.send)
+
+    return asyncio.run(ask())
+
+
+def judged(azure: AzureManagement, *subscriptions: str, manifest: CoverageManifest = EXPORT) -> GateResult:
+    """What comes of it."""
+    return judge_documents(asked(azure, *subscriptions, manifest=manifest), manifest, NOW)
+
+
+def covered(result: GateResult) -> set[tuple[str, Rung]]:
+    """What is covered."""
+    return {
+        (workload.subject, rung)
+        for workload, rung, one in result.assessed.verdicts()
+        if one.state is CoverageState.COVERED
+    }
+
+
+def is_passed(result: GateResult) -> bool:
+    """Whether the gate would end with 0."""
+    states = {one.state for _, _, one in result.assessed.verdicts()}
+    return bool(states) and states <= {CoverageState.COVERED, CoverageState.NOT_COVERABLE} and not result.unanswered
+
+
+def gets(azure: AzureManagement) -> list[str]:
+    """The paths of Resource Manager that were asked."""
+    return [
+        one.url.partition("?")[0].removeprefix(PUBLIC.resource_manager) for one in azure.asked if one.method == "GET"
+    ]
+
+
+def without_clusters(estate: Estate) -> Estate:
+    """The estate without its clusters, of which Azure alone proves little."""
+    estate.graph["resources"] = [row for row in estate.graph["resources"] if "managedclusters" not in row["type"]]
+    return estate
+
+
+def test_a_healthy_estate_is_covered() -> None:
+    """As far as Azure itself can say it: everything but the clusters, which have an API of their own."""
+    result = judged(AzureManagement(without_clusters(healthy_estate(2, machines=2))))
+    assert is_passed(result)
+    assert len(result.assessed.rows) == 2 * (1 + 4 + 2)
+    assert result.unused == ()
+
+
+def test_what_is_wrong_in_azure_is_a_gap() -> None:
+    """A plan that is off, an export that is disabled, a machine without its extension."""
+    estate = healthy_estate(machines=2)
+    estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
+    estate.lists[f"/subscriptions/{FIRST}/providers/microsoft.security/automations"][0]["properties"]["isEnabled"] = (
+        False
+    )
+    result = judged(AzureManagement(estate))
+    assert verdict(result, "ledger", Rung.PLAN).state is CoverageState.GAP
+    assert verdict(result, "contoso-0", Rung.EXPORT).state is CoverageState.GAP
+    assert verdict(result, "web-1", Rung.PLAN).state is CoverageState.COVERED
+
+
+def test_evidence_says_what_was_asked() -> None:
+    """Whoever reads it can ask the same."""
+    result = judged(AzureManagement(healthy_estate()))
+    assert (
+        verdict(result, "web-0", Rung.SENSOR_INSTALLED)
+        .evidence[0]
+        .document.startswith("Resource Graph: machines data[")
+    )
+    (export,) = {one.document for one in verdict(result, "contoso-0", Rung.EXPORT).evidence}
+    assert export.startswith(f"GET /subscriptions/{FIRST}/providers/Microsoft.Security/automations value[0]")
+
+
+def test_pages_together_are_as_good_as_one_answer() -> None:
+    """Whatever their size, the same is known."""
+    whole = judged(AzureManagement(healthy_estate(3, machines=3)))
+    for page in (1, 2, 7):
+        result = judged(AzureManagement(healthy_estate(3, machines=3), page=page))
+        assert covered(result) == covered(whole)
+        assert result.unanswered == ()
+
+
+def test_few_requests_are_made_of_many_subscriptions() -> None:
+    """Resource Graph is asked once for all of them; Resource Manager four times for each."""
+    azure = AzureManagement(without_clusters(healthy_estate(200, machines=0)))
+    assert is_passed(judged(azure))
+    graph = [one for one in azure.asked if one.method == "POST"]
+    pages_of_plans = 3
+    assert len(graph) == 1 + len(QUERIES) + pages_of_plans - 1
+    assert len(gets(azure)) == 4 * 200
+
+
+def test_plans_are_not_asked_for_again_where_resource_graph_says_enough() -> None:
+    """It may say how many resources have a plan; then three requests for each subscription are left."""
+    estate = healthy_estate(3)
+    for row in estate.graph["securityresources"]:
+        if "pricings" in row["type"]:
+            row["properties"]["resourcesCoverageStatus"] = "FullyCovered"
+    azure = AzureManagement(estate)
+    judged(azure)
+    assert len(gets(azure)) == 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"),
+    [("VirtualMachines", "web-1"), ("Containers", "images"), ("StorageAccounts", "uploads"), ("CosmosDbs", "carts")],
+)
+def test_a_resource_is_asked_only_where_its_plan_may_be_off_there(plan: str, name: str) -> None:
+    """The subscription says that some resource differs; each of that plan is asked, and the one that does is a gap."""
+    estate = healthy_estate(2, machines=2)
+    azure = AzureManagement(estate)
+    judged(azure)
+    assert not [path for path in gets(azure) if "/resourceGroups/" in path]
+    estate.override(FIRST, plan, off=name)
+    azure = AzureManagement(estate)
+    result = judged(azure)
+    of_resources = [path for path in gets(azure) if "/resourceGroups/" in path]
+    assert {path.split("/")[2] for path in of_resources} == {FIRST}
+    assert len(of_resources) == {"VirtualMachines": 2, "Containers": 2}.get(plan, 1)
+    states = {
+        (one.workload.subscription, one.workload.name): one.verdicts[Rung.PLAN].state
+        for one in result.assessed.rows
+        if one.workload.name == name
+    }
+    assert states == {(FIRST, name): CoverageState.GAP, (SECOND, name): CoverageState.COVERED}
+
+
+@pytest.mark.parametrize(("most", "is_cut"), [(2, False), (1, True)])
+def test_so_many_resources_that_not_each_is_asked_are_said(most: int, is_cut: bool) -> None:
+    """Those that were not asked are unknown."""
+    estate = healthy_estate(machines=2)
+    estate.override(FIRST, "VirtualMachines")
+    azure = AzureManagement(estate)
+    result = judge_documents(asked(azure, most_resources=most), EXPORT, NOW)
+    assert len([path for path in gets(azure) if "/resourceGroups/" in path]) == most
+    said = "1 of 2 were asked; name fewer subscriptions with --subscription"
+    reasons = dict(result.unanswered)
+    assert reasons == ({"plans of single resources": f"holds an answer that was refused: {said}"} if is_cut else {})
+    states = [one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.PLAN]
+    assert states.count(CoverageState.UNKNOWN) == (1 if is_cut else 0)
+
+
+def expecting(*names: str, subscription: str = "*") -> CoverageManifest:
+    """A manifest that names subscriptions."""
+    selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=names, subscriptions=(subscription,))
+    every = Expectation(number=2)
+    expectations = (Expectation(selects=selects, number=1), every)
+    return CoverageManifest(expectations=expectations, export=EXPORT.export, is_given=True)
+
+
+def asks_of(azure: AzureManagement) -> set[str]:
+    """The subscriptions that Resource Graph was asked about in its first query for what is in them."""
+    bodies = [json.loads(one.body) for one in azure.asked if one.method == "POST"]
+    return set(next(one["subscriptions"] for one in bodies if one["query"] == QUERIES[0].text))
+
+
+def test_the_subscriptions_that_are_named_are_asked() -> None:
+    """On the command line, else in the manifest by their ids; else all that can be read."""
+    for named, manifest, expected in (
+        ((), NO_MANIFEST, {FIRST, SECOND, subscription_id(2)}),
+        ((SECOND,), expecting(FIRST), {SECOND}),
+        ((), expecting(FIRST), {FIRST}),
+        ((), expecting(f"/subscriptions/{FIRST.upper()}"), {FIRST}),
+        ((), expecting("*", subscription=SECOND), {SECOND}),
+        ((), expecting(FIRST, "contoso-*"), {FIRST, SECOND, subscription_id(2)}),
+        ((), expecting("contoso-1"), {FIRST, SECOND, subscription_id(2)}),
+    ):
+        azure = AzureManagement(healthy_estate(3))
+        asked(azure, *named, manifest=manifest)
+        assert asks_of(azure) == expected, (named, manifest)
+
+
+@pytest.mark.parametrize("given", [(FIRST, SECOND), ()])
+def test_a_subscription_that_vanishes_is_unknown(given: tuple[str, ...]) -> None:
+    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest."""
+    estate = without_clusters(healthy_estate(2))
+    manifest = expecting(FIRST, SECOND)
+    assert is_passed(judged(AzureManagement(estate), *given, manifest=manifest))
+    estate.hidden.add(SECOND)
+    result = judged(AzureManagement(estate), *given, manifest=manifest)
+    assert not is_passed(result)
+    assert verdict(result, SECOND, Rung.PLAN).state is CoverageState.UNKNOWN
+    assert verdict(result, "contoso-0", Rung.PLAN).state is CoverageState.COVERED
+    reasons = dict(result.unanswered)
+    assert "does not appear in what Resource Graph answers" in reasons[f"subscription {SECOND}"]
+    settings_asked = reasons[f"GET /subscriptions/{SECOND}/providers/Microsoft.Security/settings"]
+    assert "403, so that the role Security Reader is missing: AuthorizationFailed" in settings_asked
+
+
+def test_where_nothing_can_be_read_nothing_is_covered() -> None:
+    """Whoever has no role anywhere sees an empty estate, which is no healthy one."""
+    estate = healthy_estate()
+    estate.hidden.add(FIRST)
+    result = judged(AzureManagement(estate))
+    assert result.assessed.rows == ()
+    assert "none can be read; name one with --subscription" in dict(result.unanswered)["subscriptions"]
+
+
+def test_a_subscription_that_is_disabled_is_not_asked_for_what_it_cannot_answer() -> None:
+    """Nothing runs there."""
+    estate = healthy_estate(2)
+    estate.graph["resourcecontainers"][1]["properties"]["state"] = "Disabled"
+    azure = AzureManagement(estate)
+    judged(azure)
+    assert {path.split("/")[2] for path in gets(azure)} == {FIRST}
+
+
+def test_every_query_projects_an_id() -> None:
+    """Without one there is no second page, and nobody is told."""
+    for query in (*QUERIES, SUBSCRIPTIONS, TAGS):
+        assert query.text.rpartition("| project ")[2].split(",")[0] == "id", query.title
+
+
+def test_many_subscriptions_are_asked_in_several_queries() -> None:
+    """One takes a thousand."""
+    azure = AzureManagement(Estate())
+
+    async def ask(many: int) -> list[tuple[CoverageDocument, ...]]:
+        ids = [subscription_id(number) for number in range(many)]
+        return await run_probes(list(graph_probes(PUBLIC, QUERIES[0], ids)), azure.send)
+
+    for many, sizes in ((1000, [1000]), (1001, [1000, 1])):
+        azure.asked.clear()
+        asyncio.run(ask(many))
+        assert [len(json.loads(one.body)["subscriptions"]) for one in azure.asked] == sizes
+
+
+def test_a_tenant_with_too_many_subscriptions_for_one_query_is_cut() -> None:
+    """Then the answer says so in a header alone."""
+    azure = AzureManagement(healthy_estate())
+    azure.fault = lambda request, answer: HttpAnswer(
+        status=answer.status, body=answer.body, headers={**answer.headers, "x-ms-tenant-subscription-limit-hit": "true"}
+    )
+    assert "more subscriptions than one query takes" in dict(judged(azure).unanswered)["Resource Graph: subscriptions"]
+
+
+def troubled_estate() -> Estate:
+    """An estate in which something of everything is asked, so that each question can go wrong."""
+    estate = healthy_estate(machines=2)
+    for plan, off in (
+        ("VirtualMachines", "web-1"),
+        ("StorageAccounts", ""),
+        ("CosmosDbs", "carts"),
+        ("Containers", ""),
+    ):
+        estate.override(FIRST, plan, off)
+    estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
+    return estate
+
+
+UNHARMED = {"truncated", "elsewhere", "endless"}
+"""Faults that say that more follows, which nobody asks of what is one object."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_never_makes_anything_covered(fault: str) -> None:
+    """Whichever request it comes to: never more is covered than without it, and the gate never passes."""
+    azure = AzureManagement(troubled_estate(), page=10)
+    before = covered(judged(azure))
+    requests = list({(one.url, one.body): one for one in azure.asked}.values())
+    assert len(requests) > 20
+    for request in requests:
+        azure.fault = at(request, fault)
+        result = judged(azure)
+        assert covered(result) <= before, request.url
+        is_of_one_object = "/resourceGroups/" in request.url
+        assert result.unanswered or (fault in UNHARMED and is_of_one_object), (request.url, request.body)
+
+
+def at(request: HttpRequest, fault: str) -> Fault:
+    """A fault of the answers to one request."""
+
+    def answer(asked: HttpRequest, found: HttpAnswer) -> HttpAnswer:
+        is_it = (asked.url, asked.body) == (request.url, request.body)
+        return FAULTS[fault](asked, found) if is_it else found
+
+    return answer
+
+
+@settings(max_examples=some_of(100), deadline=None)
+@given(data=st.data())
+def test_faults_together_never_make_anything_covered(data: st.DataObject) -> None:
+    """Several requests go wrong, each in its own way, in an estate that is somehow broken itself."""
+
+    properties = st.sampled_from(
+        [
+            {"pricingTier": "Free"},
+            {"resourcesCoverageStatus": "PartiallyCovered"},
+            {"resourcesCoverageStatus": "NotCovered"},
+        ]
+    )
+    plans = st.sampled_from(["VirtualMachines", "Containers", "StorageAccounts", "SqlServers", "CloudPosture"])
+    broken = data.draw(st.lists(st.tuples(st.sampled_from([FIRST, SECOND]), plans, properties), max_size=3))
+    hidden = data.draw(st.sampled_from([set(), {SECOND}]))
+    page = data.draw(st.sampled_from([3, 1000]))
+    given = data.draw(st.sampled_from([(), (FIRST, SECOND)]))
+    estate = healthy_estate(2)
+    for subscription, plan, changes in broken:
+        estate.set_plan(subscription, plan, **changes)
+    estate.hidden |= hidden
+    azure = AzureManagement(estate, page)
+    before = covered(judged(azure, *given))
+    chosen = data.draw(
+        st.dictionaries(st.integers(0, len(azure.asked) - 1), st.sampled_from(sorted(FAULTS)), min_size=1, max_size=4)
+    )
+    faults = {(azure.asked[number].url, azure.asked[number].body): FAULTS[name] for number, name in chosen.items()}
+    azure.fault = lambda request, answer: faults.get((request.url, request.body), no_fault)(request, answer)
+    result = judged(azure, *given)
+    assert covered(result) <= before
+    assert result.unanswered
+
+
+def test_nothing_of_an_answer_leads_to_another_host() -> None:
+    """An id, or a link, may be anything."""
+    estate = healthy_estate()
+    estate.override(FIRST, "StorageAccounts")
+    for row in estate.graph["resources"]:
+        row["id"] = row["id"].replace("uploads", "up?loads#@evil.test/../..")
+    azure = AzureManagement(estate)
+    judged(azure)
+    assert all(one.url.startswith(f"{PUBLIC.resource_manager}/") for one in azure.asked)
+    assert any("up%3Floads%23%40evil.test" in one.url for one in azure.asked)
+
+
+def test_the_path_of_resource_graph_is_the_one_that_is_known() -> None:
+    """What keeps to its quota looks for it."""
+    azure = AzureManagement(healthy_estate())
+    asked(azure)
+    assert sum(GRAPH in one.url.lower() for one in azure.asked) == 1 + len(QUERIES)

@@ -1,0 +1,74 @@
+"""What may be wrong with an answer of Azure's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.errors import Unavailable
+from tests.stack.azure_management.management import Fault
+
+ELSEWHERE = "https://evil.test/next"
+
+
+def _of_body(change: Mapping[str, object]) -> Fault:
+    def fault(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        return replace(answer, body=json.dumps({**json.loads(answer.body), **change}).encode())
+
+    return fault
+
+
+def _instead(status: int, body: bytes = b"", **headers: str) -> Fault:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request, answer: HttpAnswer(status=status, headers=named, body=body)
+
+
+def _silent(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    raise Unavailable("no answer within 60 s")
+
+
+def _halved(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    return replace(answer, body=answer.body[: len(answer.body) // 2])
+
+
+def _rows_lost(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """Half of the rows are missing, and only the count of all tells."""
+    body = json.loads(answer.body)
+    if not body.get("data"):
+        return _silent(request, answer)
+    return replace(answer, body=json.dumps({**body, "data": body["data"][: len(body["data"]) // 2]}).encode())
+
+
+def _endless(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """There is always a next page, which is this one."""
+    return _of_body({"nextLink": request.url, "$skipToken": "again"})(request, answer)
+
+
+_BUSY = b'{"error": {"code": "RateLimiting", "message": "Please try again after the given time."}}'
+_FORBIDDEN = b'{"error": {"code": "AuthorizationFailed", "message": "The client does not have authorization."}}'
+
+FAULTS: Mapping[str, Fault] = {
+    "silent": _silent,
+    "429": _instead(429, _BUSY, retry_after="7"),
+    "403": _instead(403, _FORBIDDEN),
+    "401": _instead(401),
+    "404": _instead(404, b'{"error": {"code": "SubscriptionNotFound", "message": "It could not be found."}}'),
+    "500": _instead(500, b"<html>Internal Server Error</html>"),
+    "redirect": _instead(302, location=ELSEWHERE),
+    "garbage": _instead(200, b"\xff<html>sign in</html>"),
+    "nothing": _instead(200),
+    "no rows": _instead(200, b"{}"),
+    "a list": _instead(200, b"[]"),
+    "null rows": _instead(200, b'{"value": null, "data": null, "totalRecords": null}'),
+    "rows of text": _instead(200, b'{"value": ["a"], "data": ["a"], "totalRecords": 1}'),
+    "nested": _instead(200, b'{"a":' * 3000 + b"1" + b"}" * 3000),
+    "refused within": _instead(200, b'{"error": {"code": "PartialError", "message": "There were some errors."}}'),
+    "cut": _halved,
+    "rows lost": _rows_lost,
+    "truncated": _of_body({"resultTruncated": "true", "$skipToken": None, "nextLink": ELSEWHERE}),
+    "elsewhere": _of_body({"nextLink": ELSEWHERE, "$skipToken": "unknown"}),
+    "endless": _endless,
+}
+"""What is wrong, by its name."""
