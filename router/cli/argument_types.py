@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LONGEST = 24 * 3600
 
 
 def instant_in(text: str) -> datetime:
@@ -31,3 +35,31 @@ def directory_in(text: str) -> Path:
     if not text.strip():
         raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
     return Path(text)
+
+
+def subscription_in(text: str) -> str:
+    """The id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
+    written = text.strip().strip("/").lower().removeprefix("subscriptions/")
+    if not _GUID.fullmatch(written):
+        raise ArgumentTypeError(f"{text!r} is no id of a subscription; `az account list -o table` shows them")
+    return written
+
+
+def workspace_in(text: str) -> str:
+    """The id of a workspace of Log Analytics, which is no ARM id."""
+    written = text.strip().lower()
+    if not _GUID.fullmatch(written):
+        asks = "`az monitor log-analytics workspace list --query [].customerId`"
+        raise ArgumentTypeError(f"{text!r} is no id of a workspace; {asks} shows them")
+    return written
+
+
+def seconds_in(text: str) -> float:
+    """Some seconds, and a day at the most."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to a day")
+    return seconds

@@ -12,6 +12,7 @@ from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
+from router.cli.coverage_live import WORDS, ask_live
 from router.cli.coverage_page import page_of
 from router.cli.coverage_state import open_coverage_state
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
@@ -65,11 +66,14 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _manifest(options.rules, now)
+    live = ask_live(options, manifest, now).documents
     state = open_coverage_state(options)
-    if not options.files and state is None:
-        raise BadUsage("name files, or the state of a router with --state or --storage: there is nothing to judge")
+    if not options.files and state is None and not options.live:
+        raise BadUsage(
+            "name files, or the state of a router with --state or --storage, or ask with --live: there is nothing to judge"
+        )
     opened = open_documents(options.files)
-    result = judge_documents(chain(opened.documents, state.documents if state else ()), manifest, now)
+    result = judge_documents(chain(opened.documents, state.documents if state else (), live), manifest, now)
     for line in opened.refused:
         complain(line)
     said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
@@ -79,7 +83,7 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
         allows_unknown,
         said_in,
         tuple(_idle(manifest, result, now)),
-        others=((state.name, state.words),) if state else (),
+        others=(*(((state.name, state.words),) if state else ()), *((one.name, WORDS) for one in live)),
     )
 
 

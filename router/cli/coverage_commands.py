@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command, add_group
-from router.cli.argument_types import file_in
+from router.cli.argument_types import file_in, seconds_in, subscription_in, workspace_in
 from router.cli.shared_options import add_format, add_now, add_rules_dir
 
 _CHECK = (
@@ -20,6 +20,18 @@ _FILES = (
 _STATE = "judge what a router knows, too, that keeps its state there: what messages said, and drills; it stays as it is"
 _STORAGE = "the same of the state in the storage account that AzureWebJobsStorage names"
 
+_LIVE = "ask Azure, too, as whoever is signed in; it is never asked to change anything"
+_SUBSCRIPTION = (
+    "a subscription that --live asks, by its id; again for another one (default: those that the manifest names by their ids, "
+    "else all that can be read)"
+)
+_WORKSPACE = (
+    "a workspace of Log Analytics, by its id, that --live asks when each cluster's sensor last sent a row; again for "
+    "another one"
+)
+_TIMEOUT = "the seconds after which --live asks no more; what is not answered by then is unknown (default: 300)"
+_KEEP_TAGS = "write the tags of all resources there, which --live asks for then, as a file that owners.yaml may name"
+
 
 def add_coverage_commands(commands: Commands) -> None:
     """Adds `coverage`."""
@@ -30,6 +42,7 @@ def add_coverage_commands(commands: Commands) -> None:
     add_format(check, "github", "junit", "markdown")
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
     _add_state(check)
+    _add_live(check)
     add_files(check, nargs="*")
     report = add_command(coverage, "report", "router.cli.coverage:report", _REPORT)
     add_rules_dir(report)
@@ -42,6 +55,7 @@ def add_coverage_commands(commands: Commands) -> None:
         help="write the page there, also over an older one (default: coverage.html)",
     )
     _add_state(report)
+    _add_live(report)
     add_files(report, nargs="*")
     init = add_command(coverage, "init", "router.cli.coverage_init:init", _INIT)
     add_now(init, "the time to judge at")
@@ -59,3 +73,12 @@ def _add_state(parser: Parser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--state", metavar="DIR", type=Path, help=_STATE)
     one.add_argument("--storage", action="store_true", help=_STORAGE)
+
+
+def _add_live(parser: Parser) -> None:
+    """Adds `--live`, and what says what it asks."""
+    parser.add_argument("--live", action="store_true", help=_LIVE)
+    parser.add_argument("--subscription", metavar="ID", type=subscription_in, action="append", help=_SUBSCRIPTION)
+    parser.add_argument("--workspace", metavar="ID", type=workspace_in, action="append", help=_WORKSPACE)
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds_in, help=_TIMEOUT)
+    parser.add_argument("--keep-tags", metavar="FILE", type=file_in, help=_KEEP_TAGS)

@@ -95,7 +95,7 @@ def documents_words(report: GateReport) -> str:
     names = [*result.used, *(name for name, _ in result.unused)]
     files = sum(name not in others for name in names) + len(report.refused)
     said = [counted(files, "file")] if files or not others else []
-    return " and ".join([*said, *others.values()])
+    return " and ".join([*said, *dict.fromkeys(others.values())])
 
 
 def exit_code_of(report: GateReport) -> int:

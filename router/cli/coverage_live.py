@@ -1,0 +1,127 @@
+"""What `coverage check --live` asks Azure, with a bar on a terminal, and the file of tags that it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from router.app.extras import refuse_absent
+from router.app.settings import Settings
+from router.cli.complaints import complain
+from router.cli.progress import Count, progress_of
+from router.coverage.documents import CoverageDocument
+from router.coverage.live.azure import AzureScope, azure_inquiry
+from router.coverage.live.clouds import AzureCloud
+from router.coverage.live.graph_queries import TAGS
+from router.coverage.live.probes import refused
+from router.coverage.live.resource_graph import graph_probes
+from router.coverage.live.subscriptions import seen_subscriptions
+from router.domain.coverage_manifest import CoverageManifest
+from router.domain.errors import BadFile, BadUsage
+
+if TYPE_CHECKING:
+    from router.app.patience import Send
+
+WORDS = "what Azure answered"
+"""What the documents are called in a sentence."""
+
+TIMEOUT = 300.0
+"""Seconds after which what was not answered is unknown."""
+
+_CLIENTS = ("azure.identity",)
+_ONLY_LIVE = ("subscription", "workspace", "timeout", "keep_tags")
+
+
+class LiveAnswers(NamedTuple):
+    """What was learned by asking.
+
+    Attributes:
+        documents: what the gate judges.
+        tags: the tags of every resource, resource group and subscription, where they were wanted; nothing is judged by them.
+    """
+
+    documents: tuple[CoverageDocument, ...] = ()
+    tags: tuple[CoverageDocument, ...] = ()
+
+
+def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> LiveAnswers:
+    """What is learned by asking; nothing where nobody wants it.
+
+    Raises BadUsage where nobody is signed in, or an option of `--live` stands without it, and BadSetting.
+    """
+    if not options.live:
+        if given := next((name for name in _ONLY_LIVE if getattr(options, name)), None):
+            raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
+        return LiveAnswers()
+    refuse_absent(_CLIENTS, "--live")
+    with progress_of("asking Azure") as advance:
+        answers = asyncio.run(_ask(options, manifest, now, advance))
+    if options.keep_tags is None:
+        return answers
+    return answers._replace(documents=(*answers.documents, *_keep_tags(options.keep_tags, answers.tags)))
+
+
+async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> LiveAnswers:
+    from router.app.live import azure_over, run_inquiry  # for which nobody waits who only reads files
+    from router.app.patience import TimeLimit
+
+    async with azure_over(Settings(), TimeLimit(options.timeout or TIMEOUT)) as (cloud, send):
+        scope = AzureScope(
+            cloud=cloud,
+            subscriptions=tuple(options.subscription or ()),
+            workspaces=tuple(options.workspace or ()),
+            manifest=manifest,
+            now=now,
+        )
+        documents = await run_inquiry(azure_inquiry(scope), send, advance)
+        tags = await _ask_tags(cloud, send, documents) if options.keep_tags is not None else ()
+    return LiveAnswers(documents, tags)
+
+
+async def _ask_tags(
+    cloud: AzureCloud, send: Send, documents: Iterable[CoverageDocument]
+) -> tuple[CoverageDocument, ...]:
+    """The tags of the subscriptions that were asked."""
+    from router.app.live import run_probes
+
+    if not (subscriptions := seen_subscriptions(documents).ids):
+        return ()
+    answers = await run_probes(list(graph_probes(cloud, TAGS, subscriptions)), send)
+    return tuple(document for one in answers for document in one)
+
+
+def _keep_tags(file: Path, tags: Iterable[CoverageDocument]) -> tuple[CoverageDocument, ...]:
+    """Writes the tags as owners read them; where they are not whole the file stays as it is, and what lacks is returned."""
+    documents = tuple(tags)
+    lacking = tuple(refused(one.name, one.refusals[0].reason) for one in documents if one.refusals)
+    if lacking:
+        complain(f"{file}: is not written, as not every tag was answered")
+        return lacking
+    rows = [row for document in documents for item in document.items if (row := _row_of(item.body)) is not None]
+    rows.sort(key=lambda row: str(row["id"]).lower())
+    # As `az graph query` prints it.
+    answer = {"count": len(rows), "data": rows, "skip_token": None, "total_records": len(rows)}
+    _write(file, json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    return ()
+
+
+def _row_of(body: Mapping[str, object]) -> dict[str, object] | None:
+    id, tags = body.get("id"), body.get("tags")
+    return {"id": id, "tags": tags} if isinstance(id, str) and isinstance(tags, Mapping) else None
+
+
+def _write(file: Path, text: str) -> None:
+    """Writes a file whole or not at all: whoever reads it meanwhile reads the one before."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise BadFile(f"{file}: the tags cannot be written there: {error.strerror}") from error

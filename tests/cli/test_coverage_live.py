@@ -1,0 +1,183 @@
+"""`coverage check --live`: over real sockets, from what Azure answers to the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.cli.house import House, Said
+from tests.coverage.builders import kubectl, nodes, sensor
+from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
+from tests.stack.azure_management.faults import FAULTS
+from tests.stack.azure_management.management import AzureManagement
+from tests.stack.azure_management.server import serving
+
+AT = ("--now", "2026-11-26T12:00:00Z")
+FIRST, SECOND = subscription_id(0), subscription_id(1)
+MANIFEST = f"""
+expect:
+  - kind: subscription
+    name: [{FIRST}, {SECOND}]
+  - kind: machine
+    name: web-*
+export: {{alerts: {HUB}}}
+"""
+
+type Serves = Callable[[AzureManagement], AzureManagement]
+
+
+@pytest.fixture
+def serves(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serves]:
+    """Has a double answer as Azure Resource Manager, and as Log Analytics, in a house that expects two subscriptions."""
+    house.writes("rules/coverage.yaml", MANIFEST)
+    with ExitStack() as stack:
+
+        def serve(azure: AzureManagement) -> AzureManagement:
+            monkeypatch.setenv("ALERT_ROUTER_RESOURCE_MANAGER", stack.enter_context(serving(azure)))
+            return azure
+
+        yield serve
+
+
+def check(house: House, *arguments: str) -> Said:
+    """What the gate says."""
+    return house.says("coverage", "check", "--live", *AT, *arguments)
+
+
+def without_clusters(estate: Estate) -> AzureManagement:
+    """Azure with an estate without clusters, which have an API of their own."""
+    estate.graph["resources"] = [row for row in estate.graph["resources"] if "managedclusters" not in row["type"]]
+    return AzureManagement(estate, page=7)
+
+
+def test_a_healthy_estate_passes(house: House, serves: Serves) -> None:
+    """Without any file."""
+    azure = serves(without_clusters(healthy_estate(2)))
+    said = check(house)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("4 workloads of what Azure answered judged: 4 are covered\n")
+    assert {one.headers["authorization"] for one in azure.asked} == {"Bearer loopback"}
+
+
+def test_files_are_judged_beside_what_is_asked(house: House, serves: Serves) -> None:
+    """Azure says which cluster there is, and kubectl how it is."""
+    house.writes("payouts.json", json.dumps(kubectl(*sensor(), *nodes())))
+    house.writes("rules/coverage.yaml", "expect: [{kind: cluster, rungs: [plan, integration, sensor-running]}]")
+    serves(AzureManagement(healthy_estate()))
+    assert check(house).code == 2
+    said = check(house, "aks-payouts=payouts.json")
+    assert said.code == 0
+    assert said.out.startswith("1 workload of 1 file and what Azure answered judged: 1 is covered\n")
+
+
+@pytest.mark.parametrize("form", ["json", "github"])
+def test_a_gap_is_1(house: House, serves: Serves, form: str) -> None:
+    """As from files."""
+    estate = healthy_estate(2)
+    estate.set_plan(SECOND, "VirtualMachines", pricingTier="Free")
+    serves(without_clusters(estate))
+    said = check(house, "--format", form)
+    assert said.code == 1
+    assert "VirtualMachines is Free" in said.out
+
+
+def test_the_page_is_made_of_what_is_asked(house: House, serves: Serves) -> None:
+    """`coverage report --live`."""
+    serves(without_clusters(healthy_estate(2)))
+    said = house.says("coverage", "report", "--live", *AT, "--out", house.directory / "page.html")
+    assert said.code == 0
+    assert "contoso-1" in (house.directory / "page.html").read_text()
+
+
+@pytest.mark.parametrize("fault", ["silent", "429", "500", "redirect", "garbage", "cut", "elsewhere"])
+def test_a_fault_of_every_answer_is_no_pass_and_no_traceback(house: House, serves: Serves, fault: str) -> None:
+    """The whole thread, with the real client: the gate ends with 2, and says what was not answered."""
+    azure = without_clusters(healthy_estate(2))
+    azure.fault = FAULTS[fault]
+    serves(azure)
+    said = check(house, "--timeout", "0.9")
+    assert said.code == 2
+    assert "not answered in full" in said.out
+    assert said.err == ""
+
+
+def test_what_is_refused_says_which_role_is_missing(house: House, serves: Serves) -> None:
+    """In one subscription; the other one is judged all the same."""
+    estate = healthy_estate(2)
+    estate.hidden.add(SECOND)
+    serves(without_clusters(estate))
+    said = check(house)
+    assert said.code == 2
+    assert f"subscription {SECOND}: not answered in full" in said.out
+    assert "the role Reader is missing there" in said.out
+    assert "the role Security Reader is missing" in said.out
+    assert "1 is unknown, 2 are covered" in said.out
+
+
+def test_one_subscription_alone_can_be_asked(house: House, serves: Serves) -> None:
+    """In any spelling of its id."""
+    azure = serves(without_clusters(healthy_estate(2)))
+    house.writes("rules/coverage.yaml", f"expect: [{{kind: subscription}}]\nexport: {{alerts: {HUB}}}")
+    assert check(house, "--subscription", f"/subscriptions/{FIRST.upper()}").code == 0
+    assert not [one for one in azure.asked if SECOND in one.url or SECOND.encode() in one.body]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--subscription", FIRST), "--subscription: says what is asked, and nobody is; add --live"),
+        (("--keep-tags", "x.json"), "--keep-tags: says what is asked, and nobody is; add --live"),
+        ((), "name files, or the state of a router with --state or --storage, or ask with --live"),
+        (("--live", "--subscription", "contoso"), "--subscription: 'contoso' is no id of a subscription"),
+        (
+            ("--live", "--workspace", "/subscriptions/x"),
+            "--workspace: '/subscriptions/x' is no id of a workspace",
+        ),
+        (("--live", "--timeout", "0"), "--timeout: '0' is no number of seconds"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(house: House, arguments: tuple[str, ...], complaint: str) -> None:
+    """Before anything is asked."""
+    assert complaint in house.says("coverage", "check", *AT, *arguments).complaint
+
+
+def test_whoever_is_not_signed_in_is_told_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure itself is not asked: only who may give out a token, and here is nobody."""
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    complaint = house.says("coverage", "check", "--live", *AT).complaint
+    assert complaint.startswith("--live: nobody is signed in to Azure (")
+    assert complaint.endswith("); sign in with `az login`, or give this job an identity")
+
+
+def tags_in(house: House) -> list[Any]:
+    """The rows of the file of tags."""
+    return list(json.loads((house.directory / "tags.json").read_text())["data"])
+
+
+def test_tags_are_kept_as_owners_read_them(house: House, serves: Serves) -> None:
+    """Those of resources and of subscriptions, of everything that was asked; the rules read the file."""
+    serves(without_clusters(healthy_estate(2)))
+    assert check(house, "--keep-tags", str(house.directory / "tags.json")).code == 0
+    rows = tags_in(house)
+    assert {"id": f"/subscriptions/{FIRST}", "tags": {"owner": "platform"}} in rows
+    assert len(rows) == 2 * (1 + 4)
+    assert [one.name for one in house.directory.iterdir() if one.name.startswith(".tags")] == []
+
+
+def test_tags_that_are_not_whole_leave_the_file_as_it_is(house: House, serves: Serves) -> None:
+    """Whoever would be asked about what is missing would be nobody."""
+    house.writes("tags.json", '{"data": []}')
+    azure = without_clusters(healthy_estate(2))
+    azure.fault = lambda request, answer: FAULTS["403"](request, answer) if b"union" in request.body else answer
+    serves(azure)
+    said = check(house, "--keep-tags", str(house.directory / "tags.json"))
+    assert said.code == 2
+    assert "is not written, as not every tag was answered" in said.err
+    assert "Resource Graph: tags: not answered in full" in said.out
+    assert tags_in(house) == []
