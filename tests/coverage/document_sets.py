@@ -47,6 +47,7 @@ from tests.coverage.builders import (
     extension_of_plan,
     gke_cluster,
     kubectl,
+    last_row,
     managed_cluster,
     nodes,
     offering,
@@ -200,6 +201,7 @@ ESTATES: Sequence[Question] = (
     ([cluster_extension()], [cluster_extension(state="Pending")], [[cluster_extension("microsoft.policyinsights")]]),
     ([eks_cluster("audit", "authenticator")], [eks_cluster("audit")]),
     ([gke_cluster(autopilot={"enabled": True})], [gke_cluster()]),
+    ([[last_row(CLUSTER, hours=2)], [last_row(CLUSTER, days=9)]]),
     (
         [connector(offering("DefenderForServersAws"), offering("DefenderForDatabasesAws"))],
         [connector(offering("DefenderForContainersAws"), offering("CspmMonitorAws"))],
@@ -350,6 +352,7 @@ EVERYTHING: Sequence[NamedDocument] = (
     (None, _connector_to("GCP", "carts", "42")),
     (None, [automation()]),
     (None, [suppression_rule()]),
+    (None, [last_row(CLUSTER, hours=2)]),
     (None, [alert(CLUSTER, type="K8S.NODE_EICAR")]),
     (None, [alert(SQL, type="SQL.VM_BruteForce")]),
     (None, drill()),

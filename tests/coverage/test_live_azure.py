@@ -386,3 +386,40 @@ def test_the_path_of_resource_graph_is_the_one_that_is_known() -> None:
     azure = AzureManagement(healthy_estate())
     asked(azure)
     assert sum(GRAPH in one.url.lower() for one in azure.asked) == 1 + len(QUERIES)
+
+
+WORKSPACE = "0d3f1c52-1111-4b7a-9c45-000000000001"
+
+
+def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row() -> None:
+    """A cluster that nobody gave kubectl for is unknown all the same, and its reason says it."""
+    estate = healthy_estate()
+    cluster = next(row["id"] for row in estate.graph["resources"] if "managedclusters" in row["type"])
+    estate.processes[WORKSPACE] = [(cluster, "2026-11-26T09:00:00Z"), ("arn:aws:eks:x", "2026-11-26T09:00:00Z")]
+    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
+    found = verdict(judge_documents(documents, EXPORT, NOW), "aks-payouts", Rung.SENSOR_RUNNING)
+    assert found.state is CoverageState.UNKNOWN
+    assert found.reason.endswith("the last row of its sensor is 3 hours old, and says nothing of its other nodes")
+    assert found.evidence[-1].document == f"Log Analytics: last rows in workspace {WORKSPACE} [0]"
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"rows lost", *UNHARMED}))
+def test_a_workspace_that_does_not_answer_is_named(fault: str) -> None:
+    """403 says which role is missing; nothing else is worse for it."""
+    estate = healthy_estate()
+    estate.processes[WORKSPACE] = []
+    azure = AzureManagement(estate)
+    before = covered(judged(azure))
+    azure.fault = lambda request, answer: FAULTS[fault](request, answer) if "/workspaces/" in request.url else answer
+    result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
+    assert covered(result) == before
+    (reason,) = [text for name, text in result.unanswered if WORKSPACE in name]
+    assert "Log Analytics Reader" in reason or fault != "403"
+
+
+def test_a_workspace_without_rows_proves_nothing() -> None:
+    """And is no fault."""
+    estate = healthy_estate()
+    estate.processes[WORKSPACE] = []
+    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
+    assert judge_documents(documents, EXPORT, NOW) == judged(AzureManagement(estate))
