@@ -37,10 +37,11 @@ _MISNAMED = ("coverage.yml", "coverage.json", "Coverage.yaml")
 
 def check(options: Namespace) -> int:
     """Prints what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
-    report = _judged(options, clock_for(options.now)(), allows_unknown=options.allow_unknown)
+    now = clock_for(options.now)()
+    report = _judged(options, now, allows_unknown=options.allow_unknown)
     match options.format:
         case "json":
-            print_json(document_of(report))
+            print_json(document_of(report, now))
         case "junit":
             print_text(report_of(_CHECK, cases_of(report)))
         case "github":
@@ -48,7 +49,7 @@ def check(options: Namespace) -> int:
         case "markdown":
             print_lines(markdown_of(report))
         case _:
-            print_report(report)
+            print_report(report, now)
     return exit_code_of(report)
 
 

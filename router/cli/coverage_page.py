@@ -13,12 +13,15 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
+from router.cli.coverage_ages import NO_TIME, age_clause, ago, instant_of
 from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
 from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
+    documents_words,
     idle_exceptions_line,
     left_aside,
     state_of,
@@ -26,8 +29,10 @@ from router.cli.coverage_summary import (
     unmatched_sentence,
 )
 from router.coverage.assess import CoverageRow
+from router.coverage.facts import file_of
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung, WorkloadKind
+from router.domain.coverage import CoverageEvidence, CoverageState, Rung, WorkloadKind
+from router.domain.coverage_sources import LastHeard
 from router.domain.legible import one_line
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
@@ -69,6 +74,9 @@ _PROVES: Mapping[Rung, str] = {
     Rung.DETECTION: "A real alert named the workload.",
 }
 
+_MOST_DOCUMENTS = 2
+"""How many documents are named in a cell."""
+
 _MOST_NAMES = 50
 """How many workloads are named of which the same is to be said."""
 
@@ -94,14 +102,16 @@ def _lines(report: GateReport, now: datetime) -> Iterator[str]:
     yield "</header>"
     rungs = [rung for rung in Rung if any(rung in row.verdicts for row in assessed.rows)]
     yield from _ladder(assessed.rows, rungs)
+    alerts = alerts_of_workloads(report.result.sources)
     for kind, rows in groupby(assessed.rows, key=lambda row: row.workload.kind):
-        yield from _matrix(kind, list(rows))
+        yield from _matrix(kind, list(rows), alerts, now)
+    yield from stream_sections(report.result, now)
     for state in _WORST_FIRST:
         groups = list(groups_in(assessed, state))
         if groups:
             yield f"<section>\n<h2>{_TITLES[state]}</h2>"
             for group in groups:
-                yield from _article(group)
+                yield from _article(group, now)
             yield "</section>"
     yield from _files(report)
     yield "</body>\n</html>"
@@ -122,15 +132,20 @@ def _ladder(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[str]
     yield "</tbody></table></div>\n</section>"
 
 
-def _matrix(kind: WorkloadKind, rows: Sequence[CoverageRow]) -> Iterator[str]:
-    """The workloads of a kind, those with gaps first."""
+def _matrix(
+    kind: WorkloadKind, rows: Sequence[CoverageRow], alerts: Mapping[str, LastHeard], now: datetime
+) -> Iterator[str]:
+    """The workloads of a kind, those with gaps first; with their last alerts, where any of them is known."""
     rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
     ordered = sorted(rows, key=lambda row: _gravity(state_of(row)))
     yield f'<section>\n<h2>{_KINDS[kind]} ({len(rows):,})</h2>\n<div class="scroll"><table>'
+    is_heard = any(row.workload.subject in alerts for row in rows)
     heads = "".join(f'<th scope="col">{RUNG_NAMES[rung]}</th>' for rung in rungs)
+    heads += '<th scope="col">last alert</th><th scope="col">no sample</th>' if is_heard else ""
     yield f'<thead><tr><th scope="col">name</th>{heads}</tr></thead>\n<tbody>'
     for row in ordered:
-        cells = "".join(_cell(row, rung) for rung in rungs)
+        cells = "".join(_cell(row, rung, now) for rung in rungs)
+        cells += alert_cells(row.workload, alerts, now) if is_heard else ""
         title = f' title="{_text(row.workload.id)}"' if row.workload.id else ""
         yield f'<tr><td class="name"{title}>{_text(row.workload.name)}</td>{cells}</tr>'
     yield "</tbody></table></div>\n</section>"
@@ -140,14 +155,26 @@ def _gravity(state: CoverageState) -> int:
     return _WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)
 
 
-def _cell(row: CoverageRow, rung: Rung) -> str:
+def _cell(row: CoverageRow, rung: Rung, now: datetime) -> str:
+    """The state, and below it which documents it rests on and how old the oldest piece of evidence is."""
     verdict = row.verdicts.get(rung)
     if verdict is None:
         return '<td class="soft">-</td>'
-    return f'<td class="{_CLASSES[verdict.state]}" title="{_text(verdict.reason)}">{verdict.state}</td>'
+    rests = _rests_on(verdict.evidence, now)
+    return f'<td class="{_CLASSES[verdict.state]}" title="{_text(verdict.reason)}">{verdict.state}{rests}</td>'
 
 
-def _article(group: VerdictGroup) -> Iterator[str]:
+def _rests_on(evidence: Sequence[CoverageEvidence], now: datetime) -> str:
+    if not evidence:
+        return ""
+    names = list(dict.fromkeys(file_of(one.document) for one in evidence))
+    more = f" and {len(names) - _MOST_DOCUMENTS:,} more" if len(names) > _MOST_DOCUMENTS else ""
+    instants = [instant for one in evidence if (instant := instant_of(one)) is not None]
+    age = time_tag(min(instants), now) if instants else NO_TIME
+    return f'<br><small class="soft">{_text(", ".join(names[:_MOST_DOCUMENTS]))}{more}: {age}</small>'
+
+
+def _article(group: VerdictGroup, now: datetime) -> Iterator[str]:
     names = [workload.name for workload in group.workloads]
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     kinds = Counter(workload.kind for workload in group.workloads)
@@ -164,6 +191,7 @@ def _article(group: VerdictGroup) -> Iterator[str]:
         yield f'<p class="soft">{unsaid:,} more like it.</p>'
     lines = [
         f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}"
+        f"{age_clause(one, now) or f', {ago(instant_of(one), now)}'}"
         for one in group.evidence
     ]
     if lines or group.remarks:
@@ -186,7 +214,7 @@ def _files(report: GateReport) -> Iterator[str]:
     lines += [
         f"No entry of the manifest expects {workload.kind} {workload.name}." for workload in result.assessed.unlisted
     ]
-    yield f"<section>\n<h2>From {counted(len(result.used), 'file')}</h2>"
+    yield f"<section>\n<h2>From {documents_words(report)}</h2>"
     yield f'<p class="soft">{_text(", ".join(result.used))}</p>'
     if lines:
         yield "<h2>Not judged</h2>"

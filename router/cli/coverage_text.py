@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+from router.cli.coverage_ages import age_clause
 from router.cli.coverage_groups import VerdictGroup, groups_in
 from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
@@ -49,7 +51,7 @@ _HEADS = {
 }
 
 
-def print_report(report: GateReport) -> None:
+def print_report(report: GateReport, now: datetime) -> None:
     """Prints all of it."""
     to = screen()
     to.print(summary_of(report), style="bold")
@@ -61,7 +63,7 @@ def print_report(report: GateReport) -> None:
         heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
         print_table(to, table_of(heads, list(_matrix(rows, rungs))))
     for state, head in _HEADS.items():
-        lines = [line for group in groups_in(assessed, state) for line in _lines_of(group)]
+        lines = [line for group in groups_in(assessed, state) for line in _lines_of(group, now)]
         if lines:
             to.print(f"\n{head}", style="bold")
             print_lines(lines)
@@ -99,21 +101,23 @@ def _name_of(row: CoverageRow) -> str:
     return f"{row.workload.kind.replace('-', ' ')} {row.workload.name}"
 
 
-def _lines_of(group: VerdictGroup) -> Iterator[str]:
+def _lines_of(group: VerdictGroup, now: datetime) -> Iterator[str]:
     names = [f"{workload.kind.replace('-', ' ')} {workload.name}" for workload in group.workloads]
     many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
     yield f"  {plain(', '.join(names[:_MOST_NAMES]))}{many}, {rungs}: {plain(masked(group.reason))}"
-    yield from (f"      {line}" for line in _below(group))
+    yield from (f"      {line}" for line in _below(group, now))
 
 
-def _below(group: VerdictGroup) -> Iterator[str]:
+def _below(group: VerdictGroup, now: datetime) -> Iterator[str]:
     if group.exception is not None:
         excuse = group.exception
         yield plain(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}")
     for one in group.evidence[:_MOST_EVIDENCE]:
         at = f" at {one.time}" if one.time else ""
-        yield plain(masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}"))
+        yield plain(
+            masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}{age_clause(one, now)}")
+        )
     if (more := len(group.evidence) - _MOST_EVIDENCE) > 0:
         yield f"seen   {more:,} more in --format json"
     yield from (plain(masked(f"note   {remark}")) for remark in group.remarks[:_MOST_EVIDENCE])

@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from router.coverage.envelopes import answers_in, refusal_in, rows_in
@@ -121,7 +121,6 @@ class _Opened:
 
     name: str
     given: str | None
-    known_at: str | None = None
     items: list[Item] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     empty_lists: list[str] = field(default_factory=list)
@@ -139,13 +138,16 @@ def read_document(data: bytes, name: str, given: str | None = None) -> CoverageD
     return _document(opened)
 
 
-def document_of(
-    value: object, name: str, given: str | None = None, known_at: datetime | None = None
-) -> CoverageDocument:
-    """The objects of a document that was parsed already; `known_at` is when it was asked, of an answer of just now."""
-    opened = _Opened(name, given, known_at.isoformat() if known_at is not None else None)
+def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
+    """The objects of a document that was parsed already."""
+    opened = _Opened(name, given)
     _open(value, "", False, _DEEPEST, opened)
     return _document(opened)
+
+
+def dated(document: CoverageDocument, asked: datetime) -> CoverageDocument:
+    """A document of an answer that was asked for at an instant, so that what it says has an age."""
+    return replace(document, items=tuple(replace(one, known_at=asked.isoformat()) for one in document.items))
 
 
 def _document(opened: _Opened) -> CoverageDocument:
@@ -223,9 +225,7 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
             typed = [_with_kind(one, kind, body) for one in items]
             _open_list(typed, _under(path, "items"), page.is_whole, kind, depth, opened)
         else:
-            opened.items.append(
-                Item(body=body, document=where, given=opened.given, is_whole=is_whole, known_at=opened.known_at)
-            )
+            opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
     elif (reason := refusal_in(body)) is not None:
         opened.refusals.append(Refusal(where, reason))
     elif (inner := answers_in(body)) is not None:
@@ -238,14 +238,10 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
         if not listed and find_text(body, "id"):
             # It says what there is none of: that is an answer, too.
             nothing = {name: value for name, value in body.items() if name.lower() != part}
-            opened.items.append(
-                Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole, known_at=opened.known_at)
-            )
+            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole))
         _open_list(listed, _under(path, part), page.is_whole, "", depth, opened)
     else:
-        opened.items.append(
-            Item(body=body, document=where, given=opened.given, is_whole=is_whole, known_at=opened.known_at)
-        )
+        opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
 
 
 def _has_items(body: Mapping[str, object]) -> bool:

@@ -33,6 +33,7 @@ class CoverageFact(Protocol):
         ...
 
 
+_IN_A_STATE = re.compile(r"(stream \(.*?\)) .*", re.ASCII | re.DOTALL)
 _WHERE_IN_IT = re.compile(r" [\w.$]*\[\d+\][\w.$\[\]]*$", re.ASCII)
 
 
@@ -55,7 +56,7 @@ class Source:
     @property
     def file(self) -> str:
         """The document as it was named."""
-        return _WHERE_IN_IT.sub("", self.document)
+        return file_of(self.document)
 
     def is_recent(self, now: datetime, longest: timedelta) -> bool:
         """Whether it says a time that is not to come, and is no longer ago than that."""
@@ -73,6 +74,12 @@ class Source:
         """The evidence that a field of it is."""
         text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         return CoverageEvidence(self.document, field, text, self.time, self.known_at)
+
+
+def file_of(document: str) -> str:
+    """The document as it was named, of what says besides where in it something stands."""
+    of_state = _IN_A_STATE.fullmatch(document)
+    return of_state[1] if of_state is not None else _WHERE_IN_IT.sub("", document)
 
 
 def source_of(item: Item, time: str | None = None) -> Source:

@@ -11,9 +11,12 @@ from router.coverage.assignment.clusters import assign_clusters
 from router.coverage.assignment.machines import assign_machines
 from router.coverage.documents import CoverageDocument
 from router.coverage.facts import CoverageFact, Facts, PlanFact
+from router.coverage.judges.path import last_drills
 from router.coverage.pages import ListPage, cut_lists
 from router.coverage.plans.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
+from router.coverage.readers.drills import DrillFact
+from router.coverage.sources import ReportedSource, reported_sources
 from router.domain.coverage_manifest import CoverageManifest
 
 
@@ -28,6 +31,8 @@ class GateResult:
         unanswered: the names of those that hold an answer that was refused or cut, each with the reason: nobody knows what else
             it would have named.
         posture: whether recommendations are known to come, for each subscription that has a workload.
+        sources: when each source was last heard of, where any was, by kind and name.
+        drills: the last drill of each bundle, cluster or machine of each subscription.
     """
 
     assessed: Assessed
@@ -35,6 +40,8 @@ class GateResult:
     unused: tuple[tuple[str, str], ...]
     unanswered: tuple[tuple[str, str], ...] = ()
     posture: tuple[SubscriptionPosture, ...] = ()
+    sources: tuple[ReportedSource, ...] = ()
+    drills: tuple[DrillFact, ...] = ()
 
 
 def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageManifest, now: datetime) -> GateResult:
@@ -58,12 +65,15 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     machines = assign_machines(assigned.facts)
     reasons |= machines.unassigned
     all_facts = Facts.of(machines.facts)
+    assessed = assess(all_facts, manifest, now)
     return GateResult(
-        assessed=assess(all_facts, manifest, now),
+        assessed=assessed,
         used=tuple(name for name, reason in reasons.items() if reason is None),
         unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
         unanswered=tuple(unanswered.items()),
         posture=posture_of(all_facts, now),
+        sources=reported_sources(all_facts, assessed, now),
+        drills=tuple(last_drills(all_facts.every(DrillFact))),
     )
 
 

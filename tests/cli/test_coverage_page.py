@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 
 import pytest
 
 from router.cli.coverage_page import page_of
 from router.cli.coverage_summary import GateReport
+from router.coverage.documents import dated
 from router.domain.coverage import CoverageState
+from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House
-from tests.coverage.builders import NOW, document, judged, kubectl, managed_cluster, nodes, sensor
+from tests.coverage.builders import (
+    CLUSTER,
+    NOW,
+    SUBSCRIPTION,
+    document,
+    judged,
+    kubectl,
+    managed_cluster,
+    nodes,
+    sensor,
+)
+from tests.coverage.machine_builders import ago, all_healthy
+from tests.coverage.stored_builders import drill, heard, of_state, said
 from tests.pictures.browser import PHONE, find_browser, started
 
 LONG = "cluster-with-a-name-" + "x" * 200
@@ -25,17 +41,74 @@ def report() -> GateReport:
         document(kubectl(*sensor()), "unasked.json", LONG),
         document({"hello": "world"}, "other.json"),
         managed_cluster(),
+        *of_state(
+            said(*all_healthy(), seen=ago(days=3)),
+            heard(posture=ago(days=2), snapshot=ago(days=2), healthy=ago(days=2), alert=ago(hours=5)),
+            heard(subject="22222222-2222-2222-2222-222222222222", posture=ago(days=9)),
+            heard(
+                CoverageSourceKind.CLUSTER,
+                CLUSTER.lower(),
+                posture=ago(minutes=7),
+                real_alert=ago(days=40),
+                alert=ago(days=4),
+            ),
+            heard(CoverageSourceKind.PLAN, SUBSCRIPTION, plan="Containers", posture=ago(days=8, minutes=1)),
+            heard(CoverageSourceKind.OWNER, f"{ACTING}@contoso.example", alert=ago(days=6), real_alert=ago(days=60)),
+            drill("failed", reason=ACTING, destinations=[{"name": ACTING, "verdict": "failed"}]),
+        ),
+        dated(document(managed_cluster(f"{CLUSTER}-live"), "clusters of Azure"), NOW),
     )
-    return GateReport(result, ("bad.json: is empty",), False, None)
+    others = (("stream (.state)", "the state .state"),)
+    return GateReport(result, ("bad.json: is empty",), False, None, others=others)
 
 
 def test_the_page_says_all_in_words() -> None:
     """Each state is a word, each workload a row, each gap with what was seen; what was not judged is there, too."""
     page = page_of(report(), NOW)
     for state in (CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN):
-        assert f">{state}</td>" in page
-    for said in ("healthy", LONG, "status.numberReady", "other.json: not used", "bad.json: is empty"):
-        assert said in page
+        assert re.search(rf">{state}(?:<br>|</td>)", page)
+    for text in ("healthy", LONG, "status.numberReady", "other.json: not used", "bad.json: is empty"):
+        assert text in page
+
+
+def rows(page: str, title: str) -> list[str]:
+    """The rows of a section's table as people read them, with a bar between two cells."""
+    (section,) = [one for one in page.split("<section>") if f"<h2>{title}" in one]
+    found = re.findall(r"<tr>(.*?)</tr>", section)
+    return [unescape(re.sub(r"<[^>]+>", "", re.sub(r"</t[dh]><t[dh]", " | <td", one))) for one in found]
+
+
+def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is() -> None:
+    """By its oldest evidence; an answer of just now, what a message said, and a file of which nobody knows its age."""
+    page = page_of(report(), NOW)
+    (machine,) = rows(page, "Machines")[1:]
+    assert " | coveredstream (.state): 3 days ago" in machine
+    clusters = {one.partition(" | ")[0]: one for one in rows(page, "Clusters")[1:]}
+    assert "coveredclusters of Azure: just now" in clusters["payments-live"]
+    assert "coveredhealthy.json: no time said" in clusters["healthy"]
+    assert clusters["payments"].endswith(" | 4 days ago | 40 days ago")
+    assert clusters["healthy"].endswith(" | never | never")
+    assert '<time datetime="2026-11-22T12:00:00Z" title="2026-11-22T12:00:00Z">3 days ago</time>' in page
+
+
+def test_the_page_says_when_each_source_was_last_heard_of() -> None:
+    """With its allowed silence. Whether silence of a plan says anything depends on what its subscription's snapshots bring."""
+    page = page_of(report(), NOW)
+    sources = {one.partition(" | ")[0]: one for one in rows(page, "Sources, and when they were last heard of")[1:]}
+    spoken = sources[f"subscription {SUBSCRIPTION}"]
+    assert spoken.endswith(" | 5 hours ago | 8 days | 2 days ago | 2 days ago | 5 hours ago | never")
+    other = sources["subscription 22222222-2222-2222-2222-222222222222"]
+    assert "9 days ago (silent for too long)" in other
+    assert " | 8 days ago (silent for too long) | 8 days | " in sources[f"plan Containers of {SUBSCRIPTION}"]
+    assert "never (whether that says anything is unknown)" in sources["cluster healthy"]
+    assert " | 7 minutes ago | 8 days | " in sources["cluster payments"]
+    (owner,) = rows(page, "Owners, and when their last alert came")[1:]
+    assert owner.endswith(" | 6 days ago | 60 days ago")
+    (done,) = rows(page, "Drills, the last of each")[1:]
+    assert done.startswith(f"VirtualMachines in {SUBSCRIPTION} | 1 day ago | failed: ")
+    assert "raised after 2.5 s; nothing came over the hop hub" in done
+    without = page_of(GateReport(judged(managed_cluster()), (), False, None), NOW)
+    assert "last heard of" not in without and "last alert" not in without and "Drills" not in without
 
 
 def test_nothing_on_the_page_acts() -> None:
@@ -62,11 +135,11 @@ def test_it_is_written_whatever_is_missing(house: House) -> None:
     """It is a picture and no gate; an older one is written over, and what cannot be written is named."""
     house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
     for _ in range(2):
-        said = house.says("coverage", "report", "--out", "page.html", "dark.json")
-        assert said.code == 0
-        assert said.out.endswith("page  page.html\n")
-    said = house.says("coverage", "report", "--out", "no/such/directory.html", "dark.json")
-    assert (said.code, said.err) == (
+        done = house.says("coverage", "report", "--out", "page.html", "dark.json")
+        assert done.code == 0
+        assert done.out.endswith("page  page.html\n")
+    done = house.says("coverage", "report", "--out", "no/such/directory.html", "dark.json")
+    assert (done.code, done.err) == (
         2,
         "no/such/directory.html: the page cannot be written there: No such file or directory\n",
     )

@@ -12,10 +12,11 @@ from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard, document_of_last_heard
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.recommendation_table import EDR_RUNNING
 from router.store.sqlite import SqliteStore
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
-from tests.coverage.machine_builders import all_healthy
+from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said
 from tests.stack.azurite import Azurite
 
@@ -90,6 +91,20 @@ def test_a_state_is_judged_alone_and_beside_files(house: House) -> None:
     assert states(both).items() >= states(alone).items()
     (shown, *_) = both["workloads"][1]["rungs"]["sensor-running"]["evidence"]
     assert shown["document"] == f"stream (.state) {MACHINE.lower()} [0]"
+
+
+def test_the_age_of_what_a_message_said_is_said(house: House) -> None:
+    """As a line of text beside the evidence, and for programs in seconds; of a file nobody knows it."""
+    unhealthy = assessment(EDR_RUNNING[0], "Unhealthy", at="2026-10-01T00:00:00Z")
+    state_with(house, facts(MACHINE.lower(), said(unhealthy, seen=ago(days=20))))
+    lines = house.says("coverage", "check", *AT, "--state", ".state").out.splitlines()
+    (line,) = [one for one in lines if f"{EDR_RUNNING[0]} status.code is unhealthy" in one]
+    assert line.endswith(" at 2026-10-01T00:00:00Z, 20 days ago")
+    (shown,) = found(house, "--state", ".state")["workloads"][0]["rungs"]["sensor-running"]["evidence"]
+    assert (shown["known_at"], shown["age_seconds"]) == (ago(days=20), 20 * 86_400)
+    house.writes("clusters.json", json.dumps(managed_cluster()))
+    (shown,) = found(house, "clusters.json")["workloads"][0]["rungs"]["integration"]["evidence"]
+    assert (shown["time"], shown["known_at"], shown["age_seconds"]) == (None, None, None)
 
 
 def test_the_state_stays_as_it_is(house: House) -> None:

@@ -27,7 +27,9 @@ def heard(
     return {"alertRouter": "source", "kind": kind, "subject": subject, "subscription": SUBSCRIPTION, **fields}
 
 
-def drill(verdict: str = PASSED, *, ended: object = None, bundle: str = "VirtualMachines", **fields: object) -> Json:
+def drill(
+    verdict: str = PASSED, *, ended: object = None, bundle: str | None = "VirtualMachines", **fields: object
+) -> Json:
     """What came of a drill; yesterday, unless it is said when."""
     return {
         "alertRouter": "drill",
@@ -35,11 +37,13 @@ def drill(verdict: str = PASSED, *, ended: object = None, bundle: str = "Virtual
         "bundle": bundle,
         "plan": None,
         "cluster": None,
+        "machine": None,
         "began": ago(days=1, minutes=4),
         "ended": ago(days=1) if ended is None else ended,
         "verdict": verdict,
         "reason": "all arrived" if verdict == PASSED else "nothing came to the hub within 15 minutes",
-        "hops": [{"hop": "raised", "seconds": 2.5}, {"hop": "hub", "seconds": 100 if verdict == PASSED else None}],
+        "failed_hop": None if verdict == PASSED else "hub",
+        "hops": [{"hop": "raised", "seconds": 2.5}, *([{"hop": "hub", "seconds": 100}] if verdict == PASSED else [])],
         "destinations": [{"name": "pager", "verdict": verdict, "seconds": 3, "receipt": "P-1"}],
         **fields,
     }

@@ -49,9 +49,17 @@ def test_a_drill_that_failed_is_a_gap_that_names_the_hop() -> None:
     assert found.state is GAP
     assert found.reason == (
         "the drill of KeyVaults failed 90 days ago: nothing came to the hub within 15 minutes "
-        "(raised 2.5 s, hub did not arrive)"
+        "(raised 2.5 s, nothing came over the hop hub)"
     )
     assert found.remedy == f"{AGAIN} KeyVaults"
+
+
+def test_a_drill_in_a_cluster_or_at_a_machine_is_proposed_again_as_it_was() -> None:
+    """Each is a drill of its own, beside those of bundles."""
+    again = AGAIN.removesuffix("--bundle")
+    assert of(drill("failed", bundle=None, plan="Containers", cluster="aks-1")).remedy == f"{again}--cluster aks-1"
+    assert of(drill("failed", bundle=None, plan="VirtualMachines", machine="/m")).remedy == f"{again}--machine /m"
+    assert of(drill("failed", cluster="aks-1"), drill(ended=NOW.isoformat())).state is GAP
 
 
 @pytest.mark.parametrize("word", ["not proven", "PASSED?", "maybe", "covered"])

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from router.coverage.documents import dated
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
 from router.coverage.recency import HEARD_WITHIN
@@ -20,6 +21,7 @@ from tests.coverage.builders import (
     SUBSCRIPTION,
     Json,
     cluster_extension,
+    document,
     expecting,
     expecting_plans,
     judged,
@@ -178,8 +180,11 @@ def test_a_state_is_one_document_however_many_it_holds() -> None:
 
 def test_a_stored_fact_that_does_not_say_when_it_was_seen_is_old() -> None:
     """Of a file nobody knows its age either, but a file was made by whoever asks; what is stored may be of any day."""
-    (_, document) = of_state(all_healthy())
-    facts = [fact for fact in facts_of(document) if isinstance(fact, RecommendationFact)]
+    (_, stored) = of_state(all_healthy())
+    facts = [fact for fact in facts_of(stored) if isinstance(fact, RecommendationFact)]
     assert all(fact.source.is_stale(NOW, HEARD_WITHIN) for fact in facts)
     assert verdict(judged(POSTURE, *of_state(all_healthy())), "web-1", Rung.SENSOR_RUNNING).state is UNKNOWN
     assert verdict(judged(POSTURE, all_healthy()), "web-1", Rung.SENSOR_RUNNING).state is COVERED
+    for asked, state in ((NOW, COVERED), (OLDEST - JUST, UNKNOWN)):
+        answer = dated(document(all_healthy()), asked)
+        assert verdict(judged(POSTURE, answer), "web-1", Rung.SENSOR_RUNNING).state is state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
@@ -20,6 +21,8 @@ from router.domain.paging_answer import PagingCode
 from router.domain.signal_life import SignalLife
 from router.domain.state_report import StateReport
 from tests.builders import NOW
+from tests.coverage.builders import judged, pricing
+from tests.coverage.stored_builders import drill, heard
 from tests.docs.command_line import commands, options
 from tests.docs.pages import column, page, spans
 from tests.silences import a_silence
@@ -64,15 +67,29 @@ def test_every_key_of_coverage_is_listed() -> None:
     workload = Workload(kind=WorkloadKind.CLUSTER, name="payments", subject="payments")
     rows = (CoverageRow(workload=workload, verdicts={Rung.PLAN: verdict}),)
     printed = document_of_coverage(
-        GateReport(GateResult(assessed=Assessed(rows=rows), used=(), unused=()), (), False, None)
+        GateReport(GateResult(assessed=Assessed(rows=rows), used=(), unused=()), (), False, None), NOW
     )
+    known = judged(pricing("Containers"), heard(), drill())
+    said: dict[str, Any] = document_of_coverage(GateReport(known, (), False, None), NOW)
     workloads = printed["workloads"]
     assert isinstance(workloads, list)
     (row,) = workloads
     section = "Coverage for programs"
-    for head, document in (("key", printed), ("key of a workload", row), ("key of a rung", row["rungs"]["plan"])):
+    parts = {
+        "key": printed,
+        "key of a workload": row,
+        "key of a rung": row["rungs"]["plan"],
+        "key of evidence": _first(_first(said["workloads"])["rungs"]["path"]["evidence"]),
+        "key of a source": _first(said["sources"]),
+        "key of a drill": _first(said["drills"]),
+    }
+    for head, document in parts.items():
         listed = [name for one in PAGE.table(section, head) for name in spans(one[head])]
         assert listed == list(document)
+
+
+def _first(listed: Any) -> Any:
+    return listed[0]
 
 
 def test_every_key_of_a_silence_is_listed() -> None:

@@ -45,15 +45,15 @@ def _judged(case: CoverageCase) -> Verdict | None:
         return None
     return unknown(
         "only a drill proves it, whose sample alerts are seen at the router and at every destination",
-        remedy=_drill(case, _BUNDLE),
+        remedy=_drill(case, "--bundle", _BUNDLE),
     )
 
 
 def last_drills(drills: Iterable[DrillFact]) -> Sequence[DrillFact]:
-    """The last drill of each subscription, bundle and cluster, by these; of two at one instant the one that says less."""
-    found: dict[tuple[str, str, str], DrillFact] = {}
+    """The last drill of each bundle, cluster and machine; of two at one instant the one that did not pass."""
+    found: dict[tuple[str, str], DrillFact] = {}
     for one in sorted(drills, key=lambda drill: (drill.ended or _NEVER, drill.verdict != "passed")):
-        found[one.subject, one.exercise.lower(), (one.cluster or "").lower()] = one
+        found[one.subject, one.about.lower()] = one
     return [found[key] for key in sorted(found)]
 
 
@@ -72,8 +72,7 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
-    what = f"the drill of {drill.exercise or 'an unnamed bundle'}{f' in {drill.cluster}' if drill.cluster else ''}"
-    again, evidence = _drill(case, drill.exercise or _BUNDLE), (_shown(drill),)
+    what, again, evidence = f"the drill of {drill.about}", _again(case, drill), (_shown(drill),)
     if drill.ended is None or not is_possible(drill.ended, case.now):
         return unknown(f"{what} does not say when it ended, or not rightly", *evidence, remedy=again)
     age = f"{age_of(drill.ended, case.now)} ago"
@@ -94,20 +93,26 @@ def _shown(drill: DrillFact) -> CoverageEvidence:
 
 
 def _hops(drill: DrillFact) -> str:
-    """How long each hop took; the first that came to no end is the last."""
-    said = []
-    for hop in drill.hops:
-        said.append(f"{hop.name} {f'{hop.seconds} s' if hop.seconds is not None else 'did not arrive'}")
-        if hop.seconds is None:
-            break
+    """How long each hop took, and the one that nothing came over."""
+    said = [f"{hop.name} {hop.seconds:g} s" for hop in drill.hops if hop.seconds is not None]
+    said += [f"nothing came over the hop {drill.failed_hop}"] if drill.failed_hop else []
     return f" ({', '.join(said)})" if said else ""
 
 
 def _destinations(drill: DrillFact) -> tuple[str, ...]:
     named = ", ".join(f"{one.name} {one.verdict or 'unknown'}" for one in drill.destinations)
-    return (f"destinations of the drill of {drill.exercise}: {named}",) if named else ()
+    return (f"destinations of the drill of {drill.about}: {named}",) if named else ()
 
 
-def _drill(case: CoverageCase, bundle: str) -> str:
+def _again(case: CoverageCase, drill: DrillFact) -> str:
+    """The same drill once more."""
+    if drill.cluster:
+        return _drill(case, "--cluster", drill.cluster)
+    if drill.machine:
+        return _drill(case, "--machine", drill.machine)
+    return _drill(case, "--bundle", drill.exercise or _BUNDLE)
+
+
+def _drill(case: CoverageCase, option: str, value: str) -> str:
     subscription = case.workload.subscription or case.workload.name
-    return command_line("alert-router", "drill", "--subscription", subscription, "--bundle", bundle)
+    return command_line("alert-router", "drill", "--subscription", subscription, option, value)

@@ -31,7 +31,7 @@ class SourceFact:
     def shows(self, field: str, instant: datetime) -> CoverageEvidence:
         """The evidence that it was heard of then, which is when that was known."""
         at = timestamp(instant)
-        return CoverageEvidence(self.source.document, field, at, at, at)
+        return CoverageEvidence(self.source.document, field, at, known_at=at)
 
 
 def reads(item: Item) -> bool:

@@ -1,0 +1,89 @@
+"""When each source was last heard of, and how long it may be silent: what a report says of the stream itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from router.coverage.assess import Assessed
+from router.coverage.facts import Facts
+from router.coverage.readers.sources import SourceFact
+from router.coverage.recency import HEARD_WITHIN
+from router.coverage.subscriptions.heard import find_healthy_rows
+from router.domain.coverage import Workload, WorkloadKind
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+
+_HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
+"""What a weekly snapshot speaks of; that there is no alert alarms nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSource:
+    """A source as a report shows it.
+
+    Attributes:
+        name: what people call it.
+        heard: when it was last heard of.
+        is_expected: whether it is a workload that is expected, so that it is shown though it was never heard of.
+        within: how long it may be silent; None for what may be silent for ever.
+        is_silent: whether it has been for longer; None where nobody knows what its silence means, as of a cluster whose
+            subscription has no snapshots that bring healthy rows.
+    """
+
+    name: str
+    heard: LastHeard
+    is_expected: bool
+    within: timedelta | None
+    is_silent: bool | None
+
+
+def reported_sources(facts: Facts, assessed: Assessed, now: datetime) -> tuple[ReportedSource, ...]:
+    """Every source that was heard of, and the subscriptions and clusters that are expected; none where nothing was."""
+    heard = _last_heard(facts, now)
+    if not heard:
+        return ()
+    expected = dict(_expected(assessed))
+    sources = sorted({*heard, *expected}, key=lambda one: (list(CoverageSourceKind).index(one.kind), one))
+    return tuple(_reported(source, heard.get(source), expected.get(source), facts, now) for source in sources)
+
+
+def _reported(
+    source: CoverageSource, heard: LastHeard | None, expected: Workload | None, facts: Facts, now: datetime
+) -> ReportedSource:
+    heard = heard or LastHeard(source=source, subscription=expected.subscription if expected is not None else None)
+    return ReportedSource(
+        name=expected.name if expected is not None else source.subject,
+        heard=heard,
+        is_expected=expected is not None,
+        within=HEARD_WITHIN if source.kind in _HELD else None,
+        is_silent=_is_silent(heard, facts, now),
+    )
+
+
+def _is_silent(heard: LastHeard, facts: Facts, now: datetime) -> bool | None:
+    """Alerts alone alarm nobody; of a cluster and a plan silence says something where its subscription's snapshots speak."""
+    if heard.source.kind not in _HELD:
+        return None
+    if heard.last is not None and now - heard.last <= HEARD_WITHIN:
+        return False
+    is_subscription = heard.source.kind is CoverageSourceKind.SUBSCRIPTION
+    return True if is_subscription or find_healthy_rows(facts, heard.subscription or "", now) is not None else None
+
+
+def _last_heard(facts: Facts, now: datetime) -> Mapping[CoverageSource, LastHeard]:
+    found: dict[CoverageSource, LastHeard] = {}
+    for fact in facts.every(SourceFact):
+        heard = fact.heard.possible_at(now)
+        known = found.get(heard.source)
+        found[heard.source] = heard if known is None else known.joined(heard)
+    return found
+
+
+def _expected(assessed: Assessed) -> Iterator[tuple[CoverageSource, Workload]]:
+    for row in assessed.rows:
+        workload = row.workload
+        if workload.kind is WorkloadKind.SUBSCRIPTION and workload.subscription is not None:
+            yield CoverageSource(CoverageSourceKind.SUBSCRIPTION, workload.subscription), workload
+        elif workload.kind is WorkloadKind.CLUSTER:
+            yield CoverageSource(CoverageSourceKind.CLUSTER, workload.subject), workload
