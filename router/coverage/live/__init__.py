@@ -11,6 +11,13 @@
     overrides   which resources are asked whether their plan is off there
     workspaces  Log Analytics: when the sensor of each cluster last sent a row
 
-Who asks is `router/app/live.py`: it signs in, waits and tries again. A probe sees the last answer, or `Unavailable` where none
+    kubeconfig          kubeconfig files -> which API server a context is, and who asks it
+    contexts            which contexts are asked, and as which clusters they count
+    credential_plugins  what the programs that give out credentials are asked and answer
+    cluster_probe       what one cluster is asked
+    cluster_lists       its lists, page by page
+    cluster_discovery   which kinds it has
+
+Who asks is `router/app/live.py`, and of clusters `router/app/kubernetes_live.py`: it signs in, waits and tries again. A probe sees the last answer, or `Unavailable` where none
 came. What was refused, cut or unreadable becomes a document with a refusal, so that it is unknown and never covered.
 """

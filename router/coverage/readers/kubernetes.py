@@ -67,22 +67,22 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         kind=item.kind,
         namespace=find_text(item.body, "metadata", "namespace") or "",
         name=find_text(item.body, "metadata", "name") or "",
-        body=_without_ballast(item),
+        body=without_ballast(item.kind, item.body),
         source=source_of(item),
     )
 
 
-def _without_ballast(item: Item) -> Mapping[str, object]:
-    """The object without what fills memory where there are 40,000 pods: their containers' settings, the images of nodes."""
-    names = _ASKED.get(item.kind)
+def without_ballast(kind: str, body: Mapping[str, object]) -> Mapping[str, object]:
+    """An object without what fills memory where there are 40,000 pods: their containers' settings, the images of nodes."""
+    names = _ASKED.get(kind)
     if names is None:
-        return item.body
+        return body
     part, asked = names
-    inner = find(item.body, part)
+    inner = find(body, part)
     if not isinstance(inner, Mapping):
-        return item.body
+        return body
     slim = {key: value for key, value in inner.items() if key.lower() in asked}
-    return {key: slim if key.lower() == part else value for key, value in item.body.items()}
+    return {key: slim if key.lower() == part else value for key, value in body.items()}
 
 
 _ASKED: Mapping[str, tuple[str, frozenset[str]]] = {

@@ -1,0 +1,90 @@
+"""Clusters that are asked instead of read from files: the probe against the double's answers, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from router.coverage.documents import CoverageDocument
+from router.coverage.gate import GateResult
+from router.coverage.live.cluster_probe import probe_cluster
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.coverage import CoverageState, Rung, Verdict
+from router.domain.coverage_manifest import CoverageManifest, Expectation
+from router.domain.errors import Unavailable
+from tests.coverage.admission_builders import a_binding, a_policy, whole_gatekeeper, whole_image_gate
+from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, managed_cluster, nodes, sensor
+from tests.coverage.kubernetes_builders import collector, failed_create, namespace, pods, publisher
+from tests.stack.kubernetes_api.answers import PLURALS
+
+SERVER = "https://127.0.0.1:6443"
+
+type Answer = Callable[[HttpRequest], HttpAnswer | Unavailable]
+
+HEALTHY: Sequence[Json] = (
+    *sensor(), *nodes(), *pods(["node-0", "node-1", "node-2"]), daemon_set("kube-proxy", image="proxy"), namespace(),
+    *whole_gatekeeper("deny"), *whole_image_gate("deny"), a_policy(), a_binding("Deny"),
+)  # fmt: skip
+"""A cluster in which everything is as it should be."""
+
+DARK: Sequence[Json] = (
+    collector(ready=0, current=0), publisher(ready=0, current=0), *nodes(), namespace(enforce="baseline"), failed_create(),
+    *whole_gatekeeper("deny"),
+)  # fmt: skip
+"""A cluster whose sensor Pod Security keeps out."""
+
+
+def asked(answer: Answer) -> list[CoverageDocument]:
+    """What comes of asking a cluster that answers so."""
+    probe = probe_cluster(SERVER, "payments", "payments")
+    try:
+        request = next(probe)
+        while True:
+            said = answer(request)
+            request = probe.throw(said) if isinstance(said, Unavailable) else probe.send(said)
+    except StopIteration as end:
+        return list(end.value)
+
+
+def offline(objects: Iterable[Json]) -> list[CoverageDocument]:
+    """The same objects in files: of each kind what `kubectl get KIND -A -o json` prints, and which kinds there are none of."""
+    by_kind: dict[str, list[Json]] = {kind: [] for kind in _FILES}
+    for one in objects:
+        is_constraint = str(one["apiVersion"]).startswith("constraints.")
+        by_kind["Constraint" if is_constraint else str(one["kind"])].append(one)
+    return [
+        document(
+            kubectl(*some) if some else {"apiVersion": "v1", "kind": f"{kind}List", "items": []},
+            _FILES[kind],
+            "payments",
+        )
+        for kind, some in by_kind.items()
+    ]
+
+
+def verdicts(documents: Iterable[CoverageDocument]) -> Mapping[Rung, Verdict]:
+    """What the gate says of the cluster, with all evidence, on every rung that the cluster itself is asked for."""
+    return {rung: found for one, rung, found in gate(documents).assessed.verdicts() if one.name == "payments"}
+
+
+def states(documents: Iterable[CoverageDocument]) -> Mapping[Rung, CoverageState]:
+    """The same without the words."""
+    return {rung: found.state for rung, found in verdicts(documents).items()}
+
+
+def gate(documents: Iterable[CoverageDocument]) -> GateResult:
+    """What comes of documents of the cluster, which Azure knows, too."""
+    return judged(document(managed_cluster(), "clusters.json"), *documents, manifest=_MANIFEST)
+
+
+_MANIFEST = CoverageManifest(
+    expectations=(
+        Expectation(
+            rungs=frozenset({Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING, Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES})
+        ),
+    )
+)
+
+_FILES = {
+    kind: f"context payments: {plural}" for (_, kind), plural in {**PLURALS, ("", "Constraint"): "constraints"}.items()
+}
+"""Files that are called as what is asked, so that what rests on them can be compared as a whole."""
