@@ -95,6 +95,12 @@ class Settings:
         return self._endpoint("ALERT_ROUTER_LOG_ANALYTICS")
 
     @property
+    def kubeconfigs(self) -> tuple[Path, ...]:
+        """The kubeconfig files: those that KUBECONFIG lists, else that of kubectl in the home directory."""
+        listed = [part for part in self.values.get("KUBECONFIG", "").split(os.pathsep) if part]
+        return tuple(map(Path, dict.fromkeys(listed))) or (Path("~/.kube/config").expanduser(),)
+
+    @property
     def lease(self) -> timedelta | None:
         """How long a claim is one worker's alone, in every lane: ALERT_ROUTER_LEASE, in seconds."""
         return self._seconds("ALERT_ROUTER_LEASE")

@@ -39,7 +39,7 @@ class Http:
     """Sends requests, one connection pool for all destinations; follows no redirect, obeys no proxy variable, keeps no cookie.
 
     `headers` gives what every request bears beside its own: the trace that it goes on with. `longest` is how many bytes of an
-    answer are read.
+    answer are read, and `server_name` the name in the server's certificate, where that is not its host's.
     """
 
     def __init__(
@@ -49,12 +49,14 @@ class Http:
         timeout: float = TIMEOUT,
         headers: Callable[[], Mapping[str, str]] = dict,
         longest: int = LARGEST_ANSWER,
+        server_name: str | None = None,
     ) -> None:
         self._tls = tls
         self._headers = headers
         self._connections = connections
         self._timeout = timeout
         self._longest = longest
+        self._extensions = {} if server_name is None else {"sni_hostname": server_name}
 
     async def __aenter__(self) -> Http:
         connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ssl=self._tls)
@@ -88,7 +90,8 @@ class Http:
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
         headers = {"accept-encoding": "identity", **self._headers(), **request.headers}
-        asked = httpx.Request(request.method, _parsed(request.url), headers=headers, content=request.body)
+        url = _parsed(request.url)
+        asked = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=self._extensions)
         response = await self._transport.handle_async_request(asked)
         try:
             body = await _read(response, self._longest)

@@ -1,0 +1,61 @@
+"""Asks the clusters of a kubeconfig, several side by side. One that cannot be asked is unknown, and stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from router.app.kubernetes_connection import ClusterConnection
+from router.app.live import run_probe
+from router.app.patience import TimeLimit
+from router.app.settings import Settings
+from router.coverage.documents import CoverageDocument
+from router.coverage.live.cluster_probe import probe_cluster, refused_cluster
+from router.coverage.live.contexts import NamedContext
+from router.coverage.live.kubeconfig import Kubeconfig
+from router.coverage.live.probes import Documents
+from router.domain.errors import BadFile
+
+_AT_A_TIME = 8
+"""Clusters that are asked side by side."""
+
+
+async def ask_clusters(
+    contexts: Sequence[NamedContext],
+    kubeconfig: Kubeconfig,
+    settings: Settings,
+    limit: TimeLimit,
+    ended: Callable[[], None] = lambda: None,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> list[CoverageDocument]:
+    """What the clusters of some contexts answer, in the order of the contexts; `ended` is called as each of them does."""
+    free, signing_in = asyncio.Semaphore(_AT_A_TIME), asyncio.Lock()
+
+    async def ask(one: NamedContext) -> Documents:
+        async with free:
+            try:
+                access = kubeconfig.access_for(one.context)
+            except BadFile as fault:
+                documents = refused_cluster(one.context, one.name, str(fault))
+            else:
+                documents = await _ask(one, ClusterConnection(access, settings, limit, signing_in, sleep=sleep), limit)
+        ended()
+        return documents
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(ask(one)) for one in contexts]
+    return [document for task in tasks for document in task.result()]
+
+
+async def _ask(one: NamedContext, connection: ClusterConnection, limit: TimeLimit) -> Documents:
+    try:
+        async with asyncio.timeout(limit.left):
+            await connection.open()
+        return await run_probe(probe_cluster(connection.server, one.context, one.name), connection.send)
+    except TimeoutError:
+        return refused_cluster(one.context, one.name, str(limit.over()))
+    except BadFile as fault:
+        return refused_cluster(one.context, one.name, str(fault))
+    finally:
+        await connection.close()
