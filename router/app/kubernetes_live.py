@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from router.app.kubernetes_connection import ClusterConnection
-from router.app.live import run_probe
+from router.app.live import Advance, run_probe
 from router.app.patience import TimeLimit
 from router.app.settings import Settings
 from router.coverage.documents import CoverageDocument
@@ -25,14 +25,16 @@ async def ask_clusters(
     kubeconfig: Kubeconfig,
     settings: Settings,
     limit: TimeLimit,
-    ended: Callable[[], None] = lambda: None,
+    advance: Advance = lambda ended, known: None,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[CoverageDocument]:
-    """What the clusters of some contexts answer, in the order of the contexts; `ended` is called as each of them does."""
+    """What the clusters of some contexts answer, in the order of the contexts."""
+    ended = 0
     free, signing_in = asyncio.Semaphore(_AT_A_TIME), asyncio.Lock()
 
     async def ask(one: NamedContext) -> Documents:
+        nonlocal ended
         async with free:
             try:
                 access = kubeconfig.access_for(one.context)
@@ -40,7 +42,8 @@ async def ask_clusters(
                 documents = refused_cluster(one.context, one.name, str(fault))
             else:
                 documents = await _ask(one, ClusterConnection(access, settings, limit, signing_in, sleep=sleep), limit)
-        ended()
+        ended += 1
+        advance(ended, len(contexts))
         return documents
 
     async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
+from router.cli.coverage_clusters import ask_contexts
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
 from router.cli.coverage_live import WORDS, ask_live
@@ -69,12 +70,15 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
     manifest = _manifest(options.rules, now)
     live = ask_live(options, manifest, now).documents
     state = open_coverage_state(options)
-    if not options.files and state is None and not options.live:
+    clusters = ask_contexts(options)
+    if not options.files and state is None and not options.live and not clusters.documents:
         raise BadUsage(
-            "name files, or the state of a router with --state or --storage, or ask with --live: there is nothing to judge"
+            "name files, clusters with --context, or the state of a router with --state or --storage, or ask Azure with "
+            "--live: there is nothing to judge"
         )
     opened = open_documents(options.files)
-    result = judge_documents(chain(opened.documents, state.documents if state else (), live), manifest, now)
+    documents = chain(opened.documents, clusters.documents, state.documents if state else (), live)
+    result = judge_documents(documents, manifest, now)
     for line in opened.refused:
         complain(line)
     said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
@@ -84,7 +88,11 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
         allows_unknown,
         said_in,
         tuple(_idle(manifest, result, now)),
-        others=(*(((state.name, state.words),) if state else ()), *((one.name, WORDS) for one in live)),
+        others=(
+            *((one.name, clusters.words) for one in clusters.documents),
+            *(((state.name, state.words),) if state else ()),
+            *((one.name, WORDS) for one in live),
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command, add_group
 from router.cli.argument_types import file_in, seconds_in, subscription_in, workspace_in
+from router.cli.coverage_contexts import add_contexts
 from router.cli.shared_options import add_format, add_now, add_rules_dir
 
 _CHECK = (
@@ -29,7 +30,9 @@ _WORKSPACE = (
     "a workspace of Log Analytics, by its id, that --live asks when each cluster's sensor last sent a row; again for "
     "another one"
 )
-_TIMEOUT = "the seconds after which --live asks no more; what is not answered by then is unknown (default: 300)"
+_TIMEOUT = (
+    "the seconds after which --live, and --context, ask no more; what is not answered by then is unknown (default: 300)"
+)
 _KEEP_TAGS = "write the tags of all resources there, which --live asks for then, as a file that owners.yaml may name"
 
 
@@ -41,6 +44,7 @@ def add_coverage_commands(commands: Commands) -> None:
     add_now(check, "the time to judge at")
     add_format(check, "github", "junit", "markdown")
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
+    add_contexts(check)
     _add_state(check)
     _add_live(check)
     add_files(check, nargs="*")
@@ -54,6 +58,7 @@ def add_coverage_commands(commands: Commands) -> None:
         default=Path("coverage.html"),
         help="write the page there, also over an older one (default: coverage.html)",
     )
+    add_contexts(report)
     _add_state(report)
     _add_live(report)
     add_files(report, nargs="*")

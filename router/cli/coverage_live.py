@@ -56,7 +56,9 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> L
     Raises BadUsage where nobody is signed in, or an option of `--live` stands without it, and BadSetting.
     """
     if not options.live:
-        if given := next((name for name in _ONLY_LIVE if getattr(options, name)), None):
+        # How long to ask is said of clusters, too.
+        names = (name for name in _ONLY_LIVE if name != "timeout" or not options.context)
+        if given := next((name for name in names if getattr(options, name)), None):
             raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
         return LiveAnswers()
     refuse_absent(_CLIENTS, "--live")

@@ -115,6 +115,7 @@ HELP: Mapping[str, HelpText] = {
         {
             "alert-router coverage check pricings.json clusters.json payments=payments.json": "what az and kubectl printed",
             "alert-router coverage check azure payments=payments ledger=ledger": "a directory each of Azure and two clusters",
+            "alert-router coverage check azure --context payments --context 'aks-*'": "ask clusters instead of kubectl",
             "alert-router coverage check azure --allow-unknown": "gaps alone fail, for those who begin",
             "alert-router coverage check --state .state": "what a router knows, from messages and drills, without any file",
             "alert-router coverage check --live payments=payments.json": "ask Azure, beside what kubectl printed",

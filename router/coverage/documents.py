@@ -99,6 +99,7 @@ class CoverageDocument:
     Attributes:
         name: the document as it was named.
         given: the name that was given before it; None where none was.
+        is_of_cluster: whether it is known to be of a cluster, whatever is in it.
         items: the objects in it.
         refusals: the answers in it that say why there are none.
         empty_lists: the kinds of the empty lists in it: `List`, as kubectl writes it, `DaemonSetList`, or nothing for others.
@@ -108,6 +109,7 @@ class CoverageDocument:
 
     name: str
     given: str | None = None
+    is_of_cluster: bool = False
     items: tuple[Item, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     empty_lists: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from router.cli.parser import new_parser
+from router.coverage.live.cluster_probe import CONSTRAINTS, EVERYWHERE, SOMEWHERE
 from router.domain.coverage import CoverageState, Rung
 from tests.cli.house import House
 from tests.coverage.builders import SUBSCRIPTION, automation
@@ -221,6 +222,14 @@ def test_the_role_in_a_cluster_reads_what_is_asked_for_and_no_more() -> None:
     remedies = {kind for kinds in _kinds_in_code() for kind in kinds.split(",")}
     assert {"nodes", "constraints", "validatingadmissionpolicies"} <= remedies
     assert remedies <= allowed
+
+
+def test_the_role_in_a_cluster_allows_what_the_gate_itself_lists_and_no_more() -> None:
+    """Where it asks clusters itself; which groups and kinds there are everybody may ask."""
+    role, _ = yaml.safe_load_all(PAGE.fence("reader.yaml"))
+    allowed = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
+    some = {(group, plural) for group, kinds in SOMEWHERE.items() for plural in kinds}
+    assert allowed == {*((one.group, one.plural) for one in EVERYWHERE), *some, (CONSTRAINTS, "*")}
 
 
 def _named(group: str, resource: str) -> str:

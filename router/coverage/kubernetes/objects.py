@@ -115,7 +115,7 @@ def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
     listed = _listed(facts)
     wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
     return SensorObjects(
-        is_empty=not facts,
+        is_empty=not any(fact.kind for fact in facts),
         fleet=_fleet_of(kinds["Node"]),
         daemon_sets=daemon_sets,
         listed=listed,

@@ -76,7 +76,9 @@ class _ClusterAnswers:
     def add_refused(self, what: str, fault: NotListed) -> None:
         """Keeps why there is no answer; raises it again where nothing else would be answered either."""
         name = self._name_for(what)
-        self.documents.append(CoverageDocument(name=name, given=self.name, refusals=(Refusal(name, str(fault)),)))
+        self.documents.append(
+            CoverageDocument(name=name, given=self.name, is_of_cluster=True, refusals=(Refusal(name, str(fault)),))
+        )
         if isinstance(fault, NobodyAnswers):
             raise fault
 

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact
-from router.coverage.readers.kubernetes import empty_lists_in
+from router.coverage.readers.kubernetes import empty_lists_in, unanswered_in
 
 
 class Reader(Protocol):
@@ -42,3 +42,4 @@ def facts_of(document: CoverageDocument) -> Iterator[CoverageFact]:
             if reader.reads(item):
                 yield from reader.facts_in(item)
     yield from empty_lists_in(document)
+    yield from unanswered_in(document)

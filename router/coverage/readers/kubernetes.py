@@ -20,7 +20,8 @@ class KubernetesFact:
     Attributes:
         subject: the cluster; None until `router.coverage.assignment.clusters` has found it, and where it cannot.
         given: the name that was given before the document; None where none was.
-        kind: the object's kind; one that ends in List stands for a list in which there was nothing.
+        kind: the object's kind; one that ends in List stands for a list in which there was nothing, and an empty one for a
+            cluster that did not answer.
         namespace: its namespace; empty where it has none.
         name: its name.
         body: the object.
@@ -104,3 +105,11 @@ def empty_lists_in(document: CoverageDocument) -> Iterator[CoverageFact]:
                 body={},
                 source=Source(document=document.name, is_whole=True),
             )
+
+
+def unanswered_in(document: CoverageDocument) -> Iterator[CoverageFact]:
+    """That there is a cluster which did not answer: it is unknown, and not left out. An object without a kind stands for it."""
+    if document.is_of_cluster and not document.items:
+        yield KubernetesFact(
+            given=document.given, kind="", namespace="", name="", body={}, source=Source(document=document.name)
+        )
