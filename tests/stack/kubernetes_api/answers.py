@@ -25,6 +25,8 @@ PLURALS = {
 }
 """What objects are called in paths. A constraint is called as its kind, in lower case."""
 
+_NAMESPACED = frozenset({"Pod", "Event", "DaemonSet", "Deployment"})
+
 _BUILT_IN = ("v1", "apps/v1", "admissionregistration.k8s.io/v1")
 
 type Json = Mapping[str, Any]
@@ -60,11 +62,13 @@ class ClusterApi:
         url = urlsplit(request.url)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         assert request.method == "GET"
+        if url.path == "/api":
+            return _said({"kind": "APIVersions", "versions": ["v1"]})
         if url.path == "/apis":
             return _said({"kind": "APIGroupList", "apiVersion": "v1", "groups": list(self._groups())})
         if url.path in self.kinds:
             return self._listed(*self.kinds[url.path], query)
-        version = url.path.removeprefix("/apis/")
+        version = url.path.removeprefix("/api/").removeprefix("/apis/")
         resources = list(self._resources(version))
         if not resources or version == url.path:
             return refusal(404, "NotFound", "the server could not find the requested resource")
@@ -84,8 +88,9 @@ class ClusterApi:
         for path, (version, kind) in self.kinds.items():
             if version == wanted:
                 plural = path.rpartition("/")[2]
-                one = {"name": plural, "singularName": "", "namespaced": False, "kind": kind}
-                yield {**one, "verbs": ["delete", "get", "list", "watch"]}
+                one = {"name": plural, "singularName": "", "namespaced": kind in _NAMESPACED, "kind": kind}
+                categories = {"categories": ["constraint", "constraints"]} if version.startswith("constraints.") else {}
+                yield {**one, **categories, "verbs": ["delete", "get", "list", "watch"]}
                 yield {**one, "name": f"{plural}/status", "verbs": ["get", "patch", "update"]}
 
     def _listed(self, version: str, kind: str, query: Mapping[str, str]) -> HttpAnswer:
