@@ -13,6 +13,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
     coverage/      documents of Azure and kubectl -> which workloads Defender watches            pure
+    drill/         a test alert, followed to every destination -> passed, failed or not proven    pure
     telemetry/     metrics, traces and log records, derived from what rooms returned
     app/           settings, wiring, service, maintenance on a clock, what people hear of rules, health
     cli/           alert-router ...

@@ -1,0 +1,47 @@
+"""How a person raises the test alert of a cluster or a machine. These are real alerts: nothing marks them as a drill.
+
+https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
+https://learn.microsoft.com/azure/defender-for-cloud/alerts-containers
+https://learn.microsoft.com/defender-endpoint/linux-install-manually
+"""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from router.drill.subjects import DrillSubject
+
+NAMESPACE = "asc-alerttest-662jfi039n"
+"""The namespace that Defender watches for: asking for its pods, of which there are none, raises the test alert."""
+
+
+def lines_for(subject: DrillSubject) -> list[str]:
+    """What to run, line by line; nothing for sample alerts, which Azure raises."""
+    if subject.cluster is not None:
+        context = quote(subject.cluster.rstrip("/").rpartition("/")[2])
+        return [
+            "Ask the cluster for the pods of a namespace that is not there. It proves the audit log of the control plane,",
+            'and no sensor; the answer is "No resources found", and the alert comes 5 to 30 minutes later:',
+            "",
+            f"  kubectl --context {context} get pods --namespace={NAMESPACE}",
+        ]
+    if subject.machine is not None:
+        return [
+            "On the machine, with real-time protection on; the alert comes within minutes.",
+            "Linux, which downloads the test file of EICAR:",
+            "",
+            f"  {_LINUX}",
+            "",
+            "Windows, which starts a program that is not there:",
+            "",
+            f"  {_WINDOWS}",
+        ]
+    return []
+
+
+_LINUX = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
+_WINDOWS = (
+    "powershell.exe -NoExit -ExecutionPolicy Bypass -WindowStyle Hidden \"$ErrorActionPreference = 'silentlycontinue'; "
+    "(New-Object System.Net.WebClient).DownloadFile('http://127.0.0.1/1.exe', 'C:\\test-MDATP-test\\invoice.exe'); "
+    "Start-Process 'C:\\test-MDATP-test\\invoice.exe'\""
+)
