@@ -25,6 +25,9 @@ HUBS = "EVENT_HUBS"
 
 SERVICES = ("blob", "queue", "table")
 
+HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
+"""The setting of the address that is called when a drill passed. Whoever knows it can call it, so it is a secret."""
+
 _RETENTION = "ALERT_ROUTER_RETENTION"
 
 _UNRESOLVED = "@Microsoft.KeyVault("
@@ -99,6 +102,29 @@ class Settings:
         """The kubeconfig files: those that KUBECONFIG lists, else that of kubectl in the home directory."""
         listed = [part for part in self.values.get("KUBECONFIG", "").split(os.pathsep) if part]
         return tuple(map(Path, dict.fromkeys(listed))) or (Path("~/.kube/config").expanduser(),)
+
+    @property
+    def heartbeat(self) -> str | None:
+        """The address that is called when a drill passed: ALERT_ROUTER_DRILL_HEARTBEAT; raises BadSetting, without it."""
+        written = self._find(HEARTBEAT)
+        if written is None:
+            return None
+        try:
+            url = split_url(written)
+        except ValueError as fault:
+            raise BadSetting(f"{HEARTBEAT}: {fault}") from None
+        if url.scheme != "https" and not is_loopback(url.hostname or ""):
+            raise BadSetting(f"{HEARTBEAT}: must be an https URL; http is for loopback only")
+        _refuse_example(HEARTBEAT, url.hostname)
+        return written
+
+    @property
+    def is_functions_app(self) -> bool:
+        """Whether this process runs in a function app, which the host says in its environment.
+
+        https://learn.microsoft.com/azure/azure-functions/functions-app-settings#functions_worker_runtime
+        """
+        return any(self._find(name) is not None for name in ("FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"))
 
     @property
     def lease(self) -> timedelta | None:

@@ -20,6 +20,7 @@
     silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold
     silence_document   one for programs      silence_times, confirmation   what commands say and ask that make one
     explain_signal   the life of a signal as it is read      signal_document   the same for programs
+    drill         raises a test alert and follows it         drill_text    what it says
     rules_list    every rule with what it held       rules_list_report   the same as it is read
     author        under whose name a command goes on record    durations     how long, as it is written
     attack        what of ATT&CK nobody hears of         attack_layers   the same for the Navigator

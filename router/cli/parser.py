@@ -8,6 +8,7 @@ from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command
 from router.cli.coverage_commands import add_coverage_commands
+from router.cli.drill_commands import add_drill_command
 from router.cli.message_commands import (
     add_demo_command,
     add_explain_command,
@@ -41,6 +42,7 @@ def new_parser() -> Parser:
     add_attack_commands(commands)
     add_silences_commands(commands)
     add_coverage_commands(commands)
+    add_drill_command(commands)
     add_state_command(commands)
     add_dead_letters_commands(commands)
     add_quarantine_commands(commands)

@@ -1,0 +1,198 @@
+"""A drill at work: what is known before it, what is raised, what comes of it, and what is left behind.
+
+Each step may be taken by itself, so that whoever runs them can stop between any two, and still have the samples dismissed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from router.app.clock import Clock
+from router.app.drill_azure import Defender
+from router.app.drill_reader import DrillReader
+from router.app.signal_life import DestinationFacts
+from router.domain.catalogue import Catalogue
+from router.domain.documents import DocumentKind
+from router.domain.errors import StoreError
+from router.domain.ports.store import Store
+from router.drill.evidence import DrilledAlert, DrillEvidence
+from router.drill.expected import ExpectedDestination
+from router.drill.listed import ListedAlert, own_alerts
+from router.drill.results import DrillJudgement, DrillResult, document_of_result, result_id
+from router.drill.simulation import NotDone
+from router.drill.subjects import DrillSubject
+from router.drill.verdict import judge_drill
+
+LISTED_EVERY = timedelta(seconds=20)
+"""How often Defender is asked for its list of alerts, which in a large subscription is long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillPlan:
+    """What a drill goes by.
+
+    Attributes:
+        subject: what it is about.
+        expected: the destinations that it is to prove.
+        catalogue: what is known of alert types.
+        facts: what is known of destinations beside the state.
+    """
+
+    subject: DrillSubject
+    expected: Sequence[ExpectedDestination]
+    catalogue: Catalogue
+    facts: DestinationFacts
+
+
+class Drill:
+    """One drill over a state; `defender` is None where a person raises the alert."""
+
+    def __init__(self, plan: DrillPlan, store: Store, defender: Defender | None, clock: Clock) -> None:
+        self.plan = plan
+        self._store = store
+        self._defender = defender
+        self._clock = clock
+        self._evidence = DrillEvidence(began=clock())
+        self._reader = DrillReader(store, plan.subject, self._evidence.began, plan.facts)
+        self._before: frozenset[str] | None = None
+        self._own: dict[str, ListedAlert] = {}
+        self._asked_at: datetime | None = None
+        self._poll: str | None = None
+        self._is_ordered = False
+        self._enqueued: dict[str, datetime] = {}
+
+    @property
+    def was_raised(self) -> bool:
+        """Whether alerts were raised, or may have been."""
+        return self._evidence.raised is not None or self._is_ordered
+
+    @property
+    def judgement(self) -> DrillJudgement:
+        """How it is judged by what is known now."""
+        return judge_drill(self.plan.expected, self._evidence, self._clock())
+
+    async def prepare(self) -> None:
+        """Notes what is there already, which is none of the drill's; raises StoreError."""
+        await self._reader.know_before(self._clock())
+        if self._defender is None:
+            return
+        refused = await self._defender.locate()
+        if refused is not None:
+            self._evidence = replace(self._evidence, refused=refused.why)
+            return
+        listed = await self._defender.list_alerts()
+        if not isinstance(listed, NotDone) and listed.is_whole:
+            self._before = frozenset(one.name for one in listed.alerts)
+
+    async def raise_alerts(self) -> bool:
+        """Has the alerts raised, unless it is known by now that nobody can; whether they are. The drill's time begins now."""
+        began = self._clock()
+        self._evidence = replace(self._evidence, began=began)
+        if self._evidence.refused is not None:
+            return False
+        bundle = self.plan.subject.bundle
+        if self._defender is None or bundle is None:
+            self._evidence = replace(self._evidence, raised=began)
+            return True
+        # Whatever Azure answers, or does not: from now on there may be samples.
+        self._is_ordered = True
+        raised = await self._defender.raise_samples(bundle)
+        if isinstance(raised, NotDone):
+            self._evidence = replace(self._evidence, refused=raised.why)
+            return False
+        self._poll = raised.poll
+        self._evidence = replace(self._evidence, raised=self._clock())
+        return True
+
+    async def look(self) -> DrillJudgement:
+        """Reads what came of it by now, and judges it; raises StoreError."""
+        await self._ask_defender()
+        now = self._clock()
+        found = await self._reader.read_alerts(self._listed_ids, now)
+        self._evidence = replace(self._evidence, alerts=tuple(map(self._with_enqueued, found)))
+        return self.judgement
+
+    async def look_last(self) -> DrillJudgement:
+        """The same at the end, with what says why nothing came; raises StoreError."""
+        self._asked_at = None
+        await self.look()
+        self._evidence = replace(
+            self._evidence,
+            quarantined=tuple(await self._reader.read_quarantined()) if not self._evidence.alerts else (),
+            swept=await self._reader.find_last_sweep(),
+        )
+        return self.judgement
+
+    async def dismiss(self) -> tuple[int | None, str | None]:
+        """Dismisses the drill's sample alerts in Defender: how many, and why some could not be; None where it has none."""
+        if self._defender is None or not self._is_ordered:
+            return None, None
+        await self._list()
+        if self._evidence.unlisted is not None:
+            return 0, f"Defender's list was not to be had, so they stand there: {self._evidence.unlisted}"
+        own = [one for one in self._own.values() if not one.is_over]
+        refused = await self._defender.dismiss(own)
+        return len(own) - len(refused), refused[0].why if refused else None
+
+    async def result(self, judgement: DrillJudgement, dismissed: int | None, undismissed: str | None) -> DrillResult:
+        """What came of it; raises StoreError."""
+        now = self._clock()
+        return DrillResult(
+            subject=self.plan.subject,
+            began=self._evidence.began,
+            ended=now,
+            judgement=judgement,
+            alerts={one.id: one.outcome.value for one in self._evidence.alerts},
+            dismissed=dismissed,
+            undismissed=undismissed,
+            still_open=tuple(await self._reader.read_open(self._listed_ids, now)),
+        )
+
+    async def write(self, result: DrillResult) -> None:
+        """Writes the result down for the gate, over what was there of an earlier drill; raises StoreError."""
+        for _ in range(_TRIES):
+            stored = await self._store.documents.find_document(DocumentKind.FACT, result_id(self.plan.subject))
+            document = document_of_result(result, stored.version if stored is not None else None)
+            if await self._store.documents.put_document(document) is not None:
+                return
+        raise StoreError("the result of the drill: others write it all the time")
+
+    @property
+    def _listed_ids(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self._own)
+
+    async def _ask_defender(self) -> None:
+        if self._defender is None or self._evidence.raised is None:
+            return
+        if self._poll is not None:
+            done = await self._defender.is_ended(self._poll)
+            if isinstance(done, NotDone) or done:
+                self._poll = None
+        now = self._clock()
+        if self._asked_at is None or now - self._asked_at >= LISTED_EVERY:
+            self._asked_at = now
+            await self._list()
+
+    async def _list(self) -> None:
+        if self._defender is None:
+            return
+        listed = await self._defender.list_alerts()
+        if isinstance(listed, NotDone):
+            self._evidence = replace(self._evidence, unlisted=listed.why)
+            return
+        plan, began = self.plan, self._evidence.began
+        for one in own_alerts(listed.alerts, plan.subject, began, self._before, plan.catalogue):
+            self._own[one.name] = one
+        first = self._evidence.first_listed or (self._clock() if self._own else None)
+        self._evidence = replace(self._evidence, unlisted=None, listed=len(self._own), first_listed=first)
+
+    def _with_enqueued(self, alert: DrilledAlert) -> DrilledAlert:
+        """An alert with the instant at which the hub got its first message, which a later one hides."""
+        if alert.enqueued is not None:
+            self._enqueued.setdefault(alert.key, alert.enqueued)
+        return replace(alert, enqueued=self._enqueued.get(alert.key))
+
+
+_TRIES = 5

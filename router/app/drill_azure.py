@@ -1,0 +1,112 @@
+"""Has Defender raise, list and dismiss sample alerts, signed in as whoever runs the drill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from router.app.live import azure_over
+from router.app.patience import PatientSender, Send, TimeLimit
+from router.app.settings import Settings
+from router.domain.errors import Unavailable
+from router.drill.listed import ListedAlert
+from router.drill.simulation import (
+    AlertList,
+    Asking,
+    NotDone,
+    Simulation,
+    dismiss,
+    find_location,
+    is_ended,
+    list_alerts,
+    raise_samples,
+)
+
+ASKED_WITHIN = 90.0
+"""Seconds for one question, with what of it is asked again: a drill has its own time, which goes on meanwhile."""
+
+_AFTER = timedelta(minutes=10)
+
+AT_ONCE = 4
+"""Alerts that are dismissed at a time: Azure answers 429 where many are."""
+
+
+class Defender:
+    """Defender for Cloud in one subscription.
+
+    `send` sends one request to Azure Resource Manager at `base`, signed, and once.
+    """
+
+    def __init__(self, base: str, subscription: str, send: Send) -> None:
+        self._base = base
+        self._subscription = subscription
+        self._send = send
+        self._location: str | None = None
+
+    async def locate(self) -> NotDone | None:
+        """Finds where Defender keeps the subscription's data, which all else needs; why it could not, where it could not."""
+        found = await self._read(find_location(self._base, self._subscription))
+        if isinstance(found, NotDone):
+            return found
+        self._location = found
+        return None
+
+    async def raise_samples(self, bundle: str) -> Simulation | NotDone:
+        """Orders sample alerts. It is sent once: an order whose answer was lost may have been taken."""
+        if self._location is None:
+            return NotDone("simulate: where Defender keeps the subscription's data is not known")
+        asking = raise_samples(self._base, self._subscription, self._location, bundle)
+        return await run_asking(asking, self._send)
+
+    async def is_ended(self, poll: str) -> bool | NotDone:
+        """Whether an order was carried out."""
+        return await run_asking(is_ended(poll), self._send)
+
+    async def list_alerts(self) -> AlertList | NotDone:
+        """The alerts that Defender lists now."""
+        if self._location is None:
+            return NotDone("Defender's list of alerts: where it keeps the subscription's data is not known")
+        return await self._read(list_alerts(self._base, self._subscription, self._location))
+
+    async def dismiss(self, alerts: Sequence[ListedAlert]) -> list[NotDone]:
+        """Dismisses alerts, which may be repeated; what could not be."""
+        location, free = self._location or "", asyncio.Semaphore(AT_ONCE)
+
+        async def dismiss_one(alert: ListedAlert) -> NotDone | None:
+            async with free:
+                return await self._read(dismiss(self._base, self._subscription, location, alert))
+
+        return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if one is not None]
+
+    async def _read[T](self, asking: Asking[T]) -> T:
+        """What comes of a question that may be asked again."""
+        return await run_asking(asking, PatientSender(self._send, TimeLimit(ASKED_WITHIN)).send)
+
+
+@asynccontextmanager
+async def defender_over(settings: Settings, subscription: str, within: timedelta) -> AsyncIterator[Defender]:
+    """Defender in a subscription, as long as the context lasts; raises BadUsage where nobody is signed in.
+
+    `within` is how long the drill may last; there is some time for what comes before it and after.
+    """
+    limit = TimeLimit((within + _AFTER).total_seconds())
+    async with azure_over(settings, limit, attempts=1) as (cloud, send):
+        yield Defender(cloud.resource_manager, subscription, send)
+
+
+async def run_asking[T](asking: Asking[T], send: Send) -> T:
+    """What comes of a question, once all that it asks is answered."""
+    try:
+        request = next(asking)
+        while True:
+            try:
+                answer = await send(request)
+            except Unavailable as fault:
+                request = asking.throw(fault)
+            else:
+                request = asking.send(answer)
+    except StopIteration as end:
+        found: T = end.value
+        return found

@@ -1,0 +1,189 @@
+"""`alert-router drill`: whether a real alert would arrive, tried with one that is none."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from argparse import Namespace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from router.app.clock import Clock
+from router.app.destination_readiness import readiness_of
+from router.app.drill import Drill, DrillPlan
+from router.app.drill_azure import Defender, defender_over
+from router.app.drill_forecast import expected_destinations
+from router.app.heartbeat import call_heartbeat, heartbeat_in
+from router.app.settings import Settings
+from router.app.signal_life import facts_of
+from router.cli.complaints import complain
+from router.cli.confirmation import is_wanted, refuse_unasked
+from router.cli.drill_text import DrillProgress, forecast_lines, result_lines
+from router.cli.given import clock_for, rules_given
+from router.cli.opened_state import store_in
+from router.cli.printing import print_json, print_lines
+from router.cli.stopping import Stop
+from router.domain.errors import BadUsage, StoreError
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Stream
+from router.drill.expected import ExpectedDestination
+from router.drill.instructions import lines_for
+from router.drill.results import DrillJudgement, DrillResult, result_object
+from router.drill.subjects import CONTAINERS, MACHINES, DrillSubject, samples_of
+from router.drill.verdict import is_settled
+
+NOT_PASSED = 1
+"""The exit code of a drill that failed, or that did not prove all that it was to prove."""
+
+GIVEN_UP = 2
+"""The exit code where the person who is asked says no."""
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+SOONEST, LATEST = timedelta(seconds=0.25), timedelta(seconds=5)
+"""How long a drill waits between two looks, at first and later on. What it says of seconds is on record, and none of them."""
+
+
+def drill(options: Namespace) -> int:
+    """Raises an alert, follows it, and says whether every destination took it; 1 where not, 2 where nothing was raised."""
+    settings = Settings()
+    if settings.is_functions_app:
+        raise BadUsage(
+            "drill: this is a function app, whose identity may not raise alerts; run it by a workflow or a job of its own"
+        )
+    subject = _subject_in(options)
+    heartbeat = heartbeat_in(settings) if options.heartbeat else None
+    refuse_unasked("raise alerts", is_confirmed=options.yes)
+    return asyncio.run(_drill(options, settings, subject, heartbeat))
+
+
+async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
+    clock = clock_for(None)
+    async with _prepared(options, settings, subject, clock) as drill:
+        _say(options, [*forecast_lines(subject, drill.plan.expected, options.within), *lines_for(subject)])
+        if not is_wanted(_question(subject), is_confirmed=options.yes):
+            complain("nothing was raised")
+            return GIVEN_UP
+        with Stop.heeded() as stop:
+            result = await _run(drill, options, stop, clock)
+            if stop.is_asked:
+                raise stop.said(_words_of_stop(options, result))
+        await drill.write(result)
+        is_said = await _call(settings, heartbeat, result)
+    if options.format == "json":
+        print_json(result_object(result))
+    else:
+        print_lines(result_lines(result))
+    return 0 if result.has_passed and is_said else NOT_PASSED
+
+
+@asynccontextmanager
+async def _prepared(
+    options: Namespace, settings: Settings, subject: DrillSubject, clock: Clock
+) -> AsyncIterator[Drill]:
+    """The drill, before anything is raised; raises BadUsage where a destination that it is to prove is not expected."""
+    rules = rules_given(options.rules, Stream.CWPP, clock())
+    book = rules.books[Stream.CWPP]
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(store_in(options))
+        expected = await expected_destinations(store, book, subject, clock())
+        defender: Defender | None = None
+        if subject.bundle is not None and subject.subscription is not None:
+            defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
+        # Who serves an account has settings of its own.
+        facts = facts_of(rules, None if options.storage else readiness_of(rules, settings))
+        plan = DrillPlan(subject=subject, expected=_meant(expected, options.to), catalogue=book.catalogue, facts=facts)
+        yield Drill(plan, store, defender, clock)
+
+
+async def _run(drill: Drill, options: Namespace, stop: Stop, clock: Clock) -> DrillResult:
+    """The drill from its first step to its last; its samples are dismissed whatever comes between."""
+    await drill.prepare()
+    progress = DrillProgress(lambda line: _say(options, [line]))
+    dismissed, undismissed = None, None
+    try:
+        judgement = drill.judgement
+        if await drill.raise_alerts():
+            judgement = await _follow(drill, options.within, stop, clock, progress)
+        judgement = await drill.look_last() if drill.was_raised else drill.judgement
+    finally:
+        if not options.keep:
+            dismissed, undismissed = await drill.dismiss()
+    return await drill.result(judgement, dismissed, undismissed)
+
+
+async def _follow(drill: Drill, within: timedelta, stop: Stop, clock: Clock, progress: DrillProgress) -> DrillJudgement:
+    """Looks until every destination took it, or the time is over, or somebody wants the end."""
+    began = clock()
+    while True:
+        judgement = drill.judgement
+        try:
+            judgement = await drill.look()
+        except StoreError as fault:
+            complain(f"{fault}; looking again")
+        progress.show(judgement)
+        passed = clock() - began
+        if is_settled(judgement, drill.plan.expected) or passed >= within or stop.is_asked:
+            return judgement
+        await stop.wait(min(max(passed / 6, SOONEST), LATEST, within - passed).total_seconds())
+
+
+async def _call(settings: Settings, heartbeat: str | None, result: DrillResult) -> bool:
+    """Calls whoever waits for drills to pass, if this one did; whether that was not to be done, or is."""
+    if heartbeat is None or not result.has_passed:
+        return True
+    trouble = await call_heartbeat(settings, heartbeat, result.ended)
+    if trouble is not None:
+        complain(f"heartbeat: {trouble}; the drill has passed, and whoever waits for that does not know it")
+    return trouble is None
+
+
+def _subject_in(options: Namespace) -> DrillSubject:
+    if options.bundle is not None:
+        if options.subscription is None:
+            raise BadUsage("--subscription: is missing; name the subscription whose sample alerts are raised")
+        if not _ID.fullmatch(options.subscription):
+            raise BadUsage(f"--subscription: {options.subscription!r} is no id; az account show --query id prints one")
+        return samples_of(options.subscription, options.bundle)
+    named = options.cluster or options.machine
+    subscription = options.subscription or (parse_resource_id(named).subscription or "").lower() or None
+    if options.machine is not None:
+        if subscription is None or not named.startswith("/"):
+            raise BadUsage(f"--machine: {named!r} is no resource id; az vm show --query id prints one")
+        return DrillSubject(plan=MACHINES, subscription=subscription, machine=named)
+    return DrillSubject(plan=CONTAINERS, subscription=subscription, cluster=named)
+
+
+def _meant(expected: Sequence[ExpectedDestination], names: Sequence[str]) -> Sequence[ExpectedDestination]:
+    """Those that a drill is to prove; raises BadUsage where one is named to which no alert of it is led."""
+    known = {one.name for one in expected}
+    for name in names:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise BadUsage(f"--to: {name}: is no destination to which the rules lead such alerts; those are {listed}")
+    return [one for one in expected if one.name in names] if names else expected
+
+
+def _question(subject: DrillSubject) -> str:
+    if subject.is_real:
+        return "wait for a real alert, which calls these people for real?"
+    return f"raise {subject.words}, which calls these destinations?"
+
+
+def _words_of_stop(options: Namespace, result: DrillResult) -> str:
+    left = f"{len(result.still_open)} of its pages and tickets are open"
+    if result.dismissed is None:
+        return (
+            f"nothing is judged; its alerts stand in Defender; {left}" if options.keep else f"nothing is judged; {left}"
+        )
+    return f"nothing is judged; {result.dismissed} of its sample alerts are dismissed in Defender; {left}"
+
+
+def _say(options: Namespace, lines: Sequence[str]) -> None:
+    """Says something on the way: beside what programs read, where it is they who read."""
+    if options.format == "json":
+        for line in lines:
+            complain(line)
+    else:
+        print_lines(lines)

@@ -1,0 +1,93 @@
+"""What a drill says: whom it is going to call, each hop as it comes, and how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+from router.cli.durations import written
+from router.domain.plurals import counted
+from router.domain.rulebook import Lane
+from router.drill.expected import ExpectedDestination
+from router.drill.results import DestinationVerdict, DrillHop, DrillJudgement, DrillResult, DrillVerdict, HopTime
+from router.drill.subjects import DrillSubject
+
+_DOES = {Lane.PAGE: "pages", Lane.TICKET: "opens a ticket at", Lane.ROWS: "writes rows to"}
+
+_HOPS = {
+    DrillHop.RAISED: "raised",
+    DrillHop.DEFENDER: "listed by Defender",
+    DrillHop.HUB: "in the hub",
+    DrillHop.DECIDED: "decided",
+}
+
+
+def forecast_lines(subject: DrillSubject, expected: Sequence[ExpectedDestination], within: timedelta) -> Iterator[str]:
+    """What is going to happen."""
+    yield f"drill: {subject.words}, followed for {written(within)} at most"
+    if subject.is_real:
+        yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
+    for one in expected:
+        if one.hindrance is not None:
+            yield f"  {one.name} ({one.kind}, {one.lane} lane): cannot be proven now: {one.hindrance}"
+        else:
+            types = f"up to {counted(one.types, 'alert type')}"
+            yield f"  {_DOES[one.lane]} {one.name} ({one.kind}, {one.lane} lane): {types} of the plan {subject.plan} go there"
+    if not expected:
+        yield f"  the rules lead no alert of the plan {subject.plan} anywhere, so that nothing can be proven"
+
+
+class DrillProgress:
+    """Says each hop, and each destination, once it is known."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[str] = set()
+
+    def show(self, judgement: DrillJudgement) -> None:
+        """Says what is new."""
+        for hop in judgement.hops:
+            self._once(hop.hop, hop_line(hop))
+        for one in judgement.destinations:
+            if one.verdict is DrillVerdict.PASSED:
+                self._once(f"to {one.name}", destination_line(one))
+
+    def _once(self, key: str, line: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self._say(line)
+            sys.stdout.flush()
+
+
+def hop_line(hop: HopTime) -> str:
+    """A hop that was come over."""
+    return f"  {_HOPS[hop.hop]:<20}{hop.seconds:>8.1f} s"
+
+
+def destination_line(one: DestinationVerdict) -> str:
+    """A destination, and how it is judged."""
+    took = f"{one.seconds:>8.1f} s" if one.seconds is not None else f"{'-':>8}  "
+    what = one.verdict.value if one.verdict is not DrillVerdict.PASSED else f"took it{_as(one.receipt)}"
+    why = f": {one.reason}" if one.verdict is not DrillVerdict.PASSED else ""
+    return f"  {one.name:<20}{took}  {what}{why}"
+
+
+def result_lines(result: DrillResult) -> Iterator[str]:
+    """How it ended, and what is left."""
+    judgement = result.judgement
+    yield f"{judgement.verdict}: {judgement.reason}"
+    yield from map(destination_line, (one for one in judgement.destinations if one.verdict is not DrillVerdict.PASSED))
+    if result.dismissed is not None:
+        yield f"dismissed in Defender: {counted(result.dismissed, 'sample alert')}"
+    if result.undismissed is not None:
+        yield f"not dismissed: {result.undismissed}"
+    if result.still_open:
+        yield "still open; whether Defender exports that a sample was dismissed is not confirmed, so close what stays:"
+        for one in result.still_open:
+            where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
+            yield f"  {one.destination} ({one.lane}): {where}: {one.title}"
+
+
+def _as(receipt: str | None) -> str:
+    return f" as {receipt}" if receipt else ""

@@ -1,0 +1,150 @@
+"""A router over a state in files, at work behind loopback hubs in a thread of its own, as `serve` is over an account.
+
+Intake, rules, state and deliveries are the product's; what a hub holds is looked up in the double instead of asked for by AMQP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from alert_router_demo.soc import Soc, soc_in_thread
+from router.app.clock import now
+from router.app.delivery import dispatcher_over
+from router.app.destination_readiness import readiness_of
+from router.app.rules import intake_over, load_rules
+from router.app.settings import Settings
+from router.domain.journal import Event, Partition
+from router.domain.signals import Stream
+from router.ingest.event_intake import EventIntake
+from router.store.sqlite import SqliteStore
+from tests.builders import RULES
+from tests.stack.defender import DefenderDouble, defender_in_thread
+from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+
+HUB, PARTITION = "cwpp", "0"
+
+POLICY = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall: {{kind: pagerduty, url: "{pagerduty}", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
+  tickets: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}}}
+routes:
+  - {{name: page, when: {{at_least: High}}, to: [oncall]}}
+  - {{name: tickets, when: {{at_least: Medium}}, to: [tickets]}}
+always: []
+otherwise: [tickets]
+"""
+
+
+@dataclass
+class Grounds:
+    """Where drills are held: hubs, a SOC, Defender, and a directory for rules and states."""
+
+    hubs: EventHubs
+    soc: Soc
+    defender: DefenderDouble
+    directory: Path
+    number: int = field(default=0)
+
+    def environment(self) -> dict[str, str]:
+        """The settings of the router and of the drill."""
+        account = self.soc.accounts["cwpp"]
+        return {
+            "ALERT_ROUTER_CA_FILE": str(self.soc.addresses.ca),
+            "ALERT_ROUTER_RESOURCE_MANAGER": self.defender.url,
+            "CWPP_ROUTING_KEY": account.routing_key,
+            "CWPP_PASSWORD": account.servicenow_password,
+        }
+
+    def house(self, policy: str = POLICY) -> SmallHouse:
+        """Rules and an empty state of their own; doubles behave again."""
+        self.number += 1
+        house = SmallHouse(self, self.directory / f"house-{self.number}", self.hubs.last_sequence(HUB, PARTITION))
+        rules = house.rules / HUB
+        rules.mkdir(parents=True)
+        addresses: Mapping[str, str] = {name: str(one) for name, one in asdict(self.soc.addresses).items()}
+        user = self.soc.accounts["cwpp"].servicenow_user
+        (rules / "policy.yaml").write_text(policy.format_map({**addresses, "user": user}))
+        (house.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
+        asyncio.run(SqliteStore(house.state).close())
+        self.defender.behave()
+        self.soc.pagerduty.faults.clear()
+        self.soc.servicenow.faults.clear()
+        return house
+
+
+@dataclass
+class SmallHouse:
+    """Rules, and the state of a router that goes by them; it takes in what the hub got after `seen`."""
+
+    grounds: Grounds
+    directory: Path
+    seen: int
+
+    @property
+    def rules(self) -> Path:
+        """The rules directory."""
+        return self.directory / "rules"
+
+    @property
+    def state(self) -> Path:
+        """The state."""
+        return self.directory / "state"
+
+    @contextmanager
+    def at_work(self, *, is_deaf: bool = False) -> Iterator[None]:
+        """The router at work; a deaf one hears nothing of its hub, which so is as good as stopped."""
+        ready, over = threading.Event(), threading.Event()
+        thread = threading.Thread(target=lambda: asyncio.run(self._work(ready, over, is_deaf)), daemon=True)
+        thread.start()
+        assert ready.wait(60)
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    async def _work(self, ready: threading.Event, over: threading.Event, is_deaf: bool) -> None:
+        settings = Settings(self.grounds.environment())
+        rules = load_rules(self.rules, [Stream.CWPP], now())
+        async with AsyncExitStack() as stack:
+            store = SqliteStore(self.state)
+            stack.push_async_callback(store.close)
+            dispatcher = await stack.enter_async_context(
+                dispatcher_over(store, rules, readiness_of(rules, settings), settings, now, over.is_set)
+            )
+            intake = EventIntake(intake_over(store, rules, Stream.CWPP), store.journal, "small")
+            ready.set()
+            while not over.is_set():
+                if not is_deaf:
+                    await self._take_in(intake)
+                    await store.journal.write_sweep_end(HUB, now())
+                await dispatcher.deliver_due()
+                await asyncio.sleep(0.05)
+
+    async def _take_in(self, intake: EventIntake) -> None:
+        events = [
+            Event(one.sequence, one.enqueued, one.body)
+            for one in self.grounds.hubs.published(HUB, PARTITION)
+            if one.sequence > self.seen
+        ]
+        if events:
+            await intake.ingest_events(Partition(HUB, PARTITION), events, now())
+            self.seen = events[-1].sequence
+
+
+@contextmanager
+def grounds_in(directory: Path) -> Iterator[Grounds]:
+    """Hubs, a SOC and Defender, for as many drills as there are."""
+    with (
+        event_hubs_in_thread({HUB: 1}) as hubs,
+        soc_in_thread() as soc,
+        defender_in_thread(lambda body: hubs.append(HUB, PARTITION, body)) as defender,
+    ):
+        yield Grounds(hubs, soc, defender, directory)

@@ -1,0 +1,301 @@
+"""A drill runs whole on loopback and passes; each hop that is broken on purpose is named, with the seconds before it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alert_router_demo.soc import Status
+from router.cli import main
+from router.domain.documents import DocumentKind
+from tests.drill.small_router import POLICY, Grounds, SmallHouse, grounds_in
+from tests.stack.defender.samples import NO_SUBSCRIPTION
+
+SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
+SOON, LATE = "60s", ("2s", "10s", "60s")
+"""How long a drill waits that is to end by itself, and one that waits for what never comes: longer where a machine is slow."""
+
+
+@pytest.fixture(scope="module")
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
+    """Hubs, a SOC and Defender, which all drills here share."""
+    with grounds_in(tmp_path_factory.mktemp("drill")) as grounds:
+        yield grounds
+
+
+@dataclass
+class Outcome:
+    """What a drill came to: its exit code, its result, and what it said on the way."""
+
+    code: int
+    result: dict[str, Any]
+    said: str
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict on each destination."""
+        return {one["name"]: one["verdict"] for one in self.result["destinations"]}
+
+    def reason_of(self, name: str) -> str:
+        """Why a destination was judged so."""
+        return next(str(one["reason"]) for one in self.result["destinations"] if one["name"] == name)
+
+
+@pytest.fixture
+def drill(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Drilling]:
+    """Holds drills by the command line."""
+    for name, value in grounds.environment().items():
+        monkeypatch.setenv(name, value)
+    yield Drilling(capsys)
+
+
+@dataclass
+class Drilling:
+    """Runs `alert-router drill` in this process."""
+
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, house: SmallHouse, *more: str, within: str = SOON, bundle: str = "VirtualMachines") -> Outcome:
+        """What a drill comes to."""
+        self.capsys.readouterr()
+        code = main(
+            [
+                *("drill", "--subscription", SUBSCRIPTION, "--bundle", bundle, "--within", within, "--yes"),
+                *("--state", str(house.state), "--rules", str(house.rules), "--format", "json", *more),
+            ]
+        )
+        out, err = self.capsys.readouterr()
+        return Outcome(code, json.loads(out) if out else {}, err)
+
+    def in_vain(self, house: SmallHouse, as_far: Callable[[Outcome], bool]) -> Outcome:
+        """What a drill comes to that waits in vain, once it came as far as it can."""
+        for within in LATE:
+            drilled = self(house, within=within)
+            if as_far(drilled):
+                break
+        return drilled
+
+
+def is_decided(drilled: Outcome) -> bool:
+    """Whether both samples were decided."""
+    return len(drilled.result["alerts"]) == 2
+
+
+def is_listed(drilled: Outcome) -> bool:
+    """Whether Defender lists them."""
+    return "Defender lists 2" in drilled.result["reason"]
+
+
+def test_a_drill_passes_and_says_the_seconds_of_each_hop(grounds: Grounds, drill: Drilling) -> None:
+    """It dismisses its samples, lists what is open by its receipt, and what it prints lies in the state for the gate."""
+    house = grounds.house()
+    with house.at_work():
+        drilled = drill(house)
+    assert drilled.code == 0, drilled
+    assert drilled.result["verdict"] == "passed"
+    assert drilled.verdicts == {"oncall": "passed", "tickets": "passed"}
+    assert [one["hop"] for one in drilled.result["hops"]] == ["raised", "hub", "decided"]
+    assert all(0 <= one["seconds"] < 60 for one in [*drilled.result["hops"], *drilled.result["destinations"]])
+    ticket = next(one for one in drilled.result["destinations"] if one["name"] == "tickets")
+    assert ticket["receipt"] in {one["number"] for one in grounds.soc.state()["tickets"]}
+    assert sorted(grounds.defender.dismissed[-2:]) == sorted(one["id"] for one in drilled.result["alerts"])
+    assert drilled.result["dismissed"] == 2
+    assert {one["destination"] for one in drilled.result["open"]} == {"oncall", "tickets"}
+    assert "pages oncall (pagerduty, page lane)" in drilled.said
+    assert "opens a ticket at tickets (servicenow, ticket lane)" in drilled.said
+    assert re.search(r"in the hub +\d+\.\d s", drilled.said)
+    assert stored_result(house) == drilled.result
+
+
+def stored_result(house: SmallHouse) -> Any:
+    """The result that lies in the state."""
+    import asyncio
+
+    from router.store.sqlite import SqliteStore
+
+    async def read() -> Any:
+        store = SqliteStore(house.state)
+        try:
+            (document,) = await store.documents.list_documents(DocumentKind.FACT)
+            assert document.id == f"drill:{SUBSCRIPTION}:virtualmachines"
+            return json.loads(document.body)
+        finally:
+            await store.close()
+
+    return asyncio.run(read())
+
+
+def test_samples_of_the_subscription_of_zeros_are_known_by_defenders_list(grounds: Grounds, drill: Drilling) -> None:
+    """Defender writes such samples, too; their type says nothing then."""
+    house = grounds.house()
+    grounds.defender.of_nobody = True
+    with house.at_work():
+        drilled = drill(house, "--to", "tickets", bundle="KeyVaults")
+    assert (drilled.code, drilled.verdicts) == (0, {"tickets": "passed"}), drilled
+    assert NO_SUBSCRIPTION in next(one.resource for one, _ in reversed(grounds.defender.raised.values()))
+
+
+def test_an_order_that_is_refused_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """Nothing was raised then, and nothing is waited for."""
+    house = grounds.house()
+    grounds.defender.faults.add(Status(403), times=None, method="POST")
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["verdict"], drilled.result["failed_hop"]) == (1, "failed", "raised")
+    assert "simulate: Azure answered 403" in drilled.result["reason"]
+    assert "role in that subscription" in drilled.result["reason"]
+
+
+def test_an_export_that_brings_nothing_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """Defender has the samples, the router is at work, and nothing comes."""
+    house = grounds.house()
+    grounds.defender.exports = False
+    with house.at_work():
+        drilled = drill.in_vain(house, is_listed)
+    assert (drilled.code, drilled.result["failed_hop"]) == (1, "hub"), drilled
+    assert "Defender lists 2; the router is at work, so the export did not bring them" in drilled.result["reason"]
+    assert re.search(r"\d+\.\d s before it", drilled.result["reason"])
+    assert [(one["hop"], one["seconds"] is None) for one in drilled.result["hops"]] == [
+        ("raised", False),
+        ("defender", False),
+        ("hub", True),
+    ]
+    assert drilled.result["dismissed"] == 2
+
+
+def test_a_hub_that_is_stopped_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """Then the router ends no sweep."""
+    house = grounds.house()
+    with house.at_work(is_deaf=True):
+        drilled = drill.in_vain(house, is_listed)
+    assert (drilled.code, drilled.result["failed_hop"]) == (1, "hub")
+    assert "has ended no sweep of the hub ever" in drilled.result["reason"]
+
+
+def test_a_message_that_is_not_understood_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """What came lies in quarantine."""
+    house = grounds.house()
+    grounds.defender.garbled = True
+    with house.at_work():
+        drilled = drill.in_vain(house, lambda found: "not_json" in found.result["reason"])
+    assert (drilled.code, drilled.result["failed_hop"]) == (1, "decided")
+    assert "not_json" in drilled.result["reason"]
+    assert "quarantine show" in drilled.result["reason"]
+
+
+def test_samples_below_the_floor_are_named(grounds: Grounds, drill: Drilling) -> None:
+    """Nobody is told of them, so nothing is proved."""
+    house = grounds.house()
+    grounds.defender.severity = "Low"
+    with house.at_work():
+        drilled = drill.in_vain(house, is_decided)
+    assert (drilled.code, drilled.result["verdict"], drilled.result["failed_hop"]) == (1, "failed", "decided")
+    assert "below the floor" in drilled.result["reason"]
+
+
+def a_rule() -> str:
+    """A suppression rule that holds one of the two samples."""
+    properties = {
+        "alertType": "SIMULATED_VM_DigitalCurrencyMining",
+        "state": "Enabled",
+        "reason": "Other",
+        "expirationDateUtc": f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT00:00:00Z}",
+        "comment": "Miners are allowed for a test, ticket SEC-1, owner platform@contoso.example",
+        "suppressionAlertsScope": {"allOf": [{"field": "entities.azureresource.resourceid", "contains": "/sample-vm"}]},
+    }
+    return json.dumps({"properties": properties})
+
+
+def test_a_suppression_rule_that_held_is_named_and_nothing_is_passed(grounds: Grounds, drill: Drilling) -> None:
+    """The page was held; the other sample opens its ticket."""
+    house = grounds.house()
+    (house.rules / "cwpp" / "suppressions").mkdir()
+    (house.rules / "cwpp" / "suppressions" / "no-miners.json").write_text(a_rule())
+    with house.at_work():
+        drilled = drill.in_vain(house, is_decided)
+    assert (drilled.code, drilled.result["verdict"]) == (1, "not proven"), drilled
+    assert drilled.verdicts == {"oncall": "not proven", "tickets": "passed"}
+    assert "rule no-miners held what came" in drilled.reason_of("oncall")
+
+
+def test_a_silence_that_holds_everything_is_said_before_and_named_after(grounds: Grounds, drill: Drilling) -> None:
+    """It is made at run time, of the machine that samples are about."""
+    house = grounds.house()
+    silence = ["silences", "add", "--resource", "Sample-VM", "--for", "2h", "--reason", "a test", "--yes"]
+    assert main([*silence, "--author", "ana", "--state", str(house.state), "--rules", str(house.rules)]) == 0
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["verdict"]) == (1, "not proven"), drilled
+    assert set(drilled.verdicts.values()) == {"not proven"}
+    assert "silence" in drilled.reason_of("oncall")
+    assert "cannot be proven now: silence" in drilled.said
+
+
+def test_a_destination_that_a_person_holds_is_not_proven(grounds: Grounds, drill: Drilling) -> None:
+    """The other one passed, so that nothing more is waited for."""
+    house = grounds.house()
+    hold = ["destinations", "hold", "oncall", "--stream", "cwpp", "--for", "2h", "--reason", "moved"]
+    assert main([*hold, "--author", "ana", "--state", str(house.state), "--rules", str(house.rules)]) == 0
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.verdicts) == (1, {"oncall": "not proven", "tickets": "passed"}), drilled
+    assert "held by ana" in drilled.reason_of("oncall")
+
+
+def test_a_destination_that_is_down_and_one_that_refuses_are_named(grounds: Grounds, drill: Drilling) -> None:
+    """One is tried again later, the other one's deliveries are dead."""
+    house = grounds.house()
+    grounds.soc.pagerduty.faults.add(Status(500), times=None)
+    grounds.soc.servicenow.faults.add(Status(400), times=None)
+    with house.at_work():
+        drilled = drill.in_vain(
+            house, lambda found: "given up on" in found.result["reason"] and "500" in found.result["reason"]
+        )
+    assert (drilled.code, drilled.result["verdict"], drilled.result["failed_hop"]) == (1, "failed", "destination")
+    assert "500" in drilled.reason_of("oncall")
+    assert "given up on" in drilled.reason_of("tickets")
+    assert "400" in drilled.reason_of("tickets")
+
+
+def test_a_destination_that_refuses_our_credentials_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """It is paused, and says since when and why."""
+    house = grounds.house()
+    grounds.soc.servicenow.faults.add(Status(401), times=None)
+    with house.at_work():
+        drilled = drill.in_vain(house, lambda found: "paused" in found.result["reason"])
+    assert drilled.verdicts == {"oncall": "passed", "tickets": "failed"}, drilled
+    assert "it is paused since" in drilled.reason_of("tickets")
+
+
+def test_rules_that_keep_samples_off_the_pager_are_said_before_and_never_passed(
+    grounds: Grounds, drill: Drilling
+) -> None:
+    """Whoever wants the rest proved names it with --to."""
+    house = grounds.house(POLICY.replace("at_least: High}}", "at_least: High, sample: false}}"))
+    with house.at_work():
+        drilled = drill(house)
+        rest = drill(house, "--to", "tickets")
+    assert (drilled.code, drilled.verdicts) == (1, {"oncall": "not proven", "tickets": "passed"}), drilled
+    assert "oncall (pagerduty, page lane): cannot be proven now: the rules keep samples from it" in drilled.said
+    assert (rest.code, rest.verdicts) == (0, {"tickets": "passed"}), rest
+
+
+def test_what_a_limit_only_counted_is_not_proven(grounds: Grounds, drill: Drilling) -> None:
+    """A first drill uses up what the limit leaves to samples; of the second the pager is told in a summary at most."""
+    limited = POLICY.replace(
+        "{{secret: CWPP_ROUTING_KEY}}", "{{secret: CWPP_ROUTING_KEY}}, limit: {{most: 1, window: 1h}}"
+    )
+    house = grounds.house(limited)
+    with house.at_work():
+        first = drill(house)
+        second = drill.in_vain(house, lambda found: "limit" in found.result["reason"])
+    assert first.code == 0, first
+    assert second.verdicts == {"oncall": "not proven", "tickets": "passed"}, second
+    assert "limit only counted it" in second.reason_of("oncall")
+    assert {one["id"] for one in first.result["alerts"]}.isdisjoint({one["id"] for one in second.result["alerts"]})

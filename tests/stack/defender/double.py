@@ -1,0 +1,157 @@
+"""The API of the double: orders, the list of alerts, and their dismissal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer, served
+from tests.stack.defender.samples import LOCATION, Sample, samples_of_bundle
+
+type Publish = Callable[[bytes], object]
+"""Publishes a message to the hub that export leads to."""
+
+_SECURITY = "/subscriptions/{subscription}/providers/Microsoft.Security"
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Security"
+_ALERTS = "/locations/{location}/alerts"
+
+ACTIVE, DISMISSED = "Active", "Dismissed"
+
+
+class DefenderDouble(Endpoint):
+    """Defender for Cloud.
+
+    Attributes:
+        url: its address.
+        exports: whether samples reach the hub.
+        says_dismissed: whether a dismissal is exported, too, which nobody knows of the real one.
+        lag: seconds from an order to its export.
+        polls: how often the order is still under way when it is asked about.
+        page: alerts on a page of the list.
+        severity: the severity of all samples; None for their own.
+        of_nobody: whether their resources are in the subscription of zeros.
+        garbled: whether what is exported is cut in the middle.
+        raised: the samples that were raised, with their states.
+        dismissed: the ids of those that were dismissed, in that order.
+    """
+
+    name: ClassVar[str] = "defender"
+    holds: ClassVar[str] = "alerts"
+
+    def __init__(self, publish: Publish) -> None:
+        super().__init__()
+        self.url = ""
+        self.raised: dict[str, tuple[Sample, str]] = {}
+        self.dismissed: list[str] = []
+        self._publish = publish
+        self._exporting: set[asyncio.Task[None]] = set()
+        self.behave()
+
+    def behave(self) -> None:
+        """Puts everything back to what it does by itself; what was raised stays."""
+        self.exports, self.says_dismissed, self.of_nobody, self.garbled = True, False, False, False
+        self.lag, self.polls, self.page = 0.05, 1, 3
+        self.severity: str | None = None
+        self.faults.clear()
+
+    def count(self) -> int:
+        """How many samples were raised."""
+        return len(self.raised)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """What a drill asks."""
+        yield web.get(f"{_SECURITY}/locations", self._locate)
+        yield web.post(f"{_SECURITY}{_ALERTS}/default/simulate", self._simulate)
+        yield web.get(f"{_SECURITY}{_ALERTS}/default/simulate/operations/{{left}}", self._poll)
+        yield web.get(f"{_SECURITY}{_ALERTS}", self._list)
+        yield web.post(f"{_GROUP}{_ALERTS}/{{name}}/dismiss", self._dismiss)
+
+    def error_body(self, status: int, message: str) -> Any:
+        """An error as Azure Resource Manager writes it."""
+        codes = {403: "AuthorizationFailed", 404: "ResourceNotFound", 429: "TooManyRequests"}
+        return {"error": {"code": codes.get(status, "InternalServerError"), "message": message}}
+
+    async def _locate(self, request: web.Request) -> web.StreamResponse:
+        id = f"{request.path}/{LOCATION}"
+        location = {"id": id, "name": LOCATION, "type": "Microsoft.Security/locations", "properties": {}}
+        return json_answer({"value": [location]})
+
+    async def _simulate(self, request: web.Request) -> web.StreamResponse:
+        properties = (await request.json()).get("properties", {})
+        if properties.get("kind") != "Bundles" or not properties.get("bundles"):
+            raise RefusedRequest(400, self.error_body(400, "properties.bundles is missing"))
+        now = datetime.now(UTC)
+        for bundle in properties["bundles"]:
+            subscription = request.match_info["subscription"]
+            for sample in samples_of_bundle(
+                bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody
+            ):
+                self.raised[sample.id] = sample, ACTIVE
+                self._export(sample.exported())
+        return web.Response(status=202, headers={"Location": f"{request.path}/operations/{self.polls}"})
+
+    async def _poll(self, request: web.Request) -> web.StreamResponse:
+        left = int(request.match_info["left"])
+        if left <= 1:
+            return web.Response(status=204)
+        path = request.path.rpartition("/")[0]
+        return web.Response(status=202, headers={"Location": f"{path}/{left - 1}"})
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        start = int(request.query.get("$skiptoken", "0"))
+        listed = [sample.listed(status) for sample, status in self.raised.values()]
+        answer: dict[str, object] = {"value": listed[start : start + self.page]}
+        if start + self.page < len(listed):
+            answer["nextLink"] = f"{self.url}{request.path}?api-version=2022-01-01&$skiptoken={start + self.page}"
+        return json_answer(answer)
+
+    async def _dismiss(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in self.raised:
+            raise RefusedRequest(404, self.error_body(404, "no such alert"))
+        sample, _ = self.raised[name]
+        self.raised[name] = sample, DISMISSED
+        self.dismissed.append(name)
+        if self.says_dismissed:
+            self._export(sample.exported(DISMISSED))
+        return web.Response(status=204)
+
+    def _export(self, body: bytes) -> None:
+        if self.exports:
+            task = asyncio.get_running_loop().create_task(self._export_later(body[:-40] if self.garbled else body))
+            self._exporting.add(task)
+            task.add_done_callback(self._exporting.discard)
+
+    async def _export_later(self, body: bytes) -> None:
+        await asyncio.sleep(self.lag)
+        self._publish(body)
+
+
+@contextmanager
+def defender_in_thread(publish: Publish) -> Iterator[DefenderDouble]:
+    """Serves a double from a thread of its own."""
+    double = DefenderDouble(publish)
+    ready: Future[Callable[[], object]] = Future()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="defender") as threads:
+        serving = threads.submit(asyncio.run, _serve(double, ready))
+        serving.add_done_callback(lambda ended: ready.cancel() if not ready.done() else None)
+        end = ready.result()
+        try:
+            yield double
+        finally:
+            end()
+
+
+async def _serve(double: DefenderDouble, ready: Future[Callable[[], object]]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with served(double.application()) as double.url:
+        ready.set_result(partial(loop.call_soon_threadsafe, stopped.set))
+        await stopped.wait()
