@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -423,3 +424,22 @@ def test_a_workspace_without_rows_proves_nothing() -> None:
     estate.processes[WORKSPACE] = []
     documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
     assert judge_documents(documents, EXPORT, NOW) == judged(AzureManagement(estate))
+
+
+MEGABYTE = 1 << 20
+
+
+@pytest.mark.soak
+def test_five_thousand_workloads_are_asked_and_judged_in_little_memory() -> None:
+    """It grows with the estate, as the rows do, and with nothing else."""
+    peaks = []
+    for machines in (50, 250):
+        azure = AzureManagement(without_clusters(healthy_estate(20, machines)))
+        tracemalloc.start()
+        result = judged(azure)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert is_passed(result)
+    assert len(result.assessed.rows) == 5100
+    assert peaks[1] < 250 * MEGABYTE
+    assert peaks[1] < 6 * peaks[0]
