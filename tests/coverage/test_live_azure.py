@@ -161,6 +161,19 @@ def test_plans_are_not_asked_for_again_where_resource_graph_says_enough() -> Non
     assert len(gets(azure)) == 3 * 3
 
 
+def test_plans_are_asked_for_again_where_resource_graph_does_not_answer() -> None:
+    """Also in a subscription in which there is nothing; only what was asked in vain is named."""
+    estate = healthy_estate(machines=0)
+    estate.graph["resources"].clear()
+    azure = AzureManagement(estate)
+    azure.fault = lambda request, answer: (
+        FAULTS["500"](request, answer) if b"security/pricings" in request.body else answer
+    )
+    result = judged(azure)
+    assert verdict(result, "contoso-0", Rung.PLAN).state is CoverageState.COVERED
+    assert [name for name, _ in result.unanswered] == ["Resource Graph: pricings"]
+
+
 @pytest.mark.parametrize(
     ("plan", "name"),
     [("VirtualMachines", "web-1"), ("Containers", "images"), ("StorageAccounts", "uploads"), ("CosmosDbs", "carts")],

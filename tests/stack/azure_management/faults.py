@@ -41,6 +41,14 @@ def _rows_lost(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
     return replace(answer, body=json.dumps({**body, "data": body["data"][: len(body["data"]) // 2]}).encode())
 
 
+def _texts_among_rows(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """Something that is no object stands among the rows."""
+    body = json.loads(answer.body)
+    names = body.keys() & {"data", "value"} or {"id"}
+    changed = {name: [*body[name], "a"] if isinstance(body[name], list) else ["a"] for name in names & body.keys()}
+    return replace(answer, body=json.dumps({**body, **(changed or {"tables": ["a"]})}).encode())
+
+
 def _endless(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
     """There is always a next page, which is this one."""
     return _of_body({"nextLink": request.url, "$skipToken": "again"})(request, answer)
@@ -62,9 +70,9 @@ FAULTS: Mapping[str, Fault] = {
     "no rows": _instead(200, b"{}"),
     "a list": _instead(200, b"[]"),
     "null rows": _instead(200, b'{"value": null, "data": null, "totalRecords": null}'),
-    "rows of text": _instead(200, b'{"value": ["a"], "data": ["a"], "totalRecords": 1}'),
+    "rows of text": _texts_among_rows,
     "nested": _instead(200, b'{"a":' * 3000 + b"1" + b"}" * 3000),
-    "refused within": _instead(200, b'{"error": {"code": "PartialError", "message": "There were some errors."}}'),
+    "refused within": _of_body({"error": {"code": "PartialError", "message": "There were some errors."}}),
     "cut": _halved,
     "rows lost": _rows_lost,
     "truncated": _of_body({"resultTruncated": "true", "$skipToken": None, "nextLink": ELSEWHERE}),
