@@ -101,7 +101,10 @@ class Settings:
     def kubeconfigs(self) -> tuple[Path, ...]:
         """The kubeconfig files: those that KUBECONFIG lists, else that of kubectl in the home directory."""
         listed = [part for part in self.values.get("KUBECONFIG", "").split(os.pathsep) if part]
-        return tuple(map(Path, dict.fromkeys(listed))) or (Path("~/.kube/config").expanduser(),)
+        try:
+            return tuple(map(Path, dict.fromkeys(listed))) or (Path("~/.kube/config").expanduser(),)
+        except RuntimeError:  # nobody knows whose home that would be
+            return ()
 
     @property
     def heartbeat(self) -> str | None:

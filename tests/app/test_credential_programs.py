@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,25 @@ def test_a_plugin_is_told_what_it_is_asked_for(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "info").read_text()) == expected
 
 
+@contextmanager
+def typed(line: bytes) -> Iterator[None]:
+    """A context in which standard input holds a line."""
+    own = os.dup(0)
+    reader, writer = os.pipe()
+    os.write(writer, line)
+    os.dup2(reader, 0)
+    try:
+        yield
+    finally:
+        os.dup2(own, 0)
+        for each in (own, reader, writer):
+            os.close(each)
+
+
 def test_who_is_at_no_terminal_is_asked_nothing(tmp_path: Path) -> None:
-    """Standard input is empty, and a plugin that must ask is not run."""
-    assert run(tmp_path, f"read -r line; {printing('x$line')}").token == "x"
+    """What stands in standard input is for others, and a plugin that must ask is not run."""
+    with typed(b"canary\n"):
+        assert run(tmp_path, "read -r line; " + printing("x$line")).token == "x"
     with pytest.raises(BadFile, match="wants to ask somebody"):
         run(tmp_path, printing("x"), mode=InteractiveMode.ALWAYS)
 

@@ -231,8 +231,8 @@ def test_a_plugin_is_asked_once_more_where_its_token_has_ended(tmp_path: Path, s
 
 def test_plugins_are_run_one_after_the_other(tmp_path: Path) -> None:
     """Two that ask somebody at the terminal would hear one answer."""
-    busy = tmp_path / "busy"
-    script = f"token={TOKEN}; mkdir {busy} || token=none; sleep 0.05; rmdir {busy}"
+    busy, clash = tmp_path / "busy", tmp_path / "clash"
+    script = f"token={TOKEN}; mkdir {busy} || touch {clash}; sleep 0.05; rmdir {busy}"
     contexts = [NamedContext(name, name) for name in ("one", "two", "three")]
 
     async def work() -> list[CoverageDocument]:
@@ -242,6 +242,7 @@ def test_plugins_are_run_one_after_the_other(tmp_path: Path) -> None:
             return await ask(*configs, contexts=contexts, named_in=str(tmp_path / "config"))
 
     assert not reasons(run(work()))
+    assert not clash.exists()
 
 
 def test_a_server_that_is_asked_too_much_is_waited_for() -> None:

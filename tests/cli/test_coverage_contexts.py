@@ -59,6 +59,16 @@ def test_clusters_are_asked_beside_files_or_alone(asking: House) -> None:
     assert states(asking, *KUBECONFIG, "--context", "*a*") == {"payments": "covered", "aks-ledger": "gap"}
 
 
+def test_nothing_is_asked_after_the_time_that_is_given(asking: House, dark: ApiServer) -> None:
+    """What did not answer by then is unknown."""
+    dark.is_silent = True
+    try:
+        arguments = (*KUBECONFIG, "--context", "aks-ledger", "--timeout", "1")
+        assert states(asking, *arguments) == {"aks-ledger": "unknown"}
+    finally:
+        dark.is_silent = False
+
+
 def test_a_dark_cluster_fails(asking: House) -> None:
     """With what mends it."""
     said = asking.says("coverage", "check", *AT, *KUBECONFIG, "--context", "aks-ledger")
@@ -93,6 +103,7 @@ def test_the_page_shows_it(asking: House) -> None:
         ((), "name files, clusters with --context, or the state"),
         (KUBECONFIG, "--kubeconfig: says where contexts are; name those that are to be asked with --context"),
         ((*KUBECONFIG, "--context", "aks-z"), "is in no kubeconfig; there are payments, aks-ledger, gone"),
+        (("--timeout", "9", "clusters.json"), "--timeout: says what is asked, and nobody is"),
         (("--kubeconfig", "none", "--context", "x"), "none: cannot be read: No such file or directory"),
     ],
 )

@@ -107,16 +107,22 @@ def test_every_fault_of_every_answer_is_said(fault: str) -> None:
             assert all("\n" not in reason for reason in reasons(documents))
 
 
+@pytest.mark.parametrize("fault", ["403", "404", "500", "another kind"])
+def test_beside_what_is_not_answered_the_rest_is_judged(fault: str) -> None:
+    """A gate needs no DaemonSet."""
+    number = paths(HEALTHY).index("/apis/apps/v1/daemonsets")
+    found = states(asked(broken(HEALTHY, number, FAULTS[fault])))
+    assert found[Rung.SENSOR_RUNNING] is found[Rung.SENSOR_INSTALLED] is UNKNOWN
+    assert found[Rung.ADMISSION_AUDITS] is COVERED
+
+
 def test_who_may_not_list_something_is_told_what() -> None:
-    """By the verbs and the resource, as a role names them; the rest is asked all the same."""
+    """By the verbs and the resource, as a role names them."""
     may_not = paths(HEALTHY).index("/apis/apps/v1/daemonsets")
     documents = asked(broken(HEALTHY, may_not, FAULTS["403"]))
     assert reasons(documents) == [
         "who asks may not list daemonsets.apps (403): bind a ClusterRole that allows get and list of it"
     ]
-    found = states(documents)
-    assert found[Rung.SENSOR_RUNNING] is found[Rung.SENSOR_INSTALLED] is UNKNOWN
-    assert found[Rung.ADMISSION_AUDITS] is COVERED
 
 
 @pytest.mark.parametrize("fault", ["401", "no answer"])

@@ -70,6 +70,6 @@ def _versions(group: Json) -> Iterator[str]:
 def _listable(answer: Json, group: str, version: str) -> Iterator[ServedKind]:
     for one in objects_at(answer, "resources"):
         plural, kind = find_text(one, "name"), find_text(one, "kind")
-        # What has a slash in its name is a part of each object, such as its status.
-        if plural and kind and "/" not in plural and "list" in (find_list(one, "verbs") or ()):
+        # A part of each object, such as its status, stands here, too, and cannot be listed.
+        if plural and kind and "list" in (find_list(one, "verbs") or ()):
             yield ServedKind(group, version, plural, kind)
