@@ -71,8 +71,8 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         used=tuple(name for name, reason in reasons.items() if reason is None),
         unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
         unanswered=tuple(unanswered.items()),
-        posture=posture_of(all_facts, now),
-        sources=reported_sources(all_facts, assessed, now),
+        posture=posture_of(all_facts, manifest, now),
+        sources=reported_sources(all_facts, assessed, manifest, now),
         drills=tuple(last_drills(all_facts.every(DrillFact))),
     )
 

@@ -1,21 +1,19 @@
 """How old what a message said may be and still prove something. Pure.
 
-Recommendations come at least once a week, as a snapshot of them all, so that one which is older missed a snapshot.
+Recommendations come at least once a week, as a snapshot of them all, so that one which is older missed a snapshot. How much
+older it may be the manifest says, by how long it lets a source be silent.
 https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router.coverage.facts import Source
 from router.coverage.fields import time_of
 from router.domain.clocks import is_possible
 from router.domain.plurals import counted
-
-HEARD_WITHIN = timedelta(days=8)
-"""How long ago a message may have said it: one weekly snapshot, and a day."""
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from router.coverage.assess import Assessed
 from router.coverage.facts import Facts
 from router.coverage.readers.sources import SourceFact
-from router.coverage.recency import HEARD_WITHIN
 from router.coverage.subscriptions.heard import find_healthy_rows
-from router.domain.coverage import Workload, WorkloadKind
+from router.domain.coverage import WorkloadKind
+from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.expected_sources import ExpectedSource, expected_sources
 
 _HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
 """What a weekly snapshot speaks of; that there is no alert alarms nobody."""
@@ -23,9 +24,10 @@ class ReportedSource:
     """A source as a report shows it.
 
     Attributes:
-        name: what people call it.
+        name: what people call it; of a plan its subscription.
         heard: when it was last heard of.
-        is_expected: whether it is a workload that is expected, so that it is shown though it was never heard of.
+        is_expected: whether the manifest expects it or, where there is none, it is judged: so it is shown though it was never
+            heard of.
         within: how long it may be silent; None for what may be silent for ever.
         is_silent: whether it has been for longer; None where nobody knows what its silence means, as of a cluster whose
             subscription has no snapshots that bring healthy rows.
@@ -38,37 +40,54 @@ class ReportedSource:
     is_silent: bool | None
 
 
-def reported_sources(facts: Facts, assessed: Assessed, now: datetime) -> tuple[ReportedSource, ...]:
-    """Every source that was heard of, and the subscriptions and clusters that are expected; none where nothing was."""
+def reported_sources(
+    facts: Facts, assessed: Assessed, manifest: CoverageManifest, now: datetime
+) -> tuple[ReportedSource, ...]:
+    """Every source that was heard of, and those that are expected; none where nothing was heard."""
     heard = _last_heard(facts, now)
     if not heard:
         return ()
-    expected = dict(_expected(assessed))
+    if manifest.is_given:
+        expected = {one.source: one for one in expected_sources(manifest, heard.values()).by_id.values()}
+    else:
+        expected = {one.source: one for one in _judged(assessed)}
+    names = {one.source: one.workload.name for one in _judged(assessed)}
     sources = sorted({*heard, *expected}, key=lambda one: (list(CoverageSourceKind).index(one.kind), one))
-    return tuple(_reported(source, heard.get(source), expected.get(source), facts, now) for source in sources)
-
-
-def _reported(
-    source: CoverageSource, heard: LastHeard | None, expected: Workload | None, facts: Facts, now: datetime
-) -> ReportedSource:
-    heard = heard or LastHeard(source=source, subscription=expected.subscription if expected is not None else None)
-    return ReportedSource(
-        name=expected.name if expected is not None else source.subject,
-        heard=heard,
-        is_expected=expected is not None,
-        within=HEARD_WITHIN if source.kind in _HELD else None,
-        is_silent=_is_silent(heard, facts, now),
+    return tuple(
+        _reported(heard.get(source), source, expected.get(source), names.get(source, source.subject), facts, now)
+        for source in sources
     )
 
 
-def _is_silent(heard: LastHeard, facts: Facts, now: datetime) -> bool | None:
+def _reported(
+    heard: LastHeard | None,
+    source: CoverageSource,
+    expected: ExpectedSource | None,
+    name: str,
+    facts: Facts,
+    now: datetime,
+) -> ReportedSource:
+    heard = heard or LastHeard(source=source, subscription=expected.subscription if expected is not None else None)
+    within = expected.within if expected is not None else HEARD_WITHIN
+    return ReportedSource(
+        name=name,
+        heard=heard,
+        is_expected=expected is not None,
+        within=within if source.kind in _HELD else None,
+        is_silent=_is_silent(heard, within, facts, now),
+    )
+
+
+def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:
     """Alerts alone alarm nobody; of a cluster and a plan silence says something where its subscription's snapshots speak."""
     if heard.source.kind not in _HELD:
         return None
-    if heard.last is not None and now - heard.last <= HEARD_WITHIN:
+    if heard.last is not None and now - heard.last <= within:
         return False
     is_subscription = heard.source.kind is CoverageSourceKind.SUBSCRIPTION
-    return True if is_subscription or find_healthy_rows(facts, heard.subscription or "", now) is not None else None
+    return (
+        True if is_subscription or find_healthy_rows(facts, heard.subscription or "", now, within) is not None else None
+    )
 
 
 def _last_heard(facts: Facts, now: datetime) -> Mapping[CoverageSource, LastHeard]:
@@ -80,10 +99,16 @@ def _last_heard(facts: Facts, now: datetime) -> Mapping[CoverageSource, LastHear
     return found
 
 
-def _expected(assessed: Assessed) -> Iterator[tuple[CoverageSource, Workload]]:
+def _judged(assessed: Assessed) -> Iterator[ExpectedSource]:
+    """The subscriptions and clusters that are judged, as sources."""
     for row in assessed.rows:
         workload = row.workload
         if workload.kind is WorkloadKind.SUBSCRIPTION and workload.subscription is not None:
-            yield CoverageSource(CoverageSourceKind.SUBSCRIPTION, workload.subscription), workload
+            source = CoverageSource(CoverageSourceKind.SUBSCRIPTION, workload.subscription)
         elif workload.kind is WorkloadKind.CLUSTER:
-            yield CoverageSource(CoverageSourceKind.CLUSTER, workload.subject), workload
+            source = CoverageSource(CoverageSourceKind.CLUSTER, workload.subject)
+        else:
+            continue
+        yield ExpectedSource(
+            source=source, workload=workload, subscription=workload.subscription, within=HEARD_WITHIN, entry=0
+        )

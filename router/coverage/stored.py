@@ -9,10 +9,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.coverage.documents import CoverageDocument, Item, Refusal
+from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
+from router.domain.coverage_sources import OURS
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.tag_documents import TagsById, find_tags_in
 
-READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE)
+READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS)
 """The kinds of stored documents that say something of coverage."""
+
+STORED_TAGS = "tags"
+"""What an object says of itself that has the tags of a resource out of the state."""
 
 NOBODY_KNOWS_WHEN = ""
 """When something was known that does not say it: it has an age, and nobody knows which."""
@@ -29,11 +35,29 @@ def documents_of_state(name: str, stored: Sequence[StoredDocument]) -> Iterator[
 
 def _document(name: str, stored: StoredDocument) -> CoverageDocument:
     where = f"{name} {stored.id}"
+    if stored.kind is DocumentKind.TAGS:
+        tags = find_tags_in(stored)
+        return (
+            _damaged(name, stored) if tags is None else CoverageDocument(name=name, items=tuple(_tag_items(name, tags)))
+        )
     try:
         value = json.loads(stored.body)
     except (ValueError, RecursionError):
-        return CoverageDocument(name=name, refusals=(Refusal(where, f"{stored.id} is damaged and cannot be read"),))
+        return _damaged(name, stored)
     return CoverageDocument(name=name, items=tuple(_items(where, value)))
+
+
+def _damaged(name: str, stored: StoredDocument) -> CoverageDocument:
+    reason = f"{stored.id} is damaged and cannot be read"
+    return CoverageDocument(name=name, refusals=(Refusal(f"{name} {stored.id}", reason),))
+
+
+def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
+    """The tags of the resources that have one which keeps a sensor off: of an estate few of a hundred thousand."""
+    for id, one in tags.items():
+        if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
+            body = {OURS: STORED_TAGS, "resource": id, "tags": dict(one.tags)}
+            yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
 
 
 def _items(where: str, value: object) -> Iterator[Item]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from router.coverage.documents import dated
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
-from router.coverage.recency import HEARD_WITHIN
+from router.coverage.stored import documents_of_state
 from router.domain.clocks import SKEW
-from router.domain.coverage import CoverageState, Rung
+from router.domain.coverage import CoverageState, Rung, WorkloadKind
+from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Expectation, WorkloadSelector
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
+from router.domain.tag_documents import ReadTags, document_of_tags
 from tests.coverage.builders import (
     ARC_CLUSTER,
     CLUSTER,
@@ -81,6 +84,42 @@ def test_one_that_is_old_among_young_ones_is_not_there() -> None:
         judged(POSTURE, [*said(*young), *said(old, seen=(OLDEST - JUST).isoformat())]), "web-1", Rung.SENSOR_RUNNING
     )
     assert (found.state, found.reason) == (UNKNOWN, "what was last said of it is 8 days old")
+
+
+@pytest.mark.parametrize(("days", "is_young"), [(15, True), (16, False)])
+def test_the_manifest_says_how_old_it_may_be(days: int, is_young: bool) -> None:
+    """By how long it lets the source be silent; of recommendations, and of the rows that prove that they come."""
+    expectation = Expectation(heard_within=timedelta(days=15), number=1)
+    manifest = CoverageManifest(expectations=(expectation,), is_given=True)
+    seen = (NOW - timedelta(days=days)).isoformat()
+    for documents in (
+        [POSTURE, said(*all_healthy(), seen=seen)],
+        [heard(healthy=seen, posture=seen), said(*all_healthy())],
+    ):
+        result = judged(*documents, manifest=manifest)
+        assert verdict(result, "web-1", Rung.SENSOR_RUNNING).state is (COVERED if is_young else UNKNOWN)
+        assert result.posture[0].is_known_on is (is_young or documents[0] is POSTURE)
+    assert [one.is_silent for one in result.sources] == [not is_young]
+
+
+def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> None:
+    """Each subscription, cluster and plan of it, with how long it may be silent; without a manifest, what is judged."""
+    selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=(SUBSCRIPTION,))
+    expectation = Expectation(selects=selects, plans={"Containers": None}, heard_within=timedelta(days=3), number=1)
+    manifest = CoverageManifest(expectations=(expectation,), is_given=True)
+    other = heard(subject="22222222-2222-2222-2222-222222222222", posture=(NOW - timedelta(days=5)).isoformat())
+    found = [
+        (one.heard.source.id, one.is_expected, one.within, one.is_silent)
+        for one in judged(other, manifest=manifest).sources
+    ]
+    assert found == [
+        (f"subscription:{SUBSCRIPTION}", True, timedelta(days=3), True),
+        ("subscription:22222222-2222-2222-2222-222222222222", False, HEARD_WITHIN, False),
+        (f"plan:{SUBSCRIPTION}:Containers", True, timedelta(days=3), None),
+    ]
+    (cluster, *_) = [one for one in judged(other, managed_cluster()).sources if one.name == "payments"]
+    assert (cluster.is_expected, cluster.heard.last) == (True, None)
+    assert judged(managed_cluster(), manifest=manifest).sources == ()
 
 
 @pytest.mark.parametrize(
@@ -162,6 +201,26 @@ def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:
     found = verdict(judged(POSTURE, source, manifest=expecting(Rung.EXPORT)), SUBSCRIPTION, Rung.EXPORT)
     assert found.state is UNKNOWN
     assert found.remarks == ("a recommendation of it came 3 days ago, so export carried then",)
+
+
+@pytest.mark.parametrize(("read", "is_young"), [(OLDEST, True), (OLDEST - JUST, False)])
+def test_a_tag_that_was_read_lately_is_the_reason_of_a_gap(read: datetime, is_young: bool) -> None:
+    """One that was read long ago may be gone. Tags of the state name no workload, and cover none by what they lack."""
+    excluded = {
+        CLUSTER.lower(): ReadTags(read, {"ms_defender_container_exclude_sensors": "true"}),
+        MACHINE.lower(): ReadTags(read, {"excludemdeautoprovisioning": "True"}),
+        f"{MACHINE}-2".lower(): ReadTags(read, {"excludemdeautoprovisioning": "true"}),
+        ARC_CLUSTER.lower(): ReadTags(read, {"team": "edge"}),
+    }
+    state = list(documents_of_state("stream (.state)", [document_of_tags(SUBSCRIPTION, excluded, NOW)]))
+    assert judged(*state).assessed.rows == ()
+    result = judged(*state, managed_cluster(), machine(tags=None))
+    for name in ("payments", "web-1"):
+        found = verdict(result, name, Rung.SENSOR_INSTALLED)
+        assert found.state is (GAP if is_young else UNKNOWN)
+        assert not is_young or found.evidence[0].document.startswith("stream (.state) tags of /subscriptions/")
+    damaged = StoredDocument(kind=DocumentKind.TAGS, id=SUBSCRIPTION, at=NOW, body=b"{}")
+    assert len(judged(*documents_of_state("stream (.state)", [damaged])).unanswered) == 1
 
 
 def test_a_state_is_one_document_however_many_it_holds() -> None:

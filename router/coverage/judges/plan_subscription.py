@@ -144,7 +144,7 @@ def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
     if not case.manifest.expects_posture:
         return
     subscription = case.workload.subscription or ""
-    posture = posture_for(case.facts, subscription, case.now)
+    posture = posture_for(case, subscription)
     if posture.is_known_on:
         yield covered(f"of posture, {posture.reason}", *posture.evidence)
     else:

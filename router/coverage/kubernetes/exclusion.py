@@ -10,15 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from router.coverage.case import CoverageCase
+from router.coverage.exclusion_tags import OFF_CLUSTERS, excluding
 from router.coverage.facts import ResourceFact
 from router.coverage.kubernetes.commands import delete_tag
+from router.coverage.readers.stored_tags import StoredTagsFact
 from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
-
-_TAGS = {
-    "ms_defender_container_exclude_sensors",
-    "ms_defender_container_exclude_agents",
-    "ms_defender_e2e_discovery_exclude",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +39,14 @@ class Exclusion:
 
 def exclusions_of(case: CoverageCase) -> Iterator[Exclusion]:
     """The tags that keep the sensor off a cluster, as often as documents show them."""
-    for fact in case.about(ResourceFact):
-        for name, value in (fact.tags or {}).items():
-            if name.strip().lower() in _TAGS and value.strip().lower() == "true":
-                yield Exclusion(name, value, fact.source.shows(f"tags.{name}", value))
+    for resource in case.about(ResourceFact):
+        for name, value in excluding(resource.tags or {}, OFF_CLUSTERS).items():
+            yield Exclusion(name, value, resource.source.shows(f"tags.{name}", value))
+    for stored in case.about(StoredTagsFact):
+        # A tag that was read long ago may have been taken off since.
+        if not stored.source.is_stale(case.now, case.expectation.heard_within):
+            for name, value in excluding(stored.tags, OFF_CLUSTERS).items():
+                yield Exclusion(name, value, stored.source.shows(f"tags.{name}", value))
 
 
 def find_exclusion(case: CoverageCase) -> Exclusion | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import RecommendationFact
-from router.coverage.recency import HEARD_WITHIN, why_stale
+from router.coverage.recency import why_stale
 from router.domain.coverage import CoverageEvidence
 from router.domain.recommendations import find_recommendation
 
@@ -85,7 +85,11 @@ def recommendation_answers_for(
         for fact in case.facts.about(RecommendationFact, subject)
         if (name := _name_of(fact)) in wanted
     ]
-    stale = [fact for _, fact in found if fact.code == "healthy" and fact.source.is_stale(case.now, HEARD_WITHIN)]
+    stale = [
+        fact
+        for _, fact in found
+        if fact.code == "healthy" and fact.source.is_stale(case.now, case.expectation.heard_within)
+    ]
     found = [one for one in found if one[1] not in stale]
     return RecommendationAnswers(
         unhealthy=tuple(fact for _, fact in found if fact.code == "unhealthy"),

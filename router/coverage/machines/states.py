@@ -8,17 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from router.coverage.exclusion_tags import OFF_MACHINES, excluding
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.fields import time_of
 from router.coverage.readers.machines import MachineFact
+from router.coverage.readers.stored_tags import StoredTagsFact
 from router.coverage.workloads import ARC_MACHINE
 from router.domain.clocks import is_plausible
 from router.domain.coverage import CoverageEvidence
+from router.domain.coverage_manifest import HEARD_WITHIN
 
 ONBOARDING = timedelta(hours=12)
 """How long the sensor of a new machine may take: an hour, and twelve for the first subscription of a tenant."""
-
-_EXCLUDES = "excludemdeautoprovisioning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,16 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
     power = [one for one in resources if one.is_stopped is not None]
     connections = [one for one in facts.about(MachineFact, machine) if one.connection is not None]
     lost = next((one for one in connections if one.connection != "connected"), None)
+    # A tag that was read long ago may have been taken off since.
+    stored = [one for one in facts.about(StoredTagsFact, machine) if not one.source.is_stale(now, HEARD_WITHIN)]
+    tagged: list[ResourceFact | StoredTagsFact] = [*resources, *stored]
     is_arc = f"/providers/{ARC_MACHINE}/" in (machine or "")
     made = [time for one in resources if one.time and (time := time_of(one.time))]
     return MachineState(
         stopped=power[0].source.shows("powerState", "stopped")
         if power and all(one.is_stopped for one in power)
         else None,
-        exclusion=next((tag for one in resources if (tag := find_exclusion_tag(one))), None),
+        exclusion=next((tag for one in tagged if (tag := find_exclusion_tag(one))), None),
         has_known_tags=any(one.tags is not None for one in resources),
         is_new=any(is_plausible(time, now) and now - time < ONBOARDING for time in made),
         system=next((one.system for one in resources if one.system), None),
@@ -95,9 +99,8 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
     )
 
 
-def find_exclusion_tag(resource: ResourceFact) -> ExclusionTag | None:
+def find_exclusion_tag(resource: ResourceFact | StoredTagsFact) -> ExclusionTag | None:
     """The tag that keeps Defender for Endpoint off a machine, as one document shows it; None where it shows none."""
-    for name, value in (resource.tags or {}).items():
-        if name.strip().lower() == _EXCLUDES and value.strip().lower() == "true":
-            return ExclusionTag(name, value, resource.source.shows(f"tags.{name}", value))
+    for name, value in excluding(resource.tags or {}, OFF_MACHINES).items():
+        return ExclusionTag(name, value, resource.source.shows(f"tags.{name}", value))
     return None

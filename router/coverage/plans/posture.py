@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact, subscription_subject
 from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.subscriptions.heard import find_healthy_rows
 from router.domain.coverage import CoverageEvidence, WorkloadKind
+from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_plans import PLANS
 
 POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
@@ -46,11 +47,17 @@ class SubscriptionPosture:
 def is_posture_known_on(case: CoverageCase) -> bool:
     """Whether the documents prove that recommendations come for the resources of a workload's subscription."""
     subscription = case.workload.subscription
-    return subscription is not None and posture_for(case.facts, subscription, case.now).is_known_on
+    return subscription is not None and posture_for(case, subscription).is_known_on
 
 
-def posture_for(facts: Facts, subscription: str, now: datetime, name: str | None = None) -> SubscriptionPosture:
-    """What is known of one subscription."""
+def posture_for(case: CoverageCase, subscription: str) -> SubscriptionPosture:
+    """What is known of the subscription of a workload, which says how long its rows may be old."""
+    return _posture(case.facts, subscription, case.now, case.expectation.heard_within)
+
+
+def _posture(
+    facts: Facts, subscription: str, now: datetime, within: timedelta, name: str | None = None
+) -> SubscriptionPosture:
     answers = _answers(facts, subscription)
     on = next((one for one in answers if one.tier == "standard"), None)
     said = [one for one in answers if one.tier == "free"]
@@ -60,7 +67,7 @@ def posture_for(facts: Facts, subscription: str, now: datetime, name: str | None
         reason = f"not known to be on: {', '.join(one.plan.name for one in said)} Free is what the answer says"
     else:
         reason = "not known to be on: no answer names a plan of posture that is on"
-    heard = None if on or _is_called_free(answers) else find_healthy_rows(facts, subscription, now)
+    heard = None if on or _is_called_free(answers) else find_healthy_rows(facts, subscription, now, within)
     if heard is not None:
         reason = "healthy rows of a snapshot came lately"
     return SubscriptionPosture(
@@ -74,7 +81,7 @@ def posture_for(facts: Facts, subscription: str, now: datetime, name: str | None
     )
 
 
-def posture_of(facts: Facts, now: datetime) -> tuple[SubscriptionPosture, ...]:
+def posture_of(facts: Facts, manifest: CoverageManifest, now: datetime) -> tuple[SubscriptionPosture, ...]:
     """What is known of every subscription that has a workload, by its name."""
     names: dict[str, str] = {}
     for fact in facts.every(ResourceFact):
@@ -83,7 +90,8 @@ def posture_of(facts: Facts, now: datetime) -> tuple[SubscriptionPosture, ...]:
             if fact.workload.kind is WorkloadKind.SUBSCRIPTION and fact.workload.name.lower() != subscription:
                 names[subscription] = fact.workload.name
     ordered = sorted(names.items(), key=lambda one: (one[1].lower(), one[0]))
-    return tuple(posture_for(facts, subscription, now, name) for subscription, name in ordered)
+    within = max((one.heard_within for one in manifest.expectations), default=HEARD_WITHIN)
+    return tuple(_posture(facts, subscription, now, within, name) for subscription, name in ordered)
 
 
 def _is_called_free(answers: Iterable[PlanAnswers]) -> bool:
