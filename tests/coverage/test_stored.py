@@ -151,7 +151,9 @@ def test_what_does_not_apply_covers_nothing(cause: str) -> None:
     assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
     plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
     manifest = expecting_plans({"Containers": None})
-    assert verdict(judged(POSTURE, plan, manifest=manifest), SUBSCRIPTION, Rung.PLAN).state is UNKNOWN
+    healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
+    for documents in ([plan], [plan, healthy], [healthy, plan]):
+        assert verdict(judged(POSTURE, *documents, manifest=manifest), SUBSCRIPTION, Rung.PLAN).state is UNKNOWN
 
 
 def test_what_azure_answers_counts_before_a_recommendation() -> None:
