@@ -78,6 +78,15 @@ def is_for_other_stream(when: WhenForm, stream: Stream) -> bool:
     return any(getattr(when, key) not in (None, False) for key, owner in _ONLY_IN.items() if owner is not stream)
 
 
+def may_be_about_coverage(when: WhenForm) -> bool:
+    """Whether anything that a `when` takes may be about coverage, by what it says of that and of kinds."""
+    return when.coverage is not False and (not when.kind or not _ON_COVERAGE.isdisjoint(when.kind))
+
+
+_ON_COVERAGE = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
+"""The kinds of which some or all are about coverage."""
+
+
 def plans_of(catalogue: Catalogue) -> dict[str, str]:
     """The plans that rules may name, by their names in lower case."""
     return {plan.lower(): plan for plan in catalogue.plan_names.values()}

@@ -13,7 +13,14 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, SilenceBounds
-from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
+from router.rulebook.clauses import (
+    SEVERITIES,
+    clauses_for,
+    doubts_about,
+    may_be_about_coverage,
+    plans_of,
+    unknown_plan,
+)
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
@@ -122,14 +129,15 @@ class _PolicyReader:
     def read(self) -> Policy:
         self._check_shape()
         destinations = self._destinations()
-        routes = list(self._routes())
+        coverage_severity = self._coverage_severity()
+        routes = list(self._routes(coverage_severity))
         self._check_names([route.name for _, route in routes])
         self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
         self._check_lanes_of_notify(destinations)
         suppressions = self._suppressions()
         return Policy(
             floor=self._floor(),
-            coverage_severity=self._coverage_severity(),
+            coverage_severity=coverage_severity,
             longest=timedelta_for(suppressions.longest),
             warn=timedelta_for(suppressions.warn),
             grave_an_hour=suppressions.grave_an_hour,
@@ -208,7 +216,7 @@ class _PolicyReader:
         )
         return {spec.name: spec for spec in read if spec is not None}
 
-    def _routes(self) -> Iterator[tuple[int, RouteForm]]:
+    def _routes(self, coverage_severity: Severity) -> Iterator[tuple[int, RouteForm]]:
         """The routes that are well formed, each with its number in the list."""
         routes = self.value.get("routes")
         for number, entry in enumerate(routes if isinstance(routes, list) else ()):
@@ -224,6 +232,14 @@ class _PolicyReader:
                     "name a destination, or give `severity` with none but Low, Medium and Informational",
                     code="quiet-route",
                 )
+            elif not route.to and self._keeps_coverage_quiet(route, coverage_severity):
+                self.folder.note(
+                    self.document,
+                    ("routes", number, "to"),
+                    f"tells nobody, yet route {route.name!r} may match what is about coverage, which the policy makes "
+                    f"{coverage_severity.label}; write coverage: false, or name a destination",
+                    code="quiet-route",
+                )
             if route.respond_within and not route.to:
                 self.folder.note(
                     self.document,
@@ -233,6 +249,11 @@ class _PolicyReader:
                     code="never-applies",
                 )
             yield number, route
+
+    def _keeps_coverage_quiet(self, route: RouteForm, coverage_severity: Severity) -> bool:
+        """Whether a quiet route may take what says that Defender does not watch something: of that nothing else would tell."""
+        is_asked = coverage_severity.label in (route.when.severity or ())
+        return self.stream is Stream.CSPM and is_asked and may_be_about_coverage(route.when)
 
     def _check_names(self, names: list[str]) -> None:
         for number, entry in enumerate(names):

@@ -16,7 +16,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
-from router.rulebook.clauses import NOBODY, SEVERITIES
+from router.rulebook.clauses import NOBODY, SEVERITIES, may_be_about_coverage
 from router.rulebook.globs import compile_globs, may_meet
 from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.known_types import KnownTypes
@@ -26,9 +26,6 @@ from router.rulebook.when_form import WhenForm
 
 _SCORES = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """The kinds that have no severity, ever."""
-
-_ON_COVERAGE = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
-"""The kinds of which some or all are about coverage."""
 
 _OVER = {Stream.CWPP: {"resolved", "dismissed"}, Stream.CSPM: {"healthy", "notapplicable"}}
 """The statuses of what is over, in small letters; what is over is told as such and never gets as far as the routes."""
@@ -107,7 +104,7 @@ def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction
         yield _fatal(("severity",), f"is nothing that scores and compliance have, {_NOTHING}; leave it out")
         return
     # What is about coverage passes every floor, and has the severity that the policy gives it.
-    may_pass = around.stream is Stream.CSPM and _may_be_about_coverage(when) and around.coverage_severity in known
+    may_pass = around.stream is Stream.CSPM and may_be_about_coverage(when) and around.coverage_severity in known
     lowest = _lowest_floor(when, around)
     if not may_pass and max(known) < lowest:
         remedy = "lower the floor, or remove the route"
@@ -116,7 +113,7 @@ def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction
 
 def _of_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
     kinds = frozenset(when.kind or ())
-    if when.coverage is True and not _may_be_about_coverage(when):
+    if when.coverage is True and not may_be_about_coverage(when):
         said = "asks for what is about coverage, which is a recommendation or of kind coverage, and `kind` for others"
         yield _fatal(("coverage",), f"{said}, {_NOTHING}; leave one of the two out")
     elif when.coverage is False and kinds == {Kind.COVERAGE}:
@@ -128,11 +125,6 @@ def _of_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
             yield _fatal(("severity",), f"does not name {given}; name it, or leave `severity` out")
         if when.at_least is not None and severity < SEVERITIES[when.at_least]:
             yield _fatal(("at_least",), f"is above {given}; leave it out")
-
-
-def _may_be_about_coverage(when: WhenForm) -> bool:
-    """Whether anything that a `when` takes may be about coverage, by what it says of that and of kinds."""
-    return when.coverage is not False and (not when.kind or not _ON_COVERAGE.isdisjoint(when.kind))
 
 
 def _lowest_floor(when: WhenForm, around: Surroundings) -> Severity:
