@@ -190,23 +190,23 @@ def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(s
     assert counting.asked == [*first, ("find fact", 4), ("put fact", 4)]
 
 
-def test_a_file_that_is_read_again_says_nothing_anew(store: Store) -> None:
+def test_a_file_that_is_read_again_says_nothing_anew(sqlite: SqliteStore) -> None:
     """Its rows are on record. What a hub brings again says when the hub got it."""
     rows = a_file(coverage_body(EDR, "Healthy", isSnapshot=True), alert_body())
-    ingest(store, *rows, now=NOW)
-    before = sources(store)
+    ingest(sqlite, *rows, now=NOW)
+    before = sources(sqlite)
     assert {one.last for one in before.values()} == {NOW}
     for days in (1, 7):
-        ingest(store, *rows, now=NOW + timedelta(days=days))
+        ingest(sqlite, *rows, now=NOW + timedelta(days=days))
     again = [Message(one.body, one.source, Arrival("file", one.arrival.place, again=2)) for one in rows]
-    ingest(store, *again, now=NOW + timedelta(days=7))
-    assert sources(store) == before
+    ingest(sqlite, *again, now=NOW + timedelta(days=7))
+    assert sources(sqlite) == before
     event = a_message(alert_body("hub"), at=NOW + MINUTE, origin="hub/0", place=7)
     for days in (0, 7):
-        ingest(store, event, now=NOW + timedelta(days=days, minutes=1))
-    assert {one.alert for one in sources(store).values()} <= {NOW, NOW + MINUTE}
-    ingest(store, *a_file(alert_body(), name="other"), now=NOW + timedelta(days=7))
-    assert sources(store)[WORKLOAD].alert == NOW + timedelta(days=7)
+        ingest(sqlite, event, now=NOW + timedelta(days=days, minutes=1))
+    assert {one.alert for one in sources(sqlite).values()} <= {NOW, NOW + MINUTE}
+    ingest(sqlite, *a_file(alert_body(), name="other"), now=NOW + timedelta(days=7))
+    assert sources(sqlite)[WORKLOAD].alert == NOW + timedelta(days=7)
 
 
 def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
@@ -248,13 +248,13 @@ def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: SqliteStor
     assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
-def test_damaged_documents_are_written_anew(store: Store) -> None:
+def test_damaged_documents_are_written_anew(sqlite: SqliteStore) -> None:
     """They stop no message."""
     for kind, id in ((DocumentKind.SOURCE, HERE), (DocumentKind.FACT, RESOURCE.lower())):
-        run(store.documents.put_document(StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
-    ingest(store, a_message(coverage_body(EDR, "Healthy"), at=NOW))
-    assert sources(store)[HERE].posture == NOW
-    assert facts(store) == {(RESOURCE.lower(), EDR): "healthy"}
+        run(sqlite.documents.put_document(StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
+    ingest(sqlite, a_message(coverage_body(EDR, "Healthy"), at=NOW))
+    assert sources(sqlite)[HERE].posture == NOW
+    assert facts(sqlite) == {(RESOURCE.lower(), EDR): "healthy"}
 
 
 def test_of_workers_at_once_none_loses_what_another_writes(store: Store, twin: Store) -> None:
