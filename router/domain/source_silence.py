@@ -88,7 +88,7 @@ class _SourceLook:
 
     def watch(self) -> SourceWatch:
         turns = dict(self._before.turns)
-        turns |= {id: replace(turns[id], missing=None) for id in self._sources.by_id if id in turns}
+        turns |= {id: replace(turn, missing=None) for id, turn in turns.items() if not self._is_missing(id, turn)}
         made = [*self._turns_of_expected(), *self._turns_of_missing(turns)]
         turns |= {turn.source.id: turn for turn in made[:AT_ONCE]}
         after = SourceWatch(
@@ -99,7 +99,7 @@ class _SourceLook:
             turns=turns,
             unmatched=tuple(map(str, self._sources.unmatched)),
         )
-        is_news = after != self._before or not timedelta() <= self._until - self._before.taken < OFTEN
+        is_news = after != self._before or self._until - self._before.taken >= OFTEN
         return replace(after, taken=self._until) if is_news else after
 
     def _instant(self, known: Mapping[str, datetime], id: str) -> datetime:
@@ -152,10 +152,19 @@ class _SourceLook:
                 found.append(self._opened(one, turn))
         return _with_others(found, self._count_of_silent(found))
 
+    def _is_missing(self, id: str, turn: SourceTurn) -> bool:
+        """Whether the manifest no longer expects a silent source, or lets it be silent for longer and that is not over."""
+        one = self._sources.by_id.get(id)
+        if one is None:
+            return True
+        last = self._find_last(id)
+        silence = self._until - (last if last is not None else turn.since)
+        return turn.within < one.within and silence <= one.within and (last is None or last == turn.last)
+
     def _turns_of_missing(self, turns: dict[str, SourceTurn]) -> Iterable[SourceTurn]:
-        """The turns of sources that are silent and that the manifest no longer expects; notes since when it does not."""
+        """The turns of silent sources that the manifest no longer expects, or not so soon; notes since when it does not."""
         for id, turn in sorted(self._before.turns.items()):
-            if turn.state is not SourceState.SILENT or not turn.is_published or id in self._sources.by_id:
+            if turn.state is not SourceState.SILENT or not turn.is_published or not self._is_missing(id, turn):
                 continue
             missing = turn.missing
             if missing is None or not is_possible(missing, self._now):

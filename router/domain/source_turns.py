@@ -34,7 +34,7 @@ class SourceState(StrEnum):
         SILENT: it is silent for longer than it may.
         SPEAKS: it was heard of again.
         EXCUSED: somebody answers for its silence until an end.
-        UNEXPECTED: the manifest no longer expects it.
+        UNEXPECTED: the manifest no longer expects it, or lets it be silent for longer.
     """
 
     SILENT = "silent"

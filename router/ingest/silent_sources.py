@@ -24,6 +24,7 @@ from router.domain.ports.store import Store
 from router.domain.signals import Kind, Stream
 from router.domain.source_silence import AT_ONCE, published, times_anew, watch_after
 from router.domain.source_turns import (
+    RUNGS,
     SourceState,
     SourceTurn,
     SourceWatch,
@@ -98,7 +99,8 @@ class SilentSources:
         heard = {
             one.source.id: one
             for found in await self._store.documents.list_documents(DocumentKind.SOURCE)
-            if (one := find_last_heard(found)) is not None
+            # Workloads and owners are many, and may be silent for ever.
+            if found.id.partition(":")[0] in RUNGS and (one := find_last_heard(found)) is not None
         }
         sources = expected_sources(self._manifest, heard.values())
         stored = find_watch(document) if document is not None else None

@@ -96,7 +96,7 @@ def _end(turn: SourceTurn) -> str:
         case SourceState.EXCUSED:
             return f"Its silence is excused until {turn.excuse}. It is told again then, if it lasts."
         case SourceState.UNEXPECTED:
-            return "coverage.yaml no longer expects it."
+            return "coverage.yaml no longer expects it, or not so soon."
         case _:
             heard = turn.last or turn.at
             return f"It was heard of again at {timestamp(heard)}, after {_ago(heard - turn.since)} of silence."

@@ -196,6 +196,23 @@ def test_what_the_manifest_no_longer_expects_is_over_once_all_workers_have_it() 
     assert said(life.lives(now + 9 * DAY, since=now + 2 * GONE)) == [(ONE, "silent")]
 
 
+def test_a_source_that_may_be_silent_for_longer_by_now_is_silent_no_more() -> None:
+    """Until that is over, too, and not while workers with other manifests are at work; a shorter time ends nothing."""
+    life = a_life()
+    life.hears(NOW, of_subscription(ONE))
+    now = NOW + 9 * DAY
+    life.lives(now, since=NOW)
+    assert said(life.turns) == [(ONE, "silent")]
+    for days in (3, 9, 8, 20, 8):
+        life.manifest = subscriptions(ONE, days=days)
+        now += GONE / 2
+        assert life.looks(now) == []
+    life.manifest = subscriptions(ONE, days=20)
+    assert said(life.lives(now + 2 * HOUR, since=now + SECOND, every=GONE / 2)) == [(ONE, "unexpected")]
+    assert life.lives(NOW + 20 * DAY, since=now + 2 * HOUR) == []
+    assert said(life.looks(NOW + 20 * DAY + SECOND)) == [(ONE, "silent")]
+
+
 CLUSTERS = a_manifest(an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), cluster_id("aks-b"), plans=["Containers"]))
 
 

@@ -113,7 +113,7 @@ def test_clusters_and_plans_are_called_as_people_call_them() -> None:
             SourceState.EXCUSED,
             "Its silence is excused until 2027-01-01T00:00:00Z by me. It is told again then, if it lasts.",
         ),
-        (SourceState.UNEXPECTED, "coverage.yaml no longer expects it."),
+        (SourceState.UNEXPECTED, "coverage.yaml no longer expects it, or not so soon."),
     ],
 )
 def test_its_end_says_why(state: SourceState, said: str) -> None:
