@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.domain.coverage import CoverageException, Rung, WorkloadKind
 from router.domain.coverage_manifest import Excuse, WorkloadSelector
-from router.domain.source_silence import AT_ONCE, DOWN, GONE, SETTLING
+from router.domain.source_silence import AT_ONCE, DOWN, GONE
 from router.domain.source_turns import SourceState, SourceWatch
 from tests.builders import NOW
 from tests.domain.silence_model import (
@@ -159,6 +159,17 @@ def test_a_clock_that_leapt_while_a_source_was_silent_loses_no_sign_of_life() ->
     assert [turn.number for turn in life.turns] == [1, 2]
 
 
+def test_what_a_worker_finds_whose_clock_is_behind_is_later_than_what_was_found_before() -> None:
+    """Else it would be taken for an older state of the finding."""
+    life = a_life()
+    life.hears(NOW, of_subscription(ONE))
+    life.lives(NOW + 9 * DAY, since=NOW)
+    opened = life.looks(NOW + 9 * DAY) or life.turns
+    life.hears(opened[0].at - timedelta(minutes=4), of_subscription(ONE))
+    (turn,) = life.looks(opened[0].at - timedelta(minutes=3))
+    assert (turn.state, turn.at) == (SourceState.SPEAKS, opened[0].at + SECOND)
+
+
 def an_excuse(name: str, ends: datetime, *rungs: Rung) -> Excuse:
     """An exception of the manifest."""
     exception = CoverageException(owner="platform@contoso.example", reason="moved", ends=ends)
@@ -274,8 +285,16 @@ def test_when_a_whole_subscription_is_silent_its_clusters_and_plans_are_not_told
     life.hears(back + 3 * DAY, of_subscription(ONE), healthy=True)
     life.hears(back + 3 * DAY + HOUR, of_subscription(ONE), of_cluster("aks-a"), of_plan("Containers"), healthy=True)
     begun = back + 3 * DAY + HOUR
-    assert life.lives(begun + SETTLING, since=begun) == []
-    assert said(life.looks(begun + SETTLING + SECOND)) == [("aks-b", "silent")]
+    assert life.lives(begun + DAY, since=begun) == []
+    assert said(life.looks(begun + DAY + SECOND)) == [("aks-b", "silent")]
+
+
+def test_nor_where_the_subscription_may_be_silent_for_less_than_a_week() -> None:
+    """Its last snapshot is not late, and still it is silent as a whole."""
+    life = Life(a_manifest(an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), plans=["Containers"], days=3)))
+    life.looks(NOW)
+    life.hears(NOW, of_subscription(ONE), of_cluster("aks-a"), of_plan("Containers"), healthy=True)
+    assert said(life.lives(NOW + 7 * DAY, since=NOW)) == [(ONE, "silent")]
 
 
 def test_a_cluster_that_is_named_and_never_heard_of_is_known_by_its_name_until_it_is() -> None:

@@ -39,7 +39,7 @@ from tests.domain.silence_model import (
 )
 from tests.store.acts import run
 from tests.store.interrupted import EVERY as OFTEN
-from tests.store.interrupted import deaths, dies, way_to
+from tests.store.interrupted import deaths, dies, meets, way_to
 
 SECOND = timedelta(seconds=1)
 BOOK = a_rulebook(stream=Stream.CSPM)
@@ -154,6 +154,26 @@ def test_two_workers_at_once_tell_it_once(store: Store, twin: Store) -> None:
     assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1)]
 
 
+def test_who_was_slower_tells_nothing(azure: AzureStore, address: Address) -> None:
+    """What it found may be old by now: the other one knows more."""
+
+    async def race() -> tuple[list[str], list[str]]:
+        await live(azure, NOW + 8 * DAY)
+        at, slower = NOW + 8 * DAY + SECOND, list[str]()
+
+        async def look_slowly(store: AzureStore) -> None:
+            slower.extend(await look(store, at))
+
+        async def look_faster() -> None:
+            faster.extend(await look(azure, at))
+
+        faster = list[str]()
+        assert await meets(address, look_slowly, 1, look_faster)
+        return slower, faster
+
+    assert run(race()) == ([], ["routed", "routed"])
+
+
 @OFTEN
 def test_a_worker_may_die_at_any_write_of_a_look(azure: AzureStore, address: Address, every: int) -> None:
     """Whoever looks next goes on: each turn is told once and on record once."""
@@ -189,14 +209,13 @@ def test_what_a_worker_found_that_died_is_not_told_once_the_router_is_back(store
         with pytest.raises(asyncio.CancelledError):
             await dying.look(NOW + 8 * DAY + SECOND, NOW + 8 * DAY + SECOND)
 
-    async def life() -> list[str]:
+    async def life() -> list[list[str]]:
         await live(store, NOW + 8 * DAY)
         await dies()
         back = NOW + 40 * DAY
-        found = await live(store, back + 8 * DAY, back)
-        return [*found, *await look(store, back + 8 * DAY + SECOND)]
+        return [await live(store, back + 8 * DAY, back), await look(store, back + 8 * DAY + SECOND)]
 
-    assert run(life()) == ["routed", "routed"]
+    assert run(life()) == [[], ["routed", "routed"]]
     assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1)]
 
 
