@@ -83,7 +83,8 @@ def result_lines(result: DrillResult) -> Iterator[str]:
     if result.undismissed is not None:
         yield f"not dismissed: {result.undismissed}"
     if result.still_open:
-        yield "still open; whether Defender exports that a sample was dismissed is not confirmed, so close what stays:"
+        doubt = "whether Defender exports that a sample was dismissed is not confirmed, so "
+        yield f"still open; {'' if result.subject.is_real else doubt}close what stays:"
         for one in result.still_open:
             where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
             yield f"  {one.destination} ({one.lane}): {where}: {one.title}"

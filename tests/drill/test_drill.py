@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from alert_router_demo.soc import Status
 from router.cli import main
 from router.domain.documents import DocumentKind
+from tests.builders import alert_body
 from tests.drill.small_router import POLICY, Grounds, SmallHouse, grounds_in
 from tests.stack.defender.samples import NO_SUBSCRIPTION
 
@@ -299,3 +303,173 @@ def test_what_a_limit_only_counted_is_not_proven(grounds: Grounds, drill: Drilli
     assert second.verdicts == {"oncall": "not proven", "tickets": "passed"}, second
     assert "limit only counted it" in second.reason_of("oncall")
     assert {one["id"] for one in first.result["alerts"]}.isdisjoint({one["id"] for one in second.result["alerts"]})
+
+
+def test_a_dead_mans_switch_is_called_when_the_drill_passed_and_only_then(
+    grounds: Grounds, drill: Drilling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it hears by a path that is not the router's. That it was not taken is said; the address never is."""
+    with hooks_in_thread() as hooks:
+        address = f"{hooks.url}/s3cret-address"
+        monkeypatch.setenv("ALERT_ROUTER_DRILL_HEARTBEAT", address)
+        house = grounds.house()
+        with house.at_work():
+            passed = drill(house, "--heartbeat")
+            assert (passed.code, hooks.called) == (0, ["POST /s3cret-address passed"]), passed
+            hooks.status, hooks.words = 200, "OK (not found)"
+            unknown = drill(house, "--heartbeat")
+            hooks.status = 404
+            refused = drill(house, "--heartbeat")
+        assert [len(hooks.called), unknown.code, refused.code] == [3, 1, 1]
+        assert "heartbeat: 127.0.0.1: does not know the address; the drill has passed" in unknown.said
+        assert "heartbeat: 127.0.0.1: answered 404" in refused.said
+        grounds.defender.faults.add(Status(403), times=None, method="POST")
+        assert drill(house, "--heartbeat").code == 1
+        grounds.defender.behave()
+        assert len(hooks.called) == 3
+    said = "".join(f"{one.said} {one.result}" for one in (passed, unknown, refused))
+    assert "s3cret" not in said
+
+
+@dataclass
+class Hooks:
+    """A server that waits to be called: what it answers, and who called it."""
+
+    url: str = ""
+    status: int = 200
+    words: str = "OK"
+    called: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def hooks_in_thread() -> Iterator[Hooks]:
+    """Serves one."""
+    hooks = Hooks()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            hooks.called.append(f"POST {self.path} {body['verdict']}")
+            self.send_response(hooks.status)
+            self.end_headers()
+            self.wfile.write(hooks.words.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        hooks.url = f"http://127.0.0.1:{server.server_port}"
+        yield hooks
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("more", "settings", "words"),
+    [
+        ((), {"FUNCTIONS_WORKER_RUNTIME": "python"}, "drill: this is a function app"),
+        ((), {"WEBSITE_INSTANCE_ID": "1"}, "drill: this is a function app"),
+        (("--heartbeat",), {}, "ALERT_ROUTER_DRILL_HEARTBEAT: is not set"),
+        (("--heartbeat",), {"ALERT_ROUTER_DRILL_HEARTBEAT": "http://hc.test/s3cret"}, "must be an https URL"),
+        (("--heartbeat",), {"ALERT_ROUTER_DRILL_HEARTBEAT": "https://hc.example/s3cret"}, "ends in .example"),
+        (
+            ("--to", "nobody"),
+            {},
+            "--to: nobody: is no destination to which the rules lead such alerts; those are oncall",
+        ),
+        (("--subscription", "mine"), {}, "--subscription: 'mine' is no id"),
+        (("--within", "5h"), {}, "--within"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_raises_nothing(
+    grounds: Grounds,
+    drill: Drilling,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+    settings: dict[str, str],
+    words: str,
+) -> None:
+    """In the router's own app it never runs: its identity may raise nothing."""
+    before = grounds.defender.count()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    drilled = drill(grounds.house(), *more)
+    assert drilled.code == 2
+    assert words in drilled.said.splitlines()[-1]
+    assert "s3cret" not in drilled.said
+    assert grounds.defender.count() == before
+
+
+def test_without_a_terminal_it_needs_to_be_told_yes(grounds: Grounds, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody could be asked."""
+    house, before = grounds.house(), grounds.defender.count()
+    state = ("--state", str(house.state), "--rules", str(house.rules))
+    assert main(["drill", "--subscription", SUBSCRIPTION, "--bundle", "DNS", *state]) == 2
+    assert "--yes: is missing" in capsys.readouterr().err
+    assert grounds.defender.count() == before
+
+
+def test_samples_of_another_drill_are_neither_followed_nor_dismissed(grounds: Grounds, drill: Drilling) -> None:
+    """What was there before is nobody's business; nor is a sample that is kept."""
+    house = grounds.house()
+    with house.at_work():
+        kept = drill(house, "--keep")
+        own = drill(house)
+    assert (kept.result["dismissed"], own.result["dismissed"]) == (None, 2)
+    ids = {one["id"] for one in kept.result["alerts"]}
+    assert ids.isdisjoint(grounds.defender.dismissed)
+    assert {grounds.defender.raised[id][1] for id in ids} == {"Active"}
+
+
+def test_a_dismissal_that_is_exported_closes_what_it_closes_and_opens_nothing(
+    grounds: Grounds, drill: Drilling
+) -> None:
+    """Whether the real one exports it nobody knows; a drill holds either way, and so does the next one."""
+    house = grounds.house()
+    grounds.defender.says_dismissed = True
+    with house.at_work():
+        assert [drill(house).code, drill(house).code] == [0, 0]
+
+
+PACE = 0.5
+"""Seconds between the alerts of a cluster: the first may come before the drill has begun, and then is none of it."""
+
+
+def test_a_cluster_is_waited_for_and_its_alert_is_said_to_be_real(
+    grounds: Grounds, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line to run is printed; nothing is raised by us, and nothing dismissed."""
+    for name, value in grounds.environment().items():
+        monkeypatch.setenv(name, value)
+    house, before, over = grounds.house(), grounds.defender.count(), Event()
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+    cluster = f"{group}/providers/Microsoft.ContainerService/managedClusters/aks-pay"
+
+    def raise_alerts() -> None:
+        number = 0
+        while not over.wait(PACE):
+            number += 1
+            body = alert_body(f"test-{number}", AlertType="K8S_Test", AzureResourceId=cluster, Severity="High")
+            grounds.hubs.append("cwpp", "0", body)
+
+    state = ("--state", str(house.state), "--rules", str(house.rules), "--within", SOON, "--yes")
+    raising = Thread(target=raise_alerts)
+    raising.start()
+    try:
+        with house.at_work():
+            code = main(["drill", "--cluster", "aks-pay", "--to", "oncall", *state])
+    finally:
+        over.set()
+        raising.join()
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert "REAL: these are real alerts" in said
+    assert "kubectl --context aks-pay get pods --namespace=asc-alerttest-662jfi039n" in said
+    assert "passed: 1 destination took it" in said
+    assert "dismissed" not in said.partition("passed:")[2]
+    assert grounds.defender.count() == before
