@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +23,9 @@ from router.cli import main
 from router.domain.documents import DocumentKind
 from tests.builders import alert_body
 from tests.drill.small_router import POLICY, Grounds, SmallHouse, grounds_in
+from tests.leash import leashed
 from tests.stack.defender.samples import NO_SUBSCRIPTION
+from tests.waiting import wait_until
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 SOON, LATE = "60s", ("2s", "10s", "60s")
@@ -473,3 +479,41 @@ def test_a_cluster_is_waited_for_and_its_alert_is_said_to_be_real(
     assert "passed: 1 destination took it" in said
     assert "dismissed" not in said.partition("passed:")[2]
     assert grounds.defender.count() == before
+
+
+def test_ctrl_c_ends_a_drill_in_order_and_its_samples_are_dismissed(grounds: Grounds) -> None:
+    """Nothing is judged then, and nothing is written down; the last line says what is left."""
+    house, before = grounds.house(), len(grounds.defender.dismissed)
+    about = ("--subscription", SUBSCRIPTION, "--bundle", "VirtualMachines", "--within", SOON, "--yes")
+    command = [
+        sys.executable,
+        "-m",
+        "router",
+        "drill",
+        *about,
+        "--state",
+        str(house.state),
+        "--rules",
+        str(house.rules),
+    ]
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | grounds.environment(),
+        preexec_fn=leashed,
+    )
+    asked = grounds.defender.count()
+    wait_until(
+        lambda: grounds.defender.count() > asked and grounds.defender.answers["200"] > 0,
+        goes_on=lambda: running.poll() is None,
+        about=running.communicate,
+    )
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate()
+    assert running.returncode == 130, err
+    assert err.splitlines()[-1] == (
+        "interrupted: nothing is judged; 2 of its sample alerts are dismissed in Defender; 0 of its pages and tickets are open"
+    )
+    assert len(grounds.defender.dismissed) == before + 2
