@@ -47,7 +47,11 @@ class SubscriptionPosture:
 def is_posture_known_on(case: CoverageCase) -> bool:
     """Whether the documents prove that recommendations come for the resources of a workload's subscription."""
     subscription = case.workload.subscription
-    return subscription is not None and posture_for(case, subscription).is_known_on
+    if subscription is None:
+        return False
+    # Each workload asks it, and mostly a plan answers.
+    is_on = any(one.tier == "standard" for one in _answers(case.facts, subscription))
+    return is_on or posture_for(case, subscription).is_known_on
 
 
 def posture_for(case: CoverageCase, subscription: str) -> SubscriptionPosture:
