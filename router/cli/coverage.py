@@ -23,6 +23,7 @@ from router.cli.formats.junit import report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_json, print_lines, print_text
 from router.cli.shared_options import RULES_DIR
+from router.coverage.documents import dated
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
@@ -77,7 +78,8 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
             "--live: there is nothing to judge"
         )
     opened = open_documents(options.files)
-    documents = chain(opened.documents, clusters.documents, state.documents if state else (), live)
+    asked = (dated(one, now) for one in (*clusters.documents, *live))
+    documents = chain(opened.documents, state.documents if state else (), asked)
     result = judge_documents(documents, manifest, now)
     for line in opened.refused:
         complain(line)

@@ -90,7 +90,10 @@ def test_the_page_is_made_of_what_is_asked(house: House, serves: Serves) -> None
     serves(without_clusters(healthy_estate(2)))
     said = house.says("coverage", "report", "--live", *AT, "--out", house.directory / "page.html")
     assert said.code == 0
-    assert "contoso-1" in (house.directory / "page.html").read_text()
+    page = (house.directory / "page.html").read_text()
+    assert "contoso-1" in page
+    assert ">just now</time>" in page
+    assert "no time said" not in page
 
 
 @pytest.mark.parametrize("fault", ["silent", "429", "500", "redirect", "garbage", "cut", "elsewhere"])
@@ -131,7 +134,7 @@ def test_one_subscription_alone_can_be_asked(house: House, serves: Serves) -> No
     [
         (("--subscription", FIRST), "--subscription: says what is asked, and nobody is; add --live"),
         (("--keep-tags", "x.json"), "--keep-tags: says what is asked, and nobody is; add --live"),
-        ((), "name files, or the state of a router with --state or --storage, or ask with --live"),
+        ((), "or ask Azure with --live: there is nothing to judge"),
         (("--live", "--subscription", "contoso"), "--subscription: 'contoso' is no id of a subscription"),
         (
             ("--live", "--workspace", "/subscriptions/x"),

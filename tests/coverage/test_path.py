@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 
 import pytest
 
+from router.cli.parser import new_parser
 from router.coverage.judges.path import LATELY
 from router.domain.clocks import SKEW
 from router.domain.coverage import CoverageState, Rung, Verdict
@@ -60,6 +62,8 @@ def test_a_drill_in_a_cluster_or_at_a_machine_is_proposed_again_as_it_was() -> N
     assert of(drill("failed", bundle=None, plan="Containers", cluster="aks-1")).remedy == f"{again}--cluster aks-1"
     assert of(drill("failed", bundle=None, plan="VirtualMachines", machine="/m")).remedy == f"{again}--machine /m"
     assert of(drill("failed", cluster="aks-1"), drill(ended=NOW.isoformat())).state is GAP
+    for line in (f"{AGAIN} KeyVaults", f"{again}--cluster aks-1", f"{again}--machine /m"):
+        assert new_parser().parse_args(shlex.split(line)[1:]).subscription == SUBSCRIPTION
 
 
 @pytest.mark.parametrize("word", ["not proven", "PASSED?", "maybe", "covered"])
