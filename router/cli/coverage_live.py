@@ -1,29 +1,25 @@
-"""What `coverage check --live` asks Azure, with a bar on a terminal, and the file of tags that it keeps."""
+"""What `coverage check --live` asks Azure, with a bar on a terminal."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.app.extras import refuse_absent
 from router.app.settings import Settings
-from router.cli.complaints import complain
+from router.cli.coverage_tags import keep_tags_read, wants_tags
 from router.cli.progress import Count, progress_of
 from router.coverage.documents import CoverageDocument
 from router.coverage.live.azure import AzureScope, azure_inquiry
 from router.coverage.live.clouds import AzureCloud
 from router.coverage.live.graph_queries import TAGS
-from router.coverage.live.probes import refused
 from router.coverage.live.resource_graph import graph_probes
 from router.coverage.live.subscriptions import seen_subscriptions
 from router.domain.coverage_manifest import CoverageManifest
-from router.domain.errors import BadFile, BadUsage
+from router.domain.errors import BadUsage
 
 if TYPE_CHECKING:
     from router.app.patience import Send
@@ -64,9 +60,9 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> L
     refuse_absent(_CLIENTS, "--live")
     with progress_of("asking Azure") as advance:
         answers = asyncio.run(_ask(options, manifest, now, advance))
-    if options.keep_tags is None:
+    if not wants_tags(options):
         return answers
-    return answers._replace(documents=(*answers.documents, *_keep_tags(options.keep_tags, answers.tags)))
+    return answers._replace(documents=(*answers.documents, *keep_tags_read(options, answers.tags, now)))
 
 
 async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> LiveAnswers:
@@ -82,7 +78,7 @@ async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, ad
             now=now,
         )
         documents = await run_inquiry(azure_inquiry(scope), send, advance)
-        tags = await _ask_tags(cloud, send, documents) if options.keep_tags is not None else ()
+        tags = await _ask_tags(cloud, send, documents) if wants_tags(options) else ()
     return LiveAnswers(documents, tags)
 
 
@@ -96,34 +92,3 @@ async def _ask_tags(
         return ()
     answers = await run_probes(list(graph_probes(cloud, TAGS, subscriptions)), send)
     return tuple(document for one in answers for document in one)
-
-
-def _keep_tags(file: Path, tags: Iterable[CoverageDocument]) -> tuple[CoverageDocument, ...]:
-    """Writes the tags as owners read them; where they are not whole the file stays as it is, and what lacks is returned."""
-    documents = tuple(tags)
-    lacking = tuple(refused(one.name, one.refusals[0].reason) for one in documents if one.refusals)
-    if lacking:
-        complain(f"{file}: is not written, as not every tag was answered")
-        return lacking
-    rows = [row for document in documents for item in document.items if (row := _row_of(item.body)) is not None]
-    rows.sort(key=lambda row: str(row["id"]).lower())
-    # As `az graph query` prints it.
-    answer = {"count": len(rows), "data": rows, "skip_token": None, "total_records": len(rows)}
-    _write(file, json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
-    return ()
-
-
-def _row_of(body: Mapping[str, object]) -> dict[str, object] | None:
-    id, tags = body.get("id"), body.get("tags")
-    return {"id": id, "tags": tags} if isinstance(id, str) and isinstance(tags, Mapping) else None
-
-
-def _write(file: Path, text: str) -> None:
-    """Writes a file whole or not at all: whoever reads it meanwhile reads the one before."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise BadFile(f"{file}: the tags cannot be written there: {error.strerror}") from error

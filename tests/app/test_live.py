@@ -244,6 +244,12 @@ def test_nobody_but_azure_is_asked(url: str) -> None:
     assert credential.scopes == []
 
 
+def test_azure_is_asked_also_where_a_link_says_the_port_of_https() -> None:
+    """As some of its services write it."""
+    time, server = Time(), Server(OK)
+    assert asyncio.run(azure(server, time).send(get("https://Management.Azure.com:443/subscriptions"))) == OK
+
+
 def test_log_analytics_has_a_token_of_its_own() -> None:
     """That of Resource Manager does not open it."""
     time = Time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from router.domain.documents import DocumentKind
+from router.domain.tag_documents import TagsById, find_tags_in
+from router.store.sqlite import SqliteStore
 from tests.cli.house import House, Said
 from tests.coverage.builders import kubectl, nodes, sensor
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
@@ -170,7 +174,30 @@ def test_tags_are_kept_as_owners_read_them(house: House, serves: Serves) -> None
     rows = tags_in(house)
     assert {"id": f"/subscriptions/{FIRST}", "tags": {"owner": "platform"}} in rows
     assert len(rows) == 2 * (1 + 4)
+    assert all(row["tags"] for row in rows)
     assert [one.name for one in house.directory.iterdir() if one.name.startswith(".tags")] == []
+
+
+def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
+    """Where one is named; what was not answered stays as it was."""
+    state = house.directory / "state"
+    azure = without_clusters(healthy_estate(2))
+
+    async def tags() -> TagsById:
+        store = SqliteStore(state)
+        document = await store.documents.find_document(DocumentKind.TAGS, FIRST)
+        await store.close()
+        return (find_tags_in(document) if document is not None else None) or {}
+
+    assert asyncio.run(tags()) == {}
+    serves(azure)
+    assert check(house, "--state", str(state)).code == 0
+    before = asyncio.run(tags())
+    assert before[f"/subscriptions/{FIRST}"].tags == {"owner": "platform"}
+    azure.fault = lambda request, answer: FAULTS["403"](request, answer) if b"union" in request.body else answer
+    said = check(house, "--state", str(state))
+    assert (said.code, asyncio.run(tags())) == (0, before)
+    assert said.err == "tags: not every one was answered; the state keeps what it had of the others\n"
 
 
 def test_tags_that_are_not_whole_leave_the_file_as_it_is(house: House, serves: Serves) -> None:

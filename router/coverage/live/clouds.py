@@ -28,8 +28,10 @@ class AzureCloud:
             parts = urlsplit(url)
         except ValueError:
             return None
+        # Some services write the port of https into the link to their next page.
+        host = parts.netloc.removesuffix(":443") if parts.scheme == "https" else parts.netloc
         for endpoint in (self.resource_manager, self.log_analytics):
-            if f"{parts.scheme}://{parts.netloc}".lower() == endpoint.lower():
+            if f"{parts.scheme}://{host}".lower() == endpoint.lower():
                 return f"{endpoint}/.default"
         return None
 

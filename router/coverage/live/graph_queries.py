@@ -113,7 +113,8 @@ QUERIES = (
 
 TAGS = GraphQuery(
     "tags",
-    "resources | union resourcecontainers | where isnotempty(tags) | project id, tags",
+    "resources | union resourcecontainers | project id, tags",
 )
-"""The tags of every resource, resource group and subscription: a query may unite these two tables.
+"""The tags of every resource, resource group and subscription, also of those without any, so that a tag which was taken off is
+known to be gone. A query may unite these two tables.
 https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language"""

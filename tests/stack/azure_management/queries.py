@@ -25,9 +25,7 @@ def rows_of(estate: Estate, query: str, subscriptions: Container[str]) -> list[R
         raise UnknownQuery(query)
     rows = [row for table in tables for row in estate.graph[table] if _is_in(estate, row, subscriptions)]
     for step in steps[1:]:
-        if step.startswith("where isnotempty("):
-            rows = [row for row in rows if row.get("tags")]
-        elif step.startswith("where "):
+        if step.startswith("where "):
             rows = list(filter(_condition(step), rows))
         elif step.startswith("join kind=leftouter ("):
             rows = list(_joined(estate, rows, step))
