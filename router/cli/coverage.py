@@ -69,8 +69,8 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _manifest(options.rules, now)
-    live = ask_live(options, manifest, now).documents
     state = open_coverage_state(options)
+    live = ask_live(options, manifest, now).documents
     clusters = ask_contexts(options)
     if not options.files and state is None and not options.live and not clusters.documents:
         raise BadUsage(

@@ -200,6 +200,13 @@ def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
     assert said.err == "tags: not every one was answered; the state keeps what it had of the others\n"
 
 
+def test_nothing_is_asked_where_there_is_no_such_state(house: House, serves: Serves) -> None:
+    """Whoever waited for Azure would be told in the end."""
+    azure = serves(without_clusters(healthy_estate()))
+    assert "holds no state" in check(house, "--state", str(house.directory / "none")).complaint
+    assert azure.asked == []
+
+
 def test_tags_that_are_not_whole_leave_the_file_as_it_is(house: House, serves: Serves) -> None:
     """Whoever would be asked about what is missing would be nobody."""
     house.writes("tags.json", '{"data": []}')
