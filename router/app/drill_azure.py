@@ -92,7 +92,7 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
     `within` is how long the drill may last; there is some time for what comes before it and after.
     """
     limit = TimeLimit((within + _AFTER).total_seconds())
-    async with azure_over(settings, limit, attempts=1) as (cloud, send):
+    async with azure_over(settings, limit, attempts=1, asker="drill") as (cloud, send):
         yield Defender(cloud.resource_manager, subscription, send)
 
 

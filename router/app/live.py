@@ -76,12 +76,12 @@ class AzureApi:
         self._signing_in = asyncio.Lock()
         self._graph_is_free = 0.0
 
-    async def sign_in(self) -> None:
-        """Gets the token for Azure Resource Manager; raises BadUsage where nobody is signed in."""
+    async def sign_in(self, asker: str = "--live") -> None:
+        """Gets the token for Azure Resource Manager; raises BadUsage, which begins with who asks, where nobody is signed in."""
         try:
             await self._token(f"{self.cloud.resource_manager}/.default")
         except Unavailable as fault:
-            raise BadUsage(f"--live: {fault}; sign in with `az login`, or give this job an identity") from fault
+            raise BadUsage(f"{asker}: {fault}; sign in with `az login`, or give this job an identity") from fault
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
         """The answer, whatever its status; raises Unavailable where none came, or the host is none of the cloud's."""
@@ -144,18 +144,19 @@ def _host_of(url: str) -> str:
 
 @asynccontextmanager
 async def azure_over(
-    settings: Settings, limit: TimeLimit, attempts: int = ATTEMPTS
+    settings: Settings, limit: TimeLimit, attempts: int = ATTEMPTS, asker: str = "--live"
 ) -> AsyncIterator[tuple[AzureCloud, Send]]:
     """The cloud that the settings name, and what asks it as long as the context lasts.
 
-    Raises BadUsage where nobody is signed in. What changes something is asked once: `attempts` is 1.
+    Raises BadUsage, which begins with who asks, where nobody is signed in. What changes something is asked once, so that
+    `attempts` is 1.
     """
     cloud = cloud_for(settings.resource_manager, settings.log_analytics)
     async with Http(trust_for(settings), timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
         patient = PatientSender(http.send, limit, attempts=attempts)
         api = AzureApi(patient.send, cloud, _credential_for(settings, cloud), limit)
         try:
-            await api.sign_in()
+            await api.sign_in(asker)
             yield cloud, api.send
         finally:
             await api.close()
