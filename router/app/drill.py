@@ -121,6 +121,7 @@ class Drill:
         self._evidence = replace(
             self._evidence,
             quarantined=tuple(await self._reader.read_quarantined()) if not self._evidence.alerts else (),
+            is_whole=self._reader.is_whole,
             swept=await self._reader.find_last_sweep(),
         )
         return self.judgement

@@ -32,6 +32,9 @@ class DrillReader:
     """Reads what became of a drill's alerts.
 
     What was on record before, when `know_before` was called, is none of the drill's.
+
+    Attributes:
+        is_whole: whether the last look saw all that was decided since; of an account only so many pages are read.
     """
 
     def __init__(self, store: Store, subject: DrillSubject, began: datetime, facts: DestinationFacts) -> None:
@@ -40,6 +43,7 @@ class DrillReader:
         self._began = began
         self._facts = facts
         self._before: frozenset[str] = frozenset()
+        self.is_whole = True
 
     async def know_before(self, now: datetime) -> None:
         """Has what is on record by now count as none of the drill's; raises StoreError."""
@@ -88,6 +92,7 @@ class DrillReader:
             for entry in page.entries:
                 if entry.turn == 1:
                     yield entry
+            self.is_whole = page.looked.is_whole
 
     async def _life(self, entry: RecordEntry, now: datetime) -> SignalLife:
         return await read_life(self._store, Meant(entry.signal or "", Stream.CWPP.value), now, self._facts)

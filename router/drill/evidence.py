@@ -80,6 +80,7 @@ class DrillEvidence:
         unlisted: why Defender's list could not be had; None where it could, or nobody asked.
         alerts: those that were decided, in the order in which they were.
         quarantined: why messages that look like the drill's were not understood.
+        is_whole: whether all that was decided since was looked at; an account is read back only so far.
         swept: when the router last ended a sweep of the hub; None where it never did, or nobody can say.
     """
 
@@ -91,4 +92,5 @@ class DrillEvidence:
     unlisted: str | None = None
     alerts: tuple[DrilledAlert, ...] = ()
     quarantined: tuple[str, ...] = ()
+    is_whole: bool = True
     swept: datetime | None = None

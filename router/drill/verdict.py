@@ -112,6 +112,8 @@ def _stop_before_decision(evidence: DrillEvidence, gone: float, now: datetime) -
         known = f"whether Defender made them is not known ({evidence.unlisted})"
     else:
         known = "whether Defender raised any is not known"
+    if not evidence.is_whole:
+        known += "; more was decided since than is looked at, so that they may be among it"
     if evidence.swept is not None and now - evidence.swept <= _SWEPT:
         why = "the router is at work, so the export did not bring them to the hub"
         return HopStop(DrillHop.HUB, f"nothing came within {waited}: {known}; {why}; {_before(gone)}")

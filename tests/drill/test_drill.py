@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from alert_router_demo.soc import Status
+from alert_router_demo.soc import Drop, Hang, Status
 from router.cli import main
 from router.domain.documents import DocumentKind
 from tests.builders import alert_body
@@ -160,6 +160,29 @@ def test_an_order_that_is_refused_is_named(grounds: Grounds, drill: Drilling) ->
     assert (drilled.code, drilled.result["verdict"], drilled.result["failed_hop"]) == (1, "failed", "raised")
     assert "simulate: Azure answered 403" in drilled.result["reason"]
     assert "role in that subscription" in drilled.result["reason"]
+
+
+def test_azure_may_be_slow_and_busy(grounds: Grounds, drill: Drilling) -> None:
+    """What changes nothing is asked again, as late as Azure wishes."""
+    house = grounds.house()
+    for fault in (Status(429, retry_after="1"), Hang(seconds=0.5), Status(503), Drop()):
+        grounds.defender.faults.add(fault, method="GET")
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["dismissed"]) == (0, 2), drilled
+
+
+def test_where_defender_refuses_its_list_a_drill_passes_and_dismisses_nothing(
+    grounds: Grounds, drill: Drilling
+) -> None:
+    """It cannot tell then which are its own, and says why."""
+    house, before = grounds.house(), len(grounds.defender.dismissed)
+    grounds.defender.refuses_list = True
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["dismissed"]) == (0, 0), drilled
+    assert "Azure answered 403" in drilled.result["undismissed"]
+    assert len(grounds.defender.dismissed) == before
 
 
 def test_an_export_that_brings_nothing_is_named(grounds: Grounds, drill: Drilling) -> None:

@@ -143,6 +143,7 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
         (evidence_of(listed=2, swept=after(590)), "failed", "hub", "the export did not bring them to the hub; 1.0 s"),
         (evidence_of(listed=2, swept=after(590 - 301)), "failed", "hub", "has ended no sweep of the hub since 2026"),
         (evidence_of(unlisted="Azure answered 429"), "failed", "hub", "not known (Azure answered 429)"),
+        (evidence_of(listed=2, is_whole=False), "failed", "hub", "they may be among it"),
         (evidence_of(quarantined=("not_json",)), "failed", "decided", "not understood: not_json, 1.0 s before it"),
         (
             evidence_of(an_alert(outcome=Outcome.BELOW_FLOOR)),

@@ -37,6 +37,7 @@ class DefenderDouble(Endpoint):
         page: alerts on a page of the list.
         severity: the severity of all samples; None for their own.
         of_nobody: whether their resources are in the subscription of zeros.
+        refuses_list: whether it answers 403 to who wants the list.
         garbled: whether what is exported is cut in the middle.
         raised: the samples that were raised, with their states.
         dismissed: the ids of those that were dismissed, in that order.
@@ -59,6 +60,7 @@ class DefenderDouble(Endpoint):
         self.exports, self.says_dismissed, self.of_nobody, self.garbled = True, False, False, False
         self.lag, self.polls, self.page = 0.05, 1, 3
         self.severity: str | None = None
+        self.refuses_list = False
         self.faults.clear()
 
     def count(self) -> int:
@@ -105,6 +107,8 @@ class DefenderDouble(Endpoint):
         return web.Response(status=202, headers={"Location": f"{path}/{left - 1}"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        if self.refuses_list:
+            raise RefusedRequest(403, self.error_body(403, "alerts/read is not allowed"))
         start = int(request.query.get("$skiptoken", "0"))
         listed = [sample.listed(status) for sample, status in self.raised.values()]
         answer: dict[str, object] = {"value": listed[start : start + self.page]}
