@@ -21,7 +21,7 @@ from router.drill.evidence import DrilledAlert, DrillEvidence
 from router.drill.expected import ExpectedDestination
 from router.drill.listed import ListedAlert, own_alerts
 from router.drill.results import DrillJudgement, DrillResult, document_of_result, result_id
-from router.drill.simulation import NotDone
+from router.drill.simulation import NotDone, Simulation
 from router.drill.subjects import DrillSubject
 from router.drill.verdict import judge_drill
 
@@ -61,6 +61,7 @@ class Drill:
         self._asked_at: datetime | None = None
         self._poll: str | None = None
         self._is_ordered = False
+        self._is_list_whole = True
         self._enqueued: dict[str, datetime] = {}
 
     @property
@@ -99,11 +100,12 @@ class Drill:
         # Whatever Azure answers, or does not: from now on there may be samples.
         self._is_ordered = True
         raised = await self._defender.raise_samples(bundle)
-        if isinstance(raised, NotDone):
+        if isinstance(raised, NotDone) and raised.is_certain:
             self._evidence = replace(self._evidence, refused=raised.why)
             return False
-        self._poll = raised.poll
-        self._evidence = replace(self._evidence, raised=self._clock())
+        doubted = raised.why if isinstance(raised, NotDone) else None
+        self._poll = raised.poll if isinstance(raised, Simulation) else None
+        self._evidence = replace(self._evidence, raised=self._clock(), doubted=doubted)
         return True
 
     async def look(self) -> DrillJudgement:
@@ -134,8 +136,11 @@ class Drill:
         if self._evidence.unlisted is not None:
             return 0, f"Defender's list was not to be had, so they stand there: {self._evidence.unlisted}"
         own = [one for one in self._own.values() if not one.is_over]
-        refused = await self._defender.dismiss(own)
-        return len(own) - len(refused), refused[0].why if refused else None
+        refused = [one.why for one in await self._defender.dismiss(own)]
+        dismissed = len(own) - len(refused)
+        if not self._is_list_whole:
+            refused.append("Defender's list has more pages than are read, so that some may stand there")
+        return dismissed, refused[0] if refused else None
 
     async def result(self, judgement: DrillJudgement, dismissed: int | None, undismissed: str | None) -> DrillResult:
         """What came of it; raises StoreError."""
@@ -169,7 +174,9 @@ class Drill:
             return
         if self._poll is not None:
             done = await self._defender.is_ended(self._poll)
-            if isinstance(done, NotDone) or done:
+            if isinstance(done, NotDone):
+                self._evidence = replace(self._evidence, refused=done.why)
+            if done:
                 self._poll = None
         now = self._clock()
         if self._asked_at is None or now - self._asked_at >= LISTED_EVERY:
@@ -183,6 +190,7 @@ class Drill:
         if isinstance(listed, NotDone):
             self._evidence = replace(self._evidence, unlisted=listed.why)
             return
+        self._is_list_whole = listed.is_whole
         plan, began = self.plan, self._evidence.began
         for one in own_alerts(listed.alerts, plan.subject, began, self._before, plan.catalogue):
             self._own[one.name] = one

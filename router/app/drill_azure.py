@@ -61,7 +61,7 @@ class Defender:
         return await run_asking(asking, self._send)
 
     async def is_ended(self, poll: str) -> bool | NotDone:
-        """Whether an order was carried out."""
+        """Whether there is nothing more to ask about an order; NotDone where it failed."""
         return await run_asking(is_ended(poll), self._send)
 
     async def list_alerts(self) -> AlertList | NotDone:

@@ -29,7 +29,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Stream
 from router.drill.expected import ExpectedDestination
 from router.drill.instructions import lines_for
-from router.drill.results import DrillJudgement, DrillResult, result_object
+from router.drill.results import DrillHop, DrillJudgement, DrillResult, result_object
 from router.drill.subjects import CONTAINERS, MACHINES, DrillSubject, samples_of
 from router.drill.verdict import is_settled
 
@@ -124,7 +124,8 @@ async def _follow(drill: Drill, within: timedelta, stop: Stop, clock: Clock, pro
             complain(f"{fault}; looking again")
         progress.show(judgement)
         passed = clock() - began
-        if is_settled(judgement, drill.plan.expected) or passed >= within or stop.is_asked:
+        is_refused = judgement.failed_hop is DrillHop.RAISED
+        if is_settled(judgement, drill.plan.expected) or is_refused or passed >= within or stop.is_asked:
             return judgement
         await stop.wait(min(max(passed / 6, SOONEST), LATEST, within - passed).total_seconds())
 

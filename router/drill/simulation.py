@@ -36,9 +36,11 @@ class NotDone(NamedTuple):
 
     Attributes:
         why: why, in words that name what was asked.
+        is_certain: whether it certainly did not; not so where no answer came, or Azure had trouble of its own.
     """
 
     why: str
+    is_certain: bool = True
 
 
 class Simulation(NamedTuple):
@@ -93,10 +95,10 @@ def raise_samples(base: str, subscription: str, location: str, bundle: str) -> A
 
 
 def is_ended(poll: str) -> Asking[bool | NotDone]:
-    """Whether an order was carried out; NotDone where it failed or nobody says."""
+    """Whether there is nothing more to ask about an order; NotDone where Defender took it and it failed."""
     answer = yield from _ask(HttpRequest(method="GET", url=poll), "simulate, asked again")
     if isinstance(answer, NotDone):
-        return answer
+        return answer.is_certain
     body = _json_in(answer)
     status = body.get("status") if isinstance(body, Mapping) else None
     if isinstance(status, str) and status.lower() in ("failed", "canceled", "cancelled"):
@@ -148,10 +150,11 @@ def _ask(request: HttpRequest, what: str) -> Asking[HttpAnswer | NotDone]:
     try:
         answer = yield request
     except Unavailable as fault:
-        return NotDone(f"{what}: {fault}")
+        return NotDone(f"{what}: {fault}", is_certain=False)
     if 200 <= answer.status < 300:
         return answer
-    return NotDone(f"{what}: Azure answered {answer.status}{_words_in(_json_in(answer))}{_advice(answer.status)}")
+    why = f"{what}: Azure answered {answer.status}{_words_in(_json_in(answer))}{_advice(answer.status)}"
+    return NotDone(why, is_certain=answer.status < 500)
 
 
 def _advice(status: int) -> str:

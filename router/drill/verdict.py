@@ -104,12 +104,13 @@ def _stop_before_decision(evidence: DrillEvidence, gone: float, now: datetime) -
     if evidence.quarantined:
         return HopStop(DrillHop.DECIDED, f"what came was not understood: {evidence.quarantined[0]}, {_before(gone)}")
     waited = f"{_seconds(evidence.began, now):.0f} s"
+    doubt = f"; whether it took the order is not known ({evidence.doubted})" if evidence.doubted is not None else ""
     if evidence.listed == 0:
-        return HopStop(DrillHop.DEFENDER, f"Defender lists none of them after {waited}, {_before(gone)}")
+        return HopStop(DrillHop.DEFENDER, f"Defender lists none of them after {waited}{doubt}, {_before(gone)}")
     if evidence.listed:
         known = f"Defender lists {evidence.listed}"
     elif evidence.unlisted is not None:
-        known = f"whether Defender made them is not known ({evidence.unlisted})"
+        known = f"whether Defender made them is not known ({evidence.unlisted}){doubt}"
     else:
         known = "whether Defender raised any is not known"
     if not evidence.is_whole:

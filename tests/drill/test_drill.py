@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from alert_router_demo.soc import Drop, Hang, Status
+from alert_router_demo.soc import Drop, Hang, LoseAnswer, Status
 from router.cli import main
 from router.domain.documents import DocumentKind
 from tests.builders import alert_body
@@ -183,6 +183,28 @@ def test_where_defender_refuses_its_list_a_drill_passes_and_dismisses_nothing(
     assert (drilled.code, drilled.result["dismissed"]) == (0, 0), drilled
     assert "Azure answered 403" in drilled.result["undismissed"]
     assert len(grounds.defender.dismissed) == before
+
+
+def test_an_order_that_fails_later_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """Defender took it, and then says that it came to nothing."""
+    house = grounds.house()
+    grounds.defender.fails = True
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["failed_hop"]) == (1, "raised"), drilled
+    assert "Defender says Failed (InternalServerError: no sensor of ours)" in drilled.result["reason"]
+
+
+def test_an_order_whose_answer_was_lost_is_followed_and_what_it_raised_is_dismissed(
+    grounds: Grounds, drill: Drilling
+) -> None:
+    """Defender may have taken it; it is not given a second time."""
+    house, before = grounds.house(), grounds.defender.count()
+    grounds.defender.faults.add(LoseAnswer(), method="POST")
+    with house.at_work():
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["verdict"], drilled.result["dismissed"]) == (0, "passed", 2), drilled
+    assert grounds.defender.count() == before + 2
 
 
 def test_an_export_that_brings_nothing_is_named(grounds: Grounds, drill: Drilling) -> None:

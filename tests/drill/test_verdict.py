@@ -87,6 +87,7 @@ def histories(draw: st.DrawFn) -> DrillEvidence:
         *alerts,
         raised=draw(st.sampled_from([None, after(1)])),
         refused=draw(WORDS),
+        doubted=draw(WORDS),
         listed=draw(st.sampled_from([None, 0, 2])),
         first_listed=draw(st.sampled_from([None, after(30)])),
         unlisted=draw(WORDS),
@@ -143,6 +144,7 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
         (evidence_of(listed=2, swept=after(590)), "failed", "hub", "the export did not bring them to the hub; 1.0 s"),
         (evidence_of(listed=2, swept=after(590 - 301)), "failed", "hub", "has ended no sweep of the hub since 2026"),
         (evidence_of(unlisted="Azure answered 429"), "failed", "hub", "not known (Azure answered 429)"),
+        (evidence_of(listed=0, doubted="no answer"), "failed", "defender", "took the order is not known (no answer)"),
         (evidence_of(listed=2, is_whole=False), "failed", "hub", "they may be among it"),
         (evidence_of(quarantined=("not_json",)), "failed", "decided", "not understood: not_json, 1.0 s before it"),
         (

@@ -37,6 +37,7 @@ class DefenderDouble(Endpoint):
         page: alerts on a page of the list.
         severity: the severity of all samples; None for their own.
         of_nobody: whether their resources are in the subscription of zeros.
+        fails: whether an order that it took comes to nothing.
         refuses_list: whether it answers 403 to who wants the list.
         garbled: whether what is exported is cut in the middle.
         raised: the samples that were raised, with their states.
@@ -60,7 +61,7 @@ class DefenderDouble(Endpoint):
         self.exports, self.says_dismissed, self.of_nobody, self.garbled = True, False, False, False
         self.lag, self.polls, self.page = 0.05, 1, 3
         self.severity: str | None = None
-        self.refuses_list = False
+        self.refuses_list, self.fails = False, False
         self.faults.clear()
 
     def count(self) -> int:
@@ -90,7 +91,7 @@ class DefenderDouble(Endpoint):
         if properties.get("kind") != "Bundles" or not properties.get("bundles"):
             raise RefusedRequest(400, self.error_body(400, "properties.bundles is missing"))
         now = datetime.now(UTC)
-        for bundle in properties["bundles"]:
+        for bundle in properties["bundles"] if not self.fails else ():
             subscription = request.match_info["subscription"]
             for sample in samples_of_bundle(
                 bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody
@@ -100,6 +101,8 @@ class DefenderDouble(Endpoint):
         return web.Response(status=202, headers={"Location": f"{request.path}/operations/{self.polls}"})
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
+        if self.fails:
+            return json_answer({"status": "Failed", **self.error_body(500, "no sensor of ours")})
         left = int(request.match_info["left"])
         if left <= 1:
             return web.Response(status=204)
