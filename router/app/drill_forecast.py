@@ -10,6 +10,7 @@ from datetime import datetime
 from router.app.rules import lanes_of
 from router.decide import decide
 from router.deliver.destination_holds import HoldReader
+from router.domain import samples
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Decision, Outcome
 from router.domain.destination_holds import words_of_hold
@@ -23,8 +24,6 @@ from router.drill.expected import ExpectedDestination
 from router.drill.subjects import DrillSubject
 from router.ingest.silence_reader import SilenceReader
 from router.parse.fields import find_severity
-
-_SIMULATED = "SIMULATED_"
 
 
 async def expected_destinations(
@@ -79,7 +78,7 @@ def _alerts_of(catalogue: Catalogue, subject: DrillSubject) -> Iterator[tuple[st
             continue
         if subject.cluster is not None and not name.startswith("k8s"):
             continue
-        for type in (name,) if subject.is_real else (name, f"{_SIMULATED}{name}"):
+        for type in (name,) if subject.is_real else (name, f"{samples.TYPE}{name}"):
             severity = known.severity
             yield (
                 name,
@@ -87,7 +86,7 @@ def _alerts_of(catalogue: Catalogue, subject: DrillSubject) -> Iterator[tuple[st
                     kind=Kind.ALERT,
                     id=f"drill-{type}",
                     type=type,
-                    title=known.title if subject.is_real else f"[SAMPLE ALERT] {known.title}",
+                    title=known.title if subject.is_real else f"{samples.TITLE} {known.title}",
                     severity=find_severity(severity),
                     severity_written=severity,
                     resource=_resource(catalogue, subject),

@@ -2,13 +2,13 @@
 
 https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
 https://learn.microsoft.com/azure/defender-for-cloud/alerts-containers
-https://learn.microsoft.com/defender-endpoint/linux-install-manually
 """
 
 from __future__ import annotations
 
 from shlex import quote
 
+from router.domain import alert_validation
 from router.drill.subjects import DrillSubject
 
 NAMESPACE = "asc-alerttest-662jfi039n"
@@ -30,18 +30,10 @@ def lines_for(subject: DrillSubject) -> list[str]:
             "On the machine, with real-time protection on; the alert comes within minutes.",
             "Linux, which downloads the test file of EICAR:",
             "",
-            f"  {_LINUX}",
+            f"  {alert_validation.LINUX}",
             "",
             "Windows, which starts a program that is not there:",
             "",
-            f"  {_WINDOWS}",
+            f"  {alert_validation.WINDOWS}",
         ]
     return []
-
-
-_LINUX = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
-_WINDOWS = (
-    "powershell.exe -NoExit -ExecutionPolicy Bypass -WindowStyle Hidden \"$ErrorActionPreference = 'silentlycontinue'; "
-    "(New-Object System.Net.WebClient).DownloadFile('http://127.0.0.1/1.exe', 'C:\\test-MDATP-test\\invoice.exe'); "
-    "Start-Process 'C:\\test-MDATP-test\\invoice.exe'\""
-)

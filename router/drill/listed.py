@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
 from router.domain.clocks import SKEW
-from router.domain.resources import parse_resource_id
-from router.drill.subjects import NO_SUBSCRIPTION, DrillSubject
+from router.domain.samples import is_sample
+from router.drill.subjects import DrillSubject
 
-_TYPE, _TITLE = "SIMULATED_", "[SAMPLE ALERT]"
-_GROUP, _NAME = "sample-rg", "sample-"
 _TIMES = ("timeGeneratedUtc", "processingEndTimeUtc", "startTimeUtc")
 _OVER = frozenset({"dismissed", "resolved"})
 
@@ -92,9 +90,7 @@ def _find_alert(body: Mapping[str, object]) -> ListedAlert | None:
         component=_text(properties, "productComponentName"),
         type=type,
         generated=next((found for one in _TIMES if (found := _instant(_text(properties, one))) is not None), None),
-        is_sample=type.upper().startswith(_TYPE)
-        or title.startswith(_TITLE)
-        or any(_is_of_samples(one) for one in _resources(properties)),
+        is_sample=is_sample(type, title, _resources(properties)),
         is_over=_text(properties, "status").lower() in _OVER,
     )
 
@@ -104,16 +100,6 @@ def _resources(properties: Mapping[str, object]) -> Iterator[str]:
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, Mapping):
             yield _text(one, "azureResourceId")
-
-
-def _is_of_samples(resource: str) -> bool:
-    """Whether a resource is one of those that only Defender's samples are about, as whoever reads exports decides it."""
-    parts = parse_resource_id(resource)
-    return (
-        parts.subscription == NO_SUBSCRIPTION
-        and (parts.resource_group or "").lower() == _GROUP
-        and (parts.name or "").lower().startswith(_NAME)
-    )
 
 
 def _text(body: Mapping[str, object], name: str) -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
+from router.domain.samples import NO_SUBSCRIPTION
 from router.domain.signals import Stream
 
 BUNDLES: Mapping[str, str] = MappingProxyType(
@@ -31,9 +32,6 @@ BUNDLES: Mapping[str, str] = MappingProxyType(
     }
 )
 """The plan that each bundle of sample alerts is of, as `az security pricing` calls it."""
-
-NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-"""What Defender writes in place of a subscription in some samples."""
 
 CONTAINERS, MACHINES = "Containers", "VirtualMachines"
 

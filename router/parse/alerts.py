@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
 from router.domain.reasons import Code
-from router.domain.resources import ResourceId, parse_resource_id
+from router.domain.resources import parse_resource_id
+from router.domain.samples import is_sample
 from router.domain.signals import Alert, Kind
 from router.parse.documents import find_document
 from router.parse.fields import (
@@ -35,9 +36,6 @@ from router.parse.refusals import MessageRefused
 
 _OVER = frozenset({"resolved", "dismissed"})
 _NOTHING = Entities(())
-_SAMPLE_TYPE, _SAMPLE_TITLE = "SIMULATED_", "[SAMPLE ALERT]"
-_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-_SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
 
 
 def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
@@ -105,7 +103,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),
         plan=catalogue.find_plan(_find_component(fields, extended), type)
         or _find_plan_of_resource(resource, extended, catalogue),
-        sample=_is_sample(type, title, resource),
+        sample=is_sample(type, title, [resource]),
         compromised_entity=compromised,
         product=text_in(fields, "productname"),
         correlation=name_in(fields, "correlationkey"),
@@ -154,27 +152,3 @@ def _entities(raw: object) -> Entities:
     if isinstance(raw, dict):  # some connectors sort entities by their type; nested ones count like listed ones
         return Entities([raw])
     return Entities(raw) if isinstance(raw, list) else _NOTHING
-
-
-def _is_sample(type: str, title: str, resource: str | None) -> bool:
-    """Whether the alert is one of those that Defender makes on request; any one mark tells, for none is always there.
-
-    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: whoever owns a
-    host can call it `Sample-VM`, and be left out where samples are. A name counts only in the subscription of zeros, which
-    nobody has.
-
-    https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
-    """
-    return (
-        type[: len(_SAMPLE_TYPE)].upper() == _SAMPLE_TYPE
-        or title.startswith(_SAMPLE_TITLE)
-        or _is_sample_resource(parse_resource_id(resource))
-    )
-
-
-def _is_sample_resource(resource: ResourceId) -> bool:
-    return (
-        resource.subscription == _NO_SUBSCRIPTION
-        and (resource.resource_group or "").lower() == _SAMPLE_GROUP
-        and (resource.name or "").lower().startswith(_SAMPLE_NAME)
-    )

@@ -15,6 +15,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
 from router.coverage.readers.alerts import AlertFact
 from router.coverage.readers.sources import SourceFact
+from router.domain import alert_validation
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, unknown
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
@@ -140,7 +141,7 @@ def _remedy(case: CoverageCase) -> str:
         return _CLUSTER
     if kind is WorkloadKind.MACHINE:
         is_windows = any(one.system == "windows" for one in case.about(ResourceFact))
-        return _WINDOWS if is_windows else _LINUX
+        return alert_validation.WINDOWS if is_windows else alert_validation.LINUX
     subscription = case.workload.subscription
     return f"az security alert list{f' --subscription {quote(subscription)}' if subscription else ''} --output json"
 
@@ -150,12 +151,4 @@ def _remedy(case: CoverageCase) -> str:
 _CLUSTER = (
     "curl -O https://raw.githubusercontent.com/microsoft/Defender-for-Cloud-Attack-Simulation/refs/heads/main/simulation.py "
     "&& python3 simulation.py"
-)
-# https://learn.microsoft.com/defender-endpoint/linux-install-manually
-_LINUX = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
-# https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
-_WINDOWS = (
-    "powershell.exe -NoExit -ExecutionPolicy Bypass -WindowStyle Hidden \"$ErrorActionPreference = 'silentlycontinue'; "
-    "(New-Object System.Net.WebClient).DownloadFile('http://127.0.0.1/1.exe', 'C:\\test-MDATP-test\\invoice.exe'); "
-    "Start-Process 'C:\\test-MDATP-test\\invoice.exe'\""
 )

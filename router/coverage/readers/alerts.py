@@ -12,6 +12,7 @@ from datetime import datetime
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_text, find_time, find_truth, objects_at
+from router.domain import samples
 from router.domain.resources import find_whole, parse_resource_id
 
 _TYPES = ("microsoft.security/locations/alerts", "microsoft.security/alerts")
@@ -19,9 +20,6 @@ _PRODUCTS = ("microsoft defender for cloud", "azure security center")
 _HAPPENED = ("endTimeUtc", "endTime", "startTimeUtc", "startTime", "detectedTimeUtc")
 _WRITTEN = ("timeGeneratedUtc", "timeGenerated", "reportedTimeUtc", "processingEndTimeUtc", "processingEndTime")
 _NAMED = ("azureResourceId", "associatedResource", "resourceId")
-
-_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-_SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +90,10 @@ def _is_sample(item: Item, type: str, title: str, description: str, resource: st
     """
     parts = parse_resource_id(resource)
     return (
-        type.upper().startswith("SIMULATED_")
-        or title.upper().startswith("[SAMPLE ALERT]")
+        type.upper().startswith(samples.TYPE)
+        or title.upper().startswith(samples.TITLE)
         or description.upper().startswith("THIS IS A SAMPLE ALERT")
         or find_truth(item.find("isSample")) is True
-        or parts.subscription == _NO_SUBSCRIPTION
-        or (parts.resource_group == _SAMPLE_GROUP and (parts.name or "").startswith(_SAMPLE_NAME))
+        or parts.subscription == samples.NO_SUBSCRIPTION
+        or (parts.resource_group == samples.GROUP and (parts.name or "").startswith(samples.NAME))
     )
