@@ -65,7 +65,7 @@ def stream_sections(result: GateResult, now: datetime) -> Iterator[str]:
             "Sources, and when they were last heard of",
             (
                 "source",
-                "last heard",
+                "last recommendation",
                 "may be silent",
                 "last row of a snapshot",
                 "last healthy row",
@@ -106,7 +106,7 @@ def _source_row(source: ReportedSource, now: datetime) -> str:
     instants = (heard.snapshot, heard.healthy, heard.alert, heard.real_alert)
     cells = "".join(f"<td>{time_tag(instant, now)}</td>" for instant in instants)
     return (
-        f'<tr><th scope="row" class="name">{_text(name)}</th><td class="{state}">{time_tag(heard.last, now)}{silent}</td>'
+        f'<tr><th scope="row" class="name">{_text(name)}</th><td class="{state}">{time_tag(heard.posture, now)}{silent}</td>'
         f"<td>{counted(within.days, 'day') if within is not None else '-'}</td>{cells}</tr>"
     )
 

@@ -79,10 +79,13 @@ def _reported(
 
 
 def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:
-    """Alerts alone alarm nobody; of a cluster and a plan silence says something where its subscription's snapshots speak."""
+    """Only posture counts, as for the finding that it is silent, which may count from later, when the router was away.
+
+    Of a cluster and a plan silence says something where its subscription's snapshots speak.
+    """
     if heard.source.kind not in _HELD:
         return None
-    if heard.last is not None and now - heard.last <= within:
+    if heard.posture is not None and now - heard.posture <= within:
         return False
     is_subscription = heard.source.kind is CoverageSourceKind.SUBSCRIPTION
     return (
