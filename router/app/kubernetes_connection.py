@@ -7,7 +7,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from router.app.credential_programs import run_plugin
+from router.app.credential_plugins import run_plugin
 from router.app.kubeconfig_files import read_beside, read_pem
 from router.app.kubernetes_tls import present_certificate, trust_in
 from router.app.patience import PatientSender, TimeLimit

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from router.app.credential_programs import run_plugin
+from router.app.credential_plugins import run_plugin
 from router.coverage.live.credential_plugins import Credential, CredentialPlugin, InteractiveMode
 from router.domain.errors import BadFile
 from tests.leash import is_gone
