@@ -7,12 +7,14 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     decide/        (signal, rulebook, silences, now) -> Decision, Notice, explanation   pure
     grouping/      aggregation: windows, limits, incidents
-    ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub
+    ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub;
+                   on a clock, which expected sources are silent
     store/         ledger, outbox, journal (offsets), groups, record (audit trail), quarantine, documents (silences, holds,
                    what rules went through): sqlite/, azure/
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
-    coverage/      documents of Azure and kubectl -> which workloads Defender watches            pure
+    coverage/      documents of Azure, kubectl and the state -> which workloads Defender watches; in live/, what to ask
+                   Azure and clusters for them                                                   pure
     drill/         a test alert, followed to every destination -> passed, failed or not proven    pure
     telemetry/     metrics, traces and log records, derived from what rooms returned
     app/           settings, wiring, service, maintenance on a clock, what people hear of rules, health
