@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from router.app.live import azure_over
+from router.app.asking import run_asking
+from router.app.azure_api import azure_over
 from router.app.patience import PatientSender, Send, TimeLimit
 from router.app.settings import Settings
-from router.domain.errors import Unavailable
+from router.domain.conversation import Asking
 from router.drill.listed import ListedAlert
 from router.drill.simulation import (
     AlertList,
-    Asking,
     NotDone,
     Simulation,
     dismiss,
@@ -94,19 +94,3 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
     limit = TimeLimit((within + _AFTER).total_seconds())
     async with azure_over(settings, limit, attempts=1, asker="drill") as (cloud, send):
         yield Defender(cloud.resource_manager, subscription, send)
-
-
-async def run_asking[T](asking: Asking[T], send: Send) -> T:
-    """What comes of a question, once all that it asks is answered."""
-    try:
-        request = next(asking)
-        while True:
-            try:
-                answer = await send(request)
-            except Unavailable as fault:
-                request = asking.throw(fault)
-            else:
-                request = asking.send(answer)
-    except StopIteration as end:
-        found: T = end.value
-        return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from router.app.asking import Advance, run_asking
 from router.app.kubernetes_connection import ClusterConnection
-from router.app.live import Advance, run_probe
 from router.app.patience import TimeLimit
 from router.app.settings import Settings
 from router.coverage.documents import CoverageDocument
@@ -55,7 +55,7 @@ async def _ask(one: NamedContext, connection: ClusterConnection, limit: TimeLimi
     try:
         async with asyncio.timeout(limit.left):
             await connection.open()
-        return await run_probe(probe_cluster(connection.server, one.context, one.name), connection.send)
+        return await run_asking(probe_cluster(connection.server, one.context, one.name), connection.send)
     except TimeoutError:
         return refused_cluster(one.context, one.name, str(limit.over()))
     except BadFile as fault:

@@ -66,7 +66,8 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> L
 
 
 async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> LiveAnswers:
-    from router.app.live import azure_over, run_inquiry  # for which nobody waits who only reads files
+    from router.app.asking import run_inquiry
+    from router.app.azure_api import azure_over  # for which nobody waits who only reads files
     from router.app.patience import TimeLimit
 
     async with azure_over(Settings(), TimeLimit(options.timeout or TIMEOUT)) as (cloud, send):
@@ -86,7 +87,7 @@ async def _ask_tags(
     cloud: AzureCloud, send: Send, documents: Iterable[CoverageDocument]
 ) -> tuple[CoverageDocument, ...]:
     """The tags of the subscriptions that were asked."""
-    from router.app.live import run_probes
+    from router.app.asking import run_probes
 
     if not (subscriptions := seen_subscriptions(documents).ids):
         return ()

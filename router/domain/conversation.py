@@ -55,6 +55,11 @@ class HttpAnswer:
     body: bytes = field(default=b"", repr=False)
 
 
+type Asking[T] = Generator[HttpRequest, HttpAnswer, T]
+"""What asks over HTTP alone: it yields requests, is sent the answer to each or has Unavailable raised into it, and returns what
+came of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRows:
     """Rows for one call of the Logs Ingestion API.

@@ -1,7 +1,6 @@
 """What Azure Resource Manager is asked: to raise sample alerts, to list alerts, and to dismiss them.
 
-Each is a generator that yields a request, is sent the answer, and returns what came of it; where no answer comes, Unavailable
-is raised into it. Nothing here waits: an order that Defender took and has not carried out is asked about by its address.
+Nothing here waits: an order that Defender took and has not carried out is asked about by its address.
 https://learn.microsoft.com/rest/api/defenderforcloud/alerts/simulate
 https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
 """
@@ -9,11 +8,11 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/async-operat
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Asking, HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.domain.legible import one_line
 from router.drill.listed import ListedAlert, alerts_in
@@ -26,9 +25,6 @@ MOST_PAGES = 50
 
 _LONGEST = 300
 """Characters of Azure's own words that are repeated."""
-
-type Asking[T] = Generator[HttpRequest, HttpAnswer, T]
-"""A generator that yields what is to be asked, is sent the answer, and returns what came of it."""
 
 
 class NotDone(NamedTuple):

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.live import AzureApi, run_inquiry, run_probes
+from router.app.asking import run_inquiry, run_probes
+from router.app.azure_api import AzureApi
 from router.app.patience import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.gate import GateResult, judge_documents

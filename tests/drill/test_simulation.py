@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Asking, HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.drill.listed import ListedAlert
 from router.drill.simulation import (
     AlertList,
-    Asking,
     NotDone,
     Simulation,
     dismiss,

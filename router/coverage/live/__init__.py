@@ -18,7 +18,7 @@
     cluster_lists       its lists, page by page
     cluster_discovery   which kinds it has
 
-Who asks is `router/app/live.py`, and of clusters `router/app/kubernetes_live.py`: it signs in, waits and tries again. A probe
+`router/app/asking.py` runs them; `azure_api.py` and `kubernetes_connection.py` beside it sign in, wait and try again. A probe
 sees the last answer, or `Unavailable` where none came. What was refused, cut or unreadable becomes a document with a refusal,
 so that it is unknown and never covered.
 """

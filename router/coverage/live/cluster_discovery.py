@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from router.coverage.fields import find_list, find_text, objects_at
-from router.coverage.live.cluster_lists import Asking, Json, NotListed, ask_object
+from router.coverage.live.cluster_lists import Json, NotListed, ask_object
+from router.domain.conversation import Asking
 
 
 @dataclass(frozen=True, slots=True)

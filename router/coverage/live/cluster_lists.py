@@ -6,12 +6,12 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-re
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from router.coverage.fields import find, find_text
 from router.coverage.readers.kubernetes import without_ballast
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Asking, HttpAnswer, HttpRequest
 from router.domain.errors import RouterError, Unavailable
 
 PAGE = 500
@@ -20,9 +20,6 @@ PAGE = 500
 _MOST_PAGES = 1_000
 """A list that is longer is given up: a cluster has 150,000 pods at the most.
 https://kubernetes.io/docs/setup/best-practices/cluster-large/"""
-
-type Asking[T] = Generator[HttpRequest, HttpAnswer, T]
-"""A part of a probe that comes to something."""
 
 type Json = Mapping[str, object]
 

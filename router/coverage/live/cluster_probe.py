@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from router.coverage.documents import CoverageDocument, Refusal, document_of
 from router.coverage.live.cluster_discovery import GroupVersions, ServedKind, ask_groups, ask_kinds
-from router.coverage.live.cluster_lists import Asking, Json, NobodyAnswers, NotListed, list_objects
+from router.coverage.live.cluster_lists import Json, NobodyAnswers, NotListed, list_objects
 from router.coverage.live.probes import Documents, Probe
+from router.domain.conversation import Asking
 
 _ADMISSION = "admissionregistration.k8s.io"
 

@@ -6,13 +6,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from router.coverage.documents import CoverageDocument, Refusal
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Asking
 
 type Documents = tuple[CoverageDocument, ...]
 
-type Probe = Generator[HttpRequest, HttpAnswer, Documents]
-"""One question: it yields a request, is sent the answer or has Unavailable raised into it, yields the next one, and returns
-documents. It raises nothing: what it could not learn is a refusal in one of them."""
+type Probe = Asking[Documents]
+"""One question. It raises nothing: what it could not learn is a refusal in one of its documents."""
 
 type Inquiry = Generator[Sequence[Probe], Sequence[Documents], Documents]
 """Questions of which some depend on the answers to others: it yields probes, which run side by side, and is sent the documents

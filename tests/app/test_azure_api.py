@@ -11,7 +11,8 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from router.app.live import AzureApi, run_inquiry, run_probe
+from router.app.asking import run_asking, run_inquiry
+from router.app.azure_api import AzureApi
 from router.app.patience import ATTEMPTS, PatientSender, TimeLimit
 from router.coverage.live.clouds import PUBLIC, cloud_for
 from router.coverage.live.probes import Inquiry, Probe, refused
@@ -319,7 +320,7 @@ def test_a_probe_is_sent_what_came_of_its_requests() -> None:
             return (refused("b", f"{first.status} {fault}"),)
         return ()
 
-    found = asyncio.run(run_probe(probe(), Server(OK, Unavailable("no answer")).send))
+    found = asyncio.run(run_asking(probe(), Server(OK, Unavailable("no answer")).send))
     assert found == (refused("b", "200 no answer"),)
 
 

@@ -1,4 +1,4 @@
-"""What answers the probes of coverage: Azure's own endpoints, asked by whoever is signed in, and nobody else's.
+"""Azure's own endpoints, asked by whoever is signed in, and nobody else's: for the live gate and for drills.
 
 Tokens go to the endpoints of the chosen cloud alone. Whatever an answer points to, as `nextLink` does, is asked only if it is
 there, too; redirects are not followed.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,6 @@ from router.app.patience import ATTEMPTS, PatientSender, Send, TimeLimit
 from router.app.settings import Settings
 from router.app.trust import trust_for
 from router.coverage.live.clouds import AzureCloud, cloud_for
-from router.coverage.live.probes import Documents, Inquiry, Probe
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
@@ -44,9 +43,6 @@ _RESETS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?")
 
 # Whether somebody is signed in is said once, by us; the libraries say it on stderr where nobody set up logging.
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
-
-type Advance = Callable[[int, int], None]
-"""Called with how many probes have ended, and of how many it is known that they run."""
 
 
 class AzureApi:
@@ -169,55 +165,3 @@ def _credential_for(settings: Settings, cloud: AzureCloud) -> AsyncTokenCredenti
     if is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics):
         return LoopbackCredential()
     return identity_for(settings.identity)
-
-
-async def run_probe(probe: Probe, send: Send) -> Documents:
-    """The documents that a probe ends in."""
-    try:
-        request = next(probe)
-        while True:
-            try:
-                answer = await send(request)
-            except Unavailable as fault:
-                request = probe.throw(fault)
-            else:
-                request = probe.send(answer)
-    except StopIteration as end:
-        documents: Documents = end.value
-        return documents
-
-
-async def run_probes(probes: Sequence[Probe], send: Send, ended: Callable[[], None] = lambda: None) -> list[Documents]:
-    """The documents of each of some probes, which run side by side; `ended` is called as each of them does."""
-
-    async def run(probe: Probe) -> Documents:
-        documents = await run_probe(probe, send)
-        ended()
-        return documents
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run(probe)) for probe in probes]
-    return [task.result() for task in tasks]
-
-
-async def run_inquiry(inquiry: Inquiry, send: Send, advance: Advance = lambda ended, known: None) -> Documents:
-    """All documents of an inquiry and of its probes."""
-    found: list[Documents] = []
-    ended = known = 0
-
-    def count() -> None:
-        nonlocal ended
-        ended += 1
-        advance(ended, known)
-
-    try:
-        probes = next(inquiry)
-        while True:
-            known += len(probes)
-            advance(ended, known)
-            documents = await run_probes(probes, send, count)
-            found += documents
-            probes = inquiry.send(documents)
-    except StopIteration as end:
-        own: Documents = end.value
-        return tuple(one for documents in (*found, own) for one in documents)
