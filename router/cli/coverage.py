@@ -10,10 +10,10 @@ from pathlib import Path
 
 from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
-from router.cli.coverage_clusters import ask_contexts
-from router.cli.coverage_documents import open_documents
+from router.cli.coverage_clusters import ask_meant, find_clusters
+from router.cli.coverage_documents import OtherDocuments, open_documents
 from router.cli.coverage_json import document_of
-from router.cli.coverage_live import WORDS, ask_live
+from router.cli.coverage_live import ask_live
 from router.cli.coverage_page import page_of
 from router.cli.coverage_state import open_coverage_state
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
@@ -23,7 +23,6 @@ from router.cli.formats.junit import report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_json, print_lines, print_text
 from router.cli.shared_options import RULES_DIR
-from router.coverage.documents import dated
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
@@ -69,18 +68,14 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _manifest(options.rules, now)
-    state = open_coverage_state(options)
-    live = ask_live(options, manifest, now).documents
-    clusters = ask_contexts(options)
-    if not options.files and state is None and not options.live and not clusters.documents:
+    others = _others(options, manifest, now)
+    if not options.files and not others:
         raise BadUsage(
             "name files, clusters with --context, or the state of a router with --state or --storage, or ask Azure with "
             "--live: there is nothing to judge"
         )
     opened = open_documents(options.files)
-    asked = (dated(one, now) for one in (*clusters.documents, *live))
-    documents = chain(opened.documents, state.documents if state else (), asked)
-    result = judge_documents(documents, manifest, now)
+    result = judge_documents(chain(opened.documents, *(one.documents for one in others)), manifest, now)
     for line in opened.refused:
         complain(line)
     said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
@@ -90,12 +85,16 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
         allows_unknown,
         said_in,
         tuple(_idle(manifest, result, now)),
-        others=(
-            *((one.name, clusters.words) for one in clusters.documents),
-            *(((state.name, state.words),) if state else ()),
-            *((one.name, WORDS) for one in live),
-        ),
+        others=tuple((name, one.words) for one in others for name in one.names),
     )
+
+
+def _others(options: Namespace, manifest: CoverageManifest, now: datetime) -> list[OtherDocuments]:
+    """What is judged beside files. What the options name and is not there is said before anybody is asked."""
+    state, meant = open_coverage_state(options), find_clusters(options)
+    live = ask_live(options, manifest, now)
+    clusters = ask_meant(meant, options, now) if meant is not None else None
+    return [one for one in (clusters, state, live) if one is not None]
 
 
 def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:

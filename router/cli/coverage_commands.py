@@ -18,7 +18,10 @@ _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
     "NAME= before a file or a directory says of which cluster or machine it is, as what kubectl and mdatp print does not"
 )
-_STATE = "judge what a router knows, too, that keeps its state there: what messages said, and drills; it stays as it is"
+_STATE = (
+    "judge what a router knows, too, that keeps its state there: what messages said, and drills; nothing is written to it "
+    "but the tags that --live read"
+)
 _STORAGE = "the same of the state in the storage account that AzureWebJobsStorage names"
 
 _LIVE = "ask Azure, too, as whoever is signed in; it is never asked to change anything"
@@ -31,7 +34,8 @@ _WORKSPACE = (
     "another one"
 )
 _TIMEOUT = (
-    "the seconds after which --live, and --context, ask no more; what is not answered by then is unknown (default: 300)"
+    "the seconds after which --live asks no more, and after it --context; what is not answered by then is unknown "
+    "(default: 300)"
 )
 _KEEP_TAGS = "write the tags of all resources there, which --live asks for then, as a file that owners.yaml may name"
 

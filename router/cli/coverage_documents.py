@@ -1,13 +1,14 @@
-"""The documents that coverage is judged from: `FILE`, `NAME=FILE`, a directory of them, or standard input."""
+"""The documents that coverage is judged from: `FILE`, `NAME=FILE`, a directory of them, standard input, or what is no file."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from router.coverage.documents import CoverageDocument, read_document
+from router.coverage.documents import CoverageDocument, dated, read_document
 from router.domain.errors import BadFile, BadUsage
 
 STDIN = "-"
@@ -28,6 +29,20 @@ class Opened(NamedTuple):
     refused: list[str]
 
 
+class OtherDocuments(NamedTuple):
+    """Documents that are no files.
+
+    Attributes:
+        words: what they are called in a sentence.
+        names: their names.
+        documents: the documents, one after the other.
+    """
+
+    words: str
+    names: tuple[str, ...]
+    documents: Iterable[CoverageDocument]
+
+
 class _Named(NamedTuple):
     """A file, and the name that was given before it."""
 
@@ -44,6 +59,11 @@ def open_documents(arguments: Sequence[str]) -> Opened:
     named = {one.path for one in files if one.given is not None}
     refused: list[str] = []
     return Opened(_read((one for one in files if one.given is not None or one.path not in named), refused), refused)
+
+
+def asked_documents(words: str, answers: Sequence[CoverageDocument], now: datetime) -> OtherDocuments:
+    """What was asked for at an instant, so that it has an age."""
+    return OtherDocuments(words, tuple(one.name for one in answers), [dated(one, now) for one in answers])
 
 
 def _read(files: Iterable[_Named], refused: list[str]) -> Iterator[CoverageDocument]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from router.app.extras import refuse_absent
 from router.app.settings import Settings
+from router.cli.coverage_documents import OtherDocuments, asked_documents
 from router.cli.coverage_tags import keep_tags_read, wants_tags
 from router.cli.progress import Count, progress_of
 from router.coverage.documents import CoverageDocument
@@ -24,9 +25,6 @@ from router.domain.errors import BadUsage
 if TYPE_CHECKING:
     from router.app.patience import Send
 
-WORDS = "what Azure answered"
-"""What the documents are called in a sentence."""
-
 TIMEOUT = 300.0
 """Seconds after which what was not answered is unknown."""
 
@@ -34,20 +32,20 @@ _CLIENTS = ("azure.identity",)
 _ONLY_LIVE = ("subscription", "workspace", "timeout", "keep_tags")
 
 
-class LiveAnswers(NamedTuple):
-    """What was learned by asking.
+class _Answers(NamedTuple):
+    """What Azure answered.
 
     Attributes:
         documents: what the gate judges.
         tags: the tags of every resource, resource group and subscription, where they were wanted; nothing is judged by them.
     """
 
-    documents: tuple[CoverageDocument, ...] = ()
-    tags: tuple[CoverageDocument, ...] = ()
+    documents: tuple[CoverageDocument, ...]
+    tags: tuple[CoverageDocument, ...]
 
 
-def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> LiveAnswers:
-    """What is learned by asking; nothing where nobody wants it.
+def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> OtherDocuments | None:
+    """What Azure answers; None where nobody asks it.
 
     Raises BadUsage where nobody is signed in, or an option of `--live` stands without it, and BadSetting.
     """
@@ -56,16 +54,15 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> L
         names = (name for name in _ONLY_LIVE if name != "timeout" or not options.context)
         if given := next((name for name in names if getattr(options, name)), None):
             raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
-        return LiveAnswers()
+        return None
     refuse_absent(_CLIENTS, "--live")
     with progress_of("asking Azure") as advance:
         answers = asyncio.run(_ask(options, manifest, now, advance))
-    if not wants_tags(options):
-        return answers
-    return answers._replace(documents=(*answers.documents, *keep_tags_read(options, answers.tags, now)))
+    lacking = keep_tags_read(options, answers.tags, now) if wants_tags(options) else ()
+    return asked_documents("what Azure answered", (*answers.documents, *lacking), now)
 
 
-async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> LiveAnswers:
+async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> _Answers:
     from router.app.asking import run_inquiry
     from router.app.azure_api import azure_over  # for which nobody waits who only reads files
     from router.app.patience import TimeLimit
@@ -80,7 +77,7 @@ async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, ad
         )
         documents = await run_inquiry(azure_inquiry(scope), send, advance)
         tags = await _ask_tags(cloud, send, documents) if wants_tags(options) else ()
-    return LiveAnswers(documents, tags)
+    return _Answers(documents, tags)
 
 
 async def _ask_tags(

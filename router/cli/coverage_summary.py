@@ -82,8 +82,10 @@ def summary_of(report: GateReport) -> str:
     unread = len(report.refused)
     if unread:
         said.append(f"{counted(unread, 'file')} could not be read")
-    if unanswered := len(result.unanswered):
-        said.append(f"{counted(unanswered, 'file')} {'was' if unanswered == 1 else 'were'} not answered in full")
+    others = dict(report.others)
+    for what, is_file in (("file", True), ("question", False)):
+        if unanswered := sum((name not in others) is is_file for name, _ in result.unanswered):
+            said.append(f"{counted(unanswered, what)} {'was' if unanswered == 1 else 'were'} not answered in full")
     if missed := len(result.assessed.missed):
         said.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
     return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"

@@ -67,6 +67,15 @@ def test_a_healthy_estate_passes(house: House, serves: Serves) -> None:
     assert {one.headers["authorization"] for one in azure.asked} == {"Bearer loopback"}
 
 
+def test_a_context_that_is_not_there_is_said_before_azure_is_asked(house: House, serves: Serves) -> None:
+    """Whoever mistyped it need not wait."""
+    azure = serves(without_clusters(healthy_estate(1)))
+    house.writes("kubeconfig", "{}")
+    said = check(house, "--kubeconfig", "kubeconfig", "--context", "payments")
+    assert (said.code, azure.asked) == (2, [])
+    assert said.err.startswith("--context payments: is in no kubeconfig")
+
+
 def test_files_are_judged_beside_what_is_asked(house: House, serves: Serves) -> None:
     """Azure says which cluster there is, and kubectl how it is."""
     house.writes("payouts.json", json.dumps(kubectl(*sensor(), *nodes())))

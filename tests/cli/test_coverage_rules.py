@@ -72,7 +72,7 @@ def test_the_rules_of_a_stream_run_whatever_is_expected_of_defender(broken: Hous
 def test_its_schema_is_printed(house: House) -> None:
     """For editors."""
     schema = json.loads(house.says("rules", "schema", "coverage").out)
-    assert set(schema["properties"]) == {"$schema", "export", "posture", "expect", "exceptions"}
+    assert set(schema["properties"]) == {"$schema", "export", "posture", "heard_within", "expect", "exceptions"}
 
 
 def test_a_directory_with_a_manifest_alone_is_checked(house: House) -> None:
