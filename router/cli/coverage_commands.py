@@ -6,7 +6,6 @@ from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command, add_group
 from router.cli.argument_types import file_in, seconds_in, subscription_in, workspace_in
-from router.cli.coverage_contexts import add_contexts
 from router.cli.shared_options import add_format, add_now, add_rules_dir
 
 _CHECK = (
@@ -38,6 +37,11 @@ _TIMEOUT = (
     "(default: 300)"
 )
 _KEEP_TAGS = "write the tags of all resources there, which --live asks for then, as a file that owners.yaml may name"
+_CONTEXT = (
+    "ask the cluster of that context of the kubeconfig, and read only; again for another one, and with * or ? for several. "
+    "NAME= says what Azure calls the cluster, where its context is called otherwise"
+)
+_KUBECONFIG = "the kubeconfig of the contexts (default: those that KUBECONFIG lists, else ~/.kube/config)"
 
 
 def add_coverage_commands(commands: Commands) -> None:
@@ -48,10 +52,7 @@ def add_coverage_commands(commands: Commands) -> None:
     add_now(check, "the time to judge at")
     add_format(check, "github", "junit", "markdown")
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
-    add_contexts(check)
-    _add_state(check)
-    _add_live(check)
-    add_files(check, nargs="*")
+    _add_judged(check)
     report = add_command(coverage, "report", "router.cli.coverage:report", _REPORT)
     add_rules_dir(report)
     add_now(report, "the time to judge at")
@@ -62,19 +63,30 @@ def add_coverage_commands(commands: Commands) -> None:
         default=Path("coverage.html"),
         help="write the page there, also over an older one (default: coverage.html)",
     )
-    add_contexts(report)
-    _add_state(report)
-    _add_live(report)
-    add_files(report, nargs="*")
+    _add_judged(report)
     init = add_command(coverage, "init", "router.cli.coverage_init:init", _INIT)
     add_now(init, "the time to judge at")
     init.add_argument("--out", metavar="FILE", type=file_in, help="write the draft there, unless there is a file")
-    add_files(init)
+    _add_files(init)
 
 
-def add_files(parser: Parser, nargs: str = "+") -> None:
-    """Adds `[NAME=]FILE`; `nargs` is `*` where something else may be judged instead."""
+def _add_judged(parser: Parser) -> None:
+    """Adds all that may be judged: clusters, a state, Azure, and files, none of which need be there."""
+    _add_contexts(parser)
+    _add_state(parser)
+    _add_live(parser)
+    _add_files(parser, nargs="*")
+
+
+def _add_files(parser: Parser, nargs: str = "+") -> None:
+    """Adds `[NAME=]FILE`."""
     parser.add_argument("files", metavar="[NAME=]FILE", nargs=nargs, help=_FILES)
+
+
+def _add_contexts(parser: Parser) -> None:
+    """Adds `--context` and `--kubeconfig`."""
+    parser.add_argument("--context", metavar="[NAME=]CONTEXT", action="append", default=[], help=_CONTEXT)
+    parser.add_argument("--kubeconfig", metavar="FILE", type=file_in, help=_KUBECONFIG)
 
 
 def _add_state(parser: Parser) -> None:

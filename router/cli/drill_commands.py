@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from datetime import timedelta
 
 from router.cli.argument_parser import Commands, add_command
+from router.cli.argument_types import subscription_in
 from router.cli.durations import duration_in
 from router.cli.shared_options import add_format, add_rules_dir, add_state_or_storage
 from router.drill.subjects import BUNDLES
@@ -32,7 +33,9 @@ _HEARTBEAT = "call the address in ALERT_ROUTER_DRILL_HEARTBEAT once the drill ha
 def add_drill_command(commands: Commands) -> None:
     """Adds `drill`."""
     drill = add_command(commands, "drill", "router.cli.drill:drill", _DRILL)
-    drill.add_argument("--subscription", metavar="ID", help="the subscription whose samples are raised")
+    drill.add_argument(
+        "--subscription", metavar="ID", type=subscription_in, help="the subscription whose samples are raised"
+    )
     about = drill.add_mutually_exclusive_group(required=True)
     about.add_argument("--bundle", choices=sorted(BUNDLES), help="raise Defender's sample alerts of that bundle")
     about.add_argument("--cluster", metavar="CONTEXT", help=_CLUSTER)
