@@ -28,6 +28,9 @@ from router.drill.verdict import judge_drill
 LISTED_EVERY = timedelta(seconds=20)
 """How often Defender is asked for its list of alerts, which in a large subscription is long."""
 
+_TRIES = 5
+"""How often the result is written where somebody else writes one, too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillPlan:
@@ -176,7 +179,7 @@ class Drill:
             done = await self._defender.is_ended(self._poll)
             if isinstance(done, NotDone):
                 self._evidence = replace(self._evidence, refused=done.why)
-            if done:
+            if done is not False:
                 self._poll = None
         now = self._clock()
         if self._asked_at is None or now - self._asked_at >= LISTED_EVERY:
@@ -202,6 +205,3 @@ class Drill:
         if alert.enqueued is not None:
             self._enqueued.setdefault(alert.key, alert.enqueued)
         return replace(alert, enqueued=self._enqueued.get(alert.key))
-
-
-_TRIES = 5

@@ -14,6 +14,7 @@ from router.app.patience import PatientSender, TimeLimit
 from router.app.settings import HEARTBEAT, Settings
 from router.app.trust import trust_for
 from router.deliver.http import Http
+from router.domain import own_objects
 from router.domain.conversation import HttpRequest
 from router.domain.errors import BadSetting, Unavailable
 
@@ -36,7 +37,7 @@ def heartbeat_in(settings: Settings) -> str:
 
 async def call_heartbeat(settings: Settings, url: str, ended: datetime) -> str | None:
     """Says that a drill has passed; why it could not be said, where it could not. It names the host and nothing else of it."""
-    body = json.dumps({"alertRouter": "drill", "verdict": "passed", "ended": ended.isoformat()}).encode()
+    body = json.dumps({own_objects.KEY: own_objects.DRILL, "verdict": "passed", "ended": ended.isoformat()}).encode()
     request = HttpRequest(method="POST", url=url, headers={"content-type": "application/json"}, body=body)
     host = urlsplit(url).hostname
     async with Http(trust_for(settings)) as http:

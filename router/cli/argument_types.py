@@ -7,6 +7,8 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 
+from router.domain.resources import find_subscription_id
+
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST = 24 * 3600
 
@@ -39,10 +41,10 @@ def directory_in(text: str) -> Path:
 
 def subscription_in(text: str) -> str:
     """The id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
-    written = text.strip().strip("/").lower().removeprefix("subscriptions/")
-    if not _GUID.fullmatch(written):
+    id = find_subscription_id(text)
+    if id is None:
         raise ArgumentTypeError(f"{text!r} is no id of a subscription; `az account list -o table` shows them")
-    return written
+    return id
 
 
 def workspace_in(text: str) -> str:

@@ -10,15 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.coverage.documents import CoverageDocument, Item, Refusal
 from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
-from router.domain.coverage_sources import OURS
+from router.domain import own_objects
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.tag_documents import TagsById, find_tags_in
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS)
 """The kinds of stored documents that say something of coverage."""
-
-STORED_TAGS = "tags"
-"""What an object says of itself that has the tags of a resource out of the state."""
 
 NOBODY_KNOWS_WHEN = ""
 """When something was known that does not say it: it has an age, and nobody knows which."""
@@ -56,7 +53,7 @@ def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
     """The tags of the resources that have one which keeps a sensor off: of an estate few of a hundred thousand."""
     for id, one in tags.items():
         if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
-            body = {OURS: STORED_TAGS, "resource": id, "tags": dict(one.tags)}
+            body = {own_objects.KEY: own_objects.TAGS, "resource": id, "tags": dict(one.tags)}
             yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
 
 

@@ -11,16 +11,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from router.domain import own_objects
 from router.domain.clocks import is_possible
 from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
-
-OURS = "alertRouter"
-"""The key by which the gate knows an object that the router wrote itself; its value says what the object is."""
-
-SOURCE = "source"
-"""What the object says of itself that tells when a source was last heard of."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -115,7 +110,7 @@ def document_of_last_heard(heard: LastHeard, now: datetime, version: Version | N
     """The document of a source, to be written over a version of it."""
     body = body_of(
         {
-            OURS: SOURCE,
+            own_objects.KEY: own_objects.SOURCE,
             "kind": heard.source.kind,
             "subject": heard.source.subject,
             "plan": heard.source.plan or None,

@@ -11,6 +11,7 @@ _WHOLES = re.compile(
     r".*/providers/microsoft\.(?:sql/servers|sql/managedinstances|storage/storageaccounts|documentdb/databaseaccounts"
     r"|dbfor(?:postgresql|mysql|mariadb)/(?:flexible)?servers)/[^/]+(?=/)"
 )
+_SUBSCRIPTION = re.compile(r"(?:/?subscriptions/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?", re.IGNORECASE)
 
 
 class ResourceId(NamedTuple):
@@ -67,6 +68,12 @@ def _type_in(lowered: list[str], parts: list[str]) -> str | None:
     if start >= len(parts):
         return None
     return "/".join([parts[start], *parts[start + 1 :: 2]])
+
+
+def find_subscription_id(text: str) -> str | None:
+    """The id of a subscription that a text is, alone or as an ARM id, in lower case; None where it is none."""
+    found = _SUBSCRIPTION.fullmatch(text.strip())
+    return found[1].lower() if found is not None else None
 
 
 def find_whole(id: str) -> str | None:

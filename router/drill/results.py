@@ -11,14 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.coverage_sources import OURS
+from router.domain import own_objects
 from router.domain.document_bodies import body_of
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.drill.subjects import DrillSubject
-
-DRILL = "drill"
-"""What the object says of itself that is a drill's result."""
 
 
 class DrillVerdict(StrEnum):
@@ -144,7 +141,7 @@ def result_object(result: DrillResult) -> dict[str, object]:
     """A result for programs."""
     judgement, subject = result.judgement, result.subject
     return {
-        OURS: DRILL,
+        own_objects.KEY: own_objects.DRILL,
         "subscription": subject.subscription,
         "bundle": subject.bundle,
         "plan": subject.plan,
@@ -189,7 +186,12 @@ def _hops_of(judgement: DrillJudgement) -> list[dict[str, object]]:
 def result_id(subject: DrillSubject) -> str:
     """What the document of a drill's result is called: the latest of one subject takes the place of the one before."""
     about = subject.cluster or subject.machine
-    parts = [DRILL, subject.subscription or "", (subject.bundle or subject.plan), *([about] if about else [])]
+    parts = [
+        own_objects.DRILL,
+        subject.subscription or "",
+        (subject.bundle or subject.plan),
+        *([about] if about else []),
+    ]
     return ":".join(parts).lower()
 
 

@@ -6,7 +6,6 @@ expected, and what does not appear is refused, and never silently missing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,8 +15,7 @@ from router.coverage.live.probes import partly
 from router.coverage.readers import facts_of
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest
-
-_ID = re.compile(r"(?:/subscriptions/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?", re.IGNORECASE)
+from router.domain.resources import find_subscription_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,6 @@ class AskedSubscriptions:
 
     ids: tuple[str, ...]
     are_all: bool
-
-
-def find_subscription_id(text: str) -> str | None:
-    """The id of a subscription that a text is, in lower case; None where it is none."""
-    found = _ID.fullmatch(text.strip())
-    return found[1].lower() if found else None
 
 
 def asked_subscriptions(given: Iterable[str], manifest: CoverageManifest) -> AskedSubscriptions:

@@ -11,9 +11,7 @@ from router.coverage.facts import CoverageFact, Source, source_of, subscription_
 from router.coverage.fields import find, find_text, find_time, objects_at
 from router.coverage.stored import NOBODY_KNOWS_WHEN
 from router.coverage.workloads import subscription_fact
-from router.domain.coverage_sources import OURS
-
-_DRILL = "drill"
+from router.domain import own_objects
 
 _LONGEST = 1_000_000
 """Seconds from which on a hop cannot have taken that long."""
@@ -73,7 +71,7 @@ class DrillFact:
 
 def reads(item: Item) -> bool:
     """Whether the router wrote it, of a drill."""
-    return find_text(item.body, OURS) == _DRILL
+    return find_text(item.body, own_objects.KEY) == own_objects.DRILL
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:

@@ -15,10 +15,10 @@ from router.coverage.facts import CoverageFact, PlanFact, source_of, subscriptio
 from router.coverage.fields import find, find_text, find_truth, objects_at
 from router.coverage.workloads import find_scope, scope_fact
 from router.domain.coverage_plans import PLANS
+from router.domain.resources import find_subscription_id
 
 _CHILD = "/providers/microsoft.security/pricings/"
 _TYPE = "microsoft.security/pricings"
-_GUID = re.compile(r"(?:/subscriptions/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?", re.IGNORECASE)
 _NOTHING = re.compile(r"[PTYMWDHS0:.]*")
 """A duration of nothing, as ISO 8601 or as `az` prints it."""
 
@@ -82,8 +82,8 @@ def _column(item: Item, field: str) -> object:
 def _scope_of_row(item: Item) -> str | None:
     """The subscription of a row without an id: it says it itself, or the name before its file does."""
     said = find_text(item.body, "subscriptionId") or find_text(item.body, "subscription") or item.given or ""
-    found = _GUID.fullmatch(said.strip())
-    return subscription_subject(found[1]) if found else None
+    id = find_subscription_id(said)
+    return subscription_subject(id) if id is not None else None
 
 
 def _extensions(item: Item) -> list[Mapping[str, object]]:

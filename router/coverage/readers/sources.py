@@ -9,8 +9,9 @@ from datetime import datetime
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find_text, find_time
+from router.domain import own_objects
 from router.domain.coverage import CoverageEvidence
-from router.domain.coverage_sources import OURS, SOURCE, CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.timestamps import timestamp
 
 
@@ -36,7 +37,7 @@ class SourceFact:
 
 def reads(item: Item) -> bool:
     """Whether the router wrote it, of a source."""
-    return find_text(item.body, OURS) == SOURCE
+    return find_text(item.body, own_objects.KEY) == own_objects.SOURCE
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find, find_text
-from router.coverage.stored import STORED_TAGS
-from router.domain.coverage_sources import OURS
+from router.domain import own_objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class StoredTagsFact:
 
 def reads(item: Item) -> bool:
     """Whether they are tags of the state."""
-    return find_text(item.body, OURS) == STORED_TAGS
+    return find_text(item.body, own_objects.KEY) == own_objects.TAGS
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
