@@ -58,7 +58,7 @@ _RUNGS: Mapping[Rung, MissingRung] = {
     ),
     Rung.PATH: MissingRung(
         "nobody has seen an alert come all the way",
-        "Raise one of Defender's sample alerts, and follow it.",
+        "Raise one of Defender's sample alerts, and follow it: alert-router drill does both.",
     ),
     Rung.DETECTION: MissingRung(
         "nobody has seen the sensor raise an alert",
