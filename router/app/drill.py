@@ -14,8 +14,7 @@ from router.app.drill_azure import Defender
 from router.app.drill_reader import DrillReader
 from router.app.signal_life import DestinationFacts
 from router.domain.catalogue import Catalogue
-from router.domain.documents import DocumentKind
-from router.domain.errors import StoreError
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
 from router.drill.evidence import DrilledAlert, DrillEvidence
 from router.drill.expected import ExpectedDestination
@@ -24,12 +23,10 @@ from router.drill.results import DrillJudgement, DrillResult, document_of_result
 from router.drill.simulation import NotDone, Simulation
 from router.drill.subjects import DrillSubject
 from router.drill.verdict import judge_drill
+from router.ingest.document_writes import write_documents
 
 LISTED_EVERY = timedelta(seconds=20)
 """How often Defender is asked for its list of alerts, which in a large subscription is long."""
-
-_TRIES = 5
-"""How often the result is written where somebody else writes one, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +158,11 @@ class Drill:
 
     async def write(self, result: DrillResult) -> None:
         """Writes the result down for the gate, over what was there of an earlier drill; raises StoreError."""
-        for _ in range(_TRIES):
-            stored = await self._store.documents.find_document(DocumentKind.FACT, result_id(self.plan.subject))
-            document = document_of_result(result, stored.version if stored is not None else None)
-            if await self._store.documents.put_document(document) is not None:
-                return
-        raise StoreError("the result of the drill: others write it all the time")
+
+        def document_after(_: str, stored: StoredDocument | None) -> StoredDocument:
+            return document_of_result(result, stored.version if stored is not None else None)
+
+        await write_documents(self._store.documents, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
 
     @property
     def _listed_ids(self) -> frozenset[str]:

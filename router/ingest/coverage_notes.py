@@ -6,7 +6,7 @@ Everything written is joined with what is stored, whoever wrote that, so that it
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
@@ -26,6 +26,7 @@ from router.domain.owners import Owners
 from router.domain.ports.ingest import Record
 from router.domain.ports.store import Documents
 from router.domain.signals import Stream
+from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.tag_reader import TagReader
 
@@ -106,7 +107,7 @@ class CoverageNotes:
             version = document.version if document is not None else None
             return document_of_last_heard(after, now, version) if is_news else None
 
-        await self._write(DocumentKind.SOURCE, heard, document_after)
+        await write_documents(self._documents, DocumentKind.SOURCE, heard, document_after)
         return written
 
     async def _write_facts(self, observations: Sequence[Observation], now: datetime) -> None:
@@ -123,21 +124,7 @@ class CoverageNotes:
                 return None
             return document_of_assessments(after, now, document.version if document is not None else None)
 
-        await self._write(DocumentKind.FACT, by_resource, document_after)
-
-    async def _write(
-        self,
-        kind: DocumentKind,
-        ids: Collection[str],
-        document_after: Callable[[str, StoredDocument | None], StoredDocument | None],
-    ) -> None:
-        """Writes what is made of each document, whoever else writes it meanwhile."""
-        left = list(ids)
-        while left:
-            stored = await self._documents.find_documents(kind, left)
-            documents = [one for id in left if (one := document_after(id, stored.get(id))) is not None]
-            written = await self._documents.put_documents(documents) if documents else {}
-            left = [one.id for one in documents if one.id not in written]
+        await write_documents(self._documents, DocumentKind.FACT, by_resource, document_after)
 
 
 def _heard_by(heard: LastHeard) -> HeardBy:
