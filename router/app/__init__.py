@@ -8,5 +8,10 @@ maintenance  what runs on a clock                                        health 
 drain        the end of a worker in order                                clock     what tells the time
 destination_readiness  which destinations can be asked with the settings as they are
 rule_watch   has people hear of what happens to rules, silences and holds   forgetting  what forgetting goes by
+asking       runs what asks over HTTP; patience  until an answer comes    azure_api  Azure's endpoints, for whoever is signed in
+kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kubernetes_tls, kubeconfig_files, credential_plugins
+drill        a drill at work; drill_forecast  whom it will call; drill_azure  has Defender raise samples
+             drill_reader  what came of them; heartbeat  who hears that it passed
+tags         keeps tags that were read of Azure                          source_health  how many sources are silent
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 """

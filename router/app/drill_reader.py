@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from router.app.signal_life import DestinationFacts, read_life
 from router.app.signal_search import Meant
+from router.domain import samples
 from router.domain.clocks import SKEW
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Receipt
@@ -24,7 +25,7 @@ from router.drill.subjects import DrillSubject, is_of_drill
 MOST_ALERTS = 50
 """Alerts of a drill that are followed, the first: one bundle makes fewer than that."""
 
-_MARKS = (b"[sample alert]", b'"simulated_', b"sample-rg")
+_MARKS = tuple(one.lower().encode() for one in (samples.TITLE, f'"{samples.TYPE}', samples.GROUP))
 """What is in a sample alert, in lower case, whether or not it can be read."""
 
 

@@ -21,6 +21,10 @@
     silence_document   one for programs      silence_times, confirmation   what commands say and ask that make one
     explain_signal   the life of a signal as it is read      signal_document   the same for programs
     drill         raises a test alert and follows it         drill_text    what it says
+    coverage      judges what is expected: coverage_documents   files and what is no file; coverage_live, coverage_clusters,
+                  coverage_state   what is no file; coverage_tags   keeps the tags that were read
+    coverage_summary, coverage_text, coverage_json, coverage_page, coverage_ci   what it found, for people and for programs
+    coverage_init, coverage_draft   a manifest to begin with
     rules_list    every rule with what it held       rules_list_report   the same as it is read
     author        under whose name a command goes on record    durations     how long, as it is written
     attack        what of ATT&CK nobody hears of         attack_layers   the same for the Navigator

@@ -14,6 +14,7 @@ A document goes through these files in this order; all are pure.
     judges/         one file for each rung and sort of workload: a case -> a verdict
     absent          the workloads that the manifest names and no document does
     assess          every workload that is expected, on every rung
+    sources         when each source was last heard of, and how long it may be silent
     gate            all of this, for the command line
 
 What several judges ask stands in rooms beside them, one for each thing that is judged.
@@ -25,7 +26,13 @@ What several judges ask stands in rooms beside them, one for each thing that is 
     kubernetes/     a cluster as kubectl prints it
     admission/      the gates that may stand before a cluster
     remedies        command lines for the shell, quoted
+    recency         how old what messages said may be        exclusion_tags   the tags that keep a sensor off
+
+What is no file comes as documents, too.
+
     live/           what is asked of Azure and of clusters by the gate itself, instead of by people
+    stored          what the router itself knows, out of its state
+    tags            the tags that documents say, for owners
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.
