@@ -142,12 +142,14 @@ def _subject_in(options: Namespace) -> DrillSubject:
         if options.subscription is None:
             raise BadUsage("--subscription: is missing; name the subscription whose sample alerts are raised")
         return samples_of(options.subscription, options.bundle)
-    named = options.cluster or options.machine
+    named = options.machine if options.cluster is None else options.cluster.strip()
     subscription = options.subscription or (parse_resource_id(named).subscription or "").lower() or None
     if options.machine is not None:
         if subscription is None or not named.startswith("/"):
             raise BadUsage(f"--machine: {named!r} is no resource id; az vm show --query id prints one")
         return DrillSubject(plan=MACHINES, subscription=subscription, machine=named)
+    if not named:
+        raise BadUsage("--cluster: is empty; kubectl config get-contexts -o name prints what clusters are called")
     return DrillSubject(plan=CONTAINERS, subscription=subscription, cluster=named)
 
 

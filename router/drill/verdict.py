@@ -150,7 +150,7 @@ def _unproved(
     if holders := sorted({alert.holder for alert in evidence.alerts if alert.holder is not None}):
         return DrillVerdict.NOT_PROVEN, f"{' and '.join(holders)} held what came"
     if stop is not None:
-        return DrillVerdict.FAILED, f"nothing got past: {stop.hop}"
+        return DrillVerdict.FAILED, f"nothing came over the hop {stop.hop}"
     return DrillVerdict.NOT_PROVEN, f"no route takes what came there ({_kinds_of(evidence.alerts)})"
 
 

@@ -465,6 +465,13 @@ def test_without_a_terminal_it_needs_to_be_told_yes(grounds: Grounds, capsys: py
     assert grounds.defender.count() == before
 
 
+@pytest.mark.parametrize("option", ["--cluster", "--machine"])
+def test_an_empty_name_is_no_subject(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So a variable of a shell that is not set waits for nobody's alert."""
+    assert main(["drill", option, "", "--yes"]) == 2
+    assert capsys.readouterr().err.startswith(f"{option}: ")
+
+
 def test_samples_of_another_drill_are_neither_followed_nor_dismissed(grounds: Grounds, drill: Drilling) -> None:
     """What was there before is nobody's business; nor is a sample that is kept."""
     house = grounds.house()
