@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from router.cli.coverage_documents import OtherDocuments
 from router.cli.opened_state import store_in
+from router.coverage.facts import name_of_state
 from router.coverage.stored import READ_KINDS, documents_of_state
 from router.domain.documents import StoredDocument
 
@@ -17,7 +18,7 @@ def open_coverage_state(options: Namespace) -> OtherDocuments | None:
         return None
     shown = "storage" if options.storage else str(options.state)
     words = "the state in the storage account" if options.storage else f"the state {options.state}"
-    name = f"stream ({shown})"
+    name = name_of_state(shown)
     return OtherDocuments(words, (name,), documents_of_state(name, asyncio.run(_stored(options))))
 
 

@@ -83,9 +83,13 @@ def summary_of(report: GateReport) -> str:
     if unread:
         said.append(f"{counted(unread, 'file')} could not be read")
     others = dict(report.others)
-    for what, is_file in (("file", True), ("question", False)):
-        if unanswered := sum((name not in others) is is_file for name, _ in result.unanswered):
-            said.append(f"{counted(unanswered, what)} {'was' if unanswered == 1 else 'were'} not answered in full")
+    unanswered = [name in others for name, _ in result.unanswered]
+    for number, what, how in (
+        (unanswered.count(False), "file", "not answered in full"),
+        (unanswered.count(True), "answer", "not given in full"),
+    ):
+        if number:
+            said.append(f"{counted(number, what)} {'was' if number == 1 else 'were'} {how}")
     if missed := len(result.assessed.missed):
         said.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
     return f"{head}: {', '.join(said)}" if said else f"{head}: there is nothing to judge"

@@ -76,6 +76,11 @@ class Source:
         return CoverageEvidence(self.document, field, text, self.time, self.known_at)
 
 
+def name_of_state(shown: str) -> str:
+    """What the documents of a state are called, by which `file_of` knows them again."""
+    return f"stream ({shown})"
+
+
 def file_of(document: str) -> str:
     """The document as it was named, of what says besides where in it something stands."""
     of_state = _IN_A_STATE.fullmatch(document)

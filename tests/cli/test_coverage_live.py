@@ -132,6 +132,7 @@ def test_what_is_refused_says_which_role_is_missing(house: House, serves: Serves
     assert "the role Reader is missing there" in said.out
     assert "the role Security Reader is missing" in said.out
     assert "1 is unknown, 2 are covered" in said.out
+    assert "answers were not given in full" in said.out.splitlines()[0]
 
 
 def test_one_subscription_alone_can_be_asked(house: House, serves: Serves) -> None:
