@@ -101,7 +101,9 @@ class Drill:
         self._is_ordered = True
         raised = await self._defender.raise_samples(bundle)
         if isinstance(raised, NotDone) and raised.is_certain:
-            self._evidence = replace(self._evidence, refused=raised.why)
+            # Samples that come now are another's: they are neither followed nor dismissed.
+            self._is_ordered = False
+            self._evidence = replace(self._evidence, refused=raised.why, is_busy=raised.is_busy)
             return False
         doubted = raised.why if isinstance(raised, NotDone) else None
         self._poll = raised.poll if isinstance(raised, Simulation) else None

@@ -75,6 +75,7 @@ class DrillEvidence:
         began: when it began.
         raised: when Defender took the order, or a person was asked to raise the alert; None where that was refused.
         refused: why the alerts could not be raised; None where they could.
+        is_busy: whether they could not because something else is under way there.
         doubted: why nobody knows whether Defender took the order; None where it is known.
         listed: how many of the drill's alerts Defender lists; None where nobody could ask.
         first_listed: when the drill first saw one of them there.
@@ -88,6 +89,7 @@ class DrillEvidence:
     began: datetime
     raised: datetime | None = None
     refused: str | None = None
+    is_busy: bool = False
     doubted: str | None = None
     listed: int | None = None
     first_listed: datetime | None = None

@@ -23,6 +23,8 @@ LOCATIONS = "api-version=2015-06-01-preview"
 MOST_PAGES = 50
 """Pages of a list that are read."""
 
+_BUSY = frozenset({409, 429})
+
 _LONGEST = 300
 """Characters of Azure's own words that are repeated."""
 
@@ -33,10 +35,12 @@ class NotDone(NamedTuple):
     Attributes:
         why: why, in words that name what was asked.
         is_certain: whether it certainly did not; not so where no answer came, or Azure had trouble of its own.
+        is_busy: whether the same may be done later: something else is under way there, or too much was asked.
     """
 
     why: str
     is_certain: bool = True
+    is_busy: bool = False
 
 
 class Simulation(NamedTuple):
@@ -150,7 +154,7 @@ def _ask(request: HttpRequest, what: str) -> Asking[HttpAnswer | NotDone]:
     if 200 <= answer.status < 300:
         return answer
     why = f"{what}: Azure answered {answer.status}{_words_in(_json_in(answer))}{_advice(answer.status)}"
-    return NotDone(why, is_certain=answer.status < 500)
+    return NotDone(why, is_certain=answer.status < 500, is_busy=answer.status in _BUSY)
 
 
 def _advice(status: int) -> str:

@@ -5,9 +5,11 @@
 | it took a notice that names an alert of the drill | passed |
 | rules keep such alerts from it; a rule, a silence or a hold held them | not proven |
 | a limit only counted them; no route took there what came | not proven |
+| Azure is busy, so that nothing was raised; what came may be another's | not proven |
 | nothing arrived, was understood or passed the floor; its delivery is dead, or did not come through in time | failed |
 
-A drill failed where one of them did, and is not proven where one is not.
+A drill failed where one of them did, and is not proven where one is not. Where its order was refused, or came to nothing, it
+never passed: what came then was another's.
 """
 
 from __future__ import annotations
@@ -36,10 +38,12 @@ class HopStop(NamedTuple):
     Attributes:
         hop: the hop that nothing came over.
         why: why, in words.
+        verdict: what that makes of the drill.
     """
 
     hop: DrillHop
     why: str
+    verdict: DrillVerdict = DrillVerdict.FAILED
 
 
 def judge_drill(expected: Sequence[ExpectedDestination], evidence: DrillEvidence, now: datetime) -> DrillJudgement:
@@ -50,11 +54,12 @@ def judge_drill(expected: Sequence[ExpectedDestination], evidence: DrillEvidence
     destinations = tuple(_judged(one, evidence, stop) for one in expected)
     if not expected:
         return DrillJudgement(DrillVerdict.NOT_PROVEN, _NOBODY, DrillHop.DECIDED, hops, ())
-    if all(one.verdict is DrillVerdict.PASSED for one in destinations):
+    is_raised = stop is None or stop.hop is not DrillHop.RAISED
+    if is_raised and all(one.verdict is DrillVerdict.PASSED for one in destinations):
         took = counted(len(destinations), "destination")
         return DrillJudgement(DrillVerdict.PASSED, f"{took} took it", None, hops, destinations)
     if stop is not None:
-        return DrillJudgement(DrillVerdict.FAILED, stop.why, stop.hop, hops, destinations)
+        return DrillJudgement(stop.verdict, stop.why, stop.hop, hops, destinations)
     has_failed = any(one.verdict is DrillVerdict.FAILED for one in destinations)
     verdict = DrillVerdict.FAILED if has_failed else DrillVerdict.NOT_PROVEN
     words = "; ".join(f"{one.name}: {one.reason}" for one in destinations if one.verdict is verdict)
@@ -88,6 +93,9 @@ def hops_in(evidence: DrillEvidence) -> Iterator[HopTime]:
 
 def _find_stop(evidence: DrillEvidence, gone: float, now: datetime) -> HopStop | None:
     """The hop before the destinations at which everything stopped, and why; None where something was decided to go on."""
+    if evidence.is_busy:
+        why = f"something else is under way there, so that nothing was raised: {evidence.refused}"
+        return HopStop(DrillHop.RAISED, why, DrillVerdict.NOT_PROVEN)
     if evidence.refused is not None:
         return HopStop(DrillHop.RAISED, f"the alerts could not be raised: {evidence.refused}")
     if not evidence.alerts:
@@ -150,7 +158,7 @@ def _unproved(
     if holders := sorted({alert.holder for alert in evidence.alerts if alert.holder is not None}):
         return DrillVerdict.NOT_PROVEN, f"{' and '.join(holders)} held what came"
     if stop is not None:
-        return DrillVerdict.FAILED, f"nothing came over the hop {stop.hop}"
+        return stop.verdict, f"nothing came over the hop {stop.hop}"
     return DrillVerdict.NOT_PROVEN, f"no route takes what came there ({_kinds_of(evidence.alerts)})"
 
 

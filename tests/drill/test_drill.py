@@ -162,6 +162,23 @@ def test_an_order_that_is_refused_is_named(grounds: Grounds, drill: Drilling) ->
     assert "role in that subscription" in drilled.result["reason"]
 
 
+def test_an_order_that_is_refused_lets_anothers_samples_neither_pass_nor_be_dismissed(
+    grounds: Grounds, drill: Drilling
+) -> None:
+    """Another order is under way, whose samples come meanwhile. That says nothing of the path, so it is not proven."""
+    house, before = grounds.house(), len(grounds.defender.dismissed)
+    grounds.defender.is_busy = True
+    with house.at_work():
+        drilled = drill(house)
+        assert grounds.defender.raise_samples("VirtualMachines", SUBSCRIPTION)
+        again = drill(house)
+    for one in (drilled, again):
+        assert (one.code, one.result["verdict"], one.result["failed_hop"]) == (1, "not proven", "raised"), one
+        assert "Azure answered 409" in one.result["reason"]
+        assert (one.result["dismissed"], one.result["alerts"]) == (None, [])
+    assert len(grounds.defender.dismissed) == before
+
+
 def test_azure_may_be_slow_and_busy(grounds: Grounds, drill: Drilling) -> None:
     """What changes nothing is asked again, as late as Azure wishes."""
     house = grounds.house()

@@ -87,6 +87,7 @@ def histories(draw: st.DrawFn) -> DrillEvidence:
         *alerts,
         raised=draw(st.sampled_from([None, after(1)])),
         refused=draw(WORDS),
+        is_busy=draw(st.booleans()),
         doubted=draw(WORDS),
         listed=draw(st.sampled_from([None, 0, 2])),
         first_listed=draw(st.sampled_from([None, after(30)])),
@@ -109,7 +110,9 @@ def test_a_drill_passed_if_and_only_if_each_expected_destination_has_a_receipt_f
         for name, one in alert.deliveries.items()
         if one.state is DeliveryState.SENT and one.settled is not None and not one.is_counted
     }
-    assert (judged.verdict is DrillVerdict.PASSED) is (bool(expected) and hindrances.keys() <= proved)
+    assert (judged.verdict is DrillVerdict.PASSED) is (
+        bool(expected) and hindrances.keys() <= proved and evidence.refused is None and not evidence.is_busy
+    )
     assert {one.name for one in judged.destinations if one.verdict is DrillVerdict.PASSED} == hindrances.keys() & proved
     assert (judged.failed_hop is None) is (judged.verdict is DrillVerdict.PASSED)
     assert judged.reason
@@ -140,6 +143,8 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
     ("evidence", "verdict", "hop", "words"),
     [
         (evidence_of(refused="Azure answered 403"), "failed", "raised", "Azure answered 403"),
+        (evidence_of(an_alert(oncall=TAKEN), refused="Failed"), "failed", "raised", "could not be raised: Failed"),
+        (evidence_of(refused="Azure answered 409", is_busy=True), "not proven", "raised", "so that nothing was raised"),
         (evidence_of(listed=0, swept=after(590)), "failed", "defender", "Defender lists none of them after 600 s"),
         (evidence_of(listed=2, swept=after(590)), "failed", "hub", "the export did not bring them to the hub; 1.0 s"),
         (evidence_of(listed=2, swept=after(590 - 301)), "failed", "hub", "has ended no sweep of the hub since 2026"),

@@ -37,6 +37,7 @@ class DefenderDouble(Endpoint):
         page: alerts on a page of the list.
         severity: the severity of all samples; None for their own.
         of_nobody: whether their resources are in the subscription of zeros.
+        is_busy: whether it answers 409 to an order, whose samples come all the same: they are another's.
         fails: whether an order that it took comes to nothing.
         refuses_list: whether it answers 403 to who wants the list.
         garbled: whether what is exported is cut in the middle.
@@ -54,6 +55,7 @@ class DefenderDouble(Endpoint):
         self.dismissed: list[str] = []
         self._publish = publish
         self._exporting: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop
         self.behave()
 
     def behave(self) -> None:
@@ -61,7 +63,7 @@ class DefenderDouble(Endpoint):
         self.exports, self.says_dismissed, self.of_nobody, self.garbled = True, False, False, False
         self.lag, self.polls, self.page = 0.05, 1, 3
         self.severity: str | None = None
-        self.refuses_list, self.fails = False, False
+        self.refuses_list, self.fails, self.is_busy = False, False, False
         self.faults.clear()
 
     def count(self) -> int:
@@ -78,7 +80,7 @@ class DefenderDouble(Endpoint):
 
     def error_body(self, status: int, message: str) -> Any:
         """An error as Azure Resource Manager writes it."""
-        codes = {403: "AuthorizationFailed", 404: "ResourceNotFound", 429: "TooManyRequests"}
+        codes = {403: "AuthorizationFailed", 404: "ResourceNotFound", 409: "Conflict", 429: "TooManyRequests"}
         return {"error": {"code": codes.get(status, "InternalServerError"), "message": message}}
 
     async def _locate(self, request: web.Request) -> web.StreamResponse:
@@ -90,15 +92,26 @@ class DefenderDouble(Endpoint):
         properties = (await request.json()).get("properties", {})
         if properties.get("kind") != "Bundles" or not properties.get("bundles"):
             raise RefusedRequest(400, self.error_body(400, "properties.bundles is missing"))
-        now = datetime.now(UTC)
         for bundle in properties["bundles"] if not self.fails else ():
-            subscription = request.match_info["subscription"]
-            for sample in samples_of_bundle(
-                bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody
-            ):
-                self.raised[sample.id] = sample, ACTIVE
-                self._export(sample.exported())
+            self._raise(bundle, request.match_info["subscription"])
+        if self.is_busy:
+            raise RefusedRequest(409, self.error_body(409, "a simulation is under way"))
         return web.Response(status=202, headers={"Location": f"{request.path}/operations/{self.polls}"})
+
+    def raise_samples(self, bundle: str, subscription: str) -> list[Sample]:
+        """Raises samples as somebody does who orders them in the portal; from any thread."""
+        return asyncio.run_coroutine_threadsafe(self._raise_now(bundle, subscription), self._loop).result()
+
+    async def _raise_now(self, bundle: str, subscription: str) -> list[Sample]:
+        return self._raise(bundle, subscription)
+
+    def _raise(self, bundle: str, subscription: str) -> list[Sample]:
+        now = datetime.now(UTC)
+        samples = samples_of_bundle(bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody)
+        for sample in samples:
+            self.raised[sample.id] = sample, ACTIVE
+            self._export(sample.exported())
+        return samples
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         if self.fails:
@@ -158,7 +171,7 @@ def defender_in_thread(publish: Publish) -> Iterator[DefenderDouble]:
 
 async def _serve(double: DefenderDouble, ready: Future[Callable[[], object]]) -> None:
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop = double._loop = asyncio.get_running_loop()
     async with served(double.application()) as double.url:
         ready.set_result(partial(loop.call_soon_threadsafe, stopped.set))
         await stopped.wait()
