@@ -21,12 +21,12 @@ from router.drill.expected import ExpectedDestination
 from router.drill.listed import ListedAlert, own_alerts
 from router.drill.results import DrillJudgement, DrillResult, document_of_result, result_id
 from router.drill.simulation import NotDone, Simulation
-from router.drill.subjects import DrillSubject
+from router.drill.subjects import DrillSubject, ListedIds
 from router.drill.verdict import judge_drill
 from router.ingest.document_writes import write_documents
 
-LISTED_EVERY = timedelta(seconds=20)
-"""How often Defender is asked for its list of alerts, which in a large subscription is long."""
+LISTED_EVERY, LISTED_SOON = timedelta(seconds=20), timedelta(seconds=4)
+"""How often Defender is asked for its list of alerts, which in a large subscription is long; sooner where something came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,9 @@ class Drill:
         await self._ask_defender()
         now = self._clock()
         found = await self._reader.read_alerts(self._listed_ids, now)
-        self._evidence = replace(self._evidence, alerts=tuple(map(self._with_enqueued, found)))
+        self._evidence = replace(
+            self._evidence, alerts=tuple(map(self._with_enqueued, found)), doubts=self._reader.doubts
+        )
         return self.judgement
 
     async def look_last(self) -> DrillJudgement:
@@ -167,8 +169,9 @@ class Drill:
         await write_documents(self._store.documents, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
 
     @property
-    def _listed_ids(self) -> frozenset[str]:
-        return frozenset(name.lower() for name in self._own)
+    def _listed_ids(self) -> ListedIds:
+        are_all = self._evidence.listed is not None and self._is_list_whole
+        return ListedIds(frozenset(name.lower() for name in self._own), are_all)
 
     async def _ask_defender(self) -> None:
         if self._defender is None or self._evidence.raised is None:
@@ -180,7 +183,8 @@ class Drill:
             if done is not False:
                 self._poll = None
         now = self._clock()
-        if self._asked_at is None or now - self._asked_at >= LISTED_EVERY:
+        every = LISTED_SOON if self._evidence.doubts else LISTED_EVERY
+        if self._asked_at is None or now - self._asked_at >= every:
             self._asked_at = now
             await self._list()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from router.app.signal_life import DestinationFacts, read_life
@@ -20,7 +20,7 @@ from router.domain.signals import Stream
 from router.drill.evidence import DrilledAlert
 from router.drill.lives import alert_of
 from router.drill.results import OpenReceipt
-from router.drill.subjects import DrillSubject, is_of_drill
+from router.drill.subjects import DrillSubject, ListedIds, find_doubt, may_be_of_drill
 
 MOST_ALERTS = 50
 """Alerts of a drill that are followed, the first: one bundle makes fewer than that."""
@@ -36,6 +36,7 @@ class DrillReader:
 
     Attributes:
         is_whole: whether the last look saw all that was decided since; of an account only so many pages are read.
+        doubts: why it did not count what fits, each said once.
     """
 
     def __init__(self, store: Store, subject: DrillSubject, began: datetime, facts: DestinationFacts) -> None:
@@ -45,21 +46,22 @@ class DrillReader:
         self._facts = facts
         self._before: frozenset[str] = frozenset()
         self.is_whole = True
+        self.doubts: tuple[str, ...] = ()
 
     async def know_before(self, now: datetime) -> None:
         """Has what is on record by now count as none of the drill's; raises StoreError."""
         self._before = frozenset({entry.signal or "" async for entry in self._openings(now)})
 
-    async def read_alerts(self, listed: Collection[str], now: datetime) -> Sequence[DrilledAlert]:
+    async def read_alerts(self, listed: ListedIds, now: datetime) -> Sequence[DrilledAlert]:
         """The drill's alerts with what became of them, in the order in which they were decided; raises StoreError.
 
-        `listed` as for `is_of_drill`.
+        `listed` as for `find_doubt`.
         """
         own = await self._own(listed, now)
         lives = await asyncio.gather(*(self._life(entry, now) for entry in own))
         return [alert_of(life, entry, now) for life, entry in zip(lives, own, strict=True)]
 
-    async def read_open(self, listed: Collection[str], now: datetime) -> Sequence[OpenReceipt]:
+    async def read_open(self, listed: ListedIds, now: datetime) -> Sequence[OpenReceipt]:
         """The pages and tickets of the drill that are open; raises StoreError."""
         own = await self._own(listed, now)
         lives = await asyncio.gather(*(self._life(entry, now) for entry in own))
@@ -78,12 +80,18 @@ class DrillReader:
         """When the router last ended a sweep of the hub; raises StoreError."""
         return await self._store.journal.find_last_sweep(Stream.CWPP.value)
 
-    async def _own(self, listed: Collection[str], now: datetime) -> list[RecordEntry]:
-        own = {
-            entry.signal or entry.key: entry
-            async for entry in self._openings(now)
-            if entry.signal not in self._before and is_of_drill(entry, self._subject, listed)
-        }
+    async def _own(self, listed: ListedIds, now: datetime) -> list[RecordEntry]:
+        own: dict[str, RecordEntry] = {}
+        doubts: dict[str, None] = {}
+        async for entry in self._openings(now):
+            if entry.signal in self._before or not may_be_of_drill(entry, self._subject, listed):
+                continue
+            doubt = find_doubt(entry, self._subject, listed, self._began)
+            if doubt is None:
+                own[entry.signal or entry.key] = entry
+            else:
+                doubts[doubt] = None
+        self.doubts = tuple(doubts)
         return sorted(own.values(), key=lambda entry: (entry.at, entry.key))[:MOST_ALERTS]
 
     async def _openings(self, now: datetime) -> AsyncIterator[RecordEntry]:

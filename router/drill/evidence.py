@@ -81,6 +81,7 @@ class DrillEvidence:
         first_listed: when the drill first saw one of them there.
         unlisted: why Defender's list could not be had; None where it could, or nobody asked.
         alerts: those that were decided, in the order in which they were.
+        doubts: why what came and fits is not counted as one of them.
         quarantined: why messages that look like the drill's were not understood.
         is_whole: whether all that was decided since was looked at; an account is read back only so far.
         swept: when the router last ended a sweep of the hub; None where it never did, or nobody can say.
@@ -95,6 +96,7 @@ class DrillEvidence:
     first_listed: datetime | None = None
     unlisted: str | None = None
     alerts: tuple[DrilledAlert, ...] = ()
+    doubts: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     is_whole: bool = True
     swept: datetime | None = None

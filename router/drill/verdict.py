@@ -111,6 +111,9 @@ def _find_stop(evidence: DrillEvidence, gone: float, now: datetime) -> HopStop |
 def _stop_before_decision(evidence: DrillEvidence, gone: float, now: datetime) -> HopStop:
     if evidence.quarantined:
         return HopStop(DrillHop.DECIDED, f"what came was not understood: {evidence.quarantined[0]}, {_before(gone)}")
+    if evidence.doubts:
+        why = f"what came may be another's: {'; '.join(evidence.doubts)}, {_before(gone)}"
+        return HopStop(DrillHop.HUB, why, DrillVerdict.NOT_PROVEN)
     waited = f"{_seconds(evidence.began, now):.0f} s"
     doubt = f"; whether it took the order is not known ({evidence.doubted})" if evidence.doubted is not None else ""
     if evidence.listed == 0:

@@ -24,7 +24,7 @@ from router.domain.documents import DocumentKind
 from tests.builders import alert_body
 from tests.drill.small_router import POLICY, Grounds, SmallHouse, grounds_in
 from tests.leash import leashed
-from tests.stack.defender.samples import NO_SUBSCRIPTION
+from tests.stack.defender.samples import NO_SUBSCRIPTION, samples_of_bundle
 from tests.waiting import wait_until
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
@@ -513,6 +513,29 @@ def test_a_dismissal_that_is_exported_closes_what_it_closes_and_opens_nothing(
 
 PACE = 0.5
 """Seconds between the alerts of a cluster: the first may come before the drill has begun, and then is none of it."""
+
+
+def test_a_sample_that_fits_and_that_defender_does_not_list_proves_nothing(grounds: Grounds, drill: Drilling) -> None:
+    """It is another router's, or an old one that somebody sent again. The drill's own never reach the hub."""
+    house, over = grounds.house(), Event()
+    grounds.defender.exports = False
+
+    def send() -> None:
+        while not over.wait(PACE):
+            (sample, *_) = samples_of_bundle("VirtualMachines", SUBSCRIPTION, datetime.now(UTC))
+            grounds.hubs.append("cwpp", "0", sample.exported())
+
+    sending = Thread(target=send)
+    sending.start()
+    try:
+        with house.at_work():
+            drilled = drill.in_vain(house, lambda found: "may be another's" in found.result["reason"])
+    finally:
+        over.set()
+        sending.join()
+    assert (drilled.code, drilled.result["verdict"], drilled.result["failed_hop"]) == (1, "not proven", "hub"), drilled
+    assert "Defender does not list it among those that are new since" in drilled.result["reason"]
+    assert (drilled.result["alerts"], drilled.result["open"], drilled.result["dismissed"]) == ([], [], 2)
 
 
 def test_a_cluster_is_waited_for_and_its_alert_is_said_to_be_real(

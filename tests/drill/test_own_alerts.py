@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.domain.notices import RecordEntry
 from router.drill.listed import ListedAlert, alerts_in, own_alerts
-from router.drill.subjects import DrillSubject, is_of_drill, samples_of
+from router.drill.subjects import DrillSubject, ListedIds, find_doubt, find_time_made, may_be_of_drill, samples_of
 from router.rulebook import load_catalogue
 from tests.stack.defender import samples_of_bundle
 
@@ -110,32 +110,76 @@ ITS_ID = DrillSubject(plan="Containers", subscription=SUBSCRIPTION, cluster=CLUS
 
 
 @pytest.mark.parametrize(
-    ("subject", "entry", "listed", "is_own"),
+    ("subject", "entry", "is_own"),
     [
-        (DRILL, an_entry(), (), True),
-        (DRILL, an_entry(sample=False), (), False),
-        (DRILL, an_entry(stream="cspm"), (), False),
-        (DRILL, an_entry(plan="KeyVaults"), (), False),
-        (DRILL, an_entry(resource="/subscriptions/another/resourceGroups/rg"), (), False),
-        (DRILL, an_entry(resource=ZEROS), (), True),
-        (DRILL, an_entry(resource=ZEROS), ("b-2",), False),
-        (DRILL, an_entry(resource=ZEROS), ("a-1",), True),
-        (DRILL, an_entry(plan=None, resource=None), ("a-1",), True),
-        (DRILL, an_entry(sample=False), ("a-1",), False),
-        (A_CLUSTER, an_entry(sample=False, plan="Containers", resource=CLUSTER), (), True),
-        (A_CLUSTER, an_entry(sample=False, plan=None, type="K8S_X", resource=CLUSTER.upper()), (), True),
-        (A_CLUSTER, an_entry(sample=False, plan="Containers", resource=f"{CLUSTER}-2"), (), False),
-        (A_CLUSTER, an_entry(sample=True, plan="Containers", resource=CLUSTER), (), False),
-        (A_CLUSTER, an_entry(sample=False, resource=CLUSTER), (), False),
-        (ITS_ID, an_entry(sample=False, plan="Containers", resource=CLUSTER.upper()), (), True),
-        (ITS_ID, an_entry(sample=False, plan="Containers", resource=f"{CLUSTER}/x"), (), False),
+        (DRILL, an_entry(), True),
+        (DRILL, an_entry(sample=False), False),
+        (DRILL, an_entry(stream="cspm"), False),
+        (DRILL, an_entry(plan="KeyVaults"), False),
+        (DRILL, an_entry(resource="/subscriptions/another/resourceGroups/rg"), False),
+        (DRILL, an_entry(resource=ZEROS), True),
+        (A_CLUSTER, an_entry(sample=False, plan="Containers", resource=CLUSTER), True),
+        (A_CLUSTER, an_entry(sample=False, plan=None, type="K8S_X", resource=CLUSTER.upper()), True),
+        (A_CLUSTER, an_entry(sample=False, plan="Containers", resource=f"{CLUSTER}-2"), False),
+        (A_CLUSTER, an_entry(sample=True, plan="Containers", resource=CLUSTER), False),
+        (A_CLUSTER, an_entry(sample=False, resource=CLUSTER), False),
+        (ITS_ID, an_entry(sample=False, plan="Containers", resource=CLUSTER.upper()), True),
+        (ITS_ID, an_entry(sample=False, plan="Containers", resource=f"{CLUSTER}/x"), False),
     ],
 )
-def test_a_decision_is_about_an_alert_of_the_drill_if_it_fits_or_defender_lists_it(
-    subject: DrillSubject, entry: RecordEntry, listed: tuple[str, ...], is_own: bool
-) -> None:
-    """A sample without a subscription is one of any, unless Defender's list says whose it is."""
-    assert is_of_drill(entry, subject, listed) is is_own
+def test_what_fits_may_be_the_drills(subject: DrillSubject, entry: RecordEntry, is_own: bool) -> None:
+    """A sample without a subscription is one of any."""
+    assert may_be_of_drill(entry, subject, ListedIds()) is is_own
+    assert may_be_of_drill(entry, subject, ListedIds(frozenset({"b-2"}), are_all=True)) is is_own
+
+
+def test_what_defender_lists_is_the_drills_whatever_else_it_says() -> None:
+    """As long as it is a sample."""
+    listed = ListedIds(frozenset({"a-1"}), are_all=True)
+    assert may_be_of_drill(an_entry(plan=None, resource=None), DRILL, listed)
+    assert not may_be_of_drill(an_entry(sample=False), DRILL, listed)
+
+
+def made(minutes: float) -> str:
+    """The id of a sample that was made so long after the drill began."""
+    return samples_of_bundle("VirtualMachines", SUBSCRIPTION, BEGAN + minutes * MINUTE)[0].id
+
+
+LISTED = ListedIds(frozenset({"a-1"}), are_all=True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "listed", "doubt"),
+    [
+        (an_entry(), LISTED, None),
+        (an_entry(), LISTED._replace(are_all=False), None),
+        (an_entry(id="A-2"), LISTED, "Defender does not list it"),
+        (an_entry(id=made(1)), LISTED, "Defender does not list it"),
+        (an_entry(id=made(1)), ListedIds(are_all=True), "Defender does not list it"),
+        (an_entry(id=made(1)), ListedIds(), None),
+        (an_entry(id=made(-4)), ListedIds(), None),
+        (an_entry(id=made(-6)), ListedIds(), "it was made before"),
+        (an_entry(id=made(-60 * 24 * 40)), ListedIds(), "it was made before"),
+        (an_entry(id="5b0c5a3e-8d6a-4a53-9f3c-1d2b7a2c0e11"), ListedIds(), "does not say when it was made"),
+        (an_entry(id=None), ListedIds(), "does not say when it was made"),
+        (
+            an_entry(key=f"{'a' * 64}:3", source="export.json:3"),
+            LISTED,
+            "it came from export.json:3, and not by the hub",
+        ),
+    ],
+)
+def test_what_fits_and_may_be_anothers_is_not_counted(entry: RecordEntry, listed: ListedIds, doubt: str | None) -> None:
+    """Another's sample, an old one that was sent again, and one out of a file fit as well."""
+    found = find_doubt(entry, DRILL, listed, BEGAN)
+    assert found is doubt if doubt is None else doubt in (found or "")
+
+
+@given(st.text(max_size=30) | st.from_regex(r"\A\d{19}_.*", fullmatch=True))
+def test_whatever_an_id_is_asking_it_for_its_time_raises_nothing(id: str) -> None:
+    """The ids of other products are of other forms."""
+    found = find_time_made(id)
+    assert found is None or found.tzinfo is UTC
 
 
 def test_the_samples_of_the_double_are_json() -> None:

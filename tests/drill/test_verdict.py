@@ -92,6 +92,7 @@ def histories(draw: st.DrawFn) -> DrillEvidence:
         listed=draw(st.sampled_from([None, 0, 2])),
         first_listed=draw(st.sampled_from([None, after(30)])),
         unlisted=draw(WORDS),
+        doubts=draw(st.sampled_from([(), ("it was made before",)])),
         quarantined=draw(st.sampled_from([(), ("not_json",)])),
         swept=draw(st.sampled_from([None, BEGAN - timedelta(hours=1), after(500)])),
     )
@@ -151,6 +152,12 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
         (evidence_of(unlisted="Azure answered 429"), "failed", "hub", "not known (Azure answered 429)"),
         (evidence_of(listed=0, doubted="no answer"), "failed", "defender", "took the order is not known (no answer)"),
         (evidence_of(listed=2, is_whole=False), "failed", "hub", "they may be among it"),
+        (
+            evidence_of(doubts=("it was made before",)),
+            "not proven",
+            "hub",
+            "may be another's: it was made before, 1.0 s",
+        ),
         (evidence_of(quarantined=("not_json",)), "failed", "decided", "not understood: not_json, 1.0 s before it"),
         (
             evidence_of(an_alert(outcome=Outcome.BELOW_FLOOR)),
