@@ -6,20 +6,24 @@ Each step may be taken by itself, so that whoever runs them can stop between any
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.clock import Clock
 from router.app.drill_azure import Defender
 from router.app.drill_reader import DrillReader
+from router.app.drill_turn import alone
 from router.app.signal_life import DestinationFacts
 from router.domain.catalogue import Catalogue
+from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.drill.evidence import DrilledAlert, DrillEvidence
 from router.drill.expected import ExpectedDestination
-from router.drill.listed import ListedAlert, own_alerts
-from router.drill.results import DrillJudgement, DrillResult, document_of_result, result_id
+from router.drill.listed import ListedAlert, own_alerts, without_anothers
+from router.drill.results import DrillJudgement, DrillResult, OpenReceipt, document_of_result, result_id
 from router.drill.simulation import NotDone, Simulation
 from router.drill.subjects import DrillSubject, ListedIds
 from router.drill.verdict import judge_drill
@@ -74,8 +78,15 @@ class Drill:
         """How it is judged by what is known now."""
         return judge_drill(self.plan.expected, self._evidence, self._clock())
 
+    def alone(self, within: timedelta) -> AbstractAsyncContextManager[None]:
+        """A context in which no other drill of its subject begins; raises BadUsage where one is under way, and StoreError."""
+        return alone(self._store.documents, self.plan.subject, self._clock(), within)
+
     async def prepare(self) -> None:
-        """Notes what is there already, which is none of the drill's; raises StoreError."""
+        """Notes what is there already, which is none of the drill's; raises StoreError.
+
+        Raises BadUsage where this machine's clock differs so much from Azure's that nothing could be told by times.
+        """
         await self._reader.know_before(self._clock())
         if self._defender is None:
             return
@@ -83,6 +94,12 @@ class Drill:
         if refused is not None:
             self._evidence = replace(self._evidence, refused=refused.why)
             return
+        ahead = self._defender.ahead or timedelta()
+        if abs(ahead) > SKEW:
+            differs = (
+                f"{abs(ahead) // timedelta(minutes=1)} min {'ahead of' if ahead > timedelta() else 'behind'} Azure's"
+            )
+            raise BadUsage(f"drill: this machine's clock is {differs}, so that nothing was raised; set it right")
         listed = await self._defender.list_alerts()
         if not isinstance(listed, NotDone) and listed.is_whole:
             self._before = frozenset(one.name for one in listed.alerts)
@@ -111,44 +128,63 @@ class Drill:
         return True
 
     async def look(self) -> DrillJudgement:
-        """Reads what came of it by now, and judges it; raises StoreError."""
+        """Reads what came of it by now, and judges it; what could not be read proves nothing."""
         await self._ask_defender()
         now = self._clock()
-        found = await self._reader.read_alerts(self._listed_ids, now)
-        self._evidence = replace(
-            self._evidence, alerts=tuple(map(self._with_enqueued, found)), doubts=self._reader.doubts
-        )
+        try:
+            found = await self._reader.read_alerts(self._listed_ids, now)
+        except StoreError as fault:
+            self._evidence = replace(self._evidence, unread=str(fault))
+        else:
+            alerts = tuple(map(self._with_enqueued, found))
+            self._evidence = replace(self._evidence, alerts=alerts, doubts=self._reader.doubts, unread=None)
         return self.judgement
 
     async def look_last(self) -> DrillJudgement:
-        """The same at the end, with what says why nothing came; raises StoreError."""
+        """The same at the end, with what says why nothing came."""
         self._asked_at = None
         await self.look()
-        self._evidence = replace(
-            self._evidence,
-            quarantined=tuple(await self._reader.read_quarantined()) if not self._evidence.alerts else (),
-            is_whole=self._reader.is_whole,
-            swept=await self._reader.find_last_sweep(),
-        )
+        try:
+            self._evidence = replace(
+                self._evidence,
+                quarantined=tuple(await self._reader.read_quarantined()) if not self._evidence.alerts else (),
+                is_whole=self._reader.is_whole,
+                swept=await self._reader.find_last_sweep(),
+            )
+        except StoreError as fault:
+            self._evidence = replace(self._evidence, unread=str(fault))
         return self.judgement
 
     async def dismiss(self) -> tuple[int | None, str | None]:
-        """Dismisses the drill's sample alerts in Defender: how many, and why some could not be; None where it has none."""
+        """Dismisses the drill's sample alerts in Defender: how many, and why others could not be; None where it has none."""
         if self._defender is None or not self._is_ordered:
             return None, None
         await self._list()
         if self._evidence.unlisted is not None:
             return 0, f"Defender's list was not to be had, so they stand there: {self._evidence.unlisted}"
-        own = [one for one in self._own.values() if not one.is_over]
+        own, anothers = without_anothers([one for one in self._own.values() if not one.is_over])
         refused = [one.why for one in await self._defender.dismiss(own)]
         dismissed = len(own) - len(refused)
         if not self._is_list_whole:
             refused.append("Defender's list has more pages than are read, so that some may stand there")
-        return dismissed, refused[0] if refused else None
+        if anothers:
+            names = ", ".join(one.name for one in anothers)
+            refused.append(f"another one raised the same meanwhile, and which is whose nobody can tell: {names}")
+        if not self._own:
+            refused.append("Defender lists none of them yet; those that it lists later stand there")
+        elif self._poll is not None:
+            refused.append("Defender still carries the order out; those that it lists later stand there")
+        return dismissed, "; ".join(refused) or None
 
     async def result(self, judgement: DrillJudgement, dismissed: int | None, undismissed: str | None) -> DrillResult:
-        """What came of it; raises StoreError."""
+        """What came of it."""
         now = self._clock()
+        decided = {one.id.lower() for one in self._evidence.alerts}
+        still_open: Sequence[OpenReceipt] | None
+        try:
+            still_open = await self._reader.read_open(self._listed_ids, now)
+        except StoreError:
+            still_open = None
         return DrillResult(
             subject=self.plan.subject,
             began=self._evidence.began,
@@ -157,7 +193,8 @@ class Drill:
             alerts={one.id: one.outcome.value for one in self._evidence.alerts},
             dismissed=dismissed,
             undismissed=undismissed,
-            still_open=tuple(await self._reader.read_open(self._listed_ids, now)),
+            undecided=sorted(name for name in self._own if name.lower() not in decided),
+            still_open=still_open,
         )
 
     async def write(self, result: DrillResult) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from router.app.asking import run_asking
 from router.app.azure_api import azure_over
+from router.app.clock import now
+from router.app.drill_turn import AFTER
 from router.app.patience import PatientSender, Send, TimeLimit
 from router.app.settings import Settings
-from router.domain.conversation import Asking
+from router.domain.conversation import Asking, HttpAnswer, HttpRequest, date_in
 from router.drill.listed import ListedAlert
 from router.drill.simulation import (
     AlertList,
@@ -27,8 +29,6 @@ from router.drill.simulation import (
 ASKED_WITHIN = 90.0
 """Seconds for one question, with what of it is asked again: a drill has its own time, which goes on meanwhile."""
 
-_AFTER = timedelta(minutes=10)
-
 AT_ONCE = 4
 """Alerts that are dismissed at a time: Azure answers 429 where many are."""
 
@@ -37,12 +37,17 @@ class Defender:
     """Defender for Cloud in one subscription.
 
     `send` sends one request to Azure Resource Manager at `base`, signed, and once.
+
+    Attributes:
+        ahead: by how much this machine's clock is ahead of Azure's, by the last answer; None where none said the time.
     """
 
-    def __init__(self, base: str, subscription: str, send: Send) -> None:
+    def __init__(self, base: str, subscription: str, send: Send, clock: Callable[[], datetime] = now) -> None:
+        self.ahead: timedelta | None = None
         self._base = base
         self._subscription = subscription
-        self._send = send
+        self._send_once = send
+        self._clock = clock
         self._location: str | None = None
 
     async def locate(self) -> NotDone | None:
@@ -80,6 +85,12 @@ class Defender:
 
         return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if one is not None]
 
+    async def _send(self, request: HttpRequest) -> HttpAnswer:
+        answer = await self._send_once(request)
+        date = date_in(answer)
+        self.ahead = self._clock() - date if date is not None else self.ahead
+        return answer
+
     async def _read[T](self, asking: Asking[T]) -> T:
         """What comes of a question that may be asked again."""
         return await run_asking(asking, PatientSender(self._send, TimeLimit(ASKED_WITHIN)).send)
@@ -91,6 +102,6 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
 
     `within` is how long the drill may last; there is some time for what comes before it and after.
     """
-    limit = TimeLimit((within + _AFTER).total_seconds())
+    limit = TimeLimit((within + AFTER).total_seconds())
     async with azure_over(settings, limit, attempts=1, asker="drill") as (cloud, send):
         yield Defender(cloud.resource_manager, subscription, send)

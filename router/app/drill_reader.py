@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.app.signal_life import DestinationFacts, read_life
@@ -65,7 +66,10 @@ class DrillReader:
         """The pages and tickets of the drill that are open; raises StoreError."""
         own = await self._own(listed, now)
         lives = await asyncio.gather(*(self._life(entry, now) for entry in own))
-        found = (one for life, entry in zip(lives, own, strict=True) for one in _open_in(life, entry.title or ""))
+        of_group = Counter(one.group.key for life in lives for one in life.destinations if one.group is not None)
+        found = (
+            one for life, entry in zip(lives, own, strict=True) for one in _open_in(life, entry.title or "", of_group)
+        )
         return list(dict.fromkeys(found))
 
     async def read_quarantined(self) -> Sequence[str]:
@@ -107,13 +111,17 @@ class DrillReader:
         return await read_life(self._store, Meant(entry.signal or "", Stream.CWPP.value), now, self._facts)
 
 
-def _open_in(life: SignalLife, title: str) -> Iterator[OpenReceipt]:
+def _open_in(life: SignalLife, title: str, of_group: Mapping[str, int]) -> Iterator[OpenReceipt]:
+    """What is open of one alert, or is going to be; `of_group` is how many of the drill's alerts are in each group."""
     for one in life.destinations:
         if one.lane is None or one.lane is Lane.ROWS or life.row is None or one.name not in life.row.open:
             continue
-        receipt = _receipt_of(one)
+        receipt, group = _receipt_of(one), one.group
+        others = max((group.total or 0) - of_group[group.key], 0) if group is not None else 0
         if receipt is not None:
-            yield OpenReceipt(one.name, one.lane.value, receipt.reference, receipt.link, title)
+            yield OpenReceipt(one.name, one.lane.value, receipt.reference, receipt.link, title, others)
+        elif one.is_waited_for:
+            yield OpenReceipt(one.name, one.lane.value, None, None, title, others, is_on_its_way=True)
 
 
 def _receipt_of(one: DestinationLife) -> Receipt | None:

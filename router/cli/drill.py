@@ -63,16 +63,19 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
             complain("nothing was raised")
             return GIVEN_UP
         with Stop.heeded() as stop:
-            result = await _run(drill, options, stop, clock)
+            async with drill.alone(options.within):
+                await drill.prepare()
+                if stop.is_asked:
+                    raise stop.said("nothing was raised")
+                result = await _run(drill, options, stop, clock)
             if stop.is_asked:
                 raise stop.said(_words_of_stop(options, result))
-        await drill.write(result)
-        is_said = await _call(settings, heartbeat, result)
+        is_told = await _write(drill, result) and await _call(settings, heartbeat, result)
     if options.format == "json":
         print_json(result_object(result))
     else:
         print_lines(result_lines(result))
-    return 0 if result.has_passed and is_said else NOT_PASSED
+    return 0 if result.has_passed and is_told else NOT_PASSED
 
 
 @asynccontextmanager
@@ -96,13 +99,12 @@ async def _prepared(
 
 async def _run(drill: Drill, options: Namespace, stop: Stop, clock: Clock) -> DrillResult:
     """The drill from its first step to its last; its samples are dismissed whatever comes between."""
-    await drill.prepare()
     progress = DrillProgress(lambda line: _say(options, [line]))
     dismissed, undismissed = None, None
     try:
         judgement = drill.judgement
         if await drill.raise_alerts():
-            judgement = await _follow(drill, options.within, stop, clock, progress)
+            judgement = await _follow(drill, options, stop, clock, progress)
         judgement = await drill.look_last() if drill.was_raised else drill.judgement
     finally:
         if not options.keep:
@@ -110,21 +112,33 @@ async def _run(drill: Drill, options: Namespace, stop: Stop, clock: Clock) -> Dr
     return await drill.result(judgement, dismissed, undismissed)
 
 
-async def _follow(drill: Drill, within: timedelta, stop: Stop, clock: Clock, progress: DrillProgress) -> DrillJudgement:
+async def _follow(
+    drill: Drill, options: Namespace, stop: Stop, clock: Clock, progress: DrillProgress
+) -> DrillJudgement:
     """Looks until every destination took it, or the time is over, or somebody wants the end."""
     began = clock()
     while True:
-        judgement = drill.judgement
-        try:
-            judgement = await drill.look()
-        except StoreError as fault:
-            complain(f"{fault}; looking again")
+        judgement = await drill.look()
         progress.show(judgement)
         passed = clock() - began
+        if stop.is_asked and drill.plan.subject.bundle is not None and not options.keep:
+            complain(
+                "its samples are dismissed first; who asks once more leaves them in Defender, to be dismissed in the portal"
+            )
         is_refused = judgement.failed_hop is DrillHop.RAISED
-        if is_settled(judgement, drill.plan.expected) or is_refused or passed >= within or stop.is_asked:
+        if is_settled(judgement, drill.plan.expected) or is_refused or passed >= options.within or stop.is_asked:
             return judgement
-        await stop.wait(min(max(passed / 6, SOONEST), LATEST, within - passed).total_seconds())
+        await stop.wait(min(max(passed / 6, SOONEST), LATEST, options.within - passed).total_seconds())
+
+
+async def _write(drill: Drill, result: DrillResult) -> bool:
+    """Whether the result is written down, where the gate of coverage looks for it."""
+    try:
+        await drill.write(result)
+    except StoreError as fault:
+        complain(f"the result is not written down, and nobody was called: {fault}")
+        return False
+    return True
 
 
 async def _call(settings: Settings, heartbeat: str | None, result: DrillResult) -> bool:
@@ -170,12 +184,14 @@ def _question(subject: DrillSubject) -> str:
 
 
 def _words_of_stop(options: Namespace, result: DrillResult) -> str:
-    left = f"{len(result.still_open)} of its pages and tickets are open"
+    number = len(result.still_open) if result.still_open is not None else "an unknown number"
+    left = f"{number} of its pages and tickets are open"
     if result.dismissed is None:
         return (
             f"nothing is judged; its alerts stand in Defender; {left}" if options.keep else f"nothing is judged; {left}"
         )
-    return f"nothing is judged; {result.dismissed} of its sample alerts are dismissed in Defender; {left}"
+    why = f", others not: {result.undismissed}" if result.undismissed is not None else ""
+    return f"nothing is judged; {result.dismissed} of its sample alerts are dismissed in Defender{why}; {left}"
 
 
 def _say(options: Namespace, lines: Sequence[str]) -> None:

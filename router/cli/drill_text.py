@@ -10,7 +10,15 @@ from router.cli.durations import written
 from router.domain.plurals import counted
 from router.domain.rulebook import Lane
 from router.drill.expected import ExpectedDestination
-from router.drill.results import DestinationVerdict, DrillHop, DrillJudgement, DrillResult, DrillVerdict, HopTime
+from router.drill.results import (
+    DestinationVerdict,
+    DrillHop,
+    DrillJudgement,
+    DrillResult,
+    DrillVerdict,
+    HopTime,
+    OpenReceipt,
+)
 from router.drill.subjects import DrillSubject
 
 _DOES = {Lane.PAGE: "pages", Lane.TICKET: "opens a ticket at", Lane.ROWS: "writes rows to"}
@@ -82,12 +90,25 @@ def result_lines(result: DrillResult) -> Iterator[str]:
         yield f"dismissed in Defender: {counted(result.dismissed, 'sample alert')}"
     if result.undismissed is not None:
         yield f"not dismissed: {result.undismissed}"
+    if result.undecided:
+        listed = counted(len(result.undecided), "sample alert")
+        yield f"not decided by now: {listed} that Defender lists; whom they call is called later: {', '.join(result.undecided)}"
+    if result.still_open is None:
+        yield "still open: not known, as the state could not be read; alert-router explain shows it of each alert"
     if result.still_open:
         doubt = "whether Defender exports that a sample was dismissed is not confirmed, so "
         yield f"still open; {'' if result.subject.is_real else doubt}close what stays:"
         for one in result.still_open:
-            where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
-            yield f"  {one.destination} ({one.lane}): {where}: {one.title}"
+            yield f"  {one.destination} ({one.lane}): {_where(one)}: {one.title}"
+
+
+def _where(one: OpenReceipt) -> str:
+    where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
+    if one.is_on_its_way:
+        where = "on its way there"
+    if one.others:
+        where += f", which is about {counted(one.others, 'other signal')} as well and is not to be closed for the drill"
+    return where
 
 
 def _as(receipt: str | None) -> str:

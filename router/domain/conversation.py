@@ -191,10 +191,22 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
     seconds = _SECONDS.fullmatch(written)
     if seconds:
         return float(seconds[1])
+    date = _find_date(written)
+    return max((date - now).total_seconds(), 0.0) if date is not None else None
+
+
+def date_in(answer: HttpAnswer) -> datetime | None:
+    """The time by the clock of whoever answered; None where it does not say it.
+
+    Form: https://www.rfc-editor.org/rfc/rfc9110#field.date
+    """
+    return _find_date(answer.headers.get("date", ""))
+
+
+def _find_date(written: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(written)
-        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-        return max((date - now).total_seconds(), 0.0)
+        return date.astimezone(UTC) if date.tzinfo is not None else date.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 

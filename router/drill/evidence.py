@@ -84,6 +84,7 @@ class DrillEvidence:
         doubts: why what came and fits is not counted as one of them.
         quarantined: why messages that look like the drill's were not understood.
         is_whole: whether all that was decided since was looked at; an account is read back only so far.
+        unread: why the state could not be read at the last look; None where it could.
         swept: when the router last ended a sweep of the hub; None where it never did, or nobody can say.
     """
 
@@ -99,4 +100,5 @@ class DrillEvidence:
     doubts: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     is_whole: bool = True
+    unread: str | None = None
     swept: datetime | None = None

@@ -5,6 +5,7 @@ https://learn.microsoft.com/rest/api/defenderforcloud/alerts/list-subscription-l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -73,6 +74,16 @@ def own_alerts(
         and catalogue.find_plan(one.component, one.type) == subject.plan
         and (one.generated >= earliest if one.generated is not None else before is not None)
     ]
+
+
+def without_anothers(alerts: Sequence[ListedAlert]) -> tuple[list[ListedAlert], list[ListedAlert]]:
+    """Of a drill's alerts those that are its alone, and those of which another one raised the same at the same time.
+
+    One order raises an alert of one title and type once.
+    """
+    times = Counter((one.type, one.title) for one in alerts)
+    own = [one for one in alerts if times[one.type, one.title] == 1]
+    return own, [one for one in alerts if times[one.type, one.title] > 1]
 
 
 def _find_alert(body: Mapping[str, object]) -> ListedAlert | None:

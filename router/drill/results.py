@@ -5,7 +5,7 @@ A result has the same form wherever it is: what `drill --format json` prints is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -99,6 +99,8 @@ class OpenReceipt(NamedTuple):
         receipt: the vendor's reference; None where it gave none.
         link: where people see it; None where it said nothing of that.
         title: the title of the alert.
+        others: how many signals that are none of the drill's it is about as well.
+        is_on_its_way: whether it was not taken yet, and may be.
     """
 
     destination: str
@@ -106,6 +108,8 @@ class OpenReceipt(NamedTuple):
     receipt: str | None
     link: str | None
     title: str
+    others: int = 0
+    is_on_its_way: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,8 @@ class DrillResult:
         alerts: the ids of its alerts, by what was decided on each.
         dismissed: how many of its sample alerts it dismissed in Defender; None where it left them as they were.
         undismissed: why some of them, or all, could not be dismissed.
-        still_open: the pages and tickets of it that are still open.
+        undecided: the ids of those that Defender lists and that were not decided by its end: whom they call is called later.
+        still_open: the pages and tickets of it that are still open; None where the state could not be read.
     """
 
     subject: DrillSubject
@@ -129,7 +134,8 @@ class DrillResult:
     alerts: Mapping[str, str] = field(default_factory=dict)
     dismissed: int | None = None
     undismissed: str | None = None
-    still_open: tuple[OpenReceipt, ...] = ()
+    undecided: Sequence[str] = ()
+    still_open: Sequence[OpenReceipt] | None = ()
 
     @property
     def has_passed(self) -> bool:
@@ -168,7 +174,20 @@ def result_object(result: DrillResult) -> dict[str, object]:
         "alerts": [{"id": id, "outcome": outcome} for id, outcome in result.alerts.items()],
         "dismissed": result.dismissed,
         "undismissed": result.undismissed,
-        "open": [one._asdict() for one in result.still_open],
+        "undecided": list(result.undecided),
+        "open": [_open_object(one) for one in result.still_open] if result.still_open is not None else None,
+    }
+
+
+def _open_object(one: OpenReceipt) -> dict[str, object]:
+    return {
+        "destination": one.destination,
+        "lane": one.lane,
+        "receipt": one.receipt,
+        "link": one.link,
+        "title": one.title,
+        "others": one.others,
+        "on_its_way": one.is_on_its_way,
     }
 
 

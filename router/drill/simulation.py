@@ -23,7 +23,7 @@ LOCATIONS = "api-version=2015-06-01-preview"
 MOST_PAGES = 50
 """Pages of a list that are read."""
 
-_BUSY = frozenset({409, 429})
+_ABSENT, _BUSY = 404, frozenset({409, 429})
 
 _LONGEST = 300
 """Characters of Azure's own words that are repeated."""
@@ -35,12 +35,17 @@ class NotDone(NamedTuple):
     Attributes:
         why: why, in words that name what was asked.
         is_certain: whether it certainly did not; not so where no answer came, or Azure had trouble of its own.
-        is_busy: whether the same may be done later: something else is under way there, or too much was asked.
+        status: the status of its answer; None where none came.
     """
 
     why: str
     is_certain: bool = True
-    is_busy: bool = False
+    status: int | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the same may be done later: something else is under way there, or too much was asked."""
+        return self.status in _BUSY
 
 
 class Simulation(NamedTuple):
@@ -132,8 +137,8 @@ def dismiss(base: str, subscription: str, location: str, alert: ListedAlert) -> 
     for path in dict.fromkeys(at):
         request = HttpRequest(method="POST", url=f"{path}/{quote(alert.name, safe='')}/dismiss?{ALERTS}")
         found = yield from _ask(request, f"dismiss {alert.name}")
-        if not isinstance(found, NotDone):
-            return None
+        if not isinstance(found, NotDone) or found.status != _ABSENT:
+            break
     return found if isinstance(found, NotDone) else None
 
 
@@ -154,12 +159,15 @@ def _ask(request: HttpRequest, what: str) -> Asking[HttpAnswer | NotDone]:
     if 200 <= answer.status < 300:
         return answer
     why = f"{what}: Azure answered {answer.status}{_words_in(_json_in(answer))}{_advice(answer.status)}"
-    return NotDone(why, is_certain=answer.status < 500, is_busy=answer.status in _BUSY)
+    return NotDone(why, is_certain=answer.status < 500, status=answer.status)
 
 
 def _advice(status: int) -> str:
     if status in (401, 403):
-        return "; whoever runs the drill needs a role in that subscription that may raise, read and dismiss alerts"
+        return (
+            "; whoever runs the drill needs a role in that subscription that may raise, read and dismiss alerts, such as "
+            "Contributor or Security Admin"
+        )
     return ""
 
 

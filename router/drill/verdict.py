@@ -60,6 +60,9 @@ def judge_drill(expected: Sequence[ExpectedDestination], evidence: DrillEvidence
         return DrillJudgement(DrillVerdict.PASSED, f"{took} took it", None, hops, destinations)
     if stop is not None:
         return DrillJudgement(stop.verdict, stop.why, stop.hop, hops, destinations)
+    if evidence.unread is not None:
+        why = f"the state could not be read at the end, so that nobody knows what came of it: {evidence.unread}"
+        return DrillJudgement(DrillVerdict.NOT_PROVEN, why, DrillHop.DESTINATION, hops, destinations)
     has_failed = any(one.verdict is DrillVerdict.FAILED for one in destinations)
     verdict = DrillVerdict.FAILED if has_failed else DrillVerdict.NOT_PROVEN
     words = "; ".join(f"{one.name}: {one.reason}" for one in destinations if one.verdict is verdict)
@@ -98,6 +101,9 @@ def _find_stop(evidence: DrillEvidence, gone: float, now: datetime) -> HopStop |
         return HopStop(DrillHop.RAISED, why, DrillVerdict.NOT_PROVEN)
     if evidence.refused is not None:
         return HopStop(DrillHop.RAISED, f"the alerts could not be raised: {evidence.refused}")
+    if not evidence.alerts and evidence.unread is not None:
+        why = f"the state could not be read, so that nobody knows what came: {evidence.unread}"
+        return HopStop(DrillHop.DECIDED, why, DrillVerdict.NOT_PROVEN)
     if not evidence.alerts:
         return _stop_before_decision(evidence, gone, now)
     if all(one.outcome is Outcome.BELOW_FLOOR for one in evidence.alerts):

@@ -6,11 +6,13 @@ Intake, rules, state and deliveries are the product's; what a hub holds is looke
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.app.clock import now
@@ -18,6 +20,7 @@ from router.app.delivery import dispatcher_over
 from router.app.destination_readiness import readiness_of
 from router.app.rules import intake_over, load_rules
 from router.app.settings import Settings
+from router.domain.documents import DocumentKind
 from router.domain.journal import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
@@ -96,6 +99,19 @@ class SmallHouse:
     def state(self) -> Path:
         """The state."""
         return self.directory / "state"
+
+    def results(self) -> dict[str, Any]:
+        """What lies in the state of drills, by the documents' ids."""
+
+        async def read() -> dict[str, Any]:
+            store = SqliteStore(self.state)
+            try:
+                found = await store.documents.list_documents(DocumentKind.FACT)
+                return {one.id: json.loads(one.body) for one in found}
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
 
     @contextmanager
     def at_work(self, *, is_deaf: bool = False) -> Iterator[None]:

@@ -8,28 +8,20 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from alert_router_demo.soc import Drop, Hang, LoseAnswer, Status
 from router.cli import main
-from router.domain.documents import DocumentKind
 from tests.builders import alert_body
-from tests.drill.small_router import POLICY, Grounds, SmallHouse, grounds_in
+from tests.drill.drilling import PACE, SOON, SUBSCRIPTION, Drilling, hooks_in_thread, is_decided, is_listed
+from tests.drill.small_router import POLICY, Grounds, grounds_in
 from tests.leash import leashed
 from tests.stack.defender.samples import NO_SUBSCRIPTION, samples_of_bundle
 from tests.waiting import wait_until
-
-SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
-SOON, LATE = "60s", ("2s", "10s", "60s")
-"""How long a drill waits that is to end by itself, and one that waits for what never comes: longer where a machine is slow."""
 
 
 @pytest.fixture(scope="module")
@@ -39,67 +31,12 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
         yield grounds
 
 
-@dataclass
-class Outcome:
-    """What a drill came to: its exit code, its result, and what it said on the way."""
-
-    code: int
-    result: dict[str, Any]
-    said: str
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """The verdict on each destination."""
-        return {one["name"]: one["verdict"] for one in self.result["destinations"]}
-
-    def reason_of(self, name: str) -> str:
-        """Why a destination was judged so."""
-        return next(str(one["reason"]) for one in self.result["destinations"] if one["name"] == name)
-
-
 @pytest.fixture
 def drill(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Drilling]:
     """Holds drills by the command line."""
     for name, value in grounds.environment().items():
         monkeypatch.setenv(name, value)
     yield Drilling(capsys)
-
-
-@dataclass
-class Drilling:
-    """Runs `alert-router drill` in this process."""
-
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, house: SmallHouse, *more: str, within: str = SOON, bundle: str = "VirtualMachines") -> Outcome:
-        """What a drill comes to."""
-        self.capsys.readouterr()
-        code = main(
-            [
-                *("drill", "--subscription", SUBSCRIPTION, "--bundle", bundle, "--within", within, "--yes"),
-                *("--state", str(house.state), "--rules", str(house.rules), "--format", "json", *more),
-            ]
-        )
-        out, err = self.capsys.readouterr()
-        return Outcome(code, json.loads(out) if out else {}, err)
-
-    def in_vain(self, house: SmallHouse, as_far: Callable[[Outcome], bool]) -> Outcome:
-        """What a drill comes to that waits in vain, once it came as far as it can."""
-        for within in LATE:
-            drilled = self(house, within=within)
-            if as_far(drilled):
-                break
-        return drilled
-
-
-def is_decided(drilled: Outcome) -> bool:
-    """Whether both samples were decided."""
-    return len(drilled.result["alerts"]) == 2
-
-
-def is_listed(drilled: Outcome) -> bool:
-    """Whether Defender lists them."""
-    return "Defender lists 2" in drilled.result["reason"]
 
 
 def test_a_drill_passes_and_says_the_seconds_of_each_hop(grounds: Grounds, drill: Drilling) -> None:
@@ -120,25 +57,7 @@ def test_a_drill_passes_and_says_the_seconds_of_each_hop(grounds: Grounds, drill
     assert "pages oncall (pagerduty, page lane)" in drilled.said
     assert "opens a ticket at tickets (servicenow, ticket lane)" in drilled.said
     assert re.search(r"in the hub +\d+\.\d s", drilled.said)
-    assert stored_result(house) == drilled.result
-
-
-def stored_result(house: SmallHouse) -> Any:
-    """The result that lies in the state."""
-    import asyncio
-
-    from router.store.sqlite import SqliteStore
-
-    async def read() -> Any:
-        store = SqliteStore(house.state)
-        try:
-            (document,) = await store.documents.list_documents(DocumentKind.FACT)
-            assert document.id == f"drill:{SUBSCRIPTION}:virtualmachines"
-            return json.loads(document.body)
-        finally:
-            await store.close()
-
-    return asyncio.run(read())
+    assert house.results() == {f"drill:{SUBSCRIPTION}:virtualmachines": drilled.result}
 
 
 def test_samples_of_the_subscription_of_zeros_are_known_by_defenders_list(grounds: Grounds, drill: Drilling) -> None:
@@ -170,7 +89,7 @@ def test_an_order_that_is_refused_lets_anothers_samples_neither_pass_nor_be_dism
     grounds.defender.is_busy = True
     with house.at_work():
         drilled = drill(house)
-        assert grounds.defender.raise_samples("VirtualMachines", SUBSCRIPTION)
+        grounds.defender.raise_samples("VirtualMachines", SUBSCRIPTION)
         again = drill(house)
     for one in (drilled, again):
         assert (one.code, one.result["verdict"], one.result["failed_hop"]) == (1, "not proven", "raised"), one
@@ -399,44 +318,6 @@ def test_a_dead_mans_switch_is_called_when_the_drill_passed_and_only_then(
     assert "s3cret" not in said
 
 
-@dataclass
-class Hooks:
-    """A server that waits to be called: what it answers, and who called it."""
-
-    url: str = ""
-    status: int = 200
-    words: str = "OK"
-    called: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def hooks_in_thread() -> Iterator[Hooks]:
-    """Serves one."""
-    hooks = Hooks()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            hooks.called.append(f"POST {self.path} {body['verdict']}")
-            self.send_response(hooks.status)
-            self.end_headers()
-            self.wfile.write(hooks.words.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        hooks.url = f"http://127.0.0.1:{server.server_port}"
-        yield hooks
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize(
     ("more", "settings", "words"),
     [
@@ -509,10 +390,6 @@ def test_a_dismissal_that_is_exported_closes_what_it_closes_and_opens_nothing(
     grounds.defender.says_dismissed = True
     with house.at_work():
         assert [drill(house).code, drill(house).code] == [0, 0]
-
-
-PACE = 0.5
-"""Seconds between the alerts of a cluster: the first may come before the drill has begun, and then is none of it."""
 
 
 def test_a_sample_that_fits_and_that_defender_does_not_list_proves_nothing(grounds: Grounds, drill: Drilling) -> None:

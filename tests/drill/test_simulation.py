@@ -143,3 +143,7 @@ def test_an_alert_is_dismissed_by_its_own_path_and_else_as_one_of_the_subscripti
     refused, _ = run(dismiss(BASE, SUBSCRIPTION, "we", alert), an_answer(404), an_answer(403))
     assert isinstance(refused, NotDone)
     assert "dismiss 9_a: Azure answered 403" in refused.why
+    at_once, asked = run(dismiss(BASE, SUBSCRIPTION, "we", alert), an_answer(403))
+    assert isinstance(at_once, NotDone)
+    assert "Security Admin" in at_once.why
+    assert len(asked) == 1

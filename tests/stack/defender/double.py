@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -41,6 +42,10 @@ class DefenderDouble(Endpoint):
         fails: whether an order that it took comes to nothing.
         refuses_list: whether it answers 403 to who wants the list.
         garbled: whether what is exported is cut in the middle.
+        ahead: by how much its clock is ahead.
+        refuses_dismissal: the type of alerts of which it answers 403 to who wants to dismiss one; None for none.
+        late_type: the type of samples that are exported never; None for none.
+        asked: called with the name of each question, in the double's own thread, before it is answered.
         raised: the samples that were raised, with their states.
         dismissed: the ids of those that were dismissed, in that order.
     """
@@ -64,6 +69,10 @@ class DefenderDouble(Endpoint):
         self.lag, self.polls, self.page = 0.05, 1, 3
         self.severity: str | None = None
         self.refuses_list, self.fails, self.is_busy = False, False, False
+        self.ahead = timedelta()
+        self.refuses_dismissal: str | None = None
+        self.late_type: str | None = None
+        self.asked: Callable[[str], None] = lambda question: None
         self.faults.clear()
 
     def count(self) -> int:
@@ -84,11 +93,14 @@ class DefenderDouble(Endpoint):
         return {"error": {"code": codes.get(status, "InternalServerError"), "message": message}}
 
     async def _locate(self, request: web.Request) -> web.StreamResponse:
+        self.asked("locate")
         id = f"{request.path}/{LOCATION}"
         location = {"id": id, "name": LOCATION, "type": "Microsoft.Security/locations", "properties": {}}
-        return json_answer({"value": [location]})
+        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
+        return json_answer({"value": [location]}, headers={"Date": date})
 
     async def _simulate(self, request: web.Request) -> web.StreamResponse:
+        self.asked("simulate")
         properties = (await request.json()).get("properties", {})
         if properties.get("kind") != "Bundles" or not properties.get("bundles"):
             raise RefusedRequest(400, self.error_body(400, "properties.bundles is missing"))
@@ -98,20 +110,17 @@ class DefenderDouble(Endpoint):
             raise RefusedRequest(409, self.error_body(409, "a simulation is under way"))
         return web.Response(status=202, headers={"Location": f"{request.path}/operations/{self.polls}"})
 
-    def raise_samples(self, bundle: str, subscription: str) -> list[Sample]:
+    def raise_samples(self, bundle: str, subscription: str) -> None:
         """Raises samples as somebody does who orders them in the portal; from any thread."""
-        return asyncio.run_coroutine_threadsafe(self._raise_now(bundle, subscription), self._loop).result()
+        self._loop.call_soon_threadsafe(self._raise, bundle, subscription)
 
-    async def _raise_now(self, bundle: str, subscription: str) -> list[Sample]:
-        return self._raise(bundle, subscription)
-
-    def _raise(self, bundle: str, subscription: str) -> list[Sample]:
+    def _raise(self, bundle: str, subscription: str) -> None:
         now = datetime.now(UTC)
         samples = samples_of_bundle(bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody)
         for sample in samples:
             self.raised[sample.id] = sample, ACTIVE
-            self._export(sample.exported())
-        return samples
+            if sample.type != self.late_type:
+                self._export(sample.exported())
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         if self.fails:
@@ -123,6 +132,7 @@ class DefenderDouble(Endpoint):
         return web.Response(status=202, headers={"Location": f"{path}/{left - 1}"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        self.asked("list")
         if self.refuses_list:
             raise RefusedRequest(403, self.error_body(403, "alerts/read is not allowed"))
         start = int(request.query.get("$skiptoken", "0"))
@@ -134,6 +144,9 @@ class DefenderDouble(Endpoint):
 
     async def _dismiss(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        self.asked("dismiss")
+        if name in self.raised and self.raised[name][0].type == self.refuses_dismissal:
+            raise RefusedRequest(403, self.error_body(403, "alerts/dismiss is not allowed"))
         if name not in self.raised:
             raise RefusedRequest(404, self.error_body(404, "no such alert"))
         sample, _ = self.raised[name]
