@@ -21,7 +21,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.drill.evidence import DrilledAlert, DrillEvidence
-from router.drill.expected import ExpectedDestination
+from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.listed import ListedAlert, own_alerts, without_anothers
 from router.drill.results import DrillJudgement, DrillResult, OpenReceipt, document_of_result, result_id
 from router.drill.simulation import NotDone, Simulation
@@ -40,12 +40,14 @@ class DrillPlan:
     Attributes:
         subject: what it is about.
         expected: the destinations that it is to prove.
+        forecast: whom it is going to call, of which those are some or all.
         catalogue: what is known of alert types.
         facts: what is known of destinations beside the state.
     """
 
     subject: DrillSubject
     expected: Sequence[ExpectedDestination]
+    forecast: DrillForecast
     catalogue: Catalogue
     facts: DestinationFacts
 
@@ -76,7 +78,7 @@ class Drill:
     @property
     def judgement(self) -> DrillJudgement:
         """How it is judged by what is known now."""
-        return judge_drill(self.plan.expected, self._evidence, self._clock())
+        return judge_drill(self.plan.expected, self._evidence, self._clock(), self.plan.forecast)
 
     def alone(self, within: timedelta) -> AbstractAsyncContextManager[None]:
         """A context in which no other drill of its subject begins; raises BadUsage where one is under way, and StoreError."""

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from router.app.rules import lanes_of
 from router.decide import decide
+from router.decide.attack import attack_of
 from router.deliver.destination_holds import HoldReader
 from router.domain import samples
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Decision, Outcome
 from router.domain.destination_holds import words_of_hold
 from router.domain.holders import holder_words
+from router.domain.owners import find_owner_of
 from router.domain.ports.store import Store
 from router.domain.rulebook import Rulebook
 from router.domain.signals import DEFENDER, Alert, Kind
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.suppression import NO_SUPPRESSIONS
-from router.drill.expected import ExpectedDestination
+from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.subjects import DrillSubject
 from router.ingest.silence_reader import SilenceReader
 from router.parse.fields import find_severity
 
 
-async def expected_destinations(
-    store: Store, book: Rulebook, subject: DrillSubject, now: datetime
-) -> Sequence[ExpectedDestination]:
-    """The destinations to which rules lead alerts of a drill's plan, by name; raises StoreError."""
+async def read_forecast(store: Store, book: Rulebook, subject: DrillSubject, now: datetime) -> DrillForecast:
+    """Whom a drill is going to call, as rules, silences and holds stand; raises StoreError."""
     silences = await SilenceReader(store.documents, book.silences.longest).silences(book.stream.value, now)
     held = await HoldReader(store.documents, lanes_of([book])).held_in(book.stream.value, now)
     holds = {name: f"it is {words_of_hold(one)}" for name, one in held.items()}
@@ -38,23 +38,61 @@ async def expected_destinations(
 
 def forecast(
     book: Rulebook, silences: Silences, subject: DrillSubject, now: datetime, holds: dict[str, str]
-) -> Sequence[ExpectedDestination]:
+) -> DrillForecast:
     """The same of silences and holds that were read; `holds` says in words who holds a destination, by its name."""
     reached: defaultdict[str, set[str]] = defaultdict(set)
     held_back: defaultdict[str, set[str]] = defaultdict(set)
     for_real: set[str] = set()
+    owners: set[str] = set()
     unheld = replace(book, suppressions=NO_SUPPRESSIONS)
     for type, alert in _alerts_of(book.catalogue, subject):
         decision = decide(alert, book, now, silences)
         for name in _routed(decision):
             reached[name].add(type)
+        owners |= _paged_owners(book, alert)
         if decision.suppressed_by is not None:
             for name in _routed(decide(alert, unheld, now, NO_SILENCES)):
                 held_back[name].add(holder_words(decision.suppressed_by))
         if alert.sample:
             for_real |= _routed(decide(replace(alert, sample=False), unheld, now, NO_SILENCES))
     names = sorted(reached.keys() | held_back.keys() | for_real)
-    return [_expected(book, name, reached[name], held_back[name], holds.get(name)) for name in names]
+    expected = [_expected(book, name, reached[name], held_back[name], holds.get(name)) for name in names]
+    return DrillForecast(
+        rulebook=book.hash,
+        expected=[
+            replace(one, owners=tuple(sorted(owners))) if one.kind == _PAGER and one.is_called else one
+            for one in expected
+        ],
+        possible=_possible(book, subject),
+    )
+
+
+def _possible(book: Rulebook, subject: DrillSubject) -> frozenset[str]:
+    """Where rules may lead what a drill raises, whatever it says beside what is certain: its plan, and that it is a sample."""
+    alert = next((alert for _, alert in _alerts_of(book.catalogue, subject)), None)
+    if alert is None:
+        return frozenset(book.destinations)
+    certain = _CERTAIN if subject.bundle is not None else _CERTAIN - {"plan"}
+    attack = attack_of(alert, book)
+    led = (
+        name
+        for route in book.routes
+        if all(clause.holds(alert, attack) for clause in route.when if clause.key in certain)
+        for name in route.to
+    )
+    return frozenset(led).union(book.always, book.otherwise)
+
+
+def _paged_owners(book: Rulebook, alert: Alert) -> set[str]:
+    owner = find_owner_of(alert, book.owners)
+    return {owner.name or owner.pager} if owner is not None and owner.pager is not None else set()
+
+
+_CERTAIN = frozenset({"sample", "plan", "coverage"})
+"""The keys of a route's `when` of which it is certain what they come to before anything is raised."""
+
+_PAGER = "pagerduty"
+"""The kind that pages the owner of a resource by a key of the owner's, where there is one."""
 
 
 def _expected(book: Rulebook, name: str, types: set[str], holders: set[str], hold: str | None) -> ExpectedDestination:

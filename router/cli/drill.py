@@ -12,7 +12,7 @@ from router.app.clock import Clock
 from router.app.destination_readiness import readiness_of
 from router.app.drill import Drill, DrillPlan
 from router.app.drill_azure import Defender, defender_over
-from router.app.drill_forecast import expected_destinations
+from router.app.drill_forecast import read_forecast
 from router.app.heartbeat import call_heartbeat, heartbeat_in
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
@@ -58,7 +58,7 @@ def drill(options: Namespace) -> int:
 async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
     clock = clock_for(None)
     async with _prepared(options, settings, subject, clock) as drill:
-        _say(options, [*forecast_lines(subject, drill.plan.expected, options.within), *lines_for(subject)])
+        _say(options, [*forecast_lines(drill.plan, options.within), *lines_for(subject)])
         if not is_wanted(_question(subject), is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
@@ -87,13 +87,19 @@ async def _prepared(
     book = rules.books[Stream.CWPP]
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(store_in(options))
-        expected = await expected_destinations(store, book, subject, clock())
+        forecast = await read_forecast(store, book, subject, clock())
         defender: Defender | None = None
         if subject.bundle is not None and subject.subscription is not None:
             defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
         # Who serves an account has settings of its own.
         facts = facts_of(rules, None if options.storage else readiness_of(rules, settings))
-        plan = DrillPlan(subject=subject, expected=_meant(expected, options.to), catalogue=book.catalogue, facts=facts)
+        plan = DrillPlan(
+            subject=subject,
+            expected=_meant(forecast.expected, options.to),
+            forecast=forecast,
+            catalogue=book.catalogue,
+            facts=facts,
+        )
         yield Drill(plan, store, defender, clock)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from router.app.drill import DrillPlan
 from router.cli.durations import written
 from router.domain.plurals import counted
 from router.domain.rulebook import Lane
-from router.drill.expected import ExpectedDestination
 from router.drill.results import (
     DestinationVerdict,
     DrillHop,
@@ -19,7 +19,6 @@ from router.drill.results import (
     HopTime,
     OpenReceipt,
 )
-from router.drill.subjects import DrillSubject
 
 _DOES = {Lane.PAGE: "pages", Lane.TICKET: "opens a ticket at", Lane.ROWS: "writes rows to"}
 
@@ -31,18 +30,25 @@ _HOPS = {
 }
 
 
-def forecast_lines(subject: DrillSubject, expected: Sequence[ExpectedDestination], within: timedelta) -> Iterator[str]:
-    """What is going to happen."""
+def forecast_lines(plan: DrillPlan, within: timedelta) -> Iterator[str]:
+    """What is going to happen: who is called, also of those that the drill is not to prove."""
+    subject, forecast, meant = plan.subject, plan.forecast, {one.name for one in plan.expected}
     yield f"drill: {subject.words}, followed for {written(within)} at most"
     if subject.is_real:
         yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
-    for one in expected:
+    for one in forecast.expected:
+        more = "" if one.name in meant else "; not to be proven"
         if one.hindrance is not None:
-            yield f"  {one.name} ({one.kind}, {one.lane} lane): cannot be proven now: {one.hindrance}"
+            yield f"  {one.name} ({one.kind}, {one.lane} lane): cannot be proven now: {one.hindrance}{more}"
         else:
             types = f"up to {counted(one.types, 'alert type')}"
-            yield f"  {_DOES[one.lane]} {one.name} ({one.kind}, {one.lane} lane): {types} of the plan {subject.plan} go there"
-    if not expected:
+            by = f", and by their own keys {' and '.join(one.owners)}" if one.owners else ""
+            called = f"{_DOES[one.lane]} {one.name} ({one.kind}, {one.lane} lane){by}"
+            yield f"  {called}: {types} of the plan {subject.plan} go there{more}"
+    if forecast.unlikely:
+        what = "if what comes is of a type, severity or resource that nobody knows beforehand"
+        yield f"  may be called as well, {what}: {', '.join(forecast.unlikely)}"
+    if not forecast.expected:
         yield f"  the rules lead no alert of the plan {subject.plan} anywhere, so that nothing can be proven"
 
 

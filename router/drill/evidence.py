@@ -52,6 +52,7 @@ class DrilledAlert:
         decided: when it was decided first.
         outcome: the outcome of that.
         reason: why, as the record has it.
+        rulebook: the hash of the rules that decided it; empty where that is not known.
         holder: the rule or silence that holds it, in words.
         deliveries: what became of it at each destination that the decision names.
     """
@@ -62,6 +63,7 @@ class DrilledAlert:
     decided: datetime
     outcome: Outcome
     reason: str
+    rulebook: str = ""
     enqueued: datetime | None = None
     holder: str | None = None
     deliveries: Mapping[str, DrilledDelivery] = field(default_factory=dict)

@@ -37,6 +37,7 @@ def alert_of(life: SignalLife, entry: RecordEntry, now: datetime) -> DrilledAler
         decided=decided,
         outcome=Outcome(entry.outcome),
         reason=entry.reason,
+        rulebook=entry.rulebook,
         enqueued=_enqueued_in(life, decided, now),
         holder=holder_words(holder) if holder is not None else None,
         deliveries={

@@ -5,6 +5,7 @@
 | it took a notice that names an alert of the drill | passed |
 | rules keep such alerts from it; a rule, a silence or a hold held them | not proven |
 | a limit only counted them; no route took there what came | not proven |
+| the router goes by other rules than were read; it called somebody who was not named | not proven |
 | Azure is busy, so that nothing was raised; what came may be another's | not proven |
 | nothing arrived, was understood or passed the floor; its delivery is dead, or did not come through in time | failed |
 
@@ -23,7 +24,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
 from router.drill.evidence import DrilledAlert, DrilledDelivery, DrillEvidence
-from router.drill.expected import ExpectedDestination
+from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.results import DestinationVerdict, DrillHop, DrillJudgement, DrillVerdict, HopTime
 
 _NOBODY = "the rules lead no alert of this plan to any destination, so there is nothing to prove"
@@ -46,16 +47,24 @@ class HopStop(NamedTuple):
     verdict: DrillVerdict = DrillVerdict.FAILED
 
 
-def judge_drill(expected: Sequence[ExpectedDestination], evidence: DrillEvidence, now: datetime) -> DrillJudgement:
-    """What is proved by now; more may come as long as the drill lasts."""
+def judge_drill(
+    expected: Sequence[ExpectedDestination],
+    evidence: DrillEvidence,
+    now: datetime,
+    forecast: DrillForecast | None = None,
+) -> DrillJudgement:
+    """What is proved by now; more may come as long as the drill lasts. `forecast` says by which rules anybody is expected."""
     hops = tuple(hops_in(evidence))
     gone = _seconds_to(hops)
     stop = _find_stop(evidence, gone, now)
     destinations = tuple(_judged(one, evidence, stop) for one in expected)
     if not expected:
         return DrillJudgement(DrillVerdict.NOT_PROVEN, _NOBODY, DrillHop.DECIDED, hops, ())
+    misfit = _find_misfit(evidence, forecast) if forecast is not None else None
     is_raised = stop is None or stop.hop is not DrillHop.RAISED
     if is_raised and all(one.verdict is DrillVerdict.PASSED for one in destinations):
+        if misfit is not None:
+            return DrillJudgement(DrillVerdict.NOT_PROVEN, misfit, DrillHop.DECIDED, hops, destinations)
         took = counted(len(destinations), "destination")
         return DrillJudgement(DrillVerdict.PASSED, f"{took} took it", None, hops, destinations)
     if stop is not None:
@@ -66,7 +75,24 @@ def judge_drill(expected: Sequence[ExpectedDestination], evidence: DrillEvidence
     has_failed = any(one.verdict is DrillVerdict.FAILED for one in destinations)
     verdict = DrillVerdict.FAILED if has_failed else DrillVerdict.NOT_PROVEN
     words = "; ".join(f"{one.name}: {one.reason}" for one in destinations if one.verdict is verdict)
-    return DrillJudgement(verdict, f"{words}, {_before(gone)}", DrillHop.DESTINATION, hops, destinations)
+    more = f"; {misfit}" if misfit is not None else ""
+    return DrillJudgement(verdict, f"{words}, {_before(gone)}{more}", DrillHop.DESTINATION, hops, destinations)
+
+
+def _find_misfit(evidence: DrillEvidence, forecast: DrillForecast) -> str | None:
+    """Why the rules at work are not those by which destinations are expected, in words; None where nothing says so."""
+    others = sorted({alert.rulebook for alert in evidence.alerts if alert.rulebook not in ("", forecast.rulebook)})
+    if others:
+        return (
+            f"the router decided by other rules ({', '.join(one[:_OF_A_HASH] for one in others)}) than were read here "
+            f"({forecast.rulebook[:_OF_A_HASH]}), so that whom a real alert would call is not known"
+        )
+    called = sorted({name for alert in evidence.alerts for name in alert.deliveries} - forecast.named)
+    return f"{', '.join(called)} got it and was not named before" if called else None
+
+
+_OF_A_HASH = 12
+"""Digits of a hash that tell two apart for people."""
 
 
 def is_settled(judgement: DrillJudgement, expected: Sequence[ExpectedDestination]) -> bool:

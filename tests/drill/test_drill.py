@@ -274,7 +274,29 @@ def test_rules_that_keep_samples_off_the_pager_are_said_before_and_never_passed(
         rest = drill(house, "--to", "tickets")
     assert (drilled.code, drilled.verdicts) == (1, {"oncall": "not proven", "tickets": "passed"}), drilled
     assert "oncall (pagerduty, page lane): cannot be proven now: the rules keep samples from it" in drilled.said
+    assert "the rules keep samples from it; not to be proven" in rest.said
     assert (rest.code, rest.verdicts) == (0, {"tickets": "passed"}), rest
+
+
+def test_whom_a_drill_calls_is_named_also_where_it_is_not_to_prove_them(grounds: Grounds, drill: Drilling) -> None:
+    """The page goes out whatever --to says."""
+    house = grounds.house()
+    with house.at_work():
+        drilled = drill(house, "--to", "tickets")
+    assert (drilled.code, drilled.verdicts) == (0, {"tickets": "passed"}), drilled
+    assert re.search(r"pages oncall \(pagerduty, page lane\): up to .* go there; not to be proven", drilled.said)
+
+
+def test_rules_that_are_not_those_at_work_prove_nothing(grounds: Grounds, drill: Drilling) -> None:
+    """What is deployed may lead a real alert to somebody else; both are named by the beginning of their hashes."""
+    house = grounds.house()
+    with house.at_work():
+        policy = house.rules / "cwpp" / "policy.yaml"
+        policy.write_text(policy.read_text().replace("otherwise: [tickets]", "otherwise: [tickets]  # as of today"))
+        drilled = drill(house)
+    assert (drilled.code, drilled.result["verdict"]) == (1, "not proven"), drilled
+    assert "the router decided by other rules" in drilled.result["reason"]
+    assert set(drilled.verdicts.values()) == {"passed"}
 
 
 def test_what_a_limit_only_counted_is_not_proven(grounds: Grounds, drill: Drilling) -> None:

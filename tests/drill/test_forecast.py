@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.app.clock import now
 from router.app.drill_forecast import forecast
 from router.app.rules import load_rules
-from router.domain.rulebook import Rulebook
-from router.domain.signals import Stream
+from router.decide import decide
+from router.domain.rulebook import Floor, Rulebook
+from router.domain.severity import Severity
+from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.drill.expected import ExpectedDestination
 from router.drill.subjects import BUNDLES, DrillSubject, samples_of
+from router.parse.fields import find_severity
 from tests.builders import RULES
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
@@ -44,7 +51,7 @@ def expected_by(
     book: Rulebook, subject: DrillSubject, holds: dict[str, str] | None = None
 ) -> dict[str, ExpectedDestination]:
     """The destinations that a drill is to prove, by name."""
-    return {one.name: one for one in forecast(book, NO_SILENCES, subject, now(), holds or {})}
+    return {one.name: one for one in forecast(book, NO_SILENCES, subject, now(), holds or {}).expected}
 
 
 def test_whom_rules_keep_samples_from_is_expected_and_said_to_be_out_of_reach(book: Rulebook) -> None:
@@ -79,3 +86,68 @@ def test_a_real_alert_of_a_cluster_reaches_the_pager(book: Rulebook) -> None:
 def test_types_are_known_of_every_bundle(book: Rulebook, bundle: str) -> None:
     """Else a drill of it would expect nobody."""
     assert any(one.is_called for one in expected_by(book, samples_of(SUBSCRIPTION, bundle)).values())
+
+
+MENU = """
+stream: cwpp
+floor: {default: Medium}
+destinations:
+  a: {kind: file, path: PATH/a.ndjson}
+  b: {kind: file, path: PATH/b.ndjson}
+  c: {kind: file, path: PATH/c.ndjson}
+  d: {kind: file, path: PATH/d.ndjson}
+routes:
+  - {name: high, when: {at_least: High}, to: [a]}
+  - {name: low, when: {severity: [Low, Informational]}, to: [b]}
+  - {name: real, when: {sample: false}, to: [c]}
+  - {name: samples, when: {sample: true, at_least: Medium}, to: [d]}
+  - {name: machines, when: {plan: VirtualMachines}, to: [b]}
+  - {name: vaults, when: {plan: KeyVaults, sample: true}, to: [c]}
+  - {name: type, when: {alert_type: "*DigitalCurrency*"}, to: [a, c]}
+  - {name: resource, when: {resource: "sample-*"}, to: [d]}
+  - {name: elsewhere, when: {subscription: 00000000-0000-0000-0000-000000000000}, to: [b]}
+  - {name: tactic, when: {tactics: [Execution]}, to: [a]}
+  - {name: incidents, when: {incident: true}, to: [c]}
+always: []
+otherwise: [d]
+"""
+NAMES = ("a", "b", "c", "d")
+
+
+@pytest.fixture(scope="module")
+def menu(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
+    """Routes of many sorts, of which policies are made."""
+    directory = tmp_path_factory.mktemp("menu")
+    (directory / "cwpp").mkdir()
+    (directory / "cwpp" / "policy.yaml").write_text(MENU.replace("PATH", str(directory)))
+    (directory / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
+    return load_rules(directory, [Stream.CWPP], now()).books[Stream.CWPP]
+
+
+@given(st.data())
+def test_nobody_is_called_who_was_not_named(menu: Rulebook, data: st.DataObject) -> None:
+    """Whatever the rules, and whatever samples of the plan come, of types and severities that nobody documents, too."""
+    subject = samples_of(SUBSCRIPTION, data.draw(st.sampled_from(sorted(BUNDLES))))
+    names = st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(tuple)
+    routes = data.draw(st.lists(st.builds(replace, st.sampled_from(menu.routes), to=names), max_size=4))
+    floor = Floor(data.draw(st.sampled_from([Severity.LOW, Severity.MEDIUM, Severity.HIGH])))
+    book = replace(menu, routes=tuple(routes), always=data.draw(names), otherwise=data.draw(names), floor=floor)
+    found = forecast(book, NO_SILENCES, subject, now(), {})
+    severity = data.draw(st.sampled_from([None, "Informational", "Low", "Medium", "High", "Critical"]))
+    type = data.draw(st.sampled_from(["SIMULATED_VM_DigitalCurrencyMining", "KV_X", "nobody knows it", ""]))
+    of = data.draw(st.sampled_from([SUBSCRIPTION, "00000000-0000-0000-0000-000000000000"]))
+    sample = Alert(
+        kind=data.draw(st.sampled_from([Kind.ALERT, Kind.INCIDENT])),
+        id="a",
+        type=type,
+        title="[SAMPLE ALERT] x",
+        severity=find_severity(severity),
+        severity_written=severity,
+        resource=data.draw(
+            st.sampled_from([None, f"/subscriptions/{of}/resourceGroups/Sample-RG/providers/x/y/Sample-VM"])
+        ),
+        plan=subject.plan,
+        sample=True,
+        product=DEFENDER,
+    )
+    assert set(decide(sample, book, now()).destinations) <= found.named
