@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from router.domain.severity import Severity
 from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.drill.expected import ExpectedDestination
-from router.drill.subjects import BUNDLES, DrillSubject, samples_of
+from router.drill.subjects import BUNDLES, NO_SUBSCRIPTION, DrillSubject, samples_of
 from router.parse.fields import find_severity
 from tests.builders import RULES
 
@@ -133,21 +135,28 @@ def test_nobody_is_called_who_was_not_named(menu: Rulebook, data: st.DataObject)
     floor = Floor(data.draw(st.sampled_from([Severity.LOW, Severity.MEDIUM, Severity.HIGH])))
     book = replace(menu, routes=tuple(routes), always=data.draw(names), otherwise=data.draw(names), floor=floor)
     found = forecast(book, NO_SILENCES, subject, now(), {})
-    severity = data.draw(st.sampled_from([None, "Informational", "Low", "Medium", "High", "Critical"]))
-    type = data.draw(st.sampled_from(["SIMULATED_VM_DigitalCurrencyMining", "KV_X", "nobody knows it", ""]))
-    of = data.draw(st.sampled_from([SUBSCRIPTION, "00000000-0000-0000-0000-000000000000"]))
-    sample = Alert(
-        kind=data.draw(st.sampled_from([Kind.ALERT, Kind.INCIDENT])),
-        id="a",
-        type=type,
-        title="[SAMPLE ALERT] x",
-        severity=find_severity(severity),
-        severity_written=severity,
-        resource=data.draw(
-            st.sampled_from([None, f"/subscriptions/{of}/resourceGroups/Sample-RG/providers/x/y/Sample-VM"])
-        ),
-        plan=subject.plan,
-        sample=True,
-        product=DEFENDER,
-    )
-    assert set(decide(sample, book, now()).destinations) <= found.named
+    for sample in samples_that_may_come(subject.plan):
+        assert set(decide(sample, book, now()).destinations) <= found.named
+
+
+def samples_that_may_come(plan: str) -> Iterator[Alert]:
+    """Samples of a plan of every severity, of types and resources that are known and that are not."""
+    group = "/subscriptions/{}/resourceGroups/Sample-RG/providers/x/y/Sample-VM"
+    for severity, type, kind, resource in product(
+        [None, "Informational", "Low", "Medium", "High", "Critical"],
+        ["SIMULATED_VM_DigitalCurrencyMining", "nobody knows it"],
+        [Kind.ALERT, Kind.INCIDENT],
+        [None, group.format(SUBSCRIPTION), group.format(NO_SUBSCRIPTION)],
+    ):
+        yield Alert(
+            kind=kind,
+            id="a",
+            type=type,
+            title="[SAMPLE ALERT] x",
+            severity=find_severity(severity),
+            severity_written=severity,
+            resource=resource,
+            plan=plan,
+            sample=True,
+            product=DEFENDER,
+        )
