@@ -157,6 +157,8 @@ async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLi
         stands=member.stands,
         changed=member.at,
         deliveries=tuple(deliveries),
+        joined=member.group_turn.number if member.group_turn is not None else None,
+        is_named=state is not None and any(one.key == key for one in state.group.named),
     )
 
 

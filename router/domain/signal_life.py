@@ -30,6 +30,8 @@ class GroupLife:
         stands: whether the signal was not over when it last changed the group.
         changed: when the signal last changed the group.
         deliveries: its deliveries, by turn.
+        joined: the turn of the group to which the signal's latest turn led; None where it led to no notice.
+        is_named: whether the group's notices name the signal: they name only the gravest and the latest of many.
     """
 
     key: str
@@ -42,6 +44,8 @@ class GroupLife:
     stands: bool
     changed: datetime
     deliveries: tuple[DeliveryStatus, ...] = ()
+    joined: int | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.holders import holder_words
 from router.domain.notices import RecordEntry
-from router.domain.signal_life import DestinationLife, SignalLife
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.timestamps import timestamp
 from router.drill.evidence import DrilledAlert, DrilledDelivery
 
@@ -50,10 +50,11 @@ def alert_of(life: SignalLife, entry: RecordEntry, now: datetime) -> DrilledAler
 def delivery_of(one: DestinationLife, decided: datetime) -> DrilledDelivery:
     """What became of an alert at a destination since it was decided.
 
-    Of a group only notices count that were sent since the alert joined it, and none of a summary does: that one counts.
+    Of a group only the notices count that its joining led to, or that came after, and none of a summary does: that one counts.
+    Nor do those of a group that is so large that they do not name it.
     """
     group = one.group
-    of_group = [two for two in group.deliveries if _is_since(two, decided)] if group is not None else []
+    of_group = [two for two in group.deliveries if _is_since(two, group, decided)] if group is not None else []
     latest = _furthest([*one.deliveries, *of_group])
     is_grouped = group is not None and (latest is None or latest in of_group)
     return DrilledDelivery(
@@ -61,7 +62,7 @@ def delivery_of(one: DestinationLife, decided: datetime) -> DrilledDelivery:
         settled=latest.settled if latest is not None else None,
         receipt=_receipt_in(latest),
         error=latest.error if latest is not None else None,
-        is_counted=group is not None and is_grouped and (group.is_summary or group.waits_for_room),
+        is_counted=group is not None and is_grouped and _is_only_counted(group),
         held=one.held,
         paused=f"since {timestamp(one.pause.since)}: {one.pause.error}" if one.pause is not None else None,
         unready=one.unready,
@@ -77,8 +78,14 @@ def _enqueued_in(life: SignalLife, decided: datetime, now: datetime) -> datetime
     return min(enqueued, decided)
 
 
-def _is_since(one: DeliveryStatus, decided: datetime) -> bool:
-    return one.settled is None or one.settled >= decided
+def _is_only_counted(group: GroupLife) -> bool:
+    return group.is_summary or group.waits_for_room or not group.is_named
+
+
+def _is_since(one: DeliveryStatus, group: GroupLife, decided: datetime) -> bool:
+    """Whether a notice of a group can say that the alert is in it: one on its way by then cannot."""
+    is_late_enough = one.settled is None or one.settled >= decided
+    return is_late_enough and (group.joined is None or one.turn >= group.joined)
 
 
 def _furthest(deliveries: Sequence[DeliveryStatus]) -> DeliveryStatus | None:

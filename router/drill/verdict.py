@@ -4,7 +4,7 @@
 |---|---|
 | it took a notice that names an alert of the drill | passed |
 | rules keep such alerts from it; a rule, a silence or a hold held them | not proven |
-| a limit only counted them; no route took there what came | not proven |
+| a limit, or a large group, only counted them; no route took there what came | not proven |
 | the router goes by other rules than were read; it called somebody who was not named | not proven |
 | Azure is busy, so that nothing was raised; what came may be another's | not proven |
 | nothing arrived, was understood or passed the floor; its delivery is dead, or did not come through in time | failed |
@@ -208,7 +208,7 @@ def _obstacle_of(one: DrilledDelivery) -> tuple[DrillVerdict, str]:
     if one.state is DeliveryState.DEAD:
         return DrillVerdict.FAILED, f"given up on{trouble}"
     if one.is_counted:
-        return DrillVerdict.NOT_PROVEN, "its limit only counted it, and named others"
+        return DrillVerdict.NOT_PROVEN, "it was only told that there are more, and others were named"
     if one.held is not None:
         return DrillVerdict.NOT_PROVEN, f"it is {one.held}"
     if one.unready is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,7 +39,13 @@ def a_delivery(
     )
 
 
-def a_group(*deliveries: DeliveryStatus, is_summary: bool = False, waits_for_room: bool = False) -> GroupLife:
+def a_group(
+    *deliveries: DeliveryStatus,
+    is_summary: bool = False,
+    waits_for_room: bool = False,
+    is_named: bool = True,
+    joined: int | None = 2,
+) -> GroupLife:
     """The group that the alert is a member of."""
     return GroupLife(
         key="group",
@@ -51,6 +58,8 @@ def a_group(*deliveries: DeliveryStatus, is_summary: bool = False, waits_for_roo
         stands=True,
         changed=DECIDED,
         deliveries=deliveries,
+        joined=joined,
+        is_named=is_named,
     )
 
 
@@ -75,6 +84,11 @@ SINCE = a_delivery(key="group", turn=2)
         (at_oncall(group=a_group(BEFORE, SINCE)), True),
         (at_oncall(group=a_group(BEFORE, SINCE, is_summary=True)), False),
         (at_oncall(group=a_group(SINCE, waits_for_room=True)), False),
+        (at_oncall(group=a_group(SINCE, is_named=False)), False),
+        (at_oncall(a_delivery(), group=a_group(SINCE, is_named=False)), True),
+        (at_oncall(group=a_group(replace(SINCE, turn=1), SINCE)), True),
+        (at_oncall(group=a_group(replace(SINCE, turn=1))), False),
+        (at_oncall(group=a_group(replace(SINCE, turn=1), joined=None)), True),
         (at_oncall(a_delivery(), group=a_group(SINCE, is_summary=True)), True),
     ],
 )

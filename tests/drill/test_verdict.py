@@ -196,7 +196,7 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
             ),
             "not proven",
             "destination",
-            "its limit only counted it",
+            "only told that there are more",
         ),
     ],
 )
