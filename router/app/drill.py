@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from router.app.clock import Clock
 from router.app.drill_azure import Defender
+from router.app.drill_cluster import ClusterReader
 from router.app.drill_reader import DrillReader
 from router.app.drill_turn import alone
 from router.app.signal_life import DestinationFacts
@@ -53,10 +54,18 @@ class DrillPlan:
 
 
 class Drill:
-    """One drill over a state; `defender` is None where a person raises the alert."""
+    """One drill over a state; `defender` is None where a person raises the alert, or `cluster` does it by a read."""
 
-    def __init__(self, plan: DrillPlan, store: Store, defender: Defender | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: DrillPlan,
+        store: Store,
+        defender: Defender | None,
+        clock: Clock,
+        cluster: ClusterReader | None = None,
+    ) -> None:
         self.plan = plan
+        self._cluster = cluster
         self._store = store
         self._defender = defender
         self._clock = clock
@@ -114,8 +123,10 @@ class Drill:
             return False
         bundle = self.plan.subject.bundle
         if self._defender is None or bundle is None:
-            self._evidence = replace(self._evidence, raised=began)
-            return True
+            refused = await self._cluster.read() if self._cluster is not None else None
+            raised_at = self._clock() if refused is None else None
+            self._evidence = replace(self._evidence, raised=raised_at, refused=refused)
+            return refused is None
         # Whatever Azure answers, or does not: from now on there may be samples.
         self._is_ordered = True
         raised = await self._defender.raise_samples(bundle)

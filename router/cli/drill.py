@@ -12,8 +12,10 @@ from router.app.clock import Clock
 from router.app.destination_readiness import readiness_of
 from router.app.drill import Drill, DrillPlan
 from router.app.drill_azure import Defender, defender_over
+from router.app.drill_cluster import ClusterReader
 from router.app.drill_forecast import read_forecast
 from router.app.heartbeat import call_heartbeat, heartbeat_in
+from router.app.kubeconfig_files import open_kubeconfig
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.complaints import complain
@@ -23,11 +25,12 @@ from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
+from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Stream
 from router.drill.expected import ExpectedDestination
-from router.drill.instructions import lines_for
+from router.drill.instructions import NAMESPACE, lines_for
 from router.drill.results import DrillHop, DrillJudgement, DrillResult, result_object
 from router.drill.subjects import CONTAINERS, MACHINES, DrillSubject, samples_of
 from router.drill.verdict import is_settled
@@ -58,7 +61,7 @@ def drill(options: Namespace) -> int:
 async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
     clock = clock_for(None)
     async with _prepared(options, settings, subject, clock) as drill:
-        _say(options, [*forecast_lines(drill.plan, options.within), *lines_for(subject)])
+        _say(options, [*forecast_lines(drill.plan, options.within), *_instructions(options, subject)])
         if not is_wanted(_question(subject), is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
@@ -100,7 +103,7 @@ async def _prepared(
             catalogue=book.catalogue,
             facts=facts,
         )
-        yield Drill(plan, store, defender, clock)
+        yield Drill(plan, store, defender, clock, _cluster_in(options, settings))
 
 
 async def _run(drill: Drill, options: Namespace, stop: Stop, clock: Clock) -> DrillResult:
@@ -162,7 +165,7 @@ def _subject_in(options: Namespace) -> DrillSubject:
         if options.subscription is None:
             raise BadUsage("--subscription: is missing; name the subscription whose sample alerts are raised")
         return samples_of(options.subscription, options.bundle)
-    named = options.machine if options.cluster is None else options.cluster.strip()
+    named = _split_cluster(options.cluster)[0] if options.cluster is not None else options.machine
     subscription = options.subscription or (parse_resource_id(named).subscription or "").lower() or None
     if options.machine is not None:
         if subscription is None or not named.startswith("/"):
@@ -171,6 +174,33 @@ def _subject_in(options: Namespace) -> DrillSubject:
     if not named:
         raise BadUsage("--cluster: is empty; kubectl config get-contexts -o name prints what clusters are called")
     return DrillSubject(plan=CONTAINERS, subscription=subscription, cluster=named)
+
+
+def _split_cluster(written: str) -> tuple[str, str | None]:
+    """The cluster, and its context where that is named beside it; raises BadUsage."""
+    name, separator, context = (part.strip() for part in written.partition("="))
+    if separator and not (name and context):
+        raise BadUsage(f"--cluster {written}: has nothing on one side of =; write NAME=CONTEXT")
+    return name, context or None
+
+
+def _cluster_in(options: Namespace, settings: Settings) -> ClusterReader | None:
+    """What asks the cluster, where it is to be asked; raises BadUsage and BadFile."""
+    if options.kubeconfig is None:
+        return None
+    if options.cluster is None:
+        raise BadUsage("--kubeconfig: says where the context of --cluster is, which is missing")
+    kubeconfig = open_kubeconfig(options.kubeconfig, settings)
+    name, context = _split_cluster(options.cluster)
+    if (context or name) not in kubeconfig.contexts:
+        raise BadUsage(f"--cluster {context or name}: is no context in {options.kubeconfig}; write NAME=CONTEXT")
+    return ClusterReader(NamedContext(name, context or name), kubeconfig, settings)
+
+
+def _instructions(options: Namespace, subject: DrillSubject) -> Sequence[str]:
+    if options.kubeconfig is not None:
+        return [f"  asks the cluster {subject.cluster} for the pods of the namespace {NAMESPACE}, and for nothing else"]
+    return lines_for(subject, _split_cluster(options.cluster)[1] if options.cluster is not None else None)
 
 
 def _meant(expected: Sequence[ExpectedDestination], names: Sequence[str]) -> Sequence[ExpectedDestination]:

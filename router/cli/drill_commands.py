@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from datetime import timedelta
 
 from router.cli.argument_parser import Commands, add_command
-from router.cli.argument_types import subscription_in
+from router.cli.argument_types import file_in, subscription_in
 from router.cli.durations import duration_in
 from router.cli.shared_options import add_format, add_rules_dir, add_state_or_storage
 from router.drill.subjects import BUNDLES
@@ -23,9 +23,10 @@ _DRILL = (
 )
 _WITHIN = "how long it may take until every destination took it, such as 20m or 90s (default: 15m)"
 _CLUSTER = (
-    "wait for the control-plane test alert of that cluster, by its context of kubectl or its resource id, which you raise with "
-    "a line that is printed; a real alert"
+    "wait for the control-plane test alert of that cluster, a real alert: its name, which is that of its context, too, unless "
+    "NAME= says otherwise, or its resource id. You raise it with a line that is printed"
 )
+_KUBECONFIG = "have that line asked by the drill itself, a read, by the context in that kubeconfig"
 _MACHINE = "wait for the test alert of that machine, which you raise with a line that is printed; a real alert"
 _HEARTBEAT = "call the address in ALERT_ROUTER_DRILL_HEARTBEAT once the drill has passed, and only then"
 
@@ -38,7 +39,7 @@ def add_drill_command(commands: Commands) -> None:
     )
     about = drill.add_mutually_exclusive_group(required=True)
     about.add_argument("--bundle", choices=sorted(BUNDLES), help="raise Defender's sample alerts of that bundle")
-    about.add_argument("--cluster", metavar="CONTEXT", help=_CLUSTER)
+    about.add_argument("--cluster", metavar="[NAME=]CONTEXT", help=_CLUSTER)
     about.add_argument("--machine", metavar="RESOURCE_ID", help=_MACHINE)
     drill.add_argument(
         "--to",
@@ -47,6 +48,7 @@ def add_drill_command(commands: Commands) -> None:
         default=[],
         help="prove that destination; again for more (default: all to which the rules lead)",
     )
+    drill.add_argument("--kubeconfig", metavar="FILE", type=file_in, help=_KUBECONFIG)
     drill.add_argument("--within", metavar="DURATION", type=within_in, default=WITHIN, help=_WITHIN)
     drill.add_argument("--heartbeat", action="store_true", help=_HEARTBEAT)
     drill.add_argument("--keep", action="store_true", help="leave the sample alerts in Defender as they are")

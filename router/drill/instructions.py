@@ -15,10 +15,13 @@ NAMESPACE = "asc-alerttest-662jfi039n"
 """The namespace that Defender watches for: asking for its pods, of which there are none, raises the test alert."""
 
 
-def lines_for(subject: DrillSubject) -> list[str]:
-    """What to run, line by line; nothing for sample alerts, which Azure raises."""
+def lines_for(subject: DrillSubject, context: str | None = None) -> list[str]:
+    """What to run, line by line; nothing for sample alerts, which Azure raises.
+
+    `context` is that of kubectl, where it is not called as the cluster is.
+    """
     if subject.cluster is not None:
-        context = quote(subject.cluster.rstrip("/").rpartition("/")[2])
+        context = quote(context or subject.cluster.rstrip("/").rpartition("/")[2])
         return [
             "Ask the cluster for the pods of a namespace that is not there. It proves the audit log of the control plane,",
             'and no sensor; the answer is "No resources found", and the alert comes 5 to 30 minutes later:',

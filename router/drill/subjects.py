@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -95,7 +96,7 @@ def may_be_of_drill(entry: RecordEntry, subject: DrillSubject, listed: ListedIds
     if (entry.id or "").lower() in listed.ids:
         return True
     if subject.cluster is not None:
-        return _is_of_cluster(entry, subject.cluster)
+        return _is_of_cluster(entry, subject.cluster, subject.subscription)
     if subject.machine is not None:
         return (entry.resource or "").lower().rstrip("/") == subject.machine.lower().rstrip("/")
     if entry.plan != subject.plan:
@@ -145,10 +146,15 @@ def _is_from_hub(entry: RecordEntry) -> bool:
 _IN_A_HUBS_KEY = 3
 
 
-def _is_of_cluster(entry: RecordEntry, cluster: str) -> bool:
-    """Whether an alert of Kubernetes names the cluster: by its whole id, or by its name as a part of the id."""
+def _is_of_cluster(entry: RecordEntry, cluster: str, subscription: str | None) -> bool:
+    """Whether an alert of Kubernetes names the cluster: by its whole id, or by its name where ids have that of a cluster."""
     if entry.plan != CONTAINERS and not (entry.type or "").upper().startswith("K8S"):
         return False
     resource = (entry.resource or "").lower().rstrip("/")
     wanted = cluster.lower().rstrip("/")
-    return resource == wanted or wanted in resource.split("/")
+    of = parse_resource_id(resource).subscription
+    if subscription is not None and of is not None and of.lower() != subscription:
+        return False
+    parts = resource.split("/")
+    named = {name for kind, name in pairwise(parts) if kind.rpartition(":")[2].endswith(("clusters", "cluster"))}
+    return resource == wanted or wanted in named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,6 +126,23 @@ ITS_ID = DrillSubject(plan="Containers", subscription=SUBSCRIPTION, cluster=CLUS
         (A_CLUSTER, an_entry(sample=False, resource=CLUSTER), False),
         (ITS_ID, an_entry(sample=False, plan="Containers", resource=CLUSTER.upper()), True),
         (ITS_ID, an_entry(sample=False, plan="Containers", resource=f"{CLUSTER}/x"), False),
+        (replace(A_CLUSTER, cluster="rg"), an_entry(sample=False, plan="Containers", resource=CLUSTER), False),
+        (replace(A_CLUSTER, cluster="providers"), an_entry(sample=False, plan="Containers", resource=CLUSTER), False),
+        (
+            replace(A_CLUSTER, subscription=SUBSCRIPTION),
+            an_entry(sample=False, plan="Containers", resource=CLUSTER),
+            True,
+        ),
+        (
+            replace(A_CLUSTER, subscription="5b0c5a3e-8d6a-4a53-9f3c-1d2b7a2c0e11"),
+            an_entry(sample=False, plan="Containers", resource=CLUSTER),
+            False,
+        ),
+        (
+            A_CLUSTER,
+            an_entry(sample=False, plan="Containers", resource="arn:aws:eks:eu-west-1:123456789012:cluster/aks-pay"),
+            True,
+        ),
     ],
 )
 def test_what_fits_may_be_the_drills(subject: DrillSubject, entry: RecordEntry, is_own: bool) -> None:
