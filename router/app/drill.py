@@ -203,6 +203,7 @@ class Drill:
             began=self._evidence.began,
             ended=now,
             judgement=judgement,
+            left_out=[one.name for one in self.plan.forecast.expected if one not in self.plan.expected],
             alerts={one.id: one.outcome.value for one in self._evidence.alerts},
             dismissed=dismissed,
             undismissed=undismissed,

@@ -120,6 +120,7 @@ class DrillResult:
         subject: what it was about.
         began, ended: from when to when it lasted.
         judgement: how it was judged at its end.
+        left_out: the destinations to which the rules lead such alerts and that it was not to prove.
         alerts: the ids of its alerts, by what was decided on each.
         dismissed: how many of its sample alerts it dismissed in Defender; None where it left them as they were.
         undismissed: why some of them, or all, could not be dismissed.
@@ -131,6 +132,7 @@ class DrillResult:
     began: datetime
     ended: datetime
     judgement: DrillJudgement
+    left_out: Sequence[str] = ()
     alerts: Mapping[str, str] = field(default_factory=dict)
     dismissed: int | None = None
     undismissed: str | None = None
@@ -171,6 +173,7 @@ def result_object(result: DrillResult) -> dict[str, object]:
             }
             for one in judgement.destinations
         ],
+        "left_out": list(result.left_out),
         "alerts": [{"id": id, "outcome": outcome} for id, outcome in result.alerts.items()],
         "dismissed": result.dismissed,
         "undismissed": result.undismissed,

@@ -73,6 +73,17 @@ def test_whatever_did_not_pass_proves_nothing(word: str) -> None:
     assert of(drill("Passed")).state is COVERED
 
 
+def test_a_drill_that_passed_says_whom_it_left_out_and_is_none_if_a_destination_did_not_take_it() -> None:
+    """With --to it proves some; a result that somebody edited proves nothing."""
+    found = of(drill(left_out=["oncall", "rows"]))
+    assert found.state is COVERED
+    assert "passed" in found.reason
+    assert ", without oncall, rows" in found.reason
+    assert of(drill(left_out="oncall")).state is COVERED
+    steps = [{"name": "oncall", "verdict": "passed"}, {"name": "tickets", "verdict": "failed"}]
+    assert of(drill(destinations=steps)).state is UNKNOWN
+
+
 def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst() -> None:
     """One that failed is mended by one that passed later, and not by one of another bundle."""
     passed, failed = drill(), drill("failed", ended=ago(days=2))

@@ -85,7 +85,10 @@ def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
         return unknown(reason, *evidence, remedy=again)
     if case.now - drill.ended > LATELY:
         return unknown(f"{what} passed {age}, which is too long ago", *evidence, remedy=again)
-    return covered(f"{what} passed {age}{_hops(drill)}", *evidence, remarks=_destinations(drill))
+    if any((one.verdict or "").lower() != "passed" for one in drill.destinations):
+        return unknown(f"{what} passed {age}, and yet not every destination took it", *evidence, remedy=again)
+    partly = f", without {', '.join(drill.left_out)}" if drill.left_out else ""
+    return covered(f"{what} passed {age}{partly}{_hops(drill)}", *evidence, remarks=_destinations(drill))
 
 
 def _shown(drill: DrillFact) -> CoverageEvidence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,6 +47,7 @@ class DrillFact:
         failed_hop: the hop that nothing came over; None where there is none such.
         hops: the hops that it followed, in their order.
         destinations: the destinations at which it looked.
+        left_out: the names of those that it was not to prove.
         source: where it stands.
     """
 
@@ -60,6 +61,7 @@ class DrillFact:
     failed_hop: str | None
     hops: tuple[DrillStep, ...]
     destinations: tuple[DrillStep, ...]
+    left_out: tuple[str, ...]
     source: Source
 
     @property
@@ -94,8 +96,14 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         failed_hop=find_text(body, "failed_hop"),
         hops=tuple(_step(one, find_text(one, "hop")) for one in objects_at(body, "hops")),
         destinations=tuple(_step(one, find_text(one, "name")) for one in objects_at(body, "destinations")),
+        left_out=tuple(str(one) for one in _listed(body, "left_out")),
         source=replace(source_of(item, ended), known_at=ended),
     )
+
+
+def _listed(body: Mapping[str, object], name: str) -> Sequence[object]:
+    value = find(body, name)
+    return value if isinstance(value, list) else ()
 
 
 def _step(step: Mapping[str, object], name: str | None) -> DrillStep:
