@@ -251,7 +251,10 @@ class Drill:
         for one in own_alerts(listed.alerts, plan.subject, began, self._before, plan.catalogue):
             self._own[one.name] = one
         first = self._evidence.first_listed or (self._clock() if self._own else None)
-        self._evidence = replace(self._evidence, unlisted=None, listed=len(self._own), first_listed=first)
+        dismissed = sum(one.is_over for one in self._own.values())
+        self._evidence = replace(
+            self._evidence, unlisted=None, listed=len(self._own), dismissed=dismissed, first_listed=first
+        )
 
     def _with_enqueued(self, alert: DrilledAlert) -> DrilledAlert:
         """An alert with the instant at which the hub got its first message, which a later one hides."""

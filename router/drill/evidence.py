@@ -80,6 +80,7 @@ class DrillEvidence:
         is_busy: whether they could not because something else is under way there.
         doubted: why nobody knows whether Defender took the order; None where it is known.
         listed: how many of the drill's alerts Defender lists; None where nobody could ask.
+        dismissed: how many of those somebody else dismissed: a suppression rule of Defender's own, as a rule.
         first_listed: when the drill first saw one of them there.
         unlisted: why Defender's list could not be had; None where it could, or nobody asked.
         alerts: those that were decided, in the order in which they were.
@@ -96,6 +97,7 @@ class DrillEvidence:
     is_busy: bool = False
     doubted: str | None = None
     listed: int | None = None
+    dismissed: int = 0
     first_listed: datetime | None = None
     unlisted: str | None = None
     alerts: tuple[DrilledAlert, ...] = ()

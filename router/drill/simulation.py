@@ -103,7 +103,7 @@ def is_ended(poll: str) -> Asking[bool | NotDone]:
     """Whether there is nothing more to ask about an order; NotDone where Defender took it and it failed."""
     answer = yield from _ask(HttpRequest(method="GET", url=poll), "simulate, asked again")
     if isinstance(answer, NotDone):
-        return answer.is_certain
+        return answer.is_certain and not answer.is_busy
     body = _json_in(answer)
     status = body.get("status") if isinstance(body, Mapping) else None
     if isinstance(status, str) and status.lower() in ("failed", "canceled", "cancelled"):

@@ -6,6 +6,7 @@
 | rules keep such alerts from it; a rule, a silence or a hold held them | not proven |
 | a limit, or a large group, only counted them; no route took there what came | not proven |
 | the router goes by other rules than were read; it called somebody who was not named | not proven |
+| a suppression rule of Defender's own dismissed all, so that none came | not proven |
 | Azure is busy, so that nothing was raised; what came may be another's | not proven |
 | nothing arrived, was understood or passed the floor; its delivery is dead, or did not come through in time | failed |
 
@@ -150,6 +151,9 @@ def _stop_before_decision(evidence: DrillEvidence, gone: float, now: datetime) -
     doubt = f"; whether it took the order is not known ({evidence.doubted})" if evidence.doubted is not None else ""
     if evidence.listed == 0:
         return HopStop(DrillHop.DEFENDER, f"Defender lists none of them after {waited}{doubt}, {_before(gone)}")
+    if evidence.listed and evidence.dismissed == evidence.listed:
+        why = f"Defender lists {evidence.listed}, and dismissed all: a suppression rule of its own held them; {_before(gone)}"
+        return HopStop(DrillHop.DEFENDER, why, DrillVerdict.NOT_PROVEN)
     if evidence.listed:
         known = f"Defender lists {evidence.listed}"
     elif evidence.unlisted is not None:

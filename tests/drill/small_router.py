@@ -131,6 +131,7 @@ class SmallHouse:
         rules = load_rules(self.rules, [Stream.CWPP], now())
         async with AsyncExitStack() as stack:
             store = SqliteStore(self.state)
+            store.hold()
             stack.push_async_callback(store.close)
             dispatcher = await stack.enter_async_context(
                 dispatcher_over(store, rules, readiness_of(rules, settings), settings, now, over.is_set)

@@ -91,6 +91,13 @@ def test_an_order_that_is_refused_says_why(answer: HttpAnswer | Unavailable, wor
     assert found.is_certain is (isinstance(answer, HttpAnswer) and answer.status < 500)
 
 
+def test_an_order_may_be_carried_out_at_once_or_say_nothing_of_where_to_ask() -> None:
+    """Then nothing is asked, and what comes of it is seen in the list."""
+    for answer in (an_answer(200), an_answer(200, location=f"{SECURITY}/operations/7"), an_answer(202), an_answer(204)):
+        found, asked = run(raise_samples(BASE, SUBSCRIPTION, "centralus", "DNS"), answer)
+        assert (found, len(asked)) == (Simulation("centralus", None), 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "ended"),
     [
@@ -99,6 +106,7 @@ def test_an_order_that_is_refused_says_why(answer: HttpAnswer | Unavailable, wor
         (an_answer(200, {"status": "Succeeded"}), True),
         (an_answer(200, {"status": "InProgress"}), False),
         (an_answer(503), False),
+        (an_answer(429), False),
         (Unavailable("no answer"), False),
         (an_answer(404), True),
     ],

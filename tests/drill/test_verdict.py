@@ -154,6 +154,13 @@ HELD = DrilledDelivery(state=DeliveryState.OWED, held="held by ana until noon: m
         (evidence_of(listed=0, swept=after(590)), "failed", "defender", "Defender lists none of them after 600 s"),
         (evidence_of(listed=2, swept=after(590)), "failed", "hub", "the export did not bring them to the hub; 1.0 s"),
         (evidence_of(listed=2, swept=after(590 - 301)), "failed", "hub", "has ended no sweep of the hub since 2026"),
+        (
+            evidence_of(listed=2, dismissed=2),
+            "not proven",
+            "defender",
+            "a suppression rule of its own held them; 1.0 s",
+        ),
+        (evidence_of(listed=2, dismissed=1, swept=after(590)), "failed", "hub", "the export did not bring them"),
         (evidence_of(unlisted="Azure answered 429"), "failed", "hub", "not known (Azure answered 429)"),
         (evidence_of(listed=0, doubted="no answer"), "failed", "defender", "took the order is not known (no answer)"),
         (evidence_of(listed=2, is_whole=False), "failed", "hub", "they may be among it"),
