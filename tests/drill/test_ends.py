@@ -7,13 +7,15 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from router.app.clock import now
 from router.app.drill import Drill
 from router.app.drill_turn import alone
-from router.domain.errors import StoreError
+from router.domain.documents import DocumentKind
+from router.domain.errors import BadUsage, StoreError
 from router.drill.results import DrillResult
 from router.drill.subjects import samples_of
 from router.store.sqlite import SqliteStore
@@ -54,11 +56,12 @@ def test_where_this_machines_clock_is_wrong_nothing_is_raised(grounds: Grounds, 
     ("question", "is_raised"), [("locate", False), ("list", False), ("simulate", True), ("dismiss", True)]
 )
 def test_ctrl_c_while_anything_is_asked_leaves_no_sample(
-    grounds: Grounds, drill: Drilling, question: str, is_raised: bool
+    grounds: Grounds, drill: Drilling, monkeypatch: pytest.MonkeyPatch, question: str, is_raised: bool
 ) -> None:
-    """Before the order nothing is ordered any more; after it what is listed is dismissed. No result is written down."""
+    """Before the order nothing is ordered any more; after it what is listed is dismissed. Nothing is written down."""
     house, before, dismissed = grounds.house(), grounds.defender.count(), len(grounds.defender.dismissed)
     sent: list[str] = []
+    monkeypatch.setenv("ALERT_ROUTER_DRILL_HEARTBEAT", "https://127.0.0.1:1/nobody")
 
     def interrupt(asked: str) -> None:
         if asked == question and not sent:
@@ -67,8 +70,9 @@ def test_ctrl_c_while_anything_is_asked_leaves_no_sample(
 
     grounds.defender.asked = interrupt
     with house.at_work():
-        drilled = drill(house)
+        drilled = drill(house, "--heartbeat")
     assert (drilled.code, drilled.result) == (130, {}), drilled
+    assert "heartbeat" not in drilled.said
     assert grounds.defender.count() - before == (2 if is_raised else 0)
     assert len(grounds.defender.dismissed) - dismissed == (2 if is_raised else 0)
     last = drilled.said.splitlines()[-1]
@@ -161,10 +165,8 @@ def test_a_second_drill_of_the_same_at_the_same_time_raises_nothing(grounds: Gro
     assert "is under way by this state, and over at " in second.said
     assert grounds.defender.count() == before
     with house.at_work():
-        # One whose process was killed long ago, and one that a wrong clock set, stand in nobody's way.
-        assert asyncio.run(beside(now() - 60 * MINUTE)).code == 0
+        # One that a wrong clock set stands in nobody's way.
         assert asyncio.run(beside(now() + 60 * 24 * MINUTE)).code == 0
-        assert drill(house).code == 0
     assert list(house.results()) == [f"drill:{SUBSCRIPTION}:virtualmachines"]
 
 
@@ -193,3 +195,32 @@ def test_what_was_decided_too_late_is_named(grounds: Grounds, drill: Drilling) -
     assert (drilled.code, is_decided(drilled)) == (0, False), drilled
     (late,) = drilled.result["undecided"]
     assert grounds.defender.raised[late][0].type == grounds.defender.late_type
+
+
+def test_a_drill_that_was_killed_stands_in_the_way_for_its_time_and_ten_minutes(tmp_path: Path) -> None:
+    """Not longer; and one that is over stands in nobody's way."""
+
+    async def begin() -> None:
+        store, subject = SqliteStore(tmp_path), samples_of(SUBSCRIPTION, "DNS")
+        documents, began = store.documents, now()
+        over = began + 11 * MINUTE
+
+        async def begins(at: datetime) -> bool:
+            try:
+                async with alone(documents, subject, at, MINUTE):
+                    return True
+            except BadUsage:
+                return False
+
+        try:
+            killed = alone(documents, subject, began, MINUTE)
+            await killed.__aenter__()
+            assert not await begins(over - timedelta(microseconds=1))
+            assert await begins(over)
+            assert await begins(over)
+            assert await documents.list_documents(DocumentKind.FACT) == []
+            await killed.__aexit__(None, None, None)
+        finally:
+            await store.close()
+
+    asyncio.run(begin())
