@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from router.domain import own_objects
 from router.domain.clocks import is_possible
-from router.domain.coverage_sources import OURS
 from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
@@ -15,9 +16,6 @@ from router.domain.ports.store import Documents
 from router.domain.timestamps import timestamp
 from router.drill.results import result_id
 from router.drill.subjects import DrillSubject
-
-UNDER_WAY = "drill under way"
-"""What the document of a drill that has begun says of itself. Nobody reads it as a result."""
 
 AFTER = timedelta(minutes=10)
 """How long a drill may take beside the time in which it follows its alerts."""
@@ -29,17 +27,19 @@ async def alone(documents: Documents, subject: DrillSubject, now: datetime, with
 
     Raises BadUsage where one is under way, and StoreError. One whose process was killed is under way until its time is over.
     """
-    id = f"{UNDER_WAY}:{result_id(subject)}".replace(" ", "-")
+    id = f"under-way:{result_id(subject)}"
     found = await documents.find_document(DocumentKind.FACT, id)
     until = find_in_body(found.body, _until_in) if found is not None else None
     # One that a wrong clock set would stand in the way for ever.
     if until is not None and until > now and is_possible(until, now, _LONGEST):
         raise _under_way(subject, f", and over at {timestamp(until)} at the latest")
+    over = now + within + AFTER
+    body = {own_objects.KEY: own_objects.DRILL_UNDER_WAY, "began": now.isoformat(), "until": over.isoformat()}
     own = StoredDocument(
         kind=DocumentKind.FACT,
         id=id,
-        at=now + within + AFTER,
-        body=body_of({OURS: UNDER_WAY, "began": now.isoformat(), "until": (now + within + AFTER).isoformat()}),
+        at=over,
+        body=body_of(body),
         version=found.version if found is not None else None,
     )
     version = await documents.put_document(own)
@@ -50,9 +50,7 @@ async def alone(documents: Documents, subject: DrillSubject, now: datetime, with
     finally:
         # What is left of it ends by itself.
         with suppress(StoreError):
-            await documents.remove_document(
-                StoredDocument(kind=own.kind, id=id, at=own.at, body=own.body, version=version)
-            )
+            await documents.remove_document(replace(own, version=version))
 
 
 def _under_way(subject: DrillSubject, more: str) -> BadUsage:

@@ -15,11 +15,12 @@ from router.app.drill_forecast import forecast
 from router.app.rules import load_rules
 from router.decide import decide
 from router.domain.rulebook import Floor, Rulebook
+from router.domain.samples import NO_SUBSCRIPTION
 from router.domain.severity import Severity
 from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.drill.expected import ExpectedDestination
-from router.drill.subjects import BUNDLES, NO_SUBSCRIPTION, DrillSubject, samples_of
+from router.drill.subjects import BUNDLES, DrillSubject, samples_of
 from router.parse.fields import find_severity
 from tests.builders import RULES
 
