@@ -11,7 +11,7 @@ from datetime import datetime
 
 from router.domain.clouds import connected_name, is_of_azure, location_named
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, HeardAlert, LastHeard
 from router.domain.locations import location_of, named_effectively
 from router.domain.owners import Owners, find_owner_of
 from router.domain.recommendations import find_recommendation
@@ -44,7 +44,7 @@ _ENTITY = re.compile(r".*/securityentitydata/[^/]+", re.IGNORECASE)
 _HEALTHY = "healthy"
 
 _WATCHED = (CoverageSourceKind.CLUSTER, CoverageSourceKind.WORKLOAD)
-"""What a sensor watches, so that the type of an alert about it says which sensor saw something."""
+"""What a sensor watches, so that the type of an alert about it says what watched."""
 
 
 def last_heard_by(signal: Signal, at: datetime, owners: Owners) -> list[LastHeard]:
@@ -88,13 +88,14 @@ def _by_alert(alert: Alert, at: datetime, owners: Owners) -> list[LastHeard]:
             sources += _sources(CoverageSourceKind.WORKLOAD, workload)
         if (owner := find_owner_of(alert, owners)) is not None and owner.name is not None:
             sources += _sources(CoverageSourceKind.OWNER, owner.name.lower())
+    is_telling = bool(alert.type) and not alert.sample
     return [
         LastHeard(
             source=source,
             subscription=None if source.kind is CoverageSourceKind.OWNER else subscription,
             alert=at,
             real_alert=None if alert.sample else at,
-            real_alert_type=None if alert.sample or source.kind not in _WATCHED else alert.type[:LONGEST] or None,
+            by_watcher=(HeardAlert(at, alert.type[:LONGEST]),) if is_telling and source.kind in _WATCHED else (),
         )
         for source in sources
     ]

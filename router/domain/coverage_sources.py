@@ -6,18 +6,19 @@ https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain import own_objects
+from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
 from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class CoverageSourceKind(StrEnum):
@@ -49,6 +50,18 @@ class CoverageSource(NamedTuple):
         return f"{self.kind}:{self.subject}:{self.plan}" if self.plan else f"{self.kind}:{self.subject}"
 
 
+class HeardAlert(NamedTuple):
+    """An alert that was heard of.
+
+    Attributes:
+        at: when.
+        type: its type, which says what watched.
+    """
+
+    at: datetime
+    type: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastHeard:
     """When something was last heard of; None where it never was. Instants are those at which messages came in.
@@ -61,7 +74,8 @@ class LastHeard:
         healthy: when a row of a snapshot did that was Healthy.
         alert: when an alert did.
         real_alert: when an alert did that was no sample.
-        real_alert_type: the type of that alert, which says what raised it; None where it has none.
+        by_watcher: the last such alert of each sort of watcher, in the order of time: one that a log raised says nothing of the
+            sensor, whether it comes before or after one of the sensor; empty where no sensor is asked for.
     """
 
     source: CoverageSource
@@ -71,7 +85,7 @@ class LastHeard:
     healthy: datetime | None = None
     alert: datetime | None = None
     real_alert: datetime | None = None
-    real_alert_type: str | None = None
+    by_watcher: tuple[HeardAlert, ...] = ()
 
     def joined(self, other: LastHeard) -> LastHeard:
         """What two say together of one source: the later instant of each."""
@@ -83,12 +97,11 @@ class LastHeard:
             healthy=_later(self.healthy, other.healthy),
             alert=_later(self.alert, other.alert),
             real_alert=_later(self.real_alert, other.real_alert),
-            real_alert_type=_of_the_later(self, other).real_alert_type,
+            by_watcher=last_of_each_watcher((*self.by_watcher, *other.by_watcher)),
         )
 
     def possible_at(self, now: datetime) -> LastHeard:
         """The same without instants that a clock set which was wrong."""
-        real_alert = _possible(self.real_alert, now)
         return LastHeard(
             source=self.source,
             subscription=self.subscription,
@@ -96,14 +109,28 @@ class LastHeard:
             snapshot=_possible(self.snapshot, now),
             healthy=_possible(self.healthy, now),
             alert=_possible(self.alert, now),
-            real_alert=real_alert,
-            real_alert_type=self.real_alert_type if real_alert is not None else None,
+            real_alert=_possible(self.real_alert, now),
+            by_watcher=tuple(one for one in self.by_watcher if is_possible(one.at, now)),
         )
+
+    @property
+    def real_alert_type(self) -> str | None:
+        """The type of the last alert that was no sample; None where it is not known."""
+        last = self.by_watcher[-1] if self.by_watcher else None
+        return last.type if last is not None and last.at == self.real_alert else None
 
     @property
     def last(self) -> datetime | None:
         """When anything last spoke of it."""
         return max((one for one in (self.posture, self.alert) if one is not None), default=None)
+
+
+def last_of_each_watcher(alerts: Iterable[HeardAlert]) -> tuple[HeardAlert, ...]:
+    """Of some alerts the last one of each sort of watcher, in the order of time."""
+    last: dict[AlertWatcher, HeardAlert] = {}
+    for alert in sorted(alerts):
+        last[watcher_for(alert.type)] = alert
+    return tuple(sorted(last.values()))
 
 
 def document_of_last_heard(heard: LastHeard, now: datetime, version: Version | None = None) -> StoredDocument:
@@ -120,7 +147,7 @@ def document_of_last_heard(heard: LastHeard, now: datetime, version: Version | N
             "healthy": heard.healthy,
             "alert": heard.alert,
             "real_alert": heard.real_alert,
-            "real_alert_type": heard.real_alert_type,
+            "by_watcher": [one._asdict() for one in heard.by_watcher],
         }
     )
     return StoredDocument(
@@ -134,6 +161,7 @@ def find_last_heard(document: StoredDocument) -> LastHeard | None:
 
 
 def _last_heard_in(fields: BodyFields) -> LastHeard:
+    alerts = fields.optional("by_watcher", fields.each) or []
     return LastHeard(
         source=CoverageSource(
             CoverageSourceKind(fields.text("kind")), fields.text("subject"), fields.optional("plan", fields.text) or ""
@@ -144,7 +172,7 @@ def _last_heard_in(fields: BodyFields) -> LastHeard:
         healthy=fields.optional("healthy", fields.instant),
         alert=fields.optional("alert", fields.instant),
         real_alert=fields.optional("real_alert", fields.instant),
-        real_alert_type=fields.optional("real_alert_type", fields.text),
+        by_watcher=last_of_each_watcher(HeardAlert(one.instant("at"), one.text("type")) for one in alerts),
     )
 
 
@@ -152,11 +180,6 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     if one is None or other is None:
         return one or other
     return max(one, other)
-
-
-def _of_the_later(one: LastHeard, other: LastHeard) -> LastHeard:
-    """The one of two whose alert that was no sample is the later one; of two at one instant the one with the last type."""
-    return max(one, other, key=lambda heard: (heard.real_alert or _NEVER, heard.real_alert_type or ""))
 
 
 def _possible(instant: datetime | None, now: datetime) -> datetime | None:

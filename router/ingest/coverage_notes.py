@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
 from router.domain.coverage_facts import (
     CoverageAssessment,
@@ -33,28 +34,28 @@ from router.ingest.tag_reader import TagReader
 OFTEN = timedelta(hours=1)
 """How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""
 
+OFTEN_OF_POSTURE = timedelta(minutes=1)
+"""The same of recommendations: from the last of them on it counts for how long a source is silent. They come for thousands of
+resources at once, of one subscription and its clusters and plans, so that one write in each minute says it of them all."""
+
 MOST = 10_000
 """Sources of which it is remembered what was written; of others storage is asked."""
-
-
-type HeardBy = tuple[str, str | None]
-"""A source, and the type of the alert by which it was heard of: of the latest alert the type is kept, so each is written."""
 
 
 class CoverageNotes:
     """Writes what batches of messages say of coverage; raises StoreError.
 
-    A process writes about once an hour that a source was heard of. What it wrote it remembers only when it is told that the
-    batch is taken in, since a file takes back all that was written with it.
+    A process writes about once an hour that a source was heard of, and once a minute that a recommendation spoke of it. What it
+    wrote it remembers only when it is told that the batch is taken in, since a file takes back all that was written with it.
     """
 
     def __init__(self, documents: Documents, record: Record, tags: TagReader) -> None:
         self._documents = documents
         self._record = record
         self._tags = tags
-        self._written: OrderedDict[HeardBy, LastHeard] = OrderedDict()
+        self._written: OrderedDict[str, LastHeard] = OrderedDict()
 
-    async def write_notes(self, observations: Sequence[Observation], now: datetime) -> Mapping[HeardBy, LastHeard]:
+    async def write_notes(self, observations: Sequence[Observation], now: datetime) -> Mapping[str, LastHeard]:
         """Writes what observations say of coverage; returns what is to be remembered once they are taken in."""
         fresh = await self._without_repeats_from_files(observations)
         streams = {one.signal.stream for one in fresh}
@@ -63,11 +64,11 @@ class CoverageNotes:
         await self._write_facts(fresh, now)
         return written
 
-    def remember(self, written: Mapping[HeardBy, LastHeard]) -> None:
+    def remember(self, written: Mapping[str, LastHeard]) -> None:
         """Remembers what is known to be stored."""
-        for by, heard in written.items():
-            self._written.pop(by, None)
-            self._written[by] = heard
+        for id, heard in written.items():
+            self._written.pop(id, None)
+            self._written[id] = heard
         while len(self._written) > MOST:
             self._written.popitem(last=False)
 
@@ -86,24 +87,24 @@ class CoverageNotes:
     def _unwritten_in(
         self, observations: Sequence[Observation], owners: Mapping[Stream, Owners], now: datetime
     ) -> Mapping[str, LastHeard]:
-        """When sources were heard of, without those of which that was written within the last hour."""
+        """When sources were heard of, without those of which that was written lately."""
         found: dict[str, LastHeard] = {}
         for observation in observations:
             at = min(observation.came_at(now), now)
             for heard in last_heard_by(observation.signal, at, owners[observation.signal.stream]):
                 before = found.get(heard.source.id)
                 found[heard.source.id] = heard.joined(before) if before is not None else heard
-        return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(_heard_by(heard)), now)}
+        return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(id), now)}
 
-    async def _write_sources(self, heard: Mapping[str, LastHeard], now: datetime) -> Mapping[HeardBy, LastHeard]:
-        written: dict[HeardBy, LastHeard] = {}
+    async def _write_sources(self, heard: Mapping[str, LastHeard], now: datetime) -> Mapping[str, LastHeard]:
+        written: dict[str, LastHeard] = {}
 
         def document_after(id: str, document: StoredDocument | None) -> StoredDocument | None:
             stored = find_last_heard(document) if document is not None else None
             known = stored.possible_at(now) if stored is not None else None
             is_news = _is_news(heard[id], known, now)
             after = heard[id].joined(known) if known is not None else heard[id]
-            written[_heard_by(heard[id])] = after if is_news or known is None else known
+            written[id] = after if is_news or known is None else known
             version = document.version if document is not None else None
             return document_of_last_heard(after, now, version) if is_news else None
 
@@ -127,19 +128,29 @@ class CoverageNotes:
         await write_documents(self._documents, DocumentKind.FACT, by_resource, document_after)
 
 
-def _heard_by(heard: LastHeard) -> HeardBy:
-    return heard.source.id, heard.real_alert_type
-
-
 def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
-    """Whether something was heard of for the first time, an hour after what is known, or by a later alert of another type."""
-    if known is None or heard.joined(known).real_alert_type != known.real_alert_type:
+    """Whether something was heard of for the first time, or so much later than what is known that it is to be written."""
+    if known is None:
         return True
+    before = _instants_of(known)
     return any(
-        at is not None and (before is None or at - before >= OFTEN or not is_possible(before, now))
-        for at, before in zip(_instants_of(heard), _instants_of(known), strict=True)
+        name not in before or at - before[name] >= _often(name) or not is_possible(before[name], now)
+        for name, at in _instants_of(heard).items()
     )
 
 
-def _instants_of(heard: LastHeard) -> tuple[datetime | None, ...]:
-    return heard.posture, heard.snapshot, heard.healthy, heard.alert, heard.real_alert
+def _often(name: str | AlertWatcher) -> timedelta:
+    return OFTEN_OF_POSTURE if name == "posture" else OFTEN
+
+
+def _instants_of(heard: LastHeard) -> Mapping[str | AlertWatcher, datetime]:
+    """Each instant that is known of a source, by what it is of."""
+    instants = {
+        "posture": heard.posture,
+        "snapshot": heard.snapshot,
+        "healthy": heard.healthy,
+        "alert": heard.alert,
+        "real_alert": heard.real_alert,
+        **{watcher_for(alert.type): alert.at for alert in heard.by_watcher},
+    }
+    return {name: at for name, at in instants.items() if at is not None}

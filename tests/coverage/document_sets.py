@@ -142,7 +142,14 @@ MACHINES: Sequence[Question] = (
         [heard(healthy=ago(days=-2))],
     ),
     (
-        [heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2), real_alert_type="VM_Eicar")],
+        [
+            heard(
+                CoverageSourceKind.WORKLOAD,
+                MACHINE,
+                real_alert=ago(days=2),
+                by_watcher=[{"at": ago(days=2), "type": "VM_Eicar"}],
+            )
+        ],
         [heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2))],
         [[alert(MACHINE)]],
     ),

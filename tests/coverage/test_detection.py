@@ -191,7 +191,10 @@ def test_the_last_real_alert_that_the_router_heard_of_proves_by_its_type(type: s
     resources: list[object] = [managed_cluster(), SHOP, machine()]
     source = {"subject": id, "alert": ago(days=days), "real_alert": ago(days=days)}
     heard_of = heard(CoverageSourceKind.CLUSTER if id == CLUSTER else CoverageSourceKind.WORKLOAD, **source)
-    for one, is_covered in (({**heard_of, "real_alert_type": type}, proves and is_recent), (heard_of, False)):
+    for one, is_covered in (
+        ({**heard_of, "by_watcher": [{"at": ago(days=days), "type": type}]}, proves and is_recent),
+        (heard_of, False),
+    ):
         found = judged(*resources, one)
         shown = [
             v for workload, rung, v in found.assessed.verdicts() if workload.name == name and rung is Rung.DETECTION
@@ -201,9 +204,24 @@ def test_the_last_real_alert_that_the_router_heard_of_proves_by_its_type(type: s
         assert asked.state is (CoverageState.COVERED if is_covered else CoverageState.UNKNOWN)
 
 
+def test_an_alert_that_comes_after_one_of_the_sensor_takes_nothing_from_what_that_proved() -> None:
+    """Whoever can have an alert raised of the audit log, or of Azure's network, makes no cluster and no machine dark."""
+    for id, name, known, sensor, other in (
+        (CLUSTER, "payments", managed_cluster(), "K8S.NODE_EICAR", "K8S_ExposedDashboard"),
+        (MACHINE, "web-1", machine(), "VM_Eicar", "Network_OutboundToBlackListedIP"),
+    ):
+        alerts = [{"at": ago(days=3), "type": sensor}, {"at": ago(hours=1), "type": other}]
+        one = heard(CoverageSourceKind.WORKLOAD, id, real_alert=ago(hours=1), by_watcher=alerts)
+        found = verdict(judged(known, one, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
+        assert (found.state, sensor in found.reason) == (CoverageState.COVERED, True)
+        alone = {**one, "by_watcher": alerts[1:]}
+        dark = verdict(judged(known, alone, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
+        assert (dark.state, other in dark.reason) == (CoverageState.UNKNOWN, True)
+
+
 def test_a_sample_that_the_router_heard_of_proves_nothing() -> None:
     """Only its last alert that was none counts."""
-    sample = heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1), real_alert_type="SQL.DB_BruteForce")
+    sample = heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1))
     assert not [rung for _, rung, _ in judged([SHOP], sample).assessed.verdicts() if rung is Rung.DETECTION]
 
 

@@ -49,7 +49,12 @@ NOTHING_JUDGED: Sequence[Any] = (
     heard(subject="22222222-2222-2222-2222-222222222222", healthy=ago(days=1), posture=ago(days=1)),
     heard(CoverageSourceKind.OWNER, "payments@contoso.example", alert=ago(days=1), real_alert=ago(days=1)),
     heard(CoverageSourceKind.PLAN, SUBSCRIPTION, plan="Containers", healthy=ago(days=1)),
-    heard(CoverageSourceKind.WORKLOAD, f"{MACHINE}-7", real_alert=ago(days=1), real_alert_type="VM_Eicar"),
+    heard(
+        CoverageSourceKind.WORKLOAD,
+        f"{MACHINE}-7",
+        real_alert=ago(days=1),
+        by_watcher=[{"at": ago(days=1), "type": "VM_Eicar"}],
+    ),
     [last_row(f"{CLUSTER}-7", hours=1)],
     {"alertRouter": "source", "kind": "moon", "subject": "x"},
     {"alertRouter": "drill", "verdict": "failed"},

@@ -12,9 +12,11 @@ from router.domain.clocks import SKEW
 from router.domain.coverage_sources import (
     CoverageSource,
     CoverageSourceKind,
+    HeardAlert,
     LastHeard,
     document_of_last_heard,
     find_last_heard,
+    last_of_each_watcher,
 )
 from router.domain.documents import DocumentKind, StoredDocument
 
@@ -23,7 +25,15 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 sources = st.builds(
     CoverageSource, st.sampled_from(CoverageSourceKind), st.text(min_size=1), st.sampled_from(["", "Containers"])
 )
-instants = st.none() | st.timedeltas(timedelta(days=-3000), timedelta(days=1000)).map(NOW.__add__)
+some_instant = st.timedeltas(timedelta(days=-3000), timedelta(days=1000)).map(NOW.__add__)
+instants = st.none() | some_instant
+
+
+heard_alerts = st.builds(
+    HeardAlert,
+    some_instant,
+    st.sampled_from(["K8S_X", "K8S_Y", "K8S.NODE_EICAR", "k8s.node_a", "SQL.A", "ARM_A", "VM_A", "VM_B"]),
+)
 
 
 @st.composite
@@ -33,7 +43,7 @@ def heard_of(draw: st.DrawFn, source: st.SearchStrategy[CoverageSource] = source
     return LastHeard(
         source=draw(source),
         subscription=draw(st.none() | st.just("s")),
-        real_alert_type=draw(st.none() | st.sampled_from(["K8S_X", "K8S.NODE_EICAR"])),
+        by_watcher=last_of_each_watcher(draw(st.lists(heard_alerts, max_size=6))),
         **{name: draw(instants) for name in names},
     )
 
@@ -59,13 +69,21 @@ def test_an_instant_that_a_wrong_clock_set_counts_for_nothing() -> None:
     assert heard.possible_at(NOW).last == NOW + SKEW
 
 
-def test_the_type_of_an_alert_stands_beside_its_own_instant() -> None:
-    """It says what raised the last one that was no sample, and is gone where that instant counts for nothing."""
+def test_of_each_sort_of_watcher_the_last_alert_is_kept() -> None:
+    """One that the audit log raised later says nothing of the sensor; what is in the future counts for nothing."""
     source = CoverageSource(CoverageSourceKind.CLUSTER, "c")
-    old = LastHeard(source=source, real_alert=NOW - timedelta(days=1), real_alert_type="K8S_X")
-    new = LastHeard(source=source, real_alert=NOW, real_alert_type="K8S.NODE_EICAR")
-    assert old.joined(new) == new.joined(old) == new
-    assert replace(new, real_alert=NOW + timedelta(days=1)).possible_at(NOW).real_alert_type is None
+    sensor, log = HeardAlert(NOW - timedelta(days=1), "K8S.NODE_EICAR"), HeardAlert(NOW, "K8S_X")
+    old = LastHeard(source=source, real_alert=sensor.at, by_watcher=(sensor,))
+    new = LastHeard(source=source, real_alert=log.at, by_watcher=(log,))
+    assert old.joined(new) == new.joined(old) == replace(new, by_watcher=(sensor, log))
+    later = HeardAlert(NOW + timedelta(days=1), "k8s.node_another")
+    ahead = LastHeard(source=source, real_alert=later.at, by_watcher=(later,)).joined(old)
+    assert [one.type for one in ahead.by_watcher] == [later.type]
+    assert (ahead.real_alert_type, ahead.possible_at(NOW).real_alert_type) == (later.type, None)
+    assert [new.joined(old).real_alert_type, LastHeard(source=source, real_alert=NOW).real_alert_type] == [
+        "K8S_X",
+        None,
+    ]
 
 
 def test_what_does_not_decode_is_not_known() -> None:

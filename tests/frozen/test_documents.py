@@ -17,6 +17,7 @@ from router.domain.coverage_facts import (
 from router.domain.coverage_sources import (
     CoverageSource,
     CoverageSourceKind,
+    HeardAlert,
     LastHeard,
     document_of_last_heard,
     find_last_heard,
@@ -38,7 +39,7 @@ SOURCE = LastHeard(
     healthy=NOW - 2 * DAY,
     alert=NOW - 3 * DAY,
     real_alert=NOW - 4 * DAY,
-    real_alert_type="K8S.NODE_EICAR",
+    by_watcher=(HeardAlert(NOW - 5 * DAY, "K8S.NODE_EICAR"), HeardAlert(NOW - 4 * DAY, "K8S_ExposedDashboard")),
 )
 STANDING = CoverageAssessment(
     id="/vm/providers/microsoft.security/assessments/k",

@@ -26,7 +26,7 @@ from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
 from router.domain.recommendation_table import EDR_INSTALLED as EDR
 from router.domain.signals import Stream
-from router.ingest.coverage_notes import OFTEN
+from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
@@ -157,22 +157,28 @@ def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: SqliteStore) ->
     assert other.asked == [("find source", 2)]
 
 
-def test_an_alert_of_another_type_is_written_once_an_hour_for_each_type(sqlite: SqliteStore) -> None:
-    """What the last alert came of is known to the hour, too; the subscription's has no type, and a sample none that counts."""
+def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: SqliteStore) -> None:
+    """What raised the last alerts is known to the hour; the subscription's have no watcher, and a sample counts for none."""
     counting = Counting(sqlite)
     intake = an_intake(counting)
-    for minute, type in enumerate(["A", "SIMULATED_A", "B", "A", "B", "SIMULATED_B", "A"]):
+    types = ["VM_A", "SIMULATED_A", "VM_B", "ARM_A", "VM_A", "ARM_B", "SIMULATED_B", "VM_B"]
+    for minute, type in enumerate(types):
         at = NOW + minute * MINUTE
         run(intake.ingest([a_message(alert_body(f"{minute}", AlertType=type), at=at)], at))
-    assert counting.asked == [
-        ("find source", 2),
-        ("put source", 2),
-        ("find source", 1),
-        ("find source", 1),
-        ("put source", 1),
-    ]
-    assert sources(sqlite)[WORKLOAD].real_alert_type == "B"
-    assert sources(sqlite)[HERE].real_alert_type is None
+    assert counting.asked == [("find source", 2), ("put source", 2), ("find source", 1), ("put source", 1)]
+    assert [one.type for one in sources(sqlite)[WORKLOAD].by_watcher] == ["VM_A", "ARM_A"]
+    assert sources(sqlite)[HERE].by_watcher == ()
+
+
+def test_recommendations_are_heard_of_to_the_minute(sqlite: SqliteStore) -> None:
+    """From then on silence counts: a source that may be silent for 8 days is told after no less. Within it nothing is asked."""
+    counting = Counting(sqlite)
+    intake = an_intake(counting)
+    for seconds in (0, 59, 60, 61, 119):
+        at = NOW + timedelta(seconds=seconds)
+        run(intake.ingest([a_message(coverage_body("another", title="another"), at=at)], at))
+    assert counting.asked == [("find source", 1), ("put source", 1)] * 2
+    assert sources(sqlite)[HERE].posture == NOW + OFTEN_OF_POSTURE
 
 
 def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: SqliteStore) -> None:
@@ -304,7 +310,7 @@ EVENTS = st.tuples(
 def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
     events: Sequence[tuple[str, int, int]], data: st.DataObject
 ) -> None:
-    """Two workers, batches of any size, and messages that come again: each source is known to the hour, each status exactly."""
+    """Two workers, batches of any size, messages that come again: a source is known to the hour or minute, a status exactly."""
     at, messages, last, heard = NOW, [], {}, {}
     for place, (what, number, minutes) in enumerate(events):
         at += minutes * MINUTE
@@ -334,6 +340,6 @@ def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
             for (source, name), latest in heard.items():
                 known = getattr(found[source], name)
                 assert known is not None
-                assert timedelta() <= latest - known < OFTEN
+                assert timedelta() <= latest - known < (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
         finally:
             run(store.close())

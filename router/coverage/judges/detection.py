@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from shlex import quote
@@ -16,7 +16,9 @@ from router.coverage.facts import ResourceFact
 from router.coverage.readers.alerts import AlertFact
 from router.coverage.readers.sources import SourceFact
 from router.domain import alert_validation
+from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, unknown
+from router.domain.coverage_sources import HeardAlert
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
 
@@ -30,21 +32,20 @@ _SKEW = timedelta(days=1)
 """How far clocks may be apart."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_NODE_SENSOR = "k8s.node_"
-_AUDIT_LOG = "k8s"
-_SQL_SENSOR = "sql."
-_WITHOUT_SENSOR = (
-    "arm_", "rm_", "azuredns_", "network_", "generic_incoming_", "portscanning", "ddos", "rdp_", "ssh_", "sql",
-)  # fmt: skip
-"""How the types of alerts about machines begin that Azure raises from its own network and management plane, or of the SQL
-servers on them. https://learn.microsoft.com/azure/defender-for-cloud/alerts-reference"""
+
+_PROVING = {
+    WorkloadKind.CLUSTER: {AlertWatcher.NODE_SENSOR},
+    WorkloadKind.SQL_ON_MACHINE: {AlertWatcher.SQL_SENSOR},
+    WorkloadKind.MACHINE: {AlertWatcher.NODE_SENSOR, AlertWatcher.AUDIT_LOG, AlertWatcher.OTHER},
+}
+"""Whose alerts prove that a workload of a kind is watched itself; whatever else is watched has nothing installed on it."""
 
 
 def judge(case: CoverageCase) -> Verdict | None:
     """Covered where an alert, no sample and not too old, is about the workload and comes of what watches it."""
     alerts = sorted(case.about(AlertFact), key=lambda one: one.time or _NEVER, reverse=True)
     remedy = _remedy(case)
-    heard = [one for one in (_heard_alert(fact, case.now) for fact in case.about(SourceFact)) if one is not None]
+    heard = [one for fact in case.about(SourceFact) for one in _heard_alerts(fact, case.now)]
     # What is only heard of says less than an alert does: it makes nothing unknown that nobody asked for.
     alerts = alerts or [one for one in heard if RUNG in (case.expectation.rungs or ())]
     if proved := _covered(case, [*alerts, *heard]):
@@ -79,17 +80,16 @@ def _covered(case: CoverageCase, alerts: Iterable[AlertFact]) -> Verdict | None:
     )
 
 
-def _heard_alert(fact: SourceFact, now: datetime) -> AlertFact | None:
-    """The last alert that was no sample, as the router heard of it; None where it heard of none.
+def _heard_alerts(fact: SourceFact, now: datetime) -> Iterator[AlertFact]:
+    """The last alerts that were no samples, as the router heard of them, the newest first.
 
-    Without a type it proves nothing: it may have come of the audit log, or of Azure's own network.
+    Without a type one proves nothing: it may have come of the audit log, or of Azure's own network.
     """
-    time = fact.heard.possible_at(now).real_alert
-    if time is None:
-        return None
-    source = replace(fact.source, time=timestamp(time), known_at=timestamp(time))
-    type = fact.heard.real_alert_type or ""
-    return AlertFact(subject=fact.subject, type=type, time=time, is_sample=False, source=source)
+    heard = fact.heard.possible_at(now)
+    without_type = [HeardAlert(heard.real_alert, "")] if heard.real_alert is not None else []
+    for one in reversed(heard.by_watcher or without_type):
+        source = replace(fact.source, time=timestamp(one.at), known_at=timestamp(one.at))
+        yield AlertFact(subject=fact.subject, type=one.type, time=one.at, is_sample=False, source=source)
 
 
 def _is_recent(alert: AlertFact, now: datetime) -> bool:
@@ -98,18 +98,10 @@ def _is_recent(alert: AlertFact, now: datetime) -> bool:
 
 def _proves(kind: WorkloadKind, type: str) -> bool:
     """Whether an alert of that type comes of what watches such a workload."""
-    lowered = type.lower()
-    if not lowered:
+    if not type:
         return False
-    match kind:
-        case WorkloadKind.CLUSTER:
-            return lowered.startswith(_NODE_SENSOR)
-        case WorkloadKind.SQL_ON_MACHINE:
-            return lowered.startswith(_SQL_SENSOR)
-        case WorkloadKind.MACHINE:
-            return not lowered.startswith(_WITHOUT_SENSOR) and "agentless" not in lowered
-        case _:
-            return True
+    proving = _PROVING.get(kind)
+    return proving is None or watcher_for(type) in proving
 
 
 def _why_not(case: CoverageCase, alert: AlertFact) -> str:
@@ -124,7 +116,7 @@ def _why_not(case: CoverageCase, alert: AlertFact) -> str:
         return (
             f"the newest alert about it, {alert.type}, was raised {age}: too long ago to say that it is still watched"
         )
-    if alert.type.lower().startswith(_AUDIT_LOG):
+    if alert.type and watcher_for(alert.type) is AlertWatcher.AUDIT_LOG:
         return f"{alert.type}, raised {age}, comes of the audit log: it proves no sensor on a node, as one of K8S.NODE_ would"
     return f"{alert.type or 'an alert without a type'}, raised {age}, comes of no sensor on it"
 

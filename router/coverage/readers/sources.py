@@ -8,10 +8,16 @@ from datetime import datetime
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
-from router.coverage.fields import find_text, find_time
+from router.coverage.fields import find_text, find_time, objects_at
 from router.domain import own_objects
 from router.domain.coverage import CoverageEvidence
-from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.coverage_sources import (
+    CoverageSource,
+    CoverageSourceKind,
+    HeardAlert,
+    LastHeard,
+    last_of_each_watcher,
+)
 from router.domain.timestamps import timestamp
 
 
@@ -54,9 +60,16 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         healthy=find_time(item.body, "healthy"),
         alert=find_time(item.body, "alert"),
         real_alert=find_time(item.body, "real_alert"),
-        real_alert_type=find_text(item.body, "real_alert_type"),
+        by_watcher=last_of_each_watcher(_alerts_in(item)),
     )
     yield SourceFact(subject=_subject(source), heard=heard, source=source_of(item))
+
+
+def _alerts_in(item: Item) -> Iterator[HeardAlert]:
+    for one in objects_at(item.body, "by_watcher"):
+        at, type = find_time(one, "at"), find_text(one, "type")
+        if at is not None and type is not None:
+            yield HeardAlert(at, type)
 
 
 def _subject(source: CoverageSource) -> str:
