@@ -145,12 +145,12 @@ def _often(name: str | AlertWatcher) -> timedelta:
 
 def _instants_of(heard: LastHeard) -> Mapping[str | AlertWatcher, datetime]:
     """Each instant that is known of a source, by what it is of."""
-    instants = {
+    instants: dict[str | AlertWatcher, datetime | None] = {
         "posture": heard.posture,
         "snapshot": heard.snapshot,
         "healthy": heard.healthy,
         "alert": heard.alert,
         "real_alert": heard.real_alert,
-        **{watcher_for(alert.type): alert.at for alert in heard.by_watcher},
     }
+    instants |= {watcher_for(alert.type): alert.at for alert in heard.by_watcher}
     return {name: at for name, at in instants.items() if at is not None}

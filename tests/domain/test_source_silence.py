@@ -159,6 +159,21 @@ def test_a_clock_that_leapt_while_a_source_was_silent_loses_no_sign_of_life() ->
     assert [turn.number for turn in life.turns] == [1, 2]
 
 
+@pytest.mark.parametrize("apart", [timedelta(minutes=20), 3 * HOUR, DOWN - HOUR])
+def test_workers_with_clocks_apart_tell_once_who_is_silent(apart: timedelta) -> None:
+    """By the one or the other of their clocks; one that is ahead by less than an absence lets no times begin anew."""
+    life = a_life()
+    life.hears(NOW, of_subscription(ONE))
+    at = NOW
+    while at < NOW + 9 * DAY:
+        at += HOUR
+        life.looks(at + apart)
+        life.looks(at)
+    (turn,) = life.turns
+    assert (turn.state, turn.last) == (SourceState.SILENT, NOW)
+    assert NOW + 8 * DAY < turn.at <= NOW + 8 * DAY + HOUR + apart
+
+
 def test_what_a_worker_finds_whose_clock_is_behind_is_later_than_what_was_found_before() -> None:
     """Else it would be taken for an older state of the finding."""
     life = a_life()
