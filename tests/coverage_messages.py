@@ -28,9 +28,11 @@ def coverage_body(
     resource: str = RESOURCE,
     details: dict[str, Any] | None = None,
     why: dict[str, str] | None = None,
+    type: str | None = None,
     **enrichment: object,
 ) -> bytes:
-    """A recommendation on coverage as Event Hubs carries it; `why` is what stands beside the code of its status."""
+    """A recommendation on coverage as Event Hubs carries it; `why` is what stands beside the code of its status, `type`
+    who wrote it."""
     when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
     return orjson.dumps(
         {
@@ -41,7 +43,12 @@ def coverage_body(
                 "displayName": title,
                 "resourceDetails": details or {"source": "Azure", "id": resource},
                 "status": {"code": status, **when, **(why or {})},
-                "metadata": {"severity": severity, "displayName": title, "categories": ["Compute"]},
+                "metadata": {
+                    "severity": severity,
+                    "displayName": title,
+                    "categories": ["Compute"],
+                    **({"assessmentType": type} if type is not None else {}),
+                },
                 "risk": risk,
             },
             "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": False} | enrichment,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from router.domain.clocks import AHEAD, is_possible
 from router.domain.clouds import NOWHERE, location_named
-from router.domain.coverage_mentions import is_name
+from router.domain.coverage_mentions import is_elsewhere, is_name
 from router.domain.document_bodies import BodyFields, body_of, items_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Seen, Version
@@ -88,9 +88,9 @@ class CoverageAssessment:
 
 def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessment | None:
     """What a message that came at an instant says of a recommendation that counts for coverage; None where it is of no such."""
-    if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION:
+    if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION or signal.is_of_others:
         return None
-    resource = _find_resource(signal) if signal.rung is not None else None
+    resource = _find_resource(signal) if signal.rung is not None and not is_elsewhere(signal) else None
     if resource is None:
         return None
     native = signal.location.native if signal.location is not None else None

@@ -60,7 +60,7 @@ def _by_finding(finding: Finding, at: datetime) -> list[LastHeard]:
     subscription = _first_subscription(finding.id, finding.resource)
     sources = [
         *_sources(CoverageSourceKind.SUBSCRIPTION, subscription),
-        *_sources(CoverageSourceKind.CLUSTER, find_cluster(finding)),
+        *_sources(CoverageSourceKind.CLUSTER, find_cluster(finding) if not is_elsewhere(finding) else None),
     ]
     if subscription is not None and (plan := _find_plan(finding)) is not None:
         sources += [source._replace(plan=plan) for source in _sources(CoverageSourceKind.PLAN, subscription)]
@@ -136,7 +136,7 @@ def _workloads(alert: Alert) -> Iterator[str]:
 
 def _find_plan(finding: Finding) -> str | None:
     """The plan of a subscription that a recommendation says is on or off."""
-    if finding.kind is not Kind.RECOMMENDATION or finding.rung is not Rung.PLAN:
+    if finding.kind is not Kind.RECOMMENDATION or finding.rung is not Rung.PLAN or finding.is_of_others:
         return None
     known = find_recommendation(finding.type, finding.title)
     return known.plan if known is not None and WorkloadKind.SUBSCRIPTION in known.kinds else None
@@ -146,6 +146,13 @@ def _first_subscription(*ids: str | None) -> str | None:
     """The first subscription that ids name; that of a connector is heard of when what it brought is."""
     found = next(filter(None, (parse_resource_id(id).subscription for id in ids)), None)
     return found.lower() if found is not None else None
+
+
+def is_elsewhere(finding: Finding) -> bool:
+    """Whether a finding of one subscription names a resource of another: whoever may write assessments in the one says nothing
+    of the other."""
+    its, of_resource = _first_subscription(finding.id), _first_subscription(finding.resource)
+    return its is not None and of_resource is not None and its != of_resource
 
 
 def _sources(kind: CoverageSourceKind, subject: str | None) -> Iterator[CoverageSource]:

@@ -182,7 +182,7 @@ def _workload_of(heard: LastHeard) -> Workload | None:
         return workload_called(WorkloadKind.SUBSCRIPTION, subject)
     if kind is not CoverageSourceKind.CLUSTER:
         return None
-    subscription = heard.subscription or parse_resource_id(subject).subscription
+    subscription = parse_resource_id(subject).subscription or heard.subscription
     return Workload(
         kind=WorkloadKind.CLUSTER,
         name=subject.rpartition("/")[2],

@@ -1,7 +1,8 @@
 """The recommendations of Defender that mean: a plan, an integration or a sensor is missing. Pure.
 
 A recommendation is known by its assessment key. Some keys are documented nowhere, so a title counts, too, where the key says
-nothing; that of a preview has a word more than the one that follows it.
+nothing; that of a preview has a word more than the one that follows it. Customers write recommendations, too, and may call them
+so: that is loud as Defender's own is, and proves nothing.
 https://learn.microsoft.com/azure/defender-for-cloud/recommendations-reference
 """
 
@@ -22,6 +23,15 @@ def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | N
     """The recommendation of an assessment key or, where the key is not listed, of a title; None for any other."""
     by_key, by_title = _indexes()
     return by_key.get(key.strip().lower()) or by_title.get(_plain(title))
+
+
+def is_written_by_others(assessment_type: str | None) -> bool:
+    """Whether somebody else than Microsoft wrote a recommendation and its title, by the type of the assessment.
+
+    https://learn.microsoft.com/rest/api/defenderforcloud/assessments-metadata
+    """
+    lowered = (assessment_type or "").lower()
+    return "custom" in lowered or "partner" in lowered
 
 
 def find_missing_rung(kind: Kind, type: str, title: str) -> Rung | None:

@@ -59,8 +59,8 @@ DAYS: Mapping[Outcome, timedelta] = {
 """How long decisions are kept, unless a setting says otherwise."""
 
 _FACTS = frozenset({DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SNAPSHOTS})
-"""The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent, and one
-that only a pattern of the manifest expects is known by nothing else."""
+"""The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
+and one that only a pattern of the manifest expects is known by nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,8 +58,8 @@ def watch_after(
 def times_anew(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
     """From when on times count at the earliest, as a look at an instant finds it.
 
-    What a worker wrote down whose clock is ahead of this one by less than an absence changes nothing. Else two workers with such
-    clocks would let times begin anew at each look, and nobody would ever be silent.
+    What a worker wrote down whose clock is ahead of this one by less than an absence changes nothing. Else two workers with
+    such clocks would let times begin anew at each look, and nobody would ever be silent.
     """
     if before is None or not is_possible(before.taken, now, DOWN) or not is_possible(before.anew, now, DOWN):
         return until

@@ -37,6 +37,21 @@ def facts_in(said: object) -> list[RecommendationFact]:
     return [one for one in facts_of(document(said)) if isinstance(one, RecommendationFact)]
 
 
+@pytest.mark.parametrize(
+    ("type", "counts"), [("BuiltIn", True), ("CustomerManaged", False), ("ManualCustomPolicy", False)]
+)
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_a_title_that_a_customer_wrote_covers_nothing(type: str, counts: bool, is_flat: bool) -> None:
+    """Whoever may write recommendations calls them as they like; a key of Microsoft's nobody else has."""
+    one = assessment("another", title="EDR solution should be installed on Virtual Machines")
+    said = {"assessmentType": type} if is_flat else {"metadata": {"assessmentType": type}}
+    properties = one["properties"]
+    assert isinstance(properties, dict)
+    (fact,) = facts_in({**one, "properties": {**properties, **said}})
+    found = find_recommendation(fact.recommendation, fact.title)
+    assert (found is not None and found.key == EDR_INSTALLED) is counts
+
+
 def test_each_key_and_each_title_stands_once() -> None:
     """Else one of two rows would never be found."""
     keys = Counter(one.key for one in RECOMMENDATIONS if one.key)

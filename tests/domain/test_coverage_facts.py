@@ -24,7 +24,7 @@ from router.domain.ledger import Arrival
 from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
 from router.domain.signals import Finding
 from router.ingest.observations import Observation, in_time_order
-from tests.builders import NOW, RESOURCE, a_finding
+from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_finding
 from tests.coverage_messages import RETIRED_EDR, a_coverage_finding
 from tests.examples import some_of
 
@@ -91,7 +91,8 @@ def test_what_is_deleted_is_known_no_more_and_an_older_message_does_not_bring_it
 
 
 def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
-    """A retired one still says something of its time; nothing is built on a deprecated one."""
+    """A retired one still says something of its time; nothing is built on a deprecated one, a title that a customer wrote, or on
+    what one subscription says of another's resource."""
     deprecated = "4fb67663-9ab9-475d-b026-8c544cced439"
     for finding, is_kept in (
         (a_coverage_finding(RETIRED_EDR), True),
@@ -99,6 +100,21 @@ def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
         (a_finding("another"), False),
         (a_coverage_finding("another"), True),
         (a_coverage_finding("another", title="Microsoft Defender CSPM should be enabled"), True),
+        (a_coverage_finding("another", type="BuiltIn"), True),
+        *(
+            (a_coverage_finding("another", type=type), False)
+            for type in ("CustomPolicy", "CustomerManaged", "VerifiedPartner")
+        ),
+        (
+            a_coverage_finding(
+                EDR,
+                details={
+                    "source": "Azure",
+                    "id": RESOURCE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999"),
+                },
+            ),
+            False,
+        ),
         (a_coverage_finding(EDR, resource="vm-1"), False),
         (a_coverage_finding(EDR, resource="arn:aws:eks:eu-west-1:123456789012:cluster/c"), True),
     ):

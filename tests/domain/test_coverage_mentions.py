@@ -138,6 +138,25 @@ def test_a_recommendation_about_a_plan_is_heard_of_the_plan_whatever_its_status(
     assert heard(a_coverage_finding("400a6682-992c-4726-9549-629fbc3b988f", resource=SERVER)).keys() == {HERE}
 
 
+def test_a_recommendation_that_a_customer_wrote_is_heard_of_no_plan_whatever_its_title() -> None:
+    """Its subscription speaks."""
+    for type, plans in (("BuiltIn", {f"plan:{SUBSCRIPTION}:Containers"}), ("CustomPolicy", set())):
+        finding = a_coverage_finding(
+            "another",
+            title="Microsoft Defender for Containers should be enabled",
+            resource=f"/subscriptions/{SUBSCRIPTION}",
+            type=type,
+        )
+        assert heard(finding).keys() == {HERE, *plans}
+
+
+def test_what_one_subscription_says_of_another_is_heard_of_itself_alone() -> None:
+    """Else a cluster that is dark would be kept alive by whoever may write assessments somewhere else."""
+    theirs = {"source": "Azure", "id": AKS.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")}
+    assert heard(a_coverage_finding(resource=AKS)).keys() == {HERE, f"cluster:{AKS.lower()}"}
+    assert heard(a_coverage_finding(resource=AKS, details=theirs)).keys() == {HERE}
+
+
 @pytest.mark.parametrize(
     ("status", "snapshot", "action", "expected"),
     [

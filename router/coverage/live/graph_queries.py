@@ -43,7 +43,7 @@ def _recommendations() -> str:
         "securityresources | where type =~ 'microsoft.security/assessments'"
         f" | where name in~ ({', '.join(keys)}){by_title}"
         " | project id, name, type, displayName = properties.displayName, status = properties.status,"
-        " resourceDetails = properties.resourceDetails"
+        " resourceDetails = properties.resourceDetails, assessmentType = properties.metadata.assessmentType"
     )
 
 

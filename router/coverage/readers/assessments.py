@@ -30,7 +30,7 @@ from router.coverage.workloads import (
 )
 from router.domain.coverage import WorkloadKind
 from router.domain.recommendation_table import CoverageRecommendation
-from router.domain.recommendations import find_recommendation
+from router.domain.recommendations import find_recommendation, is_written_by_others
 from router.domain.resources import parse_resource_id
 
 _KINDS = {
@@ -60,6 +60,11 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     resource = resource.rstrip("/")
     key = key or (find_text(item.body, "name") or "").lower()
     title = find_text(item.find("displayName")) or find_text(item.find("metadata", "displayName")) or ""
+    if is_written_by_others(
+        find_text(item.find("metadata", "assessmentType")) or find_text(item.find("assessmentType"))
+    ):
+        # Whoever may write recommendations calls them as they like.
+        title = ""
     known = find_recommendation(key, title)
     if known is not None and known.retired is None and (named := _named(item, resource, known)) is not None:
         yield named
