@@ -95,7 +95,7 @@ def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessm
         return None
     native = signal.location.native if signal.location is not None else None
     return CoverageAssessment(
-        id=signal.id[:LONGEST_TEXT],
+        id=signal.id[-LONGEST_TEXT:],  # its end has the key
         key=signal.type[:LONGEST_TEXT],
         resource=resource,
         title=signal.title[:LONGEST_TEXT],

@@ -91,8 +91,8 @@ def test_what_is_deleted_is_known_no_more_and_an_older_message_does_not_bring_it
 
 
 def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
-    """A retired one still says something of its time; nothing is built on a deprecated one, a title that a customer wrote, or on
-    what one subscription says of another's resource."""
+    """A retired one still says something of its time. Nothing is built on a deprecated one, on what a customer wrote, or what one
+    subscription says of another."""
     deprecated = "4fb67663-9ab9-475d-b026-8c544cced439"
     for finding, is_kept in (
         (a_coverage_finding(RETIRED_EDR), True),
@@ -120,6 +120,16 @@ def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
     ):
         one = an_observation(finding)
         assert (find_assessment(finding, one.seen_at(NOW), NOW) is not None) is is_kept
+
+
+def test_what_is_cut_of_a_long_id_is_not_what_tells_two_recommendations_apart() -> None:
+    """Else the one that is healthy would take the place of the one that is not."""
+    long = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{'x' * 900}"
+    found = [
+        assessment_of(an_observation(a_coverage_finding(key, status, resource=long), place))
+        for place, (key, status) in enumerate([(AGENT, "Unhealthy"), (EDR, "Healthy")])
+    ]
+    assert statuses(document_of_assessments(joined(found), NOW)) == {AGENT: "unhealthy", EDR: "healthy"}
 
 
 def test_no_clock_that_was_wrong_is_believed() -> None:
