@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import product
 
 from router.domain.coverage import Workload, WorkloadKind
@@ -14,30 +14,27 @@ class SelectorIndex:
     """Finds the selectors that fit a workload without asking each of thousands that name one workload."""
 
     def __init__(self, selectors: Iterable[WorkloadSelector]) -> None:
-        self._named: dict[str, list[tuple[int, WorkloadSelector]]] = {}
-        self._with_globs: list[tuple[int, WorkloadSelector]] = []
+        # By a name and a subscription; None stands for globs, which are asked one by one.
+        self._by_name: dict[tuple[str | None, str | None], list[tuple[int, WorkloadSelector]]] = {}
         for position, selector in enumerate(selectors):
-            for name in selector.named:
-                self._named.setdefault(name.lower(), []).append((position, selector))
-            if selector.globs:
-                self._with_globs.append((position, selector))
+            names = {*map(str.lower, selector.named), *([None] if selector.globs else [])}
+            has_globs = any(map(is_glob, selector.subscriptions))
+            for key in product(names, [None] if has_globs else {*map(str.lower, selector.subscriptions)}):
+                self._by_name.setdefault(key, []).append((position, selector))
 
     def positions(self, workload: Workload) -> list[int]:
         """The positions of those that fit, in order."""
-        by_name = {position for text in workload.names for position in self._positions_named(text, workload)}
-        by_glob = (
-            position
-            for position, selector in self._with_globs
-            if position not in by_name
-            and selector.fits_but_for_its_name(workload)
-            and any(is_called(workload, glob) for glob in selector.globs)
-        )
-        return sorted((*by_name, *by_glob))
-
-    def _positions_named(self, text: str, workload: Workload) -> Iterator[int]:
-        for position, selector in self._named.get(text.lower(), ()):
-            if selector.fits_but_for_its_name(workload):
-                yield position
+        subscriptions = (None, (workload.subscription or "").lower())
+        found: set[int] = set()
+        for name, subscription in product({*map(str.lower, workload.names)}, subscriptions):
+            for position, selector in self._by_name.get((name, subscription), ()):
+                if selector.fits_but_for_its_name(workload):
+                    found.add(position)
+        for subscription in subscriptions:
+            for position, selector in self._by_name.get((None, subscription), ()):
+                if position not in found and selector.fits_but_for_its_name(workload):
+                    found |= {position} if any(is_called(workload, glob) for glob in selector.globs) else set()
+        return sorted(found)
 
 
 class SelectorsAbove:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import product
 from typing import NamedTuple
 
 from router.domain.coverage import Workload, WorkloadKind
@@ -91,6 +92,11 @@ class _Expecting:
         known = [workload for one in heard if (workload := _workload_of(one)) is not None]
         self._subscriptions = [one for one in known if one.kind is WorkloadKind.SUBSCRIPTION]
         self._clusters = [one for one in known if one.kind is WorkloadKind.CLUSTER]
+        # A manifest may name thousands, of which each is asked of by its name.
+        self._called: dict[tuple[str, str | None], list[Workload]] = {}
+        for one in known:
+            for name, subscription in product(map(str.lower, one.names), {None, one.subscription}):
+                self._called.setdefault((name, subscription), []).append(one)
         self._found: dict[str, ExpectedSource] = {}
         self._in: dict[int, dict[str, None]] = {position: {} for position in range(len(self._entries))}
         self._unmatched: list[UnmatchedPattern] = []
@@ -113,10 +119,12 @@ class _Expecting:
         for pattern in selects.subscriptions:
             if pattern == EVERY_NAME:
                 continue
-            fitting = [one.name for one in self._subscriptions if _fits(pattern, one.name)]
-            for id in fitting if is_glob(pattern) else [pattern]:
+            fitting = (
+                [one.name for one in self._subscriptions if _fits(pattern, one.name)] if is_glob(pattern) else [pattern]
+            )
+            for id in fitting:
                 self._add(workload_called(WorkloadKind.SUBSCRIPTION, id), position)
-            if is_glob(pattern) and not fitting:
+            if not fitting:
                 self._unmatched.append(UnmatchedPattern(entry.number, "subscription", pattern))
         if not selects.kinds or not selects.kinds <= _SOURCES:
             return
@@ -125,10 +133,10 @@ class _Expecting:
                 self._add_called(name, position, entry)
 
     def _add_called(self, name: str, position: int, entry: Expectation) -> None:
-        known = any(
-            entry.selects.fits_but_for_its_name(one) and is_called(one, name)
-            for one in (*self._subscriptions, *self._clusters)
-        )
+        only = entry.selects.subscription
+        called = self._called.get((name.lower(), only.lower() if only is not None else None), ())
+        may_be = (*self._subscriptions, *self._clusters) if is_glob(name) else called
+        known = any(entry.selects.fits_but_for_its_name(one) and is_called(one, name) for one in may_be)
         if is_glob(name):
             if not known:
                 self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
@@ -199,4 +207,4 @@ def _source_of(workload: Workload) -> CoverageSource:
 
 
 def _fits(glob: str, text: str) -> bool:
-    return bool(glob_pattern(glob).match(text)) if is_glob(glob) else glob.lower() == text.lower()
+    return bool(glob_pattern(glob).match(text))

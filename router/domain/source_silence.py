@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Excuse
+from router.domain.coverage_selectors import SelectorIndex
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.expected_sources import ExpectedSource, ExpectedSources
 from router.domain.source_turns import RUNGS, SourceState, SourceTurn, SourceWatch
@@ -82,6 +83,7 @@ class _SourceLook:
         self._before = before or SourceWatch(anew=until, taken=until)
         self._sources = sources
         self._excuses = manifest.excuses
+        self._excused = SelectorIndex(excuse.selects for excuse in manifest.excuses)
         self._until, self._now = until, now
         anew = times_anew(before, until, now)
         self._anew = max(anew, lost) if lost is not None else anew
@@ -224,16 +226,8 @@ class _SourceLook:
 
     def _find_excuse(self, one: ExpectedSource) -> Excuse | None:
         rung = RUNGS[one.source.kind]
-        return next(
-            (
-                excuse
-                for excuse in self._excuses
-                if excuse.exception.ends > self._now
-                and (not excuse.rungs or rung in excuse.rungs)
-                and excuse.selects.fits(one.workload)
-            ),
-            None,
-        )
+        fitting = (self._excuses[position] for position in self._excused.positions(one.workload))
+        return next((e for e in fitting if e.exception.ends > self._now and (not e.rungs or rung in e.rungs)), None)
 
     def _count_of_silent(self, made: Iterable[SourceTurn]) -> Callable[[CoverageSourceKind], int]:
         """How many sources of a kind are silent, those among them of which people are notified by now."""

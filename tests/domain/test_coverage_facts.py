@@ -91,8 +91,8 @@ def test_what_is_deleted_is_known_no_more_and_an_older_message_does_not_bring_it
 
 
 def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
-    """A retired one still says something of its time. Nothing is built on a deprecated one, on what a customer wrote, or what one
-    subscription says of another."""
+    """A retired one still says something of its time. Nothing is built on a deprecated one, on what a customer wrote, or on
+    what one subscription says of another."""
     deprecated = "4fb67663-9ab9-475d-b026-8c544cced439"
     for finding, is_kept in (
         (a_coverage_finding(RETIRED_EDR), True),
