@@ -6,8 +6,10 @@ https://learn.microsoft.com/azure/defender-for-cloud/concept-cloud-security-post
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
+from shlex import quote
 
 import orjson
 
@@ -22,6 +24,9 @@ SOURCE = "silent sources"
 """What people call the place where these messages come in."""
 
 _DAY = timedelta(days=1)
+
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+"""A name that means itself in a shell, and in the language of `--query`, too."""
 
 _KINDS = {
     CoverageSourceKind.SUBSCRIPTION: "subscription",
@@ -104,7 +109,8 @@ def _end(turn: SourceTurn) -> str:
 
 def _steps(turn: SourceTurn) -> Sequence[str]:
     subscription = turn.subscription
-    id = f"--subscription {subscription}" if subscription else "--subscription ID"
+    # Names come from messages, and people copy commands: a shell must find nothing in them.
+    id = f"--subscription {quote(subscription)}" if subscription else "--subscription ID"
     export = (
         f"Continuous export is on, leads to the router's hub, and exports recommendations with Healthy ones and a weekly "
         f"snapshot: az security automation list {id} -o json"
@@ -120,13 +126,14 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
             )
         case CoverageSourceKind.PLAN:
             return (
-                f"The plan is on: az security pricing show --name {turn.source.plan} {id}",
+                f"The plan is on: az security pricing show --name {quote(turn.source.plan)} {id}",
                 export,
                 "Where the subscription has nothing that this plan looks at, take it out of coverage.yaml.",
             )
         case _:
+            query = f" --query \"[?name=='{turn.name}'].id\"" if _PLAIN.fullmatch(turn.name) else ""
             return (
-                f"The cluster is there: az aks list {id} --query \"[?name=='{turn.name}'].id\"",
+                f"The cluster is there: az aks list {id}{query}",
                 export,
                 "Its plan, sensor and connector: alert-router coverage check says what is missing.",
                 "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception.",

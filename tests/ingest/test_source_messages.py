@@ -76,6 +76,17 @@ def test_a_silent_subscription_is_told_with_what_was_heard_last_and_what_expects
     ]
 
 
+def test_a_shell_finds_nothing_in_a_name_that_a_message_brought() -> None:
+    """People copy the commands; what looks like one of its own is quoted, or left out."""
+    evil = "$(id)"
+    cluster = replace(SILENT, source=of_cluster(evil), name=evil, subscription="`id`")
+    steps = finding_of(cluster).remediation
+    assert steps[0] == "The cluster is there: az aks list --subscription '`id`'"
+    assert not [step for step in steps if evil in step]
+    named = finding_of(replace(cluster, name="aks-pay_1.2", subscription=ONE)).remediation[0]
+    assert named.endswith(f"az aks list --subscription {ONE} --query \"[?name=='aks-pay_1.2'].id\"")
+
+
 def test_one_that_was_never_heard_of_is_told_since_when_it_is_expected() -> None:
     """And how many more are silent with it; times that began anew are said."""
     never = finding_of(replace(SILENT, last=None, others=41))
