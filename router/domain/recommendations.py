@@ -16,13 +16,13 @@ from router.domain.coverage import Rung
 from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
 from router.domain.signals import Kind
 
-_PREVIEW = re.compile(r"[(\[]preview[)\]]:?", re.IGNORECASE)
+_PREVIEW = re.compile(r"[(\[]preview[)\]]:?|^\s*preview:", re.IGNORECASE)
 
 
 def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | None:
     """The recommendation of an assessment key or, where the key is not listed, of a title; None for any other."""
     by_key, by_title = _indexes()
-    return by_key.get(key.strip().lower()) or by_title.get(_plain(title))
+    return by_key.get(key.strip().strip("{}").lower()) or by_title.get(_plain(title))
 
 
 def is_written_by_others(assessment_type: str | None) -> bool:
@@ -56,5 +56,6 @@ def _indexes() -> tuple[Mapping[str, CoverageRecommendation], Mapping[str, Cover
 
 
 def _plain(title: str) -> str:
-    """A title without what changes when a preview ends: the word itself, capitals, blanks."""
-    return " ".join(_PREVIEW.sub(" ", title).lower().split())
+    """A title without what changes when a preview ends, the word itself, capitals, blanks; and without what nobody sees."""
+    seen = "".join(one for one in title if one.isprintable() or one.isspace())
+    return " ".join(_PREVIEW.sub(" ", seen).lower().split()).rstrip(".")

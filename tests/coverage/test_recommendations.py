@@ -86,6 +86,8 @@ def test_no_judge_builds_on_what_is_retired() -> None:
         ("0", "EDR solution should be installed on virtual machines", EDR_INSTALLED),
         ("0", "[Preview]: EDR solution should be installed on Virtual Machines", EDR_INSTALLED),
         ("0", "EDR solution should be installed on Virtual Machines (Preview)", EDR_INSTALLED),
+        ("0", "Preview: EDR solution should be installed on\u00a0Virtual Machines\u200b.", EDR_INSTALLED),
+        (f"{{{EDR_INSTALLED}}}", "another", EDR_INSTALLED),
         ("0", "EDR solution should be installed", None),
         ("0", "the antivirus is off or partly configured", None),
         ("", "", None),
