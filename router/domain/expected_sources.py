@@ -97,6 +97,12 @@ class _Expecting:
         for one in known:
             for name, subscription in product(map(str.lower, one.names), {None, one.subscription}):
                 self._called.setdefault((name, subscription), []).append(one)
+        # One that an entry names and another one calls by its id is one source, before anything is heard of it, too.
+        self._named_by_id: dict[str, list[Workload]] = {}
+        clusters = [one.selects for one in self._entries if one.selects.kinds == {WorkloadKind.CLUSTER}]
+        for id in (name for one in clusters for name in one.named if name.startswith("/")):
+            cluster = workload_called(WorkloadKind.CLUSTER, id)
+            self._named_by_id.setdefault(cluster.name.lower(), []).append(cluster)
         self._found: dict[str, ExpectedSource] = {}
         self._in: dict[int, dict[str, None]] = {position: {} for position in range(len(self._entries))}
         self._unmatched: list[UnmatchedPattern] = []
@@ -148,7 +154,7 @@ class _Expecting:
             self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
         elif kind is WorkloadKind.CLUSTER and known:
             self._known_by_now.add(_source_of(workload).id)
-        else:
+        elif not any(entry.selects.fits_but_for_its_name(one) for one in self._named_by_id.get(name.lower(), ())):
             self._add(workload, position)
 
     def _add(self, workload: Workload, position: int) -> None:

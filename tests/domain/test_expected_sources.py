@@ -155,6 +155,16 @@ def test_other_things_that_were_heard_of_are_no_sources() -> None:
     assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
 
 
+@pytest.mark.parametrize("is_name_first", [True, False])
+def test_a_cluster_that_is_named_and_called_by_its_id_is_one_source(is_name_first: bool) -> None:
+    """Else its silence would be told twice, as that of two clusters."""
+    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, cluster_id("aks-a"), number=2)]
+    found = expected_sources(a_manifest(*(entries if is_name_first else reversed(entries))), [])
+    assert found.by_id.keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
+    elsewhere = an_entry(CLUSTER, "aks-a", subscription=TWO)
+    assert f"cluster:{TWO}/aks-a" in expected_sources(a_manifest(elsewhere, entries[1]), []).by_id
+
+
 @pytest.mark.parametrize("shape", ["subscriptions", "entries", "subscription", "clusters", "names"])
 def test_a_look_at_thousands_of_sources_costs_no_more_for_each_of_them(shape: str) -> None:
     """Looks are made every ten minutes, and nothing else is done meanwhile. Compared one by one they took a minute."""
