@@ -16,6 +16,9 @@ from router.domain.coverage import Rung
 from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
 from router.domain.signals import Kind
 
+_LONGEST = 1_000
+"""Characters of a title that are looked at; none that is known is half as long."""
+
 _PREVIEW = re.compile(r"[(\[]preview[)\]]:?|^\s*preview:", re.IGNORECASE)
 
 
@@ -57,5 +60,7 @@ def _indexes() -> tuple[Mapping[str, CoverageRecommendation], Mapping[str, Cover
 
 def _plain(title: str) -> str:
     """A title without what changes when a preview ends, the word itself, capitals, blanks; and without what nobody sees."""
-    seen = "".join(one for one in title if one.isprintable() or one.isspace())
-    return " ".join(_PREVIEW.sub(" ", seen).lower().split()).rstrip(".")
+    title = title[:_LONGEST]
+    if not title.isprintable():
+        title = "".join(one for one in title if one.isprintable() or one.isspace())
+    return " ".join(_PREVIEW.sub(" ", title).lower().split()).rstrip(".")

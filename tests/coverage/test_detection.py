@@ -183,6 +183,16 @@ HEARD = {
 }
 
 
+@pytest.mark.parametrize("type", ["K8S_ExposedDashboard", "K8S.NODE_EICAR", "SQL.DB_BruteForce", "VM_AgentlessMalware"])
+def test_what_watches_something_else_on_a_machine_proves_no_sensor_of_its_own(type: str) -> None:
+    """Those of a cluster whose node it is, of a server on it, and of Azure that scans its disk."""
+    one = heard(
+        CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=1), by_watcher=[{"at": ago(days=1), "type": type}]
+    )
+    found = verdict(judged(machine(), one, manifest=expecting(Rung.DETECTION)), "web-1", Rung.DETECTION)
+    assert found.state is CoverageState.UNKNOWN
+
+
 @pytest.mark.parametrize("type", HEARD)
 @pytest.mark.parametrize(("days", "is_recent"), [(1, True), (91, False), (-1, False)])
 def test_the_last_real_alert_that_the_router_heard_of_proves_by_its_type(type: str, days: int, is_recent: bool) -> None:

@@ -36,7 +36,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _PROVING = {
     WorkloadKind.CLUSTER: {AlertWatcher.NODE_SENSOR},
     WorkloadKind.SQL_ON_MACHINE: {AlertWatcher.SQL_SENSOR},
-    WorkloadKind.MACHINE: {AlertWatcher.NODE_SENSOR, AlertWatcher.AUDIT_LOG, AlertWatcher.OTHER},
+    WorkloadKind.MACHINE: {AlertWatcher.OTHER},
 }
 """Whose alerts prove that a workload of a kind is watched itself; whatever else is watched has nothing installed on it."""
 
