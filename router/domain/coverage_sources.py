@@ -20,7 +20,6 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 
 
-
 class CoverageSourceKind(StrEnum):
     """What can be heard of. Their values are stored."""
 
