@@ -62,7 +62,7 @@ def times_anew(before: SourceWatch | None, until: datetime, now: datetime) -> da
     What a worker wrote down whose clock is ahead of this one by less than an absence changes nothing. Else two workers with
     such clocks would let times begin anew at each look, and nobody would ever be silent.
     """
-    if before is None or not is_possible(before.taken, now, DOWN) or not is_possible(before.anew, now, DOWN):
+    if before is None or not is_possible(before.taken, now, DOWN) or not is_possible(before.anew, now):
         return until
     return until if until - before.taken > DOWN else before.anew
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.alert_watchers import AlertWatcher, watcher_for
@@ -23,6 +24,7 @@ from router.domain.coverage_mentions import last_heard_by
 from router.domain.coverage_sources import LastHeard, document_of_last_heard, find_last_heard
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Arrival
 from router.domain.owners import Owners
 from router.domain.ports.ingest import Record
 from router.domain.ports.store import Documents
@@ -73,16 +75,20 @@ class CoverageNotes:
             self._written.popitem(last=False)
 
     async def _without_repeats_from_files(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Those that say when something was heard of: a hub's say when they came, and a file that is read again does not."""
-        files = [one for one in observations if one.arrival.enqueued is None]
-        first = [one for one in files if not one.arrival.again]
-        on_record = await self._record.find_outcomes([one.arrival.key for one in first]) if first else {}
-        repeats = {key for key, outcome in on_record.items() if outcome is not Outcome.QUARANTINED}
-        return [
-            one
-            for one in observations
-            if one.arrival.enqueued is not None or not (one.arrival.again or one.arrival.key in repeats)
-        ]
+        """Those that say when something was heard of: a hub's say when they came, and a file that is read again does not.
+
+        What was not understood when it came first is read for the first time when it is released from quarantine.
+        """
+        firsts = {one.arrival: replace(one.arrival, again=0) for one in observations if one.arrival.enqueued is None}
+        keys = {arrival.key for pair in firsts.items() for arrival in pair}
+        on_record = await self._record.find_outcomes(sorted(keys)) if keys else {}
+
+        def is_repeat(arrival: Arrival) -> bool:
+            first = on_record.get(firsts[arrival].key)
+            is_read_again = arrival.again != 0 and first is not Outcome.QUARANTINED
+            return is_read_again or on_record.get(arrival.key, Outcome.QUARANTINED) is not Outcome.QUARANTINED
+
+        return [one for one in observations if one.arrival.enqueued is not None or not is_repeat(one.arrival)]
 
     def _unwritten_in(
         self, observations: Sequence[Observation], owners: Mapping[Stream, Owners], now: datetime

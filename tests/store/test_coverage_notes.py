@@ -215,6 +215,20 @@ def test_a_file_that_is_read_again_says_nothing_anew(sqlite: SqliteStore) -> Non
     assert sources(sqlite)[WORKLOAD].alert == NOW + timedelta(days=7)
 
 
+def test_what_was_quarantined_is_kept_when_it_is_read_again(sqlite: SqliteStore) -> None:
+    """From a file, too: it says for the first time what it says."""
+    (message,) = a_file(coverage_body(EDR, "Unhealthy"))
+    before = Intake(sqlite, {Stream.CWPP: BOOKS[Stream.CWPP]}, Catalogue())
+    (entry,) = run(before.ingest([message], NOW))
+    assert (entry.outcome, facts(sqlite)) == ("quarantined", {})
+    again = Message(message.body, message.source, Arrival("file", message.arrival.place, again=1))
+    ingest(sqlite, again, now=NOW + MINUTE)
+    assert facts(sqlite) == {(RESOURCE.lower(), EDR): "unhealthy"}
+    assert sources(sqlite)[HERE].posture == NOW + MINUTE
+    ingest(sqlite, again, now=NOW + 3 * MINUTE)
+    assert sources(sqlite)[HERE].posture == NOW + MINUTE
+
+
 def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
     """On a file they went with the batch, in an account they are there already."""
 
