@@ -67,8 +67,12 @@ sys.exit(code)
 """
 
 _WARM = """
-import json, os, runpy, sys
-import router.app.rules
+import gc, json, os, runpy, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from router.app.rules import load_rules_of_hubs
+load_rules_of_hubs(Path("router/rulebook/starter/rules"), datetime.now(UTC))
+gc.freeze()
 for line in sys.stdin:
     asked = json.loads(line)
     hook = os.fork()
@@ -80,11 +84,20 @@ for line in sys.stdin:
         os.environ.update(asked["environment"])
         sys.argv = [asked["script"]]
         sys.path[0] = os.getcwd()
-        runpy.run_path(asked["script"], run_name="__main__")
-        sys.exit()
+        try:
+            runpy.run_path(asked["script"], run_name="__main__")
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(hook, 0)[1]), flush=True)
 """
-"""An interpreter that has read what every hook imports of the router, and becomes a hook as often as it is asked."""
+"""An interpreter that has read the router and rules, and becomes a hook as often as it is asked.
+
+A hook ends without taking apart what was read before it: that takes as long as the hook.
+"""
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 WHO = "somebody@contoso.example"
