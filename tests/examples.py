@@ -7,10 +7,10 @@ from hypothesis import settings
 ALL = 100
 """Examples in `make soak` of a property that says no number."""
 
-SOME = 40
+SOME = 25
 """The same in `make test`. Each run draws others, so that many runs try as many as one long one."""
 
 
 def some_of(most: int) -> int:
-    """The examples of a property that takes long: that many in `make soak`, and two fifths of them in `make test`."""
+    """The examples of a property that takes long: that many in `make soak`, and a quarter of them in `make test`."""
     return most * settings().max_examples // ALL
