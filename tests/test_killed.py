@@ -6,7 +6,6 @@ import os
 import random
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,8 +17,8 @@ import pytest
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
-from tests.leash import leashed
 from tests.waiting import PATIENCE, wait_until
+from tests.warm import WarmProcess, started
 
 IN_A_ROW = 5
 ALERTS = 40
@@ -35,7 +34,7 @@ always: []
 otherwise: [tickets]
 """
 
-type Run = Callable[..., subprocess.Popen[str]]
+type Run = Callable[..., WarmProcess]
 """Starts the router with a state and files of messages."""
 
 
@@ -49,17 +48,14 @@ def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Run]]:
         account = soc.accounts["cwpp"]
         where = {"pagerduty": soc.addresses.pagerduty, "servicenow": soc.addresses.servicenow}
         (rules / "cwpp" / "policy.yaml").write_text(POLICY.format(**where, user=account.servicenow_user))
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        settings = inherited | {"ROUTING_KEY": account.routing_key, "PASSWORD": account.servicenow_password}
+        settings = os.environ | {"ROUTING_KEY": account.routing_key, "PASSWORD": account.servicenow_password}
         yield soc, partial(a_run, rules, settings)
 
 
-def a_run(rules: Path, settings: Mapping[str, str], state: Path, *messages: Path) -> subprocess.Popen[str]:
+def a_run(rules: Path, settings: Mapping[str, str], state: Path, *messages: Path) -> WarmProcess:
     """A router at work."""
-    command = [sys.executable, "-m", "router", "run", "--rules", str(rules), "--state", str(state), *map(str, messages)]
-    return subprocess.Popen(
-        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=leashed
-    )
+    where = ("--rules", rules, "--state", state)
+    return started("router", "run", *where, *messages, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def kill_again_and_again(soc: Soc, run: Run, directory: Path, kills: int) -> list[str]:
@@ -87,7 +83,7 @@ def kill_again_and_again(soc: Soc, run: Run, directory: Path, kills: int) -> lis
     return ids
 
 
-def is_killed(running: subprocess.Popen[str], measure: Callable[[], int], enough: int) -> bool:
+def is_killed(running: WarmProcess, measure: Callable[[], int], enough: int) -> bool:
     """Kills a run when there is enough of something; whether it had not ended before."""
     with running:
         wait_until(lambda: measure() >= enough or running.poll() is not None)

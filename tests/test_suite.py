@@ -69,6 +69,7 @@ HURRIES = {
 SELF_LEASHED = {
     "stack/azurite/process.py": "ends when a pipe is closed",
     "stack/functions_host/process.py": "ends when a socket is closed",
+    "warm/process.py": "ends when a socket is closed",
 }
 """Files that start processes which are gone with their parent by other means, and are never interrupted."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from router.cli import main
 from tests.builders import RULES
-from tests.waiting import PATIENCE
+from tests.warm import WarmProcess, started
 
 POLICIES = {
     "cwpp": """
@@ -92,12 +91,17 @@ class House:
         return lines_in(self.directory / name)
 
 
+def routing(*arguments: str, within: Path | None = None, **more: str) -> WarmProcess:
+    """A router as a process, under further settings, with pipes at all its ends."""
+    pipe = subprocess.PIPE
+    return started("router", *arguments, env=os.environ | more, cwd=within, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
 def a_process(*arguments: str, within: Path) -> Said:
     """What the program comes to, run as a program in some directory."""
-    command = [sys.executable, "-m", "router", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, cwd=within)
-    return Said(done.returncode, done.stdout, done.stderr)
+    running = routing(*arguments, within=within)
+    out, err = running.communicate()
+    return Said(running.wait(), out, err)
 
 
 def furnish(directory: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.leash import leashed
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import ROOT, Stack
 from tests.waiting import PATIENCE, wait_until
-
-COMMAND = (sys.executable, "-m", "router", "serve")
+from tests.warm import WarmProcess, started
 
 _LOOK = 0.15
 """Seconds between two looks at what it did: a look may ask an account for everything that is owed."""
@@ -31,7 +27,7 @@ class Serving:
     """A process that serves, or has ended."""
 
     stack: Stack
-    process: subprocess.Popen[bytes]
+    process: WarmProcess
     log: Path
 
     @property
@@ -71,12 +67,8 @@ def serving(stack: Stack, **more: str) -> Iterator[Serving]:
     """
     log = stack.directory / f"serve-{len([*stack.directory.glob('serve-*.log')])}.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [*COMMAND, "--rules", str(stack.rules)],
-            env=stack.environment | more,
-            cwd=ROOT,
-            stderr=stderr,
-            preexec_fn=leashed,
+        process = started(
+            *("router", "serve", "--rules", stack.rules), env=stack.environment | more, cwd=ROOT, stderr=stderr.fileno()
         )
     one = Serving(stack, process, log)
     try:

@@ -22,10 +22,11 @@ import pytest
 from alert_router_demo.soc import soc_in_thread
 from router.cli.stopping import Stop
 from tests.builders import alert_body
-from tests.cli.house import House, lines_in
+from tests.cli.house import House, lines_in, routing
 from tests.leash import leashed
 from tests.stack.gate import Order, everything, gate_in_thread
 from tests.waiting import wait_until
+from tests.warm import WarmProcess
 
 BATCH = 200
 MANY = 10 * BATCH
@@ -68,7 +69,7 @@ def started(*command: str | Path, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(list(map(str, command)), text=True, env=environment(**more), preexec_fn=leashed, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
-def until(running: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
+def until(running: subprocess.Popen[str] | WarmProcess, is_so: Callable[[], bool]) -> None:
     """Waits for something that a process does."""
     wait_until(is_so, goes_on=lambda: running.poll() is None, about=running.communicate)
 
@@ -111,7 +112,7 @@ def owed(house: House) -> int:
 def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, number: signal.Signals) -> None:
     """What was written to a file is written down before the run ends, and the next run tells only the rest."""
     file, count = alerts(house, MANY), MANY
-    with started(*ROUTER, "run", file) as run:
+    with routing("run", file) as run:
         until(run, lambda: size_of(house.directory / "people.ndjson") > 0)
         run.send_signal(number)
         out, err = run.communicate()
@@ -130,7 +131,7 @@ def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, numbe
 def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: House, number: signal.Signals) -> None:
     """What was taken in is on record and in the decisions file, and the line says how much; nobody was told yet."""
     file = alerts(house, MANY)
-    with started(*ROUTER, "run", "--decisions", "decisions.ndjson", file) as run:
+    with routing("run", "--decisions", "decisions.ndjson", file) as run:
         until(run, lambda: size_of(house.directory / "decisions.ndjson") > 0)
         run.send_signal(number)
         _, err = run.communicate()
@@ -187,19 +188,19 @@ def test_a_probe_that_is_interrupted_writes_its_answer_down_and_one_that_is_kill
     house: House,
 ) -> None:
     """What it sent it sent once; what a killed one had claimed is what the next one asks with, though its lease is not over."""
-    probe, hold = (*ROUTER, "destinations", "probe", "pager"), ("--for", "1h", "--reason", "moved", "--author", "ana")
+    probe, hold = ("destinations", "probe", "pager"), ("--for", "1h", "--reason", "moved", "--author", "ana")
     with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
         assert house.says("run", house.writes("none.ndjson", "")).code == 0
         assert house.says("destinations", "hold", "pager", *hold).code == 0
-        subprocess.run(
-            [*ROUTER, "run", alerts(house, 1)], env=environment(PAGER_KEY=key), check=True, capture_output=True
-        )
+        with routing("run", alerts(house, 1), PAGER_KEY=key) as run:
+            run.communicate()
+        assert run.returncode == 0
         assert house.says("destinations", "release", "pager").code == 0
-        with started(*probe, PAGER_KEY=key) as killed:
+        with routing(*probe, PAGER_KEY=key) as killed:
             until(killed, lambda: withheld.count == 1)
             killed.kill()
-        with started(*probe, PAGER_KEY=key) as probing:
+        with routing(*probe, PAGER_KEY=key) as probing:
             until(probing, lambda: withheld.count == 2)
             probing.send_signal(signal.SIGINT)
             withheld.end()
@@ -213,7 +214,7 @@ def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
     """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent."""
     with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
-        with started(*ROUTER, "run", alerts(house, 40), PAGER_KEY=key) as run:
+        with routing("run", alerts(house, 40), PAGER_KEY=key) as run:
             until(run, lambda: withheld.count >= 16)
             run.send_signal(signal.SIGINT)
             withheld.end()
@@ -230,7 +231,7 @@ def test_a_second_signal_ends_it_at_once(house: House) -> None:
     """Whoever does not want to wait for a slow destination need not: what was in flight is due again in the next run."""
     with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
-        with started(*ROUTER, "run", alerts(house, 1), PAGER_KEY=key) as run:
+        with routing("run", alerts(house, 1), PAGER_KEY=key) as run:
             until(run, lambda: withheld.count >= 1)
             run.send_signal(signal.SIGINT)
             run.send_signal(signal.SIGTERM)
@@ -249,7 +250,7 @@ def test_a_second_signal_ends_it_at_once(house: House) -> None:
 )
 def test_whoever_interrupts_is_not_lectured(house: House, command: tuple[str, ...], number: signal.Signals) -> None:
     """A command that waits for its input ends with no more than a line."""
-    with started(*ROUTER, *command) as waiting:
+    with routing(*command) as waiting:
         assert waiting.stdin is not None
         waiting.stdin.write("{")
         waiting.stdin.flush()
@@ -276,7 +277,7 @@ def test_what_waits_for_a_message_is_broken_off() -> None:
     assert asyncio.run(taken()) == (["first"], True)
 
 
-def is_read(process: subprocess.Popen[str]) -> bool:
+def is_read(process: subprocess.Popen[str] | WarmProcess) -> bool:
     """Whether a process has read what was written to it."""
     assert process.stdin is not None
     return not struct.unpack("i", fcntl.ioctl(process.stdin.fileno(), termios.FIONREAD, b"\0" * 4))[0]
@@ -388,7 +389,7 @@ def test_a_decisions_file_on_a_full_disk_is_named(house: House) -> None:
 
 def test_a_started_list_ends_where_its_reader_does(house: House) -> None:
     """As `alert-router explain FILE | head -1`."""
-    with started(*ROUTER, "explain", alerts(house, 3000)) as run:
+    with routing("explain", alerts(house, 3000)) as run:
         assert run.stdout is not None
         run.stdout.readline()
         run.stdout.close()

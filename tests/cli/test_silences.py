@@ -8,12 +8,10 @@ import os
 import pty
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +23,7 @@ from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said
 from tests.silences import a_silence
 from tests.stack.azurite import Azurite
-from tests.waiting import PATIENCE
+from tests.warm import started
 
 AT = "2026-11-24T12:00:00Z"
 WHO = ("--reason", "patching", "--author", "ana@contoso.example")
@@ -264,17 +262,21 @@ def test_on_a_terminal_a_person_is_asked_after_seeing_what_it_holds(
 ) -> None:
     """Anything but yes is no."""
     main, terminal = pty.openpty()
-    command = [sys.executable, "-m", "router", "silences", "add", *VM, "--for", "2h", *WHO, "--now", AT]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     os.write(main, f"{answer}\n".encode())
-    done = subprocess.run(
-        command, stdin=terminal, capture_output=True, text=True, env=environment, cwd=state.directory, timeout=PATIENCE
+    asking = started(
+        *("router", "silences", "add", *VM, "--for", "2h", *WHO, "--now", AT),
+        env=os.environ,
+        cwd=state.directory,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
+    out, err = asking.communicate()
     os.close(main)
     os.close(terminal)
-    assert done.returncode == code, done
-    assert "Silence it until 2026-11-24T14:00:00Z" in done.stderr
-    assert "nothing that stands now is of this kind" in done.stdout
+    assert asking.wait() == code, err
+    assert "Silence it until 2026-11-24T14:00:00Z" in err
+    assert "nothing that stands now is of this kind" in out
     assert len(listed(state)) == number
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +24,8 @@ from router.domain.documents import DocumentKind
 from router.domain.ports.store import Store
 from router.domain.state_report import Count, DestinationCounts, NextForgotten, StateReport, TableSize
 from tests.builders import NOW
-from tests.cli.house import House, a_process, ndjson
-from tests.cli.test_interrupts import is_read, started, until
+from tests.cli.house import House, a_process, ndjson, routing
+from tests.cli.test_interrupts import is_read, until
 from tests.frozen.loading import frozen
 from tests.parse.messages import a_flat_alert
 from tests.secrecy import found_in, secrets_in
@@ -168,7 +167,7 @@ def test_whoever_carries_an_older_state_forward_says_so_once(house: House, comma
 
 def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None:
     """Neither waits for the other, and the run takes in what comes next."""
-    with started(sys.executable, "-m", "router", "run", "-", "--state", house.directory / "busy") as run:
+    with routing("run", "-", "--state", "busy") as run:
         assert run.stdin is not None
         run.stdin.write(ndjson(a_flat_alert(SystemAlertId="one")).decode())
         run.stdin.flush()

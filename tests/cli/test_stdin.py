@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -24,13 +22,12 @@ from router.cli.stdin import WAIT, Incoming, Stdin
 from router.cli.stopping import Stop
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS
-from tests.cli.house import House, column, ndjson
+from tests.cli.house import House, column, ndjson, routing
 from tests.cli.test_files import MARKED, cut_anywhere, encoded
 from tests.cli.virtual_time import clock, run_at_once
-from tests.leash import leashed
 from tests.parse.messages import a_flat_alert
 from tests.peaks import peak_of
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import wait_until
 
 
 def messages_in(*chunks: bytes) -> list[Message]:
@@ -42,8 +39,9 @@ def messages_in(*chunks: bytes) -> list[Message]:
 
 def piped(house: House, text: bytes, *options: str) -> list[dict[str, object]]:
     """The decisions of a run that is piped a text; it must end well."""
-    done = subprocess.run(_command(*options), input=text, capture_output=True, timeout=PATIENCE, env=_environment())
-    assert (done.returncode, done.stderr) == (0, b"")
+    with routing(*_command(*options)) as run:
+        _, err = run.communicate(text.decode(errors="surrogateescape"))
+    assert (run.returncode, err) == (0, "")
     return house.lines("decisions.ndjson")
 
 
@@ -232,13 +230,10 @@ def test_a_file_is_standard_input_too(house: House) -> None:
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
 def test_what_comes_in_is_decided_and_sent_while_more_is_waited_for(house: House, options: list[str]) -> None:
     """The pipe is open until its first line was decided, and reached the destination unless nothing is to be sent."""
-    command = [*_command(*options)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment(), preexec_fn=leashed
-    ) as process:
+    with routing(*_command(*options)) as process:
         assert process.stdin is not None
         for number in (1, 2):
-            process.stdin.write(ndjson(a_flat_alert(SystemAlertId=f"al-{number}")))
+            process.stdin.write(ndjson(a_flat_alert(SystemAlertId=f"al-{number}")).decode())
             process.stdin.flush()
             awaited = ["decisions.ndjson", *([] if options else ["people.ndjson", "everything.ndjson"])]
             wait_until(
@@ -246,17 +241,16 @@ def test_what_comes_in_is_decided_and_sent_while_more_is_waited_for(house: House
                 goes_on=lambda: process.poll() is None,
             )
         process.stdin.close()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait() == 0
     assert column(house.lines("decisions.ndjson"), "source") == ["-:1", "-:2"]
 
 
 def test_explain_and_dry_run_read_it_too(house: House) -> None:
     """As `run` does."""
     assert column(piped(house, ndjson(a_flat_alert(), b"?"), "--dry-run"), "source") == ["-:1", "-:2"]
-    command = [sys.executable, "-m", "router", "explain", "--format", "json", "-"]
     text = encoded(ndjson(a_flat_alert()).decode(), "utf-16-le")
-    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=_environment())
-    assert column([one["decision"] for one in orjson.loads(done.stdout)], "source") == ["-:1"]
+    out, _ = routing("explain", "--format", "json", "-").communicate(text.decode(errors="surrogateescape"))
+    assert column([one["decision"] for one in orjson.loads(out)], "source") == ["-:1"]
 
 
 def _count(name: str) -> int:
@@ -265,8 +259,4 @@ def _count(name: str) -> int:
 
 
 def _command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "router", "run", "--decisions", "decisions.ndjson", *options, "-"]
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return ["run", "--decisions", "decisions.ndjson", *options, "-"]

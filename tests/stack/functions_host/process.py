@@ -10,13 +10,17 @@ import sys
 import uuid
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from infra.package import DEPENDENCIES
 from tests.stack.functions_worker.protocol import find_message, protocol, write_message
+from tests.waiting import until
+from tests.warm import WarmProcess, started
 
 _REPOSITORY = Path(__file__).parents[3]
+_WORKER = "tests.stack.functions_worker.worker"
 _GRACE = 5.0
 
 
@@ -24,10 +28,47 @@ class WorkerDied(Exception):
     """The worker process ended before it answered."""
 
 
+class _Warm:
+    """A process that has imported the router already, as asyncio has processes."""
+
+    def __init__(self, process: WarmProcess) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        await until(lambda: self._process.poll() is not None)
+        return self._process.wait()
+
+
+async def _warm(app: Path, env: Mapping[str, str], connection: int, output: int) -> _Warm:
+    """A worker of the app in this repository."""
+    command = partial(started, _WORKER, "{}", env=env, cwd=app, stdin=DEVNULL, stdout=output, stderr=output)
+    return _Warm(await asyncio.to_thread(command, descriptor=connection))
+
+
+async def _cold(app: Path, env: Mapping[str, str], connection: int, output: int) -> Process:
+    """A worker of an app that brings its own router, or none."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", _WORKER, str(connection)),
+        cwd=app,
+        env=env,
+        pass_fds=(connection,),
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=STDOUT,
+    )
+
+
 class WorkerProcess:
     """One worker process: it is asked, in any number of questions at once, and it may die at any time."""
 
-    def __init__(self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, process: Process | _Warm, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
@@ -39,17 +80,10 @@ class WorkerProcess:
         """Starts a process with the app, what it brings along, and nothing but `env` around it; a log gets what it prints."""
         ours, theirs = socket.socketpair()
         places = (app, app / DEPENDENCIES, _REPOSITORY)
-        paths = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
+        around = {**env, "PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
+        start = _warm if app.resolve() == _REPOSITORY else _cold
         with theirs, log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.stack.functions_worker.worker", str(theirs.fileno())),
-                cwd=app,
-                env={**env, **paths},
-                pass_fds=(theirs.fileno(),),
-                stdin=DEVNULL,
-                stdout=output,
-                stderr=STDOUT,
-            )
+            process = await start(app, around, theirs.fileno(), output.fileno())
         return cls(process, *await asyncio.open_connection(sock=ours))
 
     @property
