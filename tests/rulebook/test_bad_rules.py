@@ -57,10 +57,10 @@ def test_a_mistake_is_reported_with_its_place_and_its_remedy(case: Path, tmp_pat
     assert _said_about(case, tmp_path) == case.with_name(f"{case.name}.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: path.relative_to(BAD).as_posix())
-def test_a_problem_never_repeats_a_secret(case: Path, tmp_path: Path) -> None:
-    """A literal secret in a rules file stays there: no message repeats it."""
-    assert "hunter2" not in _said_about(case, tmp_path)
+def test_a_problem_never_repeats_a_secret() -> None:
+    """A literal secret in a rules file stays there: nothing of what is said, which the test above holds, repeats it."""
+    assert [case for case in CASES if b"hunter2" in case.read_bytes()]
+    assert [case for case in CASES if "hunter2" in case.with_name(f"{case.name}.txt").read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize(
