@@ -31,6 +31,7 @@ class ListPage:
         file: the document as it was named.
         about: what tells its list from other lists.
         rows: what tells its rows apart.
+        types: the types of its rows in lower case; none where its list is told from others by them already.
         total: how many rows the list has on all its pages; None where the page does not say it.
         has_more: whether it says that another page follows.
     """
@@ -38,6 +39,7 @@ class ListPage:
     file: str
     about: tuple[str, ...]
     rows: frozenset[str]
+    types: frozenset[str] = frozenset()
     total: int | None = None
     has_more: bool = False
 
@@ -55,6 +57,7 @@ def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Seque
         file=file,
         about=_about(rows) if total is None else (str(total), *_columns(rows)),
         rows=_names(rows, path),
+        types=_types(rows) if total is not None else frozenset(),
         total=total,
         has_more=is_cut or any(find_text(body, name) for name in _MORE),
     )
@@ -88,12 +91,58 @@ def cut_lists(pages: Iterable[ListPage]) -> Iterator[tuple[str, str]]:
     for page in pages:
         lists[page.about].append(page)
     for of_one in lists.values():
-        rows = frozenset[str]().union(*(page.rows for page in of_one))
-        total = max((page.total for page in of_one if page.total is not None), default=None)
-        has_last = any(not page.has_more for page in of_one)
-        if not has_last or (total is not None and len(rows) < total):
-            many = f"{len(rows):,} rows" if total is None or total <= len(rows) else f"{len(rows):,} of {total:,} rows"
-            yield from ((page.file, f"was cut: {many} were given") for page in of_one if not page.is_whole)
+        if of_one[0].total is None:
+            yield from _cut_without_total(of_one)
+        else:
+            for same in _of_shared_types([page for page in _different(of_one) if not page.is_whole]):
+                yield from _cut_with_total(same, of_one)
+
+
+def _cut_without_total(pages: Sequence[ListPage]) -> Iterator[tuple[str, str]]:
+    """The pages of a list that does not say how long it is: it ends with one after which none follows."""
+    if all(page.has_more for page in pages):
+        many = len(frozenset[str]().union(*(page.rows for page in pages)))
+        yield from ((page.file, f"was cut: {many:,} rows were given") for page in pages)
+
+
+def _cut_with_total(pages: Sequence[ListPage], given: Sequence[ListPage]) -> Iterator[tuple[str, str]]:
+    """The pages of a list whose length is known, where they are not all there.
+
+    Pages of two lists of one length look alike. Those of one have no row in common and are as many as it says, so that what
+    was cut of one list does not fill up the other: `given` has those, too, that were given twice.
+    """
+    total = pages[0].total or 0
+    last = sum(not page.has_more for page in pages)
+    many = sum(len(page.rows) for page in pages)
+    rows = len(frozenset[str]().union(*(page.rows for page in pages)))
+    if last and rows == many == last * total:
+        return
+    said = f"{rows:,} of {total:,} rows" if rows < total else f"{rows:,} rows, which are not those of whole lists,"
+    repeated = {page.rows for page in pages}
+    yield from ((page.file, f"was cut: {said} were given") for page in given if page.rows in repeated)
+
+
+def _different(pages: Iterable[ListPage]) -> list[ListPage]:
+    """The pages without those that were given twice."""
+    return list({(page.rows, page.has_more): page for page in pages}.values())
+
+
+def _of_shared_types(pages: Iterable[ListPage]) -> list[list[ListPage]]:
+    """The pages in groups that have types in common: a query has few types, so that its pages share one or another."""
+    groups: list[tuple[frozenset[str], list[ListPage]]] = []
+    for page in pages:
+        types, members = page.types or _NO_TYPE, [page]
+        apart = []
+        for known, group in groups:
+            if known & types:
+                types, members = types | known, [*group, *members]
+            else:
+                apart.append((known, group))
+        groups = [*apart, (types, members)]
+    return [members for _, members in groups]
+
+
+_NO_TYPE = frozenset({""})
 
 
 def _about(rows: Sequence[object]) -> tuple[str, ...]:
@@ -107,6 +156,15 @@ def _about(rows: Sequence[object]) -> tuple[str, ...]:
 def _columns(rows: Sequence[object]) -> tuple[str, ...]:
     first = rows[0] if rows else None
     return tuple(sorted(map(str, first))) if isinstance(first, Mapping) else ()
+
+
+def _types(rows: Sequence[object]) -> frozenset[str]:
+    """The types that the rows say, else those that their ids say."""
+    return frozenset(_type_of(row).lower() for row in rows) - _NO_TYPE
+
+
+def _type_of(row: object) -> str:
+    return find_text(row, "type") or parse_resource_id(find_text(row, "id")).type or ""
 
 
 def _names(rows: Sequence[object], path: str) -> frozenset[str]:

@@ -124,3 +124,46 @@ def test_two_lists_of_one_length_are_not_pages_of_one() -> None:
     one = {"data": [{"id": SQL_SERVER, "a": 1}], "totalRecords": 2, "skip_token": "x"}
     other = {"data": [{"id": f"{SQL_SERVER}-2", "b": 1}], "totalRecords": 2}
     assert set(unanswered(one, other)) == {"1.json", "2.json"}
+
+
+@given(st.integers(2, 4), st.integers(1, 20), st.data())
+@settings(max_examples=some_of(60))
+def test_what_was_cut_of_two_lists_of_one_length_is_the_whole_of_neither(
+    pages: int, rows: int, data: st.DataObject
+) -> None:
+    """Two queries project the same columns, and have as many rows: of each some pages are missing."""
+    lists = [
+        [
+            document(
+                {
+                    "data": [
+                        {**one, "id": f"{one['id']}-{type}", "type": type} for one in servers(number * rows, rows)
+                    ],
+                    "totalRecords": pages * rows,
+                    "skip_token": "x" if number + 1 < pages else None,
+                },
+                f"{type}-{number}.json",
+            )
+            for number in range(pages)
+        ]
+        for type in ("microsoft.sql/servers", "microsoft.storage/storageaccounts")
+    ]
+    assert unanswered(*lists[0], *lists[1]) == {}
+    given = [
+        [page for page in pages if page is not missing]
+        for pages, missing in ((one, data.draw(st.sampled_from(one))) for one in lists)
+    ]
+    assert set(unanswered(*given[0], *given[1])) == {page.name for page in (*given[0], *given[1])}
+
+
+@pytest.mark.parametrize("second", [{"skip_token": None}, {"resultTruncated": "true"}])
+def test_rows_of_two_cut_lists_are_more_than_one_has(second: Json) -> None:
+    """Both are of one type, and stop at 100 of 150 rows; together they are more rows than either has."""
+    first = {"data": servers(0, 100), "totalRecords": 150}
+    assert set(unanswered(first, {"data": servers(200, 100), "totalRecords": 150, **second})) == {"1.json", "2.json"}
+
+
+def test_a_whole_list_is_no_page_of_a_cut_one() -> None:
+    """Of one length and one type: what was given whole stays so, and completes nothing."""
+    cut = {"data": servers(0, 2), "totalRecords": 3, "skip_token": "x"}
+    assert list(unanswered(cut, {"data": servers(5, 3), "totalRecords": 3})) == ["1.json"]
