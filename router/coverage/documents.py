@@ -74,8 +74,13 @@ class Item:
 
 
 def kubernetes_kind(body: Mapping[str, object]) -> str | None:
-    """The kind of an object of Kubernetes; None for any other object. Rows of Resource Graph have both fields, and an id."""
-    is_one = find_text(body, "apiVersion") is not None and find_text(body, "id") is None
+    """The kind of an object of Kubernetes; None for any other object.
+
+    Rows of Resource Graph have both fields, too, and an id; no metadata. An object of a kind of somebody's own may have an id,
+    and stays one of its cluster, which says nothing of Azure.
+    """
+    has_metadata = isinstance(find(body, "metadata"), Mapping)
+    is_one = find_text(body, "apiVersion") is not None and (has_metadata or find_text(body, "id") is None)
     return find_text(body, "kind") if is_one else None
 
 
@@ -247,8 +252,13 @@ def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: i
 
 
 def _has_items(body: Mapping[str, object]) -> bool:
-    """Whether an object is a list of objects: the API writes `null` for one in which there is nothing."""
+    """Whether an object is a list of objects: the API writes `null` for one in which there is nothing.
+
+    A list has no name; an object that has one may be of a kind of somebody's own that is called so.
+    """
     items = find(body, "items")
+    if find_text(body, "metadata", "name") is not None:
+        return False
     return isinstance(items, list) or (items is None and any(name.lower() == "items" for name in body))
 
 

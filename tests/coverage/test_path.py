@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,24 @@ def test_a_drill_in_a_cluster_or_at_a_machine_is_proposed_again_as_it_was() -> N
 def test_whatever_did_not_pass_proves_nothing(word: str) -> None:
     """A destination that rules keep samples from has seen none."""
     assert of(drill(word)).state is UNKNOWN
-    assert of(drill("Passed")).state is COVERED
+    assert of(drill("Passed", failed_hop=None)).state is COVERED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"destinations": []},
+        {"destinations": None},
+        {"destinations": [{"name": "pager"}]},
+        {"destinations": [{"name": "pager", "verdict": "passed"}, {"name": "siem", "verdict": "not proven"}]},
+        {"destinations": [{"name": "pager", "verdict": "failed"}]},
+        {"failed_hop": "hub"},
+    ],
+)
+def test_a_drill_that_contradicts_itself_proves_nothing(said: dict[str, Any]) -> None:
+    """Somebody wrote it by hand, or cut it: a drill passes where each destination took a notice, and only then."""
+    found = of(drill(**said))
+    assert (found.state, found.remedy) == (UNKNOWN, f"{AGAIN} VirtualMachines")
 
 
 def test_a_drill_that_passed_says_whom_it_left_out_and_is_none_if_a_destination_did_not_take_it() -> None:

@@ -29,6 +29,7 @@ _BUNDLE = "VirtualMachines"
 _FIRST = (CoverageState.GAP, CoverageState.COVERED, CoverageState.UNKNOWN)
 """What counts where drills came to different ends."""
 
+_PASSED = "passed"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -52,7 +53,7 @@ def _judged(case: CoverageCase) -> Verdict | None:
 def last_drills(drills: Iterable[DrillFact]) -> Sequence[DrillFact]:
     """The last drill of each bundle, cluster and machine; of two at one instant the one that did not pass."""
     found: dict[tuple[str, str], DrillFact] = {}
-    for one in sorted(drills, key=lambda drill: (drill.ended or _NEVER, drill.verdict != "passed")):
+    for one in sorted(drills, key=lambda drill: (drill.ended or _NEVER, drill.verdict != _PASSED)):
         found[one.subject, one.about.lower()] = one
     return [found[key] for key in sorted(found)]
 
@@ -80,8 +81,11 @@ def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
         return gap(
             f"{what} failed {age}: {drill.reason or 'nothing says where'}{_hops(drill)}", *evidence, remedy=again
         )
-    if drill.verdict != "passed":
+    if drill.verdict != _PASSED:
         reason = f"{what} proved nothing {age}: {drill.reason or 'nothing says why'}{_hops(drill)}"
+        return unknown(reason, *evidence, remedy=again)
+    if not _has_arrived(drill):
+        reason = f"{what} says that it passed {age}, and not of every destination that it took anything{_hops(drill)}"
         return unknown(reason, *evidence, remedy=again)
     if case.now - drill.ended > LATELY:
         return unknown(f"{what} passed {age}, which is too long ago", *evidence, remedy=again)
@@ -89,6 +93,12 @@ def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
         return unknown(f"{what} passed {age}, and yet not every destination took it", *evidence, remedy=again)
     partly = f", without {', '.join(drill.left_out)}" if drill.left_out else ""
     return covered(f"{what} passed {age}{partly}{_hops(drill)}", *evidence, remarks=_destinations(drill))
+
+
+def _has_arrived(drill: DrillFact) -> bool:
+    """Whether it names destinations, of which each took a notice: a drill passes then, and only then."""
+    verdicts = {(one.verdict or "").lower() for one in drill.destinations}
+    return verdicts == {_PASSED} and drill.failed_hop is None
 
 
 def _shown(drill: DrillFact) -> CoverageEvidence:

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact
+from router.coverage.readers import kubernetes
 from router.coverage.readers.kubernetes import empty_lists_in, unanswered_in
 
 
@@ -36,9 +37,12 @@ def readers() -> tuple[Reader, ...]:
 
 
 def facts_of(document: CoverageDocument) -> Iterator[CoverageFact]:
-    """What every reader finds in the objects of a document, and its empty lists."""
+    """What every reader finds in the objects of a document, and its empty lists.
+
+    Whoever may write into a cluster makes objects of kinds of their own: so none says anything but of its cluster.
+    """
     for item in document.items:
-        for reader in readers():
+        for reader in (kubernetes,) if item.kind else readers():
             if reader.reads(item):
                 yield from reader.facts_in(item)
     yield from empty_lists_in(document)
