@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +169,24 @@ def test_a_list_without_an_end_is_given_up() -> None:
         return HttpAnswer(status=200, body=again) if "/nodes?" in request.url else api.answer(request)
 
     assert reasons(asked(answer)) == ["its list of nodes has no end"]
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"remainingItemCount": 7}, {"continue": "", "remainingItemCount": 7}, {"continue": {"page": 2}}]
+)
+def test_a_list_that_says_that_more_follows_is_not_whole(metadata: Json) -> None:
+    """Nobody knows where the rest is: so what was given covers nothing."""
+    api = api_of(HEALTHY)
+
+    def answer(request: HttpRequest) -> HttpAnswer:
+        found = api.answer(request)
+        if "/nodes?" not in request.url:
+            return found
+        return replace(found, body=json.dumps({**json.loads(found.body), "metadata": metadata}).encode())
+
+    documents = asked(answer)
+    assert "its list of nodes says that more follows, and not where" in reasons(documents)
+    assert states(documents)[Rung.SENSOR_RUNNING] is UNKNOWN
 
 
 def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> None:

@@ -58,7 +58,8 @@ def test_an_object_of_a_cluster_says_nothing_of_azure(said: Json, form: str) -> 
     found = judged(document(given[form], "objects.json", "payments"))
     assert {workload.name for workload, _, _ in found.assessed.verdicts()} <= {"payments"}
     assert not [one for _, _, one in found.assessed.verdicts() if one.state is CoverageState.COVERED]
-    assert found.sources == found.drills == ()
+    assert found.sources == ()
+    assert found.drills == ()
 
 
 def test_an_object_that_is_called_a_list_holds_no_objects() -> None:

@@ -30,7 +30,7 @@ def list_probe(cloud: AzureCloud, path: str, version: str, role: str) -> Probe:
         seen.add(url)
         try:
             body = object_in((yield _get(url)), role)
-            rows += _rows_in(body)
+            rows += _rows_in(body, path)
             url = _next_in(body)
             if len(seen) == _MOST_PAGES or url in seen:
                 raise Unavailable("it goes on, and was not asked further")
@@ -59,21 +59,29 @@ def _listed(name: str, path: str, rows: list[object], fault: str | None) -> Docu
     return (partly(document_of({"id": path, "value": rows, "nextLink": "not asked"}, name), fault),)
 
 
-def _rows_in(body: Mapping[str, object]) -> list[object]:
+def _rows_in(body: Mapping[str, object], path: str) -> list[object]:
+    """The rows of a page; raises Unavailable where there are none, or one that is not of the list at the path."""
     rows = find_list(body, "value")
     if rows is None or not all(isinstance(row, Mapping) for row in rows):
         raise Unavailable("the answer is no list of objects")
+    scope, _, provider = path.lower().partition("/providers/")
+    for row in rows:
+        id = (find_text(row, "id") or "").lower()
+        # Some are in a resource group, which stands between the two.
+        if not id.startswith(f"{scope}/") or f"/providers/{provider}/" not in id:
+            raise Unavailable("the answer is about something else")
     return rows
 
 
 def _next_in(body: Mapping[str, object]) -> str | None:
     """Where the next page is; None after the last one."""
-    link = find(body, "nextLink")
-    if link is None or link == "":
-        return None
-    if not isinstance(link, str):
-        raise Unavailable("its nextLink is no text")
-    return find_text(body, "nextLink")
+    for name in ("nextLink", "@odata.nextLink"):
+        link = find(body, name)
+        if link is not None and not isinstance(link, str):
+            raise Unavailable(f"its {name} is no text")
+        if link:
+            return link
+    return None
 
 
 def _get(url: str) -> HttpRequest:

@@ -80,6 +80,8 @@ def _pages(server: str, path: str, kind: str, what: str) -> Asking[list[Json]]:
         found += [_slim(one, version, kind.removesuffix("List")) for one in items or ()]
         last, token = token, find_text(page, "metadata", "continue")
         if token is None:
+            if any(find(page, "metadata", name) not in (None, "", 0) for name in ("continue", "remainingItemCount")):
+                raise NotListed(f"its list of {what} says that more follows, and not where")
             return found
         if token == last:
             break

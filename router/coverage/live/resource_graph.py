@@ -9,18 +9,19 @@ https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import batched
 
 from router.coverage.documents import document_of
 from router.coverage.envelopes import rows_in
-from router.coverage.fields import find_count, find_text
+from router.coverage.fields import find, find_count, find_text
 from router.coverage.live.answers import READER, object_in
 from router.coverage.live.clouds import AzureCloud
 from router.coverage.live.probes import Documents, Probe, partly, refused
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
+from router.domain.resources import parse_resource_id
 
 LARGEST_BATCH = 1000
 """Subscriptions that one query may name."""
@@ -67,7 +68,7 @@ def graph_probe(cloud: AzureCloud, query: GraphQuery, subscriptions: Sequence[st
     total, tokens = 0, [""]
     try:
         while True:
-            page = _page_in((yield _request(cloud, query, subscriptions, tokens[-1])))
+            page = _page_in((yield _request(cloud, query, subscriptions, tokens[-1])), subscriptions)
             rows += page.rows
             total = max(total, page.total)
             if page.token is None:
@@ -75,6 +76,8 @@ def graph_probe(cloud: AzureCloud, query: GraphQuery, subscriptions: Sequence[st
             if page.token in tokens or len(tokens) == _MOST_PAGES:
                 raise Unavailable("it goes on, and was not asked further")
             tokens.append(page.token)
+        if _count(rows) > total:
+            raise Unavailable(f"{_count(rows):,} rows were given, and it says that there are {total:,}")
         if page.is_cut or _count(rows) < total:
             raise Unavailable(f"cut: {_count(rows):,} of {max(total, _count(rows)):,} rows were given")
     except Unavailable as fault:
@@ -105,8 +108,8 @@ def _request(cloud: AzureCloud, query: GraphQuery, subscriptions: Sequence[str],
     )
 
 
-def _page_in(answer: HttpAnswer) -> _GraphPage:
-    """One page; raises Unavailable where there is none that says of itself how many rows there are."""
+def _page_in(answer: HttpAnswer, subscriptions: Sequence[str]) -> _GraphPage:
+    """One page; raises Unavailable where there is none that says how many rows there are, and is of what was asked."""
     body = object_in(answer, READER)
     if answer.headers.get("x-ms-tenant-subscription-limit-hit", "").strip().lower() == "true":
         raise Unavailable("cut: the tenant has more subscriptions than one query takes; name them with --subscription")
@@ -117,9 +120,19 @@ def _page_in(answer: HttpAnswer) -> _GraphPage:
     rows = [row for row in found[1] if isinstance(row, Mapping)]
     if len(rows) < len(found[1]):
         raise Unavailable("the answer has rows that are no objects")
+    if subscriptions and any(_is_elsewhere(row, frozenset(subscriptions)) for row in rows):
+        raise Unavailable("the answer is about something else")
     token = find_text(body, "$skipToken")
+    if token is None and find(body, "$skipToken") not in (None, ""):
+        raise Unavailable("its $skipToken is no text")
     is_cut = (find_text(body, "resultTruncated") or "").lower() == "true" and token is None
     return _GraphPage(rows, total, token, is_cut)
+
+
+def _is_elsewhere(row: Mapping[str, object], subscriptions: Set[str]) -> bool:
+    """Whether a row is of a subscription that was not asked."""
+    subscription = parse_resource_id(find_text(row, "id")).subscription
+    return subscription is not None and subscription.lower() not in subscriptions
 
 
 def _count(rows: Sequence[Mapping[str, object]]) -> int:

@@ -41,12 +41,26 @@ def _rows_lost(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
     return replace(answer, body=json.dumps({**body, "data": body["data"][: len(body["data"]) // 2]}).encode())
 
 
+def _too_few_in_all(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """It gives more rows than it says that there are; of a later page the first one has said it already."""
+    body = json.loads(answer.body)
+    if not body.get("data") or b"$skipToken" in request.body:
+        return _silent(request, answer)
+    return replace(answer, body=json.dumps({**body, "totalRecords": 0, "$skipToken": None}).encode())
+
+
 def _texts_among_rows(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
     """Something that is no object stands among the rows."""
     body = json.loads(answer.body)
     names = body.keys() & {"data", "value"} or {"id"}
     changed = {name: [*body[name], "a"] if isinstance(body[name], list) else ["a"] for name in names & body.keys()}
     return replace(answer, body=json.dumps({**body, **(changed or {"tables": ["a"]})}).encode())
+
+
+def _of_another(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """Somebody between has kept the answer about another subscription; of one without rows nobody can tell."""
+    found = replace(answer, body=answer.body.replace(b"6f0a3c52-", b"99999999-"))
+    return found if found.body != answer.body else _silent(request, answer)
 
 
 def _endless(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
@@ -78,5 +92,9 @@ FAULTS: Mapping[str, Fault] = {
     "truncated": _of_body({"resultTruncated": "true", "$skipToken": None, "nextLink": ELSEWHERE}),
     "elsewhere": _of_body({"nextLink": ELSEWHERE, "$skipToken": "unknown"}),
     "endless": _endless,
+    "of another": _of_another,
+    "odd tokens": _of_body({"$skipToken": {"next": 2}, "nextLink": {"next": 2}}),
+    "other next": _of_body({"@odata.nextLink": ELSEWHERE, "resultTruncated": "true", "$skipToken": None}),
+    "few in all": _too_few_in_all,
 }
 """What is wrong, by its name."""
