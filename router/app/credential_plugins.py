@@ -8,7 +8,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-g
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
@@ -32,6 +34,9 @@ _PATIENCE = 60.0
 _PATIENCE_WITH_PEOPLE = 300.0
 """The same where a person may have to sign in."""
 
+_LAST_WORDS = 1.0
+"""Seconds for a program that was ended to be gone."""
+
 _LONGEST = 1024 * 1024
 """Bytes that a plugin may print."""
 
@@ -52,14 +57,18 @@ async def run_plugin(
     }
     process = await _started(plugin, variables, where, is_interactive=is_interactive)
     seconds = _PATIENCE_WITH_PEOPLE if is_interactive else _PATIENCE
+    code: int | None = None
     try:
         async with asyncio.timeout(seconds):
             printed = await _printed(process)
+            if len(printed) > _LONGEST:  # it would wait for ever for somebody to read the rest
+                raise BadFile(f"{where}: {_named(plugin)} printed more than {_LONGEST >> 20} MB")
             code = await process.wait()
     except TimeoutError:
         raise BadFile(f"{where}: {_named(plugin)} gave nothing out within {seconds:.0f} s") from None
     finally:
-        await _end(process)
+        if code is None:
+            await _end(process, has_own_session=not is_interactive)
     if code != 0:
         raise BadFile(f"{where}: {_named(plugin)} ended with {code}; `kubectl get nodes` with this context shows why")
     credential = find_credential(printed, plugin.version)
@@ -81,6 +90,8 @@ async def _started(
             stdin=None if is_interactive else DEVNULL,
             stdout=PIPE,
             stderr=None if is_interactive else DEVNULL,
+            # What it starts is ended with it; who asks at a terminal must stay in the session of that.
+            start_new_session=not is_interactive,
             limit=_LONGEST,
         )
     except (OSError, ValueError) as fault:  # not there, not allowed, or a name that no program has
@@ -105,16 +116,24 @@ async def _printed(process: Process) -> bytes:
         while size <= _LONGEST and (chunk := await process.stdout.read(_LONGEST)):
             chunks.append(chunk)
             size += len(chunk)
-    printed = b"".join(chunks)
-    return printed if len(printed) <= _LONGEST else b""
+    return b"".join(chunks)
 
 
-async def _end(process: Process) -> None:
-    """Ends a plugin that still runs, whatever happened to who waited for it."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
+async def _end(process: Process, *, has_own_session: bool) -> None:
+    """Ends a plugin that nobody waits for any more, with what it started.
+
+    What has left its session may hold its output open, and is not waited for.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        if has_own_session:
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process.returncode is None:
             process.kill()
-        await process.wait()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS):
+            while process.stdout is not None and await process.stdout.read(_LONGEST):
+                pass  # its output is closed only once it was read to its end
+            await process.wait()
 
 
 def _named(plugin: CredentialPlugin) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from router.app import credential_plugins
 from router.app.credential_plugins import run_plugin
 from router.coverage.live.credential_plugins import Credential, CredentialPlugin, InteractiveMode
 from router.domain.errors import BadFile
@@ -103,7 +104,8 @@ def test_who_is_at_no_terminal_is_asked_nothing(tmp_path: Path) -> None:
         ("echo canary", f"its exec plugin plugin printed no ExecCredential of {V1} with a token or a certificate"),
         ("true", "printed no ExecCredential"),
         ("exec 1>&-; exit 1", "ended with 1"),
-        ("head -c 3000000 /dev/zero", "its exec plugin plugin "),
+        ("head -c 3000000 /dev/zero", "its exec plugin plugin printed more than 1 MB"),
+        ("yes | cat", "printed more than 1 MB"),
         ("kill -9 $$", "ended with -9"),
     ],
 )
@@ -150,3 +152,21 @@ def test_a_plugin_does_not_outlive_who_waits_for_it(tmp_path: Path) -> None:
 
     asyncio.run(give_up())
     assert is_gone(int((tmp_path / "id").read_text()))
+
+
+@pytest.mark.parametrize("end", ["wait", "true"])
+def test_what_a_plugin_started_is_ended_with_it(tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the plugin's output open; whoever waited for that would keep all other clusters waiting, too."""
+    monkeypatch.setattr(credential_plugins, "_PATIENCE", 0.5)
+    with pytest.raises(BadFile, match="gave nothing out within"):
+        run(tmp_path, f"sleep 600 & echo $! > {tmp_path}/id; {end}")
+    child = int((tmp_path / "id").read_text())
+    asyncio.run(until(lambda: not _is_running(child)))
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process runs; nobody may be there who sees to one that has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

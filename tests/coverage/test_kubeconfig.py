@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -153,6 +154,16 @@ def test_nothing_in_a_kubeconfig_is_a_traceback(
             access(value, kubeconfig())
         except UserError as fault:
             assert "\n" not in str(fault)
+
+
+def test_what_a_plugin_is_to_know_can_be_told_to_it() -> None:
+    """YAML has dates and references to itself, and JSON, as which a plugin is told, has neither."""
+    itself: dict[str, object] = {}
+    itself["a"] = itself
+    for value in (date(2026, 1, 1), itself, b"a"):
+        said = {"extensions": [{"name": "client.authentication.k8s.io/exec", "extension": {"made": value}}]}
+        with pytest.raises(BadFile, match="what its extension says is no JSON; put dates in quotes"):
+            access(kubeconfig(said))
 
 
 def test_a_plugin_is_as_its_kubeconfig_says() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -120,7 +121,7 @@ class Kubeconfig:
             server=_server_in(cluster, where),
             authority=_pem_in(cluster, "certificate-authority", where),
             tls_name=_text(cluster, "tls-server-name"),
-            plugin_config=_plugin_config(cluster),
+            plugin_config=_plugin_config(cluster, where),
             user=_user_in(user, str(said.body.get("user")), where),
         )
 
@@ -244,12 +245,20 @@ def _file(entry: _KubeconfigEntry, name: str) -> LocalFile | None:
     return LocalFile(path, entry.file) if path is not None else None
 
 
-def _plugin_config(cluster: _KubeconfigEntry) -> object:
-    """https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster"""
+def _plugin_config(cluster: _KubeconfigEntry, where: str) -> object:
+    """What a plugin may know beside; raises BadFile for what JSON has not, such as a date, as which it is told.
+
+    https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster
+    """
     extensions = cluster.body.get("extensions")
     for one in extensions if isinstance(extensions, list) else ():
         if find(one, "name") == "client.authentication.k8s.io/exec":
-            return find(one, "extension")
+            found = find(one, "extension")
+            try:
+                json.dumps(found)
+            except (TypeError, ValueError, RecursionError):
+                raise BadFile(f"{where}: what its extension says is no JSON; put dates in quotes") from None
+            return found
     return None
 
 
