@@ -17,6 +17,7 @@ from router.cli.coverage_live import ask_live
 from router.cli.coverage_page import page_of
 from router.cli.coverage_state import open_coverage_state
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
+from router.cli.coverage_tags import refuse_unwritable
 from router.cli.coverage_text import print_report
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
@@ -57,6 +58,7 @@ def check(options: Namespace) -> int:
 def report(options: Namespace) -> int:
     """Writes the page. It is a picture and no gate: it fails only where it cannot be made."""
     now = clock_for(options.now)()
+    refuse_unwritable(options.out, "the page")
     found = _judged(options, now, allows_unknown=False)
     try:
         options.out.write_text(page_of(found, now), encoding="utf-8")

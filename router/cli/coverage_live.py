@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from router.app.extras import refuse_absent
 from router.app.settings import Settings
 from router.cli.coverage_documents import OtherDocuments, asked_documents
-from router.cli.coverage_tags import keep_tags_read, wants_tags
+from router.cli.coverage_tags import keep_tags_read, refuse_unwritable, wants_tags
 from router.cli.progress import Count, progress_of
 from router.coverage.documents import CoverageDocument
 from router.coverage.live.azure import AzureScope, azure_inquiry
@@ -56,6 +56,8 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> O
             raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
         return None
     refuse_absent(_CLIENTS, "--live")
+    if options.keep_tags is not None:
+        refuse_unwritable(options.keep_tags, "the tags")
     with progress_of("asking Azure") as advance:
         answers = asyncio.run(_ask(options, manifest, now, advance))
     lacking = keep_tags_read(options, answers.tags, now) if wants_tags(options) else ()

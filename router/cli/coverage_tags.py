@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from argparse import Namespace
 from collections.abc import Iterable
@@ -21,6 +22,12 @@ from router.domain.errors import BadFile
 def wants_tags(options: Namespace) -> bool:
     """Whether anybody is there who would find owners by them."""
     return options.keep_tags is not None or options.state is not None or options.storage
+
+
+def refuse_unwritable(file: Path, what: str) -> None:
+    """Raises BadFile where a file is to be written into a directory that is not there: before anybody waits for Azure."""
+    if not file.parent.is_dir():
+        raise BadFile(f"{file}: {what} cannot be written there: {os.strerror(errno.ENOENT)}")
 
 
 def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument], now: datetime) -> tuple[CoverageDocument, ...]:

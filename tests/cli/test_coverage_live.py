@@ -217,6 +217,33 @@ def test_nothing_is_asked_where_there_is_no_such_state(house: House, serves: Ser
     assert azure.asked == []
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments", "complaint"),
+    [
+        ("check", ("--context", "nowhere"), "--context nowhere: is in no kubeconfig"),
+        (
+            "check",
+            ("--keep-tags", "no/tags.json"),
+            "no/tags.json: the tags cannot be written there: No such file or directory",
+        ),
+        (
+            "report",
+            ("--out", "no/page.html"),
+            "no/page.html: the page cannot be written there: No such file or directory",
+        ),
+    ],
+)
+def test_nothing_is_asked_where_the_end_is_known(
+    house: House, serves: Serves, command: str, arguments: tuple[str, ...], complaint: str
+) -> None:
+    """The same of a context that is not there, and of a file that cannot be written."""
+    house.writes("kubeconfig", "contexts: []")
+    azure = serves(without_clusters(healthy_estate()))
+    config = ("--kubeconfig", str(house.directory / "kubeconfig")) if "--context" in arguments else ()
+    assert complaint in house.says("coverage", command, "--live", *AT, *arguments, *config).complaint
+    assert azure.asked == []
+
+
 def test_tags_that_are_not_whole_leave_the_file_as_it_is(house: House, serves: Serves) -> None:
     """Whoever would be asked about what is missing would be nobody."""
     house.writes("tags.json", '{"data": []}')
