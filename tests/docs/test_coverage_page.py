@@ -26,6 +26,7 @@ from tests.waiting import PATIENCE
 PAGE = page("docs/coverage.md")
 SAMPLES = ROOT / "alert_router_demo" / "samples" / "coverage"
 PIPELINES = (".github/workflows/coverage.yml", "azure-pipelines.yml")
+IN_ONE_STEP = (".github/workflows/coverage-live.yml", "azure-pipelines-live.yml")
 NOW = "2026-11-26T09:00:00Z"
 
 PRODUCTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -154,6 +155,55 @@ def test_a_pipeline_runs_commands_that_there_are_and_the_gate_decides(label: str
     assert any("bash ask.sh" in script for script in _scripts(pipeline))
 
 
+@pytest.mark.parametrize("label", IN_ONE_STEP)
+def test_a_pipeline_in_one_step_asks_once_and_that_decides(label: str) -> None:
+    """Of Azure and of each cluster, by commands that there are; nothing behind the last line hides how it ends."""
+    (gate,) = [script for script in _scripts(yaml.safe_load(PAGE.fence(label))) if "alert-router" in script]
+    *before, last = gate.strip().splitlines()
+    assert before == ["sudo az aks install-cli", "bash contexts.sh"]
+    command, redirected, _ = last.partition(" >")
+    assert redirected and not {"|", "&", ";"} & set(last)
+    options = new_parser().parse_args(shlex.split(command)[1:])
+    assert (options.live, options.context, options.allow_unknown) == (True, ["*"], False)
+
+
+GET_CREDENTIALS = r"""#!/usr/bin/env bash
+set -euo pipefail
+case "$(basename "$0") $*" in
+  "az account list"*) printf '%s\n' one two ;;
+  "az aks list --subscription one "*) printf '/subscriptions/one/%s\trg\t%s\n' payments payments gone gone ;;
+  "az aks list --subscription two "*) printf '/subscriptions/two/payments\trg\tpayments\n' ;;
+  "az aks get-credentials"*gone*) cat > /dev/null; exit 1 ;;
+  "az aks get-credentials"*) cat > /dev/null; echo "$*" >> "$KUBECONFIG" ;;
+  "kubelogin convert-kubeconfig -l azurecli") echo converted >> "$KUBECONFIG" ;;
+  *) exit 3 ;;
+esac
+"""
+
+
+def test_each_cluster_has_a_context_that_is_called_by_its_id(tmp_path: Path) -> None:
+    """Two may have one name; one for which nobody gets credentials stops none of the others."""
+    for name in ("az", "kubelogin"):
+        (tmp_path / name).write_text(GET_CREDENTIALS)
+        (tmp_path / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(tmp_path / "config")}
+    ran = subprocess.run(
+        ["bash", "-c", PAGE.fence("contexts.sh")],
+        check=True,
+        env=environment,
+        timeout=PATIENCE,
+        capture_output=True,
+        text=True,
+    )
+    *made, last = (tmp_path / "config").read_text().splitlines()
+    assert [one.partition("--context ")[2].split()[0] for one in made] == [
+        "/subscriptions/one/payments",
+        "/subscriptions/two/payments",
+    ]
+    assert last == "converted"
+    assert ran.stderr == "/subscriptions/one/gone: no credentials\n"
+
+
 CONTEXTS = r"""#!/usr/bin/env bash
 case "$*" in
   "config get-contexts -o name") printf '%s\n' aks-payouts arn:aws:eks:eu-west-1:123456789012:cluster/prod ;;
@@ -204,8 +254,8 @@ def _scripts(value: Any) -> Iterator[str]:
 def test_actions_are_pinned_as_those_of_the_project_are() -> None:
     """The same commits, each with its version behind it."""
     own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
-    uses = re.findall(r"uses: .*", PAGE.fence(PIPELINES[0]))
-    assert len(uses) == 4
+    uses = [one for label in (PIPELINES[0], IN_ONE_STEP[0]) for one in re.findall(r"uses: .*", PAGE.fence(label))]
+    assert len(uses) == 4 + 3
     assert all(re.fullmatch(r"uses: \S+@[0-9a-f]{40}  # v\S+", one) and one in own for one in uses)
 
 
