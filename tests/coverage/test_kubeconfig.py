@@ -242,3 +242,10 @@ def test_a_context_that_is_not_there_is_said(argument: str) -> None:
         contexts_for(["aks-z"], ["aks-a", "aks-b"])
     with pytest.raises(BadUsage, match="name the file with --kubeconfig"):
         contexts_for(["aks-z"], [])
+
+
+@pytest.mark.parametrize("arguments", [["a=aks-a", "A=aks-b"], ["aks-*", "aks-a=aks-b"], ["*"]])
+def test_two_contexts_are_not_one_cluster(arguments: list[str]) -> None:
+    """What both answer would be judged as one, and names of clusters are the same in any casing."""
+    with pytest.raises(BadUsage, match=r"two contexts count as it, .+ and .+; leave one out, or write NAME=CONTEXT"):
+        contexts_for(arguments, ["aks-a", "aks-b", "AKS-B"])

@@ -77,6 +77,19 @@ def test_a_gap_stays_a_gap_however_old(seen: object, is_young: bool) -> None:
     assert found.evidence[0].known_at is not None
 
 
+@pytest.mark.parametrize(
+    ("seen", "state"), [(OLDEST, GAP), (OLDEST - JUST, COVERED), (YOUNGEST + JUST, GAP), (NOW - JUST, GAP)]
+)
+def test_what_azure_answers_today_ends_what_a_message_said_before_the_last_snapshot(
+    seen: datetime, state: CoverageState
+) -> None:
+    """A younger message may be ahead of what Azure answers; a file has no age, so that it ends nothing."""
+    stored = said(*(assessment(str(one["name"]), "Unhealthy") for one in all_healthy()), seen=seen.isoformat())
+    today = [dated(document(one, f"live-{number}.json"), NOW) for number, one in enumerate(all_healthy())]
+    assert verdict(judged(POSTURE, stored, *today), "web-1", Rung.SENSOR_RUNNING).state is state
+    assert verdict(judged(POSTURE, stored, *all_healthy()), "web-1", Rung.SENSOR_RUNNING).state is GAP
+
+
 def test_one_that_is_old_among_young_ones_is_not_there() -> None:
     """All of them must be young."""
     *young, old = all_healthy()

@@ -30,8 +30,20 @@ class NamedContext:
 
 
 def contexts_for(arguments: Iterable[str], known: Sequence[str]) -> tuple[NamedContext, ...]:
-    """The contexts that arguments name, each once; raises BadUsage where one is not there."""
-    return tuple(dict.fromkeys(one for argument in arguments for one in _contexts_for(argument, known)))
+    """The contexts that arguments name, each once; raises BadUsage where one is not there, or two are of one name.
+
+    What two clusters answer under one name would be judged as one: sensors of this one, and nodes of that one.
+    """
+    found = tuple(dict.fromkeys(one for argument in arguments for one in _contexts_for(argument, known)))
+    by_name: dict[str, NamedContext] = {}
+    for one in found:
+        other = by_name.setdefault(one.name.lower(), one)
+        if other.context != one.context:
+            raise BadUsage(
+                f"--context {one.name}: two contexts count as it, {other.context} and {one.context}; "
+                "leave one out, or write NAME=CONTEXT"
+            )
+    return found
 
 
 def _contexts_for(argument: str, known: Sequence[str]) -> Iterator[NamedContext]:

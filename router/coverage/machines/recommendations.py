@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import RecommendationFact
+from router.coverage.fields import time_of
 from router.coverage.recency import why_stale
 from router.domain.coverage import CoverageEvidence
 from router.domain.recommendations import find_recommendation
@@ -91,6 +92,10 @@ def recommendation_answers_for(
         if fact.code == "healthy" and fact.source.is_stale(case.now, case.expectation.heard_within)
     ]
     found = [one for one in found if one[1] not in stale]
+    since = {
+        (name, fact.subject) for name, fact in found if fact.code == "healthy" and fact.source.known_at is not None
+    }
+    found = [one for one in found if not (_is_over(one[1], case) and (one[0], one[1].subject) in since)]
     return RecommendationAnswers(
         unhealthy=tuple(fact for _, fact in found if fact.code == "unhealthy"),
         healthy=tuple(fact for _, fact in found if fact.code == "healthy"),
@@ -99,6 +104,16 @@ def recommendation_answers_for(
         stale=tuple(stale),
         why_stale=why_stale((one.source for one in stale), case.now) if stale else "",
     )
+
+
+def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
+    """Whether it said so before the last snapshot, and no message since: what is younger and healthy counts then.
+
+    Until then an unhealthy one counts: what Azure answers lags behind its messages.
+    """
+    said = time_of(fact.source.known_at or "")
+    is_past = said is not None and said <= case.now
+    return fact.code == "unhealthy" and is_past and fact.source.is_stale(case.now, case.expectation.heard_within)
 
 
 def _name_of(fact: RecommendationFact) -> str | None:
