@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from router.coverage.fields import find, find_list, find_text
+from router.coverage.fields import find, find_list, find_text, find_truth
 from router.domain.resources import parse_resource_id
 
 _MORE = ("nextLink", "@odata.nextLink", "$skipToken", "skipToken", "skip_token")
@@ -51,27 +51,31 @@ class ListPage:
 
 def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Sequence[object]) -> ListPage:
     """The page that an answer of ARM or Resource Graph is."""
-    is_cut = (find_text(body, "resultTruncated") or "").lower() == "true"
-    total = next((many for name in _TOTALS if (many := _number(find_text(body, name))) is not None), None)
+    is_cut = find(body, "resultTruncated") is not None and find_truth(body, "resultTruncated") is not False
+    totals = [_number(find_text(body, name)) for name in _TOTALS if find(body, name) is not None]
+    total = totals[0] if totals else None
+    given = _number(find_text(body, "count"))
+    # Of a number that cannot be read nobody knows what it would say; fewer rows than the page itself counts were lost.
+    is_cut = is_cut or None in totals or (bool(totals) and given is not None and given != len(rows))
     return ListPage(
         file=file,
         about=_about(rows) if total is None else (str(total), *_columns(rows)),
         rows=_names(rows, path),
         types=_types(rows) if total is not None else frozenset(),
         total=total,
-        has_more=is_cut or any(find_text(body, name) for name in _MORE),
+        has_more=is_cut or any(_is_said(find(body, name)) for name in _MORE),
     )
 
 
 def page_of_kubernetes(file: str, path: str, listed: Mapping[str, object], given: str | None) -> ListPage:
     """The page that a list of the API of Kubernetes is."""
     rows = find_list(listed, "items") or []
-    left = find_text(listed, "metadata", "remainingItemCount")
+    left = (find(listed, "metadata", name) for name in ("continue", "remainingItemCount"))
     return ListPage(
         file=file,
         about=(given or "", find_text(listed, "kind") or ""),
         rows=_names(rows, path),
-        has_more=bool(find_text(listed, "metadata", "continue")) or left not in (None, "0"),
+        has_more=any(map(_is_said, left)),
     )
 
 
@@ -170,6 +174,11 @@ def _type_of(row: object) -> str:
 def _names(rows: Sequence[object], path: str) -> frozenset[str]:
     """The ids of the rows; of those without one, where they stand."""
     return frozenset((find_text(row, "id") or f"{path}[{at}]").lower() for at, row in enumerate(rows))
+
+
+def _is_said(value: object) -> bool:
+    """Whether anything stands there, whatever its form: none of it is what whoever reads it can follow."""
+    return value not in (None, "", 0, "0") and str(value).strip() != ""
 
 
 def _is_of_resource_graph(row: object) -> bool:

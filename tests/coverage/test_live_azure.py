@@ -322,7 +322,7 @@ def troubled_estate() -> Estate:
     return estate
 
 
-UNHARMED = {"truncated", "elsewhere", "endless", "odd tokens", "other next"}
+UNHARMED = {"truncated", "elsewhere", "endless", "odd tokens", "other next", "truncated indeed"}
 """Faults that say that more follows, which nobody asks of what is one object."""
 
 

@@ -15,7 +15,7 @@ from itertools import batched
 
 from router.coverage.documents import document_of
 from router.coverage.envelopes import rows_in
-from router.coverage.fields import find, find_count, find_text
+from router.coverage.fields import find, find_count, find_text, find_truth
 from router.coverage.live.answers import READER, object_in
 from router.coverage.live.clouds import AzureCloud
 from router.coverage.live.probes import Documents, Probe, partly, refused
@@ -125,7 +125,8 @@ def _page_in(answer: HttpAnswer, subscriptions: Sequence[str]) -> _GraphPage:
     token = find_text(body, "$skipToken")
     if token is None and find(body, "$skipToken") not in (None, ""):
         raise Unavailable("its $skipToken is no text")
-    is_cut = (find_text(body, "resultTruncated") or "").lower() == "true" and token is None
+    is_whole = find(body, "resultTruncated") is None or find_truth(body, "resultTruncated") is False
+    is_cut = not is_whole and token is None
     return _GraphPage(rows, total, token, is_cut)
 
 

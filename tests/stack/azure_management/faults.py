@@ -94,6 +94,7 @@ FAULTS: Mapping[str, Fault] = {
     "endless": _endless,
     "of another": _of_another,
     "odd tokens": _of_body({"$skipToken": {"next": 2}, "nextLink": {"next": 2}}),
+    "truncated indeed": _of_body({"resultTruncated": True, "$skipToken": None, "nextLink": ELSEWHERE}),
     "other next": _of_body({"@odata.nextLink": ELSEWHERE, "resultTruncated": "true", "$skipToken": None}),
     "few in all": _too_few_in_all,
 }
