@@ -125,6 +125,39 @@ def test_nodes_of_another_cluster_are_refused(where: str, is_own: bool, given: s
         judged(*documents)
 
 
+EKS = "arn:aws:eks:eu-west-1:123456789012:cluster/shop"
+GKE = "gke_shop-prod_europe-west1_carts"
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "is_own"),
+    [
+        (EKS, "aws:///eu-west-1a/i-0123456789abcdef0", True),
+        (EKS, "aws:///us-east-1a/i-0123456789abcdef0", False),
+        (EKS, "gce://shop-prod/europe-west1-b/gke-carts-1", False),
+        (EKS, f"azure:///subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/{MACHINE_0}", False),
+        (EKS, "eks-hybrid:///eu-west-1/shop/mi-0123456789abcdef0", True),
+        (EKS, "", True),
+        (GKE, "gce://shop-prod/europe-west1-b/gke-carts-1", True),
+        (f"{GKE.replace('west1', 'west1-c')}", "gce://shop-prod/europe-west1-b/gke-carts-1", True),
+        (GKE, "gce://shop-test/europe-west1-b/gke-carts-1", False),
+        (GKE, "gce://shop-prod/us-west1-b/gke-carts-1", False),
+        (GKE, "gce://shop-prod", False),
+        (GKE, "aws:///eu-west-1a/i-0123456789abcdef0", False),
+    ],
+)
+def test_nodes_of_another_region_are_not_those_of_a_cluster_in_another_cloud(
+    name: str, where: str, is_own: bool
+) -> None:
+    """A context that leads elsewhere than it is called; the ARN names the region, and a context of GKE its project, too."""
+    answer = document(kubectl(*sensor(), *(_node(str(number), where) for number in range(3))), "answer.json", name)
+    if is_own:
+        assert verdict(judged(answer), name, Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+        return
+    with pytest.raises(BadUsage, match=r"is not of the cluster .+: node node-0 is in "):
+        judged(answer)
+
+
 def _node(number: str, where: str = "") -> Json:
     body = node(f"node-{number}")
     metadata = {**as_object(body, "metadata"), "uid": f"uid-{number}-{where}"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.cluster_names import find_gke_context
+from router.coverage.kubernetes.cluster_names import find_gke_context, find_region
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import NodeGroupFact
 from router.coverage.workloads import AKS_CLUSTER
@@ -28,6 +28,7 @@ _OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
 """What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""
 
 _SYSTEM = "kube-system"
+_CLOUDS = {"aws": "AWS", "gce": "Google Cloud", "azure": "Azure"}
 _AKS = f"/providers/{AKS_CLUSTER}/"
 
 
@@ -136,22 +137,27 @@ def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
 
 
 def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
-    """Refuses nodes that Azure has in another subscription, or another group, than those of the AKS cluster they are given as.
+    """Refuses nodes that are elsewhere than those of the cluster that they are given as.
 
-    https://learn.microsoft.com/azure/aks/faq#why-are-two-resource-groups-created-with-aks-
+    Azure has those of an AKS cluster in its subscription, and in a group of their own; an ARN names a region, and the name of
+    a cluster of GKE its project, too. https://learn.microsoft.com/azure/aks/faq#why-are-two-resource-groups-created-with-aks-
     """
     groups = {fact.subject: fact for fact in facts if isinstance(fact, NodeGroupFact)}
     for fact in facts:
-        if not isinstance(fact, KubernetesFact) or fact.kind != "Node" or _AKS not in (fact.subject or ""):
+        if not isinstance(fact, KubernetesFact) or fact.kind != "Node" or fact.subject is None:
             continue
         cloud, _, path = (find_text(fact.body, "spec", "providerID") or "").partition("://")
-        machine, cluster = parse_resource_id(path), parse_resource_id(fact.subject)
-        if cloud in ("aws", "gce"):
-            where = {"aws": "AWS", "gce": "Google Cloud"}[cloud]
+        region = find_region(fact.subject)
+        is_aks = _AKS in fact.subject
+        if cloud in _CLOUDS and ((region and not region.has_node(cloud, path)) or (is_aks and cloud != "azure")):
+            name = fact.subject.rpartition("/")[2]
+            where = _CLOUDS[cloud] if region is None or region.cloud != cloud else path.strip("/")
             raise BadUsage(
-                f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}; "
-                "write NAME=FILE"
+                f"{fact.source.document}: is not of the cluster {name}: node {fact.name} is in {where}; write NAME=FILE"
             )
+        machine, cluster = parse_resource_id(path), parse_resource_id(fact.subject)
+        if not is_aks:
+            continue
         if not machine.resource_group or not (machine.type or "").lower().startswith("microsoft.compute/"):
             continue
         group = groups.get(fact.subject or "")

@@ -7,6 +7,7 @@ https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubect
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from router.coverage.remedies import command_line
 from router.domain.coverage import Workload
@@ -19,6 +20,7 @@ _EKS = re.compile(
 _GKE = re.compile(
     r"gke_(?P<project>[a-z][a-z0-9.:-]*)_(?P<location>[a-z][a-z0-9-]*)_(?P<name>[a-z][a-z0-9-]*)", re.IGNORECASE
 )
+_ZONE = re.compile(r"-[a-z]$")
 _IN_GOOGLE = re.compile(
     r"container\.googleapis\.com/projects/([^/]+)/(?:locations|zones|regions)/([^/]+)/clusters/([^/]+)"
 )
@@ -33,6 +35,37 @@ def ask_for_cluster(name: str) -> str:
         where = ("--location", gke["location"], "--project", gke["project"])
         return command_line("gcloud", "container", "clusters", "describe", gke["name"], *where, "--format", "json")
     return ASK_AKS
+
+
+class CloudRegion(NamedTuple):
+    """Where another cloud has a cluster, and so its nodes.
+
+    Attributes:
+        cloud: `aws` or `gce`, as the ids of nodes call it.
+        project: the project of Google Cloud; empty in AWS, whose nodes do not say their account.
+        location: the region, with which the zones of nodes begin: those of a cluster of one zone may be in others of it.
+    """
+
+    cloud: str
+    project: str
+    location: str
+
+    def has_node(self, cloud: str, path: str) -> bool:
+        """Whether a node may be there, by what stands before and after `://` in its id: `aws:///eu-west-1a/i-0123`."""
+        if cloud != self.cloud:
+            return False
+        parts = path.lower().strip("/").split("/")
+        project, zone = ("", parts[0]) if cloud == "aws" else ((*parts, "")[0], (*parts, "")[1])
+        return project == self.project and zone.startswith(self.location)
+
+
+def find_region(subject: str) -> CloudRegion | None:
+    """Where a cluster of EKS or GKE is, by its id or its context in lower case; None for any other cluster."""
+    if eks := _EKS.fullmatch(subject):
+        return CloudRegion("aws", "", eks["region"].lower())
+    if gke := _GKE.fullmatch(find_gke_context(subject) or subject):
+        return CloudRegion("gce", gke["project"].lower(), _ZONE.sub("", gke["location"].lower()))
+    return None
 
 
 def find_eks_context(workload: Workload) -> str | None:
