@@ -69,7 +69,7 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
         "signals        2: not ended 2, held 0, unfinished turns 0",
         "groups         0",
         "counted        hours 1, rules with hits 0",
-        "documents      0",
+        "documents      source 2",
         "",
     ]
     assert re.split(r"  +", lines[13]) == ["on record", "number", "for days", "next is due", "overdue", "within 7 days"]
@@ -98,7 +98,7 @@ def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
         | {"routed": 1, "below_floor": 1, "quarantined": 1},
     }
     assert set(document["decisions"]["by_outcome"]) == set(Outcome)
-    assert document["documents"] == dict.fromkeys(DocumentKind, 0)
+    assert document["documents"] == {**dict.fromkeys(DocumentKind, 0), DocumentKind.SOURCE: 2}
     none: dict[str, object] = dict.fromkeys(map(str, DeliveryState), 0)
     assert none | {"stream": "cwpp", "destination": "people", "sent": 1} in document["deliveries"]
     below = next(one for one in document["forgotten_next"] if one["outcome"] == "below_floor")

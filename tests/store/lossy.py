@@ -16,10 +16,14 @@ _TABLES = re.compile(r"TableEndpoint=http://127\.0\.0\.1:(\d+)")
 
 @dataclass
 class Way:
-    """A way to the tables of an account. `lose` says of how many transactions the answers get lost from now on."""
+    """A way to the tables of an account.
+
+    After so many transactions as `spare` says the answers of the next ones get lost: of so many as `lose` says.
+    """
 
     address: Address
     lose: int = 0
+    spare: int = 0
 
 
 @dataclass
@@ -29,7 +33,9 @@ class _Connection:
 
     async def ask(self, reader: StreamReader, writer: StreamWriter) -> None:
         while piece := await reader.read(65536):
-            if b"/$batch" in piece and self.way.lose:
+            if b"/$batch" in piece and self.way.spare:
+                self.way.spare -= 1
+            elif b"/$batch" in piece and self.way.lose:
                 self.way.lose -= 1
                 self.loses = True
             writer.write(piece)
