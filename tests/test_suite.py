@@ -53,7 +53,6 @@ PACES = {
 CLOCKS = {
     "waiting.py": "the end of patience",
     "parse/test_hostile.py": "CPU time of this thread, in a generous ratio",
-    "domain/test_expected_sources.py": "CPU time of this thread, in a generous ratio",
     "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
     "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
     "stack/soak.py": "what is printed, and the end of patience",
