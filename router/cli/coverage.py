@@ -26,6 +26,7 @@ from router.cli.printing import print_json, print_lines, print_text
 from router.cli.shared_options import RULES_DIR
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
+from router.coverage.silence_excuses import numbers_about_silence
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadFile, BadUsage
 from router.rulebook.coverage_manifest import FILE as COVERAGE
@@ -103,8 +104,11 @@ def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iter
     """The exceptions that would excuse something, if there were something to excuse."""
     # By identity: two exceptions may say the same of different workloads.
     used = {id(verdict.exception) for _, _, verdict in result.assessed.verdicts()}
+    used |= {id(one.exception) for one in result.sources}
+    # Files do not say who is silent.
+    unknown = frozenset[int]() if result.sources else numbers_about_silence(manifest)
     for excuse in manifest.excuses:
-        if now < excuse.exception.ends and id(excuse.exception) not in used:
+        if now < excuse.exception.ends and id(excuse.exception) not in used and excuse.number not in unknown:
             yield excuse.number
 
 

@@ -12,7 +12,7 @@ from router.coverage.plans.posture import SubscriptionPosture
 from router.coverage.readers.drills import DrillFact, DrillStep
 from router.coverage.sources import ReportedSource
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload
+from router.domain.coverage import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.domain.timestamps import timestamp
 
 
@@ -73,6 +73,7 @@ def _source(one: ReportedSource, now: datetime) -> dict[str, object]:
         **{name: timestamp(instant) if instant is not None else None for name, instant in instants.items()},
         "real_alert_type": heard.real_alert_type,
         "age_seconds": int((now - heard.last).total_seconds()) if heard.last is not None else None,
+        "exception": _exception(one.exception),
     }
 
 
@@ -124,7 +125,6 @@ def _workload(workload: Workload) -> dict[str, object]:
 
 
 def _verdict(verdict: Verdict, now: datetime) -> dict[str, object]:
-    excused = verdict.exception
     return {
         "state": verdict.state.value,
         "reason": masked(verdict.reason),
@@ -132,7 +132,11 @@ def _verdict(verdict: Verdict, now: datetime) -> dict[str, object]:
         "remedy": verdict.remedy,
         "remarks": list(map(masked, verdict.remarks)),
         "counts": {state.value: many for state, many in verdict.counts.items()} if verdict.counts else None,
-        "exception": {"owner": excused.owner, "reason": excused.reason, "ends": timestamp(excused.ends)}
-        if excused
-        else None,
+        "exception": _exception(verdict.exception),
     }
+
+
+def _exception(excused: CoverageException | None) -> dict[str, object] | None:
+    if excused is None:
+        return None
+    return {"owner": excused.owner, "reason": excused.reason, "ends": timestamp(excused.ends)}

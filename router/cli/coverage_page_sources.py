@@ -7,11 +7,12 @@ from datetime import datetime
 from html import escape
 
 from router.cli.coverage_ages import ago
+from router.cli.coverage_silence import source_name
 from router.coverage.gate import GateResult
 from router.coverage.readers.drills import DrillFact, DrillStep
 from router.coverage.sources import ReportedSource
 from router.destinations.wording.masking import masked
-from router.domain.coverage import Workload
+from router.domain.coverage import CoverageException, Workload
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.legible import one_line
 from router.domain.plurals import counted
@@ -100,15 +101,18 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[str]) -> Iterator[st
 
 def _source_row(source: ReportedSource, now: datetime) -> str:
     heard, within = source.heard, source.within
-    kind = heard.source.kind.value
-    name = f"plan {heard.source.plan} of {source.name}" if heard.source.plan else f"{kind} {source.name}"
-    state, silent = _SILENCES[source.is_silent]
+    name = _text(source_name(source))
+    state, silent = _SILENCES[source.is_silent] if source.exception is None else ("excused", _excuse(source.exception))
     instants = (heard.snapshot, heard.healthy, heard.alert, heard.real_alert)
     cells = "".join(f"<td>{time_tag(instant, now)}</td>" for instant in instants)
     return (
-        f'<tr><th scope="row" class="name">{_text(name)}</th><td class="{state}">{time_tag(heard.posture, now)}{silent}</td>'
+        f'<tr><th scope="row" class="name">{name}</th><td class="{state}">{time_tag(heard.posture, now)}{silent}</td>'
         f"<td>{counted(within.days, 'day') if within is not None else '-'}</td>{cells}</tr>"
     )
+
+
+def _excuse(excuse: CoverageException) -> str:
+    return f" (silence excused until {timestamp(excuse.ends)}, {_text(excuse.owner)}: {_text(excuse.reason)})"
 
 
 def _owner_row(source: ReportedSource, now: datetime) -> str:

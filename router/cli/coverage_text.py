@@ -9,6 +9,7 @@ from datetime import datetime
 from router.cli.coverage_ages import age_clause
 from router.cli.coverage_groups import VerdictGroup, groups_in
 from router.cli.coverage_posture import posture_sentences
+from router.cli.coverage_silence import silence_lines
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
@@ -67,6 +68,9 @@ def print_report(report: GateReport, now: datetime) -> None:
         if lines:
             to.print(f"\n{head}", style="bold")
             print_lines(lines)
+    if lines := list(silence_lines(report.result.sources, now)):
+        to.print("\nSilent sources", style="bold")
+        print_lines(lines)
     print_lines(_notes(report, len(assessed.rows) - len(rows)))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
 from router.coverage.facts import Facts
 from router.coverage.readers.sources import SourceFact
+from router.coverage.silence_excuses import SilenceExcuses
 from router.coverage.subscriptions.heard import find_healthy_rows
-from router.domain.coverage import WorkloadKind
+from router.domain.coverage import CoverageException, WorkloadKind
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.expected_sources import ExpectedSource, expected_sources
@@ -31,6 +32,7 @@ class ReportedSource:
         within: how long it may be silent; None for what may be silent for ever.
         is_silent: whether it has been for longer; None where nobody knows what its silence means, as of a cluster whose
             subscription has no snapshots that bring healthy rows.
+        exception: who answers for it, where it is silent or nobody knows what its silence means; None where nobody does.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ReportedSource:
     is_expected: bool
     within: timedelta | None
     is_silent: bool | None
+    exception: CoverageException | None = None
 
 
 def reported_sources(
@@ -52,10 +55,14 @@ def reported_sources(
     else:
         expected = {one.source: one for one in _judged(assessed)}
     names = {one.source: one.workload.name for one in _judged(assessed)}
+    excuses = SilenceExcuses(manifest)
     sources = sorted({*heard, *expected}, key=lambda one: (list(CoverageSourceKind).index(one.kind), one))
     return tuple(
-        _reported(heard.get(source), source, expected.get(source), names.get(source, source.subject), facts, now)
-        for source in sources
+        _excused(one, expected.get(one.heard.source), excuses, now)
+        for one in (
+            _reported(heard.get(source), source, expected.get(source), names.get(source, source.subject), facts, now)
+            for source in sources
+        )
     )
 
 
@@ -76,6 +83,14 @@ def _reported(
         within=within if source.kind in _HELD else None,
         is_silent=_is_silent(heard, within, facts, now),
     )
+
+
+def _excused(
+    one: ReportedSource, expected: ExpectedSource | None, excuses: SilenceExcuses, now: datetime
+) -> ReportedSource:
+    if one.is_silent is False or expected is None:
+        return one
+    return replace(one, exception=excuses.find(expected, now))
 
 
 def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:

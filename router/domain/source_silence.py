@@ -15,7 +15,8 @@ from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Excu
 from router.domain.coverage_selectors import SelectorIndex
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.expected_sources import ExpectedSource, ExpectedSources
-from router.domain.source_turns import RUNGS, SourceState, SourceTurn, SourceWatch
+from router.domain.source_excuses import find_silence_excuse
+from router.domain.source_turns import SourceState, SourceTurn, SourceWatch
 from router.domain.timestamps import timestamp
 
 DOWN = timedelta(hours=6)
@@ -148,7 +149,11 @@ class _SourceLook:
             turn = self._before.turns.get(id)
             if turn is not None and not turn.is_published:
                 continue
-            last, is_silent, excuse = self._find_last(id), id in self._silent, self._find_excuse(one)
+            last, is_silent, excuse = (
+                self._find_last(id),
+                id in self._silent,
+                self._find_excuse(one),
+            )
             if turn is not None and turn.state is SourceState.SILENT:
                 if not is_silent and last is not None and (turn.last is None or last > turn.last):
                     found.append(self._next(turn, SourceState.SPEAKS, last=last, since=turn.last or turn.since))
@@ -225,9 +230,8 @@ class _SourceLook:
         return max(self._until, turn.at + timedelta(seconds=1))
 
     def _find_excuse(self, one: ExpectedSource) -> Excuse | None:
-        rung = RUNGS[one.source.kind]
         fitting = (self._excuses[position] for position in self._excused.positions(one.workload))
-        return next((e for e in fitting if e.exception.ends > self._now and (not e.rungs or rung in e.rungs)), None)
+        return find_silence_excuse(one, fitting, self._now)
 
     def _count_of_silent(self, made: Iterable[SourceTurn]) -> Callable[[CoverageSourceKind], int]:
         """How many sources of a kind are silent, those among them of which people are notified by now."""

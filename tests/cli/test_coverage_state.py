@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -105,6 +106,54 @@ def test_the_age_of_what_a_message_said_is_said(house: House) -> None:
     house.writes("clusters.json", json.dumps(managed_cluster()))
     (shown,) = found(house, "clusters.json")["workloads"][0]["rungs"]["integration"]["evidence"]
     assert (shown["time"], shown["known_at"], shown["age_seconds"]) == (None, None, None)
+
+
+EXPECTS = f"expect:\n  - {{kind: subscription, name: {SUBSCRIPTION}}}\n"
+EXCUSES = (
+    f"exceptions:\n  - {{kind: subscription, name: {SUBSCRIPTION}, rungs: [export], owner: platform@contoso.example, "
+    "reason: CHG-1 moves it, ends: 2026-12-31}\n"
+)
+
+
+def quiet(house: House, days: int) -> House:
+    """A house that last heard of its one subscription so many days ago."""
+    last = NOW - timedelta(days=days)
+    house.writes("rules/coverage.yaml", EXPECTS)
+    return state_with(house, document_of_last_heard(LastHeard(source=SOURCE, posture=last), last))
+
+
+@pytest.mark.parametrize(
+    ("days", "line"),
+    [
+        (7, None),
+        (8, "soon silent for too long: last recommendation 8 days ago, and it may be silent for 8 days"),
+        (9, "silent for too long: last recommendation 9 days ago, and it may be silent for 8 days"),
+    ],
+)
+def test_a_source_that_is_silent_or_soon_will_be_is_named(house: House, days: int, line: str | None) -> None:
+    """The gate does not fail by it; whose silence is known finds there what excuses it."""
+    out = quiet(house, days).says("coverage", "check", *AT, "--state", ".state").out
+    assert ("\nSilent sources\n" in out) is (line is not None)
+    assert line is None or f"\n  subscription {SUBSCRIPTION}: {line}\n" in out
+    assert ("with rungs: [export] excuses it" in out) is (days == 9)
+
+
+def test_an_exception_that_excuses_a_silence_is_used(house: House) -> None:
+    """It is told for what it is, on the page, too; where the source speaks again it excuses nothing."""
+    quiet(house, 9).writes("rules/coverage.yaml", EXPECTS + EXCUSES)
+    out = house.says("coverage", "check", *AT, "--state", ".state").out
+    assert "      until  2026-12-31T00:00:00Z, platform@contoso.example: CHG-1 moves it\n" in out
+    assert "excuses nothing" not in out
+    answer = found(house, "--state", ".state")
+    excused = {"owner": "platform@contoso.example", "reason": "CHG-1 moves it", "ends": "2026-12-31T00:00:00Z"}
+    assert (answer["idle_exceptions"], answer["sources"][0]["exception"]) == ([], excused)
+    house.says("coverage", "report", *AT, "--state", ".state")
+    page = (house.directory / "coverage.html").read_text()
+    assert "(silence excused until 2026-12-31T00:00:00Z, platform@contoso.example: CHG-1 moves it)" in page
+    house.writes("subscription.json", json.dumps({"id": f"/subscriptions/{SUBSCRIPTION}", "state": "Enabled"}))
+    assert found(house, "subscription.json")["idle_exceptions"] == [], "files do not say who is silent"
+    before = house.says("coverage", "check", "--now", "2026-11-20T12:00:00Z", "--state", ".state").out
+    assert "Exception 1 of the manifest excuses nothing today" in before
 
 
 def test_the_state_stays_as_it_is(house: House) -> None:

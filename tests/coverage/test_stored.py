@@ -33,6 +33,7 @@ from tests.coverage.builders import (
     verdict,
 )
 from tests.coverage.machine_builders import POSTURE, SQL, all_healthy, assessment, joined, machine, sql_machine
+from tests.coverage.manifests import excuses, expects, manifest_of
 from tests.coverage.stored_builders import heard, of_state, said
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
@@ -113,6 +114,25 @@ def test_the_manifest_says_how_old_it_may_be(days: int, is_young: bool) -> None:
         assert verdict(result, "web-1", Rung.SENSOR_RUNNING).state is (COVERED if is_young else UNKNOWN)
         assert result.posture[0].is_known_on is (is_young or documents[0] is POSTURE)
     assert [one.is_silent for one in result.sources] == [not is_young]
+
+
+@pytest.mark.parametrize(
+    ("rungs", "days", "is_excused"),
+    [
+        ([Rung.EXPORT], 9, True),
+        ([], 9, True),
+        ([Rung.PLAN], 9, False),
+        ([Rung.EXPORT], 8, False),
+    ],
+)
+def test_the_silence_of_a_subscription_is_excused_on_its_export(rungs: list[Rung], days: int, is_excused: bool) -> None:
+    """By the exception that ends last, while it is silent; an exception on another rung is not about that."""
+    kinds = [WorkloadKind.SUBSCRIPTION]
+    short, long = (excuses(SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=NOW + timedelta(days=left)) for left in (1, 30))
+    ended = excuses(SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=NOW)
+    manifest = manifest_of(expects(SUBSCRIPTION, kinds=kinds, rungs=None), excused=[short, long, ended])
+    (found,) = judged(heard(posture=(NOW - timedelta(days=days)).isoformat()), manifest=manifest).sources
+    assert (found.is_silent, found.exception) == (days > 8, long.exception if is_excused else None)
 
 
 def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> None:
