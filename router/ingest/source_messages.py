@@ -122,7 +122,7 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
                 export,
                 f"Foundational CSPM is on, without which there are no recommendations: "
                 f"az security pricing show --name CloudPosture {id}",
-                "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception.",
+                _exception(turn),
             )
         case CoverageSourceKind.PLAN:
             return (
@@ -136,8 +136,16 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
                 f"The cluster is there: az aks list {id}{query}",
                 export,
                 "Its plan, sensor and connector: alert-router coverage check says what is missing.",
-                "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception.",
+                _exception(turn),
             )
+
+
+def _exception(turn: SourceTurn) -> str:
+    """What ends it where nothing is wrong."""
+    return (
+        "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception with "
+        f"kind: {_KINDS[turn.source.kind]} and rungs: [{turn.rung}]."
+    )
 
 
 def _ago(span: timedelta) -> str:

@@ -6,15 +6,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby
 from typing import NamedTuple
 
 import orjson
 
+from router.decide import decide, notice_for, with_coverage_level
 from router.destinations import discover
+from router.domain.catalogue import Catalogue
+from router.domain.coverage_manifest import HEARD_WITHIN
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind
+from router.domain.deliveries import Attempt
+from router.domain.evidence import Evidence
 from router.domain.ports.destinations import ReadableKind
-from tests.destinations.builders import secret_names_in
+from router.domain.signals import Finding, Stream
+from router.domain.source_turns import SourceState, SourceTurn
+from router.ingest.source_messages import message_of
+from router.parse import read_signals
+from router.rulebook import STARTER, load_all
+from tests.destinations.builders import NOW, an_attempt, secret_names_in
 from tests.destinations.goldens import CASES, attempt_for, exchange_of
 from tests.docs.pages import DOCS
 
@@ -95,6 +107,8 @@ SCENES = (
     ),
 )
 
+_SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
+
 _WHOLE = frozenset({"workload", "package"})
 """The cases whose first text is shown whole."""
 
@@ -110,7 +124,7 @@ kinds](destinations.md#the-kinds).
 
 def page() -> str:
     """The page as it should be."""
-    return "\n".join([_HEAD, *(line for scene in SCENES for line in _scene(scene)), *_rows()])
+    return "\n".join([_HEAD, *(line for scene in SCENES for line in _scene(scene)), *_silence(), *_rows()])
 
 
 def _scene(scene: Scene) -> Iterator[str]:
@@ -150,6 +164,16 @@ def _shown(lines: Sequence[str], known: set[str], most: int) -> Iterator[str]:
     yield from (line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in shown)
 
 
+def _silence() -> Iterator[str]:
+    yield "## A subscription falls silent\n"
+    yield "The router's own finding, by the starter's policy: no recommendation came of a subscription that"
+    yield "[coverage.yaml](coverage.md#silent-sources) expects.\n"
+    yield "`servicenow`:\n"
+    yield "```text"
+    yield from text_of_silence("servicenow").partition("\n\nCOLUMNS")[0].splitlines()
+    yield "```\n"
+
+
 def _rows() -> Iterator[str]:
     (step,) = exchange_of("file", "opened")
     yield "## A row\n"
@@ -161,8 +185,35 @@ def _rows() -> Iterator[str]:
 
 def text_of(kind: str, name: str) -> str:
     """What people read of a case there."""
+    (case,) = [case for case in CASES if case.name == name]
+    return _text(kind, lambda secrets: attempt_for(kind, case, secrets))
+
+
+def text_of_silence(kind: str) -> str:
+    """What people read there of a subscription that is silent, as the starter's policy has it."""
+    turn = SourceTurn(
+        source=CoverageSource(CoverageSourceKind.SUBSCRIPTION, _SUBSCRIPTION),
+        number=1,
+        state=SourceState.SILENT,
+        at=NOW,
+        last=NOW - timedelta(days=9),
+        since=NOW - timedelta(days=9),
+        within=HEARD_WITHIN,
+        entry=1,
+        name=_SUBSCRIPTION,
+        subscription=_SUBSCRIPTION,
+    )
+    (finding,) = read_signals(message_of(turn).body, Catalogue())
+    assert isinstance(finding, Finding)
+    book = load_all(STARTER, discover(), NOW)[Stream.CSPM].rulebook
+    assert book is not None
+    seen = with_coverage_level(finding, book)
+    notice = notice_for(seen, Evidence(), decide(seen, book, NOW), book, "silent", 1)
+    return _text(kind, lambda secrets: an_attempt(notice, secrets=secrets, destination="soc-coverage"))
+
+
+def _text(kind: str, attempt: Callable[[list[str]], Attempt]) -> str:
     found = discover()[kind]
     example = found.Config.model_json_schema()["examples"][0]
     destination: ReadableKind = found(found.Config.model_validate(example))
-    (case,) = [case for case in CASES if case.name == name]
-    return destination.preview(attempt_for(kind, case, list(secret_names_in(example)))).strip()
+    return destination.preview(attempt(list(secret_names_in(example)))).strip()

@@ -74,6 +74,7 @@ def test_a_silent_subscription_is_told_with_what_was_heard_last_and_what_expects
         f"az security automation list --subscription {ONE} -o json",
         f"az security pricing show --name CloudPosture --subscription {ONE}",
     ]
+    assert finding.remediation[3].endswith("add an exception with kind: subscription and rungs: [export].")
 
 
 def test_a_shell_finds_nothing_in_a_name_that_a_message_brought() -> None:
@@ -110,6 +111,7 @@ def test_clusters_and_plans_are_called_as_people_call_them() -> None:
     cluster = finding_of(replace(SILENT, source=of_cluster("aks-a"), name="aks-a"))
     assert (cluster.title, cluster.resource) == ("Nothing is heard of cluster aks-a", cluster_id("aks-a"))
     assert cluster.rung is Rung.INTEGRATION
+    assert cluster.remediation[3].endswith("add an exception with kind: cluster and rungs: [integration].")
     for subject in (f"{ONE}/aks-a", "aks-a"):
         named = replace(SILENT, source=of_cluster("aks-a")._replace(subject=subject), name="AKS-A", subscription=None)
         assert finding_of(named).resource == "AKS-A"
