@@ -86,7 +86,7 @@ class Http:
             untrusted = find_untrusted(fault)
             if untrusted is not None:
                 raise Unavailable(not_trusted(_parsed(request.url).host, untrusted)) from fault
-            raise Unavailable(f"no answer: {type(fault).__name__}") from fault
+            raise Unavailable(f"no answer: {_words_for(fault)}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
         headers = {"accept-encoding": "identity", **self._headers(), **request.headers}
@@ -99,6 +99,20 @@ class Http:
             await response.aclose()
         answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         return HttpAnswer(status=response.status_code, headers=answered, body=body)
+
+
+def _words_for(fault: BaseException) -> str:
+    """Why no answer came: httpx's transport calls every connection that fails one that took too long."""
+    cause = fault.__cause__
+    match cause:
+        case aiohttp.ClientConnectorDNSError():
+            return "the name of its host is not known"
+        case aiohttp.ClientConnectorError() if isinstance(cause.os_error, ConnectionRefusedError):
+            return "the connection was refused"
+        case aiohttp.ClientConnectorError():
+            return f"no connection ({type(cause.os_error).__name__})"
+        case _:
+            return type(fault).__name__
 
 
 # Parsing a URL costs as much as the rest of a request, and a destination has few of them.

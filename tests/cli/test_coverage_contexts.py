@@ -84,7 +84,11 @@ def test_what_cannot_be_asked_is_unknown(asking: House, dark: ApiServer) -> None
     said = asking.says("coverage", "check", *AT, *KUBECONFIG, *both)
     assert said.code == 2
     assert "context gone: API server: not answered in full" in said.out
-    assert "auth-provider is gone" in said.out
+    for rungs in ("sensor installed, sensor running", "admission audits"):
+        begun = f"  cluster gone, {rungs}: the cluster was asked, and did not answer: "
+        (line,) = [one for one in said.out.splitlines() if one.startswith(begun)]
+        assert "auth-provider is gone" in line
+    assert "nobody asked the cluster itself" not in said.out
     assert states(asking, *KUBECONFIG, *both) == {"gone": "unknown", "payments": "covered"}
 
 

@@ -125,6 +125,8 @@ def test_who_may_not_list_something_is_told_what() -> None:
     assert reasons(documents) == [
         "who asks may not list daemonsets.apps (403): bind a ClusterRole that allows get and list of it"
     ]
+    said = f"the cluster did not say which DaemonSets it has: {reasons(documents)[0]}"
+    assert verdicts(documents)[Rung.SENSOR_RUNNING].reason == said
 
 
 @pytest.mark.parametrize("fault", ["401", "no answer"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -207,3 +208,24 @@ def test_a_host_that_is_nobodys_is_never_asked(host: str) -> None:
         asyncio.run(asked())
     assert strangers == []
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "no answer: the connection was refused"),
+        ("a.invalid", "no answer: the name of its host is not known"),
+    ],
+)
+def test_why_there_is_no_connection_is_said(host: str, said: str) -> None:
+    """It did not take too long, as the transport calls it."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    async def asked() -> HttpAnswer:
+        async with Http(ssl.create_default_context(), timeout=PATIENCE) as http:
+            return await http.send(HttpRequest(method="GET", url=f"http://{host}:{port}/"))
+
+    with pytest.raises(Unavailable) as caught:
+        asyncio.run(asked())
+    assert str(caught.value) == said

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.coverage.fields import find, find_text
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 
 _EMPTY = "List"
 """The kind of a list of kubectl's in which there was nothing, so that it does not say what was asked."""
@@ -80,6 +80,11 @@ class ClusterObjects:
     def find(self, *kinds: str) -> tuple[ObjectCopies, ...]:
         """The objects of some kinds."""
         return tuple(one for kind in kinds for one in self.by_kind.get(kind, ()))
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why the cluster did not answer, where it was asked."""
+        return refusals_in(copy for one in self.find("") for copy in one.copies)
 
     @property
     def constraints(self) -> tuple[ObjectCopies, ...]:

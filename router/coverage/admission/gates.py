@@ -62,6 +62,8 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
     if unasked:
         remedy = remedy_of([one.verdict for one in unasked])
         if len(unasked) == len(answers):
+            for refusal in objects.refusals:
+                return unknown(f"the cluster was asked, and did not answer: {refusal}", remedy=remedy)
             return unknown("nobody asked which gates stand before the cluster", remedy=remedy)
         reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in unasked)
         return unknown(reason, remedy=remedy, remarks=(*_own_remarks(answers), *_lacking(answers, unasked)))

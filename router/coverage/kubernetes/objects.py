@@ -12,7 +12,7 @@ from router.coverage.kubernetes.creation import CreationFailure, NamespaceLevel,
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
 from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, node_of
 from router.coverage.kubernetes.pods import Pod, pod_of
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 
 HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
 """The namespaces into which Azure and Helm deploy a sensor.
@@ -73,7 +73,8 @@ class SensorObjects:
     """What the documents of one cluster hold of its sensor.
 
     Attributes:
-        is_empty: whether nobody asked the cluster.
+        is_empty: whether nobody asked the cluster, or it answered nothing.
+        refusals: why the cluster did not answer, where it was asked.
         fleet: its nodes.
         daemon_sets: Defender's DaemonSets.
         listed: the namespaces of the DaemonSets, Defender's or not, of each document that holds a whole list of them.
@@ -85,6 +86,7 @@ class SensorObjects:
     """
 
     is_empty: bool
+    refusals: tuple[str, ...]
     fleet: Fleet
     daemon_sets: Versions[SensorDaemonSet]
     listed: Mapping[str, frozenset[str]]
@@ -116,6 +118,7 @@ def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
     wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
     return SensorObjects(
         is_empty=not any(fact.kind for fact in facts),
+        refusals=refusals_in(facts),
         fleet=_fleet_of(kinds["Node"]),
         daemon_sets=daemon_sets,
         listed=listed,

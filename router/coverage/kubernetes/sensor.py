@@ -58,13 +58,17 @@ def judge_absence(objects: SensorObjects, workload: Workload) -> Verdict:
     """What is known of a cluster of whose sensor no document has a collector or a publisher."""
     fleet = objects.fleet
     if objects.is_empty:
+        for refusal in objects.refusals:
+            return unknown(f"the cluster was asked, and did not answer: {refusal}", remedy=ASK_CLUSTER)
         return unknown("nobody asked the cluster itself", remedy=ASK_CLUSTER)
     if fleet.is_whole and fleet.nodes and not fleet.coverable:
         return _no_node(objects)
     beside = [one for one in _newest(objects) if not one.parts]
     if not objects.listed:
-        reason = "nobody asked which DaemonSets the cluster has"
-        return unknown(reason, remedy=ASK_CLUSTER)
+        for refusal in objects.refusals:
+            if "daemonsets" in refusal:
+                return unknown(f"the cluster did not say which DaemonSets it has: {refusal}", remedy=ASK_CLUSTER)
+        return unknown("nobody asked which DaemonSets the cluster has", remedy=ASK_CLUSTER)
     if not objects.searched:
         namespaces = sorted(set[str]().union(*objects.listed.values()))
         reason = f"nobody asked for the DaemonSets of every namespace, only for those of {', '.join(namespaces)}"

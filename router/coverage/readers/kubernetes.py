@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from router.coverage.documents import CoverageDocument, Item
@@ -26,6 +26,7 @@ class KubernetesFact:
         name: its name.
         body: the object.
         source: where it stands.
+        refusal: why the cluster did not answer, where the fact stands for that; else empty.
     """
 
     subject: str | None = None
@@ -35,6 +36,7 @@ class KubernetesFact:
     name: str
     body: Mapping[str, object]
     source: Source
+    refusal: str = ""
 
 
 _KINDS = {
@@ -111,5 +113,16 @@ def unanswered_in(document: CoverageDocument) -> Iterator[CoverageFact]:
     """That there is a cluster which did not answer: it is unknown, and not left out. An object without a kind stands for it."""
     if document.is_of_cluster and not document.items:
         yield KubernetesFact(
-            given=document.given, kind="", namespace="", name="", body={}, source=Source(document=document.name)
+            given=document.given,
+            kind="",
+            namespace="",
+            name="",
+            body={},
+            source=Source(document=document.name),
+            refusal=document.refusals[0].reason if document.refusals else "",
         )
+
+
+def refusals_in(facts: Iterable[KubernetesFact]) -> tuple[str, ...]:
+    """Why a cluster did not answer what it was asked, once each."""
+    return tuple(dict.fromkeys(fact.refusal for fact in facts if fact.refusal))
