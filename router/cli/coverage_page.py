@@ -6,8 +6,9 @@ escaped. Every state is a word as well as a colour.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from importlib.resources import files
@@ -104,7 +105,7 @@ def _lines(report: GateReport, now: datetime) -> Iterator[str]:
     yield from _ladder(assessed.rows, rungs)
     alerts = alerts_of_workloads(report.result.sources)
     for kind, rows in groupby(assessed.rows, key=lambda row: row.workload.kind):
-        yield from _matrix(kind, list(rows), alerts, now)
+        yield from _matrix(kind, list(rows), alerts, dict(report.others), now)
     yield from stream_sections(report.result, now)
     for state in _WORST_FIRST:
         groups = list(groups_in(assessed, state))
@@ -133,9 +134,16 @@ def _ladder(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[str]
 
 
 def _matrix(
-    kind: WorkloadKind, rows: Sequence[CoverageRow], alerts: Mapping[str, LastHeard], now: datetime
+    kind: WorkloadKind,
+    rows: Sequence[CoverageRow],
+    alerts: Mapping[str, LastHeard],
+    others: Collection[str],
+    now: datetime,
 ) -> Iterator[str]:
-    """The workloads of a kind, those with gaps first; with their last alerts, where any of them is known."""
+    """The workloads of a kind, those with gaps first; with their last alerts, where any of them is known.
+
+    `others` are the names of the documents that are no files.
+    """
     rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
     ordered = sorted(rows, key=lambda row: _gravity(state_of(row)))
     yield f'<section>\n<h2>{_KINDS[kind]} ({len(rows):,})</h2>\n<div class="scroll"><table>'
@@ -144,7 +152,7 @@ def _matrix(
     heads += '<th scope="col">last alert</th><th scope="col">no sample</th>' if is_heard else ""
     yield f'<thead><tr><th scope="col">name</th>{heads}</tr></thead>\n<tbody>'
     for row in ordered:
-        cells = "".join(_cell(row, rung, now) for rung in rungs)
+        cells = "".join(_cell(row, rung, others, now) for rung in rungs)
         cells += alert_cells(row.workload, alerts, now) if is_heard else ""
         title = f' title="{_text(row.workload.id)}"' if row.workload.id else ""
         yield f'<tr><td class="name"{title}>{_text(row.workload.name)}</td>{cells}</tr>'
@@ -155,23 +163,25 @@ def _gravity(state: CoverageState) -> int:
     return _WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)
 
 
-def _cell(row: CoverageRow, rung: Rung, now: datetime) -> str:
+def _cell(row: CoverageRow, rung: Rung, others: Collection[str], now: datetime) -> str:
     """The state, and below it which documents it rests on and how old the oldest piece of evidence is."""
     verdict = row.verdicts.get(rung)
     if verdict is None:
         return '<td class="soft">-</td>'
-    rests = _rests_on(verdict.evidence, now)
+    rests = _rests_on(verdict.evidence, others, now)
     return f'<td class="{_CLASSES[verdict.state]}" title="{_text(verdict.reason)}">{verdict.state}{rests}</td>'
 
 
-def _rests_on(evidence: Sequence[CoverageEvidence], now: datetime) -> str:
+def _rests_on(evidence: Sequence[CoverageEvidence], others: Collection[str], now: datetime) -> str:
     if not evidence:
         return ""
     names = list(dict.fromkeys(file_of(one.document) for one in evidence))
+    # Of a file its name will do: the page names all of them at its end, with where they are.
+    shown = [name if name in others else re.split(r"[\\/]", name)[-1] for name in names[:_MOST_DOCUMENTS]]
     more = f" and {len(names) - _MOST_DOCUMENTS:,} more" if len(names) > _MOST_DOCUMENTS else ""
     instants = [instant for one in evidence if (instant := instant_of(one)) is not None]
     age = time_tag(min(instants), now) if instants else NO_TIME
-    return f'<br><small class="soft">{_text(", ".join(names[:_MOST_DOCUMENTS]))}{more}: {age}</small>'
+    return f'<br><small class="soft">{_text(", ".join(shown))}{more}: {age}</small>'
 
 
 def _article(group: VerdictGroup, now: datetime) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tests.coverage.builders import (
     kubectl,
     managed_cluster,
     nodes,
+    pricing,
     sensor,
 )
 from tests.coverage.machine_builders import ago, all_healthy
@@ -30,6 +31,7 @@ from tests.coverage.stored_builders import drill, heard, of_state, said
 from tests.pictures.browser import PHONE, find_browser, started
 
 LONG = "cluster-with-a-name-" + "x" * 200
+PLACE = "/home/ana/work/" + "estate-of-" * 20
 ACTING = '<script>document.title="taken"</script><img src=x onerror=alert(1)>'
 
 
@@ -39,6 +41,7 @@ def report() -> GateReport:
         document(kubectl(*sensor(), *nodes()), "healthy.json", "healthy"),
         document(kubectl(*sensor(ready=0), *nodes()), f"{ACTING}.json", ACTING),
         document(kubectl(*sensor()), "unasked.json", LONG),
+        document(pricing("Containers", enablementTime="2026-02-03T00:00:00Z"), f"{PLACE}/pricings.json"),
         document({"hello": "world"}, "other.json"),
         managed_cluster(),
         *of_state(
@@ -86,6 +89,8 @@ def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is() -> None:
     clusters = {one.partition(" | ")[0]: one for one in rows(page, "Clusters")[1:]}
     assert "coveredclusters of Azure: just now" in clusters["payments-live"]
     assert "coveredhealthy.json: no time said" in clusters["healthy"]
+    assert "pricings.json: no time said" in clusters["payments"], "when a plan was enabled is no age of the answer"
+    assert f"{PLACE}/pricings.json" in page
     assert clusters["payments"].endswith(" | 4 days ago | 40 days ago")
     assert clusters["healthy"].endswith(" | never | never")
     assert '<time datetime="2026-11-22T12:00:00Z" title="2026-11-22T12:00:00Z">3 days ago</time>' in page

@@ -63,7 +63,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
         is_enforced=find_truth(item.find("enforce")),
         managed_by=find_text(item.find("managedBy")),
-        source=source_of(item, find_text(item.find("enablementTime"))),
+        source=source_of(item),
     )
     if scope and (fact := scope_fact(item, scope)) is not None:
         yield fact
