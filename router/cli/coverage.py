@@ -10,12 +10,10 @@ from pathlib import Path
 
 from router.cli.complaints import complain
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
-from router.cli.coverage_clusters import ask_meant, find_clusters
-from router.cli.coverage_documents import OtherDocuments, open_documents
+from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
-from router.cli.coverage_live import ask_live
+from router.cli.coverage_others import documents_beside_files
 from router.cli.coverage_page import page_of
-from router.cli.coverage_state import open_coverage_state
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
 from router.cli.coverage_tags import refuse_unwritable
 from router.cli.coverage_text import print_report
@@ -28,7 +26,7 @@ from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.coverage.silence_excuses import numbers_about_silence
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
-from router.domain.errors import BadFile, BadUsage
+from router.domain.errors import BadFile
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 
@@ -71,12 +69,7 @@ def report(options: Namespace) -> int:
 
 def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _manifest(options.rules, now)
-    others = _others(options, manifest, now)
-    if not options.files and not others:
-        raise BadUsage(
-            "name files, clusters with --context, or the state of a router with --state or --storage, or ask Azure with "
-            "--live: there is nothing to judge"
-        )
+    others = documents_beside_files(options, manifest, now)
     opened = open_documents(options.files)
     result = judge_documents(chain(opened.documents, *(one.documents for one in others)), manifest, now)
     for line in opened.refused:
@@ -90,14 +83,6 @@ def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateR
         tuple(_idle(manifest, result, now)),
         others=tuple((name, one.words) for one in others for name in one.names),
     )
-
-
-def _others(options: Namespace, manifest: CoverageManifest, now: datetime) -> list[OtherDocuments]:
-    """What is judged beside files. What the options name and is not there is said before anybody is asked."""
-    state, meant = open_coverage_state(options), find_clusters(options)
-    live = ask_live(options, manifest, now)
-    clusters = ask_meant(meant, options, now) if meant is not None else None
-    return [one for one in (clusters, state, live) if one is not None]
 
 
 def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:

@@ -12,7 +12,10 @@ _CHECK = (
     "fail unless Defender watches every workload that is expected, as far as files, or what a router knows, prove it"
 )
 _REPORT = "write a page with every workload and rung, what is missing and what mends it"
-_INIT = "draft rules/coverage.yaml: what the files name is expected, with what is a gap today as exceptions to fill in"
+_INIT = (
+    "draft rules/coverage.yaml: what files, Azure, clusters or a router name is expected, with what is a gap today as "
+    "exceptions to fill in"
+)
 _FILES = (
     "what az, az graph query, az rest or kubectl printed with -o json, or a directory of such files; - is standard input. "
     "NAME= before a file or a directory says of which cluster or machine it is, as what kubectl and mdatp print does not"
@@ -67,7 +70,7 @@ def add_coverage_commands(commands: Commands) -> None:
     init = add_command(coverage, "init", "router.cli.coverage_init:init", _INIT)
     add_now(init, "the time to judge at")
     init.add_argument("--out", metavar="FILE", type=file_in, help="write the draft there, unless there is a file")
-    _add_files(init)
+    _add_judged(init)
 
 
 def _add_judged(parser: Parser) -> None:
@@ -75,12 +78,7 @@ def _add_judged(parser: Parser) -> None:
     _add_contexts(parser)
     _add_state(parser)
     _add_live(parser)
-    _add_files(parser, nargs="*")
-
-
-def _add_files(parser: Parser, nargs: str = "+") -> None:
-    """Adds `[NAME=]FILE`."""
-    parser.add_argument("files", metavar="[NAME=]FILE", nargs=nargs, help=_FILES)
+    parser.add_argument("files", metavar="[NAME=]FILE", nargs="*", help=_FILES)
 
 
 def _add_contexts(parser: Parser) -> None:

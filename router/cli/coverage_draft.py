@@ -32,6 +32,9 @@ from router.rulebook.documents import parse
 _MOST_PATTERNS = 50
 """Patterns of machines beyond which one for all of them says more."""
 
+_MOST_UNANSWERED = 20
+"""Answers that were refused or cut, of which the draft says each by itself."""
+
 _ONE_BY_ONE = (
     WorkloadKind.SUBSCRIPTION,
     WorkloadKind.AWS_ACCOUNT,
@@ -209,7 +212,13 @@ def _notes(result: GateResult) -> Iterator[str]:
     unknown = sum(one.state is CoverageState.UNKNOWN for _, _, one in result.assessed.verdicts())
     if unknown:
         yield f"# {counted(unknown, 'verdict')} unknown today: alert-router coverage check says what answers them."
-    yield from (f"# {one_line(name)}: not used: it {one_line(masked(reason))}" for name, reason in result.unused)
+    unanswered = dict(result.unanswered)
+    for name, reason in list(unanswered.items())[:_MOST_UNANSWERED]:
+        yield f"# {one_line(name)}: not answered in full, so something may be missing here: it {one_line(masked(reason))}"
+    if (more := len(unanswered) - _MOST_UNANSWERED) > 0:
+        yield f"# {counted(more, 'more answer')} not whole: alert-router coverage check says which."
+    unused = ((name, reason) for name, reason in result.unused if name not in unanswered)
+    yield from (f"# {one_line(name)}: not used: it {one_line(masked(reason))}" for name, reason in unused)
 
 
 def _quoted(text: str) -> str:

@@ -1,16 +1,19 @@
-"""`alert-router coverage init`: drafts rules/coverage.yaml from files, so that people begin with what they have."""
+"""`alert-router coverage init`: drafts rules/coverage.yaml from what `check` judges, so that nobody begins with nothing."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from itertools import chain
 from pathlib import Path
 
 from router.cli.complaints import complain
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_draft import CoverageDraft, draft_of
+from router.cli.coverage_others import documents_beside_files
 from router.cli.given import clock_for
 from router.cli.printing import print_lines, print_text
 from router.domain.coverage import CoverageState
+from router.domain.coverage_manifest import NO_MANIFEST
 from router.domain.errors import BadFile
 from router.domain.plurals import counted
 
@@ -20,16 +23,24 @@ _UNREAD = 2
 
 def init(options: Namespace) -> int:
     """Prints the draft, or writes it where no file is yet; raises BadFile where no workload is named."""
+    now = clock_for(options.now)()
+    others = documents_beside_files(options, NO_MANIFEST, now)
     opened = open_documents(options.files)
-    documents = list(opened.documents)
+    documents = list(chain(opened.documents, *(one.documents for one in others)))
     for line in opened.refused:
         complain(line)
     if opened.refused:
         complain("no draft was made, since what these files name would be missing from it")
         return _UNREAD
-    draft = draft_of(documents, clock_for(options.now)())
+    draft = draft_of(documents, now)
     if draft is None:
-        raise BadFile(f"{', '.join(options.files)}: no workload is named there, so there is nothing to expect")
+        names = [*options.files, *(one.words for one in others)]
+        raise BadFile(f"{', '.join(names)}: no workload is named there, so there is nothing to expect")
+    if unanswered := len(draft.result.unanswered):
+        were = "was" if unanswered == 1 else "were"
+        complain(
+            f"{counted(unanswered, 'answer')} {were} refused or cut: the draft lacks what would have been named there"
+        )
     if options.out is None:
         print_text(draft.text)
     else:

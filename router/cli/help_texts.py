@@ -132,6 +132,7 @@ HELP: Mapping[str, HelpText] = {
         {
             "alert-router coverage init azure payments=payments.json": "print a draft of what is expected",
             "alert-router coverage init azure --out rules/coverage.yaml": "write it, unless there is a file",
+            "alert-router coverage init --live --context 'aks-*'": "of what Azure and clusters answer, without any file",
         }
     ),
     "drill": HelpText(

@@ -33,8 +33,11 @@ from tests.coverage.builders import (
     resource,
     sensor,
 )
+from tests.coverage.live_clusters import HEALTHY
 from tests.coverage.manifests import cluster_id
 from tests.examples import some_of
+from tests.stack.kubernetes_api.answers import api_of
+from tests.stack.kubernetes_api.server import serving_in_thread
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/ns/eventhubs/cwpp"
@@ -165,6 +168,21 @@ def test_no_draft_is_made_of_files_of_which_one_cannot_be_read(house: House) -> 
     said = house.says("coverage", "init", *AT, "clusters.json", "broken.json")
     assert (said.code, said.out) == (2, "")
     assert "broken.json" in said.err
+
+
+def test_what_check_judges_is_drafted_from(house: House) -> None:
+    """Clusters that are asked, with or without files; one that does not answer is expected, and the draft says it."""
+    with serving_in_thread(api_of(HEALTHY)) as server:
+        some = [server.kubeconfig(), server.kubeconfig({"auth-provider": {"name": "azure"}}, context="gone")]
+        merged = {part: [one for each in some for one in each[part]] for part in ("clusters", "users", "contexts")}
+        house.writes("kubeconfig", json.dumps(merged))
+        asked = ("--kubeconfig", "kubeconfig", "--context", "payments", "--context", "gone")
+        said = house.says("coverage", "init", *AT, *asked)
+    assert said.code == 0
+    assert '"payments"' in said.out and '"gone"' in said.out
+    assert "# context gone: API server: not answered in full, so something may be missing here: " in said.out
+    assert said.err.startswith("1 answer was refused or cut: ")
+    assert "or ask Azure with --live: there is nothing to judge" in house.says("coverage", "init", *AT).complaint
 
 
 def test_of_files_that_name_no_workload_no_draft_is_made(house: House) -> None:
