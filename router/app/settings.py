@@ -217,7 +217,8 @@ class Settings:
                 _refuse_example(name, host)
             return ServiceConnection(connection_string)
         if len(endpoints) < len(wanted):
-            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
+            short = f", or {name}__accountName alone" if name == STORAGE else ""
+            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}{short}, or for a local stack {name}")
         return ServiceConnection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
 
     def _endpoint(self, name: str) -> str | None:

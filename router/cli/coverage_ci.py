@@ -155,7 +155,7 @@ def _group_sentence(group: VerdictGroup) -> str:
     names = ", ".join(f"{one.kind} {one.name}" for one in group.workloads[:_MOST_NAMES])
     names += _more(len(group.workloads) - _MOST_NAMES)
     rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
-    what = "ask" if group.state is CoverageState.UNKNOWN else "mend it with"
+    what = "ask" if group.is_unknown else "mend it with"
     remedy = f"; {what}: {group.remedies[0]}{_like_it(len(group.remedies) - 1)}" if group.remedies else ""
     # A report is printed where GitHub looks for commands at the beginnings of lines.
     return one_line(f"{names}, {rungs}: {group.state}: {masked(group.reason)}{remedy}")
@@ -170,7 +170,7 @@ def _more(many: int) -> str:
 
 
 def _sentence(workload: Workload, rung: Rung, verdict: Verdict) -> str:
-    what = "ask" if verdict.state is CoverageState.UNKNOWN else "mend it with"
+    what = "ask" if verdict.is_unknown else "mend it with"
     remedy = f"; {what}: {first_command(verdict.remedy)}" if verdict.remedy else ""
     said = f"{workload.kind} {workload.name}, {RUNG_NAMES[rung]}: {verdict.state}: {masked(verdict.reason)}{remedy}"
     return one_line(said)  # a report is printed where GitHub looks for commands at the beginnings of lines

@@ -28,6 +28,7 @@ class VerdictGroup:
         state: what is known.
         reason: why, as it is said of the first of them.
         exception: who answers for it, where it is excused.
+        is_unknown: whether nobody knows, so that its remedies are questions.
         workloads: the workloads; at least one.
         remedies: the commands that mend it or answer it, once each; several where each workload has its own, or needs
             several; empty where nothing does.
@@ -39,6 +40,7 @@ class VerdictGroup:
     state: CoverageState
     reason: str
     exception: CoverageException | None
+    is_unknown: bool
     workloads: tuple[Workload, ...]
     remedies: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -53,14 +55,14 @@ class _Said:
         workload: the workload.
         rung: the rung.
         verdict: the verdict.
-        key: its reason, its remedy and its exception, with what is the workload's own left out.
+        key: its reason, its remedy, its exception and what that excuses, with what is the workload's own left out.
         remarks: its remarks, by what is left of each without those names.
     """
 
     workload: Workload
     rung: Rung
     verdict: Verdict
-    key: tuple[str, str | None, CoverageException | None]
+    key: tuple[str, str | None, CoverageException | None, CoverageState | None]
     remarks: dict[str, str]
 
 
@@ -91,6 +93,7 @@ def _group(some: list[_Said], rungs: Iterable[Rung]) -> VerdictGroup:
         state=first.state,
         reason=first.reason,
         exception=first.exception,
+        is_unknown=first.is_unknown,
         workloads=tuple({one.workload.key: one.workload for one in some}.values()),
         remedies=tuple(dict.fromkeys(line for one in some for line in (one.verdict.remedy or "").split("\n") if line)),
         remarks=tuple(remarks.values()),
@@ -104,7 +107,7 @@ def _said(workload: Workload, rung: Rung, verdict: Verdict, own_words: re.Patter
         workload=workload,
         rung=rung,
         verdict=verdict,
-        key=(own_words.sub("", verdict.reason), remedy, verdict.exception),
+        key=(own_words.sub("", verdict.reason), remedy, verdict.exception, verdict.excused),
         remarks={own_words.sub("", remark): remark for remark in verdict.remarks},
     )
 

@@ -125,7 +125,7 @@ def _below(group: VerdictGroup, now: datetime) -> Iterator[str]:
     if (more := len(group.evidence) - _MOST_EVIDENCE) > 0:
         yield f"seen   {more:,} more in --format json"
     yield from (plain(masked(f"note   {remark}")) for remark in group.remarks[:_MOST_EVIDENCE])
-    verb = "ask " if group.state is CoverageState.UNKNOWN else "mend"
+    verb = "ask " if group.is_unknown else "mend"
     yield from (plain(f"{verb}   {remedy}") for remedy in group.remedies[:_MOST_REMEDIES])
     if (more := len(group.remedies) - _MOST_REMEDIES) > 0:
         yield f"{verb}   {more:,} more like it: in --format json"

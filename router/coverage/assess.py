@@ -135,5 +135,7 @@ def _excused(row: CoverageRow, manifest: CoverageManifest, excuses: SelectorInde
         exceptions = (one.exception for one in fitting if not one.rungs or rung in one.rungs)
         exception = max(exceptions, key=lambda one: one.ends, default=None)
         is_excused = exception is not None and verdict.state in _EXCUSABLE
-        verdicts[rung] = replace(verdict, state=CoverageState.EXCUSED, exception=exception) if is_excused else verdict
+        if is_excused:
+            verdict = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
+        verdicts[rung] = verdict
     return replace(row, verdicts=verdicts)

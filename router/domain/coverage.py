@@ -139,6 +139,7 @@ class Verdict:
         remarks: what else is to be said, though it changes nothing.
         counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
         exception: who answers for it, where it is excused.
+        excused: what is known of it all the same, where it is excused; else None.
     """
 
     state: CoverageState
@@ -148,6 +149,12 @@ class Verdict:
     remarks: tuple[str, ...] = ()
     counts: Mapping[CoverageState, int] | None = None
     exception: CoverageException | None = None
+    excused: CoverageState | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows, so that its remedy is a question, be it excused or not."""
+        return CoverageState.UNKNOWN in (self.state, self.excused)
 
 
 def covered(reason: str, *evidence: CoverageEvidence, remarks: tuple[str, ...] = ()) -> Verdict:

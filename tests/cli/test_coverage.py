@@ -262,6 +262,18 @@ def test_an_exception_that_excuses_nothing_is_told(dark: House) -> None:
     assert mended["idle_exceptions"] == [1, 2, 3]
 
 
+def test_what_is_excused_is_asked_for_where_nobody_knows_it(dark: House) -> None:
+    """A gap is mended; what is unknown is not mended by asking."""
+    answer = "owner: platform@contoso.example, reason: CHG-1, ends: 2027-01-31"
+    entries = "".join(f"  - {{kind: cluster, name: {name}, {answer}}}\n" for name in ("dark", "new"))
+    expected = "expect: [{kind: cluster, name: [dark, new], rungs: sensor-running}]"
+    dark.writes("mine/coverage.yaml", f"{expected}\nexceptions:\n{entries}")
+    out = dark.says("coverage", "check", *AT, "--rules", "mine", "dark=dark.json").out
+    of_dark, _, of_new = out.partition("\nExcused\n")[2].partition("  cluster new, ")
+    assert ("      mend   " in of_dark, "      ask    " in of_dark) == (True, False)
+    assert ("      mend   " in of_new, "      ask    " in of_new) == (False, True)
+
+
 @pytest.mark.parametrize("form", ["text", "json", "junit"])
 def test_no_text_of_a_resource_commands_a_pipeline(house: House, form: str) -> None:
     """Its agent looks for commands anywhere in a line, so that a tag could make the gate pass; data stay what they are."""
