@@ -27,15 +27,18 @@ def source_name(source: ReportedSource) -> str:
 
 
 def silence_lines(sources: Sequence[ReportedSource], now: datetime) -> Iterator[str]:
-    """A line for each source that is silent for too long, then for those that soon will be, with who answers for it."""
-    silent = [one for one in sources if one.is_silent]
-    soon = [one for one in sources if one.is_expected and one.is_silent is False and _is_soon(one, now)]
+    """A line for each expected source that is silent for too long, then for each that soon will be, with who answers for it."""
+    expected = [one for one in sources if one.is_expected]
+    silent = [one for one in expected if one.is_silent]
+    soon = [one for one in expected if one.is_silent is False and _is_soon(one, now)]
     named = [*silent, *soon]
     for one in named[:_MOST]:
         yield f"  {_line(one, now)}"
         yield from (f"      {line}" for line in _below(one))
     if (more := len(named) - _MOST) > 0:
         yield f"  {more:,} more in --format json"
+    if others := sum(bool(one.is_silent) and not one.is_expected for one in sources):
+        yield f"  {counted(others, 'source')} that nothing expects: in --format json; nobody is told of their silence"
 
 
 def _is_soon(one: ReportedSource, now: datetime) -> bool:
@@ -56,7 +59,5 @@ def _below(one: ReportedSource) -> Iterator[str]:
     if one.exception is not None:
         excuse = one.exception
         yield plain(masked(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}"))
-    elif not one.is_expected:
-        yield "note   the manifest does not expect it, so nobody is told"
     elif one.is_silent:
         yield f"note   where that is known, an exception in coverage.yaml with rungs: [{rung}] excuses it"

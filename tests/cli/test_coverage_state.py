@@ -136,6 +136,11 @@ def test_a_source_that_is_silent_or_soon_will_be_is_named(house: House, days: in
     assert ("\nSilent sources\n" in out) is (line is not None)
     assert line is None or f"\n  subscription {SUBSCRIPTION}: {line}\n" in out
     assert ("with rungs: [export] excuses it" in out) is (days == 9)
+    house.writes("rules/coverage.yaml", EXPECTS.replace("11111111", "22222222"))
+    others = house.says("coverage", "check", *AT, "--state", ".state").out
+    assert ("\n  1 source that nothing expects: in --format json; nobody is told of their silence\n" in others) is (
+        days == 9
+    )
 
 
 def test_an_exception_that_excuses_a_silence_is_used(house: House) -> None:

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import pytest
 import yaml
 
 from router.cli.parser import new_parser
+from router.coverage.judges import rungs_of
 from router.coverage.live.cluster_probe import CONSTRAINTS, EVERYWHERE, SOMEWHERE
 from router.domain.coverage import CoverageState, Rung
+from router.rulebook.coverage_manifest import read_coverage
 from tests.cli.house import House
-from tests.coverage.builders import SUBSCRIPTION, automation
+from tests.coverage.builders import SUBSCRIPTION, automation, judged, pricing
+from tests.coverage.stored_builders import heard
 from tests.docs.pages import ROOT, column, page, spans
 from tests.waiting import PATIENCE
 
@@ -100,6 +104,22 @@ def test_the_ladder_and_the_states_are_all_there() -> None:
 def test_the_manifest_that_is_shown_is_the_bundled_one() -> None:
     """Byte for byte."""
     assert PAGE.fence("bundled") == (SAMPLES / "expected" / "coverage.yaml").read_text()
+
+
+def test_the_exception_that_is_shown_excuses_a_silence(tmp_path: Path) -> None:
+    """Of that subscription, and nothing of its plans."""
+    expected = (SAMPLES / "expected" / "coverage.yaml").read_text()
+    (tmp_path / "coverage.yaml").write_text(f"{expected}{PAGE.fence('quiet')}")
+    at = datetime.fromisoformat(NOW)
+    found = read_coverage(tmp_path, rungs_of, at)
+    assert found.problems == () and found.manifest is not None
+    known = heard(subject=PRODUCTION, posture=(at - timedelta(days=9)).isoformat())
+    result = judged(
+        known, pricing("Containers", "Free", scope=f"/subscriptions/{PRODUCTION}"), manifest=found.manifest, now=at
+    )
+    (subscription, *_) = result.sources
+    assert subscription.is_silent and subscription.exception == found.manifest.excuses[0].exception
+    assert CoverageState.EXCUSED not in {one.state for _, _, one in result.assessed.verdicts()}
 
 
 @pytest.mark.parametrize("unreachable", ["nobody", "payouts"])

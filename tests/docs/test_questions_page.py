@@ -36,7 +36,7 @@ def test_each_question_is_answered_by_one_command_as_the_page_shows_it(
             said = house.says(*shlex.split(command)[1:])
             printed, shown = (_ELSEWHERE.sub("", text) for text in (said.out, shown))
             assert (said.code, printed) == (0, shown), command
-    assert len([fence for fence in PAGE.fences if fence.language == "text"]) == 8
+    assert len([fence for fence in PAGE.fences if fence.language == "text"]) == 9
 
 
 def _type(house: House, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
