@@ -45,7 +45,7 @@ def test_the_workflow_may_sign_in_and_read_the_rules_and_nothing_else() -> None:
     """As an identity of its own; of secrets it knows the address of the dead man's switch."""
     workflow = the_workflow()
     assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
-    assert "cron" in workflow[True]["schedule"][0]
+    assert f"`{workflow[True]['schedule'][0]['cron']}` in UTC" in PAGE.prose, "the check there follows it"
     assert workflow["concurrency"] == "drill"
     ((_, job),) = workflow["jobs"].items()
     assert "permissions" not in job
