@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from router.app.clock import Clock
@@ -20,6 +20,7 @@ from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.complaints import complain
 from router.cli.confirmation import is_wanted, refuse_unasked
+from router.cli.drill_commands import REAL_WITHIN, WITHIN
 from router.cli.drill_text import DrillProgress, forecast_lines, result_lines
 from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
@@ -27,6 +28,7 @@ from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
+from router.domain.ports.store import Store
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Stream
 from router.drill.expected import ExpectedDestination
@@ -53,6 +55,7 @@ def drill(options: Namespace) -> int:
             "drill: this is a function app, whose identity may not raise alerts; run it by a workflow or a job of its own"
         )
     subject = _subject_in(options)
+    options.within = options.within or (REAL_WITHIN if subject.is_real else WITHIN)
     heartbeat = heartbeat_in(settings) if options.heartbeat else None
     refuse_unasked("raise alerts", is_confirmed=options.yes)
     return asyncio.run(_drill(options, settings, subject, heartbeat))
@@ -60,11 +63,18 @@ def drill(options: Namespace) -> int:
 
 async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
     clock = clock_for(None)
-    async with _prepared(options, settings, subject, clock) as drill:
-        _say(options, [*forecast_lines(drill.plan, options.within), *_instructions(options, subject)])
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(store_in(options))
+        plan, cluster = await _plan(options, settings, subject, store, clock), _cluster_in(options, settings)
+        # Who is not signed in may know whom it is going to call, too.
+        _say(options, [*forecast_lines(plan, options.within), *_instructions(options, subject)])
         if not is_wanted(_question(subject), is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
+        defender: Defender | None = None
+        if subject.bundle is not None and subject.subscription is not None:
+            defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
+        drill = Drill(plan, store, defender, clock, cluster)
         with Stop.heeded() as stop:
             async with drill.alone(options.within):
                 await drill.prepare()
@@ -81,29 +91,19 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
     return 0 if result.has_passed and is_told else NOT_PASSED
 
 
-@asynccontextmanager
-async def _prepared(
-    options: Namespace, settings: Settings, subject: DrillSubject, clock: Clock
-) -> AsyncIterator[Drill]:
-    """The drill, before anything is raised; raises BadUsage where a destination that it is to prove is not expected."""
+async def _plan(options: Namespace, settings: Settings, subject: DrillSubject, store: Store, clock: Clock) -> DrillPlan:
+    """What the drill goes by; raises BadUsage where a destination that it is to prove is not expected."""
     rules = rules_given(options.rules, Stream.CWPP, clock())
     book = rules.books[Stream.CWPP]
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(store_in(options))
-        forecast = await read_forecast(store, book, subject, clock())
-        defender: Defender | None = None
-        if subject.bundle is not None and subject.subscription is not None:
-            defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
+    forecast = await read_forecast(store, book, subject, clock())
+    return DrillPlan(
+        subject=subject,
+        expected=_meant(forecast.expected, options.to),
+        forecast=forecast,
+        catalogue=book.catalogue,
         # Who serves an account has settings of its own.
-        facts = facts_of(rules, None if options.storage else readiness_of(rules, settings))
-        plan = DrillPlan(
-            subject=subject,
-            expected=_meant(forecast.expected, options.to),
-            forecast=forecast,
-            catalogue=book.catalogue,
-            facts=facts,
-        )
-        yield Drill(plan, store, defender, clock, _cluster_in(options, settings))
+        facts=facts_of(rules, None if options.storage else readiness_of(rules, settings)),
+    )
 
 
 async def _run(drill: Drill, options: Namespace, stop: Stop, clock: Clock) -> DrillResult:

@@ -12,8 +12,8 @@ from router.cli.durations import duration_in
 from router.cli.shared_options import add_format, add_rules_dir, add_state_or_storage
 from router.drill.subjects import BUNDLES
 
-WITHIN = timedelta(minutes=15)
-"""How long a drill waits unless more or less is asked for: Defender says that samples take a few minutes."""
+WITHIN, REAL_WITHIN = timedelta(minutes=15), timedelta(hours=1)
+"""How long a drill waits unless more or less is asked for: samples take a few minutes, real alerts up to half an hour."""
 
 LONGEST = timedelta(hours=4)
 """How long a drill may wait; a test alert of a machine or a cluster may take an hour."""
@@ -21,7 +21,9 @@ LONGEST = timedelta(hours=4)
 _DRILL = (
     "raise a test alert, follow it to the hub, the decision and every destination, and fail unless all of them took it"
 )
-_WITHIN = "how long it may take until every destination took it, such as 20m or 90s (default: 15m)"
+_WITHIN = (
+    "how long it may take until every destination took it, such as 20m or 90s (default: 15m, of what you raise 1h)"
+)
 _CLUSTER = (
     "wait for the control-plane test alert of that cluster, a real alert: its name, which is that of its context, too, unless "
     "NAME= says otherwise, or its resource id. You raise it with a line that is printed"
@@ -49,7 +51,7 @@ def add_drill_command(commands: Commands) -> None:
         help="prove that destination; again for more (default: all to which the rules lead)",
     )
     drill.add_argument("--kubeconfig", metavar="FILE", type=file_in, help=_KUBECONFIG)
-    drill.add_argument("--within", metavar="DURATION", type=within_in, default=WITHIN, help=_WITHIN)
+    drill.add_argument("--within", metavar="DURATION", type=within_in, help=_WITHIN)
     drill.add_argument("--heartbeat", action="store_true", help=_HEARTBEAT)
     drill.add_argument("--keep", action="store_true", help="leave the sample alerts in Defender as they are")
     drill.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")

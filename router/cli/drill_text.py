@@ -10,6 +10,7 @@ from router.app.drill import DrillPlan
 from router.cli.durations import written
 from router.domain.plurals import counted
 from router.domain.rulebook import Lane
+from router.domain.signals import Stream
 from router.drill.results import (
     DestinationVerdict,
     DrillHop,
@@ -38,6 +39,8 @@ def forecast_lines(plan: DrillPlan, within: timedelta) -> Iterator[str]:
         yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
     for one in forecast.expected:
         more = "" if one.name in meant else "; not to be proven"
+        if (why := plan.facts.unready.get((Stream.CWPP.value, one.name))) is not None:
+            more += f"; not yet: {why}, so that it takes nothing"
         if one.hindrance is not None:
             yield f"  {one.name} ({one.kind}, {one.lane} lane): cannot be proven now: {one.hindrance}{more}"
         else:

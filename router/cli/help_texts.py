@@ -139,7 +139,7 @@ HELP: Mapping[str, HelpText] = {
         {
             "alert-router drill --subscription ID --bundle VirtualMachines --storage": "of the router in Azure; it asks first",
             "alert-router drill --subscription ID --bundle KeyVaults --storage --yes --heartbeat": "by a schedule",
-            "alert-router drill --cluster aks-payments --storage --within 1h": "the test alert of a cluster, a real one",
+            "alert-router drill --cluster aks-payments --storage": "the test alert of a cluster, a real one",
         },
         "done, and the drill failed, did not prove all, or nobody could be told that it passed",
         "nothing was raised: nobody is signed in, or wanted it; one line on standard error says why",

@@ -376,6 +376,24 @@ def test_what_cannot_be_done_is_one_line_and_raises_nothing(
     assert grounds.defender.count() == before
 
 
+def test_whom_it_is_going_to_call_needs_nobody_who_is_signed_in(
+    grounds: Grounds, drill: Drilling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a name that is none; what lacks a setting is said, since it takes nothing."""
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    for name in ("ALERT_ROUTER_RESOURCE_MANAGER", "CWPP_ROUTING_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    house = grounds.house()
+    drilled = drill(house)
+    *forecast, last = drilled.said.splitlines()
+    assert (drilled.code, last.startswith("drill: nobody is signed in to Azure (")) == (2, True)
+    (oncall,) = [line for line in forecast if " pages oncall (" in line]
+    assert oncall.endswith("; not yet: CWPP_ROUTING_KEY is missing, so that it takes nothing")
+    assert drill(house, "--to", "nobody").said.startswith("--to: nobody: is no destination")
+
+
 def test_without_a_terminal_it_needs_to_be_told_yes(grounds: Grounds, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody could be asked."""
     house, before = grounds.house(), grounds.defender.count()
