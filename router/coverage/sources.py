@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from router.coverage.assess import Assessed
 from router.coverage.facts import Facts
 from router.coverage.readers.sources import SourceFact
-from router.coverage.silence_excuses import SilenceExcuses
 from router.coverage.subscriptions.heard import find_healthy_rows
 from router.domain.coverage import CoverageException, WorkloadKind
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.expected_sources import ExpectedSource, expected_sources
+from router.domain.source_excuses import SilenceExcuses
 
 _HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
 """What a weekly snapshot speaks of; that there is no alert alarms nobody."""
@@ -90,7 +90,8 @@ def _excused(
 ) -> ReportedSource:
     if one.is_silent is False or expected is None:
         return one
-    return replace(one, exception=excuses.find(expected, now))
+    excuse = excuses.find(expected, now)
+    return replace(one, exception=excuse.exception) if excuse is not None else one
 
 
 def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime
 
-from router.domain.coverage_manifest import Excuse
-from router.domain.expected_sources import ExpectedSource
+from router.domain.coverage_manifest import CoverageManifest, Excuse
+from router.domain.coverage_selectors import SelectorIndex
+from router.domain.expected_sources import ExpectedSource, expected_sources
 from router.domain.source_turns import RUNGS
 
 
-def find_silence_excuse(one: ExpectedSource, excuses: Iterable[Excuse], now: datetime) -> Excuse | None:
-    """The exception that excuses the silence of a source now, of several the one that ends last; None where none does."""
-    fitting = (excuse for excuse in excuses if now < excuse.exception.ends and is_about_silence(excuse, one))
-    return max(fitting, key=lambda excuse: excuse.exception.ends, default=None)
+class SilenceExcuses:
+    """The exceptions of a manifest, to be found by the sources whose silence they excuse."""
+
+    def __init__(self, manifest: CoverageManifest) -> None:
+        self._excuses = manifest.excuses
+        self._index = SelectorIndex(one.selects for one in manifest.excuses)
+
+    def find(self, one: ExpectedSource, now: datetime) -> Excuse | None:
+        """The exception that excuses the silence of a source now, of several the one that ends last; None where none does."""
+        there = (excuse for excuse in self.fitting(one) if now < excuse.exception.ends)
+        return max(there, key=lambda excuse: excuse.exception.ends, default=None)
+
+    def fitting(self, one: ExpectedSource) -> Iterator[Excuse]:
+        """Those that excuse its silence until they end; that of a plan is its subscription's."""
+        rung = RUNGS[one.source.kind]
+        excuses = (self._excuses[position] for position in self._index.positions(one.workload))
+        return (excuse for excuse in excuses if not excuse.rungs or rung in excuse.rungs)
 
 
-def is_about_silence(excuse: Excuse, one: ExpectedSource) -> bool:
-    """Whether an exception excuses the silence of a source until it ends; that of a plan is of its subscription."""
-    return (not excuse.rungs or RUNGS[one.source.kind] in excuse.rungs) and excuse.selects.fits(one.workload)
+def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
+    """The numbers of the exceptions that name the rung on which a source of the manifest may be silent.
+
+    Where nothing is known of the stream nobody knows whether they excuse anything.
+    """
+    excuses = SilenceExcuses(manifest)
+    sources = expected_sources(manifest, ()).by_id.values()
+    return frozenset(excuse.number for one in sources for excuse in excuses.fitting(one) if excuse.rungs)

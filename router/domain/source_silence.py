@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Excuse
-from router.domain.coverage_selectors import SelectorIndex
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.expected_sources import ExpectedSource, ExpectedSources
-from router.domain.source_excuses import find_silence_excuse
+from router.domain.source_excuses import SilenceExcuses
 from router.domain.source_turns import SourceState, SourceTurn, SourceWatch
 from router.domain.timestamps import timestamp
 
@@ -83,8 +82,7 @@ class _SourceLook:
     ) -> None:
         self._before = before or SourceWatch(anew=until, taken=until)
         self._sources = sources
-        self._excuses = manifest.excuses
-        self._excused = SelectorIndex(excuse.selects for excuse in manifest.excuses)
+        self._excuses = SilenceExcuses(manifest)
         self._until, self._now = until, now
         anew = times_anew(before, until, now)
         self._anew = max(anew, lost) if lost is not None else anew
@@ -152,7 +150,7 @@ class _SourceLook:
             last, is_silent, excuse = (
                 self._find_last(id),
                 id in self._silent,
-                self._find_excuse(one),
+                self._excuses.find(one, self._now),
             )
             if turn is not None and turn.state is SourceState.SILENT:
                 if not is_silent and last is not None and (turn.last is None or last > turn.last):
@@ -228,10 +226,6 @@ class _SourceLook:
         if turn is None or not is_possible(turn.at, self._now):
             return self._until
         return max(self._until, turn.at + timedelta(seconds=1))
-
-    def _find_excuse(self, one: ExpectedSource) -> Excuse | None:
-        fitting = (self._excuses[position] for position in self._excused.positions(one.workload))
-        return find_silence_excuse(one, fitting, self._now)
 
     def _count_of_silent(self, made: Iterable[SourceTurn]) -> Callable[[CoverageSourceKind], int]:
         """How many sources of a kind are silent, those among them of which people are notified by now."""
