@@ -17,6 +17,8 @@ from router.domain.notices import Notice
 MASK = "[masked]"
 """What stands where a credential stood."""
 
+_TWO_MARKS = MASK * 2
+
 _COMMAND_ENDS = re.compile(r"[\r\n;|&]")
 
 
@@ -32,12 +34,15 @@ def masked(text: str) -> str:
 
 
 def _masked_by(signs: _Signs, text: str) -> str:
-    lowered = text.lower()
+    lowered, whole = text.lower(), text
     for form, its_signs in signs:
         for sign in its_signs:
             if sign in lowered:
                 text = "".join(_pieces(form, text))
                 break
+    # What two forms know each a part of is one credential.
+    while text != whole and _TWO_MARKS in text:
+        text = text.replace(_TWO_MARKS, MASK)
     return text
 
 
