@@ -149,7 +149,12 @@ def test_an_answer_of_resource_graph_has_the_recorded_shape() -> None:
         (
             "recommendations",
             "microsoft.security/assessments",
-            ("coverage/cloud-custodian/DefenderTest.test_azure_defender_assessments.json", "coverage/arm/assessments*"),
+            (
+                "coverage/cloud-custodian/DefenderTest.test_azure_defender_assessments.json",
+                "coverage/arm/assessments*",
+                # The query puts the assessment's type at the top, which is its metadata's.
+                "azure-rest-api-specs/stable/2021-06-01/examples/AssessmentsMetadata/Get*_subscription_example.json",
+            ),
         ),
         ("extensions of machines", "extensions", ("coverage/constructed/arg/mde-extensions.json",)),
         ("clusters", "managedclusters", ("coverage/arm/managedClusters.create*", "coverage/cloud-custodian/AksTest*")),
