@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from router.app.azure_api import AzureApi
 from router.app.patience import ATTEMPTS, PatientSender, TimeLimit
 from router.coverage.live.clouds import PUBLIC, cloud_for
 from router.coverage.live.probes import Inquiry, Probe, refused
+from router.deliver.loopback_credential import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
 
@@ -46,7 +46,7 @@ class Time:
         self.passed += seconds
 
 
-class Credential:
+class Credential(LoopbackCredential):
     """Gives out tokens, each for ten minutes, until nobody is signed in."""
 
     def __init__(self, time: Time, *, signed_in: bool = True) -> None:
@@ -60,20 +60,6 @@ class Credential:
             raise ClientAuthenticationError("line one\nline two")
         self.scopes += scopes
         return AccessToken(f"token-{len(self.scopes)}", int(self._time.now().timestamp()) + 600)
-
-    async def close(self) -> None:
-        """Has nothing to close."""
-
-    async def __aenter__(self) -> Credential:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
 
 
 class Server:
