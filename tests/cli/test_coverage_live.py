@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -19,6 +22,7 @@ from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, sub
 from tests.stack.azure_management.faults import FAULTS
 from tests.stack.azure_management.management import AzureManagement
 from tests.stack.azure_management.server import serving
+from tests.warm import started
 
 AT = ("--now", "2026-11-26T12:00:00Z")
 FIRST, SECOND = subscription_id(0), subscription_id(1)
@@ -65,6 +69,26 @@ def test_a_healthy_estate_passes(house: House, serves: Serves) -> None:
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("4 workloads of what Azure answered judged: 4 are covered\n")
     assert {one.headers["authorization"] for one in azure.asked} == {"Bearer loopback"}
+
+
+def test_whoever_watches_sees_how_far_it_is(house: House, serves: Serves) -> None:
+    """On a terminal, where the bar is gone at the end; nobody else sees it."""
+    serves(without_clusters(healthy_estate(2)))
+    main, terminal = pty.openpty()
+    asking = started(
+        *("router", "coverage", "check", "--live", *AT),
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        cwd=house.directory,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+    )
+    out, _ = asking.communicate()
+    os.close(terminal)
+    with os.fdopen(main, "rb", buffering=0) as watched:
+        assert b"asking Azure" in watched.read(65536)
+    assert asking.wait() == 0
+    assert out.startswith("4 workloads of what Azure answered judged")
+    assert "asking Azure" not in out
 
 
 def test_a_context_that_is_not_there_is_said_before_azure_is_asked(house: House, serves: Serves) -> None:
