@@ -121,17 +121,17 @@ def _text(value: object) -> str | None:
 
 
 def _find_resource(essentials: Fields, dimensions: _Dimensions) -> str | None:
-    """The resource that it is about: a target, else what a dimension names; never the workspace that was searched.
+    """The resource that it is about: a target, else what Azure names in a dimension; never the workspace that was searched.
 
-    A path on a machine can be made to look like a resource's id, so what a machine says of itself is not asked.
+    Any other dimension may hold what a machine, or a stranger who writes on it, chose: a log line, a host name, a user agent.
+    Azure fills configurationItems from such a dimension where there is no better one.
     """
-    named = (value for name, values in dimensions.items() if not _is_of_a_machine(name) for value in values)
-    return next((id for text in (*_targets_in(essentials), *named) if _is_resource(id := text.strip())), None)
-
-
-def _is_of_a_machine(name: str) -> bool:
-    column = _column(name)
-    return column in _WORDS or column.endswith(("path", "filename", "commandline"))
+    columns = [(name.strip().lower(), values) for name, values in dimensions.items()]
+    named = [value for asked in _RESOURCE_COLUMNS for name, values in columns if name == asked for value in values]
+    logged = {value.strip().lower() for _, values in columns for value in values}
+    items = (item for item in texts_in(essentials.get("configurationitems")) if item.strip().lower() not in logged)
+    ids = (*texts_in(essentials.get("alerttargetids")), *named, *items)
+    return next((id for text in ids if _is_resource(id := text.strip())), None)
 
 
 def _is_resource(id: str) -> bool:
@@ -241,5 +241,5 @@ _ENTITIES: dict[str, Callable[[str], dict[str, object]]] = {
 }
 """What a dimension of that name is: columns of `MDCFileIntegrityMonitoringEvents`, of which other tables have many."""
 
-_WORDS = _ENTITIES.keys() - {"resourceid", "azureresourceid"}
-"""Columns in which a machine speaks, or whoever writes on it."""
+_RESOURCE_COLUMNS = ("_resourceid", "resourceid", "azureresourceid")
+"""Columns that Azure fills with the id of the resource that a row is about, the surest first."""

@@ -96,7 +96,8 @@ def test_an_end_without_a_time_has_the_time_of_the_beginning() -> None:
         ({"alertTargetIDs": [WORKSPACE.lower()], "configurationItems": [_ARC]}, [], _ARC),
         ({"alertTargetIDs": [WORKSPACE]}, _split_by(Computer="till-7", _ResourceId=f" {_ARC} "), _ARC),
         ({"alertTargetIDs": [WORKSPACE]}, _split_by(AzureResourceId=_ARC), _ARC),
-        ({"alertTargetIDs": [WORKSPACE]}, _split_by(Where=_ARC), _ARC),
+        ({"alertTargetIDs": [WORKSPACE]}, _split_by(ResourceId=_ARC), _ARC),
+        ({"alertTargetIDs": [WORKSPACE], "configurationItems": [_ARC]}, _split_by(_ResourceId=MACHINE), MACHINE),
         ({"alertTargetIDs": [WORKSPACE], "configurationItems": [WORKSPACE]}, _split_by(Computer="till-7"), None),
         ({"alertTargetIDs": [SUBSCRIPTION]}, [], None),
         ({"alertTargetIDs": None, "configurationItems": None}, [], None),
@@ -109,13 +110,36 @@ def test_where_it_is_is_never_the_workspace_that_was_searched(
     assert read_alert(a_common_alert(dimensions=dimensions, **essentials)).resource == resource
 
 
+@pytest.mark.parametrize("true", [{}, {"_ResourceId": MACHINE}])
 @pytest.mark.parametrize(
-    "name", ["FilePath", "filepath", "OriginalFilePath", "FolderPath", "ProcessCommandLine", "Computer"]
+    "name",
+    [
+        "Computer",
+        "FilePath",
+        "HostName",
+        "ProcessCommandLine",
+        "ProcessName",
+        "RawData",
+        "Resource",
+        "SyslogMessage",
+        "UserAgent",
+        "Where",
+        "Resource_Id",
+        "ResourceIdentifier",
+        "TargetResourceId",
+        "_ResourceId_s",
+    ],
 )
-def test_a_path_that_looks_like_a_resource_is_a_path(name: str) -> None:
-    """Whoever can write a file on a machine cannot make its alert somebody else's."""
-    alert = read_alert(a_common_alert(dimensions=_split_by(**{name: _ARC}), alertTargetIDs=[WORKSPACE]))
-    assert alert.resource is None
+def test_a_logged_value_that_reads_like_a_resource_is_not_one(name: str, true: dict[str, str]) -> None:
+    """What a machine or a stranger on it wrote makes the alert of no other resource: only Azure's own columns name one."""
+    split = _split_by(**{name: f"{_ARC} "}, **true)
+    row = {"event": [[{"name": one["name"], "value": one["value"]} for one in split]]}
+    for message in (
+        a_common_alert(dimensions=split, alertTargetIDs=[WORKSPACE]),
+        a_common_alert(dimensions=split, alertTargetIDs=[WORKSPACE], configurationItems=[_ARC]),
+        a_common_alert(context={"condition": {"allOf": [row]}}, alertTargetIDs=[WORKSPACE]),
+    ):
+        assert read_alert(message).resource == true.get("_ResourceId")
 
 
 @pytest.mark.parametrize(
