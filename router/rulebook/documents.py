@@ -40,9 +40,9 @@ _TEXT = "tag:yaml.org,2002:str"
 class _Refused(Exception):
     """A text is YAML, and no rules file may say what it says."""
 
-    def __init__(self, message: str, key: yaml.Node, code: str = "unreadable") -> None:
+    def __init__(self, message: str, place: yaml.Node | yaml.Event, code: str = "unreadable") -> None:
         super().__init__(message)
-        self.line = key.start_mark.line + 1
+        self.line = place.start_mark.line + 1 if place.start_mark else None
         self.code = code
 
 
@@ -59,24 +59,22 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 where = f", here and on line {first[key.value]}" if first[key.value] != line else ""
                 raise _Refused(f"{key.value!r} is given twice{where}; remove one", key, code="duplicate-key")
             first[key.value] = line
-        self.flatten_mapping(node)
         for key, _ in node.value:
-            # A key is what somebody called something: `on`, `no`, 1:30 and 012345670123 are those texts, as in JSON.
+            # A key is a name: `on`, `no`, 1:30, << and 012345670123 are those texts, as in JSON.
             key.tag = _TEXT
         mapping: dict[object, object] = super().construct_mapping(node, deep)
         return mapping
 
-    def construct_whole_mapping(self, node: yaml.MappingNode) -> dict[object, object]:
-        """A mapping made from the inside out, so that one which contains itself is refused."""
-        return self.construct_mapping(node, deep=True)
-
-    def construct_whole_sequence(self, node: yaml.SequenceNode) -> list[object]:
-        sequence: list[object] = self.construct_sequence(node, deep=True)
-        return sequence
+    def construct_number(self, node: yaml.ScalarNode) -> object:
+        """The number; the text where 64 bits do not hold it, or where it is 1:30, to YAML 1.1 a number to the base 60."""
+        if ":" in node.value or len(node.value) > _LONGEST_NUMBER:
+            return node.value
+        return self.construct_yaml_int(node) if node.tag.endswith("int") else self.construct_yaml_float(node)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_whole_mapping)
-_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.construct_whole_sequence)
+_LONGEST_NUMBER = 20
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 for _type in ("binary", "omap", "pairs", "set", "timestamp"):
     # JSON has none of them, and neither has a message or a rule.
     _Loader.yaml_constructors.pop(f"tag:yaml.org,2002:{_type}", None)
@@ -110,6 +108,8 @@ def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, 
 
 def _parse_yaml(text: str) -> object:
     try:
+        if _MAY_BE_ALIAS.search(text):
+            _refuse_aliases(text)
         value: object = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
     except _Refused as refused:
         raise Unreadable(f"cannot be read: {refused}", refused.line, refused.code) from refused
@@ -124,6 +124,16 @@ def _parse_yaml(text: str) -> object:
     return value
 
 
+def _refuse_aliases(text: str) -> None:
+    """Raises _Refused at the first alias: nested, a few of them make gigabytes of a few lines."""
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _Refused(
+                "has a text that begins with * and is not in quotes; put it in quotes, or repeat what it means", event
+            )
+
+
+_MAY_BE_ALIAS = re.compile(r"(?:^|[\s,:?\[{-])\*")
 _EMPTY = "says nothing; write something there, or remove the file"
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 

@@ -62,9 +62,7 @@ class _Stop:
         char = line[self._column : self._column + 1]
         if "another document" in problem:
             return self._at, "begins a second document; a rules file is one, so remove the ---"
-        if "recursive" in problem:
-            return self._at, "has an anchor (&) inside of which it is used (*), so it would contain itself"
-        if "undefined alias" in problem or "scanning an alias" in context:
+        if "scanning an alias" in context:
             return self._at, "has a text that begins with * and is not in quotes; put it in quotes"
         if "scanning an anchor" in context:
             return self._at, "has a text that begins with & and is not in quotes; put it in quotes"

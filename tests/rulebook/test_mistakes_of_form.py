@@ -151,14 +151,37 @@ def test_a_mistake_in_json_is_told_with_its_line_and_its_remedy(
 
 
 def test_keys_are_texts_as_they_are_written() -> None:
-    """A key is what somebody called something, so none is read as a truth value, a number or a time."""
-    text = (
-        "on: 1\nno: 2\n1:30: 3\n012345670123: 4\n~: 5\n2026-11-24: 6\nbase: &base {yes: 7}\nheir: {<<: *base, off: 8}\n"
-    )
-    read = parse(text, "owners.yaml")
+    """A key is a name, so none is read as a truth value, a number, a time or a merge."""
+    read = parse("on: 1\nno: 2\n1:30: 3\n012345670123: 4\n~: 5\n2026-11-24: 6\n<<: {yes: 7}\n", "owners.yaml")
     assert isinstance(read, dict)
-    assert list(read) == ["on", "no", "1:30", "012345670123", "~", "2026-11-24", "base", "heir"]
-    assert read["heir"] == {"yes": 7, "off": 8}
+    assert list(read) == ["on", "no", "1:30", "012345670123", "~", "2026-11-24", "<<"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)), 2),
+        ("a: &a {b: 1}\nc:\n  <<: [*a, *a]\n", 3),
+        ("a: &a [1]\nb:\n- ? *a\n  : 1\n", 3),
+        ("- &a [*a]\n", 1),
+        ("- &a secret\n-\n  *a\n", 3),
+        ("{a: &a x, b: {c:*a, d: *a}}\n", 1),
+    ],
+)
+def test_an_alias_is_refused(text: str, line: int) -> None:
+    """A few lines of nested aliases stand for gigabytes; JSON has none, and no rule needs one."""
+    with pytest.raises(Unreadable, match=r"begins with \* and is not in quotes; put it in quotes") as refused:
+        parse(text, "policy.yaml")
+    assert refused.value.line == line
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "number", ["1:30", "1" + ":30" * 99, "1" + ":30" * 999 + ".5", "9" * 5_000, "0x" + "f" * 5_000]
+)
+def test_a_number_that_no_rule_has_is_a_text(number: str) -> None:
+    """A time of day is no number to the base of 60, and none is so large that reading or printing it fails."""
+    assert parse(f"at: {number}\nmost: -12\nshare: 0.5\n", "policy.yaml") == {"at": number, "most": -12, "share": 0.5}
 
 
 @pytest.mark.parametrize(
