@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from router.cli import main
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
 from tests.cli.house import House, a_suppression
-from tests.docs.pages import page
+from tests.docs.pages import DOCS, page
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,8 @@ HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").r
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
 CHECK, PREVIEW = (next(step for step in STEPS if step.get("name") == name) for name in ("Check and test", "Preview"))
 INPUTS: dict[str, str] = {name: given["default"] for name, given in ACTION["inputs"].items()}
+
+STARTER_REPOSITORY = ROOT / "router" / "rulebook" / "starter" / "repository"
 
 AN_EXAMPLE_THAT_FAILS = "- {name: '## 100%', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
 
@@ -154,6 +156,55 @@ def test_what_the_docs_say_to_copy_is_what_there_is() -> None:
     for line in yaml.safe_load(snippets[".gitlab-ci.yml"])["rules"]["script"]:
         if line.startswith("alert-router "):
             new_parser().parse_args(shlex.split(line.partition(" >")[0])[1:])
+
+
+def installations() -> Iterator[str]:
+    """Each shell text that installs the program: of the action, of what `init` writes, and of the docs."""
+    repository = STARTER_REPOSITORY.glob("workflow-*.yml")
+    fences = [
+        fence.text
+        for path in DOCS.glob("*.md")
+        for fence in page(f"docs/{path.name}").fences
+        if fence.language == "yaml"
+    ]
+    yield from (step["run"] for step in STEPS if "run" in step)
+    for document in [*(path.read_text() for path in repository), *(text for text in fences if "pip install" in text)]:
+        yield from texts_in(yaml.safe_load(document))
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(inner)
+
+
+@pytest.mark.parametrize("text", sorted({text for text in installations() if re.search(r"pip install|-m venv", text)}))
+def test_a_pipeline_runs_no_code_of_the_checkout(text: str, house: House) -> None:
+    """A pull request may hold a venv.py or a pip/: what installs the program runs Python's own, with the job's token."""
+    for name in (
+        "venv.py",
+        "ensurepip.py",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "pip/__init__.py",
+        "pip/__main__.py",
+    ):
+        house.writes(f"checkout/{name}", "open('../ran', 'w')\n")
+    (house.directory / "bin").mkdir()
+    (house.directory / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (house.directory / "bin" / "python").chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{house.directory / 'bin'}:{os.environ['PATH']}", "PYTHON": sys.executable,
+        "RUNNER_TEMP": str(house.directory), "GITHUB_STEP_SUMMARY": "/dev/null", "STORAGE": "false",
+        "ALERT_ROUTER": "./nowhere", "SOURCE": "./nowhere",
+    }  # fmt: skip
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=house.directory / "checkout")
+    assert not (house.directory / "ran").exists()
+    assert "nowhere" in done.stderr
 
 
 @pytest.mark.soak
