@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import time
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote, quote_plus
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.answers import EXCERPT, error_for
+from router.destinations.answers import EXCERPT, error_for, excerpt_of
 from router.domain.conversation import HttpAnswer, retry_after_in
 from router.domain.deliveries import Attempt
 from router.domain.errors import Unavailable
@@ -94,8 +96,23 @@ def test_a_secret_is_not_told_in_pieces() -> None:
 PASSWORD = "pa55/word & <more>?"
 SHOWN = [
     quote(PASSWORD, safe=""),
+    quote(PASSWORD, safe="").lower(),
+    quote(quote(PASSWORD, safe=""), safe=""),
     quote_plus(PASSWORD),
     html.escape(PASSWORD),
+    html.escape(html.escape(PASSWORD)),
+    "".join(f"&#{ord(one)};" for one in PASSWORD),
+    "".join(f"&#x{ord(one):02X};" for one in PASSWORD),
+    PASSWORD.replace("/", r"\/").replace("&", r"\u0026"),
+    json.dumps(json.dumps(PASSWORD.replace("/", r"\/"))),
+    "".join(rf"\u{ord(one):04X}" for one in PASSWORD),
+    "".join(rf"\\u{ord(one):04x}" for one in PASSWORD),
+    "".join(rf"\x{ord(one):02x}" for one in PASSWORD),
+    PASSWORD.encode().hex(),
+    PASSWORD.encode().hex(":").upper(),
+    ", ".join(f"0x{one:02X}" for one in PASSWORD.encode()),
+    PASSWORD.upper(),
+    quote(b64encode(PASSWORD.encode()).decode(), safe=""),
     *(b64encode(f"{user}:{PASSWORD}".encode()).decode() for user in ("", "a", "ab", "abc")),
     urlsafe_b64encode(f"ab:{PASSWORD}".encode()).decode(),
 ]
@@ -111,11 +128,27 @@ def test_a_secret_is_not_told_in_other_letters(shown: str) -> None:
     assert all(shown[start : start + 10] not in told for start in range(len(shown) - 10))
 
 
-@given(st.text(max_size=30))
-def test_any_secret_can_be_looked_for(secret: str) -> None:
-    """Whatever an app setting holds."""
+_SIGNS = st.text("ab\\/%&=+ ;u0025\u20ac\U0001f600\ud800", min_size=6)
+_ENCODERS: tuple[Callable[[str], str], ...] = (
+    lambda text: quote(text, safe="", errors="replace"),
+    lambda text: quote_plus(text, errors="replace"),
+    html.escape,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: "".join(rf"\u{ord(one):04x}" if ord(one) < 1 << 16 else one for one in text),
+)
+
+
+@given(
+    (_SIGNS | st.text(min_size=1, max_size=30)).map(lambda text: f"s{text}s"),
+    st.lists(st.sampled_from(_ENCODERS), max_size=2),
+)
+def test_any_secret_is_found_in_any_letters(secret: str, encoders: list[Callable[[str], str]]) -> None:
+    """Whatever an app setting holds, and however often a vendor escapes it."""
+    shown = secret
+    for encode in encoders:
+        shown = encode(shown)
     attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={"S": secret})
-    assert "500" in str(error_for(HttpAnswer(status=500, body=b"no"), "webhook", attempt))
+    assert excerpt_of(f"<{shown}>", attempt) == "<***>"
 
 
 @pytest.mark.parametrize(
