@@ -6,7 +6,6 @@ Words and secrets are both reduced to plain bytes first: escapes of JSON, addres
 from __future__ import annotations
 
 import re
-import sys
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -18,6 +17,7 @@ _ESCAPE = re.compile(
     rb"|\\+u(?:([0-9a-f]{4})|\{([0-9a-f]{1,6})\})|(&#?[0-9a-z]{2,31};)|\\+([bfnrt]?)|\+"
 )
 _CONTROLS = {b"": b"", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_LAST_CHARACTER = 0x10FFFF
 _PASSES = 6  # escapes within escapes that are undone
 _PIECES = re.compile(r"[/?&=#]")
 _LONG = 16  # characters; an account's id in a path is shorter, and no secret
@@ -53,8 +53,8 @@ def _pattern_of(secret: str) -> re.Pattern[bytes]:
         patterns.append(rb"[\s:,-]{0,2}(?:0x)?".join(b"%02x" % byte for byte in raw))
         for form in (raw, *_in_base64(raw)):
             patterns += [re.escape(one) for one in (form.lower(), _reduced(form)[0]) if one]
-    # At one place the longest is found.
-    return re.compile(b"|".join(sorted(patterns, key=len, reverse=True)))
+    patterns.sort(key=len, reverse=True)  # At one place the longest is found.
+    return re.compile(b"|".join(patterns))
 
 
 def _reduced(written: bytes) -> tuple[bytes, list[int]]:
@@ -83,7 +83,7 @@ def _meaning_of(escape: re.Match[bytes]) -> bytes:
         return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
     if unit or point:
         number = int(unit or point, 16)
-        return chr(number).encode("utf-8", "replace") if number <= sys.maxunicode else b""
+        return chr(number).encode("utf-8", "replace") if number <= _LAST_CHARACTER else b""
     if entity:
         return unescape(entity.decode()).encode("utf-8", "replace")
     return b" " if escape[0] == b"+" else _CONTROLS[control]
