@@ -51,7 +51,7 @@ from importlib import import_module
 
 from router.cli.complaints import complain
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
-from router.cli.streams import LostOutput, usable_streams
+from router.cli.streams import LostOutput, refuse_lost_output, usable_streams
 from router.domain.errors import BadPolicy, BadUsage, RouterError
 
 FAILED = 2
@@ -94,13 +94,13 @@ def _obey(arguments: Sequence[str]) -> int:
         module, _, function = options.command.partition(":")
         code: int = getattr(import_module(module), function)(options)
     except SystemExit:  # help was asked for
-        sys.stdout.flush()
+        refuse_lost_output()
         raise
     except ModuleNotFoundError as missing:
         if missing.name != _DEMO:
             raise
         raise BadUsage(f"demo: {_DEMO} is not deployed; run it from a checkout, or install the package") from missing
-    sys.stdout.flush()
+    refuse_lost_output()
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from router.cli.complaints import complain
+from router.cli.streams import refuse_lost_output
 from router.domain.errors import BadUsage
 
 
@@ -15,8 +16,12 @@ def refuse_unasked(what: str, *, is_confirmed: bool) -> None:
 
 
 def is_wanted(question: str, *, is_confirmed: bool) -> bool:
-    """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already."""
+    """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already.
+
+    Raises LostOutput where what was printed first, by which a person decides, could not be read.
+    """
     if is_confirmed:
         return True
+    refuse_lost_output()
     complain(f"{question} y, or anything else for no:")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

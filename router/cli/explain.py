@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +14,12 @@ from rich.console import Console
 from router.app.rules import Rules, reader_over
 from router.cli.decisions import decision_of
 from router.cli.entries import entry_of
-from router.cli.files import open_files
+from router.cli.files import Source, open_files
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.notice_preview import check_destination, preview_of
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
+from router.cli.streams import refuse_lost_output
 from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
@@ -109,7 +110,7 @@ def _explain_file(options: Namespace) -> int:
     if options.notice is not None:
         check_destination(options.notice, around.reader.rulebooks.values())
     with open_files([options.file]) as files:
-        parts = (part for file in files for message in file.messages() for part in around.reader.read_message(message))
+        parts = _parts_of(files, around.reader)
         if options.format == "json":
             print_json([_document(part, around, options.notice) for part in parts])
         elif options.notice is not None:
@@ -119,6 +120,14 @@ def _explain_file(options: Namespace) -> int:
             for part in parts:
                 _print(to, part, around)
     return 0
+
+
+def _parts_of(files: Iterable[Source], reader: MessageReader) -> Iterator[MessagePart]:
+    """The parts of messages in their order, until nothing more can be printed."""
+    for file in files:
+        for message in file.messages():
+            refuse_lost_output()
+            yield from reader.read_message(message)
 
 
 def _with_state_given(options: Namespace, rules: Rules, now: datetime) -> tuple[Rules, Mapping[str, Silences]]:

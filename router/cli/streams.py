@@ -2,6 +2,9 @@
 
 A stream that was closed when the program started is replaced, so that no file or socket gets its number: nothing can be
 read from such an input, nobody reads such an output, and nobody misses such an error.
+
+A command does what it does whether its output is read or not. So an output that fails breaks nothing off where it is written:
+it is remembered, and `refuse_lost_output` raises it where nothing is half done.
 """
 
 from __future__ import annotations
@@ -22,22 +25,31 @@ _IN, _OUT, _ERROR = 0, 1, 2
 
 
 class LostOutput(RouterError):
-    """Standard output cannot be written; the text says why, and is empty where the reader has gone."""
+    """Standard output could not be written; the text says why, and is empty where the reader has gone."""
 
 
 @contextmanager
 def usable_streams() -> Iterator[None]:
-    """A context in which writing to standard output raises LostOutput where it fails, once, and to standard error nothing.
+    """A context in which writing to standard output and error raises nothing, also where it fails.
 
     Letters that the terminal's encoding lacks are written as escapes: a title costs a letter, not the run.
     """
     _replace_closed()
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _over(sys.stdout, _OUT, _Output), _over(sys.stderr, _ERROR, _Error)
+    sys.stdout, sys.stderr = _over(sys.stdout, _OUT), _over(sys.stderr, _ERROR)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def refuse_lost_output() -> None:
+    """Raises LostOutput where not all that was printed by now could be written."""
+    sys.stdout.flush()
+    output = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(output, _Lossy) and (fault := output.fault) is not None:
+        has_gone = isinstance(fault, BrokenPipeError)
+        raise LostOutput("" if has_gone else f"standard output: cannot be written: {fault.strerror}") from fault
 
 
 def _replace_closed() -> None:
@@ -60,37 +72,30 @@ def _put(file: int, place: int) -> None:
         os.close(file)
 
 
-class _Output(io.FileIO):
-    """Standard output; once it failed, what is written there goes nowhere."""
+class _Lossy(io.FileIO):
+    """A file that raises nothing when it is written.
 
-    _is_lost = False
+    Attributes:
+        fault: why it could not be written; None while it could.
+    """
 
-    def write(self, data: Buffer, /) -> int:
-        if self._is_lost:
-            return memoryview(data).nbytes
-        try:
-            return super().write(data)
-        except OSError as fault:
-            self._is_lost = True
-            has_gone = isinstance(fault, BrokenPipeError)
-            raise LostOutput("" if has_gone else f"standard output: cannot be written: {fault.strerror}") from fault
-
-
-class _Error(io.FileIO):
-    """Standard error; a fault of it is ignored, because nobody could be told."""
+    fault: OSError | None = None
 
     def write(self, data: Buffer, /) -> int:
-        try:
-            return super().write(data)
-        except OSError:
-            return memoryview(data).nbytes
+        # A log may lack lines, and goes on. A list must not lack some in its middle.
+        if self.fault is None or self.fileno() == _ERROR:
+            try:
+                return super().write(data)
+            except OSError as fault:
+                self.fault = fault
+        return memoryview(data).nbytes
 
 
-def _over(stream: TextIO, place: int, kind: type[io.FileIO]) -> TextIO:
-    """The same stream with the faults of another kind; what a test put there instead stays as it is."""
+def _over(stream: TextIO, place: int) -> TextIO:
+    """The same stream, whose faults are remembered; what a test put there instead stays as it is."""
     if not _is_at(stream, place):
         return stream
-    raw = io.BufferedWriter(kind(place, "w", closefd=False))
+    raw = io.BufferedWriter(_Lossy(place, "w", closefd=False))
     is_by_line = place == _ERROR or stream.isatty()
     return io.TextIOWrapper(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=is_by_line)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +104,25 @@ def a_process(*arguments: str, within: Path) -> Said:
     running = routing(*arguments, within=within)
     out, err = running.communicate()
     return Said(running.wait(), out, err)
+
+
+def said_into(room: int, *arguments: str) -> tuple[int, bytes]:
+    """What a command comes to in this process, whose standard output takes so many bytes; and what it took."""
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("no file can be kept from growing here")
+    captured, before = sys.stdout, os.dup(1)
+    with os.fdopen(os.memfd_create("output", os.MFD_ALLOW_SEALING), "r+b", buffering=0) as output:
+        output.truncate(room)
+        fcntl.fcntl(output, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+        os.dup2(output.fileno(), 1)
+        try:
+            with open(1, "w", closefd=False) as sys.stdout:
+                code = main(arguments)
+        finally:
+            sys.stdout = captured
+            os.dup2(before, 1)
+            os.close(before)
+        return code, os.pread(output.fileno(), output.tell(), 0)
 
 
 def furnish(directory: Path) -> None:

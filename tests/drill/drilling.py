@@ -50,14 +50,16 @@ class Drilling:
     def __call__(self, house: SmallHouse, *more: str, within: str = SOON, bundle: str = "VirtualMachines") -> Outcome:
         """What a drill comes to."""
         self.capsys.readouterr()
-        code = main(
-            [
-                *("drill", "--subscription", SUBSCRIPTION, "--bundle", bundle, "--within", within, "--yes"),
-                *("--state", str(house.state), "--rules", str(house.rules), "--format", "json", *more),
-            ]
-        )
+        code = main([*self.arguments(house, within, bundle), "--format", "json", *more])
         out, err = self.capsys.readouterr()
         return Outcome(code, json.loads(out) if out else {}, err)
+
+    def arguments(self, house: SmallHouse, within: str = SOON, bundle: str = "VirtualMachines") -> list[str]:
+        """The command line of a drill."""
+        return [
+            *("drill", "--subscription", SUBSCRIPTION, "--bundle", bundle, "--within", within, "--yes"),
+            *("--state", str(house.state), "--rules", str(house.rules)),
+        ]
 
     def in_vain(self, house: SmallHouse, as_far: Callable[[Outcome], bool]) -> Outcome:
         """What a drill comes to that waits in vain, once it came as far as it can."""

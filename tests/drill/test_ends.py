@@ -19,6 +19,7 @@ from router.domain.errors import BadUsage, StoreError
 from router.drill.results import DrillResult
 from router.drill.subjects import samples_of
 from router.store.sqlite import SqliteStore
+from tests.cli.house import said_into
 from tests.drill.drilling import SUBSCRIPTION, Drilling, Outcome, hooks_in_thread, is_decided
 from tests.drill.small_router import Grounds, grounds_in
 
@@ -118,6 +119,15 @@ def test_samples_that_another_one_raised_meanwhile_are_not_dismissed(grounds: Gr
     assert "which is whose nobody can tell" in drilled.result["undismissed"]
     assert all(id in drilled.result["undismissed"] for id in ids_of(drilled.result))
     assert len(grounds.defender.dismissed) == dismissed
+
+
+def test_a_drill_whose_output_is_cut_goes_on_and_dismisses_its_samples(grounds: Grounds, drill: Drilling) -> None:
+    """As `drill | head -1`: the exit code says that not all was read, and the state what came of it."""
+    house, dismissed = grounds.house(), len(grounds.defender.dismissed)
+    with house.at_work():
+        assert said_into(150, *drill.arguments(house))[0] == 141
+    assert len(grounds.defender.dismissed) - dismissed == 2
+    assert [one["verdict"] for one in house.results().values()] == ["passed"]
 
 
 def test_where_defender_lists_nothing_yet_it_says_that_samples_may_come(grounds: Grounds, drill: Drilling) -> None:
