@@ -152,7 +152,6 @@ async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLi
         total=state.group.total if state is not None else None,
         standing=state.group.standing if state is not None else None,
         is_summary=state is not None and state.group.limited,
-        is_open=state is not None and state.is_open,
         waits_for_room=member.group in admission.waiting or (state is not None and state.is_held),
         stands=member.stands,
         changed=member.at,

@@ -32,7 +32,7 @@ from router.domain.paging_answer import paging_answer
 from router.domain.plurals import counted
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
-from router.domain.signal_life import DestinationLife, SignalLife
+from router.domain.signal_life import DestinationLife, Presence, SignalLife
 from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
 from router.domain.step_words import stored_step
@@ -192,8 +192,12 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
         yield "now", "what it is now is not kept"
         return
     status = "over" if life.row.state.resolved else "it stands"
-    opened = ", ".join(sorted(life.row.open))
-    yield "now", f"{status}, {f'open at {opened}' if opened else 'open nowhere'}"
+    by_presence = {
+        presence: [name for name, one in sorted(life.presences.items()) if one is presence] for presence in Presence
+    }
+    where = [f"{presence} {', '.join(names)}" for presence, names in by_presence.items() if names]
+    nowhere = [] if by_presence[Presence.OPEN] else ["open nowhere"]
+    yield "now", f"{status}, {'; '.join([*nowhere, *where])}"
     if (holder := life.holder) is not None:
         since = f", since {timestamp(holder.since)}" if holder.since is not None else ""
         messages = f", messages: {holder.messages}" if holder.messages is not None else ""
@@ -243,7 +247,9 @@ def _destination_facts(one: DestinationLife) -> Facts:
         what = (
             "a summary of what the limit held back" if group.is_summary else f"the group of {common or 'one incident'}"
         )
-        size = f": {counted(group.total, 'signal')}, {group.standing} still open" if group.total is not None else ""
+        size = (
+            f": {counted(group.total, 'signal')}, {group.standing} of them not over" if group.total is not None else ""
+        )
         yield "member of", f"{what}{size}"
         yield "group key", group.key
         yield "last change", f"{timestamp(group.changed)}, by this signal"

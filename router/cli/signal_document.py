@@ -7,11 +7,11 @@ from datetime import datetime
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
 from router.destinations.wording.masking import masked
-from router.domain.deliveries import DeliveryStatus
+from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.holds import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
-from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
+from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.domain.signal_waits import waits_of
 from router.domain.silences import Silence
 from router.domain.step_words import stored_step
@@ -37,7 +37,7 @@ def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, obje
         "now": {
             "resolved": row.state.resolved,
             "outcome": row.outcome,
-            "open": dict(row.open),
+            "open": {name: _opened(life, name) for name, one in sorted(life.presences.items()) if one is Presence.OPEN},
             "pending_turn": row.pending.number if row.pending else None,
         }
         if row
@@ -95,6 +95,14 @@ def _silence(one: Silence) -> dict[str, object]:
         "until": _iso(one.until),
         "ended": _iso(one.ended),
     }
+
+
+def _opened(life: SignalLife, name: str) -> int | None:
+    """The turn that opened a signal where it is open, alone or in a group."""
+    sent = (
+        it for one in life.destinations if one.name == name for it in one.deliveries if it.state is DeliveryState.SENT
+    )
+    return max((one.opened for one in sent), default=life.row.open.get(name) if life.row is not None else None)
 
 
 def _destination(one: DestinationLife) -> dict[str, object]:

@@ -140,7 +140,7 @@ def _calls(life: SignalLife, states: frozenset[DeliveryState]) -> list[_Call]:
 
 def _by_deliveries(life: SignalLife, now: datetime) -> PagingAnswer | None:
     """The answer by what was sent or is to be sent."""
-    came = _came(life)
+    came = life.came
     if paged := _paging(life, came):
         return PagingAnswer(PagingCode.PAGED, f"It paged somebody: {_sent_words(paged[0])}.")
     if owed := _calls(life, OPEN):
@@ -158,17 +158,6 @@ def _joined_words(one: DestinationLife) -> str:
     if group is not None and group.is_summary:
         return f"it is beyond {limit_words(one)}, and the summary{others} that are so"
     return f"its group{others}"
-
-
-def _came(life: SignalLife) -> datetime | None:
-    """When the signal was first routed since it was last over, as far as the decisions that are known say."""
-    came: str | None = None
-    is_over = False
-    for entry in life.decisions:
-        if entry.outcome == Outcome.ROUTED and (came is None or is_over):
-            came = entry.at
-        is_over = entry.outcome == Outcome.RESOLVED or (is_over and entry.outcome != Outcome.ROUTED)
-    return datetime.fromisoformat(came) if came is not None and not life.has_earlier else None
 
 
 def _paging(life: SignalLife, came: datetime | None) -> list[_Call]:

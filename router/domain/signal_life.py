@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from router.domain.deliveries import DeliveryStatus, Pause
+from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
 from router.domain.holds import HeldBy
-from router.domain.ledger import LedgerRow
+from router.domain.ledger import RECORD, LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.silences import Silence
+
+
+class Presence(StrEnum):
+    """What a destination has of a signal, by what was delivered there; what is only decided or owed is not there yet."""
+
+    OPEN = "open at"
+    OWED = "owed to"
+    DEAD = "given up on at"
+    NOT_KEPT = "opened, of which no delivery is kept, at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +34,8 @@ class GroupLife:
         key: the key of the group.
         by: what its members have in common, as pairs of name and value.
         total: how many signals ever joined; None where the group is not kept.
-        standing: how many of them are still open; None where the group is not kept.
+        standing: how many of them are not over; None where the group is not kept.
         is_summary: whether it is a summary of what the destination's limit held back.
-        is_open: whether its destination knows of it now.
         waits_for_room: whether it waits to open until the limit of its destination has room.
         stands: whether the signal was not over when it last changed the group.
         changed: when the signal last changed the group.
@@ -39,13 +49,17 @@ class GroupLife:
     total: int | None
     standing: int | None
     is_summary: bool
-    is_open: bool
     waits_for_room: bool
     stands: bool
     changed: datetime
     deliveries: tuple[DeliveryStatus, ...] = ()
     joined: int | None = None
     is_named: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its destination took it, and not its end."""
+        return _presence_by(self.deliveries) is Presence.OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +97,19 @@ class DestinationLife:
         is_open = any(one.state in OPEN for one in self.all_deliveries)
         return is_open or (self.group is not None and self.group.waits_for_room)
 
+    def presence_since(self, came: datetime | None) -> Presence | None:
+        """What it has of a signal that came then, alone or in a group; None where it has nothing and is owed nothing."""
+        own, group = _presence_by(self.deliveries), self.group
+        if own is not None or group is None or not group.stands:
+            return own
+        # What the group told before the signal came did not tell of the signal, unless nothing more was to be said.
+        told = [
+            one
+            for one in group.deliveries
+            if came is None or one.born >= came or group.joined is None or one.turn >= group.joined
+        ]
+        return _presence_by(told) or (Presence.OWED if group.waits_for_room else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalLife:
@@ -112,6 +139,44 @@ class SignalLife:
         return self.row.held_by if self.row is not None else None
 
     @property
+    def came(self) -> datetime | None:
+        """When it was first routed since it was last over, as far as the decisions that are known say."""
+        came: str | None = None
+        is_over = False
+        for entry in self.decisions:
+            if entry.outcome == Outcome.ROUTED and (came is None or is_over):
+                came = entry.at
+            is_over = entry.outcome == Outcome.RESOLVED or (is_over and entry.outcome != Outcome.ROUTED)
+        return datetime.fromisoformat(came) if came is not None and not self.has_earlier else None
+
+    @property
+    def presences(self) -> Mapping[str, Presence]:
+        """What each destination has of it, by name; without those that have nothing and are owed nothing."""
+        pending = self.row.pending if self.row is not None else None
+        found: dict[str, Presence] = {}
+        for one in self.destinations:
+            presence = None if one.name == RECORD else one.presence_since(self.came)
+            if presence is None and pending is not None and any(it.destination == one.name for it in pending.targets):
+                presence = Presence.OWED
+            if presence is None and not one.all_deliveries and self.row is not None and one.name in self.row.open:
+                presence = Presence.NOT_KEPT
+            if presence is not None:
+                found[one.name] = presence
+        return found
+
+    @property
     def latest(self) -> RecordEntry | None:
         """The latest decision; None where none is kept."""
         return self.decisions[-1] if self.decisions else None
+
+
+def _presence_by(deliveries: Sequence[DeliveryStatus]) -> Presence | None:
+    """What the deliveries of one key come to: the last that was sent says it, else what is still to be told, or never was."""
+    sent = [one for one in deliveries if one.state is DeliveryState.SENT]
+    if sent and max(sent, key=lambda one: one.turn).change is not Change.RESOLVED:
+        return Presence.OPEN
+    opened = max((one.opened for one in deliveries), default=0)
+    states = {one.state for one in deliveries if one.opened == opened and one.change is not Change.RESOLVED}
+    if states & OPEN:
+        return Presence.OWED
+    return Presence.DEAD if DeliveryState.DEAD in states else None

@@ -33,7 +33,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.LEDGER_OLDER: "it is older than what is known of the signal",
     StepCode.LEDGER_SAME: "it says nothing new of the signal",
     StepCode.LEDGER_NEVER_NOTIFIED: "nobody was ever told of the signal",
-    StepCode.LEDGER_OPEN: "the signal is open where it was told before",
+    StepCode.LEDGER_OPEN: "it goes on where the signal was routed before",
     StepCode.LEDGER_STATUS: "nothing is new but its status, which calls nobody anew",
     StepCode.LEDGER_AGAIN: "a message that was decided before is decided once more",
     StepCode.LEDGER_STILL_HELD: "what held it holds it still",

@@ -92,6 +92,33 @@ def test_a_delivery_that_fails_is_told_with_each_attempt(house: House) -> None:
     assert "still to happen" in lines_of(house.says("explain", ID).out)
 
 
+def test_what_is_owed_is_not_open(house: House) -> None:
+    """Open is where a destination took the signal and not its end, whatever was decided since."""
+    people = house.directory / "people.ndjson"
+
+    def comes_to(status: str, now: str) -> tuple[str, object]:
+        house.writes("a.ndjson", ndjson(a_flat_alert(Status=status)))
+        house.says("run", "--now", now, "a.ndjson")
+        lines = lines_of(house.says("explain", ID, "--now", now).out)
+        return next(line for line in lines if line.startswith("now ")), as_json(house, ID)["now"]["open"]
+
+    people.mkdir()
+    assert comes_to("New", NOW) == ("now it stands, open at everything; owed to people", {"everything": 1})
+    assert comes_to("New", "2026-11-28T12:00:00Z") == (
+        "now it stands, open at everything; given up on at people",
+        {"everything": 1},
+    )
+    people.rmdir()
+    assert house.says("dead-letters", "redrive", "--all", "--now", "2026-11-28T12:01:00Z").code == 0
+    both = {"everything": 1, "people": 1}
+    assert comes_to("New", "2026-11-28T12:02:00Z") == ("now it stands, open at everything, people", both)
+    people.unlink()
+    people.mkdir()
+    assert comes_to("Resolved", "2026-11-28T12:03:00Z") == ("now over, open at people", {"people": 1})
+    people.rmdir()
+    assert comes_to("Resolved", "2026-11-28T13:00:00Z") == ("now over, open nowhere", {})
+
+
 def test_what_a_destination_was_last_told_is_shown_as_text(routed: House) -> None:
     """In its own words; where it took nothing, that; a name that nobody has is refused as for a file."""
     said = routed.says("explain", ID, "--notice", "people")

@@ -86,7 +86,6 @@ def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
         total=3,
         standing=2,
         is_summary=False,
-        is_open=True,
         waits_for_room=False,
         stands=True,
         changed=NOW,

@@ -25,7 +25,7 @@ PAUSE = Pause(stream="cwpp", destination="oncall", since=NOW - MINUTE, probe=NOW
 PENDING = a_row(
     pending=Turn(number=2, entry=decided(Outcome.ROUTED), targets=(Target("oncall", Lane.PAGE, Change.OPENED, 2),))
 )
-WAITING = a_group_of(is_open=False, waits_for_room=True)
+WAITING = a_group_of(waits_for_room=True)
 
 LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
     PagingCode.PAGED: [
@@ -243,7 +243,7 @@ def test_a_resolution_pages_nobody() -> None:
 def test_what_a_group_paged_for_others_answers_for_nobody_who_waits() -> None:
     """A summary that was told and is over waits to open again: what it had sent was for those before."""
     told = owed(SENT, born=EARLIER, settled=EARLIER)
-    waiting = a_group_of(told, is_open=False, waits_for_room=True, is_summary=True)
+    waiting = a_group_of(told, waits_for_room=True, is_summary=True)
     assert paging_answer(a_life(oncall(group=waiting)), NOW).code is PagingCode.LIMIT
     came_before = a_life(oncall(group=waiting), decisions=(decided(Outcome.ROUTED, at=EARLIER.isoformat()),))
     assert paging_answer(came_before, NOW).code is PagingCode.PAGED

@@ -53,7 +53,6 @@ def a_group(
         total=2,
         standing=2,
         is_summary=is_summary,
-        is_open=True,
         waits_for_room=waits_for_room,
         stands=True,
         changed=DECIDED,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from router.app.signal_life import DestinationFacts, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
-from router.domain.decisions import Outcome
+from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
 from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
@@ -26,7 +26,7 @@ from router.domain.notices import RecordEntry
 from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
-from router.domain.signal_life import SignalLife
+from router.domain.signal_life import Presence, SignalLife
 from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
@@ -347,16 +347,23 @@ ACTS = st.lists(
 )
 
 
-def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> list[RecordEntry]:
-    """Messages come in, deliveries are sent, die or fail, and the rule that holds some goes; returns what was decided."""
+type Took = dict[tuple[str, str], Change]
+"""What a destination took last of a signal or a group, by its name and their key."""
+
+
+def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> tuple[list[RecordEntry], Took]:
+    """Messages come in, deliveries are sent, die or fail, and the rule that holds some goes; returns what came of it."""
     decided: list[RecordEntry] = []
+    took: Took = {}
     for act, what, fields in acts:
         life.goes_on(1 / 24)
         match act:
             case "alert":
                 decided.append(life.alert(str(what), **fields))  # type: ignore[arg-type]
             case "deliver":
-                life.deliver(DeliveryState(str(what)))
+                for claim in life.deliver(state := DeliveryState(str(what))):
+                    if state is DeliveryState.SENT:
+                        took[claim.delivery.destination, claim.delivery.key] = claim.delivery.change
             case "fail":
                 for one in life.claims(str(what)):
                     life.settle(one, DeliveryState.OWED, error="503", due=life.now + HOUR / 4)
@@ -366,7 +373,14 @@ def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> list[RecordE
             case _:
                 life.book = without_rules(life.book)
                 life.release()
-    return decided
+    return decided, took
+
+
+def open_by(told: SignalLife, took: Took) -> set[str]:
+    """Where a signal is open, alone or in a group, by what destinations took: they took something, and it was no end."""
+    ended = Change.RESOLVED
+    keys = {one.name: [told.key, *([one.group.key] if one.group is not None else [])] for one in told.destinations}
+    return {name for name, some in keys.items() if any(took.get((name, key), ended) is not ended for key in some)}
 
 
 def once(lives: Iterable[SignalLife]) -> Counter[tuple[str, DeliveryState]]:
@@ -401,7 +415,7 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
             store = run(opened(directory))
             try:
                 life = Life(store, a_paging_book(a_rule(), grouped=grouped))
-                decided = live(life, acts)
+                decided, took = live(life, acts)
                 told = [life_of(life, id) for id in sorted({str(entry.id) for entry in decided})]
                 entries = [entry for one in told for entry in one.decisions]
                 on_record = run(store.record.decisions_between(NOW, life.now + HOUR, 1_000))
@@ -420,6 +434,10 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
                     still_open = [d for at in one.destinations for d in at.all_deliveries if d.state in OPEN]
                     assert waiting == Counter((d.key, d.destination, d.turn) for d in still_open)
                     assert paging_answer(one, life.now).words
+                    is_open = {name for name, presence in one.presences.items() if presence is Presence.OPEN}
+                    # Of a group that is open one member may be over, or not told yet.
+                    assert is_open.difference(grouped) == open_by(one, took).difference(grouped, {RECORD})
+                    assert is_open <= open_by(one, took)
             finally:
                 run(store.close())
 
