@@ -24,7 +24,7 @@ from router.cli.stdin import STDIN, Stdin, unreadable
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, answer_in, split_body
+from router.parse import LARGEST_BODY, answer_in, is_empty_envelope, split_body
 
 _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024
@@ -95,22 +95,23 @@ class InputFile:
         is_document = not is_ended or is_begun(line)
         if is_document and (start := find_array(head)) is not None:
             opening, text = head[:start], chain([head[start:]], rest)
-            if answer_in(opening + b"]}") is not None:
-                return self._answered(opening, text)
-            return self._numbered(elements_in(text, wrapped=opening.lstrip().startswith(b"{")))
+            is_wrapped = opening.lstrip().startswith(b"{")
+            return self._wrapped(opening, text) if is_wrapped else self._numbered(elements_in(text, wrapped=False))
         text = chain([head], rest)
         return self._whole(whole(text)) if is_document else self._lines(lines_in(text))
 
-    def _answered(self, opening: bytes, text: Iterator[bytes]) -> Iterator[Message]:
-        """The messages of a long answer; what it holds beside them says whether it is one, and is a message where it is not."""
+    def _wrapped(self, opening: bytes, text: Iterator[bytes]) -> Iterator[Message]:
+        """The messages of a long envelope, and what it holds beside them as one more, unless that belongs to an envelope."""
         elements = Elements(wrapped=True)
         yield from self._numbered(cut(text, elements))
         beside = opening + b"]" + bytes(elements.beside) + b"}"
+        if not elements.is_over:
+            return
         # A second list of the same name would hide the first one.
-        if (answer := answer_in(beside)) is not None and not answer.bodies:
-            tell_rest(answer.continuation, self.name)
-        elif elements.is_over:
+        if not is_empty_envelope(beside):
             yield from self._whole([Piece(_BESIDE, beside)])
+        elif (answer := answer_in(beside)) is not None:
+            tell_rest(answer.continuation, self.name)
 
     def _lines(self, pieces: Iterable[Piece]) -> Iterator[Message]:
         return chain.from_iterable(map(messages_within, self._numbered(pieces)))

@@ -21,7 +21,7 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     entity_facts.py  what each type of entity says in words
 """
 
-from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS, read_signals, split_body
+from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS, is_empty_envelope, read_signals, split_body
 from router.parse.envelopes import Answer, Continuation, answer_in
 from router.parse.evidence import alerts_named_in, evidence_of
 
@@ -33,6 +33,7 @@ __all__ = [
     "alerts_named_in",
     "answer_in",
     "evidence_of",
+    "is_empty_envelope",
     "read_signals",
     "split_body",
 ]

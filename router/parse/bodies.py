@@ -30,7 +30,7 @@ def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Q
         return (refusal.quarantined(body),)
     try:
         document = document_in(body)
-        elements = find_elements(document)
+        elements = find_elements(document, body)
         if elements is None:
             return (_signal_in(document, catalogue),)
         if not elements:
@@ -48,10 +48,18 @@ def split_body(body: bytes) -> tuple[bytes, ...] | None:
     A document without elements is a body by itself, also where it is an empty list, so that none gets lost.
     """
     try:
-        elements = find_elements(document_in(body))
+        elements = find_elements(document_in(body), body)
     except MessageRefused:
         return None
     return tuple(map(serialised, elements)) if elements else (body,)
+
+
+def is_empty_envelope(body: bytes) -> bool:
+    """Whether a body is an array or an envelope with nothing in it."""
+    try:
+        return find_elements(document_in(body), body) == []
+    except MessageRefused:
+        return False
 
 
 def _read_element(element: object, catalogue: Catalogue) -> Alert | Finding | Quarantined:

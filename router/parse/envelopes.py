@@ -10,18 +10,21 @@ https://github.com/microsoft/api-guidelines/blob/vNext/azure/Guidelines.md#colle
 
 from __future__ import annotations
 
+import json
 import re
 from enum import Enum
 from typing import NamedTuple
 
-from router.parse.documents import document_in, serialised
-from router.parse.fields import Fields, fields_in
+from router.domain.reasons import Code
+from router.parse.documents import document_in, find_document, serialised
+from router.parse.fields import Fields, fields_in, items_in
 from router.parse.refusals import MessageRefused
 from router.parse.shapes import find_reader
 
-_LISTS = ("value", "data")
+_ANSWERS = ("value", "data")
+_LISTS = ("records", *_ANSWERS)
 _MEMBERS = frozenset(
-    {*_LISTS, "count", "totalrecords", "skiptoken", "resulttruncated", "nextlink", "context", "facets"}
+    {*_ANSWERS, "count", "totalrecords", "skiptoken", "resulttruncated", "nextlink", "context", "facets"}
 )
 # The same names as they are written: an answer is told by how it begins, before anything of it is parsed.
 _BEGINNING = re.compile(
@@ -51,18 +54,30 @@ class Answer(NamedTuple):
     continuation: Continuation | None
 
 
-def find_elements(document: object) -> list[object] | None:
-    """The elements of an array, of records or of an answer; None for a document that is one message."""
+def find_elements(document: object, body: bytes) -> list[object] | None:
+    """The elements of a body that is an array, records or an answer; None where it is one message.
+
+    Raises MessageRefused (unknown_shape) where a signal has other signals in it.
+    """
     if isinstance(document, list):
         return document
     if not isinstance(document, dict):
         return None
-    records = document.get("records", document.get("Records"))
-    if isinstance(records, list):
-        # A signal may have a field of that name.
-        return records if find_reader(fields_in(document)) is None else None
-    members = _find_members(document)
-    return _list_in(members) if members is not None else None
+    lists = [name for name, held in document.items() if isinstance(held, list) and name.lower() in _LISTS]
+    if not lists:
+        return None
+    if find_reader(fields_in(document)) is None:
+        members = _find_members(document, body)
+        return _list_in(members) if members is not None else None
+    # A signal may have a field of that name, as long as no signal is in it.
+    for name in lists:
+        if any(find_reader(fields_in(element)) is not None for element in items_in(document[name])):
+            raise MessageRefused(Code.UNKNOWN_SHAPE, "a signal that holds other signals", name)
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().removeprefix("@odata.").removeprefix("$").replace("_", "")
 
 
 def answer_in(body: bytes) -> Answer | None:
@@ -73,23 +88,37 @@ def answer_in(body: bytes) -> Answer | None:
         document = document_in(body)
     except MessageRefused:
         return None
-    members = _find_members(document) if isinstance(document, dict) else None
-    if members is None:
+    members = _find_members(document, body) if isinstance(document, dict) else None
+    if members is None or "records" in members:
         return None
     return Answer(tuple(map(serialised, _list_in(members))), _find_rest(members))
 
 
-def _find_members(document: dict[str, object]) -> Fields | None:
-    """The members of an answer by their plain names; None where the document holds anything else, which would be lost."""
-    members: dict[str, object] = {}
-    for written, held in document.items():
-        name = written.lower().removeprefix("@odata.").removeprefix("$").replace("_", "")
-        if name not in _MEMBERS or name in members:
+def _find_members(document: dict[str, object], body: bytes) -> Fields | None:
+    """The members of an envelope by their plain names; None where it holds anything else, which would be lost.
+
+    That is a second list, an object, a document in a text, or a name given twice, of which only the last is in `document`.
+    """
+    members = {_plain(name): held for name, held in document.items()}
+    lists = [name for name, held in members.items() if isinstance(held, list) and name != "facets"]
+    if len(lists) != 1 or lists[0] not in _LISTS or len(members) < _count_of_names(body):
+        return None
+    for name, held in members.items():
+        is_known = name in _MEMBERS or (lists == ["records"] and name not in _ANSWERS)
+        if not is_known and name != "records":
             return None
-        if isinstance(held, dict) or (isinstance(held, list) and name not in (*_LISTS, "facets")):
+        if isinstance(held, dict) or (isinstance(held, str) and find_document(held) is not None):
             return None
-        members[name] = held
-    return members if sum(isinstance(members.get(name), list) for name in _LISTS) == 1 else None
+    return members
+
+
+def _count_of_names(body: bytes) -> int:
+    """How many names the object that a body is gives, each as often as it stands there."""
+    try:
+        text = body.decode(json.detect_encoding(body), "replace")
+        return len(json.loads(text, object_pairs_hook=list, strict=False, parse_int=str, parse_constant=str))
+    except RecursionError:
+        raise MessageRefused(Code.NOT_JSON, "nested too deeply") from None
 
 
 def _list_in(members: Fields) -> list[object]:

@@ -174,11 +174,12 @@ def test_what_stands_behind_a_long_list_is_not_lost(house: House) -> None:
     assert len({message.arrival.key for message in (*elements, beside)}) == 3
 
 
-@pytest.mark.parametrize("second", [b'"value":[{"a":1}]', b'"data":[{"a":1}]'])
-def test_a_second_list_behind_a_long_one_is_not_lost(house: House, second: bytes) -> None:
+@pytest.mark.parametrize("second", [b'"value":[{"a":1}]', b'"data":[{"a":1}]', b'"records":[{"a":1}]', b'"a":{"a":1}'])
+@pytest.mark.parametrize("first", [b"value", b"data", b"records"])
+def test_a_second_list_behind_a_long_one_is_not_lost(house: House, first: bytes, second: bytes) -> None:
     """Whatever it is called, what is in it is on record."""
-    house.writes("alerts.json", b'{"value":["%s"],%s}' % (b"x" * LARGEST_BODY, second))
-    assert read_from("alerts.json")[-1].body == b'{"value":[],%s}' % second
+    house.writes("alerts.json", b'{"%s":["%s"],%s}' % (first, b"x" * LARGEST_BODY, second))
+    assert read_from("alerts.json")[-1].body == b'{"%s":[],%s}' % (first, second)
 
 
 def test_what_stands_behind_a_long_list_is_kept_only_so_far(house: House) -> None:

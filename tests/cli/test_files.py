@@ -238,7 +238,7 @@ def test_a_row_of_more_cells_than_any_table_has_is_kept_as_it_stands(house: Hous
     assert bodies("alerts.csv")[0].endswith(b"," * many if beyond else b"}")
 
 
-@pytest.mark.parametrize("opens", [b"[", b' {"count": [3],\n "records": [\n'])
+@pytest.mark.parametrize("opens", [b"[", b' {"count": "[3",\n "records": [\n'])
 @pytest.mark.parametrize("indent", [0, orjson.OPT_INDENT_2])
 @pytest.mark.parametrize("between", [b",\n", b"\n,"])
 def test_an_array_of_any_length_is_read_element_by_element(

@@ -56,8 +56,8 @@ def test_each_element_of_an_answer_is_its_own_signal(envelope: Message) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        a_flat_alert(data=[a_flat_alert()], value=[1]),
-        an_arm_alert() | {"value": [an_arm_alert()]},
+        a_flat_alert(data=[{"a": 1}], value=[1]),
+        an_arm_alert() | {"value": [[an_arm_alert()]]},
         an_assessment() | {"data": []},
         an_attack_path() | {"value": [], "nextLink": "x"},
     ],
@@ -93,6 +93,43 @@ def test_what_holds_anything_else_is_no_envelope(document: Message) -> None:
     refused = read_quarantined(document)
     assert (refused.reason.code, refused.body) == (Code.UNKNOWN_SHAPE, body_of(document))
     assert answer_in(body_of(document)) is None
+
+
+_A, _B = json.dumps(a_flat_alert()), json.dumps(an_assessment())
+
+
+@pytest.mark.parametrize(
+    "other", [f'"NAME": [{_A}]', '"NAME": []', '"NAME": null', f'"records": [{_A}]', f'"value": [{_A}]']
+)
+@pytest.mark.parametrize("name", ["records", "Records", "RECORDS", "value", "Value", "data", "r\\u0065cords"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_envelope_that_holds_its_list_twice_is_quarantined_whole(name: str, other: str, is_first: bool) -> None:
+    """A parser keeps the last of two members of one name, so that the messages in the first would be gone."""
+    members = [f'"{name}": [{_A}, {_B}]', other.replace("NAME", name)]
+    body = ("{" + ", ".join(members if is_first else members[::-1]) + "}").encode()
+    (refused,) = read_signals(body, CATALOGUE)
+    assert isinstance(refused, Quarantined)
+    assert refused.body == body
+    assert answer_in(body) is None
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"alert": a_flat_alert()},
+        {"items": [a_flat_alert()]},
+        {"text": json.dumps(a_flat_alert())},
+        {"text": json.dumps([a_flat_alert()])},
+        a_flat_alert(),
+        an_arm_alert(),
+    ],
+)
+def test_records_beside_what_may_be_a_message_are_quarantined_whole(beside: Message) -> None:
+    """Else either the records or what stands beside them would be gone. A number or a name beside them is neither."""
+    document = {"records": [a_flat_alert(), an_assessment()]}
+    refused = read_quarantined(document | beside)
+    assert refused.body == body_of(document | beside)
+    assert len(read_signals(body_of(document | {"count": 2, "time": "[now", "n": None}), CATALOGUE)) == 2
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
