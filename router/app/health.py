@@ -19,6 +19,7 @@ from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import AdmissionState
 from router.domain.journal import Extent, Partition
+from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.ingest import Hub
 from router.domain.ports.store import Store
@@ -181,7 +182,12 @@ async def _figures(
     for name, one in backlog.items():
         problems += _complaints(stream, name, one, now)
     problems += [
-        f"{stream} {name}: refuses our credentials since {_written(one.since)}" for name, one in pauses.items()
+        f"{stream} {name}: refuses our credentials since {_written(one.since)}"
+        for name, one in pauses_among(pauses).items()
+    ]
+    problems += [
+        f"{stream} {legible.one_line(one.error)}, since {_written(one.since)}"
+        for one in refused_keys_among(pauses, now).values()
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")

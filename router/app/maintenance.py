@@ -14,6 +14,7 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
+from router.domain.pauses import pauses_among
 from router.domain.ports.deliver import DestinationHolds, Outbox, QueuedOutbox
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
@@ -113,7 +114,7 @@ class Sweeper:
             released=len(released),
             ended=len(ended),
             backlog=await self._outbox.backlog(self._stream),
-            paused=await self._outbox.pauses(self._stream),
+            paused=pauses_among(await self._outbox.pauses(self._stream)),
             held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.count_damaged_rows(self._stream),

@@ -23,7 +23,7 @@ from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
-from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
@@ -284,8 +284,13 @@ def _receipt_words(delivery: DeliveryStatus) -> str | None:
     receipt = delivery.receipt
     if receipt is None:
         return None
-    refused = receipt.handles.get("refused")
-    parts = [receipt.reference, receipt.link, f"refused for {refused}" if refused else None]
+    refused, key = receipt.handles.get("refused"), receipt.handles.get(REFUSED_KEY)
+    parts = [
+        receipt.reference,
+        receipt.link,
+        f"refused for {refused}" if refused else None,
+        f"by the destination's own key, since the owner's, {key}, is refused" if key else None,
+    ]
     return ", ".join(part for part in parts if part) or "taken"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
 from router.destinations.wording.masking import masked
-from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.holds import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
@@ -154,6 +154,7 @@ def _delivery(one: DeliveryStatus) -> dict[str, object]:
         "reference": receipt.reference if receipt else None,
         "link": receipt.link if receipt else None,
         "refused": receipt.handles.get("refused") if receipt else None,
+        "refused_key": receipt.handles.get(REFUSED_KEY) if receipt else None,
     }
 
 

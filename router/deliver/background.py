@@ -73,7 +73,9 @@ class BackgroundReader:
             self._or((), self._read_elsewhere(delivery, notice)),
             self._or(None, self._read_earlier(claim, notice)),
         )
-        return Background(last=history.last, opened=history.opened, elsewhere=elsewhere, earlier=earlier)
+        return Background(
+            last=history.last, handles=history.handles, opened=history.opened, elsewhere=elsewhere, earlier=earlier
+        )
 
     async def _or[T](self, otherwise: T, read: Awaitable[T]) -> T:
         """What a read brings, or something else where storage does not answer in time, or with damage."""

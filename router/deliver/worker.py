@@ -247,11 +247,12 @@ class Worker:
         if not finished:
             return
         now = self._clock()
-        results = [one.result for one in finished if one.result is not None]
+        results = [(one.claim.delivery, one.result) for one in finished if one.result is not None]
         try:
             await self._settlements.write_settlements(self._settlements_of(this_pass, finished, now))
             if results:
-                await self._credentials.record_answers(results, this_pass.pause, now)
+                await self._credentials.record_answers([result for _, result in results], this_pass.pause, now)
+                await self._credentials.record_key_answers(results, now)
         except StoreError as fault:
             this_pass.fail(fault, now + BUSY)
         finally:

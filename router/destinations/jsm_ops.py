@@ -4,12 +4,14 @@ Deduplicates on the server, by `alias` (the signal key), while the alert is open
 alert is counted on it and pages nobody. After a close the same alias opens a new alert, so a signal that comes back
 pages again. An update is such a creation, then a note: a note alone is accepted for an alert that is closed, or that
 never came to be, and is lost there. So whoever closed an alert whose signal goes on changing is paged anew.
-Whatever follows an opening goes by the key that opened it. An owner with a pager key of its own is paged with that one.
+Whatever follows an opening goes by the key that took it. An owner with a pager key of its own is paged with that one, and
+by the destination's where that one is refused.
 
 A receipt means that the request was accepted (202), not that there is an alert: the vendor carries it out later, and
 says for seconds that it does not know the request. Its id stands in the receipt; the integration's log has the rest.
 
-Retried: no answer, 408, 425, 429, 5xx, a success that is no acceptance. A 402 pauses like a 401.
+Retried: no answer, 408, 425, 429, 5xx, a success that is no acceptance. A 402 pauses like a 401, and so does a 422 that is
+about the key's form.
 Truncated: message at 130 characters, entity at 512, description and notes at 15,000, details at 8,000 together, tags
 at 20 of 50 characters.
 
@@ -20,6 +22,7 @@ https://docs.opsgenie.com/docs/alerts-and-alert-fields (limits)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
@@ -56,7 +59,8 @@ TAGS_LIMIT, TAG_LIMIT = 20, 50  # tags, characters of one
 PRIORITIES = {"Critical": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Informational": "P5"}
 _LOUDEST = "P1"
 
-_KEY_REFUSED = frozenset({401, 402, 403})
+# "Key format is not valid!", with a 422: https://github.com/falcosecurity/falcosidekick/issues/719
+_KEY = re.compile(r"(?:the )?(?:api ?|genie ?|integration )?key\b", re.IGNORECASE)
 _TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
 
 
@@ -110,7 +114,7 @@ class JsmOps(OneByOne):
 
     def __init__(self, config: JsmOpsConfig) -> None:
         super().__init__(config)
-        self._keys = PagerKeys(self.name, config.key.secret, handle="key")
+        self._keys = PagerKeys(self.name, config.key.secret, handle="key", refusals=_KEY)
         self._url = f"{base_of(config.url)}/v2/alerts"
         self._responders = [(one, parse(one.id or one.name or "")) for one in config.responders]
 
@@ -124,7 +128,11 @@ class JsmOps(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or closes a signal's alert."""
-        briefing, key = self.briefing_in(attempt), self._keys.name_for(attempt)
+        return self._keys.page(attempt, lambda key: self._send(key, attempt))
+
+    def _send(self, key: str, attempt: Attempt) -> Exchange[Receipt]:
+        """The same, by the key of a name."""
+        briefing = self.briefing_in(attempt)
         notice = briefing.notice
         alert = f"/{quote(notice.key, safe='')}"
         match attempt.delivery.change:
@@ -164,12 +172,12 @@ class JsmOps(OneByOne):
 
     def _find_error(self, answer: HttpAnswer, key: str, attempt: Attempt) -> DeliveryError | None:
         error = error_for(answer, self.name, attempt)
-        if error is not None and answer.status in _KEY_REFUSED:
-            return self._keys.refusal_of(key, error, answer.status)
-        if error is None and answer.status != 202 and _request_in(answer) is None:
+        if error is not None:
+            return self._keys.error_by(key, error, answer)
+        if answer.status != 202 and _request_in(answer) is None:
             # Whatever stands between us and the vendor may answer 200 with a page for people.
             return Unavailable(f"{self.name}: answered {answer.status} without accepting the request")
-        return error
+        return None
 
     def _alert(self, notice: Notice, briefing: Briefing) -> dict[str, Any]:
         alert = {

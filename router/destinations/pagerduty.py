@@ -3,7 +3,7 @@
 Deduplicates on the server, by `dedup_key` (the signal key) within one routing key: a second trigger is folded into
 the open alert. After a resolve the same key opens a new alert, so a signal that comes back pages again. Whatever
 follows an opening goes to the routing key that opened it, because PagerDuty drops a resolve that comes by another.
-An owner with a pager key of its own is paged with that one.
+An owner with a pager key of its own is paged with that one, and by the destination's where that one is refused.
 
 Retried: no answer, 408, 425, 429, 5xx. A 400 that names the destination's own routing key pauses it.
 Truncated: summary at 1,024 characters, the details until the event is below 512 KB.
@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from router.destinations.base import JSON, OneRequest
+from router.destinations.answers import error_for
+from router.destinations.base import JSON, Exchange, OneByOne
 from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.briefing import Briefing, link_of
@@ -30,7 +31,7 @@ from router.destinations.wording.previews import lines_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import DeliveryError, Rejected, Unavailable
+from router.domain.errors import Unavailable
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
@@ -45,7 +46,8 @@ _DETAILS_LEAST = 50_000  # bytes that the details keep whatever else is long
 SEVERITIES = {"Critical": "critical", "High": "error", "Medium": "warning", "Low": "info", "Informational": "info"}
 
 _SUCCESS = re.compile(rb'"status"\s*:\s*"success"')
-_ROUTING_KEY = re.compile(r"routing[ _]key", re.IGNORECASE)
+# Its field stands first: "Invalid routing key", "Length of 'routing_key' is incorrect", "'routing_key' cannot contain ...".
+_ROUTING_KEY = re.compile(r"(?:[a-z]+ ){0,3}'?routing[ _]key\b", re.IGNORECASE)
 
 
 class PagerDutyConfig(OneByOneConfig):
@@ -60,7 +62,7 @@ class PagerDutyConfig(OneByOneConfig):
     url: HttpsUrl = "https://events.pagerduty.com"
 
 
-class PagerDuty(OneRequest):
+class PagerDuty(OneByOne):
     """Pages whoever is on call."""
 
     name: ClassVar[str] = "pagerduty"
@@ -70,24 +72,36 @@ class PagerDuty(OneRequest):
 
     def __init__(self, config: PagerDutyConfig) -> None:
         super().__init__(config)
-        self._keys = PagerKeys(self.name, config.routing_key.secret, handle="routing_key")
+        self._keys = PagerKeys(self.name, config.routing_key.secret, handle="routing_key", refusals=_ROUTING_KEY)
         self._url = f"{base_of(config.url)}/v2/enqueue"
 
     def address(self) -> str:
         """The events address and the name of the routing key: each key is a place of its own."""
         return f"{self._url} {self._keys.default}"
 
-    def request_for(self, attempt: Attempt) -> HttpRequest:
-        """A trigger for what is opened or updated, a resolve for what is resolved."""
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that triggers what is opened or updated, or resolves it."""
+        return self._keys.page(attempt, lambda key: self._send(key, attempt))
+
+    def _send(self, key: str, attempt: Attempt) -> Exchange[Receipt]:
+        """A trigger for what is opened or updated, a resolve for what is resolved, by the routing key of a name."""
         briefing = self.briefing_in(attempt)
         event: dict[str, Any] = {
-            "routing_key": self._keys.value_of(self._keys.name_for(attempt), attempt),
+            "routing_key": self._keys.value_of(key, attempt),
             "event_action": "resolve" if briefing.change is Change.RESOLVED else "trigger",
             "dedup_key": briefing.notice.key,
         }
         if briefing.change is not Change.RESOLVED:
             event |= _trigger(briefing)
-        return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event, briefing))
+        answer: HttpAnswer = yield HttpRequest(
+            method="POST", url=self._url, headers=JSON, body=_fitted_event(event, briefing)
+        )
+        if (error := error_for(answer, self.name, attempt)) is not None:
+            raise self._keys.error_by(key, error, answer)
+        if answer.status != 202 and not _SUCCESS.search(answer.body):
+            # Whatever stands between us and the pager may answer 200 with a page for people.
+            raise Unavailable(f"{self.name}: answered {answer.status} without accepting the event")
+        return Receipt(reference=attempt.delivery.key, handles={"routing_key": key})
 
     def preview(self, attempt: Attempt) -> str:
         """The summary and the details; a resolution says nothing more than that it is over."""
@@ -96,20 +110,6 @@ class PagerDuty(OneRequest):
             return f"The page is resolved, by its key {briefing.notice.key}; nothing else is said."
         payload = _trigger(briefing)["payload"]
         return "\n".join([payload["summary"], "", *lines_of(payload["custom_details"])])
-
-    def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
-        """The dedup key, and the name of the routing key that it holds under."""
-        return Receipt(reference=attempt.delivery.key, handles={"routing_key": self._keys.name_for(attempt)})
-
-    def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
-        """What an answer means; a routing key of an owner that is refused troubles nobody else's pages."""
-        error = super().find_error(answer, attempt)
-        if error is None and answer.status != 202 and not _SUCCESS.search(answer.body):
-            # Whatever stands between us and the pager may answer 200 with a page for people.
-            return Unavailable(f"{self.name}: answered {answer.status} without accepting the event")
-        if isinstance(error, Rejected) and error.status == 400 and _ROUTING_KEY.search(str(error)):
-            return self._keys.refusal_of(self._keys.name_for(attempt), error, 400)
-        return error
 
 
 def _trigger(briefing: Briefing) -> dict[str, Any]:

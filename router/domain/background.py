@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.notices import Notice
@@ -47,12 +48,14 @@ class Background:
 
     Attributes:
         last: the notice of it that the destination last took; None where it took none, or none is kept.
+        handles: the vendor's ids that it answered then, by name, as in `Receipt`.
         opened: when the destination was first owed it, since it last opened there.
         elsewhere: where else people were told of it already, as far as they still are.
         earlier: how often the same happened before, where it did.
     """
 
     last: Notice | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
     opened: datetime | None = None
     elsewhere: tuple[Counterpart, ...] = ()
     earlier: Earlier | None = None

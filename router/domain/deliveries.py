@@ -73,6 +73,10 @@ class Receipt:
     handles: Mapping[str, str] = field(default_factory=dict)
 
 
+REFUSED_KEY = "refused_key"
+"""The handle of a receipt that names an owner's key which was refused, where the destination's own took the page."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt at one delivery: all that a destination may know.

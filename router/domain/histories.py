@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,10 +18,12 @@ class History:
 
     Attributes:
         last: the notice that it last took; None where it took none, or none is kept.
+        handles: the vendor's ids that it answered then, by name.
         opened: when it was first owed the opening; None where that is not kept.
     """
 
     last: Notice | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
     opened: datetime | None = None
 
 

@@ -13,22 +13,33 @@ probes it every 5 minutes. Only an answer that shows that our credentials were t
 | a fault of our own | nothing | stays |
 
 What becomes of the delivery plays no part: one that dies of age dies with whatever its last attempt brought.
+
+An owner's own pager key pauses nothing where it is refused, since the destination's takes the page. That is remembered beside
+the pauses, under a name of its own, until a page goes by that key again; people are told of it for a week.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.conversation import Result
-from router.domain.deliveries import Pause, Receipt
+from router.domain.decisions import Change
+from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized
+from router.domain.notices import Notice
 
 PROBE = timedelta(minutes=5)
 """How long a paused destination is left alone before one delivery tries again."""
+
+TOLD = timedelta(days=7)
+"""How long after its last page people are told of an owner's key that is refused."""
+
+_OF_KEY = ":"
 
 
 class Credentials(StrEnum):
@@ -86,3 +97,43 @@ def pause_known(known: Pause | None, pause: Pause) -> Pause:
 def wins_probe(known: Pause | None, seen: Pause) -> bool:
     """Whether a worker that saw a pause may take its probe: nobody took it, or resumed the destination, since."""
     return known is not None and known.probe == seen.probe
+
+
+class KeyAnswer(NamedTuple):
+    """What a page says of its owner's own key.
+
+    Attributes:
+        name: what it is called where pauses are kept: the destination, and the name of the secret.
+        refusal: what is to be remembered where it is refused; None where it took the page.
+    """
+
+    name: str
+    refusal: Pause | None
+
+
+def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> KeyAnswer | None:
+    """What the result of a delivery says of its owner's key; None where it says nothing of one."""
+    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
+    if not isinstance(result, Receipt):
+        return None
+    refused = result.handles.get(REFUSED_KEY)
+    own = owner.pager if owner is not None and delivery.change is Change.OPENED else None
+    if (key := refused or own) is None:
+        return None
+    name = f"{delivery.destination}{_OF_KEY}{key}"
+    if refused is None:
+        return KeyAnswer(name, None)
+    whose = f" of {owner.name}" if owner is not None and owner.pager == key and owner.name else ""
+    error = f"{delivery.destination}: refuses {key}, the pager key{whose}, and is paged by its own key instead"
+    return KeyAnswer(name, Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error))
+
+
+def pauses_among(pauses: Mapping[str, Pause]) -> dict[str, Pause]:
+    """The pauses of destinations, without what is remembered of owners' keys."""
+    return {name: one for name, one in pauses.items() if _OF_KEY not in name}
+
+
+def refused_keys_among(pauses: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:
+    """What is remembered of owners' keys that were refused lately, by the names that they have there."""
+    lately = (one for name, one in pauses.items() if _OF_KEY in name and is_possible(one.probe, now, TOLD))
+    return {one.destination: one for one in lately if now < one.probe}

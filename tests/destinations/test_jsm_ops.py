@@ -24,7 +24,7 @@ from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice, Tactic
 from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
-from tests.destinations.conversations import converse, replied
+from tests.destinations.conversations import Answer, Respond, converse, replied
 
 DEFAULT, TEAM = "JSM_OPS_KEY", "PAYMENTS_OPS_KEY"
 ACCEPTED = replied(202, {"result": "Request will be processed", "took": 0.1, "requestId": "r-1"})
@@ -123,19 +123,68 @@ def test_an_alert_opened_by_a_key_that_is_gone_troubles_no_other_page() -> None:
     assert TEAM in str(results[0])
 
 
-@pytest.mark.parametrize("status", [401, 402, 403])
-def test_a_refused_key_pauses_the_destination_if_it_is_its_own(status: int) -> None:
-    """The text names the secret; a key of one owner fails that page alone. 402 says that the plan lacks it."""
-    said = replied(status, {"message": "Could not authenticate", "took": 0.1, "requestId": "r"})
+OF_THE_KEY = [
+    (401, "Could not authenticate"),
+    (402, "Your plan does not allow it"),
+    (403, "To perform this action, use an API key from an API integration."),
+    (422, "Key format is not valid!"),
+]
+"""How a key is refused: https://docs.opsgenie.com/docs/response, https://github.com/falcosecurity/falcosidekick/issues/719"""
+
+
+@pytest.mark.parametrize(("status", "message"), OF_THE_KEY)
+def test_a_refused_key_pauses_the_destination_if_it_is_its_own(status: int, message: str) -> None:
+    """The text names the secret. 402 says that the plan lacks it."""
+    said = replied(status, {"message": message, "took": 0.1, "requestId": "r"})
     _, results = converse(a_destination("jsm_ops"), [an_attempt(secrets=[DEFAULT])], lambda ask: said)
     assert isinstance(results[0], Unauthorized)
-    assert "Could not authenticate" in str(results[0])
+    assert message in str(results[0])
     assert f"check the secret {DEFAULT}" in str(results[0])
+
+
+@pytest.mark.parametrize(("status", "message"), [*OF_THE_KEY, (404, "Not found")])
+@pytest.mark.parametrize("change", [Change.OPENED, Change.UPDATED])
+def test_a_page_goes_by_the_destinations_own_key_where_an_owners_is_refused(
+    change: Change, status: int, message: str
+) -> None:
+    """Under the same alias, at once; the receipt names the key that took it, and the one that did not."""
+    opening = Receipt(handles={"key": TEAM}) if change is Change.UPDATED else None
+    attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), change, secrets=[DEFAULT, TEAM], opening=opening)
+    asks, results = converse(
+        a_destination("jsm_ops"), [attempt], knowing(DEFAULT, replied(status, {"message": message}))
+    )
+    first, second, *_ = map(_request, asks)
+    assert (first.url, first.body) == (second.url, second.body)
+    assert results == [
+        Receipt(reference=a_notice().key, handles={"key": DEFAULT, "request": "r-1", "refused_key": TEAM})
+    ]
+
+
+@pytest.mark.parametrize(
+    "message", ["Request body is not processable", "Message must not hold a key", "keys is no field"]
+)
+def test_a_refusal_of_the_content_is_none_of_an_owners_key(message: str) -> None:
+    """It is a dead letter at once, and nothing is said of the key."""
     attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), secrets=[DEFAULT, TEAM])
-    _, results = converse(a_destination("jsm_ops"), [attempt], lambda ask: said)
+    asks, results = converse(a_destination("jsm_ops"), [attempt], knowing(DEFAULT, replied(422, {"message": message})))
+    assert len(asks) == 1
+    assert isinstance(results[0], Rejected)
+    assert TEAM not in str(results[0])
+
+
+def test_a_resolution_closes_nothing_by_another_key() -> None:
+    """An alert whose key is refused by now stays open there: its resolution is a dead letter that names the key."""
+    attempt = an_attempt(change=Change.RESOLVED, opening=Receipt(handles={"key": TEAM}), secrets=[DEFAULT, TEAM])
+    asks, results = converse(a_destination("jsm_ops"), [attempt], knowing(DEFAULT, replied(401)))
+    assert len(asks) == 1
     assert isinstance(results[0], Rejected)
     assert TEAM in str(results[0])
-    assert DEFAULT not in str(results[0])
+
+
+def knowing(name: str, otherwise: Answer) -> Respond:
+    """A vendor that knows one key, and answers so to any other."""
+    known = f"GenieKey {a_secret(name)}"
+    return lambda ask: ACCEPTED if _request(ask).headers["authorization"] == known else otherwise
 
 
 @pytest.mark.parametrize(

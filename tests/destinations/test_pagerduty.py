@@ -8,13 +8,14 @@ import orjson
 import pytest
 
 from router.destinations.pagerduty import EVENT_LIMIT, SUMMARY_LIMIT
+from router.domain.background import Background
 from router.domain.conversation import Ask, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
-from tests.destinations.conversations import converse, replied
+from tests.destinations.conversations import Answer, Respond, converse, replied
 
 DEFAULT, TEAM = "PAGERDUTY_ROUTING_KEY", "PAYMENTS_ROUTING_KEY"
 
@@ -116,12 +117,98 @@ def test_a_refused_routing_key_pauses_the_destination() -> None:
     )
 
 
-def test_a_refused_key_of_one_owner_is_its_own_trouble() -> None:
-    """A 400 about an owner's key fails that page alone."""
+INVALID = {"status": "invalid event", "message": "Event object is invalid"}
+OF_THE_KEY = [
+    (400, {**INVALID, "errors": ["Invalid routing key"]}),
+    (
+        400,
+        {
+            **INVALID,
+            "errors": ["'payload.class' is too long", "'routing_key' cannot contain non-alphanumeric characters."],
+        },
+    ),
+    (400, {**INVALID, "errors": ["Length of 'routing_key' is incorrect (should be 32 characters)"]}),
+    (401, None),
+    (403, "a firewall's page for people"),
+    (404, None),
+]
+"""How a key is refused: https://github.com/blockpane/tenderduty/issues/10, https://github.com/envato/pagerduty/issues/70"""
+
+
+def knowing(*names: str, status: int = 400, body: object = OF_THE_KEY[0][1]) -> Respond:
+    """A vendor that knows some keys, and answers so to any other."""
+    known = {a_secret(name) for name in names}
+
+    def respond(ask: Ask) -> Answer:
+        return replied(202) if orjson.loads(_body(ask))["routing_key"] in known else replied(status, body)
+
+    return respond
+
+
+@pytest.mark.parametrize(("status", "body"), OF_THE_KEY)
+@pytest.mark.parametrize("change", [Change.OPENED, Change.UPDATED])
+def test_a_page_goes_by_the_destinations_own_key_where_an_owners_is_refused(
+    change: Change, status: int, body: object
+) -> None:
+    """The same trigger under the same dedup key, at once; the receipt names the key that took it, and the one that did not."""
+    opening = Receipt(handles={"routing_key": TEAM}) if change is Change.UPDATED else None
+    attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), change, secrets=[DEFAULT, TEAM], opening=opening)
+    respond = knowing(DEFAULT, status=status, body=body)
+    asks, results = converse(a_destination("pagerduty"), [attempt], respond)
+    first, second = [orjson.loads(_body(ask)) for ask in asks]
+    assert [first.pop("routing_key"), second.pop("routing_key")] == [a_secret(TEAM), a_secret(DEFAULT)]
+    assert first == second
+    assert results == [Receipt(reference=a_notice().key, handles={"routing_key": DEFAULT, "refused_key": TEAM})]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        ["'payload.summary' is missing or blank"],
+        ["'payload.custom_details.routing_key' is too long"],
+        ["'payload.summary' may not quote a routing key"],
+        ["Length of 'dedup_key' is incorrect (should be at most 255 characters)"],
+    ],
+)
+def test_a_refusal_of_the_content_is_none_of_an_owners_key(errors: list[str]) -> None:
+    """It is a dead letter at once, and nothing is said of the key."""
     attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), secrets=[DEFAULT, TEAM])
-    _, results = converse(a_destination("pagerduty"), [attempt], lambda ask: replied(400, "Invalid routing key"))
+    respond = knowing(DEFAULT, body={**INVALID, "errors": errors})
+    asks, results = converse(a_destination("pagerduty"), [attempt], respond)
+    assert len(asks) == 1
+    assert isinstance(results[0], Rejected)
+    assert TEAM not in str(results[0])
+
+
+def test_where_the_destinations_own_key_is_refused_too_it_pauses() -> None:
+    """Then nobody can be paged, whoever the owner is; the text names the destination's key."""
+    attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), secrets=[DEFAULT, TEAM])
+    asks, results = converse(a_destination("pagerduty"), [attempt], knowing())
+    assert len(asks) == 2
+    assert isinstance(results[0], Unauthorized)
+    assert str(results[0]).endswith(f"check the secret {DEFAULT}")
+
+
+def test_a_resolution_closes_nothing_by_another_key() -> None:
+    """A page whose key is refused by now stays open there: its resolution is a dead letter that names the key."""
+    opening = Receipt(handles={"routing_key": TEAM})
+    attempt = an_attempt(change=Change.RESOLVED, opening=opening, secrets=[DEFAULT, TEAM])
+    asks, results = converse(a_destination("pagerduty"), [attempt], knowing(DEFAULT))
+    assert len(asks) == 1
     assert isinstance(results[0], Rejected)
     assert TEAM in str(results[0])
+
+
+def test_what_follows_goes_by_the_key_that_took_it_last_and_a_resolution_by_both() -> None:
+    """An update went by the destination's key since the owner's was refused: the page is open under both."""
+    opening, background = Receipt(handles={"routing_key": TEAM}), Background(handles={"routing_key": DEFAULT})
+    keys = {}
+    for change in (Change.UPDATED, Change.RESOLVED):
+        attempt = an_attempt(change=change, opening=opening, background=background, secrets=[DEFAULT, TEAM])
+        asks, results = converse(a_destination("pagerduty"), [attempt], knowing(DEFAULT, TEAM))
+        assert results == [Receipt(reference=a_notice().key, handles={"routing_key": DEFAULT})]
+        keys[change] = [orjson.loads(_body(ask))["routing_key"] for ask in asks]
+    assert keys == {Change.UPDATED: [a_secret(DEFAULT)], Change.RESOLVED: [a_secret(DEFAULT), a_secret(TEAM)]}
 
 
 @pytest.mark.parametrize(

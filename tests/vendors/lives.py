@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -53,12 +53,12 @@ class Life(NamedTuple):
             is_open = is_open and not step.is_closed_by_hand
         return is_open
 
-    def deliveries(self) -> list[Delivery]:
-        """Its deliveries in the order of their turns, counted from 1."""
+    def deliveries(self, **words: Any) -> list[Delivery]:
+        """Its deliveries in the order of their turns, counted from 1; `words` are what its notices say."""
         found, opened = [], 1
         for turn, change in enumerate(self.changes, 1):
             opened = turn if change is Change.OPENED else opened
-            notice = a_notice(turn=turn, status_only=turn - 1 in self.statuses)
+            notice = a_notice(turn=turn, status_only=turn - 1 in self.statuses, **words)
             found.append(a_delivery(notice, change, opened=opened))
         return found
 

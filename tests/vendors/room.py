@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from router.app.clock import now
-from router.deliver import ConversationRunner, Isolation, Sender, Worker
+from router.app.health import health_of
+from router.deliver import BackgroundReader, ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.loopback_credential import LoopbackCredential
@@ -25,10 +26,13 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState, Pointer
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
-from router.domain.rulebook import Lane
+from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.signals import Stream
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
+from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_delivery, a_notice
+from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.waiting import PATIENCE
 
@@ -62,7 +66,10 @@ class Room:
     ) -> None:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
-        sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
+        spec = DestinationSpec(name=DESTINATION, kind=kind.name, lane=Lane.TICKET, config=None)
+        lease = LEASE[Lane.TICKET]
+        beside = BackgroundReader(spec, (), outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
+        sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside.read)
         self._worker = Worker(
             "cwpp", DESTINATION, sender, outbox=store.outbox, clock=self._clock, concurrency=4, isolation=Isolation()
         )
@@ -91,6 +98,11 @@ class Room:
         counts = await self._store.outbox.counts("cwpp")
         return Counter({state: count for (_, state), count in counts.items() if count})
 
+    async def redrive(self) -> None:
+        """Has every dead letter sent again."""
+        for letter in await self.dead():
+            await self._store.outbox.redrive(letter.delivery.id, self.now)
+
     async def dead(self) -> list[DeadLetter]:
         """The dead letters."""
         return await letters_in(self._store.outbox)
@@ -98,6 +110,11 @@ class Room:
     async def is_paused(self) -> bool:
         """Whether the destination is paused."""
         return DESTINATION in await self._store.outbox.pauses("cwpp")
+
+    async def complaints(self) -> list[str]:
+        """What the health page says of the destination."""
+        found = await health_of(self._store, {Stream.CWPP: Shelf()}, {Stream.CWPP: a_rulebook()}, self.now)
+        return [one for one in found.problems if DESTINATION in one]
 
     async def send(self, *deliveries: Delivery) -> list[Result]:
         """Sends deliveries at the same time, without an outbox, as two workers would that both believe it is theirs."""

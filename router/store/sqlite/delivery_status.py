@@ -55,7 +55,8 @@ class SqliteDeliveryStatus:
         statuses = self.at_destination(stream, destination, key)
         last = last_taken(statuses, opened)
         notice = self._notice(delivery_key(key, last.turn, destination)) if last is not None else None
-        return History(last=notice, opened=owed_since(statuses, opened))
+        handles = last.receipt.handles if last is not None and last.receipt is not None else {}
+        return History(last=notice, handles=handles, opened=owed_since(statuses, opened))
 
     def _notice(self, id: str) -> Notice | None:
         """The notice of one delivery, as far as it can be decoded."""

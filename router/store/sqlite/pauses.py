@@ -57,7 +57,9 @@ class SqlitePauses:
     async def forget_others(self, stream: str, named: Collection[str]) -> None:
         """Forgets the pauses of a stream's destinations that are not among those."""
         with self._connection.writing() as db:
-            where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
+            # Of an owner's key the destination's name stands first.
+            name = "substr(destination, 1, instr(destination || ':', ':') - 1)"
+            where = f"stream=? AND {name} NOT IN (SELECT value FROM json_each(?))"
             db.execute(f"DELETE FROM pauses WHERE {where}", (stream, json.dumps(list(named))))
 
     async def all(self, stream: str) -> Mapping[str, Pause]:

@@ -71,7 +71,8 @@ class Statuses:
         last = last_taken(statuses, opened)
         rows = {one.turn: one for one in entries}
         notice = await self._notice(rows[last.turn]) if last is not None else None
-        return History(last=notice, opened=owed_since(statuses, opened))
+        handles = last.receipt.handles if last is not None and last.receipt is not None else {}
+        return History(last=notice, handles=handles, opened=owed_since(statuses, opened))
 
     async def _all_at(
         self, stream: str, destination: str, key: str, select: Collection[str] | None = None
