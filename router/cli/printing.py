@@ -19,7 +19,7 @@ def print_json(value: object) -> None:
 def json_of(value: object) -> bytes:
     """A value as JSON, indented, with a line end."""
     document = legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    return inert(document.decode(), r"\u0023").encode() if b"##" in document else document
+    return inert(document.decode(), r"\u{:04x}").encode() if b"##" in document else document
 
 
 def print_lines(lines: Iterable[str]) -> None:

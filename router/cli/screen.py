@@ -51,4 +51,4 @@ def print_table(screen: Console, table: Table, indent: int = 2) -> None:
     with screen.capture() as captured:
         screen.print(table, width=screen.width - indent, soft_wrap=False)
     for line in captured.get().splitlines():
-        screen.file.write(f"{' ' * indent}{line}".rstrip() + "\n")
+        screen.file.write(inert(f"{' ' * indent}{line}".rstrip()) + "\n")

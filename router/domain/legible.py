@@ -53,16 +53,20 @@ def one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else legible(text).replace("\n", " ")
 
 
-_COMMAND = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
+# GitHub's agent looks at the beginning of a line, those of Azure DevOps and TeamCity anywhere in it.
+_COMMAND = re.compile(r"(#)#(?=[a-z]*\[)|^([^\S\n]*:):(?=.*::)", re.IGNORECASE | re.MULTILINE)
 
 
-def inert(text: str, number: str = r"\x23") -> str:
-    """The same where the agents of pipelines find no command: they look for `##vso[` and `##[` anywhere in a line of a log.
+def inert(text: str, escape: str = r"\x{:02x}") -> str:
+    """The same where the agents of pipelines find no command: `##vso[`, `##[`, or `::` that begins a line and comes again.
 
-    `number` is how the second sign is written.
+    `escape` says how a sign is written by its number.
     https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
+    https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
     """
-    return _COMMAND.sub(lambda _: f"#{number}", text) if "##" in text else text
+    if "##" not in text and "::" not in text:
+        return text
+    return _COMMAND.sub(lambda found: (found[1] or found[2]) + escape.format(ord(found[0][-1])), text)
 
 
 def legible_json(document: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -163,3 +164,8 @@ def a_suppression(alert_type: str, until: str, host: str = "web-01") -> bytes:
             }
         }
     )
+
+
+def commands_in(output: str) -> list[str]:
+    """The lines of an output that an agent of GitHub, Azure DevOps or TeamCity would obey."""
+    return [line for line in output.splitlines() if re.search(r"^\s*::.*::|##[a-z]*\[", line, re.IGNORECASE)]

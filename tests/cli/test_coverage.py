@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.house import House
+from tests.cli.house import House, commands_in
 from tests.coverage.builders import CLUSTER, kubectl, managed_cluster, node, nodes, sensor
 
 AT = ("--now", "2026-11-25T12:00:00Z")
@@ -277,17 +277,16 @@ def test_what_is_excused_is_asked_for_where_nobody_knows_it(dark: House) -> None
 @pytest.mark.parametrize("form", ["text", "json", "junit"])
 def test_no_text_of_a_resource_commands_a_pipeline(house: House, form: str) -> None:
     """Its agent looks for commands anywhere in a line, so that a tag could make the gate pass; data stay what they are."""
-    evil = "##vso[task.complete]##[add-mask]x"
+    evil = "##vso[task.complete]##[add-mask]x\n::stop-commands::y"
     house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0, namespace=evil), *nodes())))
     house.writes("refused.json", json.dumps({"error": {"code": "Denied", "message": evil}}))
     said = house.says("coverage", "check", *AT, "--format", form, f"{evil}=dark.json", "refused.json", f"{evil}.json")
-    assert "##vso[" not in said.out
-    assert "##[" not in said.out
+    assert commands_in(said.out) == []
     if form == "json":
         assert evil in {row["name"] for row in json.loads(said.out)["workloads"]}
     if form == "junit":
         root = ElementTree.fromstring(said.out)  # noqa: S314  # our own report
-        assert any(evil in case.get("name", "") for case in root.iter("testcase"))
+        assert any(evil.replace("\n", " ") in case.get("name", "") for case in root.iter("testcase"))
 
 
 def test_a_pattern_that_fits_nothing_is_unknown(dark: House) -> None:

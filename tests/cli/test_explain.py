@@ -6,7 +6,7 @@ import json
 
 import yaml
 
-from tests.cli.house import House, a_suppression, ndjson
+from tests.cli.house import House, a_suppression, commands_in, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
 
 NOW = "2026-11-24T12:00:00Z"
@@ -49,6 +49,28 @@ def test_whose_it_is_is_said(house: House) -> None:
     explained = json.loads(house.says("explain", "--format", "json", "a.ndjson").out)
     assert [one["owner"] for one in explained] == [None, "payments", None]
     assert {"question": "owner?", "answer": "payments, as entry 2 of owners.yaml says"} in explained[1]["steps"]
+
+
+def test_no_text_of_an_alert_commands_a_pipeline(house: House) -> None:
+    """GitHub's agent obeys a line that begins with ::, so that a title could stop all later annotations or mark a file."""
+    evil = "::error file=a,line=1::x\n::stop-commands::t\r  ::add-mask::e\u2028::set-output name=a::b\n##vso[task.complete]"
+    alert = a_flat_alert(AlertDisplayName=evil, Description=evil, RemediationSteps=evil, CompromisedEntity=evil)
+    house.writes(
+        "a.ndjson", ndjson(alert, a_flat_alert(SystemAlertId=evil), {"no": evil}, evil.split("\n")[1].encode())
+    )
+    assert house.says("run", "--now", NOW, "a.ndjson").code == 0
+    entries = json.loads(house.says("quarantine", "list", "--format", "json").out)
+    for command in (
+        ("explain", "a.ndjson"),
+        ("explain", "a.ndjson", "--notice", "people"),
+        ("explain", "a.ndjson", "--format", "json"),
+        ("explain", evil),
+        ("explain", evil, "--notice", "people"),
+        *(("quarantine", "show", entry["id"]) for entry in entries),
+    ):
+        said = house.says(*command)
+        assert "set-output" in said.out + said.err
+        assert commands_in(said.out + said.err) == []
 
 
 def test_what_a_destination_would_be_told_is_shown_as_text(house: House) -> None:

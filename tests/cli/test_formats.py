@@ -14,6 +14,7 @@ from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
 from router.cli.formats.values import Annotation, Case
+from tests.cli.house import commands_in
 
 ACTING = "a\x1b[31m\u202eb\x00\ud800"
 """Text that would paint a terminal, turn the direction of reading, and be no XML."""
@@ -120,12 +121,14 @@ def test_no_two_cases_of_a_report_share_their_names() -> None:
 
 def test_junit_is_xml_whatever_it_says() -> None:
     """Markup is text, and characters that XML 1.0 does not have are shown as their numbers; the report is ASCII."""
-    text = f'<b>&"{ACTING}\ufffe ü'
+    text = f'<b>&"{ACTING}\ufffe ü\n  ::error file=x::y ##vso[task.complete]'
     report = report_of(text, [a_case(suite=text, name=text, path=text, failures=(text,), remarks=(text,))])
     assert report.isascii()
+    assert commands_in(report) == []
     case = ElementTree.fromstring(report)[0][0]  # noqa: S314 - our own
-    shown = '<b>&"a\\x1b[31m\\u202eb\\x00\ufffd\\ufffe ü'
-    assert case.attrib["name"] == case[0].text == case[1].text == shown
+    shown = '<b>&"a\\x1b[31m\\u202eb\\x00\ufffd\\ufffe ü\n  ::error file=x::y ##vso[task.complete]'
+    assert case.attrib["name"] == shown.replace("\n", " ")
+    assert case[0].text == case[1].text == shown
 
 
 def test_a_sarif_log_has_what_code_scanning_asks_for() -> None:

@@ -34,7 +34,7 @@ def report_of(title: str, cases: Iterable[Case]) -> str:
             _add_case(element, case, taken)
     indent(root)
     document: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
-    return inert(document.decode(), "&#35;") + "\n"
+    return inert(document.decode(), "&#{};") + "\n"
 
 
 def _counts(cases: list[Case]) -> dict[str, str]:
