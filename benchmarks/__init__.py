@@ -14,6 +14,11 @@ race.py             what one contender did
 sink.py             who receives, in a process of its own
 forgetting.py       how long forgetting holds a SQLite writer
 
+Before a commit that adds or deletes:
+quick.py            whether this checkout got slower than another commit: ratios, in two minutes
+checkouts.py        the two, side by side
+counted.py          the router, and what it asked of SQLite
+
 By hand:
 account.py          what a message costs: requests to storage, bytes, CPU; this checkout alone, or against another one
 account_router.py   the router that it measures, in a process of its own

@@ -6,56 +6,57 @@ server has them behind it, too, when it is measured.
 
 from __future__ import annotations
 
-import os
-import sys
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
-from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
-from threading import Timer
 from time import monotonic
+from typing import NamedTuple
 
+from benchmarks.checkouts import Checkout, NotRun
 from benchmarks.race import Race
 from benchmarks.sink import Sink
 from benchmarks.workload import alerts, write_rules
 
 SECRET = f"whsec_{b64encode(token_bytes(32)).decode()}"
-PATIENCE = 120  # seconds
+START = 10  # alerts
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
+class Run(NamedTuple):
+    """CPU and wall-clock seconds of a run, and the last line that it printed."""
+
     cpu: float
     seconds: float
+    last: str
 
 
-def race(sink: Sink, count: int, rules: int) -> Race:
-    """The router on `count` alerts and so many suppression rules."""
+def race(sink: Sink, count: int, rules: int, checkout: Checkout | None = None) -> Race:
+    """The router of a checkout, this one by default, on `count` alerts and so many suppression rules."""
+    start, whole = runs(sink, count, rules, checkout or Checkout(), "router")
+    delivered = count - count // 10
+    return Race(delivered=delivered, cpu=whole.cpu - start.cpu, seconds=whole.seconds - start.seconds)
+
+
+def runs(sink: Sink, count: int, rules: int, checkout: Checkout, module: str) -> tuple[Run, Run]:
+    """A run on START alerts and one on `count`, each into a new state, by a module that takes the router's arguments."""
     with TemporaryDirectory() as directory:
         root = Path(directory)
         write_rules(root / "rules", rules, datetime.now(UTC), url=sink.url)
-        start = _run(root, "start", 10)
+        start = _run(root, START, checkout, module)
         before = sink.count()
-        whole = _run(root, "whole", count)
+        whole = _run(root, count, checkout, module)
         delivered = sink.count() - before
-        assert delivered == count - count // 10, f"{delivered} of {count} alerts were delivered"
-        return Race(delivered=delivered, cpu=whole.cpu - start.cpu, seconds=whole.seconds - start.seconds)
+    if delivered != count - count // 10:
+        raise NotRun(f"{delivered} of {count} alerts were delivered")
+    return start, whole
 
 
-def _run(root: Path, name: str, count: int) -> _Cost:
-    file = root / f"{name}.ndjson"
+def _run(root: Path, count: int, checkout: Checkout, module: str) -> Run:
+    file = root / f"{count}.ndjson"
     file.write_bytes(b"\n".join(alerts(count)))
-    command = [sys.executable, "-m", "router", "run", "--stream", "cwpp", "--rules", str(root / "rules")]
-    command += ["--state", str(root / name), str(file)]
+    command = ["-m", module, "run", "--stream", "cwpp", "--rules", str(root / "rules")]
+    command += ["--state", str(root / str(count)), str(file)]
     start = monotonic()
-    process = Popen(command, env=os.environ | {"BENCH_WEBHOOK_SECRET": SECRET}, stdout=DEVNULL, stderr=DEVNULL)
-    guard = Timer(PATIENCE, process.kill)
-    guard.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    guard.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"alert-router run ended with {process.returncode}"
-    return _Cost(cpu=usage.ru_utime + usage.ru_stime, seconds=monotonic() - start)
+    cpu, last = checkout.run(*command, settings={"BENCH_WEBHOOK_SECRET": SECRET})
+    return Run(cpu, monotonic() - start, last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -48,8 +48,11 @@ HEADINGS = ("what", "measured", "must reach", "verdict", "seen in this run")
 
 def markdown(rows: Iterable[Row]) -> str:
     """The table, in Markdown whose columns also line up as plain text."""
-    lines = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    drawn = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines]
-    drawn.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    return "\n".join(drawn)
+    return drawn([HEADINGS, *(row.cells() for row in rows)])
+
+
+def drawn(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, the headings first, as such a table."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines]
+    return "\n".join([rows[0], f"|{'|'.join('-' * (width + 2) for width in widths)}|", *rows[1:]])
