@@ -1,0 +1,52 @@
+"""`python -m tests.house`: prints the figures of this tree, beside DESIGN's budgets or another commit's figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from benchmarks.checkouts import ROOT, commit_of, tree_of
+from benchmarks.table import drawn
+from tests.house.figures import ALL, BUDGETS, Figures, Size, figures
+
+
+def main() -> int:
+    """Print the table. It is for people to judge; nothing fails."""
+    parser = argparse.ArgumentParser(prog="python -m tests.house", description=__doc__)
+    parser.add_argument("--against", type=commit_of, metavar="COMMIT", help="show the figures of this commit, too")
+    parser.add_argument("--names", action="store_true", help="name the small files that one file imports")
+    options = parser.parse_args()
+    columns = {"this tree": figures(ROOT)}
+    if options.against is not None:
+        with tree_of(options.against) as tree:
+            (tree / ".venv").symlink_to(ROOT / ".venv")  # where Azurite is
+            columns[options.against] = figures(tree)
+    rows = [("what", *columns, "budget"), *_rows(list(columns.values()))]
+    print(drawn(rows))
+    if options.names:
+        for name, found in columns.items():
+            print(f"\nsmall files of {name} that one file imports:", *found.small, sep="\n")
+    return 0
+
+
+def _rows(columns: Sequence[Figures]) -> Iterator[Sequence[str]]:
+    rooms = dict.fromkeys(room for found in columns for room in found.rooms) | dict.fromkeys(BUDGETS)
+    for room in sorted(rooms):
+        held = [found.rooms.get(room) for found in columns]
+        yield f"router/{room}: files, lines", *map(_pair, held), _pair(BUDGETS.get(room))
+    yield "router, all: files, lines", *(_pair(found.router) for found in columns), _pair(ALL)
+    yield "the median file: lines", *(f"{found.median:,.0f}" for found in columns), "-"
+    yield "small files that one file imports", *(f"{len(found.small):,}" for found in columns), "-"
+    yield "an alert's way: files, functions", *(_pair(found.way) for found in columns), "120, -"
+    yield "README and docs: words", *(f"{found.words:,}" for found in columns), "-"
+    yield "tests: lines", *(f"{found.test_lines:,}" for found in columns), "-"
+    yield "whoever, nobody, somebody, anybody", *(f"{found.voice:,}" for found in columns), "-"
+
+
+def _pair(pair: Size | tuple[int, int] | None) -> str:
+    return "-" if pair is None else f"{pair[0]:,}, {pair[1]:,}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

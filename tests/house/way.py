@@ -1,0 +1,145 @@
+"""The way of one alert: the files and functions of `router` that it passes, from the trigger to four destinations.
+
+The alert is the second of two of 4.9 KB that differ in their ids, so that what is done once is not counted. It comes in
+by the function of function_app.py that takes events of the hub `cwpp`. Whatever lies in the queues of its other functions
+is handed to those, until nothing lies there. It ends at a pager, a ticket, a row and the record, all of them on loopback.
+What is counted: each function, method, lambda and generator of a file in `router/` that is entered in between, in any thread
+or task, once. What the standard library generates, such as `__init__` of a dataclass, is in no file and not counted.
+
+Where the state is and how it is reached says the stack of the tree itself (`tests.stack.stack`), so that this stays the same
+when the state moves: only `_woken` knows that functions are woken by queues of an Azure Storage account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import CodeType, SimpleNamespace
+from typing import Any, NamedTuple
+
+_PATIENCE = 300  # seconds
+_STORAGE = "HOUSE_STORAGE"
+
+
+class Way(NamedTuple):
+    """How many files and functions of `router` one alert passes."""
+
+    files: int
+    functions: int
+
+
+def find_way(root: Path) -> Way | None:
+    """Send an alert through the tree at `root`; None where that cannot be done, and stderr says why."""
+    from benchmarks.workload import Origin, alert_at
+
+    with TemporaryDirectory(prefix="way-") as directory:
+        alerts = Path(directory) / "alerts.ndjson"
+        alerts.write_bytes(b"\n".join(alert_at(number, Origin(0, "web-1", "172.16.4.9")) for number in range(2)))
+        done = _started(root, "stack", str(alerts), environment=os.environ)
+    if done.returncode:
+        print(f"the way of an alert is not measured: {done.stderr.strip().rpartition('\n')[2]}", file=sys.stderr)
+        return None
+    return Way(*json.loads(done.stdout.strip().rpartition("\n")[2]))
+
+
+def _started(root: Path, *arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """This file as a program that imports the tree at `root` and nothing beside it."""
+    return subprocess.run(
+        [sys.executable, "-P", __file__, *arguments],
+        cwd=root,
+        env={**environment, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+    )
+
+
+def _in_a_stack(alerts: str) -> None:
+    from tests.stack.stack import stack_running
+
+    with stack_running() as stack:
+        done = _started(Path.cwd(), "router", alerts, environment={**stack.environment, _STORAGE: stack.storage})
+        ended = stack.soc.state()
+    sys.stderr.write(done.stderr)
+    assert done.returncode == 0, done.stderr
+    assert len(ended["pages"]) == len(ended["tickets"]) == 2, f"not both alerts arrived: {ended}"
+    print(done.stdout)
+
+
+async def _through_router(alerts: Sequence[bytes]) -> Way:
+    import function_app
+    import router
+
+    takes: dict[str, Any] = {}
+    woken: dict[str, Any] = {}
+    for function in function_app.app.get_functions():
+        trigger: Any = function.get_trigger()
+        trigger = trigger.get_dict_repr()
+        if trigger["type"] == "eventHubTrigger":
+            takes[trigger["eventHubName"]] = function.get_user_function()
+        elif trigger["type"] == "queueTrigger":
+            woken[trigger["queueName"]] = function.get_user_function()
+    passed = set[tuple[str, str, int]]()
+    home = str(Path(router.__file__).parent)
+
+    def enter(code: CodeType, _: int) -> None:
+        if code.co_filename.startswith(home):
+            passed.add((code.co_filename, code.co_qualname, code.co_firstlineno))
+
+    monitoring = sys.monitoring
+    monitoring.use_tool_id(monitoring.PROFILER_ID, "house")
+    monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.PY_START, enter)
+    for number, body in enumerate(alerts):
+        passed.clear()
+        monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.PY_START)
+        await takes["cwpp"]([_event(number, body)], SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None)))
+        await _woken(woken)
+        monitoring.set_events(monitoring.PROFILER_ID, 0)
+    return Way(len({file for file, _, _ in passed}), len(passed))
+
+
+def _event(number: int, body: bytes) -> SimpleNamespace:
+    """An event as azure.functions gives it."""
+    metadata = {"PartitionContext": {"PartitionId": "0"}, "PropertiesArray": [{}]}
+    return SimpleNamespace(
+        metadata=metadata, sequence_number=number, enqueued_time=datetime.now(UTC), get_body=lambda: body
+    )
+
+
+async def _woken(functions: Mapping[str, Callable[[Any], Awaitable[None]]]) -> None:
+    """Hand each function what lies in its queue."""
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.storage.queue.aio import QueueClient
+
+    for queue, function in functions.items():
+        async with QueueClient.from_connection_string(os.environ[_STORAGE], queue) as client:
+            try:
+                messages = [message async for message in client.receive_messages()]
+            except ResourceNotFoundError:
+                continue
+            for message in messages:
+                body = str(message.content).encode()
+                await function(SimpleNamespace(get_body=lambda body=body: body))
+                await client.delete_message(message)
+
+
+def main() -> None:
+    """Run one of the two processes: `stack FILE` starts all of Azure on loopback, and `router FILE` in it."""
+    step, file = sys.argv[1:]
+    if step == "stack":
+        _in_a_stack(file)
+        return
+    way = asyncio.run(_through_router(Path(file).read_bytes().splitlines()))
+    print(json.dumps(way), flush=True)
+    os._exit(0)  # The service has no end of its own here.
+
+
+if __name__ == "__main__":
+    main()

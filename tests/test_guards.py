@@ -1,0 +1,108 @@
+"""The guards of CONTRIBUTING count rightly: what the house measures, and when a benchmark row got worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.checkouts import Checkout, NotRun
+from benchmarks.quick import Measurement, Row, compared
+from tests.house.figures import SMALL, Figures, Size, figures
+
+OURS, THEIRS = Checkout(Path("ours")), Checkout(Path("theirs"))
+
+TREE = {
+    "README.md": "Two words\n",
+    "docs/more/page.md": "and three more\n",
+    "docs/picture.svg": "no paper",
+    "function_app.py": "from router.store import Engine\n",
+    "alert_router_demo/__init__.py": "from router.cli.shared import both\n",
+    "tests/test_one.py": "import router.cli.tested_twice\n\n\n",
+    "router/__init__.py": "",
+    "router/store/__init__.py": 'from router.store.engine import Engine\n\n__all__ = ["Engine"]\n',
+    "router/store/engine.py": "class Engine:\n    pass\n",
+    "router/store/schema.sql": "CREATE\nTABLE\n",
+    "router/store/plans.tsv": "data, and no lines of the house\n",
+    "router/cli/__init__.py": "",
+    "router/cli/page.j2": "<p>\n</p>\n<!-- nobody -->\n",
+    "router/cli/words.py": "# Whoever reads, and anybody who asks.\nfrom router.cli import shared\n",
+    "router/cli/shared.py": "def both() -> None: ...\n",
+    "router/cli/tested_twice.py": "import router.cli.words\n",
+    "router/cli/alone.py": "",
+}
+"""Files that show what counts, and their text. Only `engine`, `words` and what a test adds have one importer."""
+
+
+def house(root: Path, **more: str) -> Figures:
+    """The figures of a tree; `more` are further files of `router/cli`."""
+    for path, text in {**TREE, **{f"router/cli/{name}.py": text for name, text in more.items()}}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return figures(root, run=False)
+
+
+def test_the_house_counts_files_and_lines_by_room(tmp_path: Path) -> None:
+    """Lines of Python, SQL and templates count, tables of data do not; words are those of README and docs."""
+    found = house(tmp_path)
+    assert found.rooms == {"": Size(1, 0), "store": Size(3, 7), "cli": Size(6, 7)}
+    assert found.router == Size(10, 14)
+    assert found.median == 1.5
+    assert (found.words, found.test_lines, found.voice) == (5, 3, 3)
+
+
+def test_a_small_file_with_one_importer_is_found(tmp_path: Path) -> None:
+    """What a package passes on is imported by those who take it there. Tests import nothing."""
+    assert set(house(tmp_path).small) == {"router/store/engine.py", "router/cli/words.py"}
+
+
+@pytest.mark.parametrize(("lines", "is_small"), [(SMALL - 1, True), (SMALL, False)])
+def test_a_file_is_small_by_its_lines_of_code(tmp_path: Path, lines: int, is_small: bool) -> None:
+    """Blank lines, comments, docstrings and imports are no code."""
+    text = '"""What it is.\n\nIn words."""\n\n# Why.\nfrom typing import (\n    Any,\n)\n' + "x = 1\n" * lines
+    found = house(tmp_path, added=text, user="import router.cli.added\n")
+    assert ("router/cli/added.py" in found.small) is is_small
+
+
+@pytest.mark.parametrize(
+    ("pairs", "is_worse"),
+    [((1.11, 1.2, 1.5), True), ((1.11, 1.2, 1.1), False), ((9, 9, 1), False), ((0.5, 0.6, 0.7), False), ((), False)],
+)
+def test_a_row_is_worse_if_all_pairs_agree(pairs: Sequence[float], is_worse: bool) -> None:
+    """Each of the three must be more than 10 % worse: two may be what the machine did meanwhile."""
+    assert Row("CPU", pairs).is_worse is is_worse
+
+
+@pytest.mark.parametrize(("pairs", "is_worse"), [((1, 1, 1.11), True), ((1.1, 1.1, 1.1), False), ((0, 0.5, 1), False)])
+def test_a_count_is_worse_if_one_pair_is(pairs: Sequence[float], is_worse: bool) -> None:
+    """A count does not depend on the machine."""
+    assert Row("statements", pairs, is_count=True).is_worse is is_worse
+
+
+def test_both_sides_are_measured_in_turn() -> None:
+    """Each pair takes the least of its turns, so that one slow turn is nothing."""
+    order = list[Checkout]()
+    seconds = iter([2, 1, 20, 1, 2, 1, 2, 1, 2, 10, 20, 1])
+
+    def measure(checkout: Checkout) -> Mapping[str, float]:
+        order.append(checkout)
+        return {"CPU": next(seconds)}
+
+    (row,) = compared(Measurement(measure, turns=2), OURS, THEIRS)
+    assert order == [OURS, THEIRS] * 6
+    assert (row.pairs, row.is_worse) == ([2, 2, 2], True)
+
+
+@pytest.mark.parametrize("theirs", [{}, {"CPU": 0.0}, None])
+def test_a_row_that_the_other_commit_has_not_is_not_comparable(theirs: Mapping[str, float] | None) -> None:
+    """It has no such program, or nothing is counted where this one counts; nothing fails by that."""
+
+    def measure(checkout: Checkout) -> Mapping[str, float]:
+        if checkout is THEIRS and theirs is None:
+            raise NotRun("python -m nothing: ended with 1: No module named nothing")
+        return {"CPU": 1} if checkout is OURS or theirs is None else theirs
+
+    (row,) = compared(Measurement(measure), OURS, THEIRS)
+    assert row.cells() == ("CPU", "-", "-", "-", "-", "not comparable")
+    assert not row.is_worse
