@@ -11,6 +11,7 @@ from router.domain.keys import fingerprint_of, same_id, signal_key, written_key
 from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
 from router.domain.notices import Notice
+from router.domain.resources import find_subscription_id
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
 from router.domain.signals import Kind
 from router.grouping.limits import Audience, audience_of
@@ -95,10 +96,13 @@ def grouping_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
     A signal that lacks one of these values shares its key with no other: one group of all that lack it would hide most.
     """
     notice = member_turn.notice
-    values = [(by, _value(notice, by)) for by in grouping.by]
-    known = [(by, notice.key if value is None else value.casefold()) for by, value in values]
+    known: list[tuple[object, str]] = []
+    for by in grouping.by:
+        value = _value(notice, by)
+        known.append((by, notice.key if value is None else value.casefold()))
+        known += [("in", place.casefold()) for place in _places_of(notice, by)]
     # With their lengths, so that no text can be written to look like another one and its neighbour.
-    parts = (f"{by}:{len(value)}:{value}" for by, value in known)
+    parts = (f"{name}:{len(value)}:{value}" for name, value in known)
     return fingerprint_of("alike", *_parts_of(audience_for(member_turn)), *parts)
 
 
@@ -140,6 +144,21 @@ def _parts_of(audience: Audience) -> tuple[str, str]:
 def common_values_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:
     """What the signals of a group have in common, name by name."""
     return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
+
+
+def _places_of(notice: Notice, by: By | ByTag) -> tuple[str, ...]:
+    """Where a name lies that strangers can give to things of theirs as well: only there it stands for one thing."""
+    around = tuple(place or "" for place in (notice.subscription, notice.account, notice.project))
+    match by:
+        case By.ENTITY:
+            is_known = notice.resource is not None and find_subscription_id(notice.resource) is None
+            return (notice.resource or "",) if is_known else (*around, _value(notice, By.OWNER) or "")
+        case By.RESOURCE_GROUP | By.CLUSTER:
+            return around
+        case By.NAMESPACE:
+            return (*around, notice.cluster or "")
+        case _:
+            return ()
 
 
 def _value(notice: Notice, by: By | ByTag) -> str | None:

@@ -241,7 +241,7 @@ def in_gke(project: str) -> dict[str, object]:
             {"AzureResourceId": RESOURCE.replace("rg-web", "rg-db")},
         ),
         (By.ACCOUNT, in_eks("a", "1"), in_eks("b", "1"), in_eks("a", "2")),
-        (By.CLUSTER, in_eks("a", "1"), in_eks("A", "2"), in_eks("b", "1")),
+        (By.CLUSTER, in_eks("a", "1"), in_eks("A", "1"), in_eks("b", "1")),
         (By.CONNECTOR, in_eks("a", "1"), in_eks("b", "2", connector="CORP"), in_eks("a", "1", connector="other")),
         (By.PROJECT, in_gke("shop"), in_gke("SHOP"), in_gke("books")),
         (
@@ -267,6 +267,43 @@ def test_signals_are_alike_in_what_the_policy_names(
     found = house.owed("tickets")
     assert sorted(changes(found)) == ["opened", "opened"]
     assert sorted(groups(found), key=str) == [(2, 2), None]
+
+
+GUID = "0b06d9ea-afe6-4779-bd59-30e5c2d9d13f"
+SANDBOX = "/subscriptions/9/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/pay-web-1"
+REAL = SANDBOX.replace("/9/", "/1/")
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "other"),
+    [
+        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": REAL}),
+        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": SANDBOX.replace("rg-web", "rg-db")}),
+        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": None}),
+        (By.ENTITY, {"AzureResourceId": "/subscriptions/9"}, {"AzureResourceId": "/subscriptions/1"}),
+        (By.ENTITY, {"AzureResourceId": f"/subscriptions/{GUID}"}, {"AzureResourceId": f"/subscriptions/1{GUID[1:]}"}),
+        (By.RESOURCE_GROUP, {"AzureResourceId": SANDBOX}, {"AzureResourceId": REAL}),
+        (By.CLUSTER, in_eks("a", "1"), in_eks("a", "2")),
+        (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("a", "2", "shop")),
+        (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("b", "1", "shop")),
+    ],
+)
+def test_a_name_that_a_stranger_chose_joins_no_others_ticket(
+    build: Build, by: By, one: dict[str, object], other: dict[str, object]
+) -> None:
+    """A machine, a group, a cluster or a namespace elsewhere may have the same name: its alert is no note on their ticket."""
+    house = build(a_grouping_book(Grouping((By.ALERT_TYPE, by), HOUR)))
+    take(
+        house, *alerts("a", CompromisedEntity="pay-web-1", **one), *alerts("b", CompromisedEntity="PAY-WEB-1", **other)
+    )
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def test_an_entity_whose_resource_is_not_known_is_known_within_its_subscription(build: Build) -> None:
+    """What is said of a subscription as a whole has a name and no resource."""
+    house = build(a_grouping_book(Grouping((By.ENTITY,), HOUR)))
+    take(house, *alerts("a", "b", AzureResourceId=f"/subscriptions/{GUID}", CompromisedEntity="pay-web-1"))
+    assert changes(house.owed("tickets")) == ["opened"]
 
 
 def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
