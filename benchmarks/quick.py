@@ -114,7 +114,7 @@ def compared(measurement: Measurement, ours: Checkout, theirs: Checkout) -> Iter
     pairs: list[tuple[Values, Values]] = []
     for _ in range(PAIRS):
         # In turn, so that what the machine does meanwhile meets both.
-        turns = [(measurement.measure(ours), _asked(measurement, theirs)) for _ in range(measurement.turns)]
+        turns = [(measurement.measure(ours), _measured_in(measurement, theirs)) for _ in range(measurement.turns)]
         mine, others = ([turn[side] for turn in turns] for side in (0, 1))
         pairs.append((_least(mine), _least(others)))
     for what in pairs[0][0]:
@@ -123,7 +123,7 @@ def compared(measurement: Measurement, ours: Checkout, theirs: Checkout) -> Iter
         yield Row(what, ratios, measurement.is_count)
 
 
-def _asked(measurement: Measurement, theirs: Checkout) -> Values:
+def _measured_in(measurement: Measurement, theirs: Checkout) -> Values:
     """What the other commit answers: nothing where it has not what is asked for."""
     try:
         return measurement.measure(theirs)

@@ -155,12 +155,12 @@ class _Module:
 
 
 def _small_with_one_importer(root: Path) -> Iterator[str]:
-    """The paths of such files. What only passes names on is no importer; whoever imports a name there imports its file."""
+    """The paths of such files. A package that passes a name on is no importer: the file that takes the name there is."""
     modules = {module.name: module for part in PROGRAM for module in _modules(root, part)}
     importers = Counter(used for module in modules.values() for used in _used_by(module, modules))
     for name, module in modules.items():
-        has_to_be = module.path.endswith(("/__init__.py", "/__main__.py")) or not module.path.startswith("router/")
-        if importers[name] == 1 and not has_to_be and module.lines_of_code() < SMALL:
+        is_exempt = module.path.endswith(("/__init__.py", "/__main__.py")) or not module.path.startswith("router/")
+        if importers[name] == 1 and not is_exempt and module.lines_of_code() < SMALL:
             yield module.path
 
 

@@ -1,13 +1,13 @@
-"""The way of one alert: the files and functions of `router` that it passes, from the trigger to four destinations.
+"""The way of one alert: the files and functions of `router/` that it passes, from the trigger to four destinations.
 
-The alert is the second of two of 4.9 KB that differ in their ids, so that what is done once is not counted. It comes in
-by the function of function_app.py that takes events of the hub `cwpp`. Whatever lies in the queues of its other functions
-is handed to those, until nothing lies there. It ends at a pager, a ticket, a row and the record, all of them on loopback.
-What is counted: each function, method, lambda and generator of a file in `router/` that is entered in between, in any thread
-or task, once. What the standard library generates, such as `__init__` of a dataclass, is in no file and not counted.
+Two alerts of 4.9 KB go through, one after the other. They differ in their ids; the second is counted, so that what a process
+does once is not. It comes in by the function of function_app.py that takes events of the hub `cwpp`. The messages in the
+queues of its other functions are handed to those. The alert ends at a pager, a ticket, a row and the record, on loopback.
+Each function, method, lambda and generator that is entered in between, in any thread or task, counts once if its file is
+in `router/`. Code that the standard library generates, such as `__init__` of a dataclass, is in no file and does not count.
 
-Where the state is and how it is reached says the stack of the tree itself (`tests.stack.stack`), so that this stays the same
-when the state moves: only `_woken` knows that functions are woken by queues of an Azure Storage account.
+The stack of the tree itself (`tests.stack.stack`) says where the state is, so that the figure stays comparable when the
+state moves. Only `_deliver_queued` knows that queues of an account of Azure Storage wake the functions that deliver.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def _in_a_stack(alerts: str) -> None:
     sys.stderr.write(done.stderr)
     assert done.returncode == 0, done.stderr
     assert len(ended["pages"]) == len(ended["tickets"]) == 2, f"not both alerts arrived: {ended}"
+    assert len(ended["rows"]) == 2, f"the record or the row did not arrive: {ended['rows']}"
     print(done.stdout)
 
 
@@ -77,15 +78,15 @@ async def _through_router(alerts: Sequence[bytes]) -> Way:
     import function_app
     import router
 
-    takes: dict[str, Any] = {}
-    woken: dict[str, Any] = {}
+    by_hub: dict[str, Any] = {}
+    by_queue: dict[str, Any] = {}
     for function in function_app.app.get_functions():
         trigger: Any = function.get_trigger()
         trigger = trigger.get_dict_repr()
         if trigger["type"] == "eventHubTrigger":
-            takes[trigger["eventHubName"]] = function.get_user_function()
+            by_hub[trigger["eventHubName"]] = function.get_user_function()
         elif trigger["type"] == "queueTrigger":
-            woken[trigger["queueName"]] = function.get_user_function()
+            by_queue[trigger["queueName"]] = function.get_user_function()
     passed = set[tuple[str, str, int]]()
     home = str(Path(router.__file__).parent)
 
@@ -99,8 +100,8 @@ async def _through_router(alerts: Sequence[bytes]) -> Way:
     for number, body in enumerate(alerts):
         passed.clear()
         monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.PY_START)
-        await takes["cwpp"]([_event(number, body)], SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None)))
-        await _woken(woken)
+        await by_hub["cwpp"]([_event(number, body)], SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None)))
+        await _deliver_queued(by_queue)
         monitoring.set_events(monitoring.PROFILER_ID, 0)
     return Way(len({file for file, _, _ in passed}), len(passed))
 
@@ -113,7 +114,7 @@ def _event(number: int, body: bytes) -> SimpleNamespace:
     )
 
 
-async def _woken(functions: Mapping[str, Callable[[Any], Awaitable[None]]]) -> None:
+async def _deliver_queued(functions: Mapping[str, Callable[[Any], Awaitable[None]]]) -> None:
     """Hand each function what lies in its queue."""
     from azure.core.exceptions import ResourceNotFoundError
     from azure.storage.queue.aio import QueueClient
