@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -14,13 +14,14 @@ from router.domain.urls import is_host, is_loopback, split_url
 
 
 class Config(BaseModel):
-    """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret.
-
-    `clients` are the modules of the extra `azure` without which it cannot be asked.
-    """
+    """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-    clients: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The modules of the extra `azure` without which it cannot be asked."""
+        return ()
 
 
 class AiAlerts(StrEnum):

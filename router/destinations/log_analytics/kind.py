@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -29,6 +30,7 @@ from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
+from router.domain.urls import is_loopback
 
 CALL_LIMIT = 900_000  # bytes of one call; the service takes 1,048,576
 FIELD_LIMIT = 60_000  # bytes of one field; the service keeps 65,536
@@ -70,13 +72,16 @@ class LogAnalyticsConfig(Config):
         }
     )
 
-    clients: ClassVar[tuple[str, ...]] = ("azure.monitor.ingestion", "azure.identity")
-
     kind: Literal["log_analytics"]
     endpoint: LogsEndpoint
     rule: LogsRule
     table: Annotated[str, Field(pattern=r"^(ASimAlertEventLogs|[A-Za-z][A-Za-z0-9_]*_CL)$")]
     stream: Annotated[str, Field(pattern=r"^(Custom|Microsoft)-[A-Za-z0-9_]+$")] | None = None
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """An endpoint on this machine is no Azure, and gets no token of Azure's."""
+        return () if is_loopback(urlsplit(str(self.endpoint)).hostname or "") else ("azure.identity",)
 
 
 class LogAnalytics:
