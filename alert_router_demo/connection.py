@@ -55,8 +55,8 @@ def connected(rules: Rules, soc: Soc) -> tuple[Rules, Settings]:
     """The rules as they reach the SOC, and the settings that let them in; says on stderr what is left out."""
     switchboard = _Switchboard(soc.addresses)
     books = {stream: switchboard.connected(book, soc.accounts[stream]) for stream, book in rules.books.items()}
-    values = {"ALERT_ROUTER_CA_FILE": str(soc.addresses.ca), **switchboard.secrets}
-    return replace(rules, books=books), Settings(values=values)
+    trust = {"ALERT_ROUTER_CA_FILE": str(soc.addresses.ca)} if soc.addresses.ca is not None else {}
+    return replace(rules, books=books), Settings(values=trust | switchboard.secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _find_changes(config: object, account: SocAccount, addresses: Addresses) -> 
             return {"origin": addresses.teams}, addresses.teams + hook_of(WORKFLOW, account.teams_signature)
         case SplunkHecConfig():
             return {"url": addresses.splunk_hec}, account.splunk_token
-        case EmailConfig(auth=auth):
+        case EmailConfig(auth=auth) if addresses.email is not None:
             at = urlsplit(addresses.email)
             auth = _at_the_soc(auth, account.mail_user)
             return {"host": at.hostname, "port": at.port, "auth": auth}, account.mail_password

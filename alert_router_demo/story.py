@@ -36,7 +36,7 @@ _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
 """The files of samples, and the last line of each that belongs to the first act."""
 
 
-def tell(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     """Routes the samples and prints what came of it; 1 where a delivery died, else 0."""
     story = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
     job, report, held = story.job, story.report, story.held
@@ -71,7 +71,7 @@ class Story:
 
 async def _route(state: Path, decisions: Path) -> Story:
     clock = clock_for(None)
-    async with Soc.running(lag=LAG) as soc:
+    async with Soc.running(lag=LAG, authority=None) as soc:
         _make_busy(soc)
         rules, settings = connected(rules_given(STARTER, None, clock()), soc)
         job = Job(

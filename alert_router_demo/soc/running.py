@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from alert_router_demo.soc.accounts import STREAMS, SocAccount, new_account
-from alert_router_demo.soc.authority import new_authority
+from alert_router_demo.soc.authority import NewAuthority, new_authority
 from alert_router_demo.soc.control import Control
 from alert_router_demo.soc.endpoint import Double, Endpoint, served
 from alert_router_demo.soc.jira import JiraDouble
@@ -37,9 +37,9 @@ class Addresses:
         servicenow, pagerduty, logs: the base URLs of those vendors.
         webhook: the whole URL of the webhook.
         servicenow_events, jira, jsm_ops, slack, teams, splunk_hec: further base URLs.
-        email: the mail server, as `smtp://127.0.0.1:PORT`.
         control: the base URL of its own door.
-        ca: the certificate authority, a PEM file.
+        email: the mail server, as `smtp://127.0.0.1:PORT`; None where there is no TLS, without which no mail is sent.
+        ca: the certificate authority, a PEM file; None where there is no TLS.
     """
 
     servicenow: str
@@ -52,9 +52,9 @@ class Addresses:
     slack: str
     teams: str
     splunk_hec: str
-    email: str
     control: str
-    ca: Path
+    email: str | None = None
+    ca: Path | None = None
 
 
 class Soc:
@@ -84,10 +84,15 @@ class Soc:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, *, lag: float = 0.0, keep: int = 10_000) -> AsyncIterator[Self]:
-        """Serves a SOC in this event loop; ServiceNow look-ups lag by `lag` seconds, `keep` bounds the bodies kept."""
+    async def running(
+        cls, *, lag: float = 0.0, keep: int = 10_000, authority: NewAuthority | None = new_authority
+    ) -> AsyncIterator[Self]:
+        """Serves a SOC in this event loop; ServiceNow look-ups lag by `lag` seconds, `keep` bounds the bodies kept.
+
+        Without an authority the logs endpoint answers by http, and there is no mail server.
+        """
         soc = cls(lag=lag, keep=keep)
-        async with soc._served():
+        async with soc._served(authority):
             yield soc
 
     @property
@@ -136,10 +141,10 @@ class Soc:
         }
 
     @asynccontextmanager
-    async def _served(self) -> AsyncIterator[None]:
+    async def _served(self, authority: NewAuthority | None) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="soc-")))
-            ca, tls = new_authority(directory)
+            ca, tls = authority(directory) if authority is not None else (None, None)
             control = Control(self.endpoints, self.state, self.counts)
             urls = {
                 endpoint.name: await stack.enter_async_context(
@@ -148,7 +153,8 @@ class Soc:
                 for endpoint in self.endpoints
                 if isinstance(endpoint, Endpoint)
             }
-            urls[self.email.name] = await stack.enter_async_context(mail_served(self.email, tls))
+            if tls is not None:
+                urls[self.email.name] = await stack.enter_async_context(mail_served(self.email, tls))
             urls[self.webhook.name] += PATH
             door = await stack.enter_async_context(served(control.application()))
             self._addresses = Addresses(**urls, control=door, ca=ca)

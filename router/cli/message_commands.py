@@ -33,7 +33,7 @@ def add_run_command(commands: Commands) -> None:
 
 def add_demo_command(commands: Commands) -> None:
     """Adds `demo`."""
-    demo = add_command(commands, "demo", "alert_router_demo:run", "route bundled samples to a SOC on loopback")
+    demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
     add_state(demo, ".state/demo")
     add_decisions(demo, "where to write decisions (default: in the state)")
 

@@ -107,6 +107,7 @@ def test_a_state_that_cannot_be_kept_is_named(house: House) -> None:
 def test_where_the_demo_was_left_out_that_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deployed has no samples and no SOC."""
     monkeypatch.setitem(sys.modules, "alert_router_demo", None)
+    monkeypatch.delitem(sys.modules, "alert_router_demo.story", raising=False)
     assert house.says("demo").complaint.startswith("demo: alert_router_demo is not deployed; ")
 
 

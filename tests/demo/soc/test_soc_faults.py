@@ -96,7 +96,7 @@ def test_the_soc_runs_inside_an_event_loop() -> None:
         async with Soc.running() as soc, httpx.AsyncClient() as client:
             soc.pagerduty.faults.add(Status(599))
             assert (await client.post(f"{soc.addresses.pagerduty}/v2/enqueue", json={})).status_code == 599
-            assert soc.addresses.ca.exists()
+            assert soc.addresses.ca is not None and soc.addresses.ca.exists()
             return soc
 
     soc = asyncio.run(use())

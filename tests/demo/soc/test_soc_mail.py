@@ -43,7 +43,7 @@ def asked(server: MailDouble, ask: Callable[[smtplib.SMTP], None], *, tls: ssl.S
 
 def test_it_takes_mail_of_its_users_over_tls(soc: Soc) -> None:
     """Neither before TLS nor before it knows who asks, and shows threads without a secret."""
-    account, address = soc.accounts["cwpp"], soc.addresses.email
+    account, address = soc.accounts["cwpp"], soc.addresses.email or ""
     with smtplib.SMTP("127.0.0.1", int(address.rpartition(":")[2]), local_hostname="test") as client:
         client.ehlo()
         assert client.has_extn("starttls") and not client.has_extn("auth")
