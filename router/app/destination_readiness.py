@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from router.app.extras import EXTRA, is_installed
+from router.app.extras import EXTRA, is_installed, requirement
 from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
 from router.app.settings import Settings
 from router.destinations import discover
@@ -56,7 +56,7 @@ def readiness_of(
         found[key][1].append(Lack(name, Why.SHARED))
     for config, lacks in found.values():
         if isinstance(config, Config) and not can_import(config.clients):
-            lacks.append(Lack(EXTRA, Why.NOT_INSTALLED))
+            lacks.append(Lack(requirement(EXTRA), Why.NOT_INSTALLED))
     return Readiness(
         ready={key: config for key, (config, lacks) in found.items() if not lacks},
         unready=tuple(

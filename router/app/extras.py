@@ -1,20 +1,30 @@
-"""What of the extra `azure` is installed: without it the router works on files, and on a state on this machine."""
+"""What of the extra `azure` is installed, and where it is installed from.
+
+Without it the router works on files, and on a state on this machine.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from router.domain.errors import BadUsage
 
+PACKAGE = "alert-router"
+
 EXTRA = "azure"
-"""What is installed as alert-router[azure]."""
 
 STORAGE_CLIENTS = ("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "azure.identity")
 """What works on a storage account."""
 
 HUB_CLIENTS = ("azure.eventhub", "azure.identity")
 """What reads and writes hubs."""
+
+_SOURCE = re.compile(r"(git\+)?(https|ssh|file)://[\w.~%@:/+\[\]#=-]+", re.ASCII)
+"""What can be installed from, and needs no quoting in a shell."""
 
 
 def is_installed(clients: Iterable[str]) -> bool:
@@ -25,7 +35,37 @@ def is_installed(clients: Iterable[str]) -> bool:
 def refuse_absent(clients: Iterable[str], asker: str) -> None:
     """Raises BadUsage, naming who asks, unless all of some modules can be imported."""
     if not is_installed(clients):
-        raise BadUsage(f"{EXTRA}: is not installed; install alert-router[{EXTRA}], which {asker} needs")
+        raise BadUsage(f"{EXTRA}: is not installed; install {requirement(EXTRA)}, which {asker} needs")
+
+
+def requirement(extra: str = "") -> str:
+    """The program with an extra, in quotes, as pip and uv take it: from where this one came, never by its bare name.
+
+    Any stranger may own that name on a public index.
+    """
+    named = f"{PACKAGE}[{extra}]" if extra else PACKAGE
+    return f'"{named} @ {find_source() or f"git+https://HOST/OWNER/{PACKAGE}@COMMIT"}"'
+
+
+def find_source() -> str | None:
+    """The commit, file or directory that the installed program came from; no credentials are in it.
+
+    None where it came from an index, or is not installed.
+    https://packaging.python.org/specifications/direct-url/
+    """
+    from importlib.metadata import PackageNotFoundError, distribution  # for which `--help` does not wait
+
+    try:
+        found = json.loads(distribution(PACKAGE).read_text("direct_url.json") or "{}")
+        url, vcs, folder = urlsplit(found["url"]), found.get("vcs_info"), found.get("subdirectory")
+        user, _, host = url.netloc.rpartition("@")
+        is_user = url.scheme == "ssh" and user and ":" not in user
+        bare = url._replace(netloc=url.netloc if is_user else host, query="", fragment="").geturl()
+        source = f"{vcs['vcs']}+{bare}@{vcs['commit_id']}" if vcs is not None else bare
+    except (PackageNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    source += f"#subdirectory={folder}" if folder else ""
+    return source if _SOURCE.fullmatch(source) else None
 
 
 def _is_there(module: str) -> bool:

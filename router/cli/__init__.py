@@ -97,9 +97,11 @@ def _obey(arguments: Sequence[str]) -> int:
         refuse_lost_output()
         raise
     except ModuleNotFoundError as missing:
-        if missing.name != _DEMO:
+        if (missing.name or "").partition(".")[0] != _DEMO:
             raise
-        raise BadUsage(f"demo: {_DEMO} is not deployed; run it from a checkout, or install the package") from missing
+        from router.app.extras import requirement
+
+        raise BadUsage(f"demo: {_DEMO} is not deployed; install {requirement()}") from missing
     refuse_lost_output()
     return code
 

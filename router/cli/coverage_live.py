@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.app.extras import refuse_absent
 from router.app.settings import Settings
 from router.cli.coverage_documents import OtherDocuments, asked_documents
 from router.cli.coverage_tags import keep_tags_read, refuse_unwritable, wants_tags
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 TIMEOUT = 300.0
 """Seconds after which what was not answered is unknown."""
 
-_CLIENTS = ("azure.identity",)
 _ONLY_LIVE = ("subscription", "workspace", "timeout", "keep_tags")
 
 
@@ -55,7 +53,6 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> O
         if given := next((name for name in names if getattr(options, name)), None):
             raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
         return None
-    refuse_absent(_CLIENTS, "--live")
     if options.keep_tags is not None:
         refuse_unwritable(options.keep_tags, "the tags")
     with progress_of("asking Azure") as advance:

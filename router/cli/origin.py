@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from argparse import ArgumentTypeError
 from urllib.parse import SplitResult, urlsplit
 
+from router.app.extras import PACKAGE, find_source
 from router.domain.legible import one_line
-
-PACKAGE = "alert-router"
 
 _WEB = "https"
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
@@ -33,23 +31,9 @@ def find_origin() -> str | None:
     """The commit that the installed program was made from, where anybody can get it; no credentials are in it.
 
     None where it came from an index, a file or a directory: what such a name means elsewhere, somebody else may decide.
-    https://packaging.python.org/specifications/direct-url/
     """
-    from importlib.metadata import PackageNotFoundError, distribution  # for which `--help` does not wait
-
-    try:
-        written = distribution(PACKAGE).read_text("direct_url.json")
-        found = json.loads(written or "{}")
-        vcs, url = found.get("vcs_info", {}), urlsplit(found.get("url", ""))
-        commit, folder = vcs.get("commit_id"), found.get("subdirectory")
-    except (PackageNotFoundError, ValueError, AttributeError):
-        return None
-    if vcs.get("vcs") != "git" or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        return None
-    if url.scheme != _WEB or not url.hostname or one_line(url.path) != url.path:
-        return None
-    bare = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return f"git+{bare}@{commit}" + (f"#subdirectory={folder}" if folder else "")
+    source = find_source()
+    return source if source is not None and source.startswith("git+https://") and is_fixed(source) else None
 
 
 def origin_in(text: str) -> str:

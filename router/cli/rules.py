@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from router.app.extras import PACKAGE
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
 from router.cli.given import clock_for, lines_for, streams_in
-from router.cli.origin import PACKAGE, find_version
+from router.cli.origin import find_version
 from router.cli.printing import json_of, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,

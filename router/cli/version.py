@@ -6,7 +6,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from router.cli.origin import PACKAGE, find_version
+from router.app.extras import PACKAGE
+from router.cli.origin import find_version
 from router.domain.errors import BadUsage
 from router.domain.legible import one_line
 from router.domain.plurals import counted

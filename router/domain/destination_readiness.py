@@ -27,7 +27,7 @@ class Why(StrEnum):
 
     MISSING = "is missing"
     REFERENCE = "is still a reference to Key Vault"
-    NOT_INSTALLED = "is not installed; install alert-router[azure]"
+    NOT_INSTALLED = "is not installed"
     EXAMPLE = "ends in .example, which is never asked"
     UNFIT = "holds what its place in the rules does not take"
     SHARED = "leads to where the other stream writes, and streams share no destination"
@@ -42,7 +42,7 @@ class Lack:
     """Something that a destination needs and that cannot be used.
 
     Attributes:
-        name: the name of an app setting, of an extra, or a host; never a value.
+        name: the name of an app setting, what would have to be installed, or a host; never a value.
         why: why it cannot be used.
     """
 

@@ -249,6 +249,44 @@ def from_git(url: str, **more: str) -> dict[str, object]:
     return {"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT, "requested_revision": "main"}, **more}
 
 
+WHEEL = "file:///home/me/alert_router-0.1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("found", "source"),
+    [
+        (from_git("https://git.contoso.example/soc/alert-router"), ORIGIN),
+        (from_git("https://me:canary@git.contoso.example/soc/alert-router?token=canary#canary"), ORIGIN),
+        (from_git("https://git.contoso.example/soc/alert-router", subdirectory="a"), f"{ORIGIN}#subdirectory=a"),
+        (from_git("ssh://git@git.contoso.example/router"), f"git+ssh://git@git.contoso.example/router@{COMMIT}"),
+        (from_git("ssh://git:canary@git.contoso.example/router"), f"git+ssh://git.contoso.example/router@{COMMIT}"),
+        (from_git("file:///home/me/alert-router"), f"git+file:///home/me/alert-router@{COMMIT}"),
+        ({"url": WHEEL, "archive_info": {}}, WHEEL),
+        ({"url": "https://files.example/a.whl?sig=canary", "archive_info": {}}, "https://files.example/a.whl"),
+        ({"url": "file:///home/me/alert-router", "dir_info": {"editable": True}}, "file:///home/me/alert-router"),
+        (from_git("http://git.contoso.example/soc/alert-router"), None),
+        ({"url": 'https://files.example/";canary;".whl', "archive_info": {}}, None),
+        ({"url": "https://files.example/$(canary).whl", "archive_info": {}}, None),
+        ({"url": "https://[", "archive_info": {}}, None),
+        ({"url": WHEEL, "vcs_info": []}, None),
+        ({}, None),
+        ([], None),
+        ({"url": None, "vcs_info": None}, None),
+    ],
+)
+def test_what_is_missing_is_installed_from_where_the_program_came(
+    house: House, monkeypatch: pytest.MonkeyPatch, found: object, source: str | None
+) -> None:
+    """Never by its bare name, which on an index may be anybody's; no credentials are in it, and nothing for a shell."""
+    installed(house.directory / "site", found)
+    monkeypatch.syspath_prepend(house.directory / "site")
+    monkeypatch.setitem(sys.modules, "alert_router_demo", None)
+    monkeypatch.delitem(sys.modules, "alert_router_demo.story", raising=False)
+    said = house.says("demo")
+    where = source or "git+https://HOST/OWNER/alert-router@COMMIT"
+    assert said.complaint == f'demo: alert_router_demo is not deployed; install "alert-router @ {where}"'
+
+
 @pytest.mark.parametrize(
     ("found", "origin"),
     [

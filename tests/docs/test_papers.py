@@ -76,6 +76,25 @@ def test_a_paper_names_no_machine(paper: Page) -> None:
     assert "../shared" not in paper.text
 
 
+@pytest.mark.parametrize("place", ["router", "alert_router_demo", "infra", "docs", ".github", ".", ".ci"])
+def test_no_text_installs_the_program_by_its_bare_name(place: str) -> None:
+    """On a public index any stranger may own that name: a text says where to install from, and an extra is named with it."""
+    files = (ROOT / place).glob("*") if place == "." else (ROOT / place).rglob("*")
+    for file in files:
+        if (
+            file.is_file()
+            and file.suffix in {".py", ".md", ".yml", ".yaml", ".sh", ".toml", ""}
+            and file.stat().st_size
+        ):
+            found = _BARE.search(file.read_text(encoding="utf-8", errors="replace"))
+            assert found is None, f"{file.relative_to(ROOT)}: {found[0] if found else ''}"
+
+
+_BARE = re.compile(
+    r"alert-router\[[\w, ]*\](?! ?@ ?)|(install|uvx|--from|pipx run)( -[-\w]+)*\s+[\"'`]?alert-router(?!\[|[\"'`]? @)\b"
+)
+
+
 def test_the_changelog_is_kept_in_its_form() -> None:
     """Unreleased stands first, releases have dates, and changes stand under the six headings."""
     text = page("CHANGELOG.md").text
