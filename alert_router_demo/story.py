@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
+import shutil
+import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +19,7 @@ from rich.console import Console
 from alert_router_demo.connection import connected
 from alert_router_demo.shown import lines_of_page, lines_of_ticket
 from alert_router_demo.soc import Drop, Soc, Status
+from router.app.extras import PACKAGE
 from router.cli.batches import batches_of
 from router.cli.files import InputFile, open_files
 from router.cli.given import clock_for, rules_given
@@ -22,6 +27,8 @@ from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_table, screen, table_of
+from router.domain.decisions import Outcome
+from router.domain.plurals import counted
 from router.ingest.intake import Message
 from router.rulebook import STARTER
 
@@ -30,6 +37,9 @@ PATIENCE = timedelta(seconds=20)
 
 LAG = 0.2
 """Seconds before the SOC's look-ups find a new ticket."""
+
+_ASKED = "7ffad6bb-daba-403e-a599-b6aca85f6ca2"
+"""The end of the id of the alert whose page is shown whole."""
 
 _HERE = Path(__file__).parent
 _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
@@ -48,6 +58,7 @@ def run(options: Namespace) -> int:
     _print_counts(to, held)
     _print_whole(to, "one page, as the pager got it", story.page)
     _print_whole(to, "one ticket, as ServiceNow got it", story.ticket)
+    _print_end(to, story, options.state)
     return DIED if report.died else 0
 
 
@@ -59,12 +70,16 @@ class Story:
         job: what was to be done.
         report: what was done.
         held: each vendor's name, what it holds, and what it answered.
+        pages: how many pages the pager opened.
+        tickets: how many tickets ServiceNow opened.
         page, ticket: one of each, in lines.
     """
 
     job: Job
     report: Report
     held: Sequence[tuple[str, str, str]]
+    pages: int
+    tickets: int
     page: Sequence[str]
     ticket: Sequence[str]
 
@@ -93,6 +108,8 @@ async def _route(state: Path, decisions: Path) -> Story:
                 job=job,
                 report=await work.report(),
                 held=_held(soc),
+                pages=soc.pagerduty.count(),
+                tickets=soc.servicenow.count(),
                 page=list(lines_of_page(soc.pagerduty.pages)),
                 ticket=list(lines_of_ticket(list(soc.servicenow.tickets))),
             )
@@ -138,6 +155,32 @@ def _print_whole(to: Console, title: str, lines: Sequence[str]) -> None:
     if lines:
         to.print(f"\n  {title}", style="bold")
         print_lines(["", *(f"    {line}".rstrip() for line in lines)])
+
+
+def _print_end(to: Console, story: Story, state: Path) -> None:
+    """Prints what all of it came to, counted at the SOC, and a command that tells why."""
+    tally = story.report.tally
+    came_to = (
+        counted(story.pages, "page"),
+        counted(story.tickets, "ticket"),
+        f"{tally.outcomes[Outcome.SUPPRESSED]} held back",
+    )
+    to.print(f"\n  {counted(tally.received, 'message')}: {', '.join(came_to)}", style="bold")
+    to.print("  opened at the pager and at ServiceNow; held back by suppression rules and silences")
+    to.print("\n  next, why one of the alerts is a page:")
+    # A line that can be copied is printed as it is, however narrow the terminal.
+    print_lines([f"  {_program()} explain {_ASKED} --state {shlex.quote(str(state))}"])
+
+
+def _program() -> str:
+    """What starts this program in the shell that started it."""
+    typed = Path(sys.argv[0])
+    if typed.stem != PACKAGE:
+        return f"{shlex.quote(sys.executable)} -m router"
+    found = shutil.which(PACKAGE)
+    # `uvx` and `uv run` put it on the path of what they start, and not on that of the shell.
+    is_on_path = found is not None and "UV" not in os.environ and typed.exists() and typed.samefile(found)
+    return PACKAGE if is_on_path else shlex.quote(str(typed))
 
 
 def _answers(answers: Counter[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.house import House, Said, a_process, column, lines_in
+from tests.docs.pages import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,34 @@ def test_the_soc_saw_what_was_sent(runs: DemoRuns) -> None:
     tickets = next(int(line[1]) for line in lines if line[:1] == ["servicenow"])
     assert f"201 x {tickets}," in first.out
     assert 0 < tickets < sent["soc-tickets"] + sent["backlog"]
+
+
+def test_it_ends_with_what_it_came_to_and_a_command_that_runs(runs: DemoRuns) -> None:
+    """Pages and tickets are counted at the SOC; the last line, typed as it is, says why one of the alerts is a page."""
+    for said, pages, tickets in ((runs.first, "23 pages", "48 tickets"), (runs.second, "0 pages", "0 tickets")):
+        assert all(re.search(rf"^  (servicenow|pagerduty) +{count} ", said.out, re.M) for count in (pages, tickets))
+        headline, command = re.findall(r"^  (89 messages: .*|\S.* explain .*)$", said.out, re.M)
+        assert (
+            headline
+            == f"89 messages: {pages}, {tickets}, {column(runs.decisions, 'outcome').count('suppressed')} held back"
+        )
+        assert said.out.endswith(f"\n  {command}\n")
+    typed = subprocess.run(["sh", "-c", command], cwd=runs.directory, capture_output=True, text=True)
+    assert (typed.returncode, typed.stdout.partition(":")[0]) == (0, "It paged somebody"), typed.stderr
+
+
+def test_the_readme_shows_the_screen(runs: DemoRuns) -> None:
+    """Each paragraph that it shows is printed so, and in that order; the command is that of a clone."""
+    shown = page("README.md").text.partition("<!-- screen -->\n```text\n")[2].partition("\n```")[0]
+    printed = re.sub(r"\S+ -m router explain", ".venv/bin/alert-router explain", runs.first.out)
+    assert shown.count("\n\n") >= 7
+    for paragraph in shown.split("\n\n"):
+        _, found, printed = printed.partition(paragraph + "\n")
+        assert found, paragraph
+    words = r"(\d+) alerts are for `oncall`: (\d+) got a page each, and one more page counts the (\d+) beyond"
+    ((alerts, alone, beyond),) = re.findall(words, page("README.md").text)
+    assert int(alerts) == sum("oncall" in one["destinations"] for one in runs.decisions if one["notice"] == "opened")
+    assert int(alerts) == int(alone) + int(beyond) + 2 and f" {int(alone) + 1 + 2} pages," in shown
 
 
 def test_signals_change_and_end(runs: DemoRuns) -> None:

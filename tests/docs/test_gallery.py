@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from tests.destinations.builders import a_destination, a_group, a_huge_notice, a
 from tests.destinations.conversations import converse, replied
 from tests.docs.gallery import GALLERY, digest_of, source_of, sources, teams_cards
 from tests.docs.gallery_page import IS_WRITING, PAGE, page
+from tests.docs.pages import ROOT
 from tests.pictures.browser import PHONE, find_browser, started
 from tests.pictures.cards import page_of_card
 
@@ -36,6 +38,14 @@ def test_each_picture_is_of_what_is_sent_now() -> None:
         name: digest_of(source) for name, source in sources().items()
     }
     assert all(len(picture) < LARGEST for picture in pictures.values())
+
+
+def test_the_readme_begins_with_two_of_them() -> None:
+    """Before its first heading, side by side, each with a text for those who see no pictures."""
+    start = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    shown = re.findall(r"!\[([^\]]+)\]\(docs/gallery/([\w-]+)\.png\)", start)
+    assert len(shown) == 2 and all(len(text.split()) > 20 for text, _ in shown)
+    assert {name for _, name in shown} <= {name.removesuffix(".png") for name in sources()}
 
 
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium, which draws the cards")

@@ -75,7 +75,9 @@ def explains_and_routes(machine: Machine, mine: Path) -> None:
     (first,) = re.findall(r"^examples:\n  (.+?)  #", machine.types("alert-router --help").out, re.MULTILINE)
     shown = machine.types(first)
     assert (shown.code, shown.err) == (0, ""), shown
-    assert " 0 pages" not in shown.out and "\n  89 sample messages" in shown.out
+    assert "\n  89 messages: 23 pages, 48 tickets, 9 held back\n" in shown.out
+    last = shown.out.splitlines()[-1].strip()
+    assert last.startswith("alert-router explain ") and machine.types(last).out.startswith("It paged somebody: oncall")
     (mine / "logs" / "cwpp").mkdir(parents=True)
     (mine / "logs" / "cwpp" / "policy.yaml").write_text(POLICY)
     (mine / "one.ndjson").write_bytes(alert_body() + b"\n")
