@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -12,9 +12,10 @@ from rich.console import Console
 from router.app.lookback import look_back
 from router.cli.preview_report import named_document
 from router.cli.screen import print_table, table_of
-from router.decide.matchers import SilenceMatcher
+from router.decide.matchers import AnySignal, Matcher, SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
 from router.domain.deliveries import DeliveryState
+from router.domain.errors import BadUsage
 from router.domain.holders import name_in_words
 from router.domain.plurals import counted
 from router.domain.ports.store import Store
@@ -39,26 +40,44 @@ class SilencePreview:
         preview: what it would have held in the last 24 hours, and what stands now.
         owed: how many deliveries about what stands now are owed already, and go out all the same.
         is_owed_whole: whether all of these were counted.
+        everything: what a silence of all would have held; None where this one is narrow.
         instead: how many signals other options would have held or would hold, where these would none.
     """
 
     preview: Preview
     owed: int
     is_owed_whole: bool
+    everything: Preview | None = None
     instead: Mapping[str, int] = field(default_factory=dict)
 
 
 async def preview_of(
-    store: Store, matcher: SilenceMatcher, instead: Mapping[str, SilenceMatcher], now: datetime
+    store: Store,
+    matcher: SilenceMatcher,
+    instead: Mapping[str, SilenceMatcher],
+    now: datetime,
+    *,
+    is_narrow: bool,
 ) -> SilencePreview:
     """What a silence would have held, and what others would that may be meant, by the options for them.
 
-    Raises StoreError.
+    How broad one is that is not narrow is measured. Raises StoreError.
     """
     stream = matcher.silence.stream
-    preview, *others = await look_back(store, stream, [matcher, *instead.values()], now - BACK, now)
+    matchers: list[Matcher] = [matcher, *instead.values()]
+    if not is_narrow:
+        matchers.append(AnySignal())
+    preview, *others = await look_back(store, stream, matchers, now - BACK, now)
+    found = await _preview_of(store, matcher, preview, dict(zip(instead, others, strict=False)))
+    return found if is_narrow else replace(found, everything=others[-1])
+
+
+async def _preview_of(
+    store: Store, matcher: SilenceMatcher, preview: Preview, others: Mapping[str, Preview]
+) -> SilencePreview:
+    stream = matcher.silence.stream
     if not _signals(preview):
-        found = {option: _signals(other) for option, other in zip(instead, others, strict=True) if _signals(other)}
+        found = {option: _signals(other) for option, other in others.items() if _signals(other)}
         return SilencePreview(preview, 0, is_owed_whole=True, instead=found)
     counts = await store.outbox.counts(stream)
     if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
@@ -101,7 +120,7 @@ def print_preview(shown: Console, it: SilencePreview) -> None:
 
 def _lines(it: SilencePreview) -> Iterator[str]:
     preview, standing = it.preview, it.preview.standing
-    held = f"{counted(preview.held.signals, 'signal')} in {counted(preview.held.decisions, 'message')}"
+    held = f"{_of(preview.held.signals, it, 'signal')} in {counted(preview.held.decisions, 'message')}"
     yield f"in the last 24 hours it would have held {held}{_gravest(preview.by_severity)}"
     yield f"{_standing(it)}{_gravest(standing.by_severity)}"
     if already := sum(standing.held_already.values()):
@@ -116,6 +135,25 @@ def _lines(it: SilencePreview) -> Iterator[str]:
         yield f"{unseen} could not be looked at: what they say is not kept"
     if not preview.looked.is_whole:
         yield f"it was looked back to {timestamp(preview.looked.back_to)} only"
+
+
+def refuse_too_broad(it: SilencePreview) -> None:
+    """Raises BadUsage where it would have held more than half of what people were told."""
+    if it.everything is None:
+        return
+    held, told = it.preview.held.signals, it.everything.held.signals
+    if 2 * held > told:
+        raise BadUsage(
+            f"silences add: would have held {held} of {counted(told, 'signal')} of the last 24 hours, more than half; "
+            "say what it is about: --resource or --host without a glob, or --type"
+        )
+
+
+def _of(number: int, it: SilencePreview, what: str) -> str:
+    """A number of signals, and of how many, where that is known."""
+    return (
+        counted(number, what) if it.everything is None else f"{number} of {counted(it.everything.held.signals, what)}"
+    )
 
 
 def _standing(it: SilencePreview) -> str:
@@ -156,6 +194,7 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
         "looked_back_to": timestamp(preview.looked.back_to),
         "is_whole": preview.looked.is_whole,
         "signals": preview.held.signals,
+        "told": it.everything.held.signals if it.everything is not None else None,
         "messages": preview.held.decisions,
         "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
         "standing": {

@@ -18,7 +18,7 @@ from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
 from router.cli.silence_document import document_for
-from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
+from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview, refuse_too_broad
 from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
 from router.decide.matchers import SilenceMatcher
@@ -59,10 +59,12 @@ def add(options: Namespace) -> int:
     doubted = draft.alert_type if stream is Stream.CWPP else None
     for doubt in [*scope.doubts, *_doubts_about_type(doubted, known)]:
         complain(f"warning: {doubt}")
-    return asyncio.run(_add(options, draft, book, author, now))
+    return asyncio.run(_add(options, draft, book, author, now, is_narrow=scope.is_narrow))
 
 
-async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime) -> int:
+async def _add(
+    options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime, *, is_narrow: bool
+) -> int:
     shown = screen()
     async with store_in(options) as store:
         known = await stored_silences(store.documents, needed_since(book.silences, now))
@@ -74,12 +76,13 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Autho
         book = await TagReader(store.documents, {book.stream: book}).rulebook(book.stream, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
         matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
-        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now)
+        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now, is_narrow=is_narrow)
         if options.format == "text":
             shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)
             for line in _remarks(draft, book.silences, known, share):
                 shown.print(f"  {line}", soft_wrap=True)
+        refuse_too_broad(preview)
         if not is_wanted(_question(draft, now), is_confirmed=options.yes):
             complain("nothing is silenced")
             return GIVEN_UP

@@ -61,6 +61,17 @@ class RuleMatcher:
         return is_about(self.rule, signal) and covers(self.rule, signal, self.owners)
 
 
+class AnySignal:
+    """What would hold every signal: by it is measured what part of them another one would."""
+
+    name = "any"
+    types = None
+
+    def covers(self, _: Signal) -> bool:
+        """True."""
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class SilenceMatcher:
     """A silence, judged as if it were in force all the time.

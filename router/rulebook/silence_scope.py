@@ -54,11 +54,13 @@ class SilenceScope:
         groups: its elements, as those of a suppression rule.
         refused: why there can be no such silence, a line that begins with what is at fault; None where nothing is wrong.
         doubts: what is worth a look, each a line.
+        is_narrow: whether it names an alert type or whole resources, so that no breadth of it has to be measured.
     """
 
     groups: tuple[tuple[Element, ...], ...]
     refused: str | None = None
     doubts: tuple[str, ...] = ()
+    is_narrow: bool = False
 
 
 class _ScopeRefused(Exception):
@@ -81,7 +83,9 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
     grouped: dict[object, list[Element]] = {}
     for number, element in enumerate(elements):
         grouped.setdefault(element.field.entity or number, []).append(element)
-    return SilenceScope(tuple(map(tuple, grouped.values())), None, tuple(doubts))
+    names_resource = any(one.operator is Operator.IN and one.field.name in _OF_RESOURCES for one in elements)
+    is_narrow = written.alert_type is not None or names_resource
+    return SilenceScope(tuple(map(tuple, grouped.values())), None, tuple(doubts), is_narrow)
 
 
 def _refuse_bytes(written: WrittenScope) -> None:

@@ -122,6 +122,58 @@ def test_it_is_shown_what_it_would_have_held_and_what_stands_now(state: House) -
     assert "all of this was silenced for 0% of the last 30 days" in text
 
 
+BROAD = (
+    ("--host", "*.database.windows.net"),
+    ("--host", "web-9", "--host", "*.database.windows.net"),
+    ("--resource", "sql-*"),
+    ("--entity", "process.commandline=*exe*"),
+    ("--entity", "file.directory=*usr*"),
+    ("--entity", "ip.address=10.0.0.0/8"),
+    ("--entity", "ip.address=10.0.0.1"),
+)
+
+
+def a_day(house: House, broad: int, others: int) -> None:
+    """What a stream told people in a day: some of what each broad scope covers, and some of what none does."""
+    host, sql = "a.database.windows.net", "/subscriptions/1/resourceGroups/rg/providers/Microsoft.Sql/servers"
+    entities = [
+        {"Type": "ip", "Address": "10.0.0.1"},
+        {"Type": "process", "CommandLine": "cmd.exe /c"},
+        {"Type": "file", "Directory": "/usr/bin", "Name": "x"},
+    ]
+    told = [
+        alert_body(f"b{n}", AzureResourceId=f"{sql}/sql-{n}", CompromisedEntity=host, Entities=entities)
+        for n in range(broad)
+    ]
+    runs(house, *told, *(alert_body(f"o{n}") for n in range(others)), now="2026-11-24T11:00:00Z")
+
+
+@pytest.mark.parametrize("scope", BROAD, ids=" ".join)
+def test_a_silence_of_more_than_half_of_a_day_names_its_resource_or_its_type(
+    state: House, scope: tuple[str, ...]
+) -> None:
+    """A glob, a range or a word that is in most signals would make the whole stream silent."""
+    a_day(state, broad=2, others=1)
+    said = silenced(state, *scope, "--for", "2h")
+    assert (said.code, listed(state)) == (2, [])
+    assert said.err == (
+        "silences add: would have held 2 of 3 signals of the last 24 hours, more than half; "
+        "say what it is about: --resource or --host without a glob, or --type\n"
+    )
+    assert silenced(state, *scope, "--type", "VM_Test", "--for", "2h").code == 0
+    for narrow in (("--host", "a.database.windows.net"), ("--resource", "sql-0")):
+        assert silenced(state, *narrow, "--for", "2h").code == 0
+
+
+def test_a_silence_of_half_of_a_day_is_made_and_says_how_much_that_is(state: House) -> None:
+    """What is less than all that people hear of is theirs to weigh."""
+    a_day(state, broad=2, others=2)
+    assert "it would have held 2 of 4 signals in 2 messages" in silenced(state, *BROAD[0], "--for", "2h").out
+    shown = added(state, *BROAD[0], "--for", "2h")["would_have_held"]
+    assert isinstance(shown, dict)
+    assert (shown["signals"], shown["told"]) == (2, 4)
+
+
 def test_it_is_shown_what_is_owed_already_and_goes_out_all_the_same(state: House) -> None:
     """A silence takes nothing back."""
     with_policy(state, "")
