@@ -68,7 +68,8 @@ class Release:
         return (
             f"[![Deploy to Azure](https://aka.ms/deploytoazurebutton)]({self.button})\n\n"
             "The button makes everything in `infra/`, with the code and the rules of this tag. It works while this repository "
-            f"is public. [Deploy without azd]({self.page}) says what its form asks, and what else both files are for.\n\n"
+            "is public, and then any stranger can read the rules, those that hold alerts back among them. "
+            f"[Deploy without azd]({self.page}) has the private ways, and says what the form asks.\n\n"
             f"`{PACKAGE}` has the SHA-256 `{sha256}`; `make package` makes the same one of this tag with the same Python.\n"
         )
 

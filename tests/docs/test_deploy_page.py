@@ -183,3 +183,12 @@ def test_the_parameters_are_json_that_azd_can_read() -> None:
     """What the choices are read from is a parameters file."""
     read = json.loads((ROOT / "infra" / "main.parameters.json").read_text())
     assert len(read["parameters"]) == len(choices()) + len(BY_AZD - {"AZURE_SUBSCRIPTION_ID"})
+
+
+def test_beside_the_button_stands_that_it_publishes_the_rules() -> None:
+    """And each private way, by a link to it."""
+    said = PAGE.section("Deploy without azd")
+    assert said.index("*Deploy to Azure*") < said.index("publishes your rules") < said.index("**What the form asks**")
+    assert {"#1-azd-up", "#from-your-own-repository", "#from-a-private-repository"} <= set(
+        re.findall(r"\((#[\w-]+)\)", said)
+    )

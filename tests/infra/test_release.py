@@ -65,6 +65,7 @@ def test_the_button_opens_the_template_of_this_repository_and_tag(tag: str) -> N
     """Whatever the tag holds, the portal gets one address, and each address leads to the tag."""
     release = Release("soc/router", tag)
     (button,) = re.findall(r"\]\((https://portal[^)]*)\)", release.notes("0"))
+    assert "any stranger can read the rules" in release.notes("0")
     before, _, address = button.partition("/uri/")
     assert before == "https://portal.azure.com/#create/Microsoft.Template"
     assert re.fullmatch(r"[\w.%~-]+", address)
