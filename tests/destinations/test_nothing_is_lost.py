@@ -6,8 +6,10 @@ What has to be told is read out of the messages themselves, and what is told out
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ from router.destinations import discover
 from router.destinations.base import OneByOne
 from router.destinations.jira.document import text_in
 from router.destinations.wording.credential_forms import CREDENTIAL_NAMES
-from router.destinations.wording.evidence import EVIDENCE
+from router.destinations.wording.evidence import EVIDENCE, title_of
 from router.destinations.wording.first_screen import LINES, first_screen_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import masked
@@ -238,6 +240,7 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
         every = [fact.name for fact in (*briefing.evidence, *briefing.others)]
         shown = [line.name for line in screen.facts if line.name in every]
         assert shown == [name for name in every if name in shown], sample.notice.type
+        shown += [line.name for line in screen.story]
         there = _plain(screen.text)
         facts = [fact for fact in (*briefing.evidence, *briefing.others) if any(map(str.strip, fact.values))]
         unsaid = [
@@ -247,6 +250,47 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
         assert bool(screen.hidden) == (screen.rest is not None and f" {screen.hidden} more fact" in screen.rest)
         sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, sample.notice)])))
         assert not screen.hidden or f"{screen.hidden}morefact" in sent
+
+
+_SPEAKS_OF = {
+    "process|command|executable|powershell|mining": ("commands", "processes"),
+    "communication|login|brute force|accessed": ("ips", "attackers", "locations"),
+    "sql injection": ("queries", "urls"),
+    "malware": ("malware",),
+    "phishing": ("urls",),
+    "registry value": ("registry_values",),
+    "account creation": ("accounts",),
+    "file share": ("blobs", "storage_containers"),
+}
+"""What words of a title speak of, in the eyes of whoever is on call."""
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_a_chat_says_first_what_its_title_speaks_of_and_the_first_step_whole(kind: str) -> None:
+    """Of every real message: the subject stands before all else, the step at the end, and since when and by when between."""
+    told = Counter[str]()
+    for sample in samples_once():
+        started = datetime.fromisoformat(sample.notice.started or NOW.isoformat()).replace(
+            hour=23, minute=50, tzinfo=UTC
+        )
+        by = started + timedelta(hours=1)
+        notice = replace(sample.notice, started=started.isoformat(), respond_by=by.isoformat())
+        destination = _kind_named(kind)
+        screen = first_screen_of(destination.notice_in(an_attempt(notice)), destination.briefing_in(an_attempt(notice)))
+        bodies = [orjson.loads(request.body) for request in _sent(kind, notice)]
+        # Teams' escapes stand between the letters.
+        sent = _plain("".join(_texts(bodies)) if kind == "slack" else screen.text)
+        for word, lists in _SPEAKS_OF.items():
+            names = {title_of(name) for name in lists if getattr(_beside_resource(notice), name)}
+            if names and re.search(word, notice.title, re.IGNORECASE):
+                assert {line.name for line in screen.story[:3]} & names, notice.title
+                told[word] += 1
+        for step in notice.remediation[:1]:
+            assert _plain(step) in sent, notice.title
+            told["step"] += 1
+        times = f"{started:%Y-%m-%d %H:%M} UTC, respond by {by:%Y-%m-%d %H:%M}"
+        assert _plain(times) in sent, notice.title
+    assert told.keys() == {*_SPEAKS_OF, "step"}
 
 
 def _beside_resource(notice: Notice) -> Evidence:

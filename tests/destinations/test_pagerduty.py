@@ -13,6 +13,7 @@ from router.domain.conversation import Ask, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import Answer, Respond, converse, replied
@@ -84,6 +85,15 @@ def test_a_summary_fits(over: int) -> None:
     summary = event_of(an_attempt(a_notice(title=title), secrets=[DEFAULT]))["payload"]["summary"]
     assert len(summary) == SUMMARY_LIMIT
     assert summary.endswith("[cut] - vm-pay-01") == bool(over)
+
+
+def test_a_summary_names_the_subject() -> None:
+    """Behind the title and before the location: where a login came from, and whose it was; not where nothing is known."""
+    lists = Evidence(locations=("198.51.100.23: Utrecht, Netherlands",), ips=("198.51.100.23",), accounts=("sa",))
+    for evidence, subject in ((lists, ": 198.51.100.23: Utrecht, Netherlands, sa"), (Evidence(), "")):
+        notice = a_notice(title="Log on from an unusual location", evidence=evidence)
+        summary = event_of(an_attempt(notice, secrets=[DEFAULT]))["payload"]["summary"]
+        assert summary == f"High: Log on from an unusual location{subject} - vm-pay-01"
 
 
 def test_a_property_that_holds_a_list_is_told_whole() -> None:

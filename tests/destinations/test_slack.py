@@ -108,17 +108,18 @@ def test_a_resolution_is_told_in_short() -> None:
 
 
 def test_what_happened_stands_first() -> None:
-    """The description, then where, since when and whose, then the evidence, then the links, and the key below it all."""
+    """What the title speaks of, the description, where, since when and whose, the evidence, the first step, the links."""
     message = message_of()
     assert lines_of(message) == [
+        "IP addresses: 203.0.113.7",
+        "Accounts: root",
         "Somebody signed in from an address that was never seen before.",
         "Where: vm-pay-01, resource group rg-payments",
         "Since: 2026-11-24 11:58 UTC, last seen 11:59",
         "Owner: payments-platform / Payments",
-        "Accounts: root",
-        "IP addresses: 203.0.113.7",
         "Processes: php -r 1",
         "Tactics: Credential Access (TA0006)",
+        "To do: Change the password.",
         "Azure portal",
     ]
     assert [block["type"] for block in message["blocks"]] == ["header", *["rich_text"] * 3, "context"]

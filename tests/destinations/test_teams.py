@@ -107,16 +107,17 @@ def test_a_resolution_is_told_in_short() -> None:
 
 
 def test_what_happened_stands_first() -> None:
-    """The description, then where, since when and whose, then the evidence, and the key below it all."""
+    """What the title speaks of, the description, where, since when and whose, the evidence, the first step, and the key."""
     assert lines_of(card_of())[1:-1] == [
+        "IP addresses: 203.0.113.7",
+        "Accounts: root",
         "Somebody signed in from an address that was never seen before.",
         "Where: vm-pay-01, resource group rg-payments",
         "Since: 2026-11-24 11:58 UTC, last seen 11:59",
         "Owner: payments-platform / Payments",
-        "Accounts: root",
-        "IP addresses: 203.0.113.7",
         "Processes: php -r 1",
         "Tactics: Credential Access (TA0006)",
+        "To do: Change the password.",
     ]
 
 
@@ -181,9 +182,9 @@ def test_a_name_that_an_alert_chose_is_words_too() -> None:
 def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
     """`… [cut]`, with no backslash in it."""
     assert blocks_of(card_of(title="x" * 500))[0]["text"].endswith(f"x{MARK} - vm-pay-01")
-    assert MARK in str(blocks_of(card_of(description="x " * 900))[1])
+    assert MARK in str(blocks_of(card_of(description="x " * 900, evidence=Evidence()))[1])
     for written in (f"{MARK}(https://a.example)", f"{MARK}[cut]", "…[cut]: https://a.example", rf"… \{MARK[2:]}"):
-        assert MARK not in blocks_of(card_of(description=written))[1]["text"], written
+        assert MARK not in blocks_of(card_of(description=written, evidence=Evidence()))[1]["text"], written
 
 
 @pytest.mark.parametrize(

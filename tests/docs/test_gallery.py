@@ -77,6 +77,7 @@ def full_cards() -> list[Any]:
         "links": links,
         "runbooks": ("https://runbooks.example/1",),
         "respond_by": "2026-11-25T16:00:00Z",
+        "remediation": ("What to do first, in many words. " * 50,),
     }
     notices = (a_huge_notice(title="M" * 200, **more), a_notice(group=a_group(total=40, standing=30), **more))
     return [_card_for(notice, Background(elsewhere=(elsewhere,))) for notice in notices]

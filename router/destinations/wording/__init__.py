@@ -15,6 +15,7 @@ languages     what each place makes of a text
 
 plain_text    a briefing as text with headings             details       a notice as details by name
 first_screen  the first screen of a phone                  screen_lines  its lines
+subjects      what a title speaks of
 shortening    a briefing cut to about a size               fitting       cutting to what a vendor takes
 documents     a delivery as one JSON object of our own     placeholders  what `fields` of a ticket may hold
 previews      what a kind sends, for a terminal

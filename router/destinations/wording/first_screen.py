@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from router.destinations.wording.announcements import is_announcement, screen_of
-from router.destinations.wording.briefing import PORTAL, Briefing, Fact
+from router.destinations.wording.briefing import PORTAL, Briefing, Fact, owner_of
 from router.destinations.wording.fitting import MARK, shorten
 from router.destinations.wording.headlines import groups_words, headline_of
+from router.destinations.wording.repeats import without_repeated
 from router.destinations.wording.screen_lines import (
     CUT,
     WIDTH,
@@ -23,10 +24,10 @@ from router.destinations.wording.screen_lines import (
     height_of,
     listed,
     one_line,
-    row,
     shortened,
     total,
 )
+from router.destinations.wording.subjects import subject_of
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Group, Link, NamedMember, Notice
@@ -40,21 +41,22 @@ LINKS = 4
 
 _HEADLINE = 3  # lines at most
 _NEWS = 4
-_DESCRIPTION = 3
+_DESCRIPTION = 2
 _COMMAND, _CODE = 3, 2
+_VALUE = 2  # of a fact that the title speaks of
+_STEP = 10
 _LINKS = 2
 _MEMBERS = 3
 _FEW = 3
 """The lines of a group's members that what changed in it leaves room for."""
-_LEAST = 7
-"""The lines that are left to what happened and to the evidence, before what stands around them is cut to a line each."""
-_NAME, _PLACE, _LINK = 30, 20, 30  # characters
-_LEAD, _LATE = ("Reported by", "Risk", "Cause", "Measure"), ("Tactics",)
-"""What of the facts on what happened stands before the evidence, and what behind it."""
+_NAME, _PLACE, _LINK, _TIME = 30, 20, 30, 40  # characters
+_LEAD, _LATE = ("Incident", "Reported by", "Risk", "Cause", "Measure"), ("Tactics",)
+"""What of the facts on what happened is told before all evidence, and what behind it."""
 _HOW = ("Commands", "Processes", "Queries")
-"""How it was done: what has its lines before all other evidence."""
+"""How it was done."""
 _WHERE = "Where"
-_TIMES = {"First seen": "since", "Respond by": "respond by", "Last seen": "last seen"}
+_LAST = "Last seen"
+_TIMES = {"First seen": "since", "Respond by": "respond by", _LAST: "last seen"}
 """What times are called in a row, what can be left out last."""
 _SECONDS = re.compile(r"(?<=\d\d:\d\d):\d\d(?= UTC$)")
 _ZONE = " UTC"
@@ -63,14 +65,15 @@ _PORTAL = "Azure portal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstScreen:
-    """What people see first of a notice. All of it together has at most `LINES` lines.
+    """What people see first of a notice: at most `LINES` lines, and below them the first step.
 
     Attributes:
         headline: how it changed, severity, title, location.
         story: what happened: what this turn is about, the beginning of the description, the first of a group's members.
-        facts: where, since when, why you, evidence, what to do first; each once.
+        facts: where, since when, why you, evidence; each once.
         hidden: how many facts of the evidence have no room.
         rest: the line that says so; None where none is hidden.
+        step: what to do first; None where nothing is known.
         links: pages to look at, the portal's first.
     """
 
@@ -79,19 +82,20 @@ class FirstScreen:
     facts: tuple[Line, ...]
     hidden: int
     rest: str | None
+    step: Line | None
     links: tuple[Link, ...]
 
     @property
     def text(self) -> str:
         """All of it as plain text."""
-        rest = [self.rest] if self.rest is not None else []
+        rest = [*([self.rest] if self.rest is not None else []), *([str(self.step)] if self.step is not None else [])]
         links = [f"{link.text}: {link.url}" for link in self.links]
         parts = ([self.headline], map(str, self.story), [*map(str, self.facts), *rest], links)
         return "\n\n".join(filter(None, map("\n".join, parts)))
 
     @property
     def height(self) -> int:
-        """How many lines of the screen it takes."""
+        """How many lines of the screen it takes; the step, which is whole however long it is, stands below them."""
         lines = sum(line.height for line in (*self.story, *self.facts))
         return height_of(self.headline) + lines + (self.rest is not None) + height_of(_words_of(self.links))
 
@@ -101,44 +105,53 @@ def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     if is_announcement(notice):
         return _announced(notice)
     headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
-    around = height_of(headline) + height_of(_words_of(links))
     # What is over is told in short: the channel has the rest already.
     is_over = briefing.change is Change.RESOLVED
-    evidence, late = ([], []) if is_over else _facts_of(briefing)
-    steps = [] if is_over else [step for step in briefing.to_do if step.strip()]
+    subject, evidence = ([], []) if is_over else _facts_of(briefing)
+    step = None if is_over else _step_of(briefing.to_do)
+    members = [] if notice.group is None else list(_member_lines(notice.group, notice.title))
+    prose = "" if is_over else without_repeated(briefing.description, headline)
 
-    rows = list(_rows(notice, briefing, LINES - around - (_LEAST if evidence or late else 2)))
+    texts = list(_row_texts(notice, briefing))
+    rows = list(_rows(texts, 0))
     told = {place.casefold() for place in _names_said_of_where(notice, headline, rows[0].text)}
-    evidence, late = list(_beside(evidence, told)), list(_beside(late, told))
-    room = LINES - around - total(rows)
-    # The third line of a description is for what the evidence leaves.
-    most = _DESCRIPTION if briefing.news else _DESCRIPTION - 1
-    story = list(_story(notice, briefing, room, len(evidence) + len(late), most))
+    subject, evidence = (list(_beside(facts, told)) for facts in (subject, evidence))
+    room = LINES - height_of(headline) - height_of(_words_of(links)) - total(rows)
+    # Of what people know already, what happened is what changed; of what is new to them it is not.
+    is_new = briefing.change is Change.OPENED
+    first = min(len(members), _FEW) or _DESCRIPTION * bool(subject or (is_new and prose))
+    news = list(_news(briefing, room - first - bool(subject or evidence)))
+    members = members[: max(room - total(news) - bool(subject or evidence), 0)]
+    room -= total(news) + total(members)
     said: set[str] = set()
-    room -= total(story)
-    shown, hidden = _shown(evidence, room, said, beyond=_count_of(late, said))
-    room -= total(shown) + (hidden + _count_of(late, said) > 0)
+    about, unsaid = _shown(subject, room, said, _VALUE, beyond=len(evidence))
+    # One line says how many facts have no room.
+    count = unsaid + _count_of(evidence, said) > 0
+    room -= total(about) + count
+    # Without a subject it is the description that says what happened, but not all that can be said.
+    most = _DESCRIPTION + (not about)
+    description = _description(prose, min(room - (len(briefing.evidence) > 0 and not about), most))
+    room -= total(description)
+    before = said.copy()
+    shown, hidden = _shown(evidence, room + count, said, 1, beyond=unsaid)
+    hidden += unsaid
+    room += count - total(shown) - (hidden > 0)
 
-    # What the evidence leaves is for what happened, for the first step, and then for what stands behind the evidence.
-    story, room = _grown(story, list(_story(notice, briefing, total(story) + room, 0, _DESCRIPTION)), room)
-    step = [Line(fitted(steps[0], 1, "To do"), "To do")] if steps and room > 0 else []
-    room -= total(step)
-    behind: list[Line] = []
-    if hidden:
-        hidden += _count_of(late, said)
-    else:
-        behind, hidden = _shown(late, room + (_count_of(late, said) > 0), said)
-    room = LINES - around - total([*rows, *story, *shown, *step, *behind]) - (hidden > 0)
-
-    # What all of it leaves is for what was cut before it.
-    rows, room = _grown(rows, list(_rows(notice, briefing, total(rows) + room)), room)
-    story, room = _grown(story, list(_story(notice, briefing, total(story) + room, 0, _DESCRIPTION + room)), room)
+    # What they leave is for what was cut before.
+    if not hidden:
+        longer, lost = _shown(evidence, total(shown) + room, before, _VALUE)
+        shown, room = _grown(shown, shown if lost else longer, room)
+    description, room = _grown(description, _description(prose, min(total(description) + room, most)), room)
+    rows, room = _grown(rows, list(_rows(texts, room)), room)
+    description, room = _grown(description, _description(prose, total(description) + room), room)
+    happened = [*about, *description, *news] if is_new else [*news, *about, *description]
     return FirstScreen(
         headline=headline,
-        story=tuple(story),
-        facts=(*rows, *shown, *behind, *step),
+        story=(*happened, *members),
+        facts=(*rows, *shown),
         hidden=hidden,
         rest=_rest(hidden, briefing) if hidden else None,
+        step=step,
         links=links,
     )
 
@@ -147,7 +160,7 @@ def _announced(notice: Notice) -> FirstScreen:
     """The first screen of an announcement: it changes nothing that was open, and has no place."""
     headline = headline_of(notice).within(_HEADLINE * WIDTH)
     story = tuple(screen_of(notice, LINES - height_of(headline)))
-    return FirstScreen(headline=headline, story=story, facts=(), hidden=0, rest=None, links=())
+    return FirstScreen(headline=headline, story=story, facts=(), hidden=0, rest=None, step=None, links=())
 
 
 def _grown(lines: list[Line], longer: list[Line], room: int) -> tuple[list[Line], int]:
@@ -158,7 +171,8 @@ def _grown(lines: list[Line], longer: list[Line], room: int) -> tuple[list[Line]
 def _headline_of(notice: Notice, change: Change) -> str:
     """How it changed and the headline, of which the title gives way."""
     start = f"{change.capitalize()}: "
-    parts = whole = headline_of(notice)
+    whole = headline_of(notice)
+    parts = whole = replace(whole, title=one_line(whole.title))
     limit = _HEADLINE * WIDTH - len(start)
     title = min(len(parts.title), limit)
     while height_of(text := f"{start}{parts.within(limit)}") > _HEADLINE:
@@ -171,23 +185,43 @@ def _headline_of(notice: Notice, change: Change) -> str:
     return text
 
 
-def _rows(notice: Notice, briefing: Briefing, room: int) -> Iterator[Line]:
-    """Where, since when, and why you: a line each, or two where `room` has them."""
-    times = _times_of(briefing)
-    rows = [
-        (_WHERE, _where_of(notice)),
-        (
-            times[0][0].capitalize() if times else "",
-            [text if not at else f"{name} {text}" for at, (name, text) in enumerate(times)],
-        ),
-        (briefing.why[0].name if briefing.why else "", [", ".join(fact.values) for fact in briefing.why]),
-    ]
-    told = [(name, said) for name, texts in rows if (said := [text for text in map(one_line, texts) if text])]
-    for waiting, (name, texts) in zip(reversed(range(len(told))), told, strict=True):
-        most = 2 if room - waiting > 1 else 1
-        cut = fitted_path if name == _WHERE else fitted
-        yield (line := row(name, texts, most) or Line(cut(texts[0], most, name), name))
-        room -= line.height
+type _Texts = tuple[str, Sequence[str], int]
+"""What a row is called, what it says, and how much of that never gives way."""
+
+
+def _row_texts(notice: Notice, briefing: Briefing) -> Iterator[_Texts]:
+    """Where; since when and by when, which never give way; and why you, as far as there is anything to say."""
+    yield _WHERE, [text for text in map(one_line, _where_of(notice)) if text], 0
+    times, firm = _times_of(briefing)
+    if times:
+        yield (
+            times[0][0].capitalize(),
+            [f"{name} {text}" if at else text for at, (name, text) in enumerate(times)],
+            firm,
+        )
+    known = {"Owner": owner_of(notice), "Sent by": briefing.notice.routes}
+    if why := [fact for fact in briefing.why if known.get(fact.name)]:
+        yield why[0].name, [one_line(", ".join(fact.values)) for fact in why], 0
+
+
+def _rows(texts: Sequence[_Texts], room: int) -> Iterator[Line]:
+    """A line of each, or two as far as there is `room` for more."""
+    for name, told, least in texts:
+        short = _row(name, told, 1, least)
+        long = _row(name, told, max(short.height, 2), least)
+        yield (line := long if long.height - short.height <= room else short)
+        room -= line.height - short.height
+
+
+def _row(name: str, texts: Sequence[str], most: int, least: int) -> Line:
+    """As many whole texts as fit into `most` lines; the first `least` of them in any case, or else the first one, cut."""
+    for count in range(len(texts), least, -1):
+        line = Line(", ".join(texts[:count]), name)
+        if line.height <= most:
+            return line
+    if least:
+        return Line(", ".join(texts[:least]), name)
+    return Line((fitted_path if name == _WHERE else fitted)(texts[0], most, name), name)
 
 
 def _where_of(notice: Notice) -> Iterator[str]:
@@ -216,43 +250,38 @@ def _names_said_of_where(notice: Notice, headline: str, said: str) -> Iterator[s
     yield from (name for name in map(one_line, _where_of(notice)) if name in said)
 
 
-def _times_of(briefing: Briefing) -> list[tuple[str, str]]:
-    """The times by name, what can be left out last; neither a time, nor its day, nor the zone is said twice."""
-    facts = {fact.name: _SECONDS.sub("", fact.values[0]) for fact in briefing.when if fact.name in _TIMES}
-    times: list[tuple[str, str]] = []
-    for name in filter(facts.get, _TIMES):
-        if facts[name] not in [text for _, text in times]:
-            times.append((_TIMES[name], facts[name]))
-    is_utc = all(text.endswith(_ZONE) for _, text in times)
-    days = ["", *(text.partition(" ")[0] for _, text in times)]
-    return [
-        (name, text.removeprefix(f"{day} ").removesuffix(_ZONE if is_utc and day else ""))
-        for day, (name, text) in zip(days, times, strict=False)
+def _times_of(briefing: Briefing) -> tuple[list[tuple[str, str]], int]:
+    """The times by name, and how many of them never give way; neither a day nor the zone is said twice."""
+    facts = {fact.name: shortened(_SECONDS.sub("", fact.values[0]), _TIME) for fact in briefing.when}
+    told = {name: facts[name] for name in _TIMES if name in facts}
+    if told.get(_LAST) in (told.get(name) for name in _TIMES if name != _LAST):
+        told.pop(_LAST, None)
+    is_utc = all(text.endswith(_ZONE) for text in told.values())
+    days = ["", *(text.partition(" ")[0] for text in told.values())]
+    times = [
+        (_TIMES[name], text.removeprefix(f"{day} ").removesuffix(_ZONE if is_utc and day else ""))
+        for day, (name, text) in zip(days, told.items(), strict=False)
     ]
+    return times, len(told) - (_LAST in told and len(told) > 1)
 
 
-def _story(notice: Notice, briefing: Briefing, room: int, facts: int, most: int) -> Iterator[Line]:
-    """What happened, in at most `room` lines, of which some stay for the facts; `most` of them are for the description."""
-    members = [] if notice.group is None else list(_member_lines(notice.group, notice.title))
-    # How something ended may go on to say what it was, which the headline does.
-    news = " ".join(one.partition("\n")[0] for one in briefing.news)
-    description = "" if briefing.change is Change.RESOLVED else briefing.description.strip()
-    # One says how many facts have no room. A group's members are its evidence: the facts are those of its latest alone.
-    room -= min(facts, 1 if members else 2 if news else 3)
-    if news and description and briefing.change is Change.OPENED and room > 1:
-        # Of what people know already, what happened is what changed; of what is new to them it is not.
-        yield (line := Line(_sentences(description, min(most, room) - 1)))
-        room -= line.height
-        description = ""
-    if news:
-        yield (line := Line(fitted(news, max(min(_NEWS, room - min(len(members), _FEW)), 1))))
-        room -= line.height
-        most -= 1
-    members = members[: max(room, 0)]
-    room -= total(members)
-    if description and room > 0:
-        yield Line(_sentences(description, min(most, room)))
-    yield from members
+def _news(briefing: Briefing, room: int) -> Iterator[Line]:
+    """What this turn is about: how something ended may go on to say what it was, which the headline does."""
+    if news := " ".join(one.partition("\n")[0] for one in briefing.news):
+        yield Line(fitted(news, max(min(_NEWS, room), 1)))
+
+
+def _description(text: str, lines: int) -> list[Line]:
+    """The beginning of the description; a line of it that is no sentence says nothing."""
+    told = _sentences(text, lines) if text and lines > 0 else ""
+    return [Line(told)] if told and (lines > 1 or not told.endswith(MARK)) else []
+
+
+def _step_of(steps: Iterable[str]) -> Line | None:
+    """The first step, whole, with what introduces it; the beginning of one that nobody reads in a chat."""
+    told = [text for text in map(one_line, steps) if text]
+    text = " ".join(told[:2]) if told and told[0].endswith(":") else "".join(told[:1])
+    return Line(_sentences(text, _STEP), "To do") if text else None
 
 
 def _member_lines(group: Group, title: str) -> Iterator[Line]:
@@ -279,11 +308,11 @@ def _member_words(member: NamedMember, title: str) -> str:
     return fitted(f"{severity}{shortened(one_line(member.title), WIDTH - len(severity) - len(end))}{end}", 1)
 
 
-def _facts_of(briefing: Briefing) -> tuple[list[Fact], list[Fact]]:
-    """The facts that stand as evidence, and those that stand behind it, in their order."""
-    what = {fact.name: fact for fact in briefing.what}
+def _facts_of(briefing: Briefing) -> tuple[Sequence[Fact], Sequence[Fact]]:
+    """The facts that say what happened, those that the title speaks of first; and those that are evidence, in their order."""
+    what, subject = {fact.name: fact for fact in briefing.what}, subject_of(briefing)
     lead, late = ([what[name] for name in names if name in what] for names in (_LEAD, _LATE))
-    return [*lead, *briefing.evidence], [*late, *briefing.others]
+    return [*subject, *lead], [*(fact for fact in briefing.evidence if fact not in subject), *late, *briefing.others]
 
 
 def _beside(facts: Iterable[Fact], told: set[str]) -> Iterator[Fact]:
@@ -294,29 +323,26 @@ def _beside(facts: Iterable[Fact], told: set[str]) -> Iterator[Fact]:
             yield replace(fact, values=values)
 
 
-def _shown(facts: Sequence[Fact], room: int, said: set[str], beyond: int = 0) -> tuple[list[Line], int]:
+def _shown(facts: Sequence[Fact], room: int, said: set[str], plain: int, beyond: int = 0) -> tuple[list[Line], int]:
     """The facts that fit into `room` lines, and how many do not; what was said before is neither.
 
-    How it was done has its lines first, and stands in its place in the order all the same. `beyond` are facts that have no room
-    yet; the values that are shown are said from now on.
+    A value that people do not copy has `plain` lines. `beyond` are facts that have no room yet, and the last line says how many
+    do not fit. The values that are shown are said from now on.
     """
-    lines: dict[int, Line] = {}
-    waiting = sorted(range(len(facts)), key=lambda at: facts[at].name not in _HOW)
-    while waiting:
-        fact, others = facts[waiting[0]], [facts[at] for at in waiting[1:]]
-        if not _is_said(fact, said):
-            # The last line says how many more there are.
-            lines_for = _COMMAND if fact.name in _HOW else _CODE if fact.is_code else 1
-            most = min(lines_for, room - (beyond + _count_of(others, said) > 0))
-            if most < 1:
-                break
-            name = shortened(one_line(fact.name), _NAME)
-            line, whole = listed(fact.values, name, most, is_code=fact.is_code)
-            lines[waiting[0]] = line
-            said.update(map(str.casefold, whole))
-            room -= line.height
-        waiting.pop(0)
-    return [lines[at] for at in sorted(lines)], _count_of([facts[at] for at in waiting], said)
+    lines: list[Line] = []
+    for at, fact in enumerate(facts):
+        if _is_said(fact, said):
+            continue
+        most = _COMMAND if fact.name in _HOW else _CODE if fact.is_code else plain
+        most = min(most, room - (beyond > 0 or not all(_is_said(one, said) for one in facts[at + 1 :])))
+        if most < 1:
+            return lines, _count_of(facts[at:], said)
+        line, whole = listed(fact.values, shortened(one_line(fact.name), _NAME), most, is_code=fact.is_code)
+        lines.append(line)
+        # An address stands before its place, and an image before its command line.
+        said.update(name for value in whole for name in (value.casefold(), value.casefold().partition(": ")[0]))
+        room -= line.height
+    return lines, 0
 
 
 def _count_of(facts: Iterable[Fact], said: set[str]) -> int:
@@ -353,11 +379,13 @@ def _words_of(links: Iterable[Link]) -> str:
 
 
 def _sentences(text: str, lines: int) -> str:
-    """The beginning of a text in at most `lines` lines, up to the end of a sentence where one is near."""
+    """The beginning of a text in at most `lines` lines, up to the end of a sentence where one is near, else of a word."""
     beginning = fitted(text, lines, mark=MARK)
     if not beginning.endswith(MARK):
         return beginning
     words = beginning.removesuffix(MARK)
     end = f"{words} ".rfind(". ") + 1
     whole = f"{words[:end]} {MARK}"
-    return whole if end > len(words) // 2 and height_of(whole) <= lines else beginning
+    return (
+        whole if end > len(words) // 2 and height_of(whole) <= lines else f"{words.rpartition(' ')[0] or words}{MARK}"
+    )

@@ -1,4 +1,4 @@
-"""What a notice would say twice: properties that its facts tell already, and addresses that stand among its links.
+"""What a notice would say twice: sentences that its headline says, properties that its facts tell, addresses among its links.
 
 A property counts as told only where a fact has its value, whole, under a name that means the same; data (rows, documents) keep
 both.
@@ -6,11 +6,37 @@ both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from router.destinations.wording.evidence import evidence_beside
 from router.domain.notices import Notice
 from router.domain.properties import property_key
+
+_SENTENCE = re.compile(r"\s*(?P<words>.{1,300}?)(?:[.:!?](?=\s|\Z)\s*|\Z)", re.DOTALL)
+_WORD = re.compile(r"[^\W_]+")
+_STEM = 5  # characters by which words are compared: `detected` is `detection`
+_EMPTY = frozenset(
+    word[:_STEM]
+    for word in _WORD.findall(
+        "a an the this that these is was were are be been has have had on in at to of by for from with and or s your it its "
+        "may might possible potential potentially detected observed found identified indicates performed generated someone "
+        "suspicious suspected anomalous unusual analysis host data machine logs system resource environment "
+        "azure microsoft defender cloud security center"
+    )
+)
+"""Words that say nothing beside a headline."""
+
+
+def without_repeated(description: str, headline: str) -> str:
+    """A description without the first sentences that say nothing beside the headline."""
+    told = _EMPTY.union(word[:_STEM] for word in _WORD.findall(headline.casefold()))
+    text = description.strip()
+    while text and (first := _SENTENCE.match(text)) is not None:
+        if any(word[:_STEM] not in told for word in _WORD.findall(first["words"].casefold())):
+            break
+        text = text[first.end() :]
+    return text
 
 
 def evidence_once(notice: Notice) -> Mapping[str, tuple[str, ...]]:

@@ -21,6 +21,8 @@ _PROGRAM = re.compile(r'"[^"]*"|(?:(?!\s[-/\\"])[^"])*?\.(?:exe|com|cmd|bat|ps1|
 _ROOT = re.compile(r'"?(?:[a-z]:|%\w+%|~)?(?P<separator>[\\/])[\\/]*', re.IGNORECASE)
 """How the path of a file begins."""
 _LONGEST_PATH = 1_000  # characters
+_DIGEST = re.compile(r"(?<=@sha256:[0-9a-fA-F]{12})[0-9a-fA-F]+")
+"""What is left out of an image's digest; twelve digits tell it from others."""
 _BEGINNING = 20
 """How many characters of a value are worth to be told."""
 
@@ -86,15 +88,6 @@ def fitted_path(path: str, lines: int, name: str) -> str:
     return f"{CUT}/{end}"
 
 
-def row(name: str, texts: Sequence[str], most: int) -> Line | None:
-    """As many whole texts as fit into that many lines; None where not even the first does."""
-    for count in range(len(texts), 0, -1):
-        line = Line(", ".join(texts[:count]), name)
-        if line.height <= most:
-            return line
-    return None
-
-
 def listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, Sequence[str]]:
     """As many values as fit into that many lines, with how many more there are; and those that are whole.
 
@@ -121,11 +114,13 @@ def _several(values: Sequence[str], others: int, name: str, *, is_code: bool) ->
 
 
 def _with_beginning(before: Sequence[str], value: str, others: int, name: str, most: int, *, is_code: bool) -> Line:
-    """Values, and behind them as much of another as fits; of what is a path by itself its middle is left out."""
-    is_path = " " not in value and not is_code and ("/" in value or "\\" in value)
-    cut = _ends_of if is_path else shortened
-    length = most * WIDTH
-    while not _fits(line := _several([*before, cut(value, length)], others, name, is_code=is_code), most) and length:
+    """Values, and behind them as much of another as fits; of a path by itself, as the name of an image, the end."""
+    is_path = " " not in value and not is_code and "://" not in value
+    cut = _end_of_path if is_path else shortened
+    length = most * WIDTH - len(str(_several([*before, ""], others, name, is_code=is_code)))
+    while (
+        not _fits(line := _several([*before, cut(value, length)], others, name, is_code=is_code), most) and length > 0
+    ):
         length -= 1
     return line
 
@@ -150,13 +145,15 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: max(limit - len(CUT), 0)].rstrip()}{CUT}"
 
 
-def _ends_of(text: str, limit: int) -> str:
-    """A text of at most `limit` characters, without its middle: a third of them is from its beginning."""
-    start = max(limit - len(CUT), 0) // 3
-    end = max(limit - len(CUT) - start, 0)
-    return text if len(text) <= limit else f"{text[:start]}{CUT}{text[len(text) - end :]}"
+def _end_of_path(path: str, limit: int) -> str:
+    """A path of at most `limit` characters: without what it is a part of, outermost first, before its end is cut."""
+    end, separator = path, "\\" if "\\" in path else "/"
+    while len(end) > limit - len(CUT) - 1 and separator in end:
+        end = end.partition(separator)[2]
+    return path if len(path) <= limit else shortened(path if end == path else f"{CUT}{separator}{end}", limit)
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and with single blanks."""
-    return " ".join(text.split())
+    """A text without line breaks and with single blanks; of the digest behind an image's name only the beginning."""
+    words = " ".join(text.split())
+    return _DIGEST.sub(CUT, words) if "@sha" in words else words
