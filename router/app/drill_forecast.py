@@ -19,13 +19,13 @@ from router.domain.holders import holder_words
 from router.domain.owners import find_owner_of
 from router.domain.ports.store import Store
 from router.domain.rulebook import Rulebook
+from router.domain.severity import severity_named
 from router.domain.signals import DEFENDER, Alert, Kind
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.suppression import NO_SUPPRESSIONS
 from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.subjects import DrillSubject
 from router.ingest.silence_reader import SilenceReader
-from router.parse.fields import find_severity
 
 
 async def read_forecast(store: Store, book: Rulebook, subject: DrillSubject, now: datetime) -> DrillForecast:
@@ -125,7 +125,7 @@ def _alerts_of(catalogue: Catalogue, subject: DrillSubject) -> Iterator[tuple[st
                     id=f"drill-{type}",
                     type=type,
                     title=known.title if subject.is_real else f"{samples.TITLE} {known.title}",
-                    severity=find_severity(severity),
+                    severity=severity_named(severity),
                     severity_written=severity,
                     resource=_resource(catalogue, subject),
                     plan=subject.plan,

@@ -13,7 +13,7 @@ from router.domain.attack import Attack
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
-from router.domain.severity import Severity
+from router.domain.severity import Severity, assumed_words
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.timestamps import timestamp
@@ -37,6 +37,7 @@ _BELOW = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_BELOW)
 _PASSED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_PASSED)
 _UNKNOWN = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_UNKNOWN)
 _COVERAGE = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_COVERAGE)
+_ASSUMED = (DecisionStep(StepCode.SEVERITY_ASSUMED),)
 _NOT_UNDERSTOOD = (DecisionStep(StepCode.NOT_UNDERSTOOD),)
 
 
@@ -94,9 +95,10 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences
     if is_noted(signal, rulebook):
         kind = Reason(Code.KIND, signal.kind)
         return decided(outcome=Outcome.NOTED, reason=kind, destinations=rulebook.always, steps=_NOTED[is_known])
+    assumed = _ASSUMED if isinstance(signal, Finding) and signal.has_assumed_severity else ()
     if reason := find_floor_above(signal, rulebook):
-        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
-    passed = _passed(signal)[is_known]
+        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known] + assumed)
+    passed = _passed(signal)[is_known] + assumed
     if rulebook.shadows.by_name:
         shadows = find_shadows(signal, rulebook.shadows, now, rulebook.owners)
         decided = partial(decided, shadowed_by=shadows)
@@ -193,12 +195,12 @@ def is_above_every_floor(signal: Signal) -> bool:
 
 
 def level_words(signal: Signal, level: Severity) -> str:
-    """The level of a signal in words: which one it is, where it is the level of its risk and not its severity."""
+    """The level of a signal in words: also whether it is that of its risk, or a severity that the message does not give."""
     if not isinstance(signal, Finding) or signal.is_about_coverage:
         return level.label
     if signal.risk is not None and signal.risk.contextual_level is not None:
         return f"{level.label} risk"
-    return level.label
+    return f"{level.label}{assumed_words(level.label, signal.severity_written) if signal.has_assumed_severity else ''}"
 
 
 def matching_routes(signal: Signal, attack: Attack, rulebook: Rulebook) -> tuple[Route, ...]:

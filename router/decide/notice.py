@@ -20,7 +20,7 @@ from router.domain.properties import unlisted_in
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, runbooks_for
-from router.domain.severity import Severity
+from router.domain.severity import ASSUMED, Severity
 from router.domain.signals import Alert, Finding, Signal
 
 MOST_CVES = 50
@@ -56,6 +56,8 @@ def notice_for(
     grouped = finding.grouped if finding and finding.grouped else GroupedFacts()
     cves = finding.cves if finding and finding.cves else grouped.cves
     extended = {name: str(value) for name, value in signal.extended.items()}
+    # Scores and compliance have none; where a route sends them to people they are no graver than another finding without one.
+    severity = signal.severity or (ASSUMED if finding and decision.people else None)
     notice = Notice(
         key=key,
         turn=turn,
@@ -66,7 +68,7 @@ def notice_for(
         title=prose.title,
         unfilled_title=bare if (bare := unfilled(signal.title)) != prose.title else None,
         description=prose.description,
-        severity=signal.severity.label if signal.severity is not None else None,
+        severity=severity.label if severity is not None else None,
         severity_written=signal.severity_written,
         status=signal.status,
         plan=alert.plan if alert else None,
@@ -140,7 +142,8 @@ def _find_risk(finding: Finding) -> Risk | None:
     """The risk of a finding; an attack path, which is about one place, has it in its severity and its factors."""
     if finding.risk is not None or not finding.risk_factors:
         return finding.risk
-    level = finding.severity if finding.severity is not Severity.INFORMATIONAL else None
+    is_level = finding.severity is not Severity.INFORMATIONAL and not finding.has_assumed_severity
+    level = finding.severity if is_level else None
     return Risk(level=level, written=finding.severity_written, factors=finding.risk_factors, is_contextual=True)
 
 

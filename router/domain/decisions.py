@@ -44,6 +44,7 @@ class StepCode(StrEnum):
     NOTED_NO = "noted.no"
     FLOOR_BELOW = "floor.below"
     FLOOR_PASSED = "floor.passed"
+    SEVERITY_ASSUMED = "severity.assumed"
     FLOOR_UNKNOWN = "floor.unknown"
     FLOOR_COVERAGE = "floor.coverage"
     SUPPRESSION_HELD = "suppression.held"

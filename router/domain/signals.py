@@ -13,7 +13,7 @@ from router.domain.coverage import Rung
 from router.domain.entities import Entities
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.reasons import Reason
-from router.domain.severity import Severity
+from router.domain.severity import Severity, severity_named
 from router.domain.web_links import Link
 
 DEFENDER = "Microsoft Defender for Cloud"
@@ -212,6 +212,13 @@ class Finding(Signal):
     def is_about_coverage(self) -> bool:
         """Whether it says that Defender, or the router, does not see something at all."""
         return self.rung is not None or self.kind is Kind.COVERAGE
+
+    @property
+    def has_assumed_severity(self) -> bool:
+        """Whether its severity is that of its CVEs, or Medium: the message gives none that is known, nor does the policy."""
+        return (
+            self.severity is not None and not self.is_about_coverage and severity_named(self.severity_written) is None
+        )
 
     @property
     def level(self) -> Severity | None:

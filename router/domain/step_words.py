@@ -22,6 +22,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.NOTED_NO: "it asks somebody",
     StepCode.FLOOR_BELOW: "it is below the floor",
     StepCode.FLOOR_PASSED: "it is not below the floor",
+    StepCode.SEVERITY_ASSUMED: "the message gives no severity that is known, so that of its gravest CVE counts, or else Medium",
     StepCode.FLOOR_UNKNOWN: "its severity is not known, which is above every floor",
     StepCode.FLOOR_COVERAGE: "it is about coverage, which is above every floor",
     StepCode.SUPPRESSION_HELD: f"{_RULE} holds it",

@@ -12,7 +12,7 @@ from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.rulebook import Rulebook
-from router.domain.severity import Severity
+from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
 from router.domain.snapshots import AbsenceWindow, instant_of
 from router.ingest.targets import targets_of_resolution
@@ -108,7 +108,8 @@ def finding_of(row: LedgerRow, fields: RuleFields | None, last: RecordEntry | No
         id=last.id or row.key,
         type=last.type or "",
         title=last.title or "",
-        severity=next((severity for severity in Severity if severity.label == last.severity), None),
+        severity=severity_named(last.severity),
+        severity_written=last.severity,
         status=last.status,
         resolved=True,
         resource=last.resource,

@@ -14,13 +14,13 @@ from router.domain.entities import Entities
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.samples import is_sample
+from router.domain.severity import severity_named
 from router.domain.signals import Alert, Kind
 from router.parse.documents import find_document
 from router.parse.fields import (
     Fields,
     fields_in,
     find_named,
-    find_severity,
     is_true,
     items_in,
     name_in,
@@ -80,7 +80,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         id=id,
         type=type,
         title=title,
-        severity=find_severity(severity),
+        severity=severity_named(severity),
         severity_written=severity,
         status=status,
         resolved=status is not None and status.strip().lower() in _OVER,

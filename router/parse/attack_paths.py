@@ -18,7 +18,6 @@ from router.parse.arm import entities_for, posture_in, steps_for
 from router.parse.fields import (
     Fields,
     fields_in,
-    find_severity,
     items_in,
     labels_in,
     name_in,
@@ -26,6 +25,7 @@ from router.parse.fields import (
     text_in,
     texts_in,
 )
+from router.parse.severities import find_severity
 
 MOST_WORDS = 50
 """Risk factors, and names of either end, that an attack path keeps."""
@@ -37,7 +37,7 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
     properties = posture.properties
     title = text_in(properties, "displayname")
     type = name_in(properties, "attackpathtype", "displayname") or posture.name
-    severity = text_in(properties, "risklevel", "potentialimpact")
+    severity, written = find_severity(text_in(properties, name) for name in ("risklevel", "potentialimpact"))
     known = _resources_by_entity(properties)
     target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
     people = _names_by_entity(properties)
@@ -48,8 +48,8 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
         id=posture.id,
         type=type,
         title=title or type,
-        severity=find_severity(severity),
-        severity_written=severity,
+        severity=severity,
+        severity_written=written,
         status=text_in(properties, "status"),
         resolved=posture.deleted,
         resource=resource,

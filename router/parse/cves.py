@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from router.domain.posture import Cves
 from router.parse.documents import find_document
+from router.parse.fields import Fields, fields_in
 
 MOST_TEXT = 1_048_576
 """Characters of a list of CVEs that are looked at: an event of Event Hubs is no longer than that."""
@@ -44,6 +45,16 @@ def find_cves(additional: object) -> Cves | None:
     if len(unique) > MOST_IDS:
         return Cves(ids=tuple(sorted(unique)[:MOST_IDS]), is_whole=False)
     return Cves(ids=tuple(unique), is_whole=is_whole) if unique or not is_whole else None
+
+
+def elements_in(value: object) -> Iterator[Fields]:
+    """The CVEs of `CvesDetails` with what is said of each, whether listed or by their ids; of a list that is cut, nothing."""
+    if isinstance(value, str):
+        value = find_document(value) if len(value) <= MOST_TEXT else None
+    if isinstance(value, dict):
+        value = [value, *value.values()]
+    if isinstance(value, list):
+        yield from map(fields_in, value)
 
 
 def _read_fields(value: object, name: str, read: Callable[[object], _Read]) -> _Read:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from router.domain.severity import Severity
 from router.parse.documents import find_document, serialised
 from router.parse.portal_times import find_portal_time
 
 type Fields = Mapping[str, object]
 
-_SEVERITIES = {severity.name.lower(): severity for severity in Severity}
 _PLAIN = (str, int, float)
 _NEVER = 1  # the year that .NET writes where a time was never set
 
@@ -129,11 +127,6 @@ def _find_time(text: str) -> datetime | None:
     except OverflowError:
         return None
     return time if time.year > _NEVER else None
-
-
-def find_severity(written: str | None) -> Severity | None:
-    """The severity that is written, whatever its case; None for a missing or unknown one."""
-    return _SEVERITIES.get(written.strip().lower()) if written else None
 
 
 def plain_values(value: object) -> dict[str, object]:

@@ -21,7 +21,6 @@ from router.parse.exemptions import find_exemption
 from router.parse.fields import (
     Fields,
     fields_in,
-    find_severity,
     name_in,
     names_in,
     plain_values,
@@ -31,6 +30,7 @@ from router.parse.fields import (
 )
 from router.parse.grouped import find_grouped_facts
 from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
+from router.parse.severities import find_severity, severities_given
 
 _OVER = frozenset({"healthy", "notapplicable"})
 
@@ -41,8 +41,8 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     properties = posture.properties
     metadata = fields_in(properties.get("metadata"))
     status = _status(properties)
-    severity = text_in(metadata, "severity")
     additional = fields_in(properties.get("additionaldata"))
+    severity, written = find_severity(severities_given(metadata, additional), additional)
     resource, cloud = _resource(posture)
     entities = entities_for(resource)
     title = text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name
@@ -51,8 +51,8 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         id=posture.id,
         type=posture.name,
         title=title,
-        severity=find_severity(severity),
-        severity_written=severity,
+        severity=severity,
+        severity_written=written,
         status=text_in(status, "code"),
         resolved=posture.deleted or _is_over(status),
         changed=time_in(status, "statuschangedate"),
@@ -100,7 +100,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     type = name_in(properties, "id", "displayname") or posture.name
     status = _status(properties)
     additional = fields_in(properties.get("additionaldata"))
-    severity = text_in(status, "severity") or _find_inner_severity(additional)
+    severity, written = find_severity(severities_given(status, additional), additional)
     resource, cloud = _resource(posture)
     entities = entities_for(resource)
     return Finding(
@@ -108,8 +108,8 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         id=posture.id,
         type=type,
         title=text_in(properties, "displayname") or type,
-        severity=find_severity(severity),
-        severity_written=severity,
+        severity=severity,
+        severity_written=written,
         status=text_in(status, "code"),
         resolved=posture.deleted or _is_over(status),
         changed=time_in(properties, "timegenerated"),
@@ -177,12 +177,6 @@ def _location(posture: Posture, resource: str | None, entities: Entities) -> Clo
     details = fields_in(posture.properties.get("resourcedetails"))
     said = {name: text for name in details if (text := name_in(details, name))}
     return location_among(resource, said, entities, {})
-
-
-def _find_inner_severity(additional: Fields) -> str | None:
-    # Its place depends on the scanner: on top, under Data, or under vulnerabilityDetails.
-    inner = (additional, fields_in(additional.get("data")), fields_in(additional.get("vulnerabilitydetails")))
-    return next((severity for fields in inner if (severity := text_in(fields, "severity"))), None)
 
 
 def _link(written: str | None) -> str | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
 from router.domain.recommendations import find_missing_rung
+from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in
-from router.parse.fields import Fields, find_severity, name_in, text_in, texts_in, time_in
+from router.parse.fields import Fields, name_in, text_in, texts_in, time_in
 
 _OVER = "healthy"
 
@@ -28,7 +29,7 @@ def read_own_finding(fields: Fields, _: Catalogue) -> Finding:
         id=posture.id,
         type=type,
         title=title,
-        severity=find_severity(severity),
+        severity=severity_named(severity),
         severity_written=severity,
         status=status,
         resolved=(status or "").strip().lower() == _OVER,

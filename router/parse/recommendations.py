@@ -11,13 +11,12 @@ from collections.abc import Mapping
 
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.resources import parse_resource_id
-from router.domain.severity import Severity
+from router.domain.severity import Severity, severity_named
 from router.parse.documents import find_document
 from router.parse.fields import (
     Fields,
     fields_in,
     find_flag,
-    find_severity,
     is_true,
     labels_in,
     name_in,
@@ -111,7 +110,7 @@ def find_risk(value: object) -> Risk | None:
     """How much is at stake; None where nothing is said of it."""
     risk = fields_in(value) or ({} if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else {"level": value})
     written = text_in(risk, "level")
-    level = find_severity(written)
+    level = severity_named(written)
     factors = labels_in(risk.get("riskfactors"), "name")[:MOST_WORDS]
     paths = labels_in(risk.get("attackpathsreferences"), "id", "name")[:MOST_WORDS]
     if written is None and not factors and not paths:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import yaml
 
 from tests.cli.house import House, a_suppression, commands_in, ndjson
-from tests.parse.messages import a_flat_alert, an_assessment
+from tests.parse.messages import a_compliance_assessment, a_flat_alert, an_assessment, an_attack_path
 
 NOW = "2026-11-24T12:00:00Z"
 
@@ -110,6 +111,61 @@ def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:
         "below the floor? no, severity 'Grave' is not known, which is above every floor",
     ):
         assert line in lines
+
+
+TICKETS = """
+stream: cspm
+floor: {default: Low}
+destinations:
+  incidents: {kind: servicenow, url: "https://s.example", auth: {user: u, password: {secret: S}}, table: incident}
+  security: {kind: servicenow, url: "https://s.example", auth: {user: u, password: {secret: S}}, table: sn_si_incident}
+  events: {kind: servicenow_events, url: "https://s.example", auth: {user: u, password: {secret: S}}}
+  issues: {kind: jira, url: "https://j.example", auth: {user: u, password: {secret: S}}, project: SEC, issue_type: Task}
+  chat: {kind: slack, url: {secret: SLACK}}
+  hook: {kind: webhook, url: "https://h.example", secret: {secret: W}}
+routes:
+  - {name: grave, when: {at_least: High}, to: [chat]}
+  - name: unknown
+    when: {severity: unknown, kind: [recommendation, compliance]}
+    to: [incidents, security, events, issues, chat, hook]
+always: []
+otherwise: [incidents, security, events, issues, chat, hook]
+"""
+
+
+@pytest.mark.parametrize(
+    ("destination", "lines"),
+    [
+        ("incidents", ["impact: 2", "urgency: 2", "Severity: Medium (none given)"]),
+        ("security", ["impact: 2", "urgency: 2", "priority: 3", "Severity: Medium (none given)"]),
+        ("events", ["severity: 3", "Severity: Medium (none given)"]),
+        ("issues", ["priority:", "name: Medium", "Severity: Medium (none given)"]),
+        ("chat", []),
+        ("hook", ['"severity": "Medium",', '"severity_written": null,']),
+    ],
+)
+def test_a_finding_without_a_severity_is_no_grave_ticket_and_says_that_none_was_given(
+    house: House, destination: str, lines: list[str]
+) -> None:
+    """Wherever it goes; what of its CVEs one says is as grave as that, and no route for grave ones takes another."""
+    house.writes("rules/cspm/policy.yaml", TICKETS)
+    by_cve = {"CvesDetails": json.dumps([{"CveId": "CVE-2026-1", "Severity": "High"}])}
+    untold = [an_assessment(metadata=None), an_attack_path(riskLevel=None, potentialImpact=None)]
+    house.writes(
+        "a.ndjson", ndjson(*untold, an_assessment(metadata=None, additionalData=by_cve), a_compliance_assessment())
+    )
+    *told, grave, numbers = json.loads(
+        house.says("explain", "a.ndjson", "--notice", destination, "--format", "json").out
+    )
+    for one in told:
+        assert (one["decision"]["severity"], one["decision"]["routes"]) == ("Medium", [])
+        answers = {step["question"]: step["answer"] for step in one["steps"]}
+        assert answers["below the floor?"] == "no, Medium (none given) is at least Low"
+    for one in (*told, numbers):
+        assert set(lines) <= {line.strip() for line in one["notice"].splitlines()}
+        assert "Medium (none given): " in one["notice"] or destination in ("hook", "events")
+    assert (grave["decision"]["severity"], grave["decision"]["routes"]) == ("High", ["grave"])
+    assert "High (none given, by its CVEs): " in grave["notice"] or destination != "chat"
 
 
 def test_how_soon_people_should_answer_is_said(house: House) -> None:

@@ -32,7 +32,9 @@ LABELS = [severity.label for severity in Severity]
 
 def of(severity: Severity | None, risk: Risk | None = None) -> Finding:
     """A finding of a severity and a risk."""
-    return replace(a_finding(), severity=severity, risk=risk)
+    return replace(
+        a_finding(), severity=severity, severity_written=severity.label if severity is not None else None, risk=risk
+    )
 
 
 def contextual(level: Severity | None) -> Risk:
@@ -122,7 +124,6 @@ def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
 )
 def test_a_decision_says_which_of_the_two_it_was(finding: Finding, said: str | None, explained: str) -> None:
     """The reason names the risk where the risk counted, and the explanation the severity beside it."""
-    finding = replace(finding, severity_written=None)
     explanation = explain(finding, a_rulebook(stream=Stream.CSPM), NOW)
     answers = {step.question: step.answer for step in explanation.steps}
     assert answers["below the floor?"] == explained
@@ -143,8 +144,9 @@ def test_an_alert_has_no_level_but_its_severity() -> None:
 def test_a_notice_is_as_urgent_as_the_severity(severity: Severity | None, risk: Risk | None) -> None:
     """The risk stands beside it, and lifts no ticket's urgency."""
     finding, book = of(severity, risk), a_rulebook(stream=Stream.CSPM)
-    notice = notice_for(finding, Evidence(), decide(finding, book, NOW), book, "key", 1)
-    assert notice.severity == (severity.label if severity is not None else None)
+    decision = decide(finding, book, NOW)
+    notice = notice_for(finding, Evidence(), decision, book, "key", 1)
+    assert notice.severity == (severity.label if severity is not None else "Medium" if decision.people else None)
     assert notice.risk == risk
 
 

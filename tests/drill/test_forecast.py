@@ -16,12 +16,11 @@ from router.app.rules import load_rules
 from router.decide import decide
 from router.domain.rulebook import Floor, Rulebook
 from router.domain.samples import NO_SUBSCRIPTION
-from router.domain.severity import Severity
+from router.domain.severity import Severity, severity_named
 from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.drill.expected import ExpectedDestination
 from router.drill.subjects import BUNDLES, DrillSubject, samples_of
-from router.parse.fields import find_severity
 from tests.builders import RULES
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
@@ -154,7 +153,7 @@ def samples_that_may_come(plan: str) -> Iterator[Alert]:
             id="a",
             type=type,
             title="[SAMPLE ALERT] x",
-            severity=find_severity(severity),
+            severity=severity_named(severity),
             severity_written=severity,
             resource=resource,
             plan=plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,10 +42,66 @@ def test_a_recommendation_keeps_what_it_says() -> None:
     assert finding.extended == {"ports": "[22,3389]", "note": "open"}
 
 
-def test_a_recommendation_without_metadata_is_loud() -> None:
-    """Where the metadata is missing, so is the severity, and the finding is read all the same."""
+def test_a_recommendation_without_metadata_is_read() -> None:
+    """Where the metadata is missing, so is the severity; the finding is read all the same, as a Medium one."""
     finding = read_finding(an_assessment(metadata=None))
-    assert (finding.severity, finding.severity_written, finding.description) == (None, None, "")
+    assert (finding.severity, finding.severity_written, finding.description) == (Severity.MEDIUM, None, "")
+
+
+NO_WORD = "null", '""', '" "', '"Unknown"', '"Sev0"', "4", "9.8", "true", "[]", '{"level": "High"}'
+"""What may stand in the place of a severity and is none."""
+
+
+@pytest.mark.parametrize("written", list(map(json.loads, NO_WORD)))
+@pytest.mark.parametrize("place", ["metadata", "status", "riskLevel"])
+def test_a_finding_whose_severity_is_no_severity_is_medium(written: object, place: str) -> None:
+    """It says what stands there, where that is a word or a whole number."""
+    finding = {
+        "metadata": lambda: read_finding(an_assessment(metadata={"severity": written})),
+        "status": lambda: read_finding(
+            a_sub_assessment(status={"code": "Unhealthy", "severity": written}, additionalData={})
+        ),
+        "riskLevel": lambda: read_finding(an_attack_path(riskLevel=written, potentialImpact=None)),
+    }[place]()
+    said = str(written) if written in ("Unknown", "Sev0", 4) and written is not True else None
+    assert (finding.severity, finding.severity_written, finding.has_assumed_severity) == (Severity.MEDIUM, said, True)
+
+
+@pytest.mark.parametrize(
+    ("additional", "severity"),
+    [
+        (
+            {
+                "CvesDetails": json.dumps(
+                    [{"CveId": "CVE-1", "Severity": "low"}, {"CveId": "CVE-2", "Severity": "High"}]
+                )
+            },
+            "High",
+        ),
+        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}], "MaxCvssScore": "9.8"}, "Critical"),
+        ({"CvesDetails": {"CVE-2026-1": {"Severity": "High"}}}, "High"),
+        (
+            {"CvesDetails": [{"CveId": "CVE-1", "Severity": "", "Cvss": [{"Key": "3.1", "Value": {"Base": 7.5}}]}]},
+            "High",
+        ),
+        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": 5, "Cvss": {"2.0": {"base": 10.0}}}]}, "High"),
+        ({"CvesDetails": '[{"CveId": "CVE-1", "Sever', "MaxCvssScore": 3.9}, "Low"),
+        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}], "MaxCvssScore": "0"}, "Medium"),
+        ({"CvesDetails": ["CVE-2026-1", None, 3]}, "Medium"),
+        ({"Cvss": {"3.0": {"base": 9.1}}}, "Critical"),
+        ({"Data": {"cvss": {"3.0": {"base": 4.0}}}}, "Medium"),
+        ({"severity": "Low", "MaxCvssScore": "9.8"}, "Low"),
+    ],
+)
+def test_a_finding_without_a_severity_has_that_of_its_gravest_cve(additional: dict[str, Any], severity: str) -> None:
+    """By the word of each, else by its score; what the message gives in another place counts before them."""
+    for finding in (
+        read_finding(an_assessment(metadata={"severity": "Unknown"}, additionalData=additional)),
+        read_finding(a_sub_assessment(status={"code": "Unhealthy"}, additionalData=additional)),
+    ):
+        assert finding.severity is not None and finding.severity.label == severity
+    given = read_finding(an_assessment(metadata={"severity": "Informational"}, additionalData=additional))
+    assert given.severity is Severity.INFORMATIONAL and not given.has_assumed_severity
 
 
 def test_the_title_of_a_recommendation_falls_back() -> None:
@@ -154,11 +211,11 @@ def test_a_vulnerability_keeps_what_it_says() -> None:
             {"status": {"code": "Unhealthy"}, "additionalData": {"vulnerabilityDetails": {"severity": "Low"}}},
             Severity.LOW,
         ),
-        ({"status": "Unhealthy", "additionalData": None}, None),
+        ({"status": "Unhealthy", "additionalData": None}, Severity.MEDIUM),
     ],
 )
 def test_the_severity_of_a_vulnerability_is_found_wherever_it_stands(
-    changes: dict[str, Any], severity: Severity | None
+    changes: dict[str, Any], severity: Severity
 ) -> None:
     """The status tells the severity, else the additional data at one of its places."""
     finding = read_finding(a_sub_assessment(**changes))

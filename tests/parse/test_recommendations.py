@@ -94,11 +94,11 @@ def test_blanks_around_what_is_said_say_nothing(build: Callable[[], Message]) ->
     assert (again.location, again.severity, again.resolved) == (said.location, said.severity, said.resolved)
 
 
-def test_severity_is_the_metadatas_and_never_the_cves() -> None:
-    """A Critical CVE does not make a recommendation Critical, and neither does one make up for a severity that is missing."""
+def test_severity_is_the_metadatas_where_it_gives_one() -> None:
+    """A Critical CVE does not make a recommendation Critical, unless that says nothing of its own."""
     assert read_finding(a_software_update(metadata={"severity": "Low"})).severity is Severity.LOW
     unsaid = read_finding(a_software_update(metadata={"severity": None}))
-    assert (unsaid.severity, unsaid.severity_written) == (None, None)
+    assert (unsaid.severity, unsaid.severity_written) == (Severity.CRITICAL, None)
     assert read_finding(a_software_update(metadata={"severity": "Critical"})).severity is Severity.CRITICAL
 
 

@@ -109,7 +109,11 @@ def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain
     [
         ({"severity": "Low"}, [("dead-route", "severity", True)]),
         ({"severity": "Low", "kind": ["recommendation", "attack_path"]}, [("dead-route", "severity", True)]),
-        ({"severity": ["Low", "unknown"], "kind": "attack_path"}, []),
+        ({"severity": ["Low", "unknown"], "kind": "attack_path"}, [("dead-route", "severity", True)]),
+        ({"severity": ["Medium", "unknown"], "kind": "attack_path"}, []),
+        ({"severity": "unknown", "kind": ["recommendation", "vulnerability"]}, [("dead-route", "severity", True)]),
+        ({"severity": "unknown", "kind": ["recommendation", "compliance"]}, []),
+        ({"severity": "unknown"}, []),
         ({"severity": "Low", "kind": "attack_path"}, [("dead-route", "severity", True)]),
         ({"severity": "High", "kind": ["secure_score", "compliance"]}, [("dead-route", "severity", True)]),
         ({"severity": ["High", "unknown"], "kind": "secure_score"}, []),
@@ -191,7 +195,7 @@ SIGNALS = st.builds(
 ) | st.builds(
     Finding,
     kind=st.sampled_from([Kind.RECOMMENDATION, Kind.VULNERABILITY, Kind.ATTACK_PATH]), id=st.just("f"), type=st.just("k"),
-    title=st.just("t"), severity=LEVELS, status=STATUSES, resource=RESOURCES,
+    title=st.just("t"), severity=st.sampled_from(Severity), status=STATUSES, resource=RESOURCES,
     risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
 ) | st.builds(
     Finding,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from router.destinations.wording.fitting import MARK, shorten
 from router.domain.notices import ANNOUNCEMENT, Group, Notice
-from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind
+from router.domain.recommendations import find_missing_rung
+from router.domain.severity import assumed_words, severity_named
+from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind, Stream
 from router.domain.whereabouts import whereabouts_of
 
 ROUTER = "alert-router"
@@ -14,10 +16,21 @@ ROUTER = "alert-router"
 
 
 def severity_of(notice: Notice) -> str:
-    """The severity in words; one that is not known says so."""
+    """The severity in words; one that is not known says so, and one that the message does not give."""
     if notice.severity is not None:
-        return notice.severity
+        return f"{notice.severity}{_assumed_words(notice)}"
     return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
+
+
+def _assumed_words(notice: Notice) -> str:
+    if notice.kind not in _POSTURE or severity_named(notice.severity_written) is not None:
+        return ""
+    # The policy gives that of what is about coverage.
+    is_about_coverage = find_missing_rung(Kind(notice.kind), notice.type, notice.title) is not None
+    return "" if is_about_coverage else assumed_words(notice.severity or "", notice.severity_written)
+
+
+_POSTURE = frozenset(kind.value for kind in Kind if kind.stream is Stream.CSPM) - {Kind.COVERAGE.value}
 
 
 def reporter_of(notice: Notice) -> str:

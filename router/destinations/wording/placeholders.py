@@ -19,7 +19,7 @@ type Text = Callable[[Notice], str]
 PLACEHOLDERS: Mapping[str, Text] = {
     "owner.group": lambda notice: (notice.owner.group if notice.owner else None) or "",
     "owner.service": lambda notice: (notice.owner.service if notice.owner else None) or "",
-    "severity": severity_of,
+    "severity": lambda notice: notice.severity or severity_of(notice),
     "title": lambda notice: notice.title,
     "type": lambda notice: notice.type,
     "id": lambda notice: notice.id,

@@ -92,6 +92,14 @@ def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction
     if when.severity is None:
         return
     levels = {SEVERITIES.get(label) for label in when.severity}
+    # A finding that gives none has that of its CVEs, or is Medium.
+    if around.stream is Stream.CSPM and when.kind and _SCORES.isdisjoint(when.kind):
+        levels.discard(None)
+        if not levels:
+            yield _fatal(
+                ("severity",), f"asks for `unknown`, which findings that give none are not, {_NOTHING}; write Medium"
+            )
+            return
     known = {level for level in levels if level is not None}
     if when.at_least is not None:
         known = {level for level in known if level >= SEVERITIES[when.at_least]}
