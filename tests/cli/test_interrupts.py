@@ -41,6 +41,7 @@ ROUTER = (sys.executable, "-m", "router")
 AT_A_CALL = """
 import os, signal, sys
 from itertools import count
+from router.cli import main
 
 calls, number, last = count(1), int(sys.argv[1]), int(sys.argv[2])
 
