@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
 from router.cli.coverage_posture import posture_remark, posture_sentences
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
@@ -113,6 +113,7 @@ def markdown_of(report: GateReport) -> Iterator[str]:
         yield ""
         yield f"{counted(more, 'more workload')} in the JSON."
     groups = [group for state in _UNSOUND for group in groups_in(assessed, state)]
+    groups += limits_in(assessed)
     if groups:
         yield ""
         heads = ("workload", "rung", "state", "why", "mend or ask")
@@ -144,7 +145,8 @@ def _cells(row: CoverageRow, rungs: list[Rung]) -> list[object]:
 
 
 def _row(group: VerdictGroup) -> list[object]:
-    state = f"excused until {timestamp(group.exception.ends)}" if group.exception else group.state
+    said = "covered within limits" if group.state is CoverageState.COVERED else group.state
+    state = f"excused until {timestamp(group.exception.ends)}" if group.exception else said
     names = ", ".join(f"{one.kind} {cell(Quoted(one.name))}" for one in group.workloads[:_MOST_NAMES])
     rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
     remedy = f"{cell(Quoted(group.remedies[0]))}{_like_it(len(group.remedies) - 1)}" if group.remedies else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from router.coverage.assess import Assessed
 from router.domain.coverage import (
@@ -14,6 +15,7 @@ from router.domain.coverage import (
     Rung,
     Verdict,
     Workload,
+    covered,
 )
 
 _GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
@@ -68,13 +70,25 @@ class _Said:
 
 def groups_in(assessed: Assessed, state: CoverageState) -> Iterator[VerdictGroup]:
     """What is in that state, by rung from the bottom up; within a rung, what most workloads share comes first."""
+    return _groups_of(one for one in assessed.verdicts() if one[2].state is state)
+
+
+def limits_in(assessed: Assessed) -> Iterator[VerdictGroup]:
+    """What passes although it is covered, as the reason of each, in the same order."""
+    return _groups_of(
+        (workload, rung, covered("; ".join(verdict.limits)))
+        for workload, rung, verdict in assessed.verdicts()
+        if verdict.state is CoverageState.COVERED and verdict.limits
+    )
+
+
+def _groups_of(verdicts: Iterable[tuple[Workload, Rung, Verdict]]) -> Iterator[VerdictGroup]:
     alike: dict[tuple[Rung, object], list[_Said]] = {}
-    for row in assessed.rows:
-        own_words = _own_words_of(row.workload)
-        for rung, verdict in row.verdicts.items():
-            if verdict.state is state:
-                said = _said(row.workload, rung, verdict, own_words)
-                alike.setdefault((rung, said.key), []).append(said)
+    for workload, of_one in groupby(verdicts, key=lambda one: one[0]):
+        own_words = _own_words_of(workload)
+        for _, rung, verdict in of_one:
+            said = _said(workload, rung, verdict, own_words)
+            alike.setdefault((rung, said.key), []).append(said)
     joined: dict[object, list[_Said]] = {}
     for (_, key), some in alike.items():
         joined.setdefault((key, tuple(one.workload.key for one in some)), []).extend(some)

@@ -15,10 +15,11 @@ from importlib.resources import files
 from itertools import groupby
 
 from router.cli.coverage_ages import NO_TIME, age_clause, ago, instant_of
-from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
 from router.cli.coverage_page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
 from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
+    LIMITED,
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
@@ -107,10 +108,10 @@ def _lines(report: GateReport, now: datetime) -> Iterator[str]:
     for kind, rows in groupby(assessed.rows, key=lambda row: row.workload.kind):
         yield from _matrix(kind, list(rows), alerts, dict(report.others), now)
     yield from stream_sections(report.result, now)
-    for state in _WORST_FIRST:
-        groups = list(groups_in(assessed, state))
-        if groups:
-            yield f"<section>\n<h2>{_TITLES[state]}</h2>"
+    sections = [(_TITLES[state], groups_in(assessed, state)) for state in _WORST_FIRST]
+    for title, found in (*sections, (LIMITED, limits_in(assessed))):
+        if groups := list(found):
+            yield f"<section>\n<h2>{title}</h2>"
             for group in groups:
                 yield from _article(group, now)
             yield "</section>"

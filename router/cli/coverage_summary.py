@@ -43,6 +43,9 @@ NOTHING_EXPECTED = (
 """What is to be said where nobody wrote down what is expected."""
 
 
+LIMITED = "Covered within limits"
+"""What stands above what passes although the workload is covered."""
+
 _MOST_FILES = 5
 """How many files are named that were not used for one reason."""
 

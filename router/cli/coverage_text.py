@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from router.cli.coverage_ages import age_clause
-from router.cli.coverage_groups import VerdictGroup, groups_in
+from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
 from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_silence import silence_lines
 from router.cli.coverage_summary import (
+    LIMITED,
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
@@ -63,8 +64,9 @@ def print_report(report: GateReport, now: datetime) -> None:
         rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
         heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
         print_table(to, table_of(heads, list(_matrix(rows, rungs))))
-    for state, head in _HEADS.items():
-        lines = [line for group in groups_in(assessed, state) for line in _lines_of(group, now)]
+    sections = [(head, groups_in(assessed, state)) for state, head in _HEADS.items()]
+    for head, groups in (*sections, (LIMITED, limits_in(assessed))):
+        lines = [line for group in groups for line in _lines_of(group, now)]
         if lines:
             to.print(f"\n{head}", style="bold")
             print_lines(lines)

@@ -137,6 +137,7 @@ class Verdict:
         remedy: the command that mends a gap, or that answers what is unknown; several stand one on a line, and none needs
             another; None where there is none.
         remarks: what else is to be said, though it changes nothing.
+        limits: those of the remarks that say what is not covered all the same, where it is covered.
         counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
         exception: who answers for it, where it is excused.
         excused: what is known of it all the same, where it is excused; else None.
@@ -147,6 +148,7 @@ class Verdict:
     evidence: tuple[CoverageEvidence, ...] = ()
     remedy: str | None = None
     remarks: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     counts: Mapping[CoverageState, int] | None = None
     exception: CoverageException | None = None
     excused: CoverageState | None = None
@@ -157,9 +159,13 @@ class Verdict:
         return CoverageState.UNKNOWN in (self.state, self.excused)
 
 
-def covered(reason: str, *evidence: CoverageEvidence, remarks: tuple[str, ...] = ()) -> Verdict:
-    """The verdict that something is proved."""
-    return Verdict(state=CoverageState.COVERED, reason=reason, evidence=evidence, remarks=remarks)
+def covered(
+    reason: str, *evidence: CoverageEvidence, remarks: tuple[str, ...] = (), limits: tuple[str, ...] = ()
+) -> Verdict:
+    """The verdict that something is proved; `limits` are remarks, too."""
+    return Verdict(
+        state=CoverageState.COVERED, reason=reason, evidence=evidence, remarks=(*remarks, *limits), limits=limits
+    )
 
 
 def gap(reason: str, *evidence: CoverageEvidence, remedy: str | None = None, remarks: tuple[str, ...] = ()) -> Verdict:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.house import House, commands_in
+from tests.coverage.admission_builders import whole_gatekeeper
 from tests.coverage.builders import CLUSTER, kubectl, managed_cluster, node, nodes, sensor
 
 AT = ("--now", "2026-11-25T12:00:00Z")
@@ -172,6 +173,24 @@ def test_what_is_alike_of_many_is_said_once(house: House) -> None:
     other = house.says("coverage", "check", *AT, "clusters.json", "aks-07=dark.json").out
     assert "  cluster aks-07, sensor running: " in other
     assert " and 34 more, sensor installed, sensor running: nobody asked the cluster itself" in other
+
+
+def test_what_passes_a_gate_that_covers_is_said_where_people_read_it(house: House) -> None:
+    """Once for all clusters of which it is so, in text, on the page and in a summary, as in JSON."""
+    for name in ("shop", "pay"):
+        house.writes(f"{name}.json", json.dumps(kubectl(*whole_gatekeeper(), *sensor(), *nodes())))
+    files = ("shop=shop.json", "pay=pay.json")
+    limits = "while no pod answers it, everything is admitted; Gatekeeper: 1 of 1 constraints refuse nothing: 1 dryrun"
+    text = house.says("coverage", "check", *AT, *files).out
+    head = "\nCovered within limits\n  cluster pay, cluster shop, admission audits: Gatekeeper: "
+    assert head in text and text.count(limits) == 1
+    house.says("coverage", "report", *AT, "--out", "page.html", *files)
+    page = (house.directory / "page.html").read_text()
+    assert "<h2>Covered within limits</h2>" in page and page.count(limits) == 1
+    summary = house.says("coverage", "check", *AT, "--format", "markdown", *files).out
+    assert "| covered within limits |" in summary and summary.count(limits) == 1
+    remarks = rung(found(house, *files), "shop", "admission-audits")["remarks"]
+    assert "Gatekeeper: 1 of 1 constraints refuse nothing: 1 dryrun" in remarks
 
 
 def test_files_that_are_not_used_for_one_reason_are_one_line(house: House) -> None:

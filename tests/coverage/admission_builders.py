@@ -10,6 +10,11 @@ from tests.coverage.builders import Json, judged, managed_cluster, verdict
 
 MANAGER, AUDIT, IMAGE = "gatekeeper-controller-manager", "gatekeeper-audit", "defender-admission-controller"
 GATEKEEPER, MDC = "gatekeeper-system", "mdc"
+SERVICE = "gatekeeper-webhook-service"
+OPERATION = "gatekeeper.sh/operation"
+LABELS = {MANAGER: {OPERATION: "webhook"}, AUDIT: {OPERATION: "audit"}, IMAGE: {"app": IMAGE}}
+"""The labels of the pods of each controller."""
+
 DEFAULT = "default-k8s-misconfiguration-policy-privileged-containers-should-be-avoided"
 
 NEW_PODS: Json = {"operations": ["CREATE", "UPDATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}
@@ -34,14 +39,22 @@ def a_pod(
     restarts: int = 0,
     phase: str = "Running",
     waits: str | None = None,
-    id: str = "6c9f7d5b8-x2x4z",
+    id: str = "x2x4z",
+    labels: Mapping[str, str] | None = None,
 ) -> Json:
-    """A pod of a controller."""
+    """A pod of a controller, with the labels of that controller, or with others."""
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{of}-6c9f7d5b8", "controller": True}
+    metadata = {
+        "name": f"{of}-6c9f7d5b8-{id}",
+        "namespace": namespace,
+        "labels": LABELS.get(of, {}) if labels is None else labels,
+        "ownerReferences": [owner],
+    }
     state = {"waiting": {"reason": waits}} if waits else {"running": {}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{of}-{id}", "namespace": namespace},
+        "metadata": metadata,
         "status": {
             "phase": phase,
             "conditions": [{"type": "Ready", "status": str(is_ready)}],
@@ -58,14 +71,19 @@ def a_deployment(
     observed: int = 3,
     replicas: int = 2,
     has_status: bool = True,
+    labels: Mapping[str, str] | None = None,
 ) -> Json:
     """A Deployment of a controller, whose status leaves out what is 0."""
+    pods = LABELS.get(name, {}) if labels is None else labels
     status = {"observedGeneration": observed, "replicas": 2, **({"readyReplicas": ready} if ready else {})}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": namespace, "generation": 3},
-        "spec": {"replicas": replicas},
+        "spec": {
+            "replicas": replicas,
+            "template": {"metadata": {"labels": pods}},
+        },
         **({"status": status} if has_status else {}),
     }
 
@@ -73,7 +91,7 @@ def a_deployment(
 def a_webhook(
     name: str = "validation.gatekeeper.sh",
     *,
-    service: str = "gatekeeper-webhook-service",
+    service: str = SERVICE,
     namespace: str = GATEKEEPER,
     rules: Iterable[Json] = (NEW_PODS,),
     failure_policy: str = "Ignore",
@@ -174,14 +192,70 @@ def a_namespace(name: str, labels: Mapping[str, str]) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
 
 
+def a_service(name: str = SERVICE, *, namespace: str = GATEKEEPER, selector: Mapping[str, str] | None = None) -> Json:
+    """The service of a webhook, which chooses the pods of its controller or others."""
+    chosen = LABELS[MANAGER if name == SERVICE else IMAGE] if selector is None else selector
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": dict(chosen)}}
+
+
+def a_slice(
+    *ready: bool | None,
+    name: str = "one",
+    service: str = SERVICE,
+    namespace: str = GATEKEEPER,
+    pods: Iterable[str] = (),
+) -> Json:
+    """Endpoints of a service, each ready or not, and of a pod where one is named."""
+    targets = [{"targetRef": {"kind": "Pod", "name": one, "namespace": namespace}} for one in pods]
+    targets += [{}] * (len(ready) - len(targets))
+    endpoints = [
+        {"addresses": ["10.0.0.1"], "conditions": {"ready": one}, **target}
+        for one, target in zip(ready, targets, strict=True)
+    ]
+    labels = {"kubernetes.io/service-name": service}
+    metadata = {"name": f"{service}-{name}", "namespace": namespace, "labels": labels}
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints}
+
+
+def no_config() -> Json:
+    """That Gatekeeper has no configuration, as its API answers it."""
+    return {"apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "ConfigList", "metadata": {}, "items": []}
+
+
+def a_config(*excluded: str, processes: Iterable[str] = ("*",), namespace: str = GATEKEEPER) -> Json:
+    """Gatekeeper's configuration, which leaves namespaces out of some of its work."""
+    return {
+        "apiVersion": "config.gatekeeper.sh/v1alpha1",
+        "kind": "Config",
+        "metadata": {"name": "config", "namespace": namespace},
+        "spec": {"match": [{"excludedNamespaces": list(excluded), "processes": list(processes)}]},
+    }
+
+
+NAMESPACES = [
+    a_namespace("kube-system", {"control-plane": "true", "kubernetes.azure.com/managedby": "aks"}),
+    a_namespace(GATEKEEPER, {"admission.gatekeeper.sh/ignore": "no-self-managing"}),
+    a_namespace("default", {}),
+    a_namespace("shop", {}),
+]
+"""The namespaces of a cluster."""
+
+
 def whole_gatekeeper(action: str | None = "dryrun") -> list[Json]:
-    """Gatekeeper as it works, with one constraint."""
-    return [a_webhook(), a_pod(MANAGER), a_pod(AUDIT), a_constraint(action)]
+    """Gatekeeper as it works, with one constraint, in a cluster of which everything else was asked."""
+    return [a_webhook(), a_pod(MANAGER), a_pod(AUDIT), a_constraint(action), *around_gatekeeper()]
+
+
+def around_gatekeeper() -> list[Json]:
+    """What is to be known beside Gatekeeper itself: where its service leads, its configuration and the namespaces."""
+    return [a_service(), a_slice(True), a_config(), *NAMESPACES]
 
 
 def whole_image_gate(action: str = "audit") -> list[Json]:
     """Defender's image gate as it works."""
-    return [an_image_webhook(), a_pod(IMAGE, namespace=MDC), an_artifact_policy(action)]
+    service = [a_service(IMAGE, namespace=MDC), a_slice(True, service=IMAGE, namespace=MDC)]
+    return [an_image_webhook(), a_pod(IMAGE, namespace=MDC), an_artifact_policy(action), *service]
 
 
 def whole_misconfiguration_gate(action: str = "Audit") -> list[Json]:

@@ -21,14 +21,20 @@ from tests.coverage.admission_builders import (
     IMAGE,
     MANAGER,
     MDC,
+    NAMESPACES,
     a_binding,
+    a_config,
     a_constraint,
     a_deployment,
+    a_namespace,
     a_pod,
     a_policy,
+    a_service,
+    a_slice,
     a_webhook,
     an_artifact_policy,
     an_image_webhook,
+    no_config,
     whole_gatekeeper,
 )
 from tests.coverage.builders import (
@@ -217,10 +223,26 @@ ESTATES: Sequence[Question] = (
 )  # fmt: skip
 
 GATES: Sequence[Question] = (
-    ([a_webhook()], [a_webhook(rules=[])]),
+    (
+        [a_webhook()],
+        [a_webhook(rules=[])],
+        [a_webhook(namespaceSelector={"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]})],
+        [a_webhook(objectSelector={"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["shop"]}]})],
+        [a_webhook(matchConditions=[{"name": "some", "expression": "request.namespace != 'pay'"}])],
+    ),
+    (
+        [kubectl(*NAMESPACES)],
+        [a_namespace("pay", {"team": "pay"})],
+        [kubectl(*NAMESPACES, a_namespace("pay", {"team": "pay"}))],
+    ),
+    ([no_config()], [a_config("pay")], [kubectl(a_config("shop"))]),
+    ([a_service()], [kubectl(a_service(), a_service("other"))]),
+    ([a_slice(True)], [a_slice(False)], [kubectl(a_slice(True), a_slice(True, service=IMAGE, namespace=MDC))]),
+    ([a_service(IMAGE, namespace=MDC), a_slice(True, service=IMAGE, namespace=MDC)],),
     ([a_pod(MANAGER)], [a_pod(MANAGER, is_ready=False)], [a_deployment(MANAGER)]),
     ([a_pod(AUDIT)], [a_deployment(AUDIT, ready=None)]),
     *(([a_constraint(one, name=one)],) for one in ("deny", "dryrun", "warn")),
+    ([a_constraint("deny", name="narrow", match={"excludedNamespaces": ["pay"]})],),
     ([an_image_webhook()], [an_image_webhook(namespace="kube-system")]),
     ([a_pod(IMAGE, namespace=MDC)], [a_pod(IMAGE, namespace=MDC, is_ready=False)]),
     ([an_artifact_policy("audit")], [an_artifact_policy("deny")]),

@@ -10,10 +10,12 @@ from tests.coverage.admission_builders import (
     DEFAULT,
     IMAGE,
     MDC,
+    NAMESPACES,
     NEW_PODS,
     a_binding,
     a_pod,
     a_policy,
+    a_service,
     a_webhook,
     an_artifact_policy,
     an_event,
@@ -27,6 +29,8 @@ from tests.coverage.builders import IN_PAYMENTS, Json, kubectl
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 EMPTY = {"apiVersion": "v1", "kind": "List", "items": []}
+ONLY_SHOP = {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
+NOT_SHOP = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["shop"]}]}
 CUSTOM = "ps-block-misconfig-privileged-containers-should-be-avoided"
 
 
@@ -41,7 +45,7 @@ def test_the_rule_decides_whether_the_image_gate_denies(action: str, does_deny: 
 
 def test_an_image_gate_without_its_rules_is_unknown() -> None:
     """Webhook and pod show nothing of what it does; the verdict says how to ask."""
-    webhook_and_pod = kubectl(*whole_image_gate()[:2])
+    webhook_and_pod = kubectl(*(one for one in whole_image_gate() if one["kind"] != "SecurityArtifactPolicy"))
     found = audits(webhook_and_pod)
     assert (found.state, found.remedy) == (
         UNKNOWN,
@@ -54,7 +58,8 @@ def test_an_image_gate_without_its_rules_is_unknown() -> None:
 def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
     """A lab's did, with nobody told: the webhook ignores failures."""
     dark = a_pod(IMAGE, namespace=MDC, is_ready=False, restarts=917, waits="CrashLoopBackOff")
-    found = audits(kubectl(an_image_webhook(), dark, an_artifact_policy("deny")))
+    gate = [one for one in whole_image_gate("deny") if one["kind"] != "Pod"]
+    found = audits(kubectl(*gate, dark))
     assert found.state is GAP
     assert "917 restarts" in found.reason
     assert found.remedy == "kubectl rollout restart deployment/defender-admission-controller -n mdc --context payments"
@@ -72,18 +77,19 @@ def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
 )
 def test_the_webhook_leads_to_the_pod_that_is_ready(webhook: Json, state: CoverageState) -> None:
     """One that leads to another namespace, or that is another vendor's, is answered by nobody of Defender's."""
-    rest = [a_pod(IMAGE, namespace=MDC), an_artifact_policy(), a_pod("coredns", namespace="kube-system")]
-    assert audits(kubectl(webhook, *rest)).state is state
+    elsewhere = [a_pod("coredns", namespace="kube-system"), a_service("kube-dns", namespace="kube-system")]
+    assert audits(kubectl(webhook, *whole_image_gate()[1:], *elsewhere)).state is state
 
 
 def test_what_the_image_gate_never_sees_is_said() -> None:
     """Images without scan results, registries that Defender does not scan, and everything while no pod answers."""
     rule = an_artifact_policy("deny", unsupportedRegistries=["docker.io"])
-    found = denies(kubectl(*whole_image_gate()[:2], rule))
+    gate = [one for one in whole_image_gate() if one["kind"] != "SecurityArtifactPolicy"]
+    found = denies(kubectl(*gate, rule))
     assert found.state is COVERED
     for part in ("without scan results", "docker.io", "failurePolicy Ignore"):
-        assert any(part in one for one in found.remarks), part
-    strict = denies(kubectl(*whole_image_gate()[:2], an_artifact_policy("deny", blockUnscannedImages=True)))
+        assert any(part in one for one in found.limits), part
+    strict = denies(kubectl(*gate, an_artifact_policy("deny", blockUnscannedImages=True)))
     assert not any("without scan results" in one for one in strict.remarks)
 
 
@@ -145,15 +151,36 @@ def test_a_policy_of_somebody_elses_does_not_count(policy: Json, state: Coverage
         (a_policy(), {"resourceRules": [{**NEW_PODS, "operations": ["DELETE"]}]}, GAP),
         (a_policy(), {"excludeResourceRules": [NEW_PODS]}, GAP),
         (a_policy(), {"resourceRules": [NEW_PODS]}, COVERED),
-        (a_policy(), {"namespaceSelector": {"matchLabels": {"team": "shop"}}}, COVERED),
+        (a_policy(), {"namespaceSelector": {"matchLabels": {"team": "shop"}}}, GAP),
+        (a_policy(), {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}, GAP),
+        (
+            a_policy(),
+            {"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}},
+            COVERED,
+        ),
+        (a_policy(), {"objectSelector": {"matchLabels": {"team": "shop"}}}, GAP),
+        (a_policy(matchConstraints={"resourceRules": [NEW_PODS], "namespaceSelector": ONLY_SHOP}), {}, GAP),
     ],
 )
 def test_a_policy_must_be_evaluated_for_new_pods(policy: Json, matched: Json, state: CoverageState) -> None:
-    """Policy and binding can each leave them out; one that is limited to some namespaces is named."""
-    found = audits(kubectl(policy, a_binding("Audit", matchResources=matched)))
-    assert found.state is state
-    if "namespaceSelector" in matched:
-        assert any("limited" in one and DEFAULT in one for one in found.remarks)
+    """Policy and binding can each leave them out, or those of some namespaces, which are named."""
+    found = audits(kubectl(policy, a_binding("Audit", matchResources=matched), *NAMESPACES))
+    assert found.state is state, found.reason
+    if "Selector" in str((policy, matched)) and state is GAP:
+        assert "default" in found.reason
+
+
+def test_bindings_of_several_namespaces_add_up() -> None:
+    """Each takes some, and together they take all."""
+    some = [
+        a_binding(
+            "Deny", name=f"{DEFAULT}.{name}", binds=f"{DEFAULT}.vap", matchResources={"namespaceSelector": selector}
+        )
+        for name, selector in (("shop", ONLY_SHOP), ("rest", NOT_SHOP))
+    ]
+    assert denies(kubectl(a_policy(), *some, *NAMESPACES)).state is COVERED
+    assert denies(kubectl(a_policy(), some[0], *NAMESPACES)).state is GAP
+    assert denies(kubectl(a_policy(), *some)).state is UNKNOWN
 
 
 NOTES = [{"key": "note", "valueExpression": "'seen'"}]
@@ -167,7 +194,8 @@ NOTES = [{"key": "note", "valueExpression": "'seen'"}]
         (a_policy(validations=None, auditAnnotations=NOTES), COVERED, GAP),
         (a_policy(validations=None), COVERED, COVERED),
         (a_policy(matchConditions=[{"name": "off", "expression": "false"}]), GAP, GAP),
-        (a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]), COVERED, COVERED),
+        (a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]), UNKNOWN, UNKNOWN),
+        (a_policy(matchConditions=[{"name": "all", "expression": "true"}]), COVERED, COVERED),
     ],
 )
 def test_a_policy_needs_a_rule_that_can_fail(policy: Json, does_audit: CoverageState, does_deny: CoverageState) -> None:
@@ -175,7 +203,7 @@ def test_a_policy_needs_a_rule_that_can_fail(policy: Json, does_audit: CoverageS
     objects = kubectl(policy, a_binding("Deny"))
     found = audits(objects), denies(objects)
     assert tuple(one.state for one in found) == (does_audit, does_deny)
-    assert found[1].state is COVERED or DEFAULT in found[1].reason
+    assert found[1].state is COVERED or DEFAULT in found[1].reason, found[1].reason
 
 
 def test_what_a_policy_admits_where_it_cannot_be_evaluated_is_said() -> None:

@@ -7,18 +7,30 @@ from itertools import combinations
 
 import pytest
 
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS, ASK_IMAGE_RULES, ASK_POLICIES, ASK_WEBHOOKS
+from router.coverage.kubernetes.asks import (
+    ASK_CLUSTER,
+    ASK_CONFIG,
+    ASK_CONSTRAINTS,
+    ASK_IMAGE_RULES,
+    ASK_POLICIES,
+    ASK_SERVICES,
+    ASK_WEBHOOKS,
+)
 from router.domain.coverage import CoverageState, Rung, Verdict
 from tests.coverage.admission_builders import (
     AUDIT,
     BOTH,
     MANAGER,
+    NAMESPACES,
     a_binding,
+    a_constraint,
     a_pod,
     a_policy,
+    a_slice,
     a_webhook,
     audits,
     denies,
+    no_config,
     whole_gatekeeper,
     whole_image_gate,
     whole_misconfiguration_gate,
@@ -50,7 +62,10 @@ def test_one_gate_is_enough_and_what_the_others_lack_is_said(objects: list[Json]
 def test_a_cluster_that_nobody_asked_is_unknown() -> None:
     """All is asked in one round, and denial is not spoken of where no manifest expects it."""
     found = audits()
-    assert (found.state, asked(found)) == (UNKNOWN, [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_POLICIES, ASK_IMAGE_RULES])
+    assert (found.state, asked(found)) == (
+        UNKNOWN,
+        [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_CONFIG, ASK_POLICIES, ASK_IMAGE_RULES],
+    )
     assert denies().remedy == found.remedy
     expected = {rung for _, rung, _ in judged(managed_cluster(), kubectl(*whole_gatekeeper())).assessed.verdicts()}
     assert expected.isdisjoint({Rung.ADMISSION_DENIES})
@@ -66,10 +81,14 @@ def test_what_nobody_asked_of_a_cluster_is_asked_by_one_line_for_all_rungs() -> 
 
 def test_a_round_asks_only_what_is_not_known_yet() -> None:
     """Where the cluster was asked, what needs its own call is left, and what only an empty list can answer."""
-    assert asked(audits(kubectl(a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_WEBHOOKS, ASK_CONSTRAINTS]
+    assert asked(audits(kubectl(a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_WEBHOOKS, ASK_CONSTRAINTS, ASK_CONFIG]
     assert asked(audits(kubectl(*SYSTEM))) == [ASK_POLICIES]
-    assert asked(audits(kubectl(a_webhook(), a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_CONSTRAINTS]
-    assert asked(audits(kubectl(a_webhook()))) == [ASK_CLUSTER, ASK_CONSTRAINTS]
+    assert asked(audits(kubectl(a_webhook(), a_pod(MANAGER), a_pod(AUDIT)))) == [
+        ASK_SERVICES,
+        ASK_CONSTRAINTS,
+        ASK_CONFIG,
+    ]
+    assert asked(audits(kubectl(a_webhook()))) == [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_CONFIG]
 
 
 SENSOR = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
@@ -105,8 +124,9 @@ def test_a_broken_gate_is_a_gap_unless_another_one_stands_there_that_may_work() 
     """Somebody believes in it."""
     broken = [a_webhook(), a_pod(MANAGER, is_ready=False)]
     assert audits(kubectl(*broken)).state is GAP
-    assert audits(kubectl(*broken), kubectl(*whole_image_gate()[:2])).state is UNKNOWN
-    assert audits(kubectl(*broken), kubectl(*whole_image_gate())).state is COVERED
+    rules, *others = sorted(whole_image_gate(), key=lambda one: one["kind"] != "SecurityArtifactPolicy")
+    assert audits(kubectl(*broken), kubectl(*others)).state is UNKNOWN
+    assert audits(kubectl(*broken), kubectl(rules, *others)).state is COVERED
 
 
 @pytest.mark.parametrize(("code", "state"), [("Stopped", CoverageState.NOT_COVERABLE), ("Running", UNKNOWN)])
@@ -148,9 +168,16 @@ def states(documents: Sequence[Json]) -> list[CoverageState]:
 
 def test_of_all_subsets_of_what_works_only_whole_gates_cover() -> None:
     """A gate is covered where all its objects are there, and by nothing less."""
-    gates = (whole_gatekeeper("deny"), whole_image_gate("deny"), whole_misconfiguration_gate("Deny"))
+    selector = {"matchExpressions": [{"key": "admission.gatekeeper.sh/ignore", "operator": "DoesNotExist"}]}
+    webhook = a_webhook(namespaceSelector=selector)
+    gatekeeper = [webhook, a_pod(MANAGER), a_pod(AUDIT), a_constraint("deny"), a_slice(True), no_config()]
+    gates = (
+        [*map(kubectl, gatekeeper[:-1]), gatekeeper[-1], kubectl(*NAMESPACES)],
+        [*map(kubectl, whole_image_gate("deny"))],
+        [*map(kubectl, whole_misconfiguration_gate("Deny"))],
+    )
     for gate in gates:
         for size in range(len(gate)):
             for some in combinations(gate, size):
-                assert states([kubectl(*some)])[0] is not COVERED
-        assert states([kubectl(*gate)]) == [COVERED, COVERED]
+                assert states(some)[0] is not COVERED
+        assert states(gate) == [COVERED, COVERED]

@@ -77,7 +77,7 @@ def test_the_dark_cluster_is_caught() -> None:
 def test_asked_or_from_files_a_cluster_is_the_same(world: ClusterWorld, gates: list[Json], page: int) -> None:
     """Every verdict as a whole, in pages of whatever size."""
     objects = [one for body in world.documents.values() for one in _items(body)]
-    objects += [one for one in gates if one["kind"] != "List" and _is_new(one, objects)]
+    objects += _new(gates, objects)
     live = asked(api_of(objects, page=page).answer)
     assert not reasons(live)
     assert verdicts(live) == verdicts(offline(objects))
@@ -88,7 +88,7 @@ def test_asked_or_from_files_a_cluster_is_the_same(world: ClusterWorld, gates: l
 def test_no_fault_covers_anything(world: ClusterWorld, gates: list[Json], data: st.DataObject) -> None:
     """Whatever comes instead of whichever answer."""
     objects = [one for body in world.documents.values() for one in _items(body)]
-    objects += [one for one in gates if one["kind"] != "List" and _is_new(one, objects)]
+    objects += _new(gates, objects)
     before = states(asked(api_of(objects, page=2).answer))
     number = data.draw(st.integers(0, 40))
     fault = FAULTS[data.draw(st.sampled_from(sorted(FAULTS)))]
@@ -228,11 +228,15 @@ def test_every_kind_of_constraint_is_asked_for() -> None:
 
 def test_what_is_asked_is_what_the_role_allows() -> None:
     """And what every user may ask: which groups and kinds there are."""
-    lists = {path.rpartition("/")[2] for path in paths(HEALTHY) if path.count("/") in (3, 4)} - {"v1", "v1beta1"}
+    lists = {path.rpartition("/")[2] for path in paths(HEALTHY) if path.count("/") in (3, 4)} - {
+        "v1",
+        "v1beta1",
+        "v1alpha1",
+    }
     assert lists == {
         "nodes", "daemonsets", "pods", "namespaces", "events", "deployments", "validatingwebhookconfigurations",
         "validatingadmissionpolicies", "validatingadmissionpolicybindings", "securityartifactpolicies",
-        "k8sazurev2noprivilege",
+        "k8sazurev2noprivilege", "services", "endpointslices", "configs",
     }  # fmt: skip
 
 
@@ -275,9 +279,10 @@ def _items(body: Json) -> list[Json]:
     return items
 
 
-def _is_new(one: Json, objects: Sequence[Json]) -> bool:
-    """No cluster has two objects of one name."""
-    return _key(one) not in {_key(other) for other in objects}
+def _new(documents: Sequence[Json], objects: Sequence[Json]) -> list[Json]:
+    """The objects in documents that a cluster does not have by name yet."""
+    found = {_key(one): one for body in documents for one in (_items(body) if "items" in body else [body])}
+    return [one for key, one in found.items() if key not in {_key(other) for other in objects}]
 
 
 def _key(one: Json) -> tuple[object, object, object]:
@@ -288,7 +293,7 @@ def _key(one: Json) -> tuple[object, object, object]:
 
 def _moved(version: str, other: str) -> str:
     group, separator, _ = version.rpartition("/")
-    built_in = group in ("", "apps") or group == "admissionregistration.k8s.io"
+    built_in = group in ("", "apps", "admissionregistration.k8s.io", "discovery.k8s.io")
     return version if built_in else f"{group}{separator}{other}"
 
 

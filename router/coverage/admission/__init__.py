@@ -5,13 +5,14 @@ failures admits everything and tells nobody. Defender's misconfiguration gate ne
 ValidatingAdmissionPolicy, and only where a binding says so.
 
     cluster_objects        the objects of one cluster, and which kinds of them were asked for
-    controllers            whether the pods behind a webhook are ready
+    controllers            whether the pods that do a work are ready
     endpoints              whether the service before those pods leads to them
-    webhooks               whether the API server asks a webhook about every new pod
+    namespaces             in which namespaces something looks at new pods
+    webhooks               whether the API server asks a webhook about new pods
     effects                what a gate does, from nothing to denying
     gatekeeper             the first gate
     image_gate             the second
     object_gate            the third, which looks at objects and not at images
     refusals               events that show a gate refusing something
-    gates                  three gates -> one verdict
+    gates                  three gates -> one verdict, over all namespaces
 """

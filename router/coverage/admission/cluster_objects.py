@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from router.coverage.fields import find, find_text
+from router.coverage.fields import find_text
+from router.coverage.kubernetes import nodes
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 
 _EMPTY = "List"
@@ -105,14 +106,13 @@ class ClusterObjects:
         return all(is_whole(self.find(kind)) or f"{kind}List" in self.by_kind for kind in kinds) or self.has_empty_list
 
     def were_asked(self, namespace: str, *kinds: str) -> bool:
-        """Whether some kind was asked for in a namespace: objects of it, or of several namespaces, were listed."""
-        if self.has_empty_list or any(f"{kind}List" in self.by_kind for kind in kinds):
-            return True
-        for kind in kinds:
-            namespaces = {one.namespace for one in self.find(kind) if is_whole([one])}
-            if namespace in namespaces or len(namespaces) > 1:
-                return True
-        return False
+        """Whether some kind was asked for in a namespace; an empty `List` may be the answer."""
+        return self.has_empty_list or any(self.lists_all(namespace, kind) for kind in kinds)
+
+    def lists_all(self, namespace: str, kind: str) -> bool:
+        """Whether all objects of a kind in a namespace were listed: some of it, or of several namespaces, stand in a list."""
+        namespaces = {one.namespace for one in self.find(kind) if is_whole([one])}
+        return f"{kind}List" in self.by_kind or namespace in namespaces or len(namespaces) > 1
 
     @property
     def has_empty_list(self) -> bool:
@@ -133,7 +133,6 @@ def api_group(fact: KubernetesFact) -> str:
     return version.rpartition("/")[0]
 
 
-def labels_of(fact: KubernetesFact) -> dict[str, str]:
+def labels_of(fact: KubernetesFact) -> Mapping[str, str]:
     """An object's labels."""
-    labels = find(fact.body, "metadata", "labels")
-    return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, Mapping) else {}
+    return nodes.labels_of(fact.body, "metadata", "labels")

@@ -7,10 +7,19 @@ https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#the-match-fie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from router.coverage.admission.effects import AdmissionEffect
-from router.coverage.admission.webhooks import keeps_everything_out
+from router.coverage.admission.cluster_objects import ObjectCopies
+from router.coverage.admission.effects import AdmissionEffect, listed
+from router.coverage.admission.namespaces import (
+    REACHED,
+    GatedNamespace,
+    Reach,
+    all_reach,
+    by_names,
+    by_namespace,
+    by_object,
+)
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.readers.kubernetes import KubernetesFact
 
@@ -31,6 +40,10 @@ def effect_of(constraint: KubernetesFact) -> AdmissionEffect:
 def action_of(constraint: KubernetesFact) -> str:
     """Its action as it is written, and why that comes to less; what is not written is deny."""
     action = find_text(constraint.body, "spec", "enforcementAction") or "deny"
+    if action.lower() == "scoped":
+        action = (
+            f"scoped ({', '.join(f'{said} at {point}' for said, point in _scoped_actions(constraint)) or 'to nothing'})"
+        )
     if not _matches_pods(constraint):
         return f"{action}, of no new pod"
     match _enforcement(constraint):
@@ -42,10 +55,23 @@ def action_of(constraint: KubernetesFact) -> str:
             return action
 
 
-def is_narrowed(constraint: KubernetesFact) -> bool:
-    """Whether a constraint leaves some namespaces out."""
-    names = ("namespaces", "excludedNamespaces")
-    return any(find_list(constraint.body, "spec", "match", name) for name in names)
+def reach_of(constraint: KubernetesFact, namespace: GatedNamespace) -> Reach:
+    """Whether the constraint is about the new pods of a namespace, by its own match."""
+    match, who = find(constraint.body, "spec", "match"), f"{constraint.kind} {constraint.name}"
+    wanted = find_list(match, "namespaces")
+    is_wanted = namespace.is_called(wanted) if wanted else True
+    name = find_text(match, "name") or "*"
+    return all_reach(
+        (
+            REACHED
+            if is_wanted
+            else Reach(is_wanted and None, f"{who} is about the namespaces {listed(wanted or ())}"),
+            REACHED if name == "*" else Reach(False, f"{who} is about what is called {name}"),
+            by_names(who, "excludedNamespaces", find_list(match, "excludedNamespaces") or (), namespace),
+            by_namespace(who, find(match, "namespaceSelector"), namespace),
+            by_object(who, "labelSelector", find(match, "labelSelector"), namespace),
+        )
+    )
 
 
 def _said_effect(constraint: KubernetesFact) -> AdmissionEffect:
@@ -59,14 +85,27 @@ def _said_effect(constraint: KubernetesFact) -> AdmissionEffect:
 
 def _scoped_effect(constraint: KubernetesFact) -> AdmissionEffect:
     effect = AdmissionEffect.NOTHING
-    for one in objects_at(constraint.body, "spec", "scopedEnforcementActions"):
-        action = (find_text(one, "action") or "").lower()
-        points = {(find_text(point, "name") or "").lower() for point in objects_at(one, "enforcementPoints")}
-        if action == "deny" and points.intersection(_WEBHOOK_POINTS):
+    for action, point in _scoped_actions(constraint):
+        if action == "deny" and point in _WEBHOOK_POINTS:
             return AdmissionEffect.DENIES
-        if action in _AUDITING and points.intersection(_AUDIT_POINTS):
+        if action in _AUDITING and point in _AUDIT_POINTS:
             effect = AdmissionEffect.AUDITS
     return effect
+
+
+def _scoped_actions(constraint: KubernetesFact) -> list[tuple[str, str]]:
+    """Its actions, each with the point at which it is taken, in lower case."""
+    return [
+        ((find_text(one, "action") or "").lower(), (find_text(point, "name") or "").lower())
+        for one in objects_at(constraint.body, "spec", "scopedEnforcementActions")
+        for point in objects_at(one, "enforcementPoints")
+    ]
+
+
+def pods_that(operation: str, constraints: Iterable[ObjectCopies]) -> frozenset[str]:
+    """The names of the pods that do a work of Gatekeeper's, as they wrote it into the status of constraints themselves."""
+    by_pod = (part for one in constraints for copy in one.copies for part in objects_at(copy.body, "status", "byPod"))
+    return frozenset(find_text(one, "id") or "" for one in by_pod if operation in (find_list(one, "operations") or ()))
 
 
 def _enforcement(constraint: KubernetesFact) -> AdmissionEffect:
@@ -84,13 +123,7 @@ def _matches_pods(constraint: KubernetesFact) -> bool:
     kinds = objects_at(match, "kinds")
     if kinds and not any(_has(one, "apiGroups", "") and _has(one, "kinds", "Pod") for one in kinds):
         return False
-    if find_text(match, "scope") == "Cluster" or find_text(match, "source") == "Generated":
-        return False
-    excluded = [str(one) for one in find_list(match, "excludedNamespaces") or ()]
-    wanted = [str(one) for one in find_list(match, "namespaces") or ()]
-    if "*" in excluded or (wanted and set(wanted) <= {*excluded}):
-        return False
-    return not any(keeps_everything_out(find(match, name)) for name in ("namespaceSelector", "labelSelector"))
+    return find_text(match, "scope") != "Cluster" and find_text(match, "source") != "Generated"
 
 
 def _has(body: Mapping[str, object], field: str, value: str) -> bool:

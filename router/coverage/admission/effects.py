@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reaches
 from router.coverage.kubernetes.asks import joint_asks
 from router.domain.coverage import CoverageState, Verdict
 
@@ -39,20 +40,33 @@ class GateAnswer:
     Attributes:
         name: what people call it.
         is_there: whether any object of it was seen, so that somebody put it there.
-        verdict: whether it does what is needed.
+        verdict: whether it does what is needed, in whichever namespace.
+        reach: whether it does so in one namespace.
+        namespaces: those of its own parts, which it may leave out.
         refusal: the pattern of what the API server says where this gate refuses something.
     """
 
     name: str
     is_there: bool
     verdict: Verdict
+    reach: Callable[[GatedNamespace], Reach]
+    namespaces: frozenset[str] = frozenset()
     refusal: str
 
 
 def best_of(answers: Sequence[GateAnswer]) -> GateAnswer:
-    """Of the same gate's webhooks, as an older installation leaves one behind, the one that works best."""
+    """Of the same gate's webhooks, as an older installation leaves one behind, the one that works best.
+
+    Where several work, each may look at other namespaces.
+    """
     order = (CoverageState.COVERED, CoverageState.UNKNOWN, CoverageState.GAP)
-    return min(answers, key=lambda one: order.index(one.verdict.state))
+    best = min(answers, key=lambda one: order.index(one.verdict.state))
+    alike = [one for one in answers if one.verdict.state is best.verdict.state]
+    return replace(
+        best,
+        reach=lambda namespace: any_reaches(one.reach(namespace) for one in alike),
+        namespaces=frozenset[str]().union(*(one.namespaces for one in alike)),
+    )
 
 
 def all_of(parts: Sequence[Verdict]) -> Verdict:
@@ -68,6 +82,7 @@ def all_of(parts: Sequence[Verdict]) -> Verdict:
         evidence=tuple(evidence for one in decisive for evidence in one.evidence),
         remedy=remedy_of(decisive),
         remarks=tuple(remark for one in parts for remark in one.remarks),
+        limits=tuple(limit for one in parts for limit in one.limits),
     )
 
 
@@ -79,7 +94,7 @@ def remedy_of(decisive: Sequence[Verdict]) -> str | None:
     return joint_asks(remedies)
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[object], most: int = MANY) -> str:
     """Some names as a sentence lists them: the first few, and how many more there are."""
-    more = len(names) - MANY
-    return ", ".join(names[:MANY]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")

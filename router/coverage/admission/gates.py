@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from dataclasses import replace
 
 from router.coverage.admission.cluster_objects import ClusterObjects
-from router.coverage.admission.effects import AdmissionEffect, GateAnswer, remedy_of
+from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed, remedy_of
 from router.coverage.admission.gatekeeper import gatekeeper
 from router.coverage.admission.image_gate import image_gate
+from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reaches, namespaces_of
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
 from router.coverage.case import CoverageCase
+from router.coverage.kubernetes.asks import ASK_CLUSTER, joint_asks
 from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, gap, unknown
+from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
 from router.domain.resources import parse_resource_id
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
 
 _MOST_LISTS = 5
 """How many lists show that something is not there."""
+
+_MOST_NAMES = 20
+"""How many namespaces a sentence names."""
 
 
 def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
@@ -74,7 +80,7 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
 def _working(
     working: list[GateAnswer], answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect
 ) -> Verdict:
-    evidence = [evidence for one in working for evidence in one.verdict.evidence]
+    evidence = [piece for one in working for piece in one.verdict.evidence]
     remarks = [*_own_remarks(working), *_lacking(answers, working)]
     if needed is AdmissionEffect.DENIES:
         for one in working:
@@ -82,12 +88,55 @@ def _working(
                 evidence.append(refusal)
             else:
                 remarks.append(f"{one.name}: no event shows it refusing anything, so it was not seen to deny")
-    return Verdict(
-        state=CoverageState.COVERED,
-        reason="; ".join(f"{one.name} {needed.verb}: {one.verdict.reason}" for one in working),
-        evidence=tuple(evidence),
-        remarks=tuple(remarks),
+    limits = tuple(f"{one.name}: {limit}" for one in working for limit in one.verdict.limits)
+    verdict = covered(
+        "; ".join(f"{one.name} {needed.verb}: {one.verdict.reason}" for one in working),
+        *evidence,
+        remarks=tuple(one for one in remarks if one not in limits),
+        limits=limits,
     )
+    return _where(verdict, working, objects)
+
+
+def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects) -> Verdict:
+    """The verdict on gates that work, by the namespaces that none of them looks at, or of which nobody knows it."""
+    own = frozenset[str]().union(*(one.namespaces for one in working))
+    missed: dict[str, list[tuple[GatedNamespace, Reach]]] = defaultdict(list)
+    doubts: list[Reach] = []
+    left_out: list[str] = []
+    for namespace in namespaces_of(objects, own):
+        found = any_reaches(one.reach(namespace) for one in working)
+        if namespace.may_be_left_out:
+            left_out += [namespace.name] if found.is_reached is False else []
+        elif found.is_reached is None:
+            doubts.append(found)
+        elif not found.is_reached and namespace.name:
+            missed[found.reason].append((namespace, found))
+        elif not found.is_reached:
+            doubts.append(replace(found, remedy=ASK_CLUSTER))
+    if missed:
+        every = [pair for some in missed.values() for pair in some]
+        return gap(
+            "; ".join(f"no gate looks at new pods in {_names_of(some)}: {why}" for why, some in missed.items()),
+            *dict.fromkeys(piece for _, one in every for piece in one.evidence),
+            *verdict.evidence,
+            remedy=next((one.remedy for _, one in every if one.remedy), None),
+            remarks=(verdict.reason, *verdict.remarks),
+        )
+    if doubts:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in doubts))
+        remedy = joint_asks(one.remedy for one in doubts if one.remedy)
+        remarks = (verdict.reason, *verdict.remarks)
+        return unknown(f"whether it does so everywhere: {reasons}", *verdict.evidence, remedy=remedy, remarks=remarks)
+    if not left_out:
+        return verdict
+    limit = f"system namespaces are left out: {listed(sorted(set(left_out)), _MOST_NAMES)}"
+    return replace(verdict, remarks=(*verdict.remarks, limit), limits=(*verdict.limits, limit))
+
+
+def _names_of(some: list[tuple[GatedNamespace, Reach]]) -> str:
+    names = sorted({namespace.name for namespace, _ in some})
+    return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names, _MOST_NAMES)}"
 
 
 def _absence(objects: ClusterObjects) -> tuple[CoverageEvidence, ...]:

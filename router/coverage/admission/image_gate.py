@@ -11,17 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole
 from router.coverage.admission.controllers import controller_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_of, best_of, listed
-from router.coverage.admission.endpoints import find_lost_service
+from router.coverage.admission.endpoints import judge_service, selector_of
 from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes.asks import ASK_IMAGE_RULES
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.domain.coverage import Verdict, covered, gap, unknown
 
 NAME = "Defender's image gate"
 WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")
 
-_CONTROLLER = "defender-admission-controller"
 _KIND = "SecurityArtifactPolicy"
 _GROUP = "defender.microsoft.com"
 _EFFECTS = {
@@ -33,29 +32,37 @@ _EFFECTS = {
 
 def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
     """Whether the image gate has the effect that is needed."""
-    webhooks = webhooks_of(objects, WEBHOOK, f"{_CONTROLLER}.NAMESPACE.svc", _CONTROLLER)
-    namespaces = ("mdc", "kube-system")
-    return best_of(
-        [
-            _answer(objects, webhook, namespace, needed)
-            for webhook in webhooks
-            for namespace in ([webhook.namespace] if webhook.namespace else namespaces)
-        ]
-    )
+    webhooks = webhooks_of(objects, WEBHOOK, "defender-admission-controller.NAMESPACE.svc")
+    return best_of([_answer(objects, webhook, needed) for webhook in webhooks])
 
 
-def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, namespace: str, needed: AdmissionEffect) -> GateAnswer:
-    controller = controller_of(objects, _CONTROLLER, namespace)
+def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: AdmissionEffect) -> GateAnswer:
     policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
-    parts = [webhook.verdict, controller.verdict, _rules(objects, policies, needed)]
-    if (lost := find_lost_service(objects, _CONTROLLER, namespace)) is not None:
-        parts.append(lost)
+    parts = [webhook.verdict, _rules(objects, policies, needed)]
+    if webhook.service:
+        parts += _behind(objects, webhook)
     return GateAnswer(
         name=NAME,
-        is_there=webhook.is_there or controller.is_there or bool(policies),
+        is_there=webhook.is_there or bool(policies),
         verdict=all_of(parts),
+        reach=webhook.reach,
+        namespaces=frozenset({webhook.namespace}),
         refusal=f'admission webhook "{WEBHOOK.pattern}" denied the request',
     )
+
+
+def _behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
+    """Whether the webhook's service leads to pods, and whether those that it chooses are ready."""
+    service = judge_service(objects, webhook.service, webhook.namespace)
+    chosen = selector_of(objects, webhook.service, webhook.namespace)
+    if chosen is None:
+        ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
+        yield unknown(f"nobody asked which pods the service {webhook.service} chooses", remedy=ask)
+    else:
+        yield controller_of(
+            objects, webhook.service, webhook.namespace, lambda _, labels: chosen.items() <= labels.items()
+        ).verdict
+    yield service
 
 
 def effect_of(policy: KubernetesFact) -> AdmissionEffect:
@@ -85,7 +92,7 @@ def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: Ad
         worst = [one.worst(effect_of) for one in enough]
         evidence = [one.source.shows("spec action", effect_of(one).name.lower()) for one in worst]
         reason = f"a rule {needed.verb} in {listed([one.name for one in enough])}"
-        return covered(reason, *evidence, remarks=(*contradictions, *_holes(worst, needed)))
+        return covered(reason, *evidence, remarks=contradictions, limits=tuple(_holes(worst, needed)))
     if not policies:
         if objects.was_asked(_KIND):
             return gap(f"there is no {_KIND}, so no image is checked")

@@ -12,6 +12,15 @@ from dataclasses import dataclass
 
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
 from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed
+from router.coverage.admission.namespaces import (
+    GatedNamespace,
+    Reach,
+    all_reach,
+    any_reaches,
+    by_conditions,
+    by_namespace,
+    by_object,
+)
 from router.coverage.admission.webhooks import creates_pods, never_met
 from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.kubernetes.asks import ASK_POLICIES
@@ -33,6 +42,10 @@ class _Bound:
     policy: KubernetesFact
     binding: KubernetesFact
 
+    def is_enough(self, needed: AdmissionEffect) -> bool:
+        """Whether the policy, as it is bound, has the effect that is needed on new pods."""
+        return effect_of(self.binding) >= needed and _sees_new_pods(self) and _strength(self.policy) >= needed
+
 
 def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
     """Whether the misconfiguration gate has the effect that is needed."""
@@ -42,10 +55,14 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> G
         for one in objects.find(_BINDING)
         if any(_policy_name(copy) in policies or _policy_name(copy).startswith(_DEFAULT) for copy in one.copies)
     ]
+    worst = [one.worst(effect_of) for one in bindings]
+    pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
+    enough = [one for one in pairs if one.is_enough(needed)]
     return GateAnswer(
         name=NAME,
         is_there=bool(policies or bindings),
-        verdict=_verdict(objects, policies, bindings, needed),
+        verdict=_verdict(objects, policies, bindings, pairs, needed),
+        reach=lambda namespace: any_reaches(_reach_of(one, namespace) for one in enough),
         refusal=f"ValidatingAdmissionPolicy '({'|'.join(map(re.escape, policies))})' with binding '[^']*' denied request",
     )
 
@@ -80,6 +97,7 @@ def _verdict(
     objects: ClusterObjects,
     policies: Mapping[str, ObjectCopies],
     bindings: Sequence[ObjectCopies],
+    pairs: Sequence[_Bound],
     needed: AdmissionEffect,
 ) -> Verdict:
     remarks = tuple(_remarks(objects, policies, bindings))
@@ -88,23 +106,22 @@ def _verdict(
             bound = f", though there is {listed([one.name for one in bindings])}" if bindings else ""
             return gap(f"no ValidatingAdmissionPolicy of Defender is in the cluster{bound}", remarks=remarks)
         return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES, remarks=remarks)
-    worst = [one.worst(effect_of) for one in bindings]
-    pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
     if not pairs:
         unbound = listed(sorted(policies))
         if objects.was_asked(_BINDING):
             return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}", remarks=remarks)
         return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES, remarks=remarks)
     strict = [one for one in pairs if effect_of(one.binding) >= needed]
-    enough = [one for one in strict if _sees_new_pods(one) and _strength(one.policy) >= needed]
+    enough = [one for one in pairs if one.is_enough(needed)]
     evidence = [
         one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in (enough or pairs)[:3]
     ]
     if enough:
         names = sorted({one.policy.name for one in enough})
         reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(enough[0].binding)}"
-        return covered(f"{reason}: {listed(names)}", *evidence, remarks=(*remarks, *_holes(enough)))
-    reason = f"no binding of Defender's {needed.verb} new pods: {listed(sorted({_actions(one) for one in worst}))}"
+        return covered(f"{reason}: {listed(names)}", *evidence, remarks=remarks, limits=tuple(_holes(enough)))
+    actions = sorted({_actions(one.worst(effect_of)) for one in bindings})
+    reason = f"no binding of Defender's {needed.verb} new pods: {listed(actions)}"
     if strict:
         idle = listed(sorted({one.policy.name for one in strict}))
         reason = (
@@ -176,9 +193,6 @@ def _holes(enough: Sequence[_Bound]) -> list[str]:
     allowing = [one.binding.name for one in enough if _parameter_action(one.binding) == "Allow"]
     if allowing:
         found.append(f"admits everything where its parameters are missing: {listed(sorted(allowing))}")
-    narrowed = [one.binding.name for one in enough if _is_narrowed(one)]
-    if narrowed:
-        found.append(f"limited to some namespaces or objects: {listed(sorted(narrowed))}")
     return found
 
 
@@ -186,10 +200,15 @@ def _parameter_action(binding: KubernetesFact) -> str | None:
     return find_text(binding.body, "spec", "paramRef", "parameterNotFoundAction")
 
 
-def _is_narrowed(bound: _Bound) -> bool:
+def _reach_of(bound: _Bound, namespace: GatedNamespace) -> Reach:
+    """Whether a policy is evaluated for the new pods of a namespace, as it is bound."""
+    policy, binding = bound.policy, bound.binding
     scopes = (
-        find(bound.policy.body, "spec", "matchConstraints"),
-        find(bound.binding.body, "spec", "matchResources"),
+        (f"the policy {policy.name}", find(policy.body, "spec", "matchConstraints")),
+        (f"the binding {binding.name}", find(binding.body, "spec", "matchResources")),
     )
-    selectors = [find(scope, name) for scope in scopes for name in ("namespaceSelector", "objectSelector")]
-    return any(isinstance(one, Mapping) and any(one.values()) for one in selectors)
+    parts = [by_conditions("validatingadmissionpolicy", policy.name, scopes[0][0], find(policy.body, "spec"))]
+    for who, scope in scopes:
+        parts.append(by_namespace(who, find(scope, "namespaceSelector"), namespace))
+        parts.append(by_object(who, "objectSelector", find(scope, "objectSelector"), namespace))
+    return all_reach(parts)

@@ -10,8 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, labels_of
-from router.coverage.admission.effects import listed
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies
+from router.coverage.admission.namespaces import (
+    GatedNamespace,
+    Reach,
+    all_reach,
+    by_conditions,
+    by_namespace,
+    by_object,
+)
 from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_WEBHOOKS
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -19,48 +26,64 @@ from router.domain.coverage import Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
 
-_NAME_LABEL = "kubernetes.io/metadata.name"
-_EXCLUDES = ("NotIn", "DoesNotExist")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionWebhook:
     """A webhook that a cluster has, or has not.
 
     Attributes:
         name: its name; the pattern's text where it was not seen.
-        namespace: the namespace of the service that answers it; None where it was not seen or names none.
+        service: the service that answers it; empty where it was not seen or names none.
+        namespace: the namespace of that service; empty like it.
         is_there: whether it was seen.
-        verdict: whether the API server asks it about new pods.
+        verdict: whether the API server asks it about new pods, of whichever namespaces.
+        configuration: the name of what it stands in.
+        entries: the webhook, as often as documents show it.
     """
 
     name: str
-    namespace: str | None
+    service: str = ""
+    namespace: str = ""
     is_there: bool
     verdict: Verdict
+    configuration: str = ""
+    entries: tuple[Mapping[str, object], ...] = ()
+
+    def reach(self, namespace: GatedNamespace) -> Reach:
+        """Whether the API server asks it about the new pods of a namespace."""
+        who = f"the webhook {self.name}"
+        return all_reach(
+            part
+            for entry in self.entries
+            for part in (
+                by_namespace(who, find(entry, "namespaceSelector"), namespace),
+                by_object(who, "objectSelector", find(entry, "objectSelector"), namespace),
+                by_conditions("validatingwebhookconfiguration", self.configuration, who, entry),
+            )
+        )
 
 
-def webhooks_of(objects: ClusterObjects, name: re.Pattern[str], called: str, service: str) -> list[AdmissionWebhook]:
+def webhooks_of(objects: ClusterObjects, name: re.Pattern[str], called: str) -> list[AdmissionWebhook]:
     """The webhooks of a name, one for each configuration; where there is none, one that says so."""
     found = [
-        _webhook(objects, configuration, name, called, service)
+        _webhook(configuration, name, called)
         for configuration in objects.find(CONFIGURATION)
         if any(_entry(copy, name) is not None for copy in configuration.copies)
     ]
     if found:
         return found
     if objects.was_asked(CONFIGURATION):
-        return [AdmissionWebhook(called, None, False, gap(f"no webhook {called} is in the cluster"))]
-    ask = ASK_WEBHOOKS if objects.find("Pod") else ASK_CLUSTER
-    return [AdmissionWebhook(called, None, False, unknown(f"nobody asked for the webhook {called}", remedy=ask))]
+        missing = gap(f"no webhook {called} is in the cluster")
+    else:
+        ask = ASK_WEBHOOKS if objects.find("Pod") else ASK_CLUSTER
+        missing = unknown(f"nobody asked for the webhook {called}", remedy=ask)
+    return [AdmissionWebhook(name=called, is_there=False, verdict=missing)]
 
 
-def _webhook(
-    objects: ClusterObjects, configuration: ObjectCopies, name: re.Pattern[str], called: str, service: str
-) -> AdmissionWebhook:
+def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) -> AdmissionWebhook:
     def rank(copy: KubernetesFact) -> int:
         entry = _entry(copy, name)
-        return 0 if entry is None else 1 if _find_limit(entry, service) else 2
+        return 0 if entry is None else 1 if _find_limit(entry) else 2
 
     worst = configuration.worst(rank)
     contradiction = configuration.contradiction(rank)
@@ -69,16 +92,26 @@ def _webhook(
         missing = gap(
             f"no webhook {called} is in {worst.name}", worst.source.shows("webhooks", ""), remarks=contradiction
         )
-        return AdmissionWebhook(called, None, True, missing)
+        return AdmissionWebhook(name=called, is_there=True, verdict=missing)
     title = find_text(entry, "name") or called
-    namespace = find_text(entry, "clientConfig", "service", "namespace")
     policy = find_text(entry, "failurePolicy") or "Fail"
     evidence = worst.source.shows(f"webhooks[{title}].failurePolicy", policy)
-    remarks = (*contradiction, *_holes(entry, title, policy, objects))
-    if (limit := _find_limit(entry, service)) is not None:
-        return AdmissionWebhook(title, namespace, True, gap(f"the webhook {title} {limit}", evidence, remarks=remarks))
-    reason = f"the API server asks the webhook {title} about new pods"
-    return AdmissionWebhook(title, namespace, True, covered(reason, evidence, remarks=remarks))
+    ignores = f"{title} has failurePolicy Ignore: while no pod answers it, everything is admitted"
+    limits = (ignores,) if policy.lower() == "ignore" else ()
+    if (limit := _find_limit(entry)) is not None:
+        verdict = gap(f"the webhook {title} {limit}", evidence, remarks=(*contradiction, *limits))
+    else:
+        reason = f"the API server asks the webhook {title} about new pods"
+        verdict = covered(reason, evidence, remarks=contradiction, limits=limits)
+    return AdmissionWebhook(
+        name=title,
+        service=find_text(entry, "clientConfig", "service", "name") or "",
+        namespace=find_text(entry, "clientConfig", "service", "namespace") or "",
+        is_there=True,
+        verdict=verdict,
+        configuration=configuration.name,
+        entries=tuple(one for copy in configuration.copies if (one := _entry(copy, name)) is not None),
+    )
 
 
 def _entry(configuration: KubernetesFact, name: re.Pattern[str]) -> Mapping[str, object] | None:
@@ -87,45 +120,17 @@ def _entry(configuration: KubernetesFact, name: re.Pattern[str]) -> Mapping[str,
     return next((one for one in webhooks if name.fullmatch(find_text(one, "name") or "")), None)
 
 
-def _find_limit(entry: Mapping[str, object], service: str) -> str | None:
-    """What keeps the API server from asking about every new pod; None where nothing does."""
-    answers = find_text(entry, "clientConfig", "service", "name")
-    if answers != service:
-        return f"is answered by {answers or 'something outside the cluster'}, not by {service}"
+def _find_limit(entry: Mapping[str, object]) -> str | None:
+    """What keeps the API server from asking about any new pod; None where nothing does."""
+    if find_text(entry, "clientConfig", "service", "name") is None:
+        return "is answered by something outside the cluster"
     if not creates_pods(objects_at(entry, "rules")):
         return "is not asked about new pods: none of its rules has CREATE of pods"
     if never := never_met(entry):
         return f"is never asked: its matchCondition {never} is always false"
     if _has_blank_authority(entry):
         return "cannot be asked: its caBundle has no certificate yet"
-    for selector, what in (("namespaceSelector", "namespaces"), ("objectSelector", "objects")):
-        if keeps_everything_out(find(entry, selector)):
-            return f"is never asked: no {what} fit its {selector}"
-        if wanted := [text for text, excludes in _requirements(find(entry, selector)) if not excludes]:
-            return f"is only asked about {what} with {listed(wanted)}"
     return None
-
-
-def _holes(entry: Mapping[str, object], title: str, policy: str, objects: ClusterObjects) -> list[str]:
-    """What passes the webhook unseen, as remarks."""
-    found = []
-    if policy.lower() == "ignore":
-        found.append(f"{title} has failurePolicy Ignore: while no pod answers it, everything is admitted")
-    for selector, what in (("namespaceSelector", "namespaces"), ("objectSelector", "objects")):
-        if without := [text for text, excludes in _requirements(find(entry, selector)) if excludes]:
-            found.append(f"{title} is not asked about {what} except those with {listed(without)}")
-    excluded = sorted(
-        namespace.name
-        for namespace in objects.find("Namespace")
-        if any(_is_excluded(find(entry, "namespaceSelector"), copy) for copy in namespace.copies)
-    )
-    if excluded:
-        found.append(f"{title} is not asked in namespace {listed(excluded)}")
-    if conditions := [find_text(one, "name") or "without a name" for one in objects_at(entry, "matchConditions")]:
-        found.append(
-            f"{title} is only asked where its matchConditions hold, which are not evaluated: {listed(conditions)}"
-        )
-    return found
 
 
 def never_met(body: Mapping[str, object]) -> str | None:
@@ -134,14 +139,6 @@ def never_met(body: Mapping[str, object]) -> str | None:
         if (find_text(one, "expression") or "").lower() == "false":
             return find_text(one, "name") or "without a name"
     return None
-
-
-def keeps_everything_out(selector: object) -> bool:
-    """Whether a selector asks that a label be absent which every namespace has."""
-    expressions = objects_at(selector, "matchExpressions")
-    return any(
-        find_text(one, "key") == _NAME_LABEL and find_text(one, "operator") == "DoesNotExist" for one in expressions
-    )
 
 
 def _has_blank_authority(entry: Mapping[str, object]) -> bool:
@@ -169,26 +166,3 @@ def creates_pods(rules: Sequence[Mapping[str, object]]) -> bool:
 
 def _has(rule: Mapping[str, object], field: str, value: str) -> bool:
     return any(isinstance(one, str) and one.lower() in (value.lower(), "*") for one in find_list(rule, field) or ())
-
-
-def _requirements(selector: object) -> list[tuple[str, bool]]:
-    """What a selector requires of labels, each with whether it only keeps some objects out."""
-    labels = find(selector, "matchLabels")
-    wanted = [(f"{key}={value}", False) for key, value in labels.items()] if isinstance(labels, Mapping) else []
-    for one in objects_at(selector, "matchExpressions"):
-        operator, key = find_text(one, "operator") or "", find_text(one, "key") or ""
-        values = ", ".join(str(value) for value in find_list(one, "values") or ())
-        wanted.append((f"{key} {operator} {values}".strip(), operator in _EXCLUDES))
-    return wanted
-
-
-def _is_excluded(selector: object, namespace: KubernetesFact) -> bool:
-    """Whether a requirement of a selector keeps a namespace out."""
-    labels = {_NAME_LABEL: namespace.name, **labels_of(namespace)}
-    for one in objects_at(selector, "matchExpressions"):
-        operator, key = find_text(one, "operator"), find_text(one, "key") or ""
-        if operator == "DoesNotExist" and key in labels:
-            return True
-        if operator == "NotIn" and key in labels and labels[key] in (find_list(one, "values") or ()):
-            return True
-    return False

@@ -19,7 +19,7 @@ from router.coverage.remedies import file_name
 from router.domain.coverage import Verdict, Workload
 
 _PROGRAMS = ("kubectl ", "oc ")
-_ASKS = re.compile(r"^kubectl get ([a-z]+)[^\s]* .*-o json", re.DOTALL)
+_ASKS = re.compile(r"(?:kubectl get) (?:--raw \S*/(?P<raw>[a-z]+)|(?P<kind>[a-z]+)\S* .*-o json)", re.DOTALL)
 """A line that prints a document, and the kind that it asks for first."""
 
 
@@ -32,7 +32,7 @@ def at_cluster(verdict: Verdict, workload: Workload) -> Verdict:
     for line in _lines_of(verdict.remedy):
         context = _context(workload) if line.startswith(_PROGRAMS) else ""
         if found := _ASKS.fullmatch(line):
-            file = _file(workload, "" if line == ASK_CLUSTER else f".{found[1]}")
+            file = _file(workload, "" if line == ASK_CLUSTER else f".{found['kind'] or found['raw']}")
             files.append(file)
             lines.append(f"{line}{context} > {file}")
         else:

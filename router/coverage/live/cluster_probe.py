@@ -25,6 +25,8 @@ EVERYWHERE = (
     ServedKind("", "v1", "namespaces", "Namespace"),
     ServedKind("", "v1", "events", "Event"),
     ServedKind("apps", "v1", "deployments", "Deployment"),
+    ServedKind("", "v1", "services", "Service"),
+    ServedKind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     ServedKind(_ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
 )
 """What every cluster has."""
@@ -34,6 +36,7 @@ SOMEWHERE: Mapping[str, Mapping[str, str]] = {
         "validatingadmissionpolicies": "ValidatingAdmissionPolicy",
         "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding",
     },
+    "config.gatekeeper.sh": {"configs": "Config"},
     "defender.microsoft.com": {"securityartifactpolicies": "SecurityArtifactPolicy"},
 }
 """What only some clusters have, in whichever version: the kinds of groups, by what their objects are called in paths."""

@@ -18,6 +18,9 @@ PLURALS = {
     ("", "Namespace"): "namespaces",
     ("", "Event"): "events",
     ("apps", "Deployment"): "deployments",
+    ("", "Service"): "services",
+    ("discovery.k8s.io", "EndpointSlice"): "endpointslices",
+    ("config.gatekeeper.sh", "Config"): "configs",
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): "validatingwebhookconfigurations",
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): "validatingadmissionpolicies",
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): "validatingadmissionpolicybindings",
@@ -25,9 +28,9 @@ PLURALS = {
 }
 """What objects are called in paths. A constraint is called as its kind, in lower case."""
 
-_NAMESPACED = frozenset({"Pod", "Event", "DaemonSet", "Deployment"})
+_NAMESPACED = frozenset({"Pod", "Event", "DaemonSet", "Deployment", "Service", "EndpointSlice", "Config"})
 
-_BUILT_IN = ("v1", "apps/v1", "admissionregistration.k8s.io/v1")
+_BUILT_IN = ("v1", "apps/v1", "discovery.k8s.io/v1", "admissionregistration.k8s.io/v1")
 
 type Json = Mapping[str, Any]
 
