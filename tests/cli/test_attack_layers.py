@@ -26,7 +26,7 @@ from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
 from tests.cli.navigator_spec import faults_of
 from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision
 from tests.decide.test_blind_spots import a_silence
-from tests.parse.test_samples import needs_samples, samples
+from tests.samples import SAMPLES
 
 DAY = timedelta(days=1)
 GOLDEN = Path(__file__).parent / "golden" / "attack_layers.json"
@@ -216,10 +216,9 @@ def test_nothing_in_a_layer_acts_on_who_reads_it() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_the_specification_takes_its_own_example() -> None:
     """Our table of it is no narrower than what MITRE published."""
-    example = json.loads((samples() / "rules" / "navigator_layer_v4.5_spec_example.json").read_bytes())
+    example = json.loads((SAMPLES / "rules" / "navigator_layer_v4.5_spec_example.json").read_bytes())
     assert faults_of(example) == []
 
 

@@ -16,8 +16,8 @@ from router.cli.stdin import Incoming
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS
 from tests.cli.house import House, column, ndjson
-from tests.cli.test_real_messages import SAMPLES
 from tests.parse.messages import MACHINE, a_flat_alert, a_graph_row, an_arm_alert
+from tests.samples import SAMPLES
 
 type Printed = Callable[[object], bytes]
 
@@ -275,7 +275,6 @@ def test_fifty_alerts_that_stood_before_are_no_fifty_pages(house: House, monkeyp
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
 def test_the_lists_of_the_rest_examples_are_read(house: House) -> None:
     """What Microsoft's examples say that a list of alerts is answered with, as `az rest` prints it, is its alerts."""
     expected: list[str] = []
@@ -292,7 +291,6 @@ def test_the_lists_of_the_rest_examples_are_read(house: House) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
 def test_a_page_of_resource_graph_is_read(house: House) -> None:
     """Its first page of three of 386 resources, none of which is a message: each is quarantined by itself, and a part it is."""
     path = SAMPLES / "coverage" / "arg" / "resources.first-page.2022-10-01.azure-rest-api-specs.json"

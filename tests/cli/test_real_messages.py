@@ -11,14 +11,11 @@ import pytest
 
 from tests.builders import RULES
 from tests.cli.house import House, column, ndjson
+from tests.samples import SAMPLES
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 NOW = "2026-11-24T12:00:00Z"
 
-pytestmark = [
-    pytest.mark.shared,
-    pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples"),
-]
+pytestmark = pytest.mark.shared
 
 
 MESSAGES = ("azure-rest-api-specs", "azure-sentinel-notebooks", "demisto-content", "stix-shifter")

@@ -26,7 +26,7 @@ from tests.builders import a_finding
 from tests.coverage.builders import MACHINE, document, judged
 from tests.coverage.machine_builders import assessment
 from tests.coverage_messages import a_coverage_finding
-from tests.parse.samples import SAMPLES, needs_samples
+from tests.samples import SAMPLES
 
 _SUBSCRIPTION = "/subscriptions/20ff7fc3-e762-44dd-bd96-b71116dcdc23"
 VMSS = f"{_SUBSCRIPTION}/resourcegroups/myrg/providers/microsoft.compute/virtualmachinescalesets"
@@ -168,7 +168,6 @@ def test_a_recommendation_on_coverage_names_a_workload(key: str, listed: list[st
 
 
 @pytest.mark.shared
-@needs_samples
 @pytest.mark.parametrize(
     ("path", "said"),
     [

@@ -12,9 +12,9 @@ from router.coverage.readers import facts_of
 from router.coverage.readers.alerts import AlertFact
 from tests.coverage.builders import document
 from tests.coverage.sample_rows import ROWS, SampleRow
-from tests.parse.samples import SAMPLES, needs_samples
+from tests.samples import SAMPLES
 
-pytestmark = [pytest.mark.shared, needs_samples]
+pytestmark = pytest.mark.shared
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "+".join(one.rpartition("/")[2] for one in row.files))

@@ -37,7 +37,8 @@ from tests.parse.messages import (
     read_finding,
     read_one,
 )
-from tests.parse.test_samples import needs_samples, read_rest_examples, rest_bodies, samples
+from tests.parse.test_samples import read_rest_examples, rest_bodies
+from tests.samples import SAMPLES
 
 PAGE = {
     "Href": "https://a.example/report.pdf",
@@ -207,7 +208,6 @@ def test_whatever_an_alert_says_can_be_told(
 
 
 @pytest.mark.shared
-@needs_samples
 def test_the_placeholder_of_a_real_alert_is_filled() -> None:
     """Microsoft's example of 2019 says `%{process name}`; its steps have numbers, and its report is a link."""
     alerts = [alert for alert in read_rest_examples("Alerts") if isinstance(alert, Alert) and "%{" in alert.description]
@@ -221,7 +221,6 @@ def test_the_placeholder_of_a_real_alert_is_filled() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
     """Microsoft's own texts: a link in HTML, and steps that are numbered in one line."""
     texts = {
@@ -241,10 +240,9 @@ def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_links_of_a_real_table_are_kept_whole() -> None:
     """46 rows of the exported table have links to reports, all of which lead to a page; no text loses anything."""
-    with (samples() / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
+    with (SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
         signals = [signal for row in csv.DictReader(file) if not isinstance(signal := read_one(row), Quarantined)]
     told = [(signal, prose_of(signal, evidence_of(signal, CATALOGUE))) for signal in signals]
     assert all((prose.title, prose.description) == (signal.title, signal.description) for signal, prose in told)

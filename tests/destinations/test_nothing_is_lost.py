@@ -40,9 +40,9 @@ from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_destination, an_attempt, secret_names_in
 from tests.destinations.conversations import Respond, converse
 from tests.destinations.goldens import replay
-from tests.parse.samples import names_in, needs_samples, properties_in, sample_signals
+from tests.parse.samples import names_in, properties_in, sample_signals
 
-pytestmark = [pytest.mark.shared, needs_samples]
+pytestmark = pytest.mark.shared
 
 _ELSEWHERE = frozenset(
     {

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ from router.parse import evidence_of, read_signals
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_finding, a_notice
 from tests.parse.messages import CATALOGUE, an_assessment, read_finding
+from tests.samples import SAMPLES
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-data"
 CONNECTED = f"{GROUP}/providers/Microsoft.Security/securityConnectors/corp/securityentitydata"
@@ -421,7 +420,6 @@ def messages() -> Iterator[object]:
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
 def test_every_real_message_says_where() -> None:
     """Words that tell, no bare GUID, and no host that is not the resource, where the resource has a name."""
     seen = 0

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.samples import SAMPLES
 from tests.stack.defender import Sample, samples_of_bundle
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = ROOT.parent / "shared" / "samples"
 ALERTS = SAMPLES / "azure-rest-api-specs" / "stable" / "2022-01-01" / "examples" / "Alerts"
 EXPORTED = ROOT / "alert_router_demo" / "samples" / "cwpp.ndjson"
 

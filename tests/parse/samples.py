@@ -6,19 +6,13 @@ import csv
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from router.domain.properties import BOILERPLATE, says_something
 from router.domain.signals import Quarantined, Signal
 from router.parse import read_signals
 from router.rulebook import load_catalogue
-
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
-
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/samples is absent")
+from tests.samples import SAMPLES
 
 NAMING = {
     "account": ("Name",),

@@ -11,7 +11,7 @@ from router.domain.properties import BOILERPLATE, items_in, unlisted_in
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue
-from tests.parse.samples import NAMING, names_in, needs_samples, properties_in, sample_signals
+from tests.parse.samples import NAMING, names_in, properties_in, sample_signals
 
 
 def _lost_of(signal: Signal) -> Iterator[tuple[str, str, str]]:
@@ -32,7 +32,6 @@ def _lost_of(signal: Signal) -> Iterator[tuple[str, str, str]]:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_every_value_that_names_something_is_evidence_or_stands_behind_its_own_name() -> None:
     """Each naming property of each entity, and each extended property that is not boilerplate, of all real messages."""
     signals = sample_signals()
@@ -41,7 +40,6 @@ def test_every_value_that_names_something_is_evidence_or_stands_behind_its_own_n
 
 
 @pytest.mark.shared
-@needs_samples
 def test_the_names_of_every_entity_in_the_samples_are_known_here() -> None:
     """A type that is new in the samples needs a row in NAMING, unless nothing of it is a name."""
     types = {entity.type for signal in sample_signals() for entity in signal.entities}
@@ -49,7 +47,6 @@ def test_the_names_of_every_entity_in_the_samples_are_known_here() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_boilerplate_is_rare() -> None:
     """What is left out are a few names, most of which the notice says elsewhere."""
     table = load_catalogue().properties

@@ -27,7 +27,7 @@ from tests.parse.messages import (
     in_pascal_case,
     read_finding,
 )
-from tests.parse.test_samples import needs_samples, read_rest_examples
+from tests.parse.test_samples import read_rest_examples
 
 
 def test_a_recommendation_says_why_and_how_much_work_it_is() -> None:
@@ -199,7 +199,6 @@ def test_risk_factors_are_kept_apart_from_categories() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_real_vulnerabilities_say_their_facts() -> None:
     """The three vulnerabilities of Microsoft's examples: CVE, score, impact, image, and whether there is a fix."""
     findings = {

@@ -6,7 +6,6 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,9 @@ from router.domain.signals import Alert
 from router.parse import read_signals
 from router.rulebook import load_catalogue
 from tests.parse.messages import SUBSCRIPTION, Message, a_flat_alert, body_of
+from tests.samples import SAMPLES
 
 CATALOGUE = load_catalogue()
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 
 def the_plan_of(message: object) -> str | None:
@@ -130,7 +129,6 @@ def _alerts_in(folder: str, messages: list[object]) -> Iterator[tuple[str, Alert
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/samples is absent")
 def test_how_many_real_alerts_have_their_plan_from_their_resource() -> None:
     """173 of 210 real alerts are of no known type, and each has its plan from its resource.
 

@@ -15,13 +15,9 @@ from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import evidence_of, read_signals
 from tests.parse.messages import CATALOGUE, read_alert, read_one
+from tests.samples import SAMPLES
 
-_ROOT = Path(__file__).parents[2]
-_SAMPLES = _ROOT.parent / "shared" / "samples"
-_DEMO = _ROOT / "alert_router_demo" / "samples"
-
-needs_samples = pytest.mark.skipif(not _SAMPLES.is_dir(), reason="../shared/samples is absent")
-needs_demo = pytest.mark.skipif(not _DEMO.is_dir(), reason="the demo's samples are absent")
+_DEMO = Path(__file__).parents[2] / "alert_router_demo" / "samples"
 
 
 def _kind_of(message: object) -> str:
@@ -34,16 +30,11 @@ def _kind_of(message: object) -> str:
 
 def rest_bodies() -> Iterator[tuple[str, Any]]:
     """Each body of the REST examples, one by one, with the family of its example."""
-    for path in sorted((_SAMPLES / "azure-rest-api-specs").rglob("*.json")):
+    for path in sorted((SAMPLES / "azure-rest-api-specs").rglob("*.json")):
         for answer in json.loads(path.read_text(encoding="utf-8"))["responses"].values():
             body = answer.get("body")
             if body is not None:
                 yield from ((path.parent.name, item) for item in body.get("value", [body]))
-
-
-def samples() -> Path:
-    """The folder of the real messages."""
-    return _SAMPLES
 
 
 def read_rest_examples(family: str) -> Iterator[Alert | Finding | Quarantined]:
@@ -52,7 +43,6 @@ def read_rest_examples(family: str) -> Iterator[Alert | Finding | Quarantined]:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_each_rest_example_is_what_it_is() -> None:
     """Every body of Microsoft's REST examples becomes its kind; what Defender does not export is quarantined."""
     assert Counter((family, _kind_of(body)) for family, body in rest_bodies()) == {
@@ -71,14 +61,13 @@ def test_each_rest_example_is_what_it_is() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_each_row_of_an_exported_table_is_an_alert_or_another_products() -> None:
     """Of 189 rows of a SecurityAlert export 153 are Defender's and 36 a Sentinel rule's; the table says no product of any.
 
     Defender's are alerts, each under its own id, and their entities are read. `Detection` is Defender's, and so are the alerts
     of its demo and of the partners in it.
     """
-    with (_SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
+    with (SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert "ProductName" not in rows[0]
     assert Counter((row["ProviderName"], row["VendorName"], _kind_of(row)) for row in rows) == {
@@ -102,13 +91,12 @@ def test_each_row_of_an_exported_table_is_an_alert_or_another_products() -> None
 
 
 @pytest.mark.shared
-@needs_samples
 def test_each_stix_shifter_row_is_an_alert_or_another_products() -> None:
     """Rows with nested and bare references are alerts under Defender's own id; three are of Sentinel and Defender for Endpoint.
 
     What those three hold is read as well once they say nothing of a product.
     """
-    rows = json.loads((_SAMPLES / "stix-shifter" / "security_alert_rows.json").read_text(encoding="utf-8"))
+    rows = json.loads((SAMPLES / "stix-shifter" / "security_alert_rows.json").read_text(encoding="utf-8"))
     assert [_kind_of(row) for row in rows] == ["alert", "unknown_shape", "unknown_shape", "alert", "unknown_shape"]
     alerts = [read_alert(row | {"ProductName": "", "ProviderName": ""}) for row in rows]
     assert [alert.id for alert in alerts] == [row["VendorOriginalId"] for row in rows]
@@ -126,14 +114,12 @@ def test_each_stix_shifter_row_is_an_alert_or_another_products() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 def test_each_demisto_alert_is_a_sample_alert() -> None:
     """An array of ARM alerts of 2022 becomes its alerts, all of them samples."""
-    alerts = read_signals((_SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json").read_bytes(), CATALOGUE)
+    alerts = read_signals((SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json").read_bytes(), CATALOGUE)
     assert [(type(alert), getattr(alert, "sample", None)) for alert in alerts] == [(Alert, True)] * 3
 
 
-@needs_demo
 def test_the_messages_of_the_demo_are_read_on_their_stream() -> None:
     """Every bundled message is a signal of the stream that its file is named after, but for three made not to be."""
     signals = {stream: _demo_signals(stream) for stream in ("cwpp", "cspm")}

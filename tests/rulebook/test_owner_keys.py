@@ -22,7 +22,7 @@ from router.domain.tags import Tags
 from tests.builders import an_alert
 from tests.examples import some_of
 from tests.parse.messages import an_assessment, read_finding
-from tests.parse.samples import needs_samples, sample_signals
+from tests.parse.samples import sample_signals
 from tests.rulebook.builders import a_sound_rulebook, loaded
 
 SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
@@ -235,7 +235,6 @@ def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[
         assert group_of(signal, owners) == expected
 
 
-@needs_samples
 @pytest.mark.shared
 def test_every_real_message_is_owned_by_what_it_says_of_itself(tmp_path: Path) -> None:
     """By its whole id in either case, by its group and subscription; what has none of them by the catch-all."""

@@ -17,8 +17,8 @@ from router.rulebook import Loaded, load, load_all
 from router.rulebook.graph_answers import pages_in, parts_among
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
+from tests.samples import SAMPLES
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 SUB = "/subscriptions/aaaa"
 GROUP = f"{SUB}/resourceGroups/RG"
 VM = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1"
@@ -381,7 +381,6 @@ def test_whatever_json_a_file_has_is_taken_or_said(documents: list[object]) -> N
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real answers in ../shared/samples")
 def test_tags_of_real_answers_are_read(tmp_path: Path) -> None:
     """Recorded from Resource Graph and from ARM, which write ids in different cases; and the samples of its documents."""
     recorded = (

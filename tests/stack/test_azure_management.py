@@ -15,7 +15,7 @@ from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS
 from router.coverage.live.resource_graph import GraphQuery
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
-from tests.parse.samples import SAMPLES, needs_samples
+from tests.samples import SAMPLES
 from tests.stack.azure_management.estate import Row, healthy_estate, subscription_id
 from tests.stack.azure_management.management import AzureManagement
 from tests.stack.azure_management.server import serving
@@ -104,7 +104,6 @@ def members(bodies: list[Any]) -> list[Any]:
 
 
 @pytest.mark.shared
-@needs_samples
 @pytest.mark.parametrize(
     ("name", "samples"),
     [
@@ -126,7 +125,6 @@ def test_lists_have_the_recorded_shapes(name: str, samples: tuple[str, ...]) -> 
 
 
 @pytest.mark.shared
-@needs_samples
 def test_an_answer_of_resource_graph_has_the_recorded_shape() -> None:
     """A page and its headers, as the specification and a recording of the real service have them."""
     answer = AzureManagement(healthy_estate()).answer(graph(QUERIES[0].text))
@@ -142,7 +140,6 @@ def test_an_answer_of_resource_graph_has_the_recorded_shape() -> None:
 
 
 @pytest.mark.shared
-@needs_samples
 @pytest.mark.parametrize(
     ("title", "type", "samples"),
     [

@@ -25,7 +25,7 @@ from router.store.azure.bodies import unpacked
 from router.store.codec import decode
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
-from tests.cli.test_real_messages import SAMPLES, unwrapped
+from tests.cli.test_real_messages import unwrapped
 from tests.constructed.posture import (
     SUBSCRIPTION,
     a_broken_rule,
@@ -283,7 +283,6 @@ def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
 def test_real_messages_come_out_of_hubs(stack: Stack, tmp_path: Path) -> None:
     """All bodies in the REST examples, which nobody here wrote, each sent once to the hub of its stream: one decision on
     record of each, and of what was not seen before the same as a dry run's."""
