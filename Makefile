@@ -27,6 +27,8 @@ run: setup  ## the main job on bundled samples and a SOC on loopback
 
 # Tests start hundreds of processes: where nothing compiled may be kept, each of them would compile the whole program anew.
 test soak: export PYTHONDONTWRITEBYTECODE =
+# Files are UTF-8 and what git says is English, whatever the shell speaks.
+test soak: export LC_ALL = C.UTF-8
 
 test: setup  ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal

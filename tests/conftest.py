@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,10 +33,27 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  Nobody else's files are looked at.
 _ENOUGH = 4 << 30
 """Bytes that tests may fill with temporary files."""
 
+_THEIRS = (
+    *("ALERT_ROUTER_", "APPLICATIONINSIGHTS_", "AZURE_", "AzureWebJobs", "EVENT_HUBS", "IDENTITY_", "KUBE", "OTEL_"),
+    *("CI", "GITHUB_", "GIT_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"),
+)
+"""How variables begin that the program or git heeds: what a shell, a runner or a hook of git says is not said to tests.
+
+Nor are their keys: tests name some of their own, and say that they are missing."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Guards the user's rules, and puts temporary files into memory where there is room: none has to outlast a power cut."""
+    """Guards the user's rules, and has tests find the same wherever they are started.
+
+    Puts temporary files into memory where there is room: none has to outlast a power cut.
+    """
     stand_guard()
+    # A script's background ignores Ctrl-C, and so would what tests start there; they interrupt themselves, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.umask(0o022)
+    for name in [name for name in os.environ if name.startswith(_THEIRS) or name.endswith("_KEY")]:
+        del os.environ[name]
     gc.disable()  # Until all is collected: hardly anything of it is garbage, and looking for some took a tenth of the time.
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)

@@ -176,6 +176,12 @@ def test_no_test_looks_into_them_by_another_name(tmp_path: Path) -> None:
     assert list((tmp_path / "own" / "rules").iterdir()) == []
 
 
+def test_tests_are_interrupted_wherever_they_were_started() -> None:
+    """They send themselves what Ctrl-C sends; .ci/run starts them where that is ignored."""
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
 def test_a_process_on_a_leash_can_be_interrupted(before: signal.Handlers) -> None:
     """Also where the tests were started in the background of a script, or by `nohup`, which both ignore SIGINT."""
