@@ -66,6 +66,7 @@ def found(broken: Path, compiler: Compiler) -> list[Said]:
     return list(compiled(broken, compiler))
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     "said",
     [
@@ -92,6 +93,7 @@ def test_without_a_compiler_the_same_change_is_named_by_its_files(broken: Path) 
     assert {"infra/key-vault.bicep", "infra/roles.json", "infra/main.bicep"} < named
 
 
+@pytest.mark.tools
 def test_what_another_version_finds_is_shown_and_fails_nothing(found: list[Said], compiler: Compiler) -> None:
     """Nobody needs the compiler that we had."""
     shown = list(judged(found, same=False))
@@ -101,6 +103,7 @@ def test_what_another_version_finds_is_shown_and_fails_nothing(found: list[Said]
     assert "99.0.0" in heading(INFRA, replace(compiler, version="99.0.0"))
 
 
+@pytest.mark.tools
 def test_what_does_not_compile_fails_whatever_the_version(tmp_path: Path, compiler: Compiler) -> None:
     """With its file and line, also in a file that no module uses."""
     infra = copied(tmp_path)
@@ -180,6 +183,7 @@ def said_by_checkov(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return list(checkov.problems(infra, CHECKOV))
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("variant", "check", "what"),
     [

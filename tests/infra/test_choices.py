@@ -99,6 +99,7 @@ def predict(compiler: Compiler, at: Path, **chosen: str) -> Answer:
     return compiler.snapshot(Variant(path))
 
 
+@pytest.mark.tools
 def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, tmp_path: Path) -> None:
     """One refusal names every parameter that is wrong, and repeats nothing of what may be a secret."""
     answer = predict(compiler, tmp_path, **WRONG)
@@ -134,18 +135,21 @@ def _array(texts: Iterable[str]) -> str:
     return f"[{', '.join(f"'{text}'" for text in texts)}]"
 
 
+@pytest.mark.tools
 def test_names_that_are_missing_or_no_names_empty_nothing(wrong: dict[str, dict[str, list[str]]]) -> None:
     """An empty list would take every reference to the vault away from the app: only `none` says that there are none."""
     assert {text: not said for text, said in wrong["names"].items()} == NAMES
     assert all(line.startswith("secretNames: ") for said in wrong["names"].values() for line in said)
 
 
+@pytest.mark.tools
 def test_an_instant_is_one_in_utc(wrong: dict[str, dict[str, list[str]]]) -> None:
     """What is none would be taken for no instant by the queries, and be quiet for nobody."""
     assert {text: not said for text, said in wrong["instants"].items()} == INSTANTS
     assert all(line.startswith("firstDeployed: ") for said in wrong["instants"].values() for line in said)
 
 
+@pytest.mark.tools
 def test_days_are_what_the_app_reads(wrong: dict[str, dict[str, list[str]]]) -> None:
     """What the app would refuse at its start is refused before it is deployed, and nothing else."""
     assert {text: not said for text, said in wrong["days"].items()} == RETENTIONS

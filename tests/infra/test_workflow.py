@@ -85,8 +85,49 @@ def test_it_checks_what_a_change_must_pass() -> None:
     ran = set(commands("check"))
     for command in ("make test", "make lint", "make infra-check"):
         assert command in ran
-        assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+        assert command in (ROOT / ".ci" / "run").read_text()
     assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < ran
+
+
+MAKEFILE = """
+infra-check lint:
+\t@echo make $@
+test:
+\t@"$(PYTHON)" -c 'import os, signal; print("make test", os.geteuid(), os.listdir(".."), *map(signal.getsignal, [2]))'
+"""
+
+
+def test_the_projects_own_ci_runs_the_tests_as_a_stranger_would(tmp_path: Path) -> None:
+    """In a clone with nothing beside it, where Ctrl-C is ignored, not as root where it can; then what needs more, in place."""
+    project = tmp_path / "project"
+    for name, text in {
+        ".ci/run": (ROOT / ".ci" / "run").read_text(),
+        "Makefile": MAKEFILE,
+        "pytest.py": "import sys; print('pytest', sys.argv)",
+        "rules/README.md": "",
+        "router/rulebook/starter/rules/README.md": "",
+    }.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    author = ("-c", "user.name=a", "-c", "user.email=a@contoso.example")
+    for step in (("init", "--quiet"), ("add", "."), (*author, "commit", "--quiet", "--message", "all")):
+        subprocess.run(["git", *step], cwd=project, check=True)
+    (tmp_path / "shared").mkdir()
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / ".venv" / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    for name in ("alert-router", "azure-functions-doctor"):
+        (project / ".venv" / "bin" / name).symlink_to("/bin/echo")
+    done = subprocess.run(["bash", ".ci/run"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (ran,) = [line for line in done.stdout.splitlines() if line.startswith("make test")]
+    _, _, user, rest = ran.split(maxsplit=3)
+    assert user != "0" or "only root can start it here" in done.stdout
+    assert "clone" in rest
+    assert "shared" not in rest
+    assert rest.endswith(" 1")
+    (more,) = [line for line in done.stdout.splitlines() if line.startswith("pytest")]
+    assert "(shared or tools) and not soak" in more
+    assert done.stdout.index(ran) < done.stdout.index(more) < done.stdout.index("make lint")
 
 
 def test_no_workflow_asks_whether_rules_are_as_they_came() -> None:
