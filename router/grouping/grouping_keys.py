@@ -100,7 +100,7 @@ def grouping_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
     for by in grouping.by:
         value = _value(notice, by)
         known.append((by, notice.key if value is None else value.casefold()))
-        known += [("in", place.casefold()) for place in _places_of(notice, by)]
+        known += [("in", name.casefold()) for name in _names_around(notice, by)]
     # With their lengths, so that no text can be written to look like another one and its neighbour.
     parts = (f"{name}:{len(value)}:{value}" for name, value in known)
     return fingerprint_of("alike", *_parts_of(audience_for(member_turn)), *parts)
@@ -146,7 +146,7 @@ def common_values_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str
     return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
 
 
-def _places_of(notice: Notice, by: By | ByTag) -> tuple[str, ...]:
+def _names_around(notice: Notice, by: By | ByTag) -> tuple[str, ...]:
     """Where a name lies that strangers can give to things of theirs as well: only there it stands for one thing."""
     around = tuple(place or "" for place in (notice.subscription, notice.account, notice.project))
     match by:
