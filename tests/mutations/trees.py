@@ -1,0 +1,196 @@
+"""Trials: the tests that reach a break run until one fails. What a tree once answered is store in `.state/mutations/`."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tests.mutations.breaks import Break, Source, sources_in, users_of
+from tests.mutations.copies import INSIDE, Copy, copy_of, tree_of
+
+FIRST, MOST, SECONDS = 20, 200, 60.0
+"""Tests that run first, tests that run at most, and the seconds that these took at most while they were recorded."""
+
+_PATIENCE = 240.0
+"""Seconds that tests may take before they count as hanging, and five times what they took while they were recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a break.
+
+    Attributes:
+        noticed_by: the test that failed, or in brackets how pytest ended otherwise; None where all tests passed.
+        tried: the number of tests that were chosen.
+        reaching: the number of tests that reach the statement.
+    """
+
+    noticed_by: str | None
+    tried: int
+    reaching: int
+
+
+@dataclass(slots=True)
+class _Tests:
+    """The tests for a break: those that reach its statement, and behind them those that reach its file.
+
+    A test of the latter may use what the former cached. Tests that reach few lines come first, and those of a second or more
+    behind the others.
+    """
+
+    reaching: int = 0
+    _found: list[tuple[bool, int, int, str, float]] = field(default_factory=list)
+
+    def add(self, test: str, seconds: float, size: int, *, is_near: bool) -> None:
+        """Adds a test that reaches so many lines."""
+        self.reaching += is_near
+        self._found.append((not is_near, int(seconds), size, test, seconds))
+        if len(self._found) > 10 * MOST:
+            self._found = sorted(self._found)[:MOST]
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        """Return the tests to run, in order, with their seconds; none where no test reaches the statement."""
+        found = sorted(self._found)[:MOST] if self.reaching else []
+        spent = accumulate(seconds for *_, seconds in found)
+        return {test: seconds for (*_, test, seconds), sum in zip(found, spent, strict=True) if sum - seconds < SECONDS}
+
+
+class Tree:
+    """A commit, or the checkout as it is, in which breaks are tried."""
+
+    def __init__(self, checkout: Path, commit: str | None, scratch: Path, jobs: int) -> None:
+        self.name, self._jobs = commit or "this checkout", jobs
+        tree = tree_of(checkout, commit)
+        version = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(INSIDE.glob("*.py")))).hexdigest()
+        self._store = checkout / ".state" / "mutations" / f"{tree[:12]}-{version[:6]}"
+        self._store.mkdir(parents=True, exist_ok=True)
+        self._reach = self._store / "reach"
+        self._copies = [copy_of(checkout, tree, scratch, self._store.parent)]
+        self._is_sound: dict[str, bool] = {}
+
+    @cached_property
+    def sources(self) -> Sequence[Source]:
+        """Its files of `router/`."""
+        return sources_in(self._copies[0].root)
+
+    def answers_to(self, breaks: Sequence[Break]) -> Mapping[Break, Answer]:
+        """Return the answer to each break, and store the new ones."""
+        (file := self._store / "answers.jsonl").touch()
+        known = {key: Answer(**answer) for key, answer in map(json.loads, file.read_text().splitlines())}
+        if new := [one for one in breaks if one.key not in known]:
+            with file.open("a", buffering=1) as answers:
+                for number, (one, answer) in enumerate(self._tried(new), 1):
+                    known[one.key] = answer
+                    answers.write(json.dumps([one.key, asdict(answer)]) + "\n")
+                    said = answer.noticed_by or ("NOT NOTICED" if answer.reaching else "not reached")
+                    print(f"{self.name}: {number} of {len(new)}: {one}: {said}", file=sys.stderr, flush=True)
+        return {one: known[one.key] for one in breaks}
+
+    def _tried(self, breaks: Sequence[Break]) -> Iterator[tuple[Break, Answer]]:
+        is_compiled = not self._reach.exists()
+        tests = self._tests_for(breaks)
+        if not is_compiled and any(one.reaching for one in tests.values()):
+            self._copies[0].compile()
+        first, free = self._copies[0], SimpleQueue[Copy]()
+        self._copies += [
+            first.twin(first.within.with_name(f"{first.within.name}-{number}")) for number in range(1, self._jobs)
+        ]
+        for copy in self._copies:
+            free.put(copy)
+
+        def attempt(one: Break) -> tuple[Break, Answer]:
+            copy = free.get()
+            try:
+                return one, self._answer(copy, one, tests[one])
+            finally:
+                free.put(copy)
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            try:
+                yield from (done.result() for done in as_completed([pool.submit(attempt, one) for one in breaks]))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._copies:
+                    copy.stop()
+                raise
+
+    def _answer(self, copy: Copy, one: Break, tests: _Tests) -> Answer:
+        left = tests.chosen
+        while True:
+            names, fault = list(left), None
+            with copy.changed(one.statement.file, one.broken):
+                for wave in (names[:FIRST], names[FIRST:]):
+                    fault = fault or self._find_fault(copy, {test: left[test] for test in wave})
+            if fault not in left or self._fails_only_so(copy, fault, left[fault]):
+                return Answer(fault, len(left), tests.reaching)
+            del left[fault]
+
+    def _find_fault(self, copy: Copy, tests: Mapping[str, float]) -> str | None:
+        return copy.find_fault(list(tests), _PATIENCE + 5 * sum(tests.values())) if tests else None
+
+    def _fails_only_so(self, copy: Copy, test: str, seconds: float) -> bool:
+        if test not in self._is_sound:
+            self._is_sound[test] = self._find_fault(copy, {test: seconds}) is None
+        return self._is_sound[test]
+
+    def _tests_for(self, breaks: Sequence[Break]) -> Mapping[Break, _Tests]:
+        """Return the tests for each break. A statement outside of functions is reached where functions use its name."""
+        users = users_of(self.sources)
+        wanted: dict[str, list[tuple[Break, int]]] = defaultdict(list)
+        for one in breaks:
+            at = one.statement
+            lines = {(at.file, line) for line in at.lines}
+            if not at.is_in_function:
+                lines |= users.get(at.function.rpartition(".")[2], set())
+            masks = {at.file: 0}
+            for file, line in lines:
+                masks[file] = masks.get(file, 0) | 1 << line
+            for file, mask in masks.items():
+                wanted[file].append((one, mask))
+        found: dict[Break, _Tests] = defaultdict(_Tests)
+        for test, seconds, reached in self._records():
+            near: dict[Break, bool] = {}
+            for file in wanted.keys() & reached.keys():
+                for one, mask in wanted[file]:
+                    near[one] = near.get(one, False) or bool(reached[file] & mask)
+            size = sum(mask.bit_count() for mask in reached.values())
+            for one, is_near in near.items():
+                found[one].add(test, seconds, size, is_near=is_near)
+        return {one: found[one] for one in breaks}
+
+    def _records(self) -> Iterator[tuple[str, float, Mapping[str, int]]]:
+        if not self._reach.exists():
+            print(f"{self.name}: all tests run once, and what each reaches is recorded", file=sys.stderr, flush=True)
+            shutil.rmtree(recording := self._store / "recording", ignore_errors=True)
+            recording.mkdir()
+            print(f"{self.name}: {self._copies[0].record(recording, self._jobs)}", file=sys.stderr, flush=True)
+            recording.rename(self._reach)
+        children: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+        for record in _read(self._reach.glob("child-*")):
+            children[record["test"]].append(record["lines"])
+        for record in _read(self._reach.glob("test-*")):
+            reached: dict[str, int] = defaultdict(int)
+            for lines in (record["lines"], *children[record["test"]]):
+                for file, mask in lines.items():
+                    reached[file] |= int(mask, 16)
+            yield record["test"], record["seconds"], reached
+
+
+def _read(paths: Iterable[Path]) -> Iterator[Any]:
+    for path in sorted(paths):
+        with suppress(EOFError), gzip.open(path, "rt") as records:  # A process was killed while it wrote.
+            yield from map(json.loads, records)
