@@ -23,12 +23,12 @@ from router.app.patience import ATTEMPTS, PatientSender, Send, TimeLimit
 from router.app.settings import Settings
 from router.app.trust import trust_for
 from router.coverage.live.clouds import AzureCloud, cloud_for
-from router.deliver.azure_tokens import AzureTokens
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
 
 if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
     from azure.core.credentials_async import AsyncTokenCredential
 
 LONGEST_ANSWER = 32 * 1024 * 1024
@@ -36,6 +36,9 @@ LONGEST_ANSWER = 32 * 1024 * 1024
 
 _TIMEOUT = 60.0
 """Seconds for one request, or for one token."""
+
+_EARLY = 300
+"""Seconds before its end in which a token is asked for anew."""
 
 _RESETS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?")
 
@@ -62,10 +65,12 @@ class AzureApi:
     ) -> None:
         self.cloud = cloud
         self._send = send
+        self._credential = credential
         self._limit = limit
         self._clock = clock
         self._sleep = sleep
-        self._tokens = AzureTokens(credential, clock)
+        self._tokens: dict[str, AccessToken] = {}
+        self._signing_in = asyncio.Lock()
         self._graph_is_free = 0.0
 
     async def sign_in(self, asker: str = "--live") -> None:
@@ -84,7 +89,7 @@ class AzureApi:
         if is_query:
             await self._wait_for_quota()
         answer = await self._send(await self._signed(request, scope))
-        if answer.status == 401 and self._tokens.forget(scope):
+        if answer.status == 401 and self._tokens.pop(scope, None) is not None:
             answer = await self._send(await self._signed(request, scope))
         if is_query:
             self._heed(answer)
@@ -94,19 +99,24 @@ class AzureApi:
 
     async def close(self) -> None:
         """Closes what gives out tokens."""
-        await self._tokens.close()
+        await self._credential.close()
 
     async def _signed(self, request: HttpRequest, scope: str) -> HttpRequest:
         return replace(request, headers={**request.headers, "authorization": f"Bearer {await self._token(scope)}"})
 
     async def _token(self, scope: str) -> str:
+        """The token for a scope, asked for once and kept until shortly before its end."""
         from azure.core.exceptions import AzureError
 
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await self._tokens.token_for(scope)
-        except (AzureError, TimeoutError, ValueError, OSError) as fault:
-            raise Unavailable(f"nobody is signed in to Azure ({type(fault).__name__})") from fault
+        async with self._signing_in:
+            held = self._tokens.get(scope)
+            if held is None or held.expires_on - _EARLY <= self._clock().timestamp():
+                try:
+                    async with asyncio.timeout(_TIMEOUT):
+                        held = self._tokens[scope] = await self._credential.get_token(scope)
+                except (AzureError, TimeoutError, ValueError, OSError) as fault:
+                    raise Unavailable(f"nobody is signed in to Azure ({type(fault).__name__})") from fault
+        return held.token
 
     async def _wait_for_quota(self) -> None:
         seconds = self._graph_is_free - self._clock().timestamp()

@@ -11,7 +11,7 @@ destination_holds  which destinations persons hold, read for a whole process, an
 concurrency    how many sends go side by side
 isolation      what keeps a poison suspect alone
 backoff        how long to wait before an attempt, and chance
-http, logs_ingestion, tokens, files, azure_tokens, loopback_credential   the ways out
+http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the ways out
 """
 
 from router.deliver.background import BackgroundReader, no_background

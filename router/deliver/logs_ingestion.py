@@ -1,43 +1,41 @@
-"""Rows to the Logs Ingestion API, by the client that sends everything else: one POST, with a token of Azure's.
+"""Rows to the Logs Ingestion API, through Microsoft's own client over the one that sends everything else.
 
-https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview
+So no redirect is followed, no proxy variable obeyed, and an answer is read as far as any other. The client's retries are
+switched off, since a delivery's retries are on record in the outbox, and its chunking never comes to work, since a LogRows
+is smaller than one call may be.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from router.deliver.azure_tokens import AzureTokens
-from router.domain.conversation import CROWDED, HttpAnswer, HttpRequest, LogRows, retry_after_in
+from router.domain.conversation import CROWDED, HttpAnswer, LogRows, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.hosts import is_example, never_asked
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.exceptions import HttpResponseError
+    from azure.monitor.ingestion.aio import LogsIngestionClient
 
     from router.deliver.http import Http
 
 TIMEOUT = 60.0
 """Seconds for one call and the token that it needs."""
 
-_SCOPE = "https://monitor.azure.com/.default"
-_VERSION = "2023-01-01"
-_GZIP = zlib.MAX_WBITS | 16
 _LATER = frozenset({408, 425, 429})
 
-# What fails is on record in the outbox; Microsoft's clients would say it once more, on stderr where nobody set up logging.
+# What fails is on record in the outbox; the client would say it once more, on stderr where nobody set up logging.
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
 class Logs:
-    """Uploads rows; credentials are made when an endpoint is first written to. `clock` tells the time."""
+    """Uploads rows; clients and credentials are made when an endpoint is first written to. `clock` tells the time."""
 
     def __init__(
         self, http: Http, credential_for: Callable[[str], AsyncTokenCredential], clock: Callable[[], datetime]
@@ -45,65 +43,60 @@ class Logs:
         self._http = http
         self._credential_for = credential_for
         self._clock = clock
-        self._tokens: dict[str, AzureTokens] = {}
+        self._clients: dict[str, LogsIngestionClient] = {}
+        self._credentials: list[AsyncTokenCredential] = []
 
     async def upload(self, ask: LogRows) -> None:
         """Uploads rows in one call; raises the DeliveryError that its failure means."""
+        from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
         host = urlsplit(ask.endpoint).hostname or ""
         if is_example(host):
-            # A token would be asked for first, and who gives one out is somebody.
+            # The client below would first ask for a token, and who gives one out is somebody.
             raise Unavailable(never_asked(host))
-        if ask.endpoint not in self._tokens:
-            self._tokens[ask.endpoint] = AzureTokens(self._credential_for(ask.endpoint), self._clock)
-        tokens = self._tokens[ask.endpoint]
         try:
             async with asyncio.timeout(TIMEOUT):
-                answer = await self._http.send(_request_for(ask, await _token_of(tokens)))
+                # Rules name an endpoint by https, or on this machine.
+                await self._client(ask.endpoint).upload(
+                    ask.rule, ask.stream, [dict(row) for row in ask.rows], enforce_https=False
+                )
         except TimeoutError as fault:
             raise Unavailable(f"logs endpoint: no answer within {TIMEOUT:.0f} s") from fault
+        except HttpResponseError as fault:
+            if fault.status_code is not None:
+                raise error_for(_answer_of(fault), self._clock()) from fault
+            refused = Unauthorized if isinstance(fault, ClientAuthenticationError) else Unavailable
+            raise refused(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
         except ValueError as fault:
+            if isinstance(fault.__cause__, HttpResponseError):
+                # The client had the endpoint's refusal in hand, and could not read what that claims.
+                raise Unauthorized(
+                    "logs endpoint: refuses our credentials (401) with claims that cannot be read"
+                ) from fault
             # No answer, so nobody refused anything: a library's mistake or ours may be mended while the rows are owed.
             raise Unavailable(f"logs endpoint: not asked ({type(fault).__name__})") from fault
-        if answer.status == 401:
-            tokens.forget(_SCOPE)
-        if answer.status != 204:
-            raise error_for(answer, self._clock())
+        except AzureError as fault:
+            raise Unavailable(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
+
+    def _client(self, endpoint: str) -> LogsIngestionClient:
+        from azure.monitor.ingestion.aio import LogsIngestionClient
+
+        from router.deliver.azure_transport import AzureTransport
+
+        if endpoint not in self._clients:
+            credential = self._credential_for(endpoint)
+            self._credentials.append(credential)
+            self._clients[endpoint] = LogsIngestionClient(
+                endpoint, credential, transport=AzureTransport(self._http), retry_total=0, permit_redirects=False
+            )
+        return self._clients[endpoint]
 
     async def close(self) -> None:
-        """Closes every credential."""
-        for tokens in self._tokens.values():
-            await tokens.close()
-
-
-async def _token_of(tokens: AzureTokens) -> str:
-    try:
-        return await tokens.token_for(_SCOPE)
-    except _client_error() as fault:
-        from azure.core.exceptions import ClientAuthenticationError
-
-        refused = Unauthorized if isinstance(fault, ClientAuthenticationError) else Unavailable
-        raise refused(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
-
-
-def _client_error() -> type[Exception]:
-    """What Microsoft's clients raise. Looked up when something is raised: on loopback none of them is needed."""
-    from azure.core.exceptions import AzureError
-
-    return AzureError
-
-
-def _request_for(ask: LogRows, token: str) -> HttpRequest:
-    return HttpRequest(
-        method="POST",
-        url=f"{ask.endpoint}/dataCollectionRules/{ask.rule}/streams/{ask.stream}?api-version={_VERSION}",
-        headers={
-            "authorization": f"Bearer {token}",
-            "content-type": "application/json",
-            "content-encoding": "gzip",
-        },
-        # In the form that a call's size was counted in.
-        body=zlib.compress(json.dumps([dict(row) for row in ask.rows]).encode(), wbits=_GZIP),
-    )
+        """Closes every client and credential."""
+        for client in self._clients.values():
+            await client.close()
+        for credential in self._credentials:
+            await credential.close()
 
 
 def error_for(answer: HttpAnswer, now: datetime) -> DeliveryError:
@@ -120,3 +113,10 @@ def error_for(answer: HttpAnswer, now: datetime) -> DeliveryError:
     if 300 <= status < 400:
         return Rejected(f"logs endpoint: answered {status}; redirects are not followed, so name the final address")
     return Rejected(f"logs endpoint: answered {status}", status=status)
+
+
+def _answer_of(fault: HttpResponseError) -> HttpAnswer:
+    headers: Mapping[str, str] = getattr(fault.response, "headers", {})
+    return HttpAnswer(
+        status=fault.status_code or 0, headers={name.lower(): headers[name] for name in headers}, body=b""
+    )

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any
 from urllib.parse import urlsplit
 
+from azure.core.credentials import AccessToken
+
 from router.domain import urls
-
-if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
-
-
-class _LoopbackToken(NamedTuple):
-    """An AccessToken, where no client of Azure's is installed."""
-
-    token: str
-    expires_on: int
 
 
 class LoopbackCredential:
@@ -24,7 +16,7 @@ class LoopbackCredential:
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """A token that never expires and opens nothing."""
-        return cast("AccessToken", _LoopbackToken("loopback", 2**31))
+        return AccessToken("loopback", 2**31)
 
     async def close(self) -> None:
         """Has nothing to close."""

@@ -56,7 +56,7 @@ def typed(address: str) -> str:
 
 
 def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
-    """Each command succeeds. Nothing of Azure's is installed: what needs it says so, and files are routed all the same."""
+    """Each command succeeds. Nothing signs in to Azure: what needs that says so, and files are routed all the same."""
     said = machine.types(typed(machine.wheel.as_uri()))
     assert said.code == 0, said
     assert "rules: 0 problems; 0 warnings" in said.out
@@ -64,7 +64,7 @@ def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
 
     mine = machine.home / "my-rules"
     listed = machine.types("uv pip list --quiet --python ../tools/alert-router", mine).out
-    assert "pydantic" in listed and "azure" not in listed
+    assert "pydantic" in listed and "azure-identity" not in listed
     explains_and_routes(machine, mine)
     asks_for_azure(machine, mine)
 

@@ -25,14 +25,12 @@ NEEDS = {
     "TableServiceClient": ("storageTableDataContributor", ACCOUNT),
     "TableClient": ("storageTableDataContributor", ACCOUNT),
     "EventHubConsumerClient": ("eventHubsDataReceiver", NAMESPACE),
+    "LogsIngestionClient": ("monitoringMetricsPublisher", "Microsoft.Insights/dataCollectionRules"),
 }
 """The role that each client of Azure's needs, and on every resource of which type."""
 
 OF_PEOPLE = {"EventHubProducerClient": ("eventHubsDataSender", HUBS)}
 """The same for what only a person at a command line does: `alert-router send`."""
-
-OF_ROWS = ("monitoringMetricsPublisher", "Microsoft.Insights/dataCollectionRules")
-"""The same for what is written to Logs Ingestion, by no client of Azure's."""
 
 OF_THE_PLATFORM = {
     ("keyVaultSecretsUser", "Microsoft.KeyVault/vaults"),  # the app settings that are references
@@ -83,7 +81,7 @@ def test_every_client_of_azure_that_the_code_uses_has_its_role_here() -> None:
 
 def test_the_router_has_the_roles_that_it_needs_and_no_other(azure: Deployment) -> None:
     """On the namespace, each rule, the one account, the one vault: never on a group or a subscription."""
-    assert given_to(azure, router(azure)) == on_each(azure, {*NEEDS.values(), OF_ROWS, *OF_THE_PLATFORM})
+    assert given_to(azure, router(azure)) == on_each(azure, {*NEEDS.values(), *OF_THE_PLATFORM})
 
 
 def test_the_app_acts_as_the_identity_that_has_the_roles(azure: Deployment) -> None:
