@@ -20,7 +20,7 @@ from router.cli.coverage_text import print_report
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.given import clock_for, lines_for
-from router.cli.printing import print_json, print_lines, print_text
+from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.shared_options import RULES_DIR
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
@@ -46,7 +46,7 @@ def check(options: Namespace) -> int:
         case "junit":
             print_text(report_of(_CHECK, cases_of(report)))
         case "github":
-            print_lines(commands_for(_CHECK, summary_of(report), list(annotations_of(report))))
+            print_commands(commands_for(_CHECK, summary_of(report), list(annotations_of(report))))
         case "markdown":
             print_lines(markdown_of(report))
         case _:

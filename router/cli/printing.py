@@ -27,6 +27,11 @@ def print_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
 
 
+def print_commands(commands: Iterable[str]) -> None:
+    """Prints commands for the agent of a pipeline, each on a line; whoever made them has seen to it that no other is in one."""
+    sys.stdout.writelines(f"{command}\n" for command in commands)
+
+
 def print_text(text: str) -> None:
     """Prints a text as it is; whoever made it has seen to it that nothing in it acts on a terminal."""
     sys.stdout.write(text)

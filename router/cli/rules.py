@@ -14,7 +14,7 @@ from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
 from router.cli.given import clock_for, lines_for, streams_in
 from router.cli.origin import find_version
-from router.cli.printing import json_of, print_json, print_lines, print_text
+from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,
     annotation_of,
@@ -75,7 +75,9 @@ def check(options: Namespace) -> int:
         case "json":
             print_json({"problems": list(map(_document, checked.problems))})
         case "github":
-            print_lines(commands_for(_CHECK, _summary(directory, checked), list(map(annotation_of, checked.problems))))
+            print_commands(
+                commands_for(_CHECK, _summary(directory, checked), list(map(annotation_of, checked.problems)))
+            )
         case "junit":
             print_text(report_of(_CHECK, cases_of_files(directory, files_in(directory), checked.problems)))
         case "sarif":
@@ -99,7 +101,7 @@ def test(options: Namespace) -> int:
             print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
         case "github":
             annotations = [*map(annotation_of, problems), *annotations_of_examples(directory, runs)]
-            print_lines(commands_for(_TEST, _tally(directory, runs, problems), annotations))
+            print_commands(commands_for(_TEST, _tally(directory, runs, problems), annotations))
         case "junit":
             cases = [*cases_of_files(directory, (), problems), *cases_of_examples(directory, runs)]
             print_text(report_of(_TEST, cases))

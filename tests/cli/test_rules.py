@@ -385,7 +385,7 @@ def test_examples_as_junit_and_annotations(house: House) -> None:
         {"name": "one", "now": NOW, "message": message, "expect": {"outcome": "routed"}},
         {"name": "one", "now": NOW, "messages": [message, message], "expect": {"outcome": "noted", "routes": []}},
     ]
-    house.writes("rules/cwpp/examples/some.yaml", yaml.safe_dump(examples))
+    house.writes("rules/cwpp/examples/some.yaml", json.dumps(examples, indent=1))
     said = house.says("rules", "test", "--format", "junit")
     assert said.code == 1
     held, failed = cases_in(said.out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from router.cli.formats.values import Annotation, Severity
-from router.domain.legible import legible, one_line
+from router.domain.legible import inert, legible, one_line
 from router.domain.plurals import counted
 
 MOST = 10
@@ -39,8 +39,8 @@ def _command(annotation: Annotation) -> str:
 
 
 def _property(text: str) -> str:
-    return one_line(text).translate(_IN_PROPERTIES)
+    return inert(one_line(text).translate(_IN_PROPERTIES))
 
 
 def _message(text: str) -> str:
-    return legible(text).translate(_IN_MESSAGES)
+    return inert(legible(text).translate(_IN_MESSAGES))
