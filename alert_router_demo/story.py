@@ -180,7 +180,7 @@ def _program() -> str:
     found = shutil.which(PACKAGE)
     # `uvx` and `uv run` put it on the path of what they start, and not on that of the shell.
     is_on_path = found is not None and "UV" not in os.environ and typed.exists() and typed.samefile(found)
-    return PACKAGE if is_on_path else shlex.quote(str(typed))
+    return PACKAGE if is_on_path else shlex.quote(sys.argv[0])
 
 
 def _answers(answers: Counter[str]) -> str:
