@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Signal
+from router.domain.signals import Alert, Signal
 
 _NOTHING = Attack()
 
@@ -12,13 +12,17 @@ _NOTHING = Attack()
 def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
     """The tactics and techniques of a signal.
 
-    Tactics come from what the message says; where that says nothing usable, from the catalogue of alert types. Revoked
+    Tactics come from what the message says; where that says nothing usable, from the catalogue of alert types: a sample's from
+    that of the alert that it stands for. Revoked
     techniques are replaced by their successors, and a technique that names its own tactics adds them.
     """
     table = rulebook.attack
     tactics = _tactics_for(signal.intents, table)
-    if not tactics and (known := rulebook.catalogue.find_type(signal.type)):
-        tactics = _tactics_for(known.tactics, table)
+    if not tactics:
+        known = rulebook.catalogue.find_type(signal.type)
+        if known is None and isinstance(signal, Alert) and signal.sample:
+            known = rulebook.catalogue.find_simulated(signal.type, signal.title, signal.plan)
+        tactics = _tactics_for(known.tactics, table) if known is not None else tactics
     if not signal.techniques:
         return Attack(tuple(sorted(tactics))) if tactics else _NOTHING
     techniques = {table.technique_for(id) for id in signal.techniques}

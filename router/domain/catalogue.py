@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import NamedTuple
 
+from router.domain import samples
 from router.domain.properties import PropertyTable
 
 
@@ -41,6 +43,10 @@ class AlertType(NamedTuple):
     field_only: bool = False
 
 
+_CLOSE = 0.9
+"""How like each other two names are that differ in a letter."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """Alert types and properties, and how to tell a Defender plan from what a message says.
@@ -63,6 +69,22 @@ class Catalogue:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""
         return self.types.get(type.lower().removeprefix("simulated_"))
 
+    def find_simulated(self, type: str, title: str, plan: str | None) -> AlertType | None:
+        """The entry of the alert that a sample stands for whose type is not listed, of those in a plan, or in any.
+
+        Defender does not call all samples as what they stand for: `SIMULATED_MaliciousContent-AzureWebApps` has the title of
+        `AppServices_PhishingContent`, other names differ in what stands before the first underscore, or in a letter.
+        """
+        known = {name: one for name, one in self.types.items() if plan in (None, one.plan)}
+        titles = {_letters_in(one.title): one for one in known.values() if one.title}
+        if (found := titles.get(_letters_in(title.removeprefix(samples.TITLE)))) is not None:
+            return found
+        bare = type.lower().removeprefix("simulated_")
+        tails = {_tail_of(name): name for name in known}
+        near = get_close_matches(bare, known, n=1, cutoff=_CLOSE)
+        near = near or [tails[tail] for tail in get_close_matches(_tail_of(bare), tails, n=1, cutoff=_CLOSE)]
+        return known[near[0]] if near else None
+
     def find_plan(self, component: str | None, type: str) -> str | None:
         """The plan named by a message's component, else by its alert type; None where neither names one."""
         if component and (named := self.plan_names.get(component.lower())):
@@ -84,3 +106,13 @@ class Catalogue:
                 return plan
             type = type.rpartition("/")[0]
         return None
+
+
+def _letters_in(title: str) -> str:
+    """A title's letters and digits in lower case, without the mark of a preview."""
+    return "".join(filter(str.isalnum, title.lower().replace("(preview)", "")))
+
+
+def _tail_of(type: str) -> str:
+    """What stands behind the first underscore of an alert type, or all of one that has none."""
+    return type.partition("_")[2] or type

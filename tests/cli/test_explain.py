@@ -113,6 +113,34 @@ def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:
         assert line in lines
 
 
+def test_a_sample_has_the_tactics_of_what_it_simulates(house: House) -> None:
+    """However Defender calls it; what only looks like one has none."""
+    sites = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.Web/sites/shop"
+    at: dict[str, object] = {"Intent": None, "ExtendedProperties": {}, "AzureResourceId": sites, "ProductComponentName": "AppServices"}
+    types = {
+        "AppServices_WpThemeInjection": ["TA0002"],
+        "SIMULATED_AppServices_WpThemeInjection": ["TA0002"],
+        "SIMULATED_APPS_WpThemeInjection": ["TA0002"],
+        "simulated_apps_wpthemeinjecton": ["TA0002"],
+        "SIMULATED_APPS_SpamReferrer": [],
+        "SIMULATED_APPS_OfNoKind": [],
+        "APPS_WpThemeInjection": [],
+    }
+    titles = {
+        ("SIMULATED_MaliciousContent-AzureWebApps", "[SAMPLE ALERT] Phishing content hosted on Azure Webapps"): [
+            "TA0009"
+        ],
+        ("MaliciousContent-AzureWebApps", "[SAMPLE ALERT]phishing content hosted on Azure Webapps"): ["TA0009"],
+        ("MaliciousContent-AzureWebApps", "Phishing content hosted on Azure Webapps"): [],
+    }
+    alerts = [(type, "Something happens", tactics) for type, tactics in types.items()]
+    alerts += [(*named, tactics) for named, tactics in titles.items()]
+    messages = (a_flat_alert(AlertType=type, AlertDisplayName=title, **at) for type, title, _ in alerts)
+    house.writes("a.ndjson", ndjson(*messages))
+    told = json.loads(house.says("explain", "a.ndjson", "--format", "json").out)
+    assert [one["decision"]["tactics"] for one in told] == [tactics for _, _, tactics in alerts]
+
+
 TICKETS = """
 stream: cspm
 floor: {default: Low}
