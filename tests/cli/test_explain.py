@@ -116,7 +116,12 @@ def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:
 def test_a_sample_has_the_tactics_of_what_it_simulates(house: House) -> None:
     """However Defender calls it; what only looks like one has none."""
     sites = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.Web/sites/shop"
-    at: dict[str, object] = {"Intent": None, "ExtendedProperties": {}, "AzureResourceId": sites, "ProductComponentName": "AppServices"}
+    at: dict[str, object] = {
+        "Intent": None,
+        "ExtendedProperties": {},
+        "AzureResourceId": sites,
+        "ProductComponentName": "AppServices",
+    }
     types = {
         "AppServices_WpThemeInjection": ["TA0002"],
         "SIMULATED_AppServices_WpThemeInjection": ["TA0002"],
