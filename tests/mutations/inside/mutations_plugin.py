@@ -45,17 +45,18 @@ class _Recorder:
     def __init__(self) -> None:
         self._watched: Any = sys.modules["sitecustomize"]
         self._shared: dict[Any, list[tuple[str, int]]] = {}
-        self._has_failed, self._seconds = False, 0.0
+        self._has_failed = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, Any]:
         self._watched.reset()
-        self._has_failed, self._seconds = False, 0.0
+        self._has_failed, before = False, sum(os.times()[:4])
         answer = yield
         if not self._has_failed:
             fixtures = [one for several in item._fixtureinfo.name2fixturedefs.values() for one in several]
             shared = [hit for one in fixtures for hit in self._shared.get(one, ())]
-            self._watched.write("test", item.nodeid, round(self._seconds, 2), [*self._watched.hits, *shared])
+            spent = round(sum(os.times()[:4]) - before, 2)
+            self._watched.write("test", item.nodeid, spent, [*self._watched.hits, *shared])
         return answer
 
     @pytest.hookimpl(wrapper=True)
@@ -71,7 +72,6 @@ class _Recorder:
             self._watched.hits.extend(before)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds += report.duration
         self._has_failed |= not report.passed
 
 
