@@ -26,7 +26,7 @@ _NAMESPACES = ("namespaces", "managednamespaces")
 https://learn.microsoft.com/azure/templates/microsoft.containerservice/managedclusters/managednamespaces"""
 
 _OF_GOOGLE = ("gcp-", "gar-", "gcr-")
-_MADE_UP = ("aws-", *_OF_GOOGLE, "azure-")
+_MADE_UP = ("aws-", *_OF_GOOGLE, "azure-", "namespace-")
 _FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microsoft.azurearcdata/")
 """What begins the types that stand in Azure for machines and clusters that may run in another cloud."""
 

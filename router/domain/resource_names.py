@@ -26,6 +26,7 @@ _END = 6
 
 _SCOPES = frozenset({"subscriptions", "resourcegroups", "managementgroups", "tenants", "locations"})
 """What says where a resource of ARM is and not what it is."""
+_ENTITY = "securityentitydata"
 _ABOUT = "microsoft.security"
 """The provider whose children say something of a resource, and are no part of it."""
 
@@ -95,6 +96,9 @@ def _names_in_arm(parts: Sequence[str]) -> tuple[str, ...]:
         if pairs and lowered[start + 1 : start + 2] == [_ABOUT]:
             break
         pairs += _pairs(parts[start + 2 : end])
+    # What a cluster runs stands behind it as one word, which says each name and a star for the rest.
+    while len(pairs) > 1 and pairs[-1][0].lower() == _ENTITY:
+        pairs.pop()
     if not starts and lowered and lowered[0] not in _SCOPES:
         pairs = [("", parts[-1])]
     return _called([(type, name) for type, name in pairs if type.lower() not in _SCOPES])

@@ -23,6 +23,9 @@ _SQL_SERVERS = frozenset({"microsoft.sql/servers", "microsoft.sql/managedinstanc
 _WATCHERS = frozenset({"microsoft.operationalinsights/workspaces"})
 """Types of what reports for machines that have no id of their own, so that the compromised entity says more."""
 
+_STARS = re.compile(r"(?:-\*)+\Z")
+"""How the name of a workload ends of which several pods are meant: `metrics-server-*-*`."""
+
 _DIGEST = len("sha256:") + 12
 """Characters of an image's digest by which people tell it from others."""
 
@@ -134,9 +137,11 @@ def _inside_cluster(notice: Notice, cluster: str) -> tuple[str, ...]:
 
 
 def _pod_in(notice: Notice) -> tuple[str, ...]:
-    """The namespace and the pod in a cluster, each where there is no doubt which; else the node."""
+    """The namespace and the pod in a cluster, or its workload, each where there is no doubt which; else the node."""
     evidence = notice.evidence
-    inside = (*_only(evidence.namespaces), *_only(evidence.pods))
+    # A pod's name is like no other; a workload of that name may be in each namespace.
+    workloads = _only(evidence.pods) or (_only(evidence.workloads) if len(evidence.namespaces) < 2 else ())
+    inside = (*_only(evidence.namespaces), *(_STARS.sub("", name) for name in workloads))
     return inside or (() if evidence.namespaces or evidence.pods else _only(evidence.nodes))
 
 

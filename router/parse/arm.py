@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from router.domain.entities import Entities
@@ -52,11 +53,10 @@ def posture_in(fields: Fields) -> Posture:
     )
 
 
-def entities_for(resource: str | None) -> Entities:
-    """A finding's resource as the one entity that it offers to rules."""
-    if resource is None:
-        return Entities(())
-    return Entities([{"$id": "1", "Type": "azure-resource", "ResourceId": resource}])
+def entities_for(resource: str | None, inside: Iterable[dict[str, object]] = ()) -> Entities:
+    """What a finding offers to rules as entities: its resource, and what it names `inside` a cluster."""
+    named = [{"$id": "1", "Type": "azure-resource", "ResourceId": resource}] if resource is not None else []
+    return Entities([*named, *inside])
 
 
 def steps_for(html: str | None) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from router.parse.fields import (
     time_in,
 )
 from router.parse.grouped import find_grouped_facts
+from router.parse.kubernetes import entities_in_cluster
 from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
 from router.parse.severities import find_severity, severities_given
 
@@ -44,7 +45,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     additional = fields_in(properties.get("additionaldata"))
     severity, written = find_severity(severities_given(metadata, additional), additional)
     resource, cloud = _resource(posture)
-    entities = entities_for(resource)
+    entities = entities_for(resource, entities_in_cluster(resource, additional))
     title = text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name
     return Finding(
         kind=Kind.RECOMMENDATION,
@@ -102,7 +103,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     additional = fields_in(properties.get("additionaldata"))
     severity, written = find_severity(severities_given(status, additional), additional)
     resource, cloud = _resource(posture)
-    entities = entities_for(resource)
+    entities = entities_for(resource, entities_in_cluster(resource, additional))
     return Finding(
         kind=Kind.VULNERABILITY,
         id=posture.id,

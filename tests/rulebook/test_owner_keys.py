@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,15 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.decide import decide, notice_for
+from router.destinations.wording.headlines import headline
 from router.domain.locations import location_of, resource_group_of
 from router.domain.owners import Owner, Owners, find_environment_of, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Alert, Signal
 from router.domain.tags import Tags
-from tests.builders import an_alert
+from router.domain.whereabouts import whereabouts_of
+from router.parse import evidence_of
+from tests.builders import NOW, a_rulebook, an_alert
 from tests.examples import some_of
-from tests.parse.messages import an_assessment, read_finding
+from tests.parse.messages import CATALOGUE, an_assessment, in_pascal_case, read_finding
 from tests.parse.samples import sample_signals
 from tests.rulebook.builders import a_sound_rulebook, loaded
 
@@ -31,6 +36,8 @@ ARC = "/subscriptions/bbbb/resourceGroups/rg-arc/providers/Microsoft.Kubernetes/
 VM = "/subscriptions/bbbb/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/vm-1"
 AWS_CLUSTER = "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"
 GCP_CLUSTER = "//container.googleapis.com/projects/ledger/locations/l/clusters/books"
+
+BEHIND = "/providers/Microsoft.Security/assessments/aaaaaaaa-0000-4000-8000-000000000001"
 
 TAGS = Tags(
     {
@@ -138,6 +145,82 @@ def test_what_names_more_than_a_subscription_is_asked_first_of_what_a_connector_
     assert group_of(SHOP, owners) == "it"
     for signal in (ON_AKS, ON_VM):
         assert group_of(signal, owners) == "everything"
+
+
+IN_CLUSTER: Mapping[str, object] = {
+    "cloud": "Azure", "clusterKind": "AKS", "clusterName": "aks-1", "clusterResourceId": AKS, "namespace": "kube-system",
+    "controllerKind": "replicaset", "controllerName": "metrics-*", "podName": "metrics-*-*", "containerName": "server",
+}  # fmt: skip
+INSIDE = "securityentitydata/namespace-kube-system-pod-metrics-*-*-container-server"
+NESTED = {"subAssessment": {"properties": {"additionalData": {"kubernetesDetails": IN_CLUSTER}}}}
+WORKLOADS = [{"kind": "ReplicaSet", "name": "metrics", "namespace": "kube-system"}]
+CONTEXT = {"clusterDetails": {"clusterName": "aks-1"}, "kubernetesContext": {"workloads": WORKLOADS}}
+ON_TOP = {
+    "K8sClusterName": "aks-1",
+    "ControllerName": "metrics-*",
+    "PodName": "metrics-*-*",
+    "Namespace": "kube-system",
+}
+
+
+@pytest.mark.parametrize(
+    ("additional", "resource", "where"),
+    [
+        ({"kubernetesDetails": IN_CLUSTER}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
+        ({"KubernetesDetails": in_pascal_case(IN_CLUSTER)}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
+        ({"kubernetesDetails": json.dumps(IN_CLUSTER)}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
+        ({"kubernetesDetails": [IN_CLUSTER, {**IN_CLUSTER, "namespace": "shop"}]}, AKS, "aks-1"),
+        ({"kubernetesDetails": {"namespace": "kube-system", "controllerName": None}}, AKS, "aks-1/kube-system"),
+        ({"kubernetesDetails": {**IN_CLUSTER, "controllerName": ""}}, AKS, "aks-1/kube-system/metrics"),
+        (NESTED, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
+        (ON_TOP, f"{AKS.lower()}/{INSIDE}", "aks-1/kube-system/metrics"),
+        (CONTEXT, AKS, "aks-1/kube-system/metrics"),
+        (None, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
+        (
+            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": "shop-prod"}},
+            f"{ARC}/{INSIDE}",
+            "shop-prod/kube-system/metrics",
+        ),
+        (
+            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": "shop-prod", "clusterResourceId": AWS_CLUSTER}},
+            f"{SCOPE}/{INSIDE}",
+            "shop-prod/kube-system/metrics",
+        ),
+        (
+            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": None, "clusterResourceId": GCP_CLUSTER}},
+            f"{SCOPE}/{INSIDE}",
+            "books/kube-system/metrics",
+        ),
+    ],
+)
+def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace(
+    tmp_path: Path, additional: object, resource: str, where: str
+) -> None:
+    """Wherever its cluster, namespace and workload stand in the message, and with no star in what people read."""
+    message = {
+        **an_assessment(resourceDetails={"id": resource}, additionalData=additional),
+        "id": f"{resource}{BEHIND}",
+    }
+    finding = read_finding(message)
+    cluster = where.partition("/")[0]
+    owners = owners_of(
+        tmp_path,
+        {"cluster": "*", "namespace": "default", "group": "nobody's"},
+        {"cluster": cluster, "namespace": "kube-*", "group": "platform"},
+    )
+    assert group_of(finding, owners) == "platform"
+    book = replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE)
+    notice = notice_for(finding, evidence_of(finding, CATALOGUE), decide(finding, book, NOW), book, "0" * 32, 1)
+    assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
+    assert whereabouts_of(notice).words == where
+
+
+def test_a_finding_elsewhere_in_a_cluster_is_not_owned_by_another_namespace(tmp_path: Path) -> None:
+    """Nor is one whose additional data have a namespace of another sort."""
+    owners = owners_of(tmp_path, {"cluster": "*", "namespace": "kube-system", "group": "platform"})
+    other = {"kubernetesDetails": {**IN_CLUSTER, "namespace": "shop"}}
+    assert group_of(read_finding(an_assessment(resourceDetails={"id": AKS}, additionalData=other)), owners) is None
+    assert group_of(read_finding(an_assessment(additionalData={"Namespace": "kube-system"})), owners) is None
 
 
 def test_an_environment_is_found_by_the_same_keys(tmp_path: Path) -> None:
