@@ -18,7 +18,7 @@ from threading import Timer
 
 ROOT = Path(__file__).parent.parent
 LOCK = "requirements.txt"
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds
 
 
 class NotRun(Exception):
