@@ -553,6 +553,7 @@ A_LOGIN: dict[str, Any] = {
             "Roles: admins",
         ),
         ("A title of tomorrow", {**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
+        ("Suspicious creation of compute resources detected", A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
     ],
 )
 @pytest.mark.parametrize("properties", [0, 25])

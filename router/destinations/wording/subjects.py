@@ -39,7 +39,7 @@ _SPOKEN_OF = (
     ),
     (r"\brole|binding|permission|privilege", ("Roles", "Service accounts", "Accounts")),
     (
-        r"container|\bpods?\b|namespace|kubernetes|\bk8s|service",
+        r"container|\bpods?\b|namespace|kubernetes|\bk8s|service|dashboard|webhook",
         ("Services", "Workloads", "Pods", "Containers", "Images"),
     ),
     (r"connect|communicat|network|traffic|machine|outgoing|incoming|\bscan", ("Domains", "Connections", *_FROM)),
@@ -61,14 +61,15 @@ def _names_in(title: str) -> tuple[str, ...]:
 
 
 def subject_of(briefing: Briefing) -> tuple[Fact, ...]:
-    """The facts that the title speaks of, as far as they are known; else how it was done."""
+    """The facts that the title speaks of, as far as they are known; else how it was done, or who did it."""
     facts = {fact.name: fact for fact in briefing.evidence}
     # An address stands before its place.
     placed = {value.partition(": ")[0] for value in (facts["Locations"].values if "Locations" in facts else ())}
     names = [
         name for name in _names_in(briefing.notice.title) if name in facts and not placed.issuperset(facts[name].values)
     ]
-    return tuple(facts[name] for name in names[:_MOST] or _BY if name in facts)
+    known = names or [name for name in _BY if name in facts] or [name for name in _FROM if name in facts]
+    return tuple(facts[name] for name in known[:_MOST])
 
 
 def summary_of(briefing: Briefing, limit: int) -> str:
