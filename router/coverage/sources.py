@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
 from router.coverage.facts import Facts
-from router.coverage.readers.sources import SourceFact
+from router.coverage.readers.sources import WATCH, SourceFact, WatchFact
 from router.coverage.subscriptions.heard import find_healthy_rows
+from router.domain.clocks import is_possible
 from router.domain.coverage import CoverageException, WorkloadKind
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
@@ -95,18 +96,36 @@ def _excused(
 
 
 def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:
-    """Only posture counts, as for the finding that it is silent, which may count from later, when the router was away.
+    """Only posture counts, from the same instant as for the finding that it is silent, where a sweep wrote that down.
 
-    Of a cluster and a plan silence says something where its subscription's snapshots speak.
+    Of a cluster and a plan silence says something where its subscription's snapshots speak. Of a source that was never heard of
+    nobody knows it until the router is known to have run for long enough.
     """
     if heard.source.kind not in _HELD:
         return None
-    if heard.posture is not None and now - heard.posture <= within:
+    since = _counted_from(heard, facts, now)
+    if since is not None and now - since <= within:
         return False
+    if since is None and not _has_run_for(within, facts, now):
+        return None
     is_subscription = heard.source.kind is CoverageSourceKind.SUBSCRIPTION
     return (
         True if is_subscription or find_healthy_rows(facts, heard.subscription or "", now, within) is not None else None
     )
+
+
+def _counted_from(heard: LastHeard, facts: Facts, now: datetime) -> datetime | None:
+    """From when on its silence counts; None where it was never heard of, and no sweep looked for it."""
+    watches = facts.about(WatchFact, WATCH)
+    begun = [since for one in watches for since in (one.anew, one.since.get(heard.source.id)) if since is not None]
+    known = [one for one in (heard.posture, *begun) if one is not None and is_possible(one, now)]
+    return max(known, default=None)
+
+
+def _has_run_for(long: timedelta, facts: Facts, now: datetime) -> bool:
+    """Whether anything was heard so long ago."""
+    instants = (one for fact in facts.every(SourceFact) for one in (fact.heard.posture, fact.heard.alert))
+    return any(one is not None and is_possible(one, now) and now - one > long for one in instants)
 
 
 def _last_heard(facts: Facts, now: datetime) -> Mapping[CoverageSource, LastHeard]:

@@ -12,9 +12,10 @@ from router.coverage.documents import CoverageDocument, Item, Refusal
 from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
 from router.domain import own_objects
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.source_turns import SourceWatch, find_watch
 from router.domain.tag_documents import TagsById, find_tags_in
 
-READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS)
+READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
 
 NOBODY_KNOWS_WHEN = ""
@@ -37,6 +38,11 @@ def _document(name: str, stored: StoredDocument) -> CoverageDocument:
         return (
             _damaged(name, stored) if tags is None else CoverageDocument(name=name, items=tuple(_tag_items(name, tags)))
         )
+    if stored.kind is DocumentKind.SILENT_SOURCES:
+        watch = find_watch(stored)
+        return (
+            _damaged(name, stored) if watch is None else CoverageDocument(name=name, items=(_watch_item(where, watch),))
+        )
     try:
         value = json.loads(stored.body)
     except (ValueError, RecursionError):
@@ -55,6 +61,13 @@ def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
         if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
             body = {own_objects.KEY: own_objects.TAGS, "resource": id, "tags": dict(one.tags)}
             yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
+
+
+def _watch_item(where: str, watch: SourceWatch) -> Item:
+    """From when on the silence of sources counts, as the sweep counts it."""
+    since = {id: instant.isoformat() for id, instant in watch.since.items()}
+    body = {own_objects.KEY: own_objects.WATCH, "anew": watch.anew.isoformat(), "since": since}
+    return Item(body=body, document=where, known_at=watch.taken.isoformat())
 
 
 def _items(where: str, value: object) -> Iterator[Item]:

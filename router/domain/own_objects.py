@@ -8,6 +8,9 @@ KEY = "alertRouter"
 SOURCE = "source"
 """When a source was last heard of."""
 
+WATCH = "watch"
+"""From when on the silence of sources counts."""
+
 DRILL = "drill"
 """What came of a drill."""
 

@@ -14,6 +14,7 @@ from router.app.settings import STORAGE, Settings
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard, document_of_last_heard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
+from router.domain.source_turns import SourceWatch, document_of_watch
 from router.store.sqlite import SqliteStore
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
@@ -141,6 +142,25 @@ def test_a_source_that_is_silent_or_soon_will_be_is_named(house: House, days: in
     assert ("\n  1 source that nothing expects: in --format json; nobody is told of their silence\n" in others) is (
         days == 9
     )
+
+
+@pytest.mark.parametrize(("hours", "is_silent"), [(1, False), (7 * 24, False), (9 * 24, True)])
+@pytest.mark.parametrize("swept", [True, False])
+def test_silence_counts_from_the_first_run(house: House, swept: bool, hours: int, is_silent: bool) -> None:
+    """Of a plan that nothing spoke of yet, an hour after it, as in the sweep; also where no sweep has looked yet."""
+    began, at = NOW - timedelta(hours=hours), NOW - timedelta(minutes=5)
+    house.writes("rules/coverage.yaml", EXPECTS.replace("}", ", plans: {Containers: any, Arm: any}}"))
+    subscription = LastHeard(source=SOURCE, posture=at, snapshot=at, healthy=at)
+    other = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Arm")
+    heard = [document_of_last_heard(one, at) for one in (subscription, LastHeard(source=other, posture=began))]
+    plan = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Containers")
+    watch = SourceWatch(anew=began, taken=at, since={plan.id: began})
+    state_with(house, *heard, *([document_of_watch("cspm", watch)] if swept else []))
+    out = house.says("coverage", "check", *AT, "--state", ".state").out
+    line = f"plan Containers of {SUBSCRIPTION}: silent for too long: no recommendation ever"
+    assert (line in out) is is_silent, out
+    (told,) = [one for one in found(house, "--state", ".state")["sources"] if one["plan"] == "Containers"]
+    assert told["silent"] is (is_silent if swept or is_silent else None)
 
 
 def test_an_exception_that_excuses_a_silence_is_used(house: House) -> None:

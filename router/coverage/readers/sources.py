@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
-from router.coverage.fields import find_text, find_time, objects_at
+from router.coverage.fields import find, find_text, find_time, objects_at
 from router.domain import own_objects
 from router.domain.coverage import CoverageEvidence
 from router.domain.coverage_sources import (
@@ -19,6 +19,9 @@ from router.domain.coverage_sources import (
     last_of_each_watcher,
 )
 from router.domain.timestamps import timestamp
+
+WATCH = "sources"
+"""What facts about all sources are found under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,36 @@ class SourceFact:
         return CoverageEvidence(self.source.document, field, at, known_at=at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchFact:
+    """From when on the sweep counts the silence of sources.
+
+    Attributes:
+        subject: the same for every one.
+        anew: at the earliest: since the router's first run, or since it was away.
+        since: of those that were never heard of, by what their documents are called.
+        source: where it stands.
+    """
+
+    subject: str = WATCH
+    anew: datetime
+    since: Mapping[str, datetime]
+    source: Source
+
+
 def reads(item: Item) -> bool:
-    """Whether the router wrote it, of a source."""
-    return find_text(item.body, own_objects.KEY) == own_objects.SOURCE
+    """Whether the router wrote it, of a source or of all."""
+    return find_text(item.body, own_objects.KEY) in (own_objects.SOURCE, own_objects.WATCH)
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
     """What it says; nothing where it does not say of what."""
+    if (anew := find_time(item.body, "anew")) is not None:
+        ids = find(item.body, "since")
+        written = {str(id): find_time(ids, str(id)) for id in ids} if isinstance(ids, Mapping) else {}
+        since = {id: instant for id, instant in written.items() if instant is not None}
+        yield WatchFact(anew=anew, since=since, source=source_of(item))
+        return
     kind, name = find_text(item.body, "kind") or "", (find_text(item.body, "subject") or "").lower()
     if kind not in tuple(CoverageSourceKind) or not name:
         return
