@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from router.coverage.documents import Item
 from router.coverage.fields import time_of
 from router.domain.clocks import is_plausible, is_possible
-from router.domain.coverage import CoverageEvidence, Workload
+from router.domain.coverage import CoverageEvidence, Workload, WorkloadKind
 
 
 class CoverageFact(Protocol):
@@ -213,18 +213,26 @@ class Facts:
 
     Attributes:
         by_class: the facts of each class, by their subjects, in the order in which they were read.
+        kinds: the kinds of the workloads in each subscription, by what facts about it are found under.
     """
 
     by_class: Mapping[type, Mapping[str, tuple[CoverageFact, ...]]]
+    kinds: Mapping[str, frozenset[WorkloadKind]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Iterable[CoverageFact]) -> Facts:
         """All of them; those without a subject are about nothing that can be judged, and are left out."""
         found: dict[type, dict[str, list[CoverageFact]]] = defaultdict(lambda: defaultdict(list))
+        kinds: dict[str, set[WorkloadKind]] = defaultdict(set)
         for fact in facts:
             if fact.subject is not None:
                 found[type(fact)][fact.subject].append(fact)
-        return cls({kind: {subject: tuple(some) for subject, some in those.items()} for kind, those in found.items()})
+            if isinstance(fact, ResourceFact) and fact.workload.subscription is not None:
+                kinds[subscription_subject(fact.workload.subscription)].add(fact.workload.kind)
+        return cls(
+            {kind: {subject: tuple(some) for subject, some in those.items()} for kind, those in found.items()},
+            {subject: frozenset(some) for subject, some in kinds.items()},
+        )
 
     def about[F: CoverageFact](self, kind: type[F], subject: str | None) -> tuple[F, ...]:
         """The facts of a class about one subject; none where there are none."""

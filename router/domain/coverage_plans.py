@@ -40,6 +40,7 @@ class DefenderPlan:
         extensions: the extensions that were seen of it.
         successor: the plan that is to be enabled in its stead; None where it can still be enabled itself.
         is_posture: whether it looks at posture and protects no workload.
+        protects: the ARM types that it protects, in lower case; empty where that is the subscription itself, or not known.
     """
 
     name: str
@@ -47,6 +48,7 @@ class DefenderPlan:
     extensions: tuple[str, ...] = ()
     successor: str | None = None
     is_posture: bool = False
+    protects: frozenset[str] = frozenset()
 
     def find_sub_plan(self, name: str) -> DefenderSubPlan | None:
         """The sub-plan of that name, in any case."""
@@ -70,11 +72,25 @@ _CLASSIC_LEAVES_OUT = ("malware scanning", "detection of threats to sensitive da
 _TABLE = (
     DefenderPlan(
         name="VirtualMachines",
+        protects=frozenset(
+            {
+                "microsoft.compute/virtualmachines",
+                "microsoft.compute/virtualmachinescalesets",
+                "microsoft.hybridcompute/machines",
+            }
+        ),
         sub_plans=(DefenderSubPlan(name="P2"), DefenderSubPlan(name="P1", leaves_out=_P1_LEAVES_OUT)),
         extensions=("MdeDesignatedSubscription", "AgentlessVmScanning", "FileIntegrityMonitoring"),
     ),
     DefenderPlan(
         name="Containers",
+        protects=frozenset(
+            {
+                "microsoft.containerservice/managedclusters",
+                "microsoft.kubernetes/connectedclusters",
+                "microsoft.containerregistry/registries",
+            }
+        ),
         extensions=(
             "ContainerSensor",
             "AgentlessDiscoveryForKubernetes",
@@ -83,12 +99,35 @@ _TABLE = (
             "ContainerIntegrityContribution",
         ),
     ),
-    DefenderPlan(name="SqlServers"),
-    DefenderPlan(name="SqlServerVirtualMachines"),
-    DefenderPlan(name="OpenSourceRelationalDatabases"),
-    DefenderPlan(name="CosmosDbs"),
+    DefenderPlan(
+        name="SqlServers",
+        protects=frozenset({"microsoft.sql/servers", "microsoft.sql/managedinstances", "microsoft.synapse/workspaces"}),
+    ),
+    DefenderPlan(
+        name="SqlServerVirtualMachines",
+        protects=frozenset(
+            {"microsoft.sqlvirtualmachine/sqlvirtualmachines", "microsoft.azurearcdata/sqlserverinstances"}
+        ),
+    ),
+    DefenderPlan(
+        name="OpenSourceRelationalDatabases",
+        protects=frozenset(
+            {
+                "microsoft.dbforpostgresql/servers",
+                "microsoft.dbforpostgresql/flexibleservers",
+                "microsoft.dbformysql/servers",
+                "microsoft.dbformysql/flexibleservers",
+                "microsoft.dbformariadb/servers",
+            }
+        ),
+    ),
+    DefenderPlan(
+        name="CosmosDbs",
+        protects=frozenset({"microsoft.documentdb/databaseaccounts", "microsoft.documentdb/mongoclusters"}),
+    ),
     DefenderPlan(
         name="StorageAccounts",
+        protects=frozenset({"microsoft.storage/storageaccounts"}),
         sub_plans=(
             DefenderSubPlan(name="DefenderForStorageV2"),
             DefenderSubPlan(name="PerStorageAccount", leaves_out=_CLASSIC_LEAVES_OUT, is_offered=False),
@@ -98,15 +137,27 @@ _TABLE = (
     ),
     DefenderPlan(
         name="KeyVaults",
+        protects=frozenset({"microsoft.keyvault/vaults"}),
         sub_plans=(DefenderSubPlan(name="PerKeyVault"), DefenderSubPlan(name="PerTransaction", is_offered=False)),
     ),
     DefenderPlan(
         name="Arm",
         sub_plans=(DefenderSubPlan(name="PerSubscription"), DefenderSubPlan(name="PerApiCall", is_offered=False)),
     ),
-    DefenderPlan(name="AppServices"),
-    DefenderPlan(name="Api", sub_plans=tuple(DefenderSubPlan(name=f"P{size}") for size in range(1, 6))),
-    DefenderPlan(name="AI", extensions=("AIPromptEvidence", "AIPromptSharingWithPurview", "AIModelScanner")),
+    DefenderPlan(
+        name="AppServices",
+        protects=frozenset({"microsoft.web/sites"}),
+    ),
+    DefenderPlan(
+        name="Api",
+        protects=frozenset({"microsoft.apimanagement/service"}),
+        sub_plans=tuple(DefenderSubPlan(name=f"P{size}") for size in range(1, 6)),
+    ),
+    DefenderPlan(
+        name="AI",
+        protects=frozenset({"microsoft.cognitiveservices/accounts", "microsoft.machinelearningservices/workspaces"}),
+        extensions=("AIPromptEvidence", "AIPromptSharingWithPurview", "AIModelScanner"),
+    ),
     DefenderPlan(name="Dns", successor="VirtualMachines"),
     DefenderPlan(name="KubernetesService", successor="Containers"),
     DefenderPlan(name="ContainerRegistry", successor="Containers"),

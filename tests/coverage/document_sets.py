@@ -102,6 +102,12 @@ ACCOUNT = resource(f"{GROUP}/Microsoft.Storage/storageAccounts/files", "Microsof
 AKS_PROFILE, CONTAINERS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
 SCANS, MALWARE = "ContainerRegistriesVulnerabilityAssessments", "OnUploadMalwareScanning"
 
+
+def resource_types(*some: str) -> Any:
+    """Which types of resources the subscription has."""
+    return {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
+
+
 MANIFESTS: Sequence[CoverageManifest] = (
     NO_MANIFEST,
     CoverageManifest(
@@ -202,6 +208,8 @@ ESTATES: Sequence[Question] = (
     ([pricing("StorageAccounts", extensions=[extension_of_plan(MALWARE)])],),
     ([REGISTRY],),
     ([ACCOUNT],),
+    ([resource_types("microsoft.containerregistry/registries", "microsoft.web/sites")], [resource_types()]),
+    ([{"value": [pricing("KeyVaults", "Free"), pricing("Api"), pricing("CosmosDbs", "Free")]}],),
     (
         [managed_cluster()],
         [managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"})],

@@ -93,7 +93,7 @@ ARM = [
     # The example names two subscriptions in one list.
     _arm(
         "pricings.list.subscription.",
-        {"20ff7fc3": "plan gap", "d34fd44c": "plan unknown"},
+        {"20ff7fc3": "plan unknown", "d34fd44c": "plan unknown"},
         "AppServices is Free",
         "VirtualMachines is switched off at some resources",
         "no answer says whether VirtualMachines, SqlServers",
@@ -153,7 +153,7 @@ TOOLS = [
     # Containers is absent, both plans that it replaced are on, and newer plans were not listed in 2018.
     SampleRow(
         ("coverage/cloud-custodian/DefenderTest.test_azure_defender_pricing*",),
-        {"ea42f556": "plan gap"},
+        {"ea42f556": "plan unknown"},
         ("OpenSourceRelationalDatabases is Free", "KubernetesService, ContainerRegistry are enabled, and deprecated"),
         posture={"ea42f556": False},
     ),

@@ -51,10 +51,16 @@ def test_connectors_to_code_and_registries_are_not_judged() -> None:
 
 
 def test_a_plan_without_its_offering_is_off_and_named() -> None:
-    """No offering says that it is off; those of posture are a remark."""
-    found = plan(connector(*offerings("DefenderForServers", "CspmMonitor")))
-    assert (found.state, found.reason) == (GAP, "DefenderForContainersAws, DefenderForDatabasesAws are off")
+    """An account that is connected for EKS needs no plan for databases, unless the manifest says so. Posture is a remark."""
+    eks = connector(*offerings("DefenderForContainers", "CspmMonitor"))
+    found = plan(eks)
+    limit = "DefenderForServersAws, DefenderForDatabasesAws are off, and not among the plans of coverage.yaml"
+    assert (found.state, found.limits) == (COVERED, (limit,))
     assert found.remarks[0] == "DefenderCspmAws is off, which is posture"
+    found = plan(eks, manifest=expecting(Containers=None, VirtualMachines=None))
+    assert (found.state, found.reason) == (GAP, "DefenderForServersAws is off")
+    found = plan(connector(*offerings("CspmMonitor")))
+    assert (found.state, found.reason.endswith("are off"), "Servers" in found.reason) == (GAP, True, True)
 
 
 def test_a_connector_whose_offerings_are_not_said_is_unknown() -> None:
@@ -76,7 +82,7 @@ def test_a_connector_whose_offerings_are_not_said_is_unknown() -> None:
         (expecting(CloudPosture=None), GAP),
         (expecting(DefenderCspmAws=None, DefenderForServersAws="P2"), GAP),
         (expecting(DefenderForServersGcp=None, DefenderForServersAws=None), COVERED),
-        (expecting(KeyVaults="PerKeyVault"), GAP),
+        (expecting(KeyVaults="PerKeyVault"), COVERED),
         (CoverageManifest(expectations=(Expectation(plans={"VirtualMachines": None}),), expects_posture=True), GAP),
     ],
 )
@@ -84,7 +90,7 @@ def test_a_connector_whose_offerings_are_not_said_is_unknown() -> None:
 def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(
     manifest: CoverageManifest, state: CoverageState, sub_plan: object
 ) -> None:
-    """Where it names none that other clouds have, all that protect are expected."""
+    """Where it names none that other clouds have, one that protects is expected."""
     assert plan(connector(offering("DefenderForServersAws", subPlan=sub_plan)), manifest=manifest).state is state
 
 
@@ -98,7 +104,8 @@ def test_a_sub_plan_that_no_document_says_is_unknown() -> None:
 def test_two_documents_of_one_connector_leave_what_both_have() -> None:
     """Two connectors of one account have what either has."""
     whole, less = connector(*offerings(*PROTECTION)), connector(*offerings("DefenderForServers"))
-    assert plan(whole, less).state is GAP
+    assert plan(whole, less, manifest=expecting(Containers=None)).state is GAP
+    assert plan(whole, manifest=expecting(Containers=None)).state is COVERED
     other = connector(*offerings("DefenderForContainers", "DefenderForDatabases"), name="shop-2")
     result = judged(less, other)
     (row,) = result.assessed.rows

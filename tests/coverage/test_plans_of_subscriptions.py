@@ -9,7 +9,17 @@ import pytest
 from router.domain.coverage import CoverageState, Rung, Verdict
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.coverage_plans import PROTECTING_PLANS
-from tests.coverage.builders import SUBSCRIPTION, Json, expecting_plans, judged, pricing, verdict
+from tests.coverage.builders import (
+    SQL_SERVER,
+    SUBSCRIPTION,
+    Json,
+    expecting_plans,
+    judged,
+    managed_cluster,
+    pricing,
+    resource,
+    verdict,
+)
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 ALL = [pricing(one.name) for one in PROTECTING_PLANS]
@@ -32,15 +42,16 @@ def but(*others: Json) -> list[Json]:
         ({"value": ALL}, COVERED),
         ({"value": ALL, "nextLink": "https://management.azure.com/more"}, UNKNOWN),
         ({"value": ALL[1:]}, UNKNOWN),
-        ({"value": but(pricing("KeyVaults", "Free"))}, GAP),
-        ({"value": but(pricing("KeyVaults", "Free"))[1:]}, GAP),
+        ({"value": but(pricing("Arm", "Free"))}, GAP),
+        ({"value": but(pricing("Arm", "Free"))[1:]}, GAP),
+        ({"value": but(pricing("KeyVaults", "Free"))}, UNKNOWN),
         ({"value": but(pricing("Dns", "Free", deprecated=True))}, COVERED),
         ({"value": but(pricing("AppServices", "Free", deprecated=True))}, COVERED),
         ({"value": but(pricing("CloudPosture", "Free"), pricing("FoundationalCspm", "Free"))}, COVERED),
         ({"value": but(pricing("SomethingOfNextYear", "Free"))}, COVERED),
         ({"value": but(pricing("Api", resourcesCoverageStatus="NotCovered"))}, GAP),
         ({"value": but(pricing("Api", resourcesCoverageStatus="PartiallyCovered"))}, COVERED),
-        ({"value": but(pricing("Containers", "Free"), pricing("KubernetesService"))}, GAP),
+        ({"value": but(pricing("Containers", "Free"), pricing("KubernetesService"))}, UNKNOWN),
         (
             {"value": but(pricing("Containers", "Free"), pricing("KubernetesService"), pricing("ContainerRegistry"))},
             COVERED,
@@ -50,6 +61,44 @@ def but(*others: Json) -> list[Json]:
 def test_without_a_manifest_every_plan_that_protects_workloads_is_wanted(document: Json, state: CoverageState) -> None:
     """One that no answer names is unknown and never off; posture and what is deprecated are not wanted."""
     assert plans_of(document).state is state
+
+
+VAULTS = "microsoft.keyvault/vaults"
+
+
+def types(*some: str) -> Json:
+    """Which types of resources the subscription has, as Resource Graph answers it."""
+    row = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
+    return {"data": [row], "total_records": 1, "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("plan", "documents", "state"),
+    [
+        ("KeyVaults", [], UNKNOWN),
+        ("KeyVaults", [types(VAULTS)], GAP),
+        ("KeyVaults", [types("Microsoft.KeyVault/vaults")], GAP),
+        ("KeyVaults", [types("microsoft.network/virtualnetworks")], COVERED),
+        ("KeyVaults", [types()], UNKNOWN),
+        ("SqlServers", [resource(SQL_SERVER, "Microsoft.Sql/servers")], GAP),
+        ("SqlServers", [resource(SQL_SERVER, "Microsoft.Sql/servers"), types("microsoft.web/sites")], GAP),
+        ("SqlServers", [managed_cluster()], UNKNOWN),
+        ("SqlServers", [managed_cluster(), types("microsoft.containerservice/managedclusters")], COVERED),
+        ("Arm", [types("microsoft.network/virtualnetworks")], GAP),
+    ],
+)
+def test_a_plan_that_is_free_is_a_gap_where_a_resource_needs_it(
+    plan: str, documents: list[Json], state: CoverageState
+) -> None:
+    """Where a list of types has none it is said, and no gap; where nobody asked for that list it is unknown."""
+    off = {"value": but(pricing(plan, "Free"))}
+    found = plans_of(off, *documents)
+    assert found.state is state, found.reason
+    assert (f"{plan} is not on, and no resource needs that" in found.limits) is (state is COVERED)
+    if state is UNKNOWN:
+        assert (found.remedy or "").startswith("az graph query -q ")
+        assert "resourceTypes" in (found.remedy or "")
+    assert plans_of(off, *documents, manifest=expecting_plans({plan: None})).state is GAP
 
 
 @pytest.mark.parametrize(
@@ -159,7 +208,9 @@ def test_an_answer_that_was_refused_says_nothing_of_the_plans() -> None:
 def test_many_remedies_stand_one_on_a_line() -> None:
     """None of them needs another, and the API wants to be left alone between them."""
     found = verdict(
-        judged({"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}), SUBSCRIPTION, Rung.PLAN
+        judged({"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}, types("microsoft.sql/servers")),
+        SUBSCRIPTION,
+        Rung.PLAN,
     )
     sql, arm = (found.remedy or "").split("\n")
     assert sql == f"az security pricing create -n SqlServers --tier standard --subscription {SUBSCRIPTION} && sleep 15"

@@ -1,7 +1,8 @@
 """Whether the plans of an AWS account or a GCP project are on, as its connector says.
 
-An offering that a connector does not have is a plan that is off. Servers, containers and databases protect; Defender CSPM and
-the foundational one are posture, which is judged only where the manifest names it.
+An offering that a connector does not have is a plan that is off. Servers, containers and databases protect, and an account is
+connected for those of them that it needs; Defender CSPM and the foundational one are posture. Which of them must be on the
+manifest says, else one that protects.
 https://learn.microsoft.com/azure/templates/microsoft.security/securityconnectors
 """
 
@@ -41,7 +42,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
     if not offerings.connectors:
         return unknown("no document says which plans its connector has", remedy=ASK_CONNECTORS)
-    expected = _expected(case)
+    expected = _expected(case, offerings)
     evidence = offerings.shows_types()
     remarks = _remarks(case, offerings, expected)
     off = [name for name in expected if name.lower() not in offerings.names()]
@@ -58,7 +59,11 @@ def judge(case: CoverageCase) -> Verdict | None:
     if silent := [name for name in needed if not offerings.sub_plans(name.lower())]:
         reason = f"no document says which sub-plan of {_listed(silent)} it is, or they contradict each other"
         return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
-    return covered(f"{_listed(expected)} {_are(expected)} on", *evidence, remarks=remarks)
+    idle = [name for name in _protecting(case) if name not in expected and name.lower() not in offerings.names()]
+    limit = f"{_listed(idle)} {_are(idle)} off, and not among the plans of coverage.yaml"
+    return covered(
+        f"{_listed(expected)} {_are(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
+    )
 
 
 def _includes(sub_plan: str, wanted: str) -> bool:
@@ -66,8 +71,15 @@ def _includes(sub_plan: str, wanted: str) -> bool:
     return find_lacking(plan_named("VirtualMachines"), sub_plan, wanted) == ()
 
 
-def _expected(case: CoverageCase) -> Mapping[str, str | None]:
-    """The offerings that are expected, each with its sub-plan: those that the manifest names, else all that protect."""
+def _protecting(case: CoverageCase) -> list[str]:
+    return [f"{name}{_CLOUDS[case.workload.kind]}" for name in _PROTECTION]
+
+
+def _expected(case: CoverageCase, offerings: ConnectorOfferings) -> Mapping[str, str | None]:
+    """The offerings that are expected, each with its sub-plan: those that the manifest names.
+
+    Else it is those that protect and are on, since no document says what an account has; where none is on, all of them.
+    """
     cloud = _CLOUDS[case.workload.kind]
     by_name = {f"{name}{cloud}".lower(): f"{name}{cloud}" for name in (*_PROTECTION, *_POSTURE)}
     expected: dict[str, str | None] = {}
@@ -75,7 +87,8 @@ def _expected(case: CoverageCase) -> Mapping[str, str | None]:
         name = f"{_AS_IN_AZURE[plan.lower()]}{cloud}" if plan.lower() in _AS_IN_AZURE else by_name.get(plan.lower())
         if name is not None:
             expected[name] = sub_plan or expected.get(name)
-    expected = expected or {f"{name}{cloud}": None for name in _PROTECTION}
+    on = [name for name in _protecting(case) if name.lower() in offerings.names()]
+    expected = expected or dict.fromkeys(on or _protecting(case))
     if case.manifest.expects_posture:
         expected.setdefault(f"{_FOUNDATIONAL}{cloud}", None)
     return expected

@@ -1,11 +1,12 @@
-"""Whether a subscription has the plans that the manifest names; without a manifest, every plan that protects workloads.
+"""Whether a subscription has the plans that the manifest names; else, every plan that protects something it has.
 
+A plan that is off is a gap where a document names what it protects, and none where a list of types does not have that.
 A plan that no answer names is not known: older versions of the API do not list newer plans, and a query may leave some out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.coverage.case import CoverageCase
@@ -18,6 +19,7 @@ from router.coverage.plans.details import (
     sub_plan_remarks,
 )
 from router.coverage.plans.joined import joined
+from router.coverage.plans.needs import ASK_TYPES, is_needed
 from router.coverage.plans.posture import posture_for
 from router.coverage.plans.recommended import is_recommended, recommended_answers, stale_remarks
 from router.coverage.plans.remedies import ask_plans, each_on_its_line, enable_plan
@@ -68,12 +70,18 @@ def _judged(case: CoverageCase) -> Verdict | None:
     wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
     every = [_wanted(case, plan, None) for plan in PROTECTING_PLANS]
     # One that was deprecated meanwhile, and is off, can no longer be enabled.
-    wanted = wanted or [one for one in every if one.is_on or not one.answers.is_deprecated]
+    usable = [one for one in every if one.is_on or not one.answers.is_deprecated]
+    needs = {one.plan: True if wanted else is_needed(case, one.plan) for one in wanted or usable}
+    idle = [one for one in usable if not one.is_on and needs.get(one.plan) is False]
+    wanted = wanted or [one for one in usable if one not in idle]
     on = [one for one in wanted if one.is_on]
-    parts = [*_tier_parts(wanted, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
+    parts = [*_tier_parts(wanted, needs, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
     parts += _extension_parts(case, on, subscription)
     old = (remark for one in wanted if one.is_on is None for remark in stale_remarks(case, one.plan))
     parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
+    if idle:
+        limit = f"{names_of(one.plan for one in idle)} {_are(idle)} not on, and no resource needs that"
+        parts.append(covered(f"{names_of(one.plan for one in idle)} {_are(idle)} not needed", limits=(limit,)))
     if not case.expectation.plans and not any(one.source.is_whole for one in facts):
         parts.append(unknown("no list of all its plans was given", remedy=ask))
     return joined(parts)
@@ -90,26 +98,36 @@ def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> Wan
     return WantedPlan(plan=plan, sub_plan=sub_plan, answers=said(plan), instead=tuple(instead))
 
 
-def _tier_parts(wanted: Sequence[WantedPlan], subscription: str) -> Iterator[Verdict]:
+def _tier_parts(
+    wanted: Sequence[WantedPlan], needs: Mapping[DefenderPlan, bool | None], subscription: str
+) -> Iterator[Verdict]:
     """Which of the plans are on, off and not known."""
     on = [one for one in wanted if one.is_on]
-    empty = [one for one in on if one.answers.tier == "standard" and one.answers.coverage == "notcovered"]
-    off = [one for one in wanted if one.is_on is False]
+    needed = [one for one in on if needs[one.plan] is not False]
+    empty = [one for one in needed if one.answers.tier == "standard" and one.answers.coverage == "notcovered"]
+    off = [one for one in wanted if one.is_on is False and needs[one.plan]]
+    doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
     if on:
         names = names_of(one.plan for one in on)
-        yield covered(f"{names} {'is' if len(on) == 1 else 'are'} on", *_shown(on), remarks=tuple(_remarks(on)))
+        yield covered(f"{names} {_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
     if off:
         names = names_of(one.plan for one in off)
         remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
-        yield gap(f"{names} {'is' if len(off) == 1 else 'are'} Free", *_shown(off), remedy=remedy)
+        yield gap(f"{names} {_are(off)} Free", *_shown(off), remedy=remedy)
+    if doubtful:
+        names = names_of(one.plan for one in doubtful)
+        reason = f"{names} {_are(doubtful)} Free, and nobody asked whether a resource needs that"
+        yield unknown(reason, *_shown(doubtful), remedy=ASK_TYPES)
     if empty:
         yield gap(f"{names_of(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
     if absent:
-        reason = (
-            f"no answer says whether {names_of(one.plan for one in absent)} {'is' if len(absent) == 1 else 'are'} on"
-        )
+        reason = f"no answer says whether {names_of(one.plan for one in absent)} {_are(absent)} on"
         yield unknown(reason, *_shown(absent), remedy=ask_plans(subscription))
+
+
+def _are(plans: Sequence[WantedPlan]) -> str:
+    return "is" if len(plans) == 1 else "are"
 
 
 def _sub_plan_parts(on: Sequence[WantedPlan], subscription: str) -> Iterator[Verdict]:

@@ -6,6 +6,7 @@ https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-
 from __future__ import annotations
 
 from router.coverage.live.resource_graph import GraphQuery
+from router.coverage.plans.needs import TYPES_QUERY
 from router.coverage.workloads import (
     AKS_CLUSTER,
     ARC_CLUSTER,
@@ -75,6 +76,7 @@ https://github.com/Azure/Microsoft-Defender-for-Cloud, its workbook of the deplo
 
 QUERIES = (
     PRICINGS,
+    GraphQuery("types of resources", TYPES_QUERY),
     GraphQuery("recommendations", _recommendations()),
     GraphQuery(
         "clusters",

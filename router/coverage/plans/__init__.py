@@ -6,6 +6,7 @@ at_resource   whether a plan is on for one resource
 details       its sub-plan, its extensions, and the remarks on it
 extensions    whether one extension is on for one resource: what several judges of the rung integration ask
 posture       whether foundational CSPM is known to be on, without which no recommendation proves anything
+needs         whether a subscription has anything that a plan protects
 joined        verdicts on the parts of something -> the verdict on the whole
 remedies      the commands that ask for plans, and that switch them on
 """

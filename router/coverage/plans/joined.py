@@ -24,4 +24,5 @@ def joined(parts: Sequence[Verdict]) -> Verdict:
         evidence=tuple(dict.fromkeys(one for part in worst for one in part.evidence)),
         remedy=each_on_its_line(remedies) if state is CoverageState.GAP else "\n".join(dict.fromkeys(remedies)) or None,
         remarks=tuple(dict.fromkeys((*others, *remarks))),
+        limits=tuple(limit for part in parts for limit in part.limits),
     )

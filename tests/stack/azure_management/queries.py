@@ -67,7 +67,13 @@ def _condition(step: str) -> Callable[[Row], bool]:
 
 
 def _joined(estate: Estate, rows: list[Row], step: str) -> Iterator[Row]:
-    """Each machine with its extension, or with empty columns."""
+    """Each machine with its extension, or each subscription with the types of its resources; else with empty columns."""
+    if "make_set(tolower(type), 1000) by subscriptionId" in step:
+        for row in rows:
+            own = f"/subscriptions/{row['subscriptionId']}/".lower()
+            types = {one["type"].lower() for one in estate.graph["resources"] if one["id"].lower().startswith(own)}
+            yield {**row, "resourceTypes": sorted(types) or None}
+        return
     inner = step[step.index("(") + 1 : step.rindex(")")]
     condition = _condition(next(part.strip() for part in inner.split("|") if part.strip().startswith("where ")))
     extensions = {
