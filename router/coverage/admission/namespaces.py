@@ -27,7 +27,7 @@ SYSTEM_NAMESPACES = frozenset(
     {
         *("kube-system", "kube-public", "kube-node-lease", "gatekeeper-system", "azure-arc", "azure-arc-release"),
         *("azure-extensions-usage-system", "mdc", "azuredefender", "calico-system", "tigera-operator", "tigera-system"),
-        *("app-routing-system", "aks-command", "aks-istio-system"),
+        *("app-routing-system", "aks-command", "aks-istio-system", "aks-istio-ingress", "aks-istio-egress"),
     }
 )
 """The namespaces of Kubernetes and of Azure itself, which AKS keeps webhooks out of, and Azure's own policies leave out.
