@@ -30,6 +30,10 @@ _DIGEST = len("sha256:") + 12
 """Characters of an image's digest by which people tell it from others."""
 
 
+_MOST_NAMES = 16
+"""The most names of a place, the innermost ones; an id of Azure's has four at most."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whereabouts:
     """Where something happened, as people would say it.
@@ -64,7 +68,7 @@ class Whereabouts:
 def whereabouts_of(notice: Notice) -> Whereabouts:
     """Where it happened."""
     names, scope = _named(notice)
-    *parents, name = (with_endings(" ".join(one.split())) for one in names)
+    *parents, name = (with_endings(" ".join(one.split())) for one in names[-_MOST_NAMES:])
     return Whereabouts(
         name=name,
         parents=tuple(parents),

@@ -80,12 +80,11 @@ def fitted(text: str, lines: int, name: str = "", *, mark: str = CUT) -> str:
 
 def fitted_path(path: str, lines: int, name: str) -> str:
     """A path of names behind its own name: without what it is a part of, outermost first, before its end is cut."""
-    end = path
-    while height_of(f"{name}: {CUT}/{end}") > lines or end == path:
+    # Of a path of a megabyte only what may fit is looked at.
+    _, separator, end = path[-lines * WIDTH :].partition("/")
+    while separator and height_of(f"{name}: {CUT}/{end}") > lines:
         _, separator, end = end.partition("/")
-        if not separator:
-            return fitted(path, lines, name)
-    return f"{CUT}/{end}"
+    return f"{CUT}/{end}" if separator else fitted(path, lines, name)
 
 
 def listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, Sequence[str]]:
@@ -147,10 +146,13 @@ def shortened(text: str, limit: int) -> str:
 
 def _end_of_path(path: str, limit: int) -> str:
     """A path of at most `limit` characters: without what it is a part of, outermost first, before its end is cut."""
-    end, separator = path, "\\" if "\\" in path else "/"
-    while len(end) > limit - len(CUT) - 1 and separator in end:
-        end = end.partition(separator)[2]
-    return path if len(path) <= limit else shortened(path if end == path else f"{CUT}{separator}{end}", limit)
+    if len(path) <= limit:
+        return path
+    separator = "\\" if "\\" in path else "/"
+    _, found, end = path[-max(limit - len(CUT), 1) :].partition(separator)
+    if not found:
+        _, found, end = path.rpartition(separator)
+    return shortened(f"{CUT}{separator}{end}" if found else path, limit)
 
 
 def one_line(text: str) -> str:
