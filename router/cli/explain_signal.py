@@ -23,6 +23,7 @@ from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
+from router.domain.decisions import Change
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.holders import holder_words
@@ -82,7 +83,13 @@ async def _notice(store: Store, life: SignalLife, options: Namespace, now: datet
     found = await store.outbox.find_last_notice(life.stream, name, last.key) if last is not None else None
     if last is None or found is None:
         return f"{name}: took nothing of it, or what it took is not kept."
-    return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now)
+    is_untold = last.change is Change.RESOLVED and any(
+        delivery.state is DeliveryState.SKIPPED and (delivery.key, delivery.turn) == (last.key, last.opened)
+        for one in life.destinations
+        for delivery in one.all_deliveries
+        if one.name == name
+    )
+    return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now, is_untold=is_untold)
 
 
 def _facts(options: Namespace, now: datetime) -> DestinationFacts:

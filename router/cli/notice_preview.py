@@ -59,8 +59,10 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, sil
     return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
 
 
-def preview_of_taken(notice: Notice, taken: DeliveryStatus, spec: DestinationSpec, now: datetime) -> str:
-    """What a destination took, in the words in which it would be told it now."""
+def preview_of_taken(
+    notice: Notice, taken: DeliveryStatus, spec: DestinationSpec, now: datetime, *, is_untold: bool
+) -> str:
+    """What a destination took, in the words in which it would be told it now; `is_untold` is as in `Attempt`."""
     delivery = Delivery(
         stream=taken.stream,
         destination=taken.destination,
@@ -71,7 +73,8 @@ def preview_of_taken(notice: Notice, taken: DeliveryStatus, spec: DestinationSpe
         opened=taken.opened,
         content=notice,
     )
-    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
+    attempt = Attempt(delivery=delivery, number=1, now=now, since=taken.born, is_untold=is_untold)
+    return _preview_by(spec, attempt)
 
 
 def _preview_by(spec: DestinationSpec, attempt: Attempt) -> str:

@@ -69,5 +69,6 @@ class Sender:
             opening=claim.opening,
             since=claim.born,
             is_note=claim.is_note,
+            is_untold=claim.is_untold,
             background=background,
         )

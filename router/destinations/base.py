@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -17,7 +17,6 @@ from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.texts import name_of
 from router.domain.background import Background
 from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result, SendMail
-from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Notice
@@ -64,7 +63,7 @@ class OneByOne(ABC):
     def preview(self, attempt: Attempt) -> str:
         """What people read there of what an attempt delivers, as text of several lines."""
         briefing = self.briefing_in(attempt)
-        text = text_of if attempt.delivery.change is Change.OPENED else note_of
+        text = text_of if briefing.is_first else note_of
         return f"{briefing.headline}\n\n{text(briefing, PREVIEW_LIMIT)}"
 
     def words(self, text: str) -> str:
@@ -83,7 +82,8 @@ class OneByOne(ABC):
         notice, change = self.notice_in(attempt), attempt.delivery.change
         if notice.routes_to:
             notice = replace(notice, routes=notice.routes_to.get(attempt.delivery.destination, ()))
-        return briefing_of(notice, change, self._in_words(attempt.background), attempt.now)
+        untold_since = attempt.since if attempt.is_untold else None
+        return briefing_of(notice, change, self._in_words(attempt.background), attempt.now, untold_since)
 
     def _in_words(self, background: Background) -> Background:
         """A background as it may be told: what other vendors called what they made is theirs, and no word of ours."""
@@ -120,6 +120,24 @@ class OneRequest(OneByOne):
     def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
         """What a successful answer brings back."""
         return Receipt()
+
+
+def taken_without[B, T](
+    send: Callable[[B], Exchange[T]], whole: B, less_of: Callable[[B, Rejected], B | None]
+) -> Exchange[T]:
+    """What `send` brings of the whole, or of less where the whole is refused; raises the first refusal where both are.
+
+    So what a team says wrong of itself costs nobody the notice. `less_of` gives what a refusal leaves, None for nothing.
+    """
+    try:
+        return (yield from send(whole))
+    except Rejected as refused:
+        if (less := less_of(whole, refused)) is None:
+            raise
+        try:
+            return (yield from send(less))
+        except Rejected:
+            raise refused from None
 
 
 def secret_named(name: str, attempt: Attempt, kind: str) -> str:

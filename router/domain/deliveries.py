@@ -89,6 +89,7 @@ class Attempt:
         opening: the receipt of the delivery that opened the signal here, where there is one.
         since: since when the delivery is owed.
         is_note: whether it says nothing but a status that was not told here before: it must open nothing.
+        is_untold: whether it resolves what its destination was never told of: it says that it opened and is over.
         background: what the state knows of the signal beside.
     """
 
@@ -99,6 +100,7 @@ class Attempt:
     opening: Receipt | None = None
     since: datetime | None = None
     is_note: bool = False
+    is_untold: bool = False
     background: Background = NO_BACKGROUND
 
 
@@ -114,7 +116,7 @@ class Claim:
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
     `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
-    their workers died of it, or while it was in hand. `is_note` is as in `Attempt`.
+    their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`.
     """
 
     delivery: Delivery
@@ -124,6 +126,7 @@ class Claim:
     opening: Receipt | None = None
     lost: int = 0
     is_note: bool = False
+    is_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ class GroupState:
     `is_open` is whether people know of it now: it was opened, and not resolved since.
     `severity` and `severity_written` are those of the gravest member since it opened.
     `respond_by` is the soonest time to answer of any member since it opened.
+    `paged` is whether the rules sent any member since it opened to a pager as well.
     `at` is when this state changed.
     `waiting` is the notice with which it will open, where its opening waits until the limit has room. A group that lasts
     always has one: it is told on a clock, in the words of that.
@@ -82,6 +83,7 @@ class GroupState:
     audience_key: str | None = None
     window_key: str | None = None
     note_due: datetime | None = None
+    paged: bool = False
 
     @property
     def is_held(self) -> bool:

@@ -134,6 +134,7 @@ class Notice:
         extended: what only this type of signal says, as texts.
         unlisted: the names in `extended` of what says something and stands in no list of the evidence, shortest values first.
         status_only: whether nothing changed since the turn before but the status, and times.
+        paged: whether the rules send it to a pager as well, or sent one of its group there; a sample counts for none.
         closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
         subscription_name: what owners.yaml calls the subscription, or the AWS account or GCP project, of the resource.
         environment: the environment that owners.yaml says the resource is in.
@@ -200,6 +201,7 @@ class Notice:
     project: str | None = None
     cluster: str | None = None
     status_only: bool = False
+    paged: bool = False
     closing: str | None = None
     unlisted: tuple[str, ...] = ()
     subscription_name: str | None = None

@@ -5,7 +5,7 @@ Superseded is what was never sent and need not be; overtaken is a dead letter th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 
 from router.domain.decisions import Change
@@ -15,11 +15,13 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
 
-def superseded[E: OutboxEntry](entries: Collection[E]) -> list[E]:
+def superseded[E: OutboxEntry](entries: Collection[E], kept: Collection[str] = ()) -> list[E]:
     """The deliveries that nobody needs, in turn order.
 
     Where nobody was told that a signal opened, nobody has to hear that it is over; unless an earlier resolution never got
     through: then what that one was to close is still open. And an update says all that an earlier one says.
+
+    `kept` are the ids of resolutions that are sent all the same, and then say that their signal opened, too.
     """
     owed = [one for one in entries if one.state is DeliveryState.OWED]
     if len(owed) < 2 and not asks_for_closed(owed):
@@ -28,9 +30,23 @@ def superseded[E: OutboxEntry](entries: Collection[E]) -> list[E]:
     needless = [
         one
         for one in owed
-        if any(one.opened == end.opened and one.turn <= end.turn for end in ends) or _is_said_again(one, owed)
+        if one.id not in kept
+        and (any(one.opened == end.opened and one.turn <= end.turn for end in ends) or _is_said_again(one, owed))
     ]
     return sorted(needless, key=lambda one: one.turn)
+
+
+def find_untold_life[E: OutboxEntry](entries: Collection[E]) -> Sequence[E]:
+    """A whole life of a signal of which its ticket destination was told nothing, its end last; nothing where there is none.
+
+    One that opened again since is told of as it is now.
+    """
+    if not asks_for_closed(entries):
+        return ()
+    end = max(entries, key=lambda one: one.turn)
+    if end.lane is not Lane.TICKET or not (end.is_open and _is_end_of_the_untold(end, entries)):
+        return ()
+    return sorted((one for one in entries if one.opened == end.opened), key=lambda one: one.turn)
 
 
 def _is_said_again(update: OutboxEntry, owed: Iterable[OutboxEntry]) -> bool:
@@ -65,6 +81,11 @@ def may_be_note(delivery: Delivery) -> bool:
     """Whether a delivery to a ticket destination says nothing new but a status, given that what came before it was told."""
     is_update = delivery.lane is Lane.TICKET and delivery.change is Change.UPDATED
     return is_update and isinstance(delivery.content, Notice) and delivery.content.status_only
+
+
+def is_paged(delivery: Delivery) -> bool:
+    """Whether the rules sent a delivery's signal, or one of its group, to a pager as well."""
+    return isinstance(delivery.content, Notice) and delivery.content.paged
 
 
 def untold_before[E: OutboxEntry](update: E, entries: Iterable[E]) -> list[E]:

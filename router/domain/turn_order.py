@@ -23,10 +23,14 @@ class Skip[E: OutboxEntry](NamedTuple):
 
 
 class ClaimNow[E: OutboxEntry](NamedTuple):
-    """This delivery may be claimed; `is_suspect` says that it must be tried alone, after everything else."""
+    """This delivery may be claimed; `is_suspect` says that it must be tried alone, after everything else.
+
+    `is_untold` says that nothing of its signal was told before, though it is over.
+    """
 
     entry: E
     is_suspect: bool
+    is_untold: bool = False
 
 
 class GiveUp[E: OutboxEntry](NamedTuple):
@@ -47,20 +51,21 @@ type NextStep[E: OutboxEntry] = Skip[E] | ClaimNow[E] | GiveUp[E] | Wait[E]
 
 
 def next_step[E: OutboxEntry](
-    entries: Collection[E], now: datetime, lease: timedelta = LONGEST_LEASE
+    entries: Collection[E], now: datetime, lease: timedelta = LONGEST_LEASE, kept: Collection[str] = ()
 ) -> NextStep[E] | None:
     """What is next for a signal at an instant; None where nothing of it is open.
 
-    The first open turn decides when. What is superseded is skipped once that turn has come, before anything is claimed.
+    The first open turn decides when. What is superseded is skipped once that turn has come, before anything is claimed;
+    `kept` is as there.
     """
     first = first_open(entries)
     if first is None:
         return None
     if not is_claimable(first, now, lease):
         return Wait(first, due_at(first))
-    if needless := superseded(entries):
+    if needless := superseded(entries, kept):
         return Skip(needless)
-    return GiveUp(first) if is_poison(first) else ClaimNow(first, is_suspect(first))
+    return GiveUp(first) if is_poison(first) else ClaimNow(first, is_suspect(first), first.id in kept)
 
 
 def first_open[E: OutboxEntry](entries: Iterable[E]) -> E | None:

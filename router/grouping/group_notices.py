@@ -94,6 +94,7 @@ def _delivery(
         key=key,
         turn=group_turn.number,
         status_only=group_turn.status_only,
+        paged=words.paged or state.paged,
         closing=words.closing if is_over else None,
         release=words.release if not is_over else None,
     )
@@ -120,13 +121,16 @@ def _delivery(
 
 
 def with_gravest(state: GroupState, notice: Notice) -> GroupState:
-    """The state with the gravest severity since its group opened, and the soonest time to answer."""
+    """The state with the gravest severity since its group opened, the soonest time to answer, and whether a pager was told."""
     written = notice.severity_written[:LONGEST] if notice.severity_written else None
-    fresh = replace(state, severity=notice.severity, severity_written=written, respond_by=notice.respond_by)
+    fresh = replace(
+        state, severity=notice.severity, severity_written=written, respond_by=notice.respond_by, paged=notice.paged
+    )
     if not state.group.standing:
         return fresh
     soonest = min(filter(None, (state.respond_by, notice.respond_by)), default=None)
-    return replace(fresh if gravity_of(notice.severity) > gravity_of(state.severity) else state, respond_by=soonest)
+    gravest = fresh if gravity_of(notice.severity) > gravity_of(state.severity) else state
+    return replace(gravest, respond_by=soonest, paged=state.paged or notice.paged)
 
 
 def gravity_of_member(member_turn: MemberTurn) -> int:

@@ -18,7 +18,7 @@ from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert
 from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.observations import Observation
@@ -180,7 +180,8 @@ def _transition_of_row(
         evidence = evidence_of(signal, rulebook.catalogue)
         notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
         release = release_of(row, decision, rulebook, silences, now)
-        notice = replace(notice, status_only=status_only, release=release)
+        paged = not notice.sample and any(target.lane is Lane.PAGE for target in targets)
+        notice = replace(notice, status_only=status_only, paged=paged, release=release)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
     before = row.appearances if row is not None else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from alert_router_demo.soc import soc_in_thread
 from router.cli.decisions import KEYS
 from router.store.sqlite import SqliteStore
 from tests.cli.house import House, a_process, a_suppression, column, ndjson
@@ -144,6 +146,58 @@ def test_what_is_skipped_is_counted(house: House, monkeypatch: pytest.MonkeyPatc
     said = house.says("run", house.writes("a.ndjson", ndjson(*messages)))
     assert "delivered   to           sent   skipped   owed   dead" in said.out
     assert "cwpp        pager           0         2      0      0" in said.out
+
+
+BY = ("--author", "ana@contoso.example")
+WITH_TICKETS = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall: {{kind: pagerduty, url: "{addresses.pagerduty}", routing_key: {{secret: PAGER_KEY}}}}
+  desk:
+    kind: servicenow
+    url: "{addresses.servicenow}"
+    auth: {{user: cwpp-router, password: {{secret: SERVICENOW_PASSWORD}}}}
+routes:
+  - {{name: page-high, when: {{at_least: High}}, to: [oncall]}}
+  - {{name: tickets, when: {{at_least: Medium}}, to: [desk]}}
+always: []
+otherwise: [desk]
+"""
+
+
+def test_what_was_to_page_and_was_over_while_vendors_were_away_leaves_a_ticket_and_pages_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One ticket for each that says that it opened and is over; none of what was no page. `explain` names it."""
+    with soc_in_thread() as soc:
+        account = soc.accounts["cwpp"]
+        monkeypatch.setenv("PAGER_KEY", account.routing_key)
+        monkeypatch.setenv("SERVICENOW_PASSWORD", account.servicenow_password)
+        monkeypatch.setenv("ALERT_ROUTER_CA_FILE", str(soc.addresses.ca))
+        house.writes("rules/cwpp/policy.yaml", WITH_TICKETS.format(addresses=soc.addresses))
+        house.says("run", house.writes("nothing.ndjson", ""))
+        hold = ("--for", "2h", "--reason", "moved", *BY)
+        for destination in ("oncall", "desk"):
+            held = house.says("destinations", "hold", destination, *hold)
+            assert held.code == 0, held
+        for day, status in (("01", "New"), ("02", "Resolved")):
+            time = {"Status": status, "ProcessingEndTime": f"2026-11-{day}T00:00:00Z"}
+            alerts = [an_alert("high", **time), an_alert("medium", Severity="Medium", **time)]
+            assert house.says("run", house.writes(f"{status}.ndjson", ndjson(*alerts))).code == 0
+        assert len(soc.servicenow.tickets) == 0
+        for destination in ("oncall", "desk"):
+            assert house.says("destinations", "release", destination, *BY).code == 0
+        said = house.says("run", "nothing.ndjson")
+        (ticket,) = soc.servicenow.tickets
+        assert soc.pagerduty.pages == []
+    assert (ticket.fields["state"], ticket.fields["short_description"][:6]) == ("6", "High: ")
+    assert re.search("Opened 20.* UTC, over 20.* UTC, before this could be told", ticket.fields["description"])
+    assert re.search(r"cwpp +desk +1 +3 +0 +0", said.out), said.out
+    explained = house.says("explain", "high").out
+    assert "It paged nobody" in explained
+    assert re.search(rf"resolved +sent .* {ticket.fields['number']}", explained), explained
+    assert "before this could be told" in house.says("explain", "high", "--notice", "desk").out
 
 
 def test_a_second_run_repeats_and_sends_nothing(house: House, alerts: str) -> None:

@@ -259,6 +259,17 @@ def test_what_is_over_is_told_in_short() -> None:
         assert "Somebody signed in" not in form and "Change the password" not in form
 
 
+def test_what_ended_untold_is_told_whole_in_a_thread_of_its_own() -> None:
+    """Nobody has read of it yet."""
+    attempt = replace(an_attempt(change=Change.RESOLVED, secrets=[PASSWORD]), is_untold=True, since=NOW)
+    mail = read(mail_for(attempt))
+    for form in (mail.text, mail.page):
+        assert "Over 2026-11-24 12:00 UTC, before this could be told." in form
+        assert "Somebody signed in" in form and "Change the password" in form
+    assert mail.headers["Subject"].startswith("[Resolved] High: ")
+    assert "References" not in mail.headers
+
+
 def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
     """Gmail hides what is beyond 102 KB; texts and lists are cut further and further, each with a mark."""
     mail = read(mail_for(an_attempt(a_huge_notice(), secrets=[PASSWORD])))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.destinations.wording.briefing import briefing_of
 from router.destinations.wording.first_screen import LINES, LINKS, FirstScreen, first_screen_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.screen_lines import WIDTH
@@ -199,6 +200,20 @@ def test_a_resolution_says_how_it_ended_and_no_more_than_where_when_and_whose() 
     closed = screen_of(a_finding(closing="not seen since 2026-11-23"), Change.RESOLVED)
     assert lines_of(closed)[0].startswith("Not seen since 2026-11-23.")
     assert "Resource" not in str(lines_of(closed))
+
+
+def test_what_ended_untold_says_when_it_opened_and_was_over_behind_what_happened() -> None:
+    """Nobody has read of it yet, so evidence and the first step stand there, too."""
+    background = Background(opened=NOW - timedelta(hours=2))
+    briefing = briefing_of(a_notice(), Change.RESOLVED, background, NOW, NOW - timedelta(minutes=40))
+    screen = first_screen_of(a_notice(), briefing)
+    assert screen.headline.startswith("Resolved: High: ")
+    assert lines_of(screen)[:3] == [
+        "IP addresses: 203.0.113.7",
+        "Accounts: root",
+        "Opened 2026-11-24 10:00 UTC, over 2026-11-24 11:20 UTC, before this could be told.",
+    ]
+    assert "Processes" in names_of(screen)
 
 
 def test_a_release_says_what_had_held_it_behind_what_happened() -> None:

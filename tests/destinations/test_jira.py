@@ -499,10 +499,37 @@ def test_a_project_that_may_not_be_seen_pauses_the_destination() -> None:
 
 def test_a_400_about_one_issue_is_a_dead_letter() -> None:
     """A value that one notice brought fails that one, with the field's name and Jira's words."""
-    said = {"errorMessages": [], "errors": {"components": "Component name 'Payments' is not valid"}}
+    said = {"errorMessages": [], "errors": {"summary": "Summary is required."}}
     _, result, _ = steps(opened(), NONE, replied(400, said))
     assert isinstance(result, Rejected)
-    assert "components: Component name 'Payments' is not valid" in str(result)
+    assert "summary: Summary is required." in str(result)
+
+
+OF_OWNER = {"components": [{"name": "{owner.service}"}], "customfield_1": "{owner.group}", "customfield_2": "{type}"}
+UNKNOWN = {"errorMessages": [], "errors": {"components": "Component name 'Payments' is not valid"}}
+
+
+def test_what_owners_yaml_says_costs_nobody_the_issue() -> None:
+    """A component that is not there is left out, with all else that the team says of itself; the issue says so."""
+    told, result, last = steps(opened(), NONE, replied(400, UNKNOWN), CREATED, fields=OF_OWNER)
+    assert told == ["POST search/jql", "POST issue", "POST issue"]
+    assert isinstance(result, Receipt)
+    assert last["fields"].keys() >= {"customfield_2", "priority", "summary"}
+    assert last["fields"].keys().isdisjoint({"components", "customfield_1"})
+    assert "Jira refused this with components, customfield_1; check owners.yaml." in _text_of(
+        last["fields"]["description"]
+    )
+
+
+@pytest.mark.parametrize("fields", [OF_OWNER, {"customfield_2": "{type}"}])
+def test_where_something_else_is_refused_the_first_refusal_says_so(fields: dict[str, Any]) -> None:
+    """It is a dead letter that names the field; also where the issue is refused without what the team says."""
+    _, result, _ = steps(opened(), NONE, replied(400, {"errors": {"customfield_2": "too long"}}), fields=fields)
+    assert isinstance(result, Rejected)
+    assert "customfield_2: too long" in str(result)
+    answers = [replied(400, UNKNOWN), replied(400, {"errors": {"components": "Component is required"}})]
+    _, result, _ = steps(opened(), NONE, *answers, fields=OF_OWNER)
+    assert "'Payments' is not valid" in str(result)
 
 
 @pytest.mark.parametrize("step", [0, 1])

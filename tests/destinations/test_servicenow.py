@@ -243,6 +243,19 @@ def test_what_is_no_name_of_a_ticket_is_not_kept() -> None:
     assert (result.reference, dict(result.handles)) == (None, {"sys_id": SYS_ID})
 
 
+def test_what_owners_yaml_says_costs_nobody_the_ticket() -> None:
+    """A rule of the instance that does not take the team's group takes the ticket without it; the ticket says so."""
+    said = {"error": {"message": "Operation aborted by Business Rule 'Known groups'"}, "status": "failure"}
+    fields = {"assignment_group": "{owner.group}", "category": "security"}
+    told, result, last = steps(opened(), replied(200, {"result": []}), replied(403, said), shown(201), fields=fields)
+    assert [one.split()[0] for one in told] == ["GET", "POST", "POST"]
+    assert isinstance(result, Receipt)
+    assert (last["category"], "assignment_group" in last) == ("security", False)
+    assert last["description"].startswith("ServiceNow refused this with assignment_group; check owners.yaml.")
+    _, result, _ = steps(opened(), replied(200, {"result": []}), replied(403, said), fields={"category": "security"})
+    assert isinstance(result, Rejected)
+
+
 def test_a_data_policy_is_about_one_ticket() -> None:
     """A 403 from a data policy fails one delivery; it does not pause the destination, and shows that we are let in."""
     said = {

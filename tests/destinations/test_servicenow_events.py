@@ -14,7 +14,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, an_attempt
+from tests.destinations.builders import NOW, a_destination, a_finding, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
 
 TAKEN = replied(200, {"result": {"Default Bulk Endpoint": "1 events were inserted"}})
@@ -61,6 +61,17 @@ def test_a_resolution_is_a_clear_under_the_same_key() -> None:
     event = event_of(change=Change.RESOLVED)
     assert (event["severity"], event["message_key"]) == ("0", a_notice().key)
     assert orjson.loads(event["additional_info"])["severity"] == "High"
+
+
+def test_what_ended_untold_is_an_event_and_its_clear() -> None:
+    """A clear of what was never raised makes no alert."""
+    attempt = replace(attempted(change=Change.RESOLVED), is_untold=True, since=NOW)
+    (ask,), _ = converse(a_destination("servicenow_events"), [attempt], lambda ask: TAKEN)
+    assert isinstance(ask, HttpRequest)
+    raised, cleared = orjson.loads(ask.body)["records"]
+    assert (raised["severity"], cleared["severity"]) == ("2", "0")
+    assert {**raised, "severity": "0"} == cleared
+    assert "before this could be told" in cleared["description"]
 
 
 def test_an_event_says_what_is_where() -> None:

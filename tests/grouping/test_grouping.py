@@ -34,9 +34,11 @@ MINUTE = timedelta(minutes=1)
 ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
 
 
-def a_grouped(group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET) -> DestinationSpec:
+def a_grouped(
+    group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET, name: str = "tickets"
+) -> DestinationSpec:
     """A destination that groups signals."""
-    return replace(a_destination("tickets", lane), group=group, limit=limit)
+    return replace(a_destination(name, lane), group=group, limit=limit)
 
 
 def a_grouping_book(
@@ -169,6 +171,27 @@ def test_a_group_that_is_over_within_its_window_opens_again(build: Build) -> Non
     take(house, alert_body("c"), at=NOW + MINUTE)
     (update,) = house.owed("tickets", NOW + MINUTE)
     assert (update.delivery.change, update.delivery.opened) == ("updated", 3)
+
+
+def test_a_group_that_ended_untold_is_told_once_where_one_of_its_members_was_to_page(build: Build) -> None:
+    """Whichever member is the last; of those that no pager was to hear of nobody is told, nor of what opens again since."""
+    high = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
+    destinations = [a_grouped(), a_grouped(lane=Lane.PAGE, name="oncall")]
+    routes = [a_route("page", "oncall", when=[high]), a_route("all", "tickets")]
+    house = build(a_rulebook(destinations=destinations, routes=routes))
+    members = [("a", "Medium"), ("b", "High"), ("c", "Medium")]
+    for status in ("New", "Resolved"):
+        for id, severity in members:
+            take(house, alert_body(id, Severity=severity, Status=status))
+            take(house, alert_body(f"quiet-{id}", Severity="Medium", AlertType="VM_Other", Status=status))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, claim.is_untold, groups([claim])) == ("resolved", True, [(3, 0)])
+    assert house.owed("oncall") == []
+    take(house, alert_body("d", AlertType="VM_Third"), alert_body("e", Severity="Medium", AlertType="VM_Third"))
+    take(house, *(alert_body(id, AlertType="VM_Third", Status="Resolved") for id in "de"))
+    take(house, alert_body("f", Severity="Medium", AlertType="VM_Third"))
+    (again,) = house.owed("tickets")
+    assert (again.delivery.change, groups([again])) == ("opened", [(3, 1)])
 
 
 def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:

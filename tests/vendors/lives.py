@@ -31,12 +31,14 @@ class Step(NamedTuple):
 class Life(NamedTuple):
     """A signal from its first turn to its last: what each turn tells, and in which steps.
 
-    `statuses` are the updates, counted from 0 among all turns, that bring nothing but a status.
+    `statuses` are the updates, counted from 0 among all turns, that bring nothing but a status. `is_paged` is whether a pager
+    is told as well.
     """
 
     changes: Sequence[Change]
     steps: Sequence[Step]
     statuses: frozenset[int] = frozenset()
+    is_paged: bool = False
 
     @property
     def stands(self) -> bool:
@@ -58,7 +60,7 @@ class Life(NamedTuple):
         found, opened = [], 1
         for turn, change in enumerate(self.changes, 1):
             opened = turn if change is Change.OPENED else opened
-            notice = a_notice(turn=turn, status_only=turn - 1 in self.statuses, **words)
+            notice = a_notice(turn=turn, status_only=turn - 1 in self.statuses, paged=self.is_paged, **words)
             found.append(a_delivery(notice, change, opened=opened))
         return found
 
@@ -80,7 +82,7 @@ def lives(draw: st.DrawFn) -> Life:
         turns = draw(st.permutations(range(start, cut)))
         steps.append(Step(turns, draw(st.lists(_FAULTS, max_size=3)), draw(st.booleans())))
         start = cut
-    return Life(changes, steps)
+    return Life(changes, steps, is_paged=draw(st.booleans()))
 
 
 @st.composite

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 from hypothesis import given, settings
 
+from alert_router_demo.soc.endpoint import served
+from alert_router_demo.soc.faults import Hang, LoseAnswer
 from alert_router_demo.soc.jira import JiraDouble
 from router.domain.decisions import Change
 from router.domain.deliveries import Receipt
@@ -15,6 +18,7 @@ from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts
+from tests.vendors.room import a_room, opened, resolved
 from tests.vendors.talks import Line, on_the_line
 
 USER, TOKEN = "alert-router@contoso.example", "ATATT-token-1234"
@@ -120,6 +124,27 @@ def test_a_client_is_known_by_its_tokens() -> None:
 
     on_the_line(vendor, as_client, {"JIRA_CLIENT": "client-secret-1234"}, talk)
     assert len(vendor.issues) == 1
+
+
+@pytest.mark.parametrize("lost", [("POST", 1), ("POST", 2), ("POST", 3), ("GET", 1), ("GET", 2)])
+def test_what_was_paged_and_ended_untold_is_one_finished_issue_whichever_answer_is_lost(lost: tuple[str, int]) -> None:
+    """Its description says that it opened and is over; a comment would say it again."""
+    method, nth = lost
+    vendor = a_site()
+    vendor.is_lagging = True
+
+    async def lived() -> None:
+        async with served(vendor.application()) as url, a_room(make(url), SECRETS) as room:
+            for _ in range(nth - 1):
+                vendor.faults.add(Hang(0.001), method=method)
+            vendor.faults.add(LoseAnswer(), method=method)
+            await room.deliver_all(opened(paged=True), resolved(2, paged=True), later=vendor.catch_up)
+
+    asyncio.run(lived())
+    (issue,) = vendor.issues
+    assert issue.status.category == "done"
+    assert issue.comments == []
+    assert "before this could be told" in orjson.dumps(issue.fields["description"]).decode()
 
 
 @given(life=lives_of_alerts())

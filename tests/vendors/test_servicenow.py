@@ -117,6 +117,30 @@ def test_a_status_goes_to_an_open_ticket_and_opens_none_where_people_closed_it()
     play(act)
 
 
+@pytest.mark.parametrize("lost", ["POST", "PATCH", "GET"])
+@pytest.mark.parametrize("has_past", [False, True])
+def test_what_was_paged_and_ended_untold_is_one_closed_ticket_whichever_answer_is_lost(
+    lost: str, has_past: bool
+) -> None:
+    """It says that it opened and is over; a closed ticket of an earlier life is not taken for it."""
+
+    async def act(instance: ServiceNowDouble, room: Room) -> None:
+        if has_past:
+            await room.deliver(opened(1))
+            await room.deliver(resolved(2))
+            next(iter(instance.tickets)).fields["sys_created_on"] = "2026-11-24 11:54:00"
+        before = len(instance.tickets)
+        instance.faults.add(LoseAnswer(), method=lost)
+        await room.deliver_all(opened(3, paged=True), resolved(4, 3, paged=True))
+        *_, (state, active, description) = columns_of(instance, "state", "active", "description")
+        assert len(instance.tickets) == before + 1
+        assert (state, active) == (CLOSED, "false")
+        assert "Somebody signed in from an address that was never seen before." in description
+        assert "before this could be told" in description
+
+    play(act)
+
+
 def lived(life: Life, instance: ServiceNowDouble, account: SocAccount, make: At, state: str) -> list[str]:
     """Whether each ticket is active after a life was told; people close tickets where the life says so, in that state."""
 

@@ -183,7 +183,7 @@ class Email(OneByOne):
 
     def _headers_for(self, notice: Notice, attempt: Attempt) -> Mapping[str, str]:
         delivery = attempt.delivery
-        root = self._opening_of(attempt)
+        root, has_root = self._opening_of(attempt), not (attempt.is_untold or delivery.change is Change.OPENED)
         is_important = notice.severity in IMPORTANT and delivery.change is not Change.RESOLVED
         headers = {
             "Date": format_datetime(attempt.now),
@@ -191,8 +191,8 @@ class Email(OneByOne):
             "To": ", ".join(self._recipients_of(attempt)),
             "Subject": _subject_of(notice, delivery.change),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
-            "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",
-            "References": f"<{root}>" if delivery.change is not Change.OPENED else "",
+            "In-Reply-To": f"<{root}>" if has_root else "",
+            "References": f"<{root}>" if has_root else "",
             "List-Id": f"<{delivery.destination}.{delivery.stream}.{self._domain}>",
             # Nobody's absence is an answer to this, in the standard's words and in Exchange's.
             "Auto-Submitted": "auto-generated",

@@ -62,8 +62,8 @@ def page_of(briefing: Briefing, severity: str | None, foot: str, limit: int) -> 
 
 
 def _in_short(briefing: Briefing) -> Briefing:
-    """What is over is told in short: the thread has the rest already."""
-    if briefing.change is not Change.RESOLVED:
+    """What is over is told in short, where the thread has the rest already."""
+    if briefing.is_first or briefing.change is not Change.RESOLVED:
         return briefing
     return replace(briefing, description="", members=None, evidence=(), others=(), to_do=())
 
@@ -95,7 +95,7 @@ def _lines_of(briefing: Briefing, severity: str | None, foot: str, room: _Room) 
 def _story(briefing: Briefing) -> tuple[str, ...]:
     """What happened comes first; of what people know already, what happened is what changed."""
     description = briefing.description.strip()
-    return (description, *briefing.news) if briefing.change is Change.OPENED else (*briefing.news, description)
+    return (description, *briefing.news) if briefing.is_first else (*briefing.news, description)
 
 
 def _paragraphs(texts: Iterable[str], room: _Room) -> Iterator[str]:

@@ -86,9 +86,15 @@ class Site:
         self.address = f"{base}/rest/api/3"
         self._auth = auth
 
-    def look_up(self, project: str, label: str, attempt: Attempt) -> Exchange[Sequence[str]]:
-        """The ids of the issues under a label that the index has as not done, oldest first; it lags, so read them."""
-        jql = f'project = "{project}" AND labels = "{label}" AND statusCategory != Done ORDER BY created ASC'
+    def look_up(
+        self, project: str, label: str, attempt: Attempt, *, with_done: bool = False
+    ) -> Exchange[Sequence[str]]:
+        """The ids of the issues under a label that the index has as not done, oldest first; it lags, so read them.
+
+        `with_done` are those that are done as well, the latest first.
+        """
+        order = "ORDER BY created DESC" if with_done else "AND statusCategory != Done ORDER BY created ASC"
+        jql = f'project = "{project}" AND labels = "{label}" {order}'
         wanted = {"jql": jql, "fields": ["status"], "maxResults": _MOST}
         body = yield from self._ask("POST", "/search/jql", attempt, wanted, told="issues", is_of_the_site=True)
         return [found["id"] for found in _objects_in(body["issues"]) if isinstance(found.get("id"), str)]

@@ -28,12 +28,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from router.destinations.answers import excerpt_of
-from router.destinations.base import Exchange, OneByOne, handle_of
+from router.destinations.base import Exchange, OneByOne, handle_of, taken_without
 from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.jira.document import text_in
 from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_briefing_of, rich_note_of
@@ -41,8 +42,9 @@ from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transitio
 from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline
-from router.destinations.wording.placeholders import Template, parse
+from router.destinations.wording.placeholders import Template, is_of_owner, parse
 from router.destinations.wording.previews import lines_of
+from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unavailable
@@ -146,6 +148,7 @@ class Jira(OneByOne):
         self._labels = [parse(text) for text in config.labels]
         self._priorities = {str(severity): name for severity, name in config.priorities.items()}
         self._fields = {field: maker_for(value) for field, value in config.fields.items()}
+        self._of_owners = {field for field, value in config.fields.items() if is_of_owner(value)} - {"summary"}
         self._resolution = config.resolve
         # https://api.atlassian.com shows nothing to people.
         self._shown = base_of(config.site) if config.site else None if "/ex/jira/" in base else base
@@ -159,6 +162,8 @@ class Jira(OneByOne):
         briefing = self.briefing_in(attempt)
         notice = briefing.notice
         issue = yield from self._find(notice, attempt)
+        if issue is None and attempt.is_untold and attempt.number > 1:
+            issue = yield from self._find_made(notice, attempt)
         if issue is None and _may_be_too_early(attempt):
             raise Unavailable(
                 f"{NAME}: no open issue is found yet, and one that was made just now may not be; it looks again",
@@ -169,19 +174,21 @@ class Jira(OneByOne):
                 yield from self._issues.comment(issue, rich_briefing_of(briefing, "Opened again. "), attempt)
             case Change.UPDATED if issue is not None:
                 yield from self._issues.comment(issue, rich_note_of(briefing), attempt)
-            case Change.RESOLVED if issue is not None:
-                yield from self._finish(issue, briefing, attempt)
+            case Change.RESOLVED if issue is not None or attempt.is_untold:
+                issue = issue or (yield from self._create(briefing, attempt))
+                if not issue.is_done:
+                    yield from self._finish(issue, briefing, attempt)
             case Change.UPDATED if attempt.is_note:
                 return Receipt(reference="no open issue, nothing to note")
             case Change.RESOLVED:
                 return Receipt(reference="no open issue, nothing to resolve")
-        return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice, briefing), attempt)))
+        return self._receipt(issue or (yield from self._create(briefing, attempt)))
 
     def preview(self, attempt: Attempt) -> str:
         """The issue's summary and its description, or the comment that is added to it."""
         briefing = self.briefing_in(attempt)
         notice = briefing.notice
-        if attempt.delivery.change is not Change.OPENED:
+        if not briefing.is_first:
             return text_in(rich_note_of(briefing))
         fields = self._fields_of(notice, briefing)
         summary, description = fields.pop("summary"), fields.pop("description")
@@ -200,10 +207,32 @@ class Jira(OneByOne):
                 return issue
         return None
 
+    def _find_made(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
+        """The issue that an earlier attempt made of what is over, though it is done by now."""
+        for id in (yield from self._issues.look_up(self._project, _label_of(notice), attempt, with_done=True)):
+            issue = yield from self._issues.read(id, attempt)
+            made = issue.created if issue is not None else None
+            if made is not None and attempt.since is not None and made >= attempt.since - SKEW:
+                return issue
+        return None
+
+    def _create(self, briefing: Briefing, attempt: Attempt) -> Exchange[Issue]:
+        """A new issue; without what owners.yaml says, where Jira refuses it for that."""
+
+        def less_of(fields: dict[str, Any], refused: Rejected) -> dict[str, Any] | None:
+            left_out = [name for name in fields if name in self._of_owners]
+            before = f"Jira refused this with {', '.join(left_out)}; check owners.yaml. "
+            less = {name: value for name, value in fields.items() if name not in self._of_owners}
+            is_theirs = any(f"{name}: " in str(refused) for name in left_out)
+            return less | {"description": rich_briefing_of(briefing, before)} if is_theirs else None
+
+        send = partial(self._issues.create, attempt=attempt)
+        return (yield from taken_without(send, self._fields_of(briefing.notice, briefing), less_of))
+
     def _finish(self, issue: Issue, briefing: Briefing, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
         way = self._way_among(ways)
-        if attempt.number == 1:
+        if attempt.number == 1 and (way is None or not attempt.is_untold):
             # A transition that fails is tried again for days, and what was said is there.
             ending = briefing if way is not None else replace(briefing, news=(*briefing.news, _STUCK))
             yield from self._issues.comment(issue, rich_note_of(ending), attempt)
@@ -250,6 +279,8 @@ def _may_be_too_early(attempt: Attempt) -> bool:
     or by an update, where people had finished the opening's issue."""
     delivery = attempt.delivery
     follows_at_once = attempt.opening is not None and delivery.turn == delivery.opened + 1
+    if attempt.is_untold and attempt.number == 1:
+        return False
     # Attempts may also have failed for another reason, seconds apart.
     is_recent = attempt.since is not None and (attempt.now - attempt.since).total_seconds() < 2 * SETTLED
     is_sure = attempt.number >= _SURE and not is_recent

@@ -129,7 +129,11 @@ class ServiceNowEvents(OneByOne):
         notice = self.notice_in(attempt)
         if attempt.is_note:
             return Receipt(reference="only the status changed, no event")
-        body = json_bytes({"records": [self._event_for(notice, attempt)]})
+        events = [self._event_for(notice, attempt)]
+        if attempt.is_untold:
+            # What clears nothing makes no alert.
+            events.insert(0, events[0] | {"severity": _severity_of(notice)})
+        body = json_bytes({"records": events})
         request = HttpRequest(method="POST", url=self._url, headers=HEADERS, body=body)
         answer = yield from authorized(request, self._auth, attempt, self.name)
         error = self._find_error(answer, attempt)
@@ -154,7 +158,7 @@ class ServiceNowEvents(OneByOne):
         event = {name: shorten(" ".join(text.split()), NAME_LIMIT) for name, text in names.items()}
         event |= {
             "message_key": notice.key,
-            "severity": _CLEAR if is_over else SEVERITIES.get(notice.severity or "", _LOUDEST),
+            "severity": _CLEAR if is_over else _severity_of(notice),
             "description": text_of(self.briefing_in(attempt), TEXT_LIMIT),
             "additional_info": additional_info_of(notice),
             "time_of_event": _time_of(notice, attempt),
@@ -168,6 +172,10 @@ class ServiceNowEvents(OneByOne):
         if error is None and _INSERTED_NONE.search(str(result_in(answer))):
             return Unavailable(f"{self.name}: answered {answer.status} and inserted no event")
         return error
+
+
+def _severity_of(notice: Notice) -> str:
+    return SEVERITIES.get(notice.severity or "", _LOUDEST)
 
 
 def additional_info_of(notice: Notice) -> str:

@@ -6,6 +6,7 @@ https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
 from router.destinations.wording.fitting import json_bytes
 from router.destinations.wording.languages import without_code
+from router.domain.clocks import SKEW
 from router.domain.conversation import HttpRequest
 from router.domain.deliveries import Attempt
 from router.domain.errors import Rejected, Unauthorized
@@ -68,6 +70,15 @@ class TicketTable:
             )
         return _ticket_in(found[0])
 
+    def look_up_made(self, key: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The latest ticket under a correlation_id, closed or not, if it was made since this delivery is owed."""
+        query = quote(f"correlation_id={key}^ORDERBYDESCsys_created_on", safe="")
+        shown = _SHOWN.replace("&", ",sys_created_on&", 1)
+        found = yield from self._ask("GET", f"{self.address}?sysparm_query={query}&sysparm_limit=1&{shown}", attempt)
+        latest = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+        is_made = latest.get("correlation_id") == key and _is_made_since(latest.get("sys_created_on"), attempt.since)
+        return _ticket_in(latest) if is_made else None
+
     def read(self, sys_id: str, attempt: Attempt) -> Exchange[Ticket | None]:
         """The ticket of that sys_id, or None where there is none any more."""
         try:
@@ -100,6 +111,15 @@ class TicketTable:
         if error is not None:
             raise error
         return result_in(answer)
+
+
+def _is_made_since(written: object, since: datetime | None) -> bool:
+    """Whether a record was made since an instant, by a clock that may be a little wrong; the API writes UTC."""
+    try:
+        made = datetime.fromisoformat(written).replace(tzinfo=UTC) if isinstance(written, str) else None
+    except ValueError:
+        return False
+    return made is not None and since is not None and made >= since - SKEW
 
 
 def _ticket_in(record: object) -> Ticket:

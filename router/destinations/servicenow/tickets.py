@@ -18,24 +18,26 @@ https://www.servicenow.com/docs/r/security-management/security-incident-response
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from router.destinations.base import Exchange, OneByOne, handle_of
+from router.destinations.base import Exchange, OneByOne, handle_of, taken_without
 from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.servicenow.table import NAME, Ticket, TicketTable
 from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import journal
-from router.destinations.wording.placeholders import parse
+from router.destinations.wording.placeholders import is_of_owner, parse
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.previews import lines_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
+from router.domain.errors import Rejected
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
@@ -137,6 +139,9 @@ class ServiceNow(OneByOne):
         self._form = f"{base}/nav_to.do?uri={config.table}.do?sys_id="
         self._table = TicketTable(base, config.table, config.auth, config.resolve.state)
         self._fields = {column: parse(text) for column, text in config.fields.items()}
+        self._of_owners = {column for column, text in config.fields.items() if is_of_owner(text)} - {
+            "short_description"
+        }
         self._resolution = config.resolve
         self._is_security = config.table == SECURITY_INCIDENT
 
@@ -162,12 +167,16 @@ class ServiceNow(OneByOne):
                 return self._receipt((yield from self._annotate(ticket, briefing, attempt)))
             case Change.RESOLVED:
                 ticket = yield from self._find(briefing.notice, attempt)
+                if ticket is None and attempt.is_untold:
+                    if attempt.number > 1:
+                        ticket = yield from self._table.look_up_made(briefing.notice.key, attempt)
+                    ticket = ticket or (yield from self._open(briefing, attempt))
                 return (yield from self._resolve(ticket, briefing, attempt))
 
     def preview(self, attempt: Attempt) -> str:
         """The ticket's line and its description, or the note that is added to it."""
         briefing = self.briefing_in(attempt)
-        if attempt.delivery.change is not Change.OPENED:
+        if not briefing.is_first:
             return note_of(briefing, TEXT_LIMIT)
         columns = self._columns_for(briefing)
         line, description = columns.pop("short_description", ""), columns.pop("description", "")
@@ -182,7 +191,19 @@ class ServiceNow(OneByOne):
         return (yield from self._table.look_up(notice.key, attempt))
 
     def _open(self, briefing: Briefing, attempt: Attempt) -> Exchange[Ticket]:
-        return (yield from self._table.insert(self._columns_for(briefing), attempt))
+        """A new ticket; without what owners.yaml says, where the instance refuses it for that."""
+
+        def less_of(columns: dict[str, str], refused: Rejected) -> dict[str, str] | None:
+            left_out = [column for column in columns if column in self._of_owners]
+            before = f"ServiceNow refused this with {', '.join(left_out)}; check owners.yaml.\n\n"
+            less = {column: text for column, text in columns.items() if column not in self._of_owners}
+            told = shorten(f"{before}{text_of(briefing, TEXT_LIMIT)}", TEXT_LIMIT)
+            # A group that is not known is left empty by the instance itself, unless a rule of its own minds.
+            is_minded = left_out and "business rule" in str(refused).lower()
+            return less | {"description": told} if is_minded else None
+
+        send = partial(self._table.insert, attempt=attempt)
+        return (yield from taken_without(send, self._columns_for(briefing), less_of))
 
     def _columns_for(self, briefing: Briefing) -> dict[str, str]:
         """The columns of a new ticket."""

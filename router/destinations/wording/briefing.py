@@ -65,6 +65,7 @@ class Briefing:
         notice: the notice itself.
         headline: one line: severity, how many signals it is about, title, location.
         change: what it is told as.
+        is_first: whether it is the first that its destination hears of it, though it may be over.
         news: what this turn is about, in sentences: what changed, how it ended, what had held it back, how often the same
             happened before.
         description: what happened, as the message describes it.
@@ -85,6 +86,7 @@ class Briefing:
     notice: Notice
     headline: str
     change: Change
+    is_first: bool
     news: tuple[str, ...]
     description: str
     what: tuple[Fact, ...]
@@ -101,15 +103,21 @@ class Briefing:
     knows_changes: bool
 
 
-def briefing_of(notice: Notice, change: Change, background: Background, now: datetime) -> Briefing:
-    """A notice in words, with what the state knows beside it."""
+def briefing_of(
+    notice: Notice, change: Change, background: Background, now: datetime, untold_since: datetime | None = None
+) -> Briefing:
+    """A notice in words, with what the state knows beside it.
+
+    `untold_since` is when it was over, where its destination was never told of it before.
+    """
     if is_announcement(notice):
         return _announced(notice, change)
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
         change=change,
-        news=tuple(_news(notice, change, background, now)),
+        is_first=change is Change.OPENED or untold_since is not None,
+        news=tuple(_news(notice, change, background, now, untold_since)),
         description=notice.description,
         what=_facts(_what(notice, is_over=change is Change.RESOLVED)),
         where=_facts(_where(notice)),
@@ -138,6 +146,7 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
         change=change,
+        is_first=True,
         news=(),
         description=notice.description,
         what=(),
@@ -177,9 +186,11 @@ def owner_of(notice: Notice) -> str | None:
     return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
 
 
-def _news(notice: Notice, change: Change, background: Background, now: datetime) -> Iterator[str]:
+def _news(
+    notice: Notice, change: Change, background: Background, now: datetime, untold_since: datetime | None
+) -> Iterator[str]:
     if change is Change.RESOLVED:
-        yield ending_of(notice, background.opened, now)
+        yield ending_of(notice, background.opened, now, untold_since)
         return
     if change is Change.UPDATED and background.last is not None:
         yield from changes_between(background.last, notice) or ("Nothing changed but when it was last seen.",)

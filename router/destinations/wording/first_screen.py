@@ -105,8 +105,8 @@ def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     if is_announcement(notice):
         return _announced(notice)
     headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
-    # What is over is told in short: the channel has the rest already.
-    is_over = briefing.change is Change.RESOLVED
+    # What is over is told in short, where the channel has the rest already.
+    is_over = briefing.change is Change.RESOLVED and not briefing.is_first
     subject, evidence = ([], []) if is_over else _facts_of(briefing)
     step = None if is_over else _step_of(briefing.to_do)
     members = [] if notice.group is None else list(_member_lines(notice.group, notice.title))
@@ -118,7 +118,7 @@ def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     subject, evidence = (list(_beside(facts, told)) for facts in (subject, evidence))
     room = LINES - height_of(headline) - height_of(_words_of(links)) - total(rows)
     # Of what people know already, what happened is what changed; of what is new to them it is not.
-    is_new = briefing.change is Change.OPENED
+    is_new = briefing.is_first
     first = min(len(members), _FEW) or _DESCRIPTION * bool(subject or (is_new and prose))
     news = list(_news(briefing, room - first - bool(subject or evidence)))
     members = members[: max(room - total(news) - bool(subject or evidence), 0)]

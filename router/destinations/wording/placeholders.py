@@ -41,6 +41,8 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "respond_by.date": lambda notice: (notice.respond_by or "").partition("T")[0],
 }
 
+_OF_OWNERS = "{owner."
+
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -62,6 +64,11 @@ def parse(text: str) -> Text:
         return "".join(made) + fixed[-1]
 
     return filled
+
+
+def is_of_owner(written: object) -> bool:
+    """Whether what becomes of a config's value is what a team says of itself in owners.yaml."""
+    return _OF_OWNERS in str(written)
 
 
 def _checked(text: str) -> str:

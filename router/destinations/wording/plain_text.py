@@ -51,7 +51,7 @@ def note_of(briefing: Briefing, limit: int) -> str:
 
 def _parts_of(briefing: Briefing) -> Iterator[tuple[str, str]]:
     # What happened comes first; of what people know already, what happened is what changed.
-    if briefing.change is Change.OPENED:
+    if briefing.is_first:
         yield "description", briefing.description.strip()
         yield "news", "\n".join(briefing.news)
     else:

@@ -6,7 +6,7 @@ its signal, may change meanwhile; such a change then came after the claim, as ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from router.domain.delivery_errors import DEADLY, damaged
 from router.domain.delivery_lifecycle import OutboxEntry, claimed, deferred, given_up, skipped
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lane_limits import LEASE
-from router.domain.supersession import may_be_note, untold_before
+from router.domain.supersession import find_untold_life, is_paged, may_be_note, untold_before
 from router.domain.turn_order import ClaimNow, GiveUp, NextStep, Skip, Wait, first_open, next_step
 from router.store.outbox.in_flight import InFlight
 from router.store.outbox.table import Move, OutboxTable, SignalEntries
@@ -58,6 +58,7 @@ class Claiming[E: OutboxEntry]:
         claims: list[Claim] = []
         poison: list[E] = []
         suspects: list[E] = []
+        untold: set[str] = set()
         is_single = is_contended = False
         async with aclosing(self._table.due(pointer, due, lease, limit)) as found:
             try:
@@ -70,12 +71,13 @@ class Claiming[E: OutboxEntry]:
                         match step:
                             case GiveUp(entry):
                                 poison.append(entry)
-                            case ClaimNow(entry, is_suspect):
+                            case ClaimNow(entry, is_suspect, is_untold):
                                 (suspects if is_suspect else safe).append(entry)
+                                untold |= {entry.id} if is_untold else set()
                     safe = safe[: limit - len(claims)]
                     won = await self._claim(safe, due, until)
                     is_contended = is_contended or len(won) < len(safe)
-                    claims += await self._read(won, due)
+                    claims += await self._read(won, due, untold)
                     if len(claims) >= limit:
                         break
             except StoreError:
@@ -89,7 +91,7 @@ class Claiming[E: OutboxEntry]:
             alone = suspects[:1]
             won = await self._claim(alone, due, until)
             is_contended = is_contended or len(won) < len(alone)
-            claims = await self._read(won, due)
+            claims = await self._read(won, due, untold)
         return claims, is_single and is_contended
 
     async def skip_superseded(
@@ -120,19 +122,29 @@ class Claiming[E: OutboxEntry]:
             await self._table.point([one for one in firsts if one is not None], now)
         return current
 
+    async def find_ends_to_send(self, signals: Sequence[SignalEntries[E]]) -> Collection[str]:
+        """The ids of resolutions that are sent though their openings were not: of what the rules sent to a pager as well."""
+        kept: set[str] = set()
+        for life in filter(None, (find_untold_life(one.entries) for one in signals)):
+            read = await self._table.read(life)
+            if any(isinstance(one, Delivery) and is_paged(one) for one in read):
+                kept.add(life[-1].id)
+        return kept
+
     async def _next_steps(
         self, signals: Sequence[SignalEntries[E]], now: datetime, lease: timedelta
     ) -> list[_Known[E]]:
         """What is next for each signal, after what is superseded was skipped."""
+        kept = await self.find_ends_to_send(signals)
 
         def superseded(entries: Sequence[E]) -> Sequence[E]:
-            step = next_step(entries, now, lease)
+            step = next_step(entries, now, lease, kept)
             return step.entries if isinstance(step, Skip) else ()
 
-        steps = [next_step(one.entries, now, lease) for one in signals]
+        steps = [next_step(one.entries, now, lease, kept) for one in signals]
         if any(isinstance(step, Skip) for step in steps):
             signals = await self.skip_superseded(signals, now, superseded)
-            steps = [next_step(one.entries, now, lease) for one in signals]
+            steps = [next_step(one.entries, now, lease, kept) for one in signals]
         known = zip(signals, steps, strict=True)
         return [(one, step) for one, step in known if step is not None and not isinstance(step, Skip)]
 
@@ -157,7 +169,7 @@ class Claiming[E: OutboxEntry]:
         moves = [Move(one, claimed(one, due, until, uuid4().hex)) for one in entries]
         return [one for one in await self._table.move(moves) if one is not None] if moves else []
 
-    async def _read(self, won: Sequence[E], due: datetime) -> list[Claim]:
+    async def _read(self, won: Sequence[E], due: datetime, untold: Collection[str]) -> list[Claim]:
         """What was claimed, read whole; what cannot be read is no claim."""
         if not won:
             return []
@@ -167,7 +179,7 @@ class Claiming[E: OutboxEntry]:
         faults = [(entry, one) for entry, one in zip(won, read, strict=True) if not isinstance(one, Claim)]
         if faults:
             await self._end(faults, due)
-        return [one for one in read if isinstance(one, Claim)]
+        return [replace(one, is_untold=one.delivery.id in untold) for one in read if isinstance(one, Claim)]
 
     async def _with_weight(self, entry: E, claim: Claim | Undecodable | StoreError) -> Claim | Undecodable | StoreError:
         """A claim with whether it is a note, which depends on what was told there before."""

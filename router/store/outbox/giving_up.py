@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 
 from router.domain.clocks import latest
 from router.domain.delivery_errors import NOWHERE
@@ -53,7 +54,8 @@ class GivingUp[E: OutboxEntry]:
             count = 0
             async for entries in self._table.open_since(stream, [destination], born_until, now):
                 signals = await self._table.signals_of(entries)
-                left = await self._claiming.skip_superseded(signals, now, superseded)
+                kept = await self._claiming.find_ends_to_send(signals)
+                left = await self._claiming.skip_superseded(signals, now, partial(superseded, kept=kept))
                 old = [one for signal in left for one in signal.entries if one.born <= born_until]
                 count += await self._give_up(old, error, now)
         return count
