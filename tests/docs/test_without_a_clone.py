@@ -75,7 +75,8 @@ def explains_and_routes(machine: Machine, mine: Path) -> None:
     (first,) = re.findall(r"^examples:\n  (.+?)  #", machine.types("alert-router --help").out, re.MULTILINE)
     shown = machine.types(first)
     assert (shown.code, shown.err) == (0, ""), shown
-    assert "\n  89 messages: 23 pages, 48 tickets, 9 held back\n" in shown.out
+    (headline,) = re.findall(r"^  89 messages: .+$", page("README.md").text, re.MULTILINE)
+    assert f"\n{headline}\n" in shown.out
     last = shown.out.splitlines()[-1].strip()
     assert last.startswith("alert-router explain ") and machine.types(last).out.startswith("It paged somebody: oncall")
     (mine / "logs" / "cwpp").mkdir(parents=True)
