@@ -17,6 +17,7 @@ from router.coverage.documents import Item
 from router.coverage.fields import time_of
 from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import CoverageEvidence, Workload, WorkloadKind
+from router.domain.recommendation_table import CoverageRecommendation
 
 
 class CoverageFact(Protocol):
@@ -193,6 +194,7 @@ class RecommendationFact:
     Attributes:
         subject: the resource in lower case.
         recommendation: its assessment key, a GUID in lower case.
+        known: the recommendation on coverage that it is; None where it is none, or where nothing proves that Defender wrote it.
         title: its title.
         code: `healthy`, `unhealthy` or `notapplicable`, in lower case.
         cause: why it does not apply, such as `exempt`, in lower case; empty where nothing is said.
@@ -201,6 +203,7 @@ class RecommendationFact:
 
     subject: str
     recommendation: str
+    known: CoverageRecommendation | None
     title: str
     code: str
     cause: str

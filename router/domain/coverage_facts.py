@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.clocks import AHEAD, is_possible
-from router.domain.clouds import NOWHERE, location_named
-from router.domain.coverage_mentions import is_elsewhere, is_name
+from router.domain.clouds import NOWHERE, is_connected, location_named
+from router.domain.coverage_mentions import is_name
 from router.domain.document_bodies import BodyFields, body_of, items_in_body
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Seen, Version
+from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.signals import Finding, Kind, Signal
 
 TYPE = "Microsoft.Security/assessments"
@@ -61,6 +62,7 @@ class CoverageAssessment:
         title: its title.
         source: the cloud that the resource is in, as the message calls it.
         native: what the resource is called in its own cloud, where that is not Azure.
+        type: who wrote it, in Microsoft's word.
         code: `Healthy`, `Unhealthy` or `NotApplicable`, as it is written; None where the message was a Delete.
         cause: why it has that status, as a code.
         description: the same in words.
@@ -74,6 +76,7 @@ class CoverageAssessment:
     title: str = ""
     source: str | None = None
     native: str | None = None
+    type: str | None = None
     code: str | None = None
     cause: str | None = None
     description: str | None = None
@@ -88,19 +91,20 @@ class CoverageAssessment:
 
 def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessment | None:
     """What a message that came at an instant says of a recommendation that counts for coverage; None where it is of no such."""
-    if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION or signal.is_of_others:
+    if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION or signal.rung is None:
         return None
-    resource = _find_resource(signal) if signal.rung is not None and not is_elsewhere(signal) else None
-    if resource is None:
+    resource = _find_resource(signal)
+    if resource is None or find_proving(signal.type, signal.title, signal.assessment_type) is None:
         return None
     native = signal.location.native if signal.location is not None else None
     return CoverageAssessment(
-        id=signal.id[-LONGEST_TEXT:],  # its end has the key
+        id=signal.id[: 2 * LONGEST_TEXT],  # it has the resource, which is no longer than a text, and the key
         key=signal.type[:LONGEST_TEXT],
         resource=resource,
         title=signal.title[:LONGEST_TEXT],
         source=_short(signal.cloud),
         native=_short(native) if native != resource else None,
+        type=_short(signal.assessment_type),
         code=None if seen.deleted else (_short(signal.status) or ""),
         cause=None if seen.deleted else _short(signal.cause),
         description=None if seen.deleted else _short(signal.status_description),
@@ -181,10 +185,11 @@ def _own_time(one: CoverageAssessment) -> datetime:
 
 
 def _find_resource(finding: Finding) -> str | None:
-    """The resource of a finding, where any cloud can have one of that name."""
-    name = (finding.resource or "").strip().rstrip("/")
+    """The resource that a finding's own id hangs on; what a connector brought may have its name in another cloud instead."""
+    name, scope = (finding.resource or "").strip().rstrip("/"), scope_of_assessment(finding.id)
     is_known = is_name(name) and (name.startswith("/") or location_named(name) != NOWHERE)
-    return name if is_known else None
+    is_under = name.lower() == scope or (is_connected(scope) and not name.startswith("/"))
+    return name if is_known and is_under else None
 
 
 def _short(text: str | None) -> str | None:
@@ -214,6 +219,7 @@ def _item(one: CoverageAssessment, now: datetime) -> dict[str, object]:
             "displayName": one.title,
             "status": _given(status),
             "resourceDetails": _given(details),
+            **({"metadata": {"assessmentType": one.type}} if one.type is not None else {}),
         },
         "seen": min(arrival.at, now),
         "arrival": {"at": arrival.at, "origin": arrival.origin, "position": arrival.position, "part": arrival.part},
@@ -232,6 +238,7 @@ def _assessments_of(fields: BodyFields) -> list[CoverageAssessment]:
 def _assessment_of(fields: BodyFields) -> CoverageAssessment:
     properties, arrival = fields.fields("properties"), fields.fields("arrival")
     status, details = properties.fields("status"), properties.fields("resourceDetails")
+    metadata = properties.optional("metadata", properties.fields)
     return CoverageAssessment(
         id=fields.text("id"),
         key=fields.text("name"),
@@ -239,6 +246,7 @@ def _assessment_of(fields: BodyFields) -> CoverageAssessment:
         title=properties.text("displayName"),
         source=details.optional("Source", details.text),
         native=details.optional("NativeResourceId", details.text),
+        type=metadata.optional("assessmentType", metadata.text) if metadata is not None else None,
         code=status.optional("code", status.text),
         cause=status.optional("cause", status.text),
         description=status.optional("description", status.text),

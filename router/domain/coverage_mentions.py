@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from router.domain.clouds import connected_name, is_of_azure, location_named
+from router.domain.clouds import connected_name, is_connected, is_of_azure, location_named
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, HeardAlert, LastHeard
 from router.domain.locations import location_of, named_effectively
 from router.domain.owners import Owners, find_owner_of
-from router.domain.recommendations import find_recommendation
+from router.domain.recommendations import find_proving, is_written_by_others
 from router.domain.resources import find_whole, parse_resource_id
 from router.domain.signals import AZURE_MONITOR, Alert, Finding, Kind, Signal
 
@@ -57,14 +57,15 @@ def last_heard_by(signal: Signal, at: datetime, owners: Owners) -> list[LastHear
 
 
 def _by_finding(finding: Finding, at: datetime) -> list[LastHeard]:
-    subscription = _first_subscription(finding.id, finding.resource)
+    subscription = _first_subscription(finding.id)
     sources = [
         *_sources(CoverageSourceKind.SUBSCRIPTION, subscription),
-        *_sources(CoverageSourceKind.CLUSTER, find_cluster(finding) if not is_elsewhere(finding) else None),
+        *_sources(CoverageSourceKind.CLUSTER, _find_cluster_under(finding)),
     ]
     if subscription is not None and (plan := _find_plan(finding)) is not None:
         sources += [source._replace(plan=plan) for source in _sources(CoverageSourceKind.PLAN, subscription)]
-    is_healthy = finding.kind is Kind.RECOMMENDATION and (finding.status or "").strip().lower() == _HEALTHY
+    is_own = finding.kind is Kind.RECOMMENDATION and not is_written_by_others(finding.assessment_type)
+    is_healthy = is_own and (finding.status or "").strip().lower() == _HEALTHY
     return [
         LastHeard(
             source=source,
@@ -136,9 +137,9 @@ def _workloads(alert: Alert) -> Iterator[str]:
 
 def _find_plan(finding: Finding) -> str | None:
     """The plan of a subscription that a recommendation says is on or off."""
-    if finding.kind is not Kind.RECOMMENDATION or finding.rung is not Rung.PLAN or finding.is_of_others:
+    if finding.kind is not Kind.RECOMMENDATION or finding.rung is not Rung.PLAN:
         return None
-    known = find_recommendation(finding.type, finding.title)
+    known = find_proving(finding.type, finding.title, finding.assessment_type)
     return known.plan if known is not None and WorkloadKind.SUBSCRIPTION in known.kinds else None
 
 
@@ -148,11 +149,15 @@ def _first_subscription(*ids: str | None) -> str | None:
     return found.lower() if found is not None else None
 
 
-def is_elsewhere(finding: Finding) -> bool:
-    """Whether a finding of one subscription names a resource of another: whoever may write assessments in the one says nothing
-    of the other."""
-    its, of_resource = _first_subscription(finding.id), _first_subscription(finding.resource)
-    return its is not None and of_resource is not None and its != of_resource
+def _find_cluster_under(finding: Finding) -> str | None:
+    """The cluster that a finding's own id hangs on: whoever may write assessments elsewhere may name any resource in them.
+
+    What a connector brought is under that, and has the cluster's name in its own cloud beside it.
+    """
+    cluster = find_cluster(finding) if not is_written_by_others(finding.assessment_type) else None
+    if cluster is None or finding.id.startswith(f"{cluster}/"):
+        return cluster
+    return cluster if is_connected(finding.id) and not cluster.startswith("/") else None
 
 
 def _sources(kind: CoverageSourceKind, subject: str | None) -> Iterator[CoverageSource]:

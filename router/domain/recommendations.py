@@ -2,7 +2,7 @@
 
 A recommendation is known by its assessment key. Some keys are documented nowhere, so a title counts, too, where the key says
 nothing; that of a preview has a word more than the one that follows it. Customers write recommendations, too, and may call them
-so: that is loud as Defender's own is, and proves nothing.
+so: that is loud as Defender's own is, and proves nothing. What proves is a key of Microsoft's, or a title that Defender wrote.
 https://learn.microsoft.com/azure/defender-for-cloud/recommendations-reference
 """
 
@@ -19,6 +19,8 @@ from router.domain.signals import Kind
 _LONGEST = 1_000
 """Characters of a title that are looked at; none that is known is half as long."""
 
+_PROVIDER = "/providers/microsoft.security/assessments/"
+
 _PREVIEW = re.compile(r"[(\[]preview[)\]]:?|^\s*preview:", re.IGNORECASE)
 
 
@@ -29,12 +31,31 @@ def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | N
 
 
 def is_written_by_others(assessment_type: str | None) -> bool:
-    """Whether somebody else than Microsoft wrote a recommendation and its title, by the type of the assessment.
+    """Whether somebody else than Microsoft wrote a recommendation, by the type of the assessment.
 
     https://learn.microsoft.com/rest/api/defenderforcloud/assessments-metadata
     """
     lowered = (assessment_type or "").lower()
     return "custom" in lowered or "partner" in lowered
+
+
+def find_proving(key: str, title: str, assessment_type: str | None) -> CoverageRecommendation | None:
+    """The recommendation that Defender itself wrote: by its key or, where the type says that it is built in, by its title."""
+    if is_written_by_others(assessment_type):
+        return None
+    return find_recommendation(key, title if "builtin" in (assessment_type or "").lower() else "")
+
+
+def scope_of_assessment(id: str) -> str:
+    """The resource that an assessment hangs on, by its own id in whatever case; empty where the id has none."""
+    at = id.lower().find(_PROVIDER)
+    return id[: max(at, 0)].strip().rstrip("/")
+
+
+def names_another(resource: str, named: str | None) -> bool:
+    """Whether an assessment names another resource of Azure than the one that it hangs on."""
+    lowered = (named or "").strip().rstrip("/").lower()
+    return lowered.startswith("/subscriptions/") and lowered != resource.lower()
 
 
 def find_missing_rung(kind: Kind, type: str, title: str) -> Rung | None:

@@ -172,7 +172,7 @@ class Finding(Signal):
         grouped: what a vulnerability as grouped until July 2026 says of itself.
         entry_points, targets: where an attack path begins, and what it leads to, by names that people know.
         risk_factors: what the risk of an attack path rests on.
-        is_of_others: whether a customer or a partner of Microsoft wrote the recommendation, and so its title.
+        assessment_type: who wrote the recommendation, and so its title, in Microsoft's word; None where the message has none.
         rung: the rung of the coverage ladder that it says is missing; None where it is about no rung, or none is known.
     """
 
@@ -205,7 +205,7 @@ class Finding(Signal):
     entry_points: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     risk_factors: tuple[str, ...] = ()
-    is_of_others: bool = False
+    assessment_type: str | None = None
     rung: Rung | None = None
 
     @property

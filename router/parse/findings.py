@@ -10,7 +10,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.clouds import NOWHERE, CloudLocation, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among
-from router.domain.recommendations import find_missing_rung, is_written_by_others
+from router.domain.recommendations import find_missing_rung
 from router.domain.resource_names import is_telling, names_of_resource
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
@@ -86,7 +86,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         threats=names_in(metadata.get("threats")),
         cvss=find_cvss(additional),
         first_seen=time_in(status, "firstevaluationdate"),
-        is_of_others=is_written_by_others(text_in(metadata, "assessmenttype")),
+        assessment_type=text_in(metadata, "assessmenttype"),
         rung=find_missing_rung(Kind.RECOMMENDATION, posture.name, title),
     )
 

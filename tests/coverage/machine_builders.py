@@ -67,9 +67,16 @@ def joined(name: str | None, state: str | None, *, of: str = MACHINE) -> Json:
 
 
 def assessment(
-    key: str, code: str = "Healthy", *, of: str = MACHINE, cause: str = "", title: str = "", at: str | None = None
+    key: str,
+    code: str = "Healthy",
+    *,
+    of: str = MACHINE,
+    cause: str = "",
+    title: str = "",
+    type: str | None = "BuiltIn",
+    at: str | None = None,
 ) -> Json:
-    """A recommendation as the REST API answers it."""
+    """A recommendation as the REST API answers it; one with a title says of what type it is."""
     return {
         "id": f"{of}/providers/Microsoft.Security/assessments/{key}",
         "name": key,
@@ -78,6 +85,7 @@ def assessment(
             "displayName": title,
             "resourceDetails": {"Source": "Azure", "Id": of},
             "status": {"code": code, "cause": cause, **({"statusChangeDate": at} if at else {})},
+            **({"metadata": {"assessmentType": type}} if title and type else {}),
         },
     }
 

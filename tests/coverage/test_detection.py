@@ -79,6 +79,22 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(one: Json) -> None
 
 
 @pytest.mark.parametrize(
+    "one",
+    [
+        {**alert(SERVER, type="SQL.DB_X"), "id": str(alert()["id"]).replace("1111", "9999")},
+        alert(SERVER, type="SQL.DB_X", providerName="ASI Scheduled Alerts"),
+        alert(SERVER, type="SQL.DB_X", productName="Azure Sentinel"),
+        FLAT | {"ProviderName": "CustomAlertRule", "ProductName": "Microsoft Defender for Cloud"},
+        FLAT | {"VendorName": "Contoso"},
+    ],
+)
+def test_what_somebody_else_wrote_proves_no_sensor(one: Json) -> None:
+    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource."""
+    found = judged([SHOP], [one], manifest=expecting(Rung.DETECTION))
+    assert verdict(found, "shop", Rung.DETECTION).state is CoverageState.UNKNOWN
+
+
+@pytest.mark.parametrize(
     "sign",
     [
         {"type": "SIMULATED_SQL.DB_X"},

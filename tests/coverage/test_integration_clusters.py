@@ -12,6 +12,7 @@ from router.coverage.readers import facts_of
 from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import CoverageState, Rung, Verdict
 from router.domain.coverage_manifest import NO_MANIFEST, Expectation
+from router.domain.recommendations import find_recommendation
 from tests.coverage.builders import (
     ARC_CLUSTER,
     CLUSTER,
@@ -234,7 +235,13 @@ def test_a_recommendation_shows_a_gap_and_never_covers(
     facts = list(facts_of(document(cluster)))
     workload = next(fact.workload for fact in facts if isinstance(fact, ResourceFact))
     said = RecommendationFact(
-        subject=workload.subject, recommendation=key, title="", code=code, cause="", source=Source(document="a.json")
+        subject=workload.subject,
+        recommendation=key,
+        known=find_recommendation(key),
+        title="",
+        code=code,
+        cause="",
+        source=Source(document="a.json"),
     )
     case = CoverageCase(
         workload=workload, expectation=Expectation(), manifest=NO_MANIFEST, facts=Facts.of([*facts, said]), now=NOW

@@ -10,7 +10,7 @@ import pytest
 
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
-from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage import CoverageState, Rung, WorkloadKind
 from router.domain.recommendation_table import (
     EDR_INSTALLED,
     EDR_RUNNING,
@@ -23,8 +23,8 @@ from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Finding, Kind
 from router.rulebook.retired import load_retired
 from tests.builders import a_finding
-from tests.coverage.builders import MACHINE, document, judged
-from tests.coverage.machine_builders import assessment
+from tests.coverage.builders import MACHINE, SUBSCRIPTION, document, judged, verdict
+from tests.coverage.machine_builders import POSTURE, assessment, joined, machine
 from tests.coverage_messages import a_coverage_finding
 from tests.samples import SAMPLES
 
@@ -38,18 +38,45 @@ def facts_in(said: object) -> list[RecommendationFact]:
 
 
 @pytest.mark.parametrize(
-    ("type", "counts"), [("BuiltIn", True), ("CustomerManaged", False), ("ManualCustomPolicy", False)]
+    ("type", "by_title", "by_key"),
+    [
+        ("BuiltIn", True, True),
+        ("DynamicBuiltIn", True, True),
+        (None, False, True),
+        ("CustomerManaged", False, False),
+        ("ManualCustomPolicy", False, False),
+        ("VerifiedPartner", False, False),
+    ],
 )
 @pytest.mark.parametrize("is_flat", [True, False])
-def test_a_title_that_a_customer_wrote_covers_nothing(type: str, counts: bool, is_flat: bool) -> None:
+def test_what_nobody_shows_to_be_defenders_covers_nothing(
+    type: str | None, by_title: bool, by_key: bool, is_flat: bool
+) -> None:
     """Whoever may write recommendations calls them as they like; a key of Microsoft's nobody else has."""
-    one = assessment("another", title="EDR solution should be installed on Virtual Machines")
-    said = {"assessmentType": type} if is_flat else {"metadata": {"assessmentType": type}}
-    properties = one["properties"]
-    assert isinstance(properties, dict)
-    (fact,) = facts_in({**one, "properties": {**properties, **said}})
-    found = find_recommendation(fact.recommendation, fact.title)
-    assert (found is not None and found.key == EDR_INSTALLED) is counts
+    for key, counts in (("another", by_title), (EDR_INSTALLED, by_key)):
+        one = assessment(key, title="EDR solution should be installed on Virtual Machines", type=None)
+        said = {"assessmentType": type} if is_flat else {"metadata": {"assessmentType": type}}
+        properties = one["properties"]
+        assert isinstance(properties, dict)
+        given = {**one, "properties": {**properties, **said}}
+        found = verdict(judged(machine(), joined(None, None), POSTURE, given), "web-1", Rung.SENSOR_INSTALLED)
+        assert (found.state is CoverageState.COVERED) is counts
+
+
+@pytest.mark.parametrize("name", ["id", "Id", "resourceId", "azureResourceId", "nativeResourceId"])
+def test_an_assessment_is_about_what_its_id_hangs_on_and_nothing_else(name: str) -> None:
+    """Who may write assessments in one subscription names any resource in them; one that contradicts itself says nothing."""
+    theirs = MACHINE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")
+    for hangs_on, named in (
+        (theirs, MACHINE),
+        (MACHINE, theirs),
+        (f"/subscriptions/{SUBSCRIPTION}", MACHINE),
+        ("", MACHINE),
+    ):
+        said = {"status": {"code": "Healthy"}, "resourceDetails": {"source": "Azure", name: named}}
+        one = {**assessment(EDR_INSTALLED, of=hangs_on), "properties": said}
+        found = judged(machine(), joined(None, None), POSTURE, one)
+        assert verdict(found, "web-1", Rung.SENSOR_INSTALLED).state is CoverageState.UNKNOWN
 
 
 def test_each_key_and_each_title_stands_once() -> None:

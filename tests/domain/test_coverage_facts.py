@@ -98,22 +98,22 @@ def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
         (a_coverage_finding(RETIRED_EDR), True),
         (a_coverage_finding(deprecated), False),
         (a_finding("another"), False),
-        (a_coverage_finding("another"), True),
-        (a_coverage_finding("another", title="Microsoft Defender CSPM should be enabled"), True),
+        (a_coverage_finding("another"), False),
         (a_coverage_finding("another", type="BuiltIn"), True),
         *(
             (a_coverage_finding("another", type=type), False)
             for type in ("CustomPolicy", "CustomerManaged", "VerifiedPartner")
         ),
-        (
-            a_coverage_finding(
-                EDR,
-                details={
-                    "source": "Azure",
-                    "id": RESOURCE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999"),
-                },
-            ),
-            False,
+        (a_coverage_finding(EDR, type="CustomerManaged"), False),
+        *(
+            (a_coverage_finding(EDR, resource=hangs_on, details={"source": "Azure", "id": named}), False)
+            for hangs_on, named in (
+                (RESOURCE, RESOURCE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")),
+                (RESOURCE, f"{RESOURCE}-2"),
+                (f"/subscriptions/{SUBSCRIPTION}", RESOURCE),
+                ("", RESOURCE),
+                (RESOURCE, "arn:aws:eks:eu-west-1:123456789012:cluster/c"),
+            )
         ),
         (a_coverage_finding(EDR, resource="vm-1"), False),
         (a_coverage_finding(EDR, resource="arn:aws:eks:eu-west-1:123456789012:cluster/c"), True),
@@ -126,7 +126,7 @@ def test_what_is_cut_of_a_long_id_is_not_what_tells_two_recommendations_apart() 
     """Else the one that is healthy would take the place of the one that is not."""
     long = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{'x' * 900}"
     found = [
-        assessment_of(an_observation(a_coverage_finding(key, status, resource=long), place))
+        assessment_of(an_observation(a_coverage_finding(key, status, resource=long, type="BuiltIn"), place))
         for place, (key, status) in enumerate([(AGENT, "Unhealthy"), (EDR, "Healthy")])
     ]
     assert statuses(document_of_assessments(joined(found), NOW)) == {AGENT: "unhealthy", EDR: "healthy"}
@@ -160,7 +160,7 @@ def test_one_damaged_assessment_costs_only_itself() -> None:
 def test_a_resource_has_no_more_assessments_than_there_are_recommendations() -> None:
     """Who writes a title of Defender's under ever new keys fills no storage; the latest stay."""
     title = "Microsoft Defender CSPM should be enabled"
-    many = [a_coverage_finding(f"key-{number}", title=title) for number in range(MOST + 5)]
+    many = [a_coverage_finding(f"key-{number}", title=title, type="BuiltIn") for number in range(MOST + 5)]
     assert statuses(document(*many)).keys() == {f"key-{number}" for number in range(5, MOST + 5)}
 
 

@@ -155,6 +155,18 @@ def test_what_one_subscription_says_of_another_is_heard_of_itself_alone() -> Non
     theirs = {"source": "Azure", "id": AKS.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")}
     assert heard(a_coverage_finding(resource=AKS)).keys() == {HERE, f"cluster:{AKS.lower()}"}
     assert heard(a_coverage_finding(resource=AKS, details=theirs)).keys() == {HERE}
+    mine, native = {"source": "Azure", "id": AKS}, {"source": "Aws", "id": RESOURCE, "nativeResourceId": ARN}
+    assert heard(a_coverage_finding(resource=f"/subscriptions/{SUBSCRIPTION}", details=mine)).keys() == {HERE}
+    assert heard(a_coverage_finding(resource=RESOURCE, details=native)).keys() == {HERE}
+    assert heard(a_coverage_finding(resource="", details=mine)) == {}
+
+
+def test_what_others_wrote_keeps_no_cluster_alive_and_no_posture_on() -> None:
+    """A customer's own assessment comes without Defender."""
+    for type, names in (("CustomerManaged", {HERE}), ("BuiltIn", {HERE, f"cluster:{AKS.lower()}"})):
+        found = heard(a_coverage_finding("another", "Healthy", resource=AKS, type=type, isSnapshot=True))
+        assert found.keys() == names
+        assert ("healthy" in instants(found[HERE])) is (type == "BuiltIn")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from router.coverage.facts import RecommendationFact
 from router.coverage.fields import time_of
 from router.coverage.recency import why_stale
 from router.domain.coverage import CoverageEvidence
-from router.domain.recommendations import find_recommendation
 
 POSTURE_NOT_KNOWN = (
     "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"
@@ -117,5 +116,4 @@ def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
 
 
 def _name_of(fact: RecommendationFact) -> str | None:
-    known = find_recommendation(fact.recommendation, fact.title)
-    return (known.key or known.title) if known is not None else None
+    return (fact.known.key or fact.known.title) if fact.known is not None else None

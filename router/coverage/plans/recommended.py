@@ -15,13 +15,11 @@ from router.coverage.plans.answers import PlanAnswers
 from router.coverage.plans.posture import is_posture_known_on
 from router.domain.coverage_plans import DefenderPlan
 from router.domain.recommendation_table import RECOMMENDATIONS
-from router.domain.recommendations import find_recommendation
 
 
 def is_recommended(case: CoverageCase) -> bool:
     """Whether a recommendation on a plan speaks of a subscription at all."""
-    known = (find_recommendation(one.recommendation, one.title) for one in case.about(RecommendationFact))
-    return any(one is not None and one.plan is not None for one in known)
+    return any(one.known is not None and one.known.plan is not None for one in case.about(RecommendationFact))
 
 
 def recommended_answers(case: CoverageCase, plan: DefenderPlan) -> PlanAnswers:

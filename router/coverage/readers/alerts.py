@@ -17,6 +17,7 @@ from router.domain.resources import find_whole, parse_resource_id
 
 _TYPES = ("microsoft.security/locations/alerts", "microsoft.security/alerts")
 _PRODUCTS = ("microsoft defender for cloud", "azure security center")
+_RULES = ("asi ", "customalertrule")  # Sentinel's, whose authors choose what the row says of a product
 _HAPPENED = ("endTimeUtc", "endTime", "startTimeUtc", "startTime", "detectedTimeUtc")
 _WRITTEN = ("timeGeneratedUtc", "timeGenerated", "reportedTimeUtc", "processingEndTimeUtc", "processingEndTime")
 _NAMED = ("azureResourceId", "associatedResource", "resourceId")
@@ -47,9 +48,16 @@ def reads(item: Item) -> bool:
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
-    """One fact for each resource that the alert is about; nothing of an incident, which is made of alerts about others."""
+    """One fact for each resource that the alert is about; nothing of an incident, which is made of alerts about others.
+
+    An alert is about resources of its own subscription. One without an id is Defender's only where it says so.
+    """
     product = (find_text(item.find("productName")) or "").lower()
-    if find_truth(item.find("isIncident")) is True or (product and product not in _PRODUCTS):
+    provider = (find_text(item.find("providerName")) or "").lower()
+    own = (parse_resource_id(item.id).subscription or "").lower()
+    vendor = (find_text(item.find("vendorName")) or "").lower()
+    is_ours = product in _PRODUCTS or (not product and (own or vendor == "microsoft"))
+    if find_truth(item.find("isIncident")) is True or not is_ours or provider.startswith(_RULES):
         return
     title = _first_text(item, "alertDisplayName", "displayName", "alertName") or ""
     type = _first_text(item, "alertType", "alertName") or title
@@ -57,6 +65,8 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     written = _first_text(item, *_HAPPENED, *_WRITTEN)
     description = find_text(item.find("description")) or ""
     for resource in dict.fromkeys(_resources(item)):
+        if own and not f"{resource}/".startswith(f"/subscriptions/{own}/"):
+            continue
         yield AlertFact(
             subject=resource,
             type=type,

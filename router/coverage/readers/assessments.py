@@ -1,4 +1,4 @@
-"""`Microsoft.Security/assessments`: what a recommendation of Defender says of one resource.
+"""`Microsoft.Security/assessments`: what a recommendation of Defender says of the resource that its id hangs on.
 
 REST answers, rows of Resource Graph's `securityresources`, what `az security assessment list` flattens, and what messages said.
 https://learn.microsoft.com/rest/api/defenderforcloud/assessments
@@ -30,7 +30,7 @@ from router.coverage.workloads import (
 )
 from router.domain.coverage import WorkloadKind
 from router.domain.recommendation_table import CoverageRecommendation
-from router.domain.recommendations import find_recommendation, is_written_by_others
+from router.domain.recommendations import find_proving, names_another, scope_of_assessment
 from router.domain.resources import parse_resource_id
 
 _KINDS = {
@@ -40,7 +40,7 @@ _KINDS = {
     ARC_CLUSTER: WorkloadKind.CLUSTER,
 }
 _TYPE = "microsoft.security/assessments"
-_PROVIDER = f"/providers/{_TYPE}/"
+_NAMED = ("id", "resourceId", "azureResourceId", "nativeResourceId")
 
 
 def reads(item: Item) -> bool:
@@ -49,28 +49,25 @@ def reads(item: Item) -> bool:
 
 
 def facts_in(item: Item) -> Iterator[CoverageFact]:
-    """What it says; nothing where it names no resource, or says no status that is known."""
-    id = (item.id or "").lower()
-    scope, _, key = id.partition(_PROVIDER)
-    details = item.find("resourceDetails")
-    resource = find_text(details, "id") or find_text(details, "resourceId") or scope
+    """What it says; nothing where its id hangs on no resource, or it names another one, or says no status that is known."""
+    id = item.id or ""
+    resource = scope_of_assessment(id)
     code = (find_text(item.find("status", "code")) or find_text(item.body, "properties_status_code") or "").lower()
     if not resource or code not in ("healthy", "unhealthy", "notapplicable"):
         return
-    resource = resource.rstrip("/")
-    key = key or (find_text(item.body, "name") or "").lower()
+    details = item.find("resourceDetails")
+    if any(names_another(resource, find_text(details, name)) for name in _NAMED):
+        return
+    key = id.rpartition("/")[2].lower()
     title = find_text(item.find("displayName")) or find_text(item.find("metadata", "displayName")) or ""
-    if is_written_by_others(
-        find_text(item.find("metadata", "assessmentType")) or find_text(item.find("assessmentType"))
-    ):
-        # Whoever may write recommendations calls them as they like.
-        title = ""
-    known = find_recommendation(key, title)
+    type = find_text(item.find("metadata", "assessmentType")) or find_text(item.find("assessmentType"))
+    known = find_proving(key, title, type)
     if known is not None and known.retired is None and (named := _named(item, resource, known)) is not None:
         yield named
     yield RecommendationFact(
         subject=resource.lower(),
         recommendation=key,
+        known=known,
         title=title,
         code=code,
         cause=(find_text(item.find("status", "cause")) or "").lower(),
