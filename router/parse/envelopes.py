@@ -100,7 +100,7 @@ def _find_members(document: dict[str, object], body: bytes) -> Fields | None:
     That is a second list, an object, a document in a text, or a name given twice, of which only the last is in `document`.
     """
     members = {_plain(name): held for name, held in document.items()}
-    lists = [name for name, held in members.items() if isinstance(held, list) and name != "facets"]
+    lists = [name for name, held in members.items() if isinstance(held, list) and (held or name != "facets")]
     if len(lists) != 1 or lists[0] not in _LISTS or len(members) < _count_of_names(body):
         return None
     for name, held in members.items():

@@ -118,6 +118,7 @@ def test_an_envelope_that_holds_its_list_twice_is_quarantined_whole(name: str, o
     [
         {"alert": a_flat_alert()},
         {"items": [a_flat_alert()]},
+        {"facets": [a_flat_alert()]},
         {"text": json.dumps(a_flat_alert())},
         {"text": json.dumps([a_flat_alert()])},
         a_flat_alert(),
