@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 from typing import TYPE_CHECKING, TextIO
 
 from router.domain.errors import RouterError
@@ -85,7 +86,10 @@ class _Lossy(io.FileIO):
         # A log may lack lines, and goes on. A list must not lack some in its middle.
         if self.fault is None or self.fileno() == _ERROR:
             try:
-                return super().write(data)
+                while (count := super().write(data)) is None:
+                    # Who shares the pipe made it non-blocking, as Node.js does, and it is full.
+                    select([], [self], [])
+                return count
             except OSError as fault:
                 self.fault = fault
         return memoryview(data).nbytes

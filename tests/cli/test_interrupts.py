@@ -16,6 +16,7 @@ import termios
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +352,21 @@ def test_what_nobody_reads_is_told_by_the_exit_code(
     assert done.stderr == (NO_SPACE if output is a_full_disk else "")
     if command.startswith("run"):
         assert [len(counts) for counts in notices_by_file(house)] == [200, 200]
+
+
+@pytest.mark.usefixtures("house")
+def test_an_output_that_is_full_for_now_is_waited_for() -> None:
+    """Who shares a pipe may have made it non-blocking, as Node.js does: what does not fit is written when there is room."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    command = [*ROUTER, "completion", "bash"]
+    with subprocess.Popen(command, stdout=writing, stderr=subprocess.PIPE, env=environment(), preexec_fn=leashed) as it:
+        os.close(writing)
+        printed = b"".join(iter(partial(os.read, reading, 1), b""))
+        os.close(reading)
+        assert (it.stderr.read() if it.stderr else None, it.wait()) == (b"", 0)
+    assert printed.rstrip().endswith(b"alert-router")
 
 
 def with_people_down(house: House) -> None:
