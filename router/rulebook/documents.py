@@ -117,7 +117,7 @@ def _parse_yaml(text: str) -> object:
         line, words = _find_conflict(text) or explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
         raise Unreadable(f"{trouble}: {words}", line) from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LookupError, RecursionError) as error:  # LookupError: `!!bool x`, `!!int ""`
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
     if value is None:
         raise Unreadable(_EMPTY, None, code="empty-file")

@@ -176,6 +176,13 @@ def test_an_alias_is_refused(text: str, line: int) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["a: !!bool x", "a: !!int ''", "a: !!int '-'", "a: !!float x"])
+def test_a_type_that_its_text_does_not_fit_is_refused(text: str) -> None:
+    """One such line in a pull request ends in no traceback."""
+    with pytest.raises(Unreadable, match="cannot be read: "):
+        parse(text, "policy.yaml")
+
+
 @pytest.mark.parametrize(
     "number", ["1:30", "1" + ":30" * 99, "1" + ":30" * 999 + ".5", "9" * 5_000, "0x" + "f" * 5_000]
 )
