@@ -13,8 +13,8 @@ from html import unescape
 from urllib.parse import unquote
 
 _ESCAPE = re.compile(
-    rb"%([0-9a-f]{2})|\\+x([0-9a-f]{2})|\\+u(d[89ab][0-9a-f]{2})\\+u(d[c-f][0-9a-f]{2})"
-    rb"|\\+u(?:([0-9a-f]{4})|\{([0-9a-f]{1,6})\})|(&#?[0-9a-z]{2,31};)|\\+([bfnrt]?)|\+"
+    rb"%([0-9a-f]{2})|\\+x([0-9a-f]{2})|(?:\\+|%)u(d[89ab][0-9a-f]{2})(?:\\+|%)u(d[c-f][0-9a-f]{2})"
+    rb"|(?:\\+|%)u(?:([0-9a-f]{4})|\{([0-9a-f]{1,6})\})|(&#?[0-9a-z]{2,31};)|\\+([0-3][0-7]{2})|\\+([bfnrt]?)|\+"
 )
 _CONTROLS = {b"": b"", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _LAST_CHARACTER = 0x10FFFF
@@ -76,7 +76,7 @@ def _reduced(written: bytes) -> tuple[bytes, list[int]]:
 
 
 def _meaning_of(escape: re.Match[bytes]) -> bytes:
-    percent, byte, high, low, unit, point, entity, control = escape.groups()
+    percent, byte, high, low, unit, point, entity, octal, control = escape.groups()
     if percent or byte:
         return bytes.fromhex((percent or byte).decode())
     if high:
@@ -84,6 +84,8 @@ def _meaning_of(escape: re.Match[bytes]) -> bytes:
     if unit or point:
         number = int(unit or point, 16)
         return chr(number).encode("utf-8", "replace") if number <= _LAST_CHARACTER else b""
+    if octal:
+        return bytes([int(octal, 8)])
     if entity:
         return unescape(entity.decode()).encode("utf-8", "replace")
     return b" " if escape[0] == b"+" else _CONTROLS[control]

@@ -108,6 +108,8 @@ SHOWN = [
     "".join(rf"\u{ord(one):04X}" for one in PASSWORD),
     "".join(rf"\\u{ord(one):04x}" for one in PASSWORD),
     "".join(rf"\x{ord(one):02x}" for one in PASSWORD),
+    "".join(rf"%u{ord(one):04X}" for one in PASSWORD),
+    "".join(rf"\{ord(one):03o}" for one in PASSWORD),
     PASSWORD.encode().hex(),
     PASSWORD.encode().hex(":").upper(),
     ", ".join(f"0x{one:02X}" for one in PASSWORD.encode()),
