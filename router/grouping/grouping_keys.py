@@ -155,6 +155,8 @@ def _names_around(notice: Notice, by: By | ByTag) -> tuple[str, ...]:
             return (notice.resource or "",) if is_known else (*around, _value(notice, By.OWNER) or "")
         case By.RESOURCE_GROUP | By.CLUSTER:
             return around
+        case By.CONNECTOR:
+            return around[:1]
         case By.NAMESPACE:
             return (*around, notice.cluster or "")
         case _:

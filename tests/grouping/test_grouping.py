@@ -309,6 +309,7 @@ REAL = SANDBOX.replace("/9/", "/1/")
         (By.CLUSTER, in_eks("a", "1"), in_eks("a", "2")),
         (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("a", "2", "shop")),
         (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("b", "1", "shop")),
+        (By.CONNECTOR, in_eks("a", "1"), {"AzureResourceId": f"{CONNECTORS}/corp/x".replace("/9/", "/1/")}),
     ],
 )
 def test_a_name_that_a_stranger_chose_joins_no_others_ticket(
