@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.destinations.wording import masking
-from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
+from router.destinations.wording.credential_forms import credential_forms
 from router.destinations.wording.masking import MASK, masked, masked_notice
 from router.domain.notices import Link
 from tests.destinations.builders import a_notice
@@ -25,16 +28,20 @@ MASKED: dict[str, tuple[str, ...]] = {
     "shared access signature": (
         "BlobEndpoint=https://x/;SharedAccessSignature={sv=2022&sig=hUnter2Canary&se=1};x=y",
     ),
-    "SAS signature": (
+    "signature or key in a query": (
         "https://x.blob.core.windows.net/c/b?sv=2022-11-02&sig={hUnter2Canary%2Bx%3D}&se=2026",
         "https%3A%2F%2Fx%2Fb%3Fsv%3D2022%26sig%3D{hUnter2Canary%253D}%26se%3D2026",
         "a\\u0026sig={hUnter2Canary}\\u0026se=1",
         "?sig={hUnter2Canary}",
+        "https://f.azurewebsites.net/api/f?code={" + TOKEN + "==}&x=1",
+        "https://x/?a=1&token={hUnter2Canary}",
     ),
-    "account key": (
-        "AccountName=x;AccountKey={hUnter2Canary+/==};EndpointSuffix=core.windows.net",
-        "SharedAccessKeyName=Root;SharedAccessKey={hUnter2Canary=};EntityPath=q",
-        "AccountKey%3D{hUnter2Canary%2B%3D%3D}%3BEndpointSuffix%3Dx",
+    "request signature": (
+        "Authorization: AWS4-HMAC-SHA256 Credential=a/b/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature={"
+        + "a1" * 32
+        + "}",
+        "https://b.s3.amazonaws.com/x?X-Amz-Expires=60&X-Amz-Signature={" + "a1" * 32 + "}&x=1",
+        "SignedHeaders=host,Signature={" + "A1" * 32 + "} was sent",
     ),
     "storage key": (
         f"the key1: {{{KEY}}} was read",
@@ -48,34 +55,8 @@ MASKED: dict[str, tuple[str, ...]] = {
         "found {" + "a" * 76 + "AZDOabcd} there",
         "it is {" + "a" * 52 + "JQQJ99" + "b" * 26 + "}",
     ),
-    "Entra client secret": ("value {abc8Q~" + "x" * 34 + "} of app",),
-    "Authorization header": (
-        'curl -H "Authorization: Bearer {hUnter2Canary}" https://x',
-        "Authorization: Basic {aFVudGVyMkNhbmFyeQ==}",
-        '{"Authorization": "Token {hUnter2Canary}"}',
-    ),
-    "request signature": (
-        "Authorization: AWS4-HMAC-SHA256 Credential=a/b/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature={"
-        + "a1" * 32
-        + "}",
-        "https://b.s3.amazonaws.com/x?X-Amz-Expires=60&X-Amz-Signature={" + "a1" * 32 + "}&x=1",
-        "SignedHeaders=host,Signature={" + "A1" * 32 + "} was sent",
-    ),
-    "cookie": (
-        'curl -H "Cookie: {sid=hUnter2Canary; b=c}" https://x',
-        "Set-Cookie: {sid=hUnter2Canary; Path=/; HttpOnly}",
-        "GET / HTTP/1.1\r\nCookie: {sid=hUnter2Canary==}\r\nHost: x",
-        '{"Cookie": "{sid=hUnter2Canary; b=c}"}',
-    ),
-    "Authorization of curl": (
-        "curl -H 'Authorization: {hUnter2Canary}' https://x",
-        "curl --header \\\"Authorization: {hUnter2Canary}\\\" x",
-    ),
-    "bearer token": ("with bearer {" + TOKEN + "} in it", "with bearer {hUnter2Canary}…"),
-    "JSON web token": (
-        "got {eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.hUnter2Canary-_}, then",
-        "%20{eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.}",
-        "got {eyJhbGciOiJub25l}…",
+    "Entra client secret": (
+        "value {abc8Q~" + "x" * 34 + "} of app",
     ),
     "token with a prefix": tuple(
         f"found {{{token}}} there"
@@ -87,20 +68,20 @@ MASKED: dict[str, tuple[str, ...]] = {
             "sk_live_" + "a" * 24, "SG." + "a" * 22 + "." + "b" * 43, "dop_v1_" + "0" * 64,
         )
     ),
-    "Slack webhook": ("POST https://hooks.slack.com/services/{T0/B0/hUnter2Canary}",),
-    "Teams or Discord webhook": (
-        "POST https://x.webhook.office.com/webhookb2/{hUnter2Canary/IncomingWebhook/a}",
-        "curl https://discord.com/api/webhooks/{1/hUnter2Canary} -d x",
+    "JSON web token": (
+        "got {eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.hUnter2Canary-_}, then",
+        "%20{eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.}",
+        "got {eyJhbGciOiJub25l}…",
     ),
-    "token as a user": ("git clone https://{hUnter2Canary}@github.com/o/r.git",),
-    "URL with a password": (
-        "git clone https://bob:{hUnter2Canary}@github.com/x.git",
-        "https://:{p@hUnter2Canary}@host/",
-        "https%3A%2F%2Fbob%3A{hUnter2Canary}%40host%2Fx",
+    "bearer token": (
+        "with bearer {" + TOKEN + "} in it", "with bearer {hUnter2Canary}…",
     ),
-    "key in a query": (
-        "https://f.azurewebsites.net/api/f?code={" + TOKEN + "==}&x=1",
-        "https://x/?a=1&token={hUnter2Canary}",
+    "Authorization header": (
+        'curl -H "Authorization: Bearer {hUnter2Canary}" https://x',
+        "Authorization: Basic {aFVudGVyMkNhbmFyeQ==}",
+        '{"Authorization": "Token {hUnter2Canary}"}',
+        "curl -H 'Authorization: {hUnter2Canary}' https://x",
+        "curl --header \\\"Authorization: {hUnter2Canary}\\\" x",
     ),
     "key in a header": (
         "-H 'x-functions-key: {hUnter2Canary}'",
@@ -108,38 +89,52 @@ MASKED: dict[str, tuple[str, ...]] = {
         '"X-Api-Key": "{hUnter2Canary}"',
         'curl -H "X-Api-Key: {hUnter2Canary}" https://x',
     ),
-    "assignment": (
+    "cookie": (
+        'curl -H "Cookie: {sid=hUnter2Canary; b=c}" https://x',
+        "Set-Cookie: {sid=hUnter2Canary; Path=/; HttpOnly}",
+        "GET / HTTP/1.1\r\nCookie: {sid=hUnter2Canary==}\r\nHost: x",
+        '{"Cookie": "{sid=hUnter2Canary; b=c}"}',
+    ),
+    "webhook": (
+        "POST https://hooks.slack.com/services/{T0/B0/hUnter2Canary}",
+        "POST https://x.webhook.office.com/webhookb2/{hUnter2Canary/IncomingWebhook/a}",
+        "curl https://discord.com/api/webhooks/{1/hUnter2Canary} -d x",
+    ),
+    "token as a user": (
+        "git clone https://{hUnter2Canary}@github.com/o/r.git",
+    ),
+    "URL with a password": (
+        "git clone https://bob:{hUnter2Canary}@github.com/x.git",
+        "https://:{p@hUnter2Canary}@host/",
+        "https%3A%2F%2Fbob%3A{hUnter2Canary}%40host%2Fx",
+    ),
+    "name and value": (
+        "AccountName=x;AccountKey={hUnter2Canary+/==};EndpointSuffix=core.windows.net",
+        "SharedAccessKeyName=Root;SharedAccessKey={hUnter2Canary=};EntityPath=q",
+        "AccountKey%3D{hUnter2Canary%2B%3D%3D}%3BEndpointSuffix%3Dx",
         "Server=x;User Id=sa;Password={hUnter2Canary};Encrypt=True",
         "Uid=sa;Pwd={hUnter2Canary};",
+        "Server=s;Password={a'hUnter2Canary};x=y",
         "PGPASSWORD={hUnter2Canary} psql -h x",
         "export DB_PASSWORD='{hUnter2 Canary}' && run",
         "grant_type=x&client_secret={hUnter2Canary}&scope=y",
         "AWS_SECRET_ACCESS_KEY={hUnter2Canary}",
         "api_key = \\\"{hUnter2Canary}\\\"",
         'psql "host=h password={hUnter2Canary} dbname=x"',
-    ),
-    "JSON member": (
         '{"password":"{hUnter2Canary}","x":1}',
         '{\\"password\\":\\"{hUnter2\\\\\\"Canary}\\",\\"x\\":1}',
         "{'client_secret': '{hUnter2Canary}'}",
         "%22password%22%3A%22{hUnter2Canary}%22",
+        '{"name": "MYSQL_ROOT_PASSWORD", "value": "{hUnter2Canary}"}',
+        '{\\"name\\":\\"API_TOKEN\\",\\"value\\":\\"{hUnter2Canary}\\"}',
+        "<server><password>{hUnter2 Canary}</password></server>", "<a:secret>{hUnter2Canary}</a:secret>",
     ),
     "line of YAML": (
         "stringData:\n  password: {hUnter2Canary}",
         "a: b\n- client_secret: '{hUnter2 Canary}'\n",
         "x: y\\n  DB_TOKEN: {hUnter2Canary}",
     ),
-    "variable of a container": (
-        '{"name": "MYSQL_ROOT_PASSWORD", "value": "{hUnter2Canary}"}',
-        '{\\"name\\":\\"API_TOKEN\\",\\"value\\":\\"{hUnter2Canary}\\"}',
-    ),
-    "element of XML": ("<server><password>{hUnter2 Canary}</password></server>", "<a:secret>{hUnter2Canary}</a:secret>"),
-    "variable that is set": (
-        "setx AZURE_CLIENT_SECRET {hUnter2Canary} /M",
-        "[Environment]::SetEnvironmentVariable('DB_PASSWORD','{hUnter2Canary}')",
-        "aws configure set aws_secret_access_key {hUnter2Canary} --profile x",
-    ),
-    "password of an option": (
+    "option": (
         "tool --password {hUnter2Canary} -v",
         "tool --password={hUnter2Canary}",
         "Tool -Password {hUnter2Canary} -User x",
@@ -151,9 +146,28 @@ MASKED: dict[str, tuple[str, ...]] = {
         'az storage blob list --sas-token "{sv=1&hUnter2Canary}" -c x',
         "kubectl --server https://x --token {hUnter2Canary} get pods",
         "kubectl --token={hUnter2Canary} get pods",
+        "openssl rsa -passin pass:{hUnter2Canary} -in k",
+        # Half a credential behind a mask looks as if all of it were masked.
+        '--password={a"hUnter2Canary"b}',
     ),
-    "/p:": ("xfreerdp /u:a /p:{hUnter2Canary} /v:h",),
-    "-p of a tool": (
+    "/p:": (
+        "xfreerdp /u:a /p:{hUnter2Canary} /v:h",
+    ),
+    "value of a name": (
+        "az keyvault secret set --vault-name v --name n --value '{hUnter2 Canary}'",
+        "reg add HKLM\\X /v DefaultPassword /t REG_SZ /d {hUnter2Canary} /f",
+        "reg.exe add HKLM\\X /d {hUnter2Canary} /v \"AutoPassword\" /f",
+        "gh secret set X --body {hUnter2Canary}",
+    ),
+    "variable that is set": (
+        "setx AZURE_CLIENT_SECRET {hUnter2Canary} /M",
+        "[Environment]::SetEnvironmentVariable('DB_PASSWORD','{hUnter2Canary}')",
+        "aws configure set aws_secret_access_key {hUnter2Canary} --profile x",
+    ),
+    "-p X": (
+        "schtasks /create /ru u /rp {hUnter2Canary} /tn x", "SCHTASKS.exe /s h /u a /P {hUnter2Canary}",
+    ),
+    "-p X, -pX": (
         "sshpass -p {hUnter2Canary} ssh a@b",
         "sshpass -p '{hUnter2;Canary}' ssh a@b",
         "PsExec.exe \\\\h -u a -p {hUnter2Canary} cmd",
@@ -162,36 +176,57 @@ MASKED: dict[str, tuple[str, ...]] = {
         "az login --service-principal -u a -p {hUnter2Canary} --tenant t",
         "az acr login -n r -u a -p {hUnter2Canary}",
         "oc login https://x -u a -p {hUnter2Canary}",
-    ),
-    "mongosh -p": (
         "mongosh mongodb://h/db -u a -p {hUnter2Canary} --eval x",
         "mongo -u a -p '{hUnter2 Canary}'",
         "mongodump.exe -u a -p={hUnter2Canary}",
     ),
-    "mysql -p": ("mysql -uroot -p{hUnter2Canary} db", "mysqldump -p'{hUnter2Canary}' db", "sshpass -p{hUnter2Canary} ssh x"),
-    "-P of a tool": (
+    "-pX": (
+        "mysql -uroot -p{hUnter2Canary} db", "mysqldump -p'{hUnter2Canary}' db", "sshpass -p{hUnter2Canary} ssh x",
+        "rar a -hp{hUnter2Canary} o.rar",
+        "7z a -p{hUnter2Canary} o.7z",
+    ),
+    "-P X, -PX": (
         "sqlcmd -S h -U sa -P {hUnter2Canary} -Q x",
         "SQLCMD.EXE -S h -U sa -P{hUnter2Canary}",
         "osql -U sa -P '{hUnter2 Canary}' -i x.sql",
         "bcp db.t out x.dat -U sa -P {hUnter2Canary}",
     ),
-    "redis-cli -a": (
+    "-w X, -wX": (
+        "ldapsearch -x -D cn=a -w {hUnter2Canary} -b dc=x",
+        "ldapsearch -w{hUnter2Canary} -b dc=x",
+    ),
+    "-a X": (
         "redis-cli -h x -a {hUnter2Canary} keys",
         "redis-cli --user a -a '{hUnter2 Canary}'",
         "sh -c 'redis-cli -a {hUnter2Canary}'",
     ),
-    "ldapsearch -w": ("ldapsearch -x -D cn=a -w {hUnter2Canary} -b dc=x",),
-    "schtasks /rp": ("schtasks /create /ru u /rp {hUnter2Canary} /tn x", "SCHTASKS.exe /s h /u a /P {hUnter2Canary}"),
-    "secret of a vault": ("az keyvault secret set --vault-name v --name n --value '{hUnter2 Canary}'",),
-    "Impacket target": (
-        "secretsdump.py D/u:{hUnter2Canary}@10.0.0.1",
-        "impacket-psexec u:{hUnter2@Canary}@h cmd",
+    "-k X": (
+        "openssl enc -aes-256-cbc -k {hUnter2Canary} -in a",
+        "openssl aes-256-cbc -d -k '{hUnter2 Canary}'",
     ),
-    "chpasswd": ("echo root:{hUnter2Canary} | chpasswd", "echo 'root:{hUnter2Canary}'|sudo /usr/sbin/chpasswd"),
-    "-u of a tool": (
+    "-N X": (
+        "ssh-keygen -f k -N {hUnter2Canary}",
+        "snmpget -v3 -A {hUnter2Canary} h",
+    ),
+    "user and password": (
         "curl -u root:{hUnter2Canary} https://x",
         "curl -sk --user 'root:{hUnter2Canary}' https://x",
         "smbclient //h/s -U 'bob%{hUnter2Canary}'",
+    ),
+    "user:X@host": (
+        "secretsdump.py D/u:{hUnter2Canary}@10.0.0.1",
+        "impacket-psexec u:{hUnter2@Canary}@h cmd",
+        "psexec.py d/u:'{hUnter2Canary}'@h",
+    ),
+    "user/X@host": (
+        "sqlplus scott/{hUnter2Canary}@db",
+        "sqlplus -s scott/'{hUnter2Canary}'@db",
+        "jdbc:oracle:thin:scott/{hUnter2Canary}@h:1521:x",
+    ),
+    "word into a pipe": (
+        "echo root:{hUnter2Canary} | chpasswd", "echo 'root:{hUnter2Canary}'|sudo /usr/sbin/chpasswd",
+        "echo {hUnter2Canary} | sudo -S id",
+        "sudo -S id <<< {hUnter2Canary}",
     ),
     "net user, net use": (
         "net user bob {hUnter2Canary} /add",
@@ -200,45 +235,81 @@ MASKED: dict[str, tuple[str, ...]] = {
         "net use \\\\host\\share {hUnter2Canary} /user:bob",
         "net use z: \\\\host\\share {hUnter2Canary} /user:CORP\\bob /persistent:no",
     ),
+    "word at its place": (
+        "rabbitmqctl add_user bob {hUnter2Canary}",
+        "htpasswd -b f bob {hUnter2Canary}",
+    ),
     "ConvertTo-SecureString": (
         'ConvertTo-SecureString "{hUnter2Canary}" -AsPlainText -Force',
         "ConvertTo-SecureString -String '{hUnter2Canary}' -AsPlainText",
         "'{hUnter2Canary}' | ConvertTo-SecureString -AsPlainText",
         "[Net.NetworkCredential]::new('u','{hUnter2Canary}')",
     ),
-    "SQL password": (
+    "SQL": (
         "CREATE USER x IDENTIFIED BY '{hUnter2Canary}'",
         "ALTER ROLE x WITH PASSWORD '{hUnter2Canary}';",
+        "CREATE USER x IDENTIFIED BY {hUnter2Canary};",
+        'CREATE USER x IDENTIFIED BY "{hUnter2Canary}"',
     ),
 }  # fmt: skip
 """Texts of each form; what is to be masked stands in the last braces that hold no others."""
 
 LEFT: dict[str, tuple[str, ...]] = {
-    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read",
-        "grep '-----BEGIN PRIVATE KEY-----' /x; y"),
-    "shared access signature": ("SharedAccessSignature tokens were used",),
-    "SAS signature": ("config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none"),
-    "account key": ("SharedAccessKeyName=Root", "the AccountKey was regenerated"),
+    "private key": (
+        "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read",
+        "grep '-----BEGIN PRIVATE KEY-----' /x; y",
+    ),
+    "shared access signature": (
+        "SharedAccessSignature tokens were used",
+    ),
+    "signature or key in a query": (
+        "config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none",
+        "https://x/?code=404", "https://x/?monkey=1", "?tokens=3",
+    ),
+    "request signature": (
+        "Signature=" + "a1" * 32, "X-Amz-SignedHeaders=host", "SignedHeaders=host, Signature=none",
+    ),
     "storage key": (
         "sha512-" + KEY, KEY, "key1: none", f"the keyboard is {KEY}", f"the key was used. Its hash is {KEY}",
         f"the key x has the hash {KEY}", f"key: {KEY[:86]}A",
     ),
-    "Azure key": ("a" * 84, "the AZDO organisation", "JQQJ99"),
-    "Entra client secret": ("faq~", "abc8Q~short"),
-    "Authorization header": ("Authorization: failed", "Basic authentication is allowed", "authorization by token"),
-    "request signature": ("Signature=" + "a1" * 32, "X-Amz-SignedHeaders=host", "SignedHeaders=host, Signature=none"),
-    "cookie": ("Cookie: they were stolen", "Set-Cookie: none", "the cookie=a", "my-cookie: a=b"),
-    "Authorization of curl": ("curl -H 'Authorization: Digest x'", "-H Authorization: none"),
-    "bearer token": ("Bearer tokens were stolen", "the bearer of it"),
-    "JSON web token": ("eyJhbGciOiJub25l", "eyJhbGciOiJub25l.abc.def"),
-    "token with a prefix": ("ghp_short", "risk-free", "task-" + "a" * 50, "xoxo", "AKIA", "glossary-of-everything-we-know"),
-    "Slack webhook": ("https://slack.com/archives/C1", "https://hooks.slack.com/"),
-    "Teams or Discord webhook": ("https://discord.com/channels/1/webhooks", "webhook.office.com"),
-    "token as a user": ("git@github.com:o/r.git", "https://github.com/o/r", "https://org@dev.azure.com/org/p"),
-    "URL with a password": ("https://host:8080/a@b", "http://host:8080?mail=a@b", "ssh://git@host/x", "tcp://10.0.0.1:2375"),
-    "key in a query": ("https://x/?code=404", "https://x/?monkey=1", "?tokens=3"),
-    "key in a header": ("x-functions-keyword: a", "the api-key was changed"),
-    "assignment": (
+    "Azure key": (
+        "a" * 84, "the AZDO organisation", "JQQJ99",
+    ),
+    "Entra client secret": (
+        "faq~", "abc8Q~short",
+    ),
+    "token with a prefix": (
+        "ghp_short", "risk-free", "task-" + "a" * 50, "xoxo", "AKIA", "glossary-of-everything-we-know",
+    ),
+    "JSON web token": (
+        "eyJhbGciOiJub25l", "eyJhbGciOiJub25l.abc.def",
+    ),
+    "bearer token": (
+        "Bearer tokens were stolen", "the bearer of it",
+    ),
+    "Authorization header": (
+        "Authorization: failed", "Basic authentication is allowed", "authorization by token",
+        "curl -H 'Authorization: Digest x'", "-H Authorization: none",
+    ),
+    "key in a header": (
+        "x-functions-keyword: a", "the api-key was changed",
+    ),
+    "cookie": (
+        "Cookie: they were stolen", "Set-Cookie: none", "the cookie=a", "my-cookie: a=b",
+    ),
+    "webhook": (
+        "https://slack.com/archives/C1", "https://hooks.slack.com/",
+        "https://discord.com/channels/1/webhooks", "webhook.office.com",
+    ),
+    "token as a user": (
+        "git@github.com:o/r.git", "https://github.com/o/r", "https://org@dev.azure.com/org/p",
+    ),
+    "URL with a password": (
+        "https://host:8080/a@b", "http://host:8080?mail=a@b", "ssh://git@host/x", "tcp://10.0.0.1:2375",
+    ),
+    "name and value": (
+        "SharedAccessKeyName=Root", "the AccountKey was regenerated",
         "PWD=/root OLDPWD=/home",
         "PWD=C:\\Users",
         'if password == "": return',
@@ -248,33 +319,86 @@ LEFT: dict[str, tuple[str, ...]] = {
         "grep 'password=' /etc && x",
         "grep \"token=\" ; x",
         "the password is weak",
+        '{"passwordPolicy": "strict"}', '{"password": null}',
+        '{"name": "PASSWORD_FILE", "value": "/x"}', '{"name": "token", "kind": "x"}',
+        "<passwordPolicy>strict</passwordPolicy>", "<password/>",
     ),
-    "JSON member": ('{"passwordPolicy": "strict"}', '{"password": null}'),
     "line of YAML": (
         "password: null\nx: y", "a: b\n  token: true", "passwordPolicy: strict", "the password: weak", "secrets:\n  - a",
     ),
-    "variable of a container": ('{"name": "PASSWORD_FILE", "value": "/x"}', '{"name": "token", "kind": "x"}'),
-    "element of XML": ("<passwordPolicy>strict</passwordPolicy>", "<password/>"),
-    "variable that is set": ("setx PATH C:\\x", "aws configure set region eu-west-1", "setx SECRET_NAME x"),
-    "password of an option": ("--password-file /run/x", "--password-stdin", "--no-password -h x", "-Password (Get-It)"),
-    "/p:": ("msbuild /p:Configuration=Release", "http://p:80"),
-    "-p of a tool": ("docker run -p 80:80 x", "mkdir -p /tmp/x", "az login --use-device-code", "sshpass -f x; ssh -p 22 h"),
-    "mongosh -p": (
+    "option": (
+        "--password-file /run/x", "--password-stdin", "--no-password -h x", "-Password (Get-It)",
+        "openssl rsa -passin env:X -in k",
+    ),
+    "/p:": (
+        "msbuild /p:Configuration=Release", "http://p:80",
+    ),
+    "value of a name": (
+        "az keyvault secret show --name n --value x", "az keyvault secret set --file /x",
+        "reg add HKLM\\X /v Run /t REG_SZ /d C:\\x.exe",
+        "gh secret list",
+    ),
+    "variable that is set": (
+        "setx PATH C:\\x", "aws configure set region eu-west-1", "setx SECRET_NAME x",
+    ),
+    "-p X": (
+        "schtasks /create /rl HIGHEST /tn x", "schtasks /run /tn x /i",
+        "plink -P 22 h",
+        "psexec -d x",
+    ),
+    "-p X, -pX": (
+        "docker run -p 80:80 x", "mkdir -p /tmp/x", "az login --use-device-code", "sshpass -f x; ssh -p 22 h",
         "mongod -p 1", "mongodump --port 27017", "docker run --name mongo -p 27017:27017 -d x", "mongosh -p --eval x",
         "--name mongo -p 127.0.0.1:27017:27017 x",
     ),
-    "mysql -p": ("mysql -u root -p db", "mysql -P3306 db", "mysql --port=1; ls -pl"),
-    "-P of a tool": ("ssh -P x", "sqlcmd -E -p", "sqlcmd -P -S h", "bcp x out y -p 1; wget -P /tmp", "scp -P 22 a b"),
-    "redis-cli -a": ("redis-cli -A x", "redis-cli -h x; ls -a /tmp", "redis-server -a x", "redis-cli --askpass"),
-    "ldapsearch -w": ("ldapsearch -W -b dc=x", "ldapsearch -x; ls -w 80"),
-    "schtasks /rp": ("schtasks /create /rl HIGHEST /tn x", "schtasks /run /tn x /i"),
-    "secret of a vault": ("az keyvault secret show --name n --value x", "az keyvault secret set --file /x"),
-    "Impacket target": ("secretsdump.py -h", "GetUserSPNs.py D/u -request", "psexec.py u@h:445"),
-    "chpasswd": ("chpasswd < /tmp/x", "echo a:b | tee x"),
-    "-u of a tool": ("curl -u root https://x", "sort -u a:b", "curl https://x; docker run -u 1:1 x"),
-    "net user, net use": ("net user", "net user bob", "net user bob /add", "net users were deleted", "net use * /delete"),
-    "ConvertTo-SecureString": ("ConvertTo-SecureString $x -AsPlainText", "$x | ConvertTo-SecureString"),
-    "SQL password": ("identified by a scanner", "the password 'policy"[:12]),
+    "-pX": (
+        "mysql -u root -p db", "mysql -P3306 db", "mysql --port=1; ls -pl",
+    ),
+    "-P X, -PX": (
+        "ssh -P x", "sqlcmd -E -p", "sqlcmd -P -S h", "bcp x out y -p 1; wget -P /tmp", "scp -P 22 a b",
+    ),
+    "-w X, -wX": (
+        "ldapsearch -W -b dc=x", "ldapsearch -x; ls -w 80",
+    ),
+    "-a X": (
+        "redis-cli -A x", "redis-cli -h x; ls -a /tmp", "redis-server -a x", "redis-cli --askpass",
+    ),
+    "-k X": (
+        "openssl x509 -k x",
+        "curl -k x",
+    ),
+    "-N X": (
+        "ssh-keygen -f k",
+        "ssh -N h",
+    ),
+    "user and password": (
+        "curl -u root https://x", "sort -u a:b", "curl https://x; docker run -u 1:1 x",
+    ),
+    "user:X@host": (
+        "secretsdump.py -h", "GetUserSPNs.py D/u -request", "psexec.py u@h:445",
+    ),
+    "user/X@host": (
+        "sqlplus / as sysdba",
+        "cat a/b@c",
+    ),
+    "word into a pipe": (
+        "chpasswd < /tmp/x", "echo a:b | tee x",
+        "echo x | sudo tee /x",
+        "echo id | sudo sh",
+    ),
+    "net user, net use": (
+        "net user", "net user bob", "net user bob /add", "net users were deleted", "net use * /delete",
+    ),
+    "word at its place": (
+        "rabbitmqctl list_users",
+        "htpasswd -D f bob",
+    ),
+    "ConvertTo-SecureString": (
+        "ConvertTo-SecureString $x -AsPlainText", "$x | ConvertTo-SecureString",
+    ),
+    "SQL": (
+        "identified by a scanner", "the password 'policy"[:12],
+    ),
 }  # fmt: skip
 
 
@@ -293,9 +417,9 @@ LEFT_CASES = [pytest.param(text, id=f"{name}-{n}") for name, texts in LEFT.items
 
 def test_every_form_has_texts_that_are_masked_and_texts_that_are_left() -> None:
     """No form is without examples, each form has a name of its own, and its signs are in lower case."""
-    names = [form.name for form in CREDENTIAL_FORMS]
+    names = [form.name for form in credential_forms()]
     assert names == list(MASKED) == list(LEFT)
-    assert all(sign == sign.lower() for form in CREDENTIAL_FORMS for sign in form.signs)
+    assert all(sign == sign.lower() for form in credential_forms() for sign in form.signs)
 
 
 @pytest.mark.parametrize("text", MASKED_CASES)
@@ -323,11 +447,11 @@ def test_what_is_no_credential_stays(text: str) -> None:
     assert masked(text) == text
 
 
-@pytest.mark.parametrize("form", CREDENTIAL_FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", credential_forms(), ids=lambda form: form.name)
 def test_each_form_is_needed(form: object) -> None:
     """Without a form, at least one of its texts would be told: no form stands in the table for nothing."""
-    others = [one for one in CREDENTIAL_FORMS if one is not form]
-    name = next(one.name for one in CREDENTIAL_FORMS if one is form)
+    others = [one for one in credential_forms() if one is not form]
+    name = next(one.name for one in credential_forms() if one is form)
     left = []
     for text in MASKED[name]:
         before, secret, behind = _split(text)
@@ -337,6 +461,13 @@ def test_each_form_is_needed(form: object) -> None:
                 whole = "".join(masking._pieces(one, whole))
         left.append(whole != before + MASK + behind)
     assert any(left)
+
+
+def test_no_start_waits_for_the_table_of_forms() -> None:
+    """It is read for the first text that is masked."""
+    code = "import sys; import router.destinations.wording.masking; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tomllib" not in done.stdout.split()
 
 
 PIECES = [
@@ -366,13 +497,15 @@ def test_a_text_without_any_form_is_itself(text: str) -> None:
     assert masked(text) == text
 
 
-SIGNS = " ".join(sorted({sign for form in CREDENTIAL_FORMS for sign in form.signs}))
+SIGNS = " ".join(sorted({sign for form in credential_forms() for sign in form.signs}))
 HOSTILE = [
     "eyJ", "eyJa.", "\\", "\"", "\\\"", "'a' | ", "curl -u a", "mysql -p", "://a:", "://a:b", "%3A%2F%2Fa%3A", "net user a b ",
     "-----BEGIN PRIVATE KEY-----", "-", "a", "password='", "key='", "/p:a", "{", "a0Q~", "--a-password ", "(", "%", "@", " ",
     "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "<password>", "echo a:b", "\npassword: ", "name\":\"a_token\",",
     "secretsdump.py a:b@c@", "https://aaaaaaaa",
     "setx a_", "sqlcmd -P ", "redis-cli -a ", "mongo -p ",
+    "echo a", "echo a|", "reg add /v a", "-name a_token ", "password>", "password value", " -a-password", "<<< ", "sudo <<<a",
+    "sqlplus a/b@", "set -x a_token ", " -p", "rar -p", "login a", "user:a", "u:a,b=", "_auth", "a,a=", "-H 'a-token: ",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.base import OneByOne
 from router.destinations.jira.document import text_in
-from router.destinations.wording.credential_forms import CREDENTIAL_NAMES
+from router.destinations.wording.credential_forms import credential_names
 from router.destinations.wording.evidence import EVIDENCE, title_of
 from router.destinations.wording.first_screen import LINES, first_screen_of
 from router.destinations.wording.fitting import MARK
@@ -87,7 +87,7 @@ def _values_in(signal: Signal) -> Iterator[str]:
     for _, _, value in names_in(signal):
         yield masked(value)
     for name, value in properties_in(signal):
-        if name_of(name) not in CREDENTIAL_NAMES:
+        if name_of(name) not in credential_names():
             yield from map(masked, items_in(value))
 
 

@@ -28,7 +28,7 @@ from router.destinations.servicenow import events as servicenow_events
 from router.destinations.servicenow import tickets as servicenow
 from router.destinations.splunk_hec import kind as splunk_hec
 from router.destinations.wording import first_screen, screen_lines
-from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
+from router.destinations.wording.credential_forms import credential_forms
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.placeholders import PLACEHOLDERS
@@ -120,7 +120,7 @@ def test_the_forms_of_credentials_are_listed() -> None:
     """Each form that is masked is on the page, in order, with what it is and where it is documented."""
     table = PAGE.table("Credentials", "form")
     listed = [(row["form"], row["is"], row["documented"]) for row in table]
-    assert listed == [(form.name, form.what, f"[source]({form.source})") for form in CREDENTIAL_FORMS]
+    assert listed == [(form.name, form.what, f"[source]({form.source})") for form in credential_forms()]
     assert f"`{MASK}`" in PAGE.prose
 
 

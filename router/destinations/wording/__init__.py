@@ -10,7 +10,7 @@ announcements what happened to rules, silences and holds
 
 disclosure    what may be told at all                      withholding   what a destination never gets
 ai_alerts     the outline of an alert about AI             item_names    the bare names in an item of evidence
-masking       what looks like a credential                 credential_forms, credential_patterns  which forms that has
+masking       what looks like a credential                 credential_forms  which forms that has
 languages     what each place makes of a text
 
 plain_text    a briefing as text with headings             details       a notice as details by name

@@ -1,4 +1,4 @@
-"""Masking: what looks like a credential is not told to people. Which forms that has stands in `credential_forms`.
+"""Masking: what looks like a credential is not told to people. Which forms that has stands in `credentials.toml`.
 
 Rows are data, and are not masked; whoever reads them has the message itself.
 """
@@ -6,11 +6,11 @@ Rows are data, and are not masked; whoever reads them has the message itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
-from router.destinations.wording.credential_forms import CREDENTIAL_FORMS, CREDENTIAL_NAMES, CredentialForm
+from router.destinations.wording.credential_forms import CredentialForm, credential_forms, credential_names
 from router.destinations.wording.texts import name_of, texts_in, with_texts
 from router.domain.notices import Notice
 
@@ -19,45 +19,40 @@ MASK = "[masked]"
 
 _TWO_MARKS = MASK * 2
 
-_COMMAND_ENDS = re.compile(r"[\r\n;|&]")
-
-
-type _Signs = tuple[tuple[CredentialForm, tuple[str, ...]], ...]
-"""Forms, each with those of its signs that are looked for."""
-
-_EVERY_SIGN: _Signs = tuple((form, form.signs) for form in CREDENTIAL_FORMS)
+_COMMAND_ENDS = re.compile(r"[\r\n;|&]|\s(?=(?:ssh|scp|sftp|rsync)\s)")
 
 
 def masked(text: str) -> str:
     """A text in which every credential of a known form is replaced by a mark, and what stands around it stays."""
-    return _masked_by(_EVERY_SIGN, text)
+    return _masked_by(_every_sign(), text)
 
 
-def _masked_by(signs: _Signs, text: str) -> str:
-    lowered, whole = text.lower(), text
-    for form, its_signs in signs:
-        for sign in its_signs:
-            if sign in lowered:
-                text = "".join(_pieces(form, text))
-                break
+def _masked_by(signs: Iterable[str], text: str) -> str:
+    lowered = text.lower()
+    here = [sign for sign in signs if sign in lowered]
+    if not here:
+        return text
+    whole = text
+    for form in credential_forms():
+        if not form.signs.isdisjoint(here):
+            text = "".join(_pieces(form, text))
     # What two forms know each a part of is one credential.
     while text != whole and _TWO_MARKS in text:
         text = text.replace(_TWO_MARKS, MASK)
     return text
 
 
-def _signs_in(text: str) -> _Signs:
-    """The signs that stand anywhere in a text, with their forms."""
-    lowered = text.lower()
-    found = ((form, tuple([sign for sign in signs if sign in lowered])) for form, signs in _EVERY_SIGN)
-    return tuple((form, signs) for form, signs in found if signs)
+@cache
+def _every_sign() -> frozenset[str]:
+    return frozenset().union(*(form.signs for form in credential_forms()))
 
 
 def masked_notice(notice: Notice) -> Notice:
     """A notice without credentials in any text; a link that carries one is left out whole."""
     # Most signs stand nowhere in a notice, and so need not be looked for in each of its many texts.
-    signs = _signs_in("\n".join(texts_in(notice)))
-    if not signs and not any(name_of(name) in CREDENTIAL_NAMES for name in notice.extended):
+    lowered = "\n".join(set(texts_in(notice))).lower()
+    signs = [sign for sign in _every_sign() if sign in lowered]
+    if not signs and not any(name_of(name) in credential_names() for name in notice.extended):
         return notice
 
     def mask(text: str) -> str:
@@ -72,7 +67,7 @@ def masked_notice(notice: Notice) -> Notice:
         links=tuple(replace(one, text=mask(one.text)) for one in notice.links if mask(one.url) == one.url),
         remediation=notice.remediation if (told := mask(steps)) == steps else tuple(told.split("\n")),
         extended={
-            mask(name): MASK if value and name_of(name) in CREDENTIAL_NAMES else mask(value)
+            mask(name): MASK if value and name_of(name) in credential_names() else mask(value)
             for name, value in notice.extended.items()
         },
     )
