@@ -6,7 +6,7 @@ Names in documents are anybody's words: in the draft they stand in quotes, and i
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,10 +121,11 @@ def _expectations(workloads: Sequence[Workload], facts: Facts) -> Iterator[str]:
     yield "expect:"
     for kind in _ONE_BY_ONE:
         some = [one for one in workloads if one.kind is kind]
-        shared = Counter(one.name.lower() for one in some)
         for workload in some:
             yield f"  - kind: {kind}"
-            yield from _named(workload, is_only=shared[workload.name.lower()] == 1)
+            yield _named(workload)
+            if kind in (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT) and workload.subscription:
+                yield f"    subscription: {_quoted(workload.subscription)}"
             if kind is WorkloadKind.SUBSCRIPTION:
                 yield from _plans(facts.about(PlanFact, workload.subject))
     machines = [one.name for one in workloads if one.kind is WorkloadKind.MACHINE]
@@ -137,14 +138,11 @@ def _expectations(workloads: Sequence[Workload], facts: Facts) -> Iterator[str]:
         yield f"  - kind: [{', '.join(others)}]"
 
 
-def _named(workload: Workload, *, is_only: bool) -> Iterator[str]:
-    """The line with its name, or with its id where the name is not its alone, and what else a reader knows it by."""
-    if workload.kind is WorkloadKind.SUBSCRIPTION and workload.subscription:
-        yield f"    name: {_quoted(workload.subscription)}{_beside(workload.name, workload.subscription)}"
-    elif is_only:
-        yield f"    name: {_quoted(workload.name)}"
-    else:
-        yield f"    name: {_quoted(workload.id or workload.subject)}"
+def _named(workload: Workload) -> str:
+    """The line with its id, or with the name that was given for its files, and what else a reader knows it by."""
+    is_subscription = workload.kind is WorkloadKind.SUBSCRIPTION and workload.subscription
+    id = workload.subscription if is_subscription else workload.id
+    return f"    name: {_quoted(id or workload.name)}{_beside(workload.name, id or workload.name)}"
 
 
 def _beside(name: str, id: str) -> str:
@@ -193,7 +191,6 @@ _BEFORE_EXCEPTIONS = (
 
 def _exceptions(result: GateResult) -> Iterator[str]:
     """What is a gap under the draft, to be mended, or excused by somebody who answers for it."""
-    shared = Counter((row.workload.kind, row.workload.name.lower()) for row in result.assessed.rows)
     head: Sequence[str] = _BEFORE_EXCEPTIONS
     for row in result.assessed.rows:
         gaps = {rung: one.reason for rung, one in row.verdicts.items() if one.state is CoverageState.GAP}
@@ -201,8 +198,7 @@ def _exceptions(result: GateResult) -> Iterator[str]:
             yield from head
             head = ()
             yield f"#   - kind: {row.workload.kind}"
-            is_only = shared[row.workload.kind, row.workload.name.lower()] == 1
-            yield from (f"# {line}" for line in _named(row.workload, is_only=is_only))
+            yield f"# {_named(row.workload)}"
             yield f"#     rungs: [{', '.join(gaps)}]"
             yield from ("#     owner:", "#     reason:", "#     ends:")
             yield from (f"#     # {RUNG_NAMES[rung]}: {one_line(masked(reason))}" for rung, reason in gaps.items())

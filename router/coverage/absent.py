@@ -6,45 +6,40 @@ A subscription that cannot be read is simply absent from what Azure answers, and
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest, Expectation, is_called, workload_called
-from router.domain.coverage_selectors import SelectorsAbove
-from router.domain.globs import is_glob
+from router.domain.coverage_manifest import CoverageManifest, Expectation, workload_called
+from router.domain.coverage_selectors import NamedWorkloads, SelectorsAbove
 
 _CONNECTED = frozenset({WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT})
 
 
-class NamedWorkloads:
-    """The workloads that documents name, found by their names and ids."""
+class AbsentWorkload(NamedTuple):
+    """What a manifest names, and no document does for certain.
 
-    def __init__(self, workloads: Iterable[Workload]) -> None:
-        self._all = tuple(workloads)
-        self._by_name: dict[str, list[Workload]] = defaultdict(list)
-        for workload in self._all:
-            for name in set(workload.names):
-                self._by_name[name.lower()].append(workload)
+    Attributes:
+        expectation: the entry that counts for it.
+        reason: why it is not known.
+    """
 
-    def has(self, expectation: Expectation, name: str) -> bool:
-        """Whether one of them is what an entry means by one of its names."""
-        candidates = self._all if is_glob(name) else self._by_name.get(name.lower(), ())
-        return any(
-            is_called(workload, name) and expectation.selects.fits_but_for_its_name(workload) for workload in candidates
-        )
+    expectation: Expectation
+    reason: str
 
 
-def absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, Expectation]:
-    """The workloads that entries name one by one and no document names, each with the entry that counts for it."""
+def absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, AbsentWorkload]:
+    """The workloads that entries name one by one and no document names, or no document by that name alone."""
     above = SelectorsAbove()
-    found: dict[Workload, Expectation] = {}
+    found: dict[Workload, AbsentWorkload] = {}
     for entry in manifest.expectations:
         if (kind := _only_kind(entry)) is not None:
             selects = entry.selects
             for name in selects.named:
-                if not there.has(entry, name) and not above.find_covering([kind], [name], selects.subscriptions):
-                    found.setdefault(workload_called(kind, name, selects.subscription), entry)
+                doubt = there.doubt(selects, name, kind)
+                if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
+                    absent = AbsentWorkload(entry, doubt or "no document names it")
+                    found.setdefault(workload_called(kind, name, selects.subscription), absent)
         above.add(entry.number, entry.selects)
     return found
 
@@ -54,7 +49,7 @@ def unmatched_names(manifest: CoverageManifest, there: NamedWorkloads) -> Iterat
     for entry in manifest.expectations:
         if entry.number:
             names = entry.selects.names if _only_kind(entry) is None else entry.selects.globs
-            yield from ((entry.number, name) for name in names if not there.has(entry, name))
+            yield from ((entry.number, name) for name in names if not there.has(entry.selects, name))
 
 
 def _only_kind(entry: Expectation) -> WorkloadKind | None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.coverage.absent import NamedWorkloads, absent_workloads, finding_command, unmatched_names
+from router.coverage.absent import AbsentWorkload, absent_workloads, finding_command, unmatched_names
 from router.coverage.case import CoverageCase
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
 from router.domain.coverage_manifest import DEFAULT_RUNGS, EVERY_NAME, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
-from router.domain.coverage_selectors import SelectorIndex
+from router.domain.coverage_selectors import NamedWorkloads, SelectorIndex
 
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
 
@@ -63,21 +63,21 @@ def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
     """Judges every workload that the facts name, and every one that the manifest names and the facts do not."""
     workloads = _workloads(facts)
     entries = SelectorIndex(one.selects for one in manifest.expectations)
-    excuses = SelectorIndex(one.selects for one in manifest.excuses)
-    rows, unlisted = [], []
+    rows: list[CoverageRow] = []
+    unlisted: list[Workload] = []
     for workload in sorted(workloads.values(), key=_order):
         if not (fitting := entries.positions(workload)):
             unlisted.append(workload)
             continue
         expectation = manifest.expectations[fitting[0]]
         case = CoverageCase(workload=workload, expectation=expectation, manifest=manifest, facts=facts, now=now)
-        rows.append(_excused(CoverageRow(workload=workload, verdicts=_judged(case)), manifest, excuses, now))
+        rows.append(CoverageRow(workload=workload, verdicts=_judged(case)))
     there = NamedWorkloads(workloads.values())
-    for workload, expectation in absent_workloads(manifest, there).items():
-        row = CoverageRow(workload=workload, verdicts=_unknown(workload, expectation))
-        rows.append(_excused(row, manifest, excuses, now))
+    absent = absent_workloads(manifest, there)
+    rows += [CoverageRow(workload=workload, verdicts=_unknown(workload, one)) for workload, one in absent.items()]
+    excuses = _Excuses(manifest, there, now)
     return Assessed(
-        rows=tuple(sorted(rows, key=lambda row: _order(row.workload))),
+        rows=tuple(map(excuses.excused, sorted(rows, key=lambda row: _order(row.workload)))),
         unlisted=tuple(unlisted),
         unmatched=tuple(unmatched_names(manifest, there)),
     )
@@ -113,10 +113,11 @@ def _judged(case: CoverageCase) -> Mapping[Rung, Verdict]:
     return verdicts
 
 
-def _unknown(workload: Workload, expectation: Expectation) -> Mapping[Rung, Verdict]:
-    """What is known of a workload that no document names."""
-    verdict = unknown("no document names it", remedy=finding_command(workload))
-    return {rung: verdict for rung in rungs_of(workload.kind) if _is_expected(rung, expectation, is_spoken_of=False)}
+def _unknown(workload: Workload, absent: AbsentWorkload) -> Mapping[Rung, Verdict]:
+    """What is known of a workload that no document names for certain."""
+    verdict = unknown(absent.reason, remedy=finding_command(workload))
+    rungs = rungs_of(workload.kind)
+    return {rung: verdict for rung in rungs if _is_expected(rung, absent.expectation, is_spoken_of=False)}
 
 
 def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) -> bool:
@@ -125,17 +126,28 @@ def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) ->
     return rung in DEFAULT_RUNGS or (rung in SPOKEN_OF_RUNGS and is_spoken_of)
 
 
-def _excused(row: CoverageRow, manifest: CoverageManifest, excuses: SelectorIndex, now: datetime) -> CoverageRow:
-    """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
-    fitting = [
-        one for position in excuses.positions(row.workload) if now < (one := manifest.excuses[position]).exception.ends
-    ]
-    verdicts = {}
-    for rung, verdict in row.verdicts.items():
-        exceptions = (one.exception for one in fitting if not one.rungs or rung in one.rungs)
-        exception = max(exceptions, key=lambda one: one.ends, default=None)
-        is_excused = exception is not None and verdict.state in _EXCUSABLE
-        if is_excused:
-            verdict = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
-        verdicts[rung] = verdict
-    return replace(row, verdicts=verdicts)
+class _Excuses:
+    """The exceptions of a manifest, of which none excuses what is only called as what it means."""
+
+    def __init__(self, manifest: CoverageManifest, there: NamedWorkloads, now: datetime) -> None:
+        self._excuses = manifest.excuses
+        self._index = SelectorIndex(one.selects for one in manifest.excuses)
+        self._there, self._now = there, now
+
+    def excused(self, row: CoverageRow) -> CoverageRow:
+        """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
+        fitting = [
+            one
+            for position in self._index.positions(row.workload)
+            if self._now < (one := self._excuses[position]).exception.ends
+            and self._there.means(one.selects, row.workload)
+        ]
+        verdicts = {}
+        for rung, verdict in row.verdicts.items():
+            exceptions = (one.exception for one in fitting if not one.rungs or rung in one.rungs)
+            exception = max(exceptions, key=lambda one: one.ends, default=None)
+            is_excused = exception is not None and verdict.state in _EXCUSABLE
+            if is_excused:
+                verdict = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
+            verdicts[rung] = verdict
+        return replace(row, verdicts=verdicts)

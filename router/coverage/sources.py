@@ -56,7 +56,7 @@ def reported_sources(
     else:
         expected = {one.source: one for one in _judged(assessed)}
     names = {one.source: one.workload.name for one in _judged(assessed)}
-    excuses = SilenceExcuses(manifest)
+    excuses = SilenceExcuses(manifest, expected.values())
     sources = sorted({*heard, *expected}, key=lambda one: (list(CoverageSourceKind).index(one.kind), one))
     return tuple(
         _excused(one, expected.get(one.heard.source), excuses, now)

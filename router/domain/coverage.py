@@ -85,10 +85,15 @@ class Workload:
         return self.kind, self.subject
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What a manifest may call it: its name, and its id, or the name that was given for its files."""
+    def ids(self) -> tuple[str, ...]:
+        """What it alone is called: its id, or the name that was given for its files."""
         is_subscription = self.kind is WorkloadKind.SUBSCRIPTION and self.subscription is not None
-        return (self.name, self.id or self.subject, *([self.subscription or ""] if is_subscription else ()))
+        return (self.id or self.subject, *([self.subscription or ""] if is_subscription else ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a manifest may call it: its name, which another one may have, too, and its ids."""
+        return (self.name, *self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,11 @@ class WorkloadSelector:
 
     def fits_but_for_its_name(self, workload: Workload) -> bool:
         """Whether it means that workload, if it is called so."""
-        if self.kinds and workload.kind not in self.kinds:
-            return False
-        return self.subscriptions == _EVERY or any(
-            _fits(glob, workload.subscription or "") for glob in self.subscriptions
-        )
+        return (not self.kinds or workload.kind in self.kinds) and self.fits_place(workload.subscription or "")
+
+    def fits_place(self, subscription: str) -> bool:
+        """Whether it means workloads of that subscription."""
+        return self.subscriptions == _EVERY or any(_fits(glob, subscription) for glob in self.subscriptions)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
+from router.domain.clouds import location_named
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.coverage_manifest import WorkloadSelector, is_called
 from router.domain.globs import covers_glob, is_glob
+from router.domain.resource_names import is_guid
 
 
 class SelectorIndex:
@@ -35,6 +37,84 @@ class SelectorIndex:
                 if position not in found and selector.fits_but_for_its_name(workload):
                     found |= {position} if any(is_called(workload, glob) for glob in selector.globs) else set()
         return sorted(found)
+
+
+class NamedWorkloads:
+    """The workloads that there are, of which it is asked which one a selector means by a name without a wildcard.
+
+    An id means one. Whoever makes something in another subscription, account or project calls it as they like: so a bare name
+    means the only thing that is called so, and that only where a single such place was looked at.
+    """
+
+    def __init__(self, workloads: Iterable[Workload]) -> None:
+        self._all = tuple(workloads)
+        # Thousands may have one name, each in a subscription of its own; None stands for all of them.
+        self._by_name: dict[tuple[str, str | None], dict[tuple[WorkloadKind, str], Workload]] = {}
+        for one in self._all:
+            for key in product(map(str.lower, one.names), (one.subscription, None)):
+                self._by_name.setdefault(key, {})[one.key] = one
+        self._keys = {one.key for one in self._all}
+        self._subscriptions = {one.subscription for one in self._all if one.subscription}
+        self._elsewhere = {place for one in self._all if not one.subscription and (place := _account_of(one))}
+
+    def has(self, selector: WorkloadSelector, name: str) -> bool:
+        """Whether one of them is what a selector means by one of its names, which may be a glob."""
+        if is_glob(name):
+            return any(is_called(one, name) and selector.fits_but_for_its_name(one) for one in self._all)
+        return any(self.doubt(selector, name, one.kind) == "" for one in self.called(selector, name))
+
+    def called(self, selector: WorkloadSelector, name: str, kind: WorkloadKind | None = None) -> list[Workload]:
+        """Those that a selector may mean by a name, be it theirs alone or not."""
+        lowered = name.lower()
+        only = selector.subscription.lower() if selector.subscription is not None else None
+        some = [one for one in self._by_name.get((lowered, only), {}).values() if selector.fits_but_for_its_name(one)]
+        some = [one for one in some if kind is None or one.kind is kind]
+        own = [one for one in some if lowered in map(str.lower, one.ids)]
+        return own if own or _is_id(name) else some
+
+    def doubt(self, selector: WorkloadSelector, name: str, kind: WorkloadKind) -> str | None:
+        """Why nobody knows which one of a kind a name means, and what to write; empty where one is meant, None for none."""
+        some = self.called(selector, name, kind)
+        if len(some) > 1:
+            return f"{name} may be any of {', '.join(one.id or one.subject for one in some)}: write the id of the one meant"
+        if not some or (name.lower() in map(str.lower, some[0].ids) and kind not in _CONNECTED):
+            return "" if some else None
+        if selector.subscription is not None:
+            return ""
+        there = self._subscriptions | (self._elsewhere if kind is WorkloadKind.CLUSTER else set())
+        places = [place for place in there if selector.fits_place(place)]
+        if len(places) <= 1:
+            return ""
+        return (
+            f"{name} may be {some[0].id}, or one that is gone from another of the {len(places):,} subscriptions, accounts and "
+            "projects that the documents name: write the id of the one meant, or its subscription"
+        )
+
+    def means(self, selector: WorkloadSelector, workload: Workload) -> bool:
+        """Whether a selector means a workload that it fits, and not one that is called so, too."""
+        if any(is_called(workload, glob) for glob in selector.globs):
+            return True
+        for name in selector.named:
+            if is_called(workload, name):
+                doubt = self.doubt(selector, name, workload.kind)
+                is_it = doubt == "" and self.called(selector, name, workload.kind)[0].key == workload.key
+                if is_it or (doubt is None and workload.key not in self._keys):
+                    return True
+        return False
+
+
+_CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
+"""The kinds of which a connector in any subscription may say that it is one's."""
+
+
+def _account_of(workload: Workload) -> str:
+    """The account or project of a cluster of another cloud; empty where nobody knows it."""
+    location = location_named(workload.id or workload.subject)
+    return location.account or next(iter(location.projects), "")
+
+
+def _is_id(name: str) -> bool:
+    return name.startswith("/") or is_guid(name)
 
 
 class SelectorsAbove:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import product
 from typing import NamedTuple
 
 from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest, Expectation, is_called, workload_called
-from router.domain.coverage_selectors import SelectorIndex
+from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest, Expectation, workload_called
+from router.domain.coverage_selectors import NamedWorkloads, SelectorIndex
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.globs import glob_pattern, is_glob
 from router.domain.resource_names import is_guid
@@ -46,17 +45,18 @@ class UnmatchedPattern(NamedTuple):
         entry: which entry of the manifest it is in, from 1.
         key: under which key: `name` or `subscription`.
         pattern: the pattern.
+        doubt: why nobody knows what it means of what was heard of; empty where it fits nothing.
     """
 
     entry: int
     key: str
     pattern: str
+    doubt: str = ""
 
     def __str__(self) -> str:
         """What people read of it."""
-        return (
-            f"coverage.yaml expect[{self.entry - 1}].{self.key}: {self.pattern!r} fits nothing that was ever heard of"
-        )
+        why = self.doubt or f"{self.pattern!r} fits nothing that was ever heard of"
+        return f"coverage.yaml expect[{self.entry - 1}].{self.key}: {why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,7 @@ class _Expecting:
         known = [workload for one in heard if (workload := _workload_of(one)) is not None]
         self._subscriptions = [one for one in known if one.kind is WorkloadKind.SUBSCRIPTION]
         self._clusters = [one for one in known if one.kind is WorkloadKind.CLUSTER]
-        # A manifest may name thousands, of which each is asked of by its name.
-        self._called: dict[tuple[str, str | None], list[Workload]] = {}
-        for one in known:
-            for name, subscription in product(map(str.lower, one.names), {None, one.subscription}):
-                self._called.setdefault((name, subscription), []).append(one)
+        self._known = NamedWorkloads(known)
         # One that an entry names and another one calls by its id is one source, before anything is heard of it, too.
         self._named_by_id: dict[str, list[Workload]] = {}
         clusters = [one.selects for one in self._entries if one.selects.kinds == {WorkloadKind.CLUSTER}]
@@ -139,20 +135,19 @@ class _Expecting:
                 self._add_called(name, position, entry)
 
     def _add_called(self, name: str, position: int, entry: Expectation) -> None:
-        only = entry.selects.subscription
-        called = self._called.get((name.lower(), only.lower() if only is not None else None), ())
-        may_be = (*self._subscriptions, *self._clusters) if is_glob(name) else called
-        known = any(entry.selects.fits_but_for_its_name(one) and is_called(one, name) for one in may_be)
         if is_glob(name):
-            if not known:
+            if not self._known.has(entry.selects, name):
                 self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
             return
         (kind,) = entry.selects.kinds
         workload = workload_called(kind, name, entry.selects.subscription)
+        doubt = self._known.doubt(entry.selects, name, kind)
         if kind is WorkloadKind.SUBSCRIPTION and not is_guid(workload.name):
             # Messages have no other name of a subscription than its id.
             self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
-        elif kind is WorkloadKind.CLUSTER and known:
+        elif doubt:
+            self._unmatched.append(UnmatchedPattern(entry.number, "name", name, doubt))
+        elif kind is WorkloadKind.CLUSTER and doubt is not None:
             self._known_by_now.add(_source_of(workload).id)
         elif not any(entry.selects.fits_but_for_its_name(one) for one in self._named_by_id.get(name.lower(), ())):
             self._add(workload, position)

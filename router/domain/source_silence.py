@@ -82,7 +82,7 @@ class _SourceLook:
     ) -> None:
         self._before = before or SourceWatch(anew=until, taken=until)
         self._sources = sources
-        self._excuses = SilenceExcuses(manifest)
+        self._excuses = SilenceExcuses(manifest, sources.by_id.values())
         self._until, self._now = until, now
         anew = times_anew(before, until, now)
         self._anew = max(anew, lost) if lost is not None else anew

@@ -94,11 +94,15 @@ def test_foundational_cspm_is_expected_only_where_every_subscription_has_it() ->
     assert "\n# posture: true" in drafted([pricing("FoundationalCspm"), pricing("Containers", scope=other)])
 
 
-def test_each_cluster_is_named_and_by_its_id_where_two_have_one_name() -> None:
-    """So that one that is missing is missed."""
+def test_each_cluster_is_named_by_its_id() -> None:
+    """So that one that is missing is missed, whatever is called so elsewhere."""
     other = cluster_id("payments", "22222222-2222-2222-2222-222222222222")
     text = drafted(managed_cluster(), managed_cluster(other), managed_cluster(cluster_id("lending")))
-    assert re.findall(r"name: (.+)", text) == ['"lending"', f'"{CLUSTER}"', f'"{other}"']
+    assert re.findall(r"name: (.+)  # (.+)", text) == [
+        (f'"{cluster_id("lending")}"', "lending"),
+        (f'"{CLUSTER}"', "payments"),
+        (f'"{other}"', "payments"),
+    ]
 
 
 @pytest.mark.parametrize(

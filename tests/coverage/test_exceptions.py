@@ -22,6 +22,7 @@ from tests.coverage.builders import (
     managed_cluster,
     node,
     nodes,
+    pricing,
     sensor,
     verdict,
 )
@@ -94,6 +95,14 @@ def test_an_exception_may_name_an_id() -> None:
     result = judged(managed_cluster(), other, manifest=manifest_of(expects(), excused=[excuses(CLUSTER.upper())]))
     states = {row.workload.id: row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows}
     assert [id for id, state in states.items() if state is CoverageState.EXCUSED] == [CLUSTER]
+
+
+def test_an_exception_for_a_bare_name_excuses_no_namesake() -> None:
+    """Nor does it where the one that it means may be gone from another subscription."""
+    there = managed_cluster(cluster_id("payments", "22222222-2222-2222-2222-222222222222"))
+    for some in ([managed_cluster(), there], [pricing("Containers"), there]):
+        result = judged(*some, manifest=manifest_of(expects(), excused=[excuses("payments")]))
+        assert {row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows} == {CoverageState.UNKNOWN}
 
 
 def test_of_several_exceptions_the_one_that_ends_last_is_said() -> None:

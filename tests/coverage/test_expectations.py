@@ -16,11 +16,13 @@ from router.rulebook.coverage_overlaps import covered_entries
 from tests.coverage.builders import (
     CLUSTER,
     SUBSCRIPTION,
+    Json,
     document,
     judged,
     kubectl,
     managed_cluster,
     nodes,
+    pricing,
     sensor,
     verdict,
 )
@@ -90,6 +92,38 @@ def test_a_name_in_another_subscription_is_another_workload() -> None:
     result = judged(managed_cluster(), manifest=manifest_of(*entries))
     states = {row.workload.subscription: row.verdicts[Rung.SENSOR_RUNNING].reason for row in result.assessed.rows}
     assert states == {SUBSCRIPTION: "nobody asked the cluster itself", OTHER: "no document names it"}
+
+
+@pytest.mark.parametrize(
+    ("others", "why"),
+    [
+        ([managed_cluster(cluster_id("payments", OTHER))], "any of"),
+        ([managed_cluster(cluster_id("lending", OTHER))], "one that is gone"),
+        ([pricing("Containers", scope=f"/subscriptions/{OTHER}")], "one that is gone"),
+        ([{"cluster": {"name": "x", "arn": "arn:aws:eks:eu-west-1:123456789012:cluster/x"}}], "one that is gone"),
+        ([managed_cluster(CLUSTER.replace("/rg/", "/other/"))], "any of"),
+    ],
+)
+def test_a_bare_name_that_may_be_two_is_known_of_none(others: list[Json], why: str) -> None:
+    """A cluster of that name that somebody made elsewhere does not stand for one that is gone."""
+    result = judged(managed_cluster(), *others, manifest=manifest_of(expects("Payments"), expects("*", number=2)))
+    (row,) = [row for row in result.assessed.rows if row.workload.subject == "payments"]
+    found = row.verdicts[Rung.SENSOR_RUNNING]
+    assert found.state is CoverageState.UNKNOWN
+    assert why in found.reason
+    assert CLUSTER in found.reason
+    assert "write the id of the one meant" in found.reason
+    sure = judged(managed_cluster(), *others, manifest=manifest_of(expects(CLUSTER)))
+    assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
+
+
+def test_a_subscription_that_is_called_as_the_id_of_another_is_not_that_one() -> None:
+    """People choose display names."""
+    row = {"id": f"/subscriptions/{OTHER}", "name": SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
+    entry = expects(SUBSCRIPTION, kinds=[WorkloadKind.SUBSCRIPTION], rungs=[Rung.PLAN])
+    rows = judged([row], manifest=manifest_of(entry)).assessed.rows
+    found = {one.workload.subject: one.verdicts[Rung.PLAN].reason for one in rows}
+    assert found[f"/subscriptions/{SUBSCRIPTION}"] == "no document names it"
 
 
 def test_globs_that_fit_nothing_are_said_with_their_entries() -> None:

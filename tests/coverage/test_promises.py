@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations, groupby, product
@@ -20,6 +22,7 @@ from router.coverage.gate import GateResult
 from router.coverage.judges import judges
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
 from router.domain.coverage_manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
+from router.domain.errors import BadUsage
 from tests.coverage.builders import (
     NOW,
     SUBSCRIPTION,
@@ -36,6 +39,7 @@ from tests.coverage.builders import (
 from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, MANIFESTS, NamedDocument, document_sets
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
+from tests.coverage.manifests import excuses, expects, manifest_of
 from tests.coverage.unrelated_documents import NOTHING_JUDGED, OTHER_WORKLOADS, OTHERS_OF_THE_CLUSTER
 from tests.examples import some_of
 
@@ -102,6 +106,51 @@ def test_what_is_of_others_changes_nothing(
     other = data.draw(st.sampled_from(OTHERS_OF_THE_CLUSTER))
     after = states(gate([*documents, ("payments", other)], manifest))
     assert {key: after[key] for key in before} == before
+
+
+STRANGER = "99999999-9999-9999-9999-999999999999"
+BARE_NAMES = manifest_of(
+    expects("payments", "edge", rungs=None),
+    expects("web-1", kinds=[WorkloadKind.MACHINE], rungs=None),
+    expects(kinds=(), rungs=None),
+    excused=[excuses("payments", kinds=[WorkloadKind.CLUSTER]), excuses("web-1", kinds=[WorkloadKind.MACHINE])],
+)
+
+
+@given(document_sets(), document_sets(), st.sampled_from([*MANIFESTS, BARE_NAMES]), st.booleans())
+@settings(max_examples=some_of(150))
+def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothing_of_mine(
+    mine: list[NamedDocument], theirs: list[NamedDocument], manifest: CoverageManifest, names_mine: bool
+) -> None:
+    """Whatever it is called, and whatever it names inside: its ids are of another subscription."""
+    before = _by_id(gate(mine, manifest))
+    try:
+        after = _by_id(gate([*mine, *_of_a_stranger(theirs, names_mine)], manifest))
+    except BadUsage:  # a name before a file means two, and nothing is judged
+        return
+    for key, state in after.items():
+        is_mine = STRANGER not in key[1] and (key in before or key[0] not in _CONNECTED)
+        if is_mine and state in (COVERED, CoverageState.EXCUSED):
+            assert before.get(key) is state, key
+
+
+_CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
+
+
+def _by_id(result: GateResult) -> dict[Key, CoverageState]:
+    return {(one.kind, one.subject, rung): found.state for one, rung, found in result.assessed.verdicts()}
+
+
+def _of_a_stranger(documents: list[NamedDocument], names_mine: bool) -> list[NamedDocument]:
+    """The same documents of another subscription, in which nobody asked the machines and clusters themselves."""
+    own = rf'("id": "[^"]*){SUBSCRIPTION}' if names_mine else SUBSCRIPTION
+    new = rf"\g<1>{STRANGER}" if names_mine else STRANGER
+    some = (json.dumps(value) for given, value in documents if given is None)
+    return [(None, json.loads(re.sub(own, new, text))) for text in some if not _OWN.search(text)]
+
+
+_OWN = re.compile(r'"(alertRouter|apiVersion|computerDnsName|AzureResourceId|cluster|selfLink)"')
+"""What the router itself, a cluster, its own cloud, Defender for Endpoint or Log Analytics says."""
 
 
 WITHOUT_REMEDY = {

@@ -133,10 +133,23 @@ def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> N
     """Be it in Azure or elsewhere; one of that name in another subscription is another one."""
     manifest = a_manifest(an_entry(CLUSTER, "AKS-A", subscription=ONE), an_entry(CLUSTER, "EKS-Pay", ARN, number=2))
     elsewhere = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
+    assert expected_sources(manifest, heard(elsewhere)).known_by_now == {"cluster:eks-pay"}
     sources = expected_sources(manifest, heard(of_cluster("aks-a"), elsewhere))
     assert sources.by_id.keys() == {of_subscription(ONE).id, of_cluster("aks-a").id, elsewhere.id}
-    assert sources.known_by_now == {f"cluster:{ONE}/aks-a", "cluster:eks-pay"}
+    assert sources.known_by_now == {f"cluster:{ONE}/aks-a"}
+    (doubt,) = map(str, sources.unmatched)
+    assert doubt.startswith("coverage.yaml expect[1].name: EKS-Pay may be arn:aws:eks:")
+    assert doubt.endswith("write the id of the one meant, or its subscription")
     assert found(manifest, of_cluster("aks-a", TWO)).keys() >= {f"cluster:{ONE}/aks-a"}
+
+
+def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
+    """Each that was heard of is a source of its own; of the one that never spoke nobody knows."""
+    manifest = a_manifest(an_entry(CLUSTER, "aks-a"))
+    for of in ((of_cluster("aks-a", TWO), of_subscription(ONE)), (of_cluster("aks-a", TWO), of_cluster("aks-a"))):
+        sources = expected_sources(manifest, heard(*of))
+        assert sources.known_by_now == frozenset()
+        assert ["aks-a may be" in str(one) for one in sources.unmatched] == [True]
 
 
 def test_a_cluster_is_heard_of_through_the_subscription_of_its_recommendations() -> None:

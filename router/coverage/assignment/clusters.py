@@ -18,6 +18,7 @@ from router.coverage.readers.managed_clusters import NodeGroupFact
 from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import Workload, WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest, workload_called
+from router.domain.coverage_selectors import NamedWorkloads
 from router.domain.errors import BadUsage
 from router.domain.resources import parse_resource_id
 
@@ -96,11 +97,11 @@ def _group_of(subject: str) -> str:
 
 def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> Iterator[Workload]:
     """The clusters that the manifest names one by one and no document of Azure does."""
-    there = {text.lower() for cluster in clusters.values() for text in cluster.names}
+    there = NamedWorkloads(clusters.values())
     for one in manifest.expectations:
         if one.selects.kinds == {WorkloadKind.CLUSTER}:
             for name in one.selects.named:
-                if name.lower() not in there:
+                if not there.called(one.selects, name):
                     yield workload_called(WorkloadKind.CLUSTER, name, one.selects.subscription)
 
 

@@ -14,6 +14,7 @@ from router.coverage.machines.commands import ask_resource
 from router.coverage.readers.connectors import ConnectorFact
 from router.coverage.remedies import ASK_CONNECTORS
 from router.domain.coverage import CoverageEvidence
+from router.domain.resources import parse_resource_id
 
 SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
 """The switch of an offering for containers by which a connector brings the sensor to clusters."""
@@ -43,8 +44,11 @@ class ConnectorOfferings:
         return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.connectors))) or None
 
     def names(self) -> list[str]:
-        """The types of the offerings, in lower case."""
-        return list(dict.fromkeys(name for bodies in self._by_connector() for name in bodies))
+        """The types of the offerings, in lower case: of connectors in several subscriptions those that are on in each."""
+        first, *others = [dict.fromkeys(name for one in some for name in one) for some in self._by_subscription()] or [
+            {}
+        ]
+        return [name for name in first if all(name in one for one in others)]
 
     def bodies(self, name: str) -> list[Mapping[str, object]]:
         """Everything that is said of one offering."""
@@ -56,7 +60,7 @@ class ConnectorOfferings:
             {find_truth(body, *switch) for body in bodies.get(name, ())} - {None} for bodies in self._by_connector()
         ]
         known = [some == {True} for some in answers if some]
-        return any(known) if known else None
+        return (all if len(self._by_subscription()) > 1 else any)(known) if known else None
 
     def sub_plans(self, name: str) -> list[str]:
         """The sub-plans of an offering, such as P2: those on which the documents of a connector agree."""
@@ -76,6 +80,15 @@ class ConnectorOfferings:
         """The evidence of which offerings there are."""
         field = "properties.offerings[].offeringType"
         return [one.source.shows(field, ", ".join(one.offerings or ())) for one in self.connectors]
+
+    def _by_subscription(self) -> list[list[Mapping[str, list[Mapping[str, object]]]]]:
+        """The same by the connectors' subscriptions: a connector in any of them may call itself one account's."""
+        found: dict[str | None, list[Mapping[str, list[Mapping[str, object]]]]] = {}
+        for connector, one in zip(
+            dict.fromkeys(one.connector for one in self.connectors), self._by_connector(), strict=True
+        ):
+            found.setdefault(parse_resource_id(connector).subscription, []).append(one)
+        return list(found.values())
 
     def _by_connector(self) -> list[Mapping[str, list[Mapping[str, object]]]]:
         """For each connector the offerings that all its documents have, each with what they say of it."""

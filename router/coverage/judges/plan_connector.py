@@ -52,7 +52,7 @@ def judge(case: CoverageCase) -> Verdict | None:
     weak = [
         f"{name} is {' and '.join(sub_plans)}, where {wanted} is expected"
         for name, wanted in needed.items()
-        if (sub_plans := offerings.sub_plans(name.lower())) and not any(_includes(one, wanted) for one in sub_plans)
+        if (sub_plans := offerings.sub_plans(name.lower())) and not all(_includes(one, wanted) for one in sub_plans)
     ]
     if weak:
         return gap("; ".join(weak), *evidence, remarks=(*remarks, _TURN_ON))
