@@ -48,9 +48,9 @@ class WorkloadSelector:
 
     def fits_but_for_its_name(self, workload: Workload) -> bool:
         """Whether it means that workload, if it is called so."""
-        return (not self.kinds or workload.kind in self.kinds) and self.fits_place(workload.subscription or "")
+        return (not self.kinds or workload.kind in self.kinds) and self.fits_subscription(workload.subscription or "")
 
-    def fits_place(self, subscription: str) -> bool:
+    def fits_subscription(self, subscription: str) -> bool:
         """Whether it means workloads of that subscription."""
         return self.subscriptions == _EVERY or any(_fits(glob, subscription) for glob in self.subscriptions)
 

@@ -82,7 +82,7 @@ class NamedWorkloads:
         if selector.subscription is not None:
             return ""
         there = self._subscriptions | (self._elsewhere if kind is WorkloadKind.CLUSTER else set())
-        places = [place for place in there if selector.fits_place(place)]
+        places = [place for place in there if selector.fits_subscription(place)]
         if len(places) <= 1:
             return ""
         return (
