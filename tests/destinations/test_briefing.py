@@ -289,8 +289,8 @@ def test_links_are_whole_or_not_there() -> None:
 def test_every_field_of_a_notice_has_its_reader() -> None:
     """A field that is added is either told, or listed here with what it is for."""
     untold = {
-        "key", "turn", "stream", "severity_written", "attack_version", "rulebook", "correlation", "snapshot", "status_only", "paged",
-        "cloud", "resource_type", "native_name", "routes_to",
+        "key", "turn", "stream", "severity_written", "attack_version", "rulebook", "correlation", "snapshot", "status_only",
+        "cloud", "resource_type", "native_name", "routes_to", "paged",
         "is_whole", "unfilled_title", "namespaces", "connector", "tags",
     }  # fmt: skip
     source = (
