@@ -103,14 +103,17 @@ def asks_for_closed(entries: Iterable[OutboxEntry]) -> bool:
     return any(one.lane is not Lane.ROWS and one.change is Change.RESOLVED for one in entries)
 
 
-def is_overtaken(letter: OutboxEntry, entries: Iterable[OutboxEntry]) -> bool:
+def is_overtaken(letter: OutboxEntry, entries: Collection[OutboxEntry]) -> bool:
     """Whether what was sent since leaves nothing to say for a dead letter.
 
-    An opening or an update would be stale, and a resolution would close what was opened again.
+    An opening or an update would be stale, and a resolution would close what was opened again. A resolution of what was told to
+    nobody says that it opened, too.
     """
+    since = [one for one in entries if one.turn > letter.turn and one.state is DeliveryState.SENT]
     return any(
-        one.turn > letter.turn and one.state is DeliveryState.SENT and one.change in _OVERTAKEN_BY[letter.change]
-        for one in entries
+        one.change in _OVERTAKEN_BY[letter.change]
+        or (one.opened == letter.opened and _is_end_of_the_untold(one, entries))
+        for one in since
     )
 
 

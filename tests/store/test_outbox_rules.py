@@ -291,6 +291,18 @@ def test_what_ended_untold_where_nobody_can_be_asked_is_a_dead_letter_in_the_end
     assert letter.delivery.change is Change.RESOLVED
 
 
+def test_an_opening_that_its_resolution_told_of_is_not_told_again(store: Store) -> None:
+    """It died untried; whoever redrives it then would open a second ticket."""
+    life = a_paging_life(store)
+    life.alert()
+    assert run(store.outbox.give_up("cwpp", "tickets", life.now, "not ready", life.now)) == 1
+    life.alert(Status="Resolved")
+    assert heard_by(life) == [(2, Change.RESOLVED, True)]
+    (letter,) = run(letters_in(store.outbox))
+    assert run(store.outbox.redrive(letter.delivery.id, life.now)) is Redrive.OVERTAKEN
+    assert heard_by(life) == []
+
+
 def test_a_resolution_of_what_was_acknowledged_is_sent_whatever_is_known_of_attempts(store: Store) -> None:
     """Their number may be lost with a damaged column."""
     owe(store, OPENING)
