@@ -128,7 +128,7 @@ def _find_resource(essentials: Fields, dimensions: _Dimensions) -> str | None:
     """
     columns = [(name.strip().lower(), values) for name, values in dimensions.items()]
     named = [value for asked in _RESOURCE_COLUMNS for name, values in columns if name == asked for value in values]
-    logged = {value.strip().lower() for _, values in columns for value in values}
+    logged = "\n".join(value for _, values in columns for value in values).lower()
     items = (item for item in texts_in(essentials.get("configurationitems")) if item.strip().lower() not in logged)
     ids = (*texts_in(essentials.get("alerttargetids")), *named, *items)
     return next((id for text in ids if _is_resource(id := text.strip())), None)

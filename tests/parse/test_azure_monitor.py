@@ -137,6 +137,9 @@ def test_a_logged_value_that_reads_like_a_resource_is_not_one(name: str, true: d
     for message in (
         a_common_alert(dimensions=split, alertTargetIDs=[WORKSPACE]),
         a_common_alert(dimensions=split, alertTargetIDs=[WORKSPACE], configurationItems=[_ARC]),
+        a_common_alert(
+            dimensions=_split_by(**{name: f"a {_ARC}/."}, **true), alertTargetIDs=[WORKSPACE], configurationItems=[_ARC]
+        ),
         a_common_alert(context={"condition": {"allOf": [row]}}, alertTargetIDs=[WORKSPACE]),
     ):
         assert read_alert(message).resource == true.get("_ResourceId")
