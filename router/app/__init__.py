@@ -13,5 +13,6 @@ kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kuber
 drill        a drill at work; drill_forecast  whom it will call; drill_azure  has Defender raise samples
              drill_reader  what came of them; heartbeat  who hears that it passed
 tags         keeps tags that were read of Azure                          source_health  how many sources are silent
+asked_rules  what the rules answer when they are asked about made-up signals
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from router.app.asked_rules import ask_rules
 from router.app.extras import PACKAGE
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
@@ -139,7 +140,12 @@ def _checked(directory: Path, now: datetime) -> _Checked:
 def _linted(directory: Path, now: datetime) -> _Checked:
     """The same, with what only comparing the rules finds."""
     checked = _Checked({}, {}, ()) if _has_coverage_alone(directory) else _checked(directory, now)
-    found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
+    found = [
+        problem
+        for stream, one in checked.loaded.items()
+        for find in (lint, ask_rules)
+        for problem in find(directory, stream, one, now)
+    ]
     coverage = read_coverage(directory, rungs_of, now)
     return replace(
         checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest

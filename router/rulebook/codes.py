@@ -43,6 +43,7 @@ CODES: Mapping[str, str] = {
     "title-as-type": "The title of an alert is named in place of its type.",
     "same-scope": "A suppression rule holds what another one holds.",
     "covered-scope": "A suppression rule holds nothing that a wider one does not hold.",
+    "holds-most": "A suppression rule holds most of what its alert type may bring.",
     "unknown-operator": "An element of a scope has not exactly one operator that is known.",
     "unknown-field": "An element of a scope looks at a field that does not exist.",
     "not-portable": "A suppression rule works here, but not in Defender.",
@@ -70,6 +71,7 @@ CODES: Mapping[str, str] = {
     "no-event-hub": "The id of an event hub is wanted, and this is none.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",
+    "calls-nobody": "A policy has people hear of no High alert, or of none of a plan.",
     "dead-route": "A route can match nothing that gets as far as the routes.",
     "dead-value": "One of the values of a route fits nothing that there is.",
     "wrong-plan": "A route names alert types and a plan that is none of theirs.",

@@ -13,7 +13,7 @@ from router.domain.signals import Stream
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
-from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window_for
+from router.rulebook.policy_form import OPEN, GroupedForm, grouped_form_of, timedelta_for, window_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.validation_messages import Complaint, complaints_of, find_sound, hint
 from router.rulebook.withheld_names import doubts_about_withheld
@@ -99,11 +99,12 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
 
 def _grouping_faults(entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream) -> Iterator[Complaint]:
     written = _grouped_in(entry)
-    yield from complaints_of(GroupedForm, written)
+    form = grouped_form_of(kind.lane)
+    yield from complaints_of(form, written)
     if kind.lane is Lane.ROWS:
         useless = "is for pages and tickets; rows are never held back, so remove it"
         yield from (Complaint((key,), useless, code="wrong-lane") for key in written)
-    grouped = find_sound(GroupedForm, written)
+    grouped = find_sound(form, written)
     if grouped is None or grouped.group is None:
         return
     if grouped.group.window == OPEN and (stream is Stream.CWPP or kind.lane is Lane.PAGE):

@@ -12,6 +12,18 @@ ACCOUNT = r"^[0-9]{12}$"
 
 BLANK_NOT = r"\S"
 
+
+def numbers_to(most: int) -> str:
+    """A pattern of the numbers from 1 to another one."""
+    digits = str(most)
+    parts = [rf"[1-9]\d{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
+    for place, digit in enumerate(digits):
+        lowest, rest = 0 if place else 1, len(digits) - place - 1
+        if int(digit) > lowest:
+            parts.append(rf"{digits[:place]}[{lowest}-{int(digit) - 1}]\d{{{rest}}}")
+    return "|".join([*parts, digits])
+
+
 WORDS = {
     NAME: "must be a name of letters, digits, - and _",
     SECRET: "must name an app setting in capital letters, digits and _; a secret itself is never written in rules",

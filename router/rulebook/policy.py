@@ -25,6 +25,7 @@ from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import (
+    HIGHEST_FLOOR,
     CoverageLevelForm,
     PolicyForm,
     RouteForm,
@@ -306,6 +307,9 @@ class _PolicyReader:
         for plan, label in self._entries("floor").items():
             if (severity := SEVERITIES.get(str(label))) is None:
                 continue
+            if self.stream is Stream.CWPP and severity > HIGHEST_FLOOR:
+                above = f"is {label}, above all alerts of Defender's, so none would be forwarded; give at most"
+                self.folder.note(self.document, ("floor", plan), f"{above} {HIGHEST_FLOOR.label}")
             if plan == "default":
                 default = severity
                 continue

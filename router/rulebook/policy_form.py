@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    StrictBool,
+    StringConstraints,
+)
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
-from router.domain.rulebook import BY_TAG, By, ByTag
+from router.domain.rulebook import BY_TAG, By, ByTag, Lane
+from router.domain.severity import Severity
 from router.domain.signals import Stream
-from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
+from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS, numbers_to
 from router.rulebook.runbooks import Runbooks
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
@@ -44,7 +57,7 @@ def _grave(value: object) -> object:
     return value
 
 
-MOST_GRAVE = 100_000
+MOST_GRAVE = 1_000
 """The largest number of grave signals in an hour that a policy may put up with."""
 
 MOST_OPENINGS = 1_000
@@ -94,6 +107,34 @@ def window_for(window: str) -> timedelta | None:
     return None if window == OPEN else timedelta_for(window)
 
 
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """Refuses a duration that is longer than another one, in schemas as well.
+
+    Attributes:
+        longest: the longest duration.
+        why: what a longer one would do.
+    """
+
+    longest: str
+    why: str
+
+    def refuse_longer(self, written: str) -> str:
+        """The same duration; ValueError where it is longer."""
+        length = window_for(written)
+        if length is not None and length > timedelta_for(self.longest):
+            raise ValueError(f"is more than {self.longest}, and {self.why}; give at most {self.longest}")
+        return written
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.refuse_longer, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        longest = timedelta_for(self.longest)
+        lengths = "|".join(f"({numbers_to(longest // unit)}){letter}" for letter, unit in _UNITS.items())
+        return {"allOf": [handler(schema), {"pattern": f"^({OPEN}|{lengths})$"}]}
+
+
 class SuppressionsForm(Form):
     """How long suppression rules may live, and where they are to work."""
 
@@ -130,10 +171,11 @@ type Pattern = Annotated[Word, AfterValidator(_pattern)]
 class SilencesForm(Form):
     """What silences may do, which people make while the router runs."""
 
-    longest: Duration = "24h"
-    """The longest that a silence may hold without a break, extensions counted; of a recurring one, the longest window."""
-    recurring: Duration = "90d"
-    """The longest life of a recurring silence, from its first window to its end."""
+    longest: Annotated[Duration, AtMost("7d", "what is to be held for longer is a suppression rule's")] = "24h"
+    """The longest that a silence may hold without a break, extensions counted; of a recurring one, the longest window. At
+    most 7d."""
+    recurring: Annotated[Duration, AtMost("366d", "nobody looks at the silence again in that time")] = "90d"
+    """The longest life of a recurring silence, from its first window to its end; at most 366d."""
     ticket: Pattern | None = None
     """A pattern that the ticket of each silence must match; without it none needs a ticket."""
     refuse: RefuseForm | None = None
@@ -157,8 +199,13 @@ class RouteForm(Form):
     """What a signal must be like; without it the route takes everything."""
     to: list[Name]
     """The destinations it adds; none makes it a quiet route."""
-    respond_within: Duration | None = None
-    """How soon people should answer, counted from the decision; of several routes that match, the shortest counts."""
+    respond_within: Annotated[Duration, AtMost("366d", "what is due so late is never answered")] | None = None
+    """How soon people should answer, counted from the decision; of several routes that match, the shortest counts. At most
+    366d."""
+
+
+_SWALLOWED = "what comes in that time is one ticket's"
+_UNCALLED = "what comes in that time may call nobody"
 
 
 class GroupForm(Form):
@@ -167,9 +214,16 @@ class GroupForm(Form):
     by: Bys
     """What they have in common; a signal that lacks one of these stands alone. `incident` alone: nothing but what an
     incident names."""
-    window: Window
-    """How long after the first one others join it, in days (d), hours (h) or minutes (m). For tickets in `cspm` it may be
-    open: others join as long as one of them stands."""
+    window: Annotated[Window, AtMost("31d", _SWALLOWED)]
+    """How long after the first one others join it, in days (d), hours (h) or minutes (m); at most 31d, at a pager 1d. For
+    tickets in `cspm` it may be open: others join as long as one of them stands."""
+
+
+class PagerGroupForm(GroupForm):
+    """Which signals a pager is told of as one."""
+
+    window: Annotated[Window, AtMost("1d", _UNCALLED)]
+    """How long after the first one others join it, in days (d), hours (h) or minutes (m); at most 1d."""
 
 
 class LimitForm(Form):
@@ -178,8 +232,15 @@ class LimitForm(Form):
     most: Annotated[Openings, BeforeValidator(_counted, json_schema_input_type=Openings)]
     """Openings in any window; what is beyond joins one summary. Where groups are open, it waits its turn, and one summary
     counts what waits."""
-    window: Duration
-    """How long the window is, in days (d), hours (h) or minutes (m)."""
+    window: Annotated[Duration, AtMost("31d", _SWALLOWED)]
+    """How long the window is, in days (d), hours (h) or minutes (m); at most 31d, at a pager 1d."""
+
+
+class PagerLimitForm(LimitForm):
+    """How much a pager may open."""
+
+    window: Annotated[Duration, AtMost("1d", _UNCALLED)]
+    """How long the window is, in days (d), hours (h) or minutes (m); at most 1d."""
 
 
 class GroupedForm(Form):
@@ -191,14 +252,43 @@ class GroupedForm(Form):
     """How much it may open; what is beyond is told in one summary."""
 
 
+class PagerGroupedForm(GroupedForm):
+    """The same of a pager."""
+
+    group: PagerGroupForm | SkipJsonSchema[None] = Field(default=None)
+    """Signals that are told as one page."""
+    limit: PagerLimitForm | SkipJsonSchema[None] = Field(default=None)
+    """How much it may open; what is beyond is told in one summary."""
+
+
+def grouped_form_of(lane: Lane) -> type[GroupedForm]:
+    """The shape of what is said of groups at a destination in a lane."""
+    return PagerGroupedForm if lane is Lane.PAGE else GroupedForm
+
+
+HIGHEST_FLOOR = Severity.HIGH
+"""The highest floor of alerts: Defender sends none above it, so all would be below a higher one."""
+
+
 class PolicyForm(Form):
     """Where the signals of one stream go."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"stream": {"const": Stream.CWPP}}},
+            "then": {
+                "properties": {
+                    "floor": {"additionalProperties": {"enum": [one.label for one in Severity if one <= HIGHEST_FLOOR]}}
+                }
+            },
+        }
+    )
 
     stream: Stream
     """The stream, as its directory is called."""
     floor: dict[Word, LevelName] = Field(default_factory=dict)
     """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
-    Informational if not given."""
+    Informational if not given. At most High in `cwpp`, since no alert of Defender's is graver."""
     coverage: CoverageLevelForm = CoverageLevelForm()
     """How grave findings about coverage are, which no floor drops; in `cspm` only."""
     suppression: SuppressionsForm = SuppressionsForm()

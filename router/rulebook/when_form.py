@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from annotated_types import MinLen
@@ -17,7 +19,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from router.domain.signals import Kind
+from router.domain.signals import Kind, Stream
 from router.rulebook.patterns import BLANK_NOT, TECHNIQUE
 
 type LevelName = Literal["Informational", "Low", "Medium", "High", "Critical"]
@@ -54,6 +56,43 @@ type Techniques = Annotated[
     list[TechniqueId],
     MinLen(1),
     BeforeValidator(listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
+]
+
+
+STATUSES: Mapping[Stream, tuple[str, ...]] = {
+    # Azure Monitor's alerts are Fired; the other words are Defender's, of which the SecurityAlert table has Unknown, too.
+    Stream.CWPP: ("New", "Active", "InProgress", "Resolved", "Dismissed", "Fired", "Unknown"),
+    # The states of compliance follow those of assessments; attack paths are Active.
+    Stream.CSPM: ("Unhealthy", "Healthy", "NotApplicable", "Active", "Passed", "Failed", "Skipped", "Unsupported"),
+}
+"""The statuses that signals of each stream have."""
+
+_STATUSES = {status.casefold(): status for statuses in STATUSES.values() for status in statuses}
+
+
+def _status(written: str) -> str:
+    if written.casefold() not in _STATUSES:
+        near = get_close_matches(written.casefold(), _STATUSES, n=1)
+        likeliest = f"; did you mean {_STATUSES[near[0]]!r}?" if near else ""
+        raise ValueError(
+            f"{written!r} is the status of no signal; it is one of {', '.join(_STATUSES.values())}{likeliest}"
+        )
+    return written
+
+
+def _whatever_its_case(word: str) -> str:
+    """A pattern of a word, as JSON Schema has no flag for case."""
+    return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
+
+
+type _StatusText = Annotated[
+    str, StringConstraints(pattern=f"^({'|'.join(map(_whatever_its_case, _STATUSES.values()))})$")
+]
+type Status = Annotated[Word, AfterValidator(_status)]
+type Statuses = Annotated[
+    list[Status],
+    MinLen(1),
+    BeforeValidator(listed, json_schema_input_type=_StatusText | Annotated[list[_StatusText], MinLen(1)]),
 ]
 
 
@@ -135,5 +174,5 @@ class WhenForm(Form):
     """Levels of a finding's risk; `unknown` stands for a missing one, or one that is not evaluated."""
     owner: Words | SkipJsonSchema[None] = Field(default=None)
     """Globs of the owner's group or service in owners.yaml; `nobody` stands for none."""
-    status: Words | SkipJsonSchema[None] = Field(default=None)
+    status: Statuses | SkipJsonSchema[None] = Field(default=None)
     """Statuses; New and Active are one."""

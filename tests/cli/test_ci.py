@@ -86,7 +86,9 @@ def test_the_action_is_pinned_and_nothing_that_is_given_to_it_is_code() -> None:
 
 def test_the_action_passes_what_is_sound(house: House) -> None:
     """A warning is an annotation and no failure; the summary says what both commands said, as text."""
-    house.writes("mine/cwpp/policy.yaml", (house.directory / "rules/cwpp/policy.yaml").read_bytes())
+    policy = (house.directory / "rules/cwpp/policy.yaml").read_text()
+    file = f"{{kind: file, path: {house.directory}/people.ndjson}}"
+    house.writes("mine/cwpp/policy.yaml", policy.replace(file, "{kind: slack, url: {secret: SLACK_URL}}"))
     house.writes("mine/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
     ran = run(CHECK, house, rules="mine", now="2026-11-24T00:00:00Z")
     assert ran.code == 0, ran

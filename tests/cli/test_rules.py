@@ -22,6 +22,15 @@ from tests.parse.messages import a_flat_alert, an_assessment
 NOW = "2026-11-24T12:00:00Z"
 
 
+@pytest.fixture
+def house(house: House) -> House:
+    """The same with a chat in place of a file that people are to read: what goes to files alone calls nobody."""
+    policy = house.directory / "rules/cwpp/policy.yaml"
+    file = f"{{kind: file, path: {house.directory}/people.ndjson}}"
+    policy.write_text(policy.read_text().replace(file, "{kind: slack, url: {secret: SLACK_URL}}"))
+    return house
+
+
 def cases_in(report: str) -> list[ElementTree.Element]:
     """The cases of a JUnit report."""
     return list(ElementTree.fromstring(report).iter("testcase"))  # noqa: S314 - our own

@@ -100,7 +100,7 @@ def test_a_name_that_is_no_text_is_shown_all_the_same(house: House) -> None:
     house.writes("rules/cwpp/suppressions/a\udcffb.json", "{}")
     said = house.says("rules", "check", "--format", "json")
     assert said.code == 1, said
-    assert json.loads(said.out)["problems"][0]["file"].endswith("a\ufffdb.json")
+    assert any(one["file"].endswith("a\ufffdb.json") for one in json.loads(said.out)["problems"])
 
 
 @settings(deadline=None)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from router.app.asked_rules import ask_rules
 from router.domain.signals import Stream
 from router.rulebook import Problem, in_order, lint, load, load_examples
 from router.rulebook.coverage_manifest import FILE as COVERAGE
@@ -42,7 +43,9 @@ def _said_about(case: Path, directory: Path, target: str | None = None) -> str:
     (rules / target).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(case, rules / target)
     loaded = load(rules, stream, KINDS, NOW)
-    problems: Iterable[Problem] = in_order([*loaded.problems, *lint(rules, stream, loaded, NOW)])
+    problems: Iterable[Problem] = in_order(
+        [*loaded.problems, *lint(rules, stream, loaded, NOW), *ask_rules(rules, stream, loaded, NOW)]
+    )
     if "examples" in target:
         _, problems = load_examples(rules, stream)
     if target == COVERAGE:

@@ -119,7 +119,8 @@ def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain
         ({"severity": ["High", "unknown"], "kind": "secure_score"}, []),
         ({"at_least": "High", "kind": "secure_score"}, []),
         ({"status": ["Healthy", "Unhealthy"]}, [("dead-value", "status.0", False)]),
-        ({"status": "Resolved"}, []),
+        ({"status": "Resolved"}, [("dead-route", "status.0", True)]),
+        ({"status": ["active", "Fired"]}, [("dead-value", "status.1", False)]),
         ({"alert_type": "nothing-of-alerts"}, []),
     ],
 )
@@ -186,7 +187,8 @@ WHENS = st.dictionaries(st.sampled_from([*WORDS, "severity", "severity", "plan"]
 KNOWN_LEVELS = st.sampled_from(list(Severity))
 LEVELS = st.none() | KNOWN_LEVELS
 RESOURCES = st.sampled_from([VM, VM.replace("6f0a", "0000"), VM.replace("Microsoft.Compute", "Microsoft.Sql")])
-STATUSES = st.none() | st.sampled_from(["New", "InProgress", "Unhealthy", "Active"])
+STATUSES = st.none() | st.sampled_from(["New", "InProgress", "Active"])
+STATUSES_OF_FINDINGS = st.none() | st.sampled_from(["Unhealthy", "Active"])
 SIGNALS = st.builds(
     Alert,
     kind=st.sampled_from([Kind.ALERT, Kind.INCIDENT]), id=st.just("a"), type=st.just("VM_X"), title=st.just("t"),
@@ -195,17 +197,17 @@ SIGNALS = st.builds(
 ) | st.builds(
     Finding,
     kind=st.sampled_from([Kind.RECOMMENDATION, Kind.VULNERABILITY, Kind.ATTACK_PATH]), id=st.just("f"), type=st.just("k"),
-    title=st.just("t"), severity=st.sampled_from(Severity), status=STATUSES, resource=RESOURCES,
+    title=st.just("t"), severity=st.sampled_from(Severity), status=STATUSES_OF_FINDINGS, resource=RESOURCES,
     risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
 ) | st.builds(
     Finding,
     kind=st.sampled_from([Kind.RECOMMENDATION, Kind.COVERAGE]), id=st.just("f"), type=st.just("k"), title=st.just("t"),
-    rung=st.just(Rung.PLAN), severity=st.just(Severity.HIGH), status=STATUSES, resource=RESOURCES,
+    rung=st.just(Rung.PLAN), severity=st.just(Severity.HIGH), status=STATUSES_OF_FINDINGS, resource=RESOURCES,
     risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
 ) | st.builds(
     Finding,
     kind=st.sampled_from([Kind.SECURE_SCORE, Kind.COMPLIANCE]), id=st.just("f"), type=st.just("k"), title=st.just("t"),
-    severity=st.none(), status=STATUSES, resource=RESOURCES,
+    severity=st.none(), status=STATUSES_OF_FINDINGS, resource=RESOURCES,
 )  # fmt: skip
 OWNERS = Owners((Ownership(lambda _, group: group == "rg-shop", Owner("web", "shop")),))
 ATTACK = load_attack(STARTER / "attack.yaml")

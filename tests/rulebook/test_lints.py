@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.app.asked_rules import ask_rules
 from router.cli import main
 from router.decide.suppression import covers
 from router.domain.owners import NO_OWNERS
@@ -328,3 +329,54 @@ def test_rules_with_one_name_say_where_the_other_one_stands(tmp_path: Path) -> N
 
 def _line_of(problems: Sequence[Problem], file: str) -> int | None:
     return next(problem.line for problem in problems if file in problem.file)
+
+
+PAGER, ROWS = {"kind": "pager", "key": {"secret": "KEY"}}, {"kind": "rows", "table": "Alerts_CL"}
+EVERY = "otherwise: no High alert of any plan reaches a person"
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ({"at_least": "High"}, None),
+        ({}, None),
+        ({"severity": ["High", "unknown"], "status": ["new"], "sample": False, "incident": False}, None),
+        ({"tag": {"stage": "prod"}, "resource_group": "rg-pay*", "owner": "nobody", "account": "123456789012"}, None),
+        ({"techniques": "T1110", "kind": "alert"}, None),
+        ({"at_least": "Critical"}, EVERY),
+        ({"severity": "Medium"}, EVERY),
+        ({"status": "InProgress"}, EVERY),
+        ({"incident": True}, EVERY),
+        ({"sample": True}, EVERY),
+        ({"resource_type": "Microsoft.Compute/virtualMachine"}, EVERY),
+        ({"alert_type": "VMX_*"}, EVERY),
+        ({"alert_type": "KV_*", "plan": "StorageAccounts"}, EVERY),
+        (
+            {"plan": ["VirtualMachines", "Containers"]},
+            "otherwise: no High alert of AI or Api or AppServices or Arm or Co",
+        ),
+    ],
+)
+def test_a_policy_that_calls_nobody_is_warned_about(
+    when: Mapping[str, object], says: str | None, tmp_path: Path
+) -> None:
+    """Whatever it says, it is judged by what comes of alerts; where something is may hold of a resource nobody made up."""
+    destinations = {"oncall": PAGER, "rows": ROWS}
+    routes = [{"name": "page", "when": when, "to": ["oncall"]}]
+    owners = {"owners": [{"resource_group": "rg-pay*", "group": "payments"}]}
+    policy = a_policy(destinations=destinations, routes=routes, otherwise=["rows"])
+    result = loaded(tmp_path, {"cwpp/policy.yaml": policy, "owners.yaml": owners})
+    found = ask_rules(tmp_path, Stream.CWPP, result, NOW)
+    assert [(one.code, one.level) for one in found] == ([("calls-nobody", "warning")] if says else [])
+    assert all(one.message.startswith(says or "") for one in found)
+
+
+def test_what_is_told_to_programs_alone_calls_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A webhook is read by a program, so `rules check --strict` fails; a ticket, a chat or mail beside it is enough."""
+    hook = {"kind": "webhook", "url": "https://hook.example", "secret": {"secret": "HOOK_SECRET"}}
+    chat = {"kind": "slack", "url": {"secret": "SLACK_URL"}}
+    for otherwise, code in ((["hook"], 1), (["hook", "chat"], 0)):
+        used = {name: entry for name, entry in (("hook", hook), ("chat", chat)) if name in otherwise}
+        rules_in(tmp_path, {"cwpp/policy.yaml": a_policy(destinations=used, otherwise=otherwise)})
+        assert main(["rules", "check", "--strict", str(tmp_path)]) == code, capsys.readouterr().out
+    assert "no High alert of any plan reaches a person" not in capsys.readouterr().out.splitlines()[-1]

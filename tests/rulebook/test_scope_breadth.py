@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.app.asked_rules import ask_rules
 from router.domain.signals import Stream
+from router.rulebook import Loaded
 from router.rulebook.scope_breadth import FEWEST, find_breadth
 from router.rulebook.scope_fields import find_field
-from tests.rulebook.builders import a_body, a_policy, loaded
+from tests.rulebook.builders import NOW, a_body, a_policy, loaded
+from tests.samples import SAMPLES
 
 SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 RESOURCE, HOST = "entities.azureresource.resourceid", "entities.host.hostname"
@@ -95,3 +98,81 @@ def test_no_text_that_is_taken_is_in_every_resource_of_a_subscription(
     text = data.draw(st.sampled_from([text, text.upper(), text.swapcase()]))
     if text.casefold() in other.casefold():
         assert breadth_of(text) is not None
+
+
+COMMAND, DIRECTORY, IP, SUFFIX = (
+    "entities.process.commandline", "entities.file.directory", "entities.ip.address", "entities.account.upnsuffix",
+)  # fmt: skip
+
+
+def is_broad(directory: Path, *scope: tuple[str, str, object], stream: Stream = Stream.CWPP) -> bool:
+    """Whether `rules check` says that a rule holds a whole type, by its elements: each a field, an operator and a value."""
+    body = a_body(suppressionAlertsScope={"allOf": [{"field": field, how: what} for field, how, what in scope]})
+    files = {f"{stream}/suppressions/one.json": body, f"{stream}/suppressions/shadow/other.json": body}
+    result: Loaded = loaded(directory, files, stream)
+    assert [one for one in result.problems if one.level == "problem"] == []
+    codes = [one.code for one in ask_rules(directory, stream, result, NOW)]
+    assert codes in ([], ["holds-most"] * 2)
+    return bool(codes)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        [(SUFFIX, "contains", "com")],
+        [(SUFFIX, "contains", [".net", ".org"])],
+        [("entities.host.dnsdomain", "contains", "onmicrosoft")],
+        [(COMMAND, "contains", "exe")],
+        [(COMMAND, "contains", "/bin/")],
+        [(DIRECTORY, "contains", "usr")],
+        [(DIRECTORY, "contains", "System32"), ("entities.file.name", "contains", ".exe")],
+        [("extendedProperties.Suspicious Process", "contains", "exe")],
+        [("compromisedEntity", "contains", "vmss")],
+        [(IP, "contains", "192.168")],
+        [(IP, "in", ["10.0.0.0/8"])],
+        [(IP, "in", ["10.0.0.0/9", "172.16.0.0/12"])],
+        [(IP, "in", ["fd00::/8"])],
+        [(IP, "in", ["10.0.0.0/8"]), (SUFFIX, "contains", "com")],
+    ],
+)
+def test_a_scope_that_most_of_a_type_meets_is_warned_about(
+    scope: list[tuple[str, str, object]], tmp_path: Path
+) -> None:
+    """It says a whole type by what all programs, domains or addresses of one sort have; so does a shadow rule."""
+    assert is_broad(tmp_path, *scope)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        [(HOST, "in", ["web-lin-01"])],
+        [(RESOURCE, "contains", "/resourceGroups/rg-shop/")],
+        [(IP, "in", ["10.0.0.5"])],
+        [(IP, "in", ["10.20.0.0/16"])],
+        [(IP, "in", ["192.168.1.0/24", "203.0.113.0/24"])],
+        [(IP, "in", ["10.0.0.0/8"]), (RESOURCE, "contains", "/resourceGroups/rg-shop/")],
+        [(COMMAND, "contains", "exe"), (HOST, "in", ["web-lin-01"])],
+        [(COMMAND, "contains", "/opt/agent/")],
+        [(DIRECTORY, "in", ["/usr/bin"]), ("entities.file.name", "in", ["curl"])],
+        [(SUFFIX, "in", ["contoso.com"])],
+    ],
+)
+def test_a_scope_that_names_something_is_not_warned_about(scope: list[tuple[str, str, object]], tmp_path: Path) -> None:
+    """One host, one group, one address, one program: what else an element says does not make the rule broad."""
+    assert not is_broad(tmp_path, *scope)
+
+
+def test_an_exemption_of_most_findings_is_warned_about(tmp_path: Path) -> None:
+    """In cspm a rule is asked about findings, which have addresses and packages as alerts have hosts."""
+    assert not is_broad(tmp_path, ("package", "in", ["openssl"]), stream=Stream.CSPM)
+    assert is_broad(tmp_path, ("extendedProperties.path", "contains", "usr"), stream=Stream.CSPM)
+
+
+@pytest.mark.shared
+def test_no_rule_that_was_seen_in_the_field_is_called_broad(tmp_path: Path) -> None:
+    """The rules that Microsoft publishes or that a client listed name something, or are refused for another reason."""
+    for number, file in enumerate(sorted((SAMPLES / "rules").glob("defender_rule*.json"))):
+        text = file.read_text(encoding="utf-8")
+        directory = tmp_path / str(number)
+        result = loaded(directory, {"cwpp/suppressions/seen.json": text})
+        assert ask_rules(directory, Stream.CWPP, result, NOW) == ()

@@ -22,7 +22,7 @@ from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.lints.type_messages import about_unknown_glob, about_unknown_type
 from router.rulebook.problems import KeyPath
-from router.rulebook.when_form import WhenForm
+from router.rulebook.when_form import STATUSES, WhenForm
 
 _SCORES = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """The kinds that have no severity, ever."""
@@ -155,13 +155,16 @@ def _of_kind(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
 
 
 def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
-    over = [number for number, status in enumerate(when.status or ()) if status.casefold() in _OVER[stream]]
-    is_fatal = len(over) == len(when.status or ())
-    for number in over:
-        message = (
-            "is the status of a signal that has ended, which no route takes; `always` hears of that, and who was told"
-        )
-        yield _dead_value("status", number, message, is_fatal)
+    here = frozenset(map(str.casefold, STATUSES[stream]))
+    said: dict[int, str] = {}
+    for number, status in enumerate(map(str.casefold, when.status or ())):
+        if status in _OVER[stream]:
+            ended = "is the status of a signal that has ended, which no route takes"
+            said[number] = f"{ended}; `always` hears of that, and who was told"
+        elif status not in here:
+            said[number] = f"is a status that no {stream} signal has"
+    for number, message in said.items():
+        yield _dead_value("status", number, message, len(said) == len(when.status or ()))
 
 
 def _of_ids(when: WhenForm, names: NamedIds) -> Iterator[Contradiction]:
