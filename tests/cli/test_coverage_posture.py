@@ -90,7 +90,8 @@ def test_of_many_commands_the_first_ones_are_shown(covered: House) -> None:
     """All of them are in the JSON and on the page, each on its line."""
     plans = ("SqlServers", "CosmosDbs", "AppServices", "Arm", "Api")
     covered.writes("plans.json", json.dumps({"value": [pricing(name, "Free") for name in plans]}))
-    covered.writes("rules/coverage.yaml", "expect:\n  - kind: subscription\n")
+    expected = ", ".join(f"{name}: any" for name in plans)
+    covered.writes("rules/coverage.yaml", f"expect:\n  - kind: subscription\n    plans: {{{expected}}}\n")
     text = said(covered, "text")[1].splitlines()
     shown = [line for line in text if "az security pricing create" in line]
     assert [line.split()[0] for line in shown] == ["mend"] * 4
