@@ -133,7 +133,7 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
         case "kind":
             return _kind(frozenset(when.kind or ()))
         case "status":
-            return _status(frozenset(map(_status_word, when.status or ())))
+            return _status(frozenset(map(status_word, when.status or ())))
         case "category":
             return _category(compile_globs(when.category or ()))
         case "cve":
@@ -208,10 +208,11 @@ def _kind(wanted: frozenset[Kind]) -> Holds:
 
 
 def _status(wanted: frozenset[str]) -> Holds:
-    return lambda signal, _: signal.status is not None and _status_word(signal.status) in wanted
+    return lambda signal, _: signal.status is not None and status_word(signal.status) in wanted
 
 
-def _status_word(status: str) -> str:
+def status_word(status: str) -> str:
+    """A status in small letters as routes compare it: what is active is new."""
     caseless = status.casefold()
     return "new" if caseless == "active" else caseless
 

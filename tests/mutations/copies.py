@@ -67,6 +67,8 @@ class Copy:
         path = self.root / file
         whole, stat = path.read_bytes(), path.stat()
         path.write_text(text)
+        # Compiled files go by seconds and sizes: a text of the same size within the same second would not be read.
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10_000_000_000))
         try:
             yield
         finally:

@@ -121,6 +121,7 @@ def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain
         ({"status": ["Healthy", "Unhealthy"]}, [("dead-value", "status.0", False)]),
         ({"status": "Resolved"}, [("dead-route", "status.0", True)]),
         ({"status": ["active", "Fired"]}, [("dead-value", "status.1", False)]),
+        ({"status": "New"}, []),
         ({"alert_type": "nothing-of-alerts"}, []),
     ],
 )

@@ -16,7 +16,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
-from router.rulebook.clauses import NOBODY, SEVERITIES, may_be_about_coverage
+from router.rulebook.clauses import NOBODY, SEVERITIES, may_be_about_coverage, status_word
 from router.rulebook.globs import compile_globs, may_meet
 from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.known_types import KnownTypes
@@ -155,13 +155,13 @@ def _of_kind(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
 
 
 def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
-    here = frozenset(map(str.casefold, STATUSES[stream]))
+    here = frozenset(map(status_word, STATUSES[stream]))
     said: dict[int, str] = {}
     for number, status in enumerate(map(str.casefold, when.status or ())):
         if status in _OVER[stream]:
             ended = "is the status of a signal that has ended, which no route takes"
             said[number] = f"{ended}; `always` hears of that, and who was told"
-        elif status not in here:
+        elif status_word(status) not in here:
             said[number] = f"is a status that no {stream} signal has"
     for number, message in said.items():
         yield _dead_value("status", number, message, len(said) == len(when.status or ()))
