@@ -7,7 +7,8 @@ Copies are broken: one of the checkout, with what is not committed yet, and one 
 is found here by its function, whichever module has that now, by its kind, and by the text of its statement.
 
 All tests but `soak` run once in each tree, and the lines that each reaches are recorded, also those of processes that it starts
-and does not kill. Of the tests that reach a break the most specific run first: at most 200, and at most a minute of CPU.
+and does not kill. Of the tests that reach a break the most specific run first: at most 200, and at most a minute of CPU. Where
+more reach it, half of these are spread over the rest.
 Answers stay in `.state/mutations/`: the next run begins where Ctrl-C ended this one.
 """
 

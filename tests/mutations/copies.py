@@ -21,7 +21,9 @@ from tests.leash import leashed
 INSIDE = Path(__file__).with_name("inside")
 """Modules for the interpreters that run in a copy: that of an older commit may have no `tests.mutations`."""
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutations_plugin")
-_SOME_FAILED, _NONE_COLLECTED, _NOT_THE_COPYS = 1, 5, 99
+_SOME_FAILED, _NOT_THE_COPYS = 1, 99
+_NO_TEST_FAILED = (0, 1, 5)
+"""Exit codes of pytest where no test is known to have failed. 1 comes also of what is left open after the last test."""
 
 
 class CannotTry(Exception):
@@ -88,7 +90,7 @@ class Copy:
             raise CannotTry(f"router: was not imported from {self.root}")
         if first := failed.read_text().splitlines():
             return first[0]
-        if code in (0, _NONE_COLLECTED):
+        if code in _NO_TEST_FAILED:
             return None
         return "(the tests hang)" if code is None else f"(pytest ends with {code})"
 

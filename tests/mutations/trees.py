@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -23,6 +23,9 @@ from tests.mutations.copies import INSIDE, Copy, copy_of, tree_of
 
 FIRST, MOST, SECONDS = 20, 200, 60.0
 """Tests that run first, tests that run at most, and the seconds of CPU that these took at most while they were recorded."""
+
+_Found = tuple[int, int, str, float]
+"""Whole seconds of CPU, lines reached, the test, and its seconds of CPU."""
 
 _PATIENCE = 300.0
 """Seconds before tests count as hanging, beside ten for each second of CPU: other programs use the machine, too."""
@@ -43,28 +46,34 @@ class Answer:
     reaching: int
 
 
-@dataclass(slots=True)
 class _Tests:
     """The tests for a break: those that reach its statement, and behind them those that reach its file.
 
     A test of the latter may use what the former cached. Tests that reach few lines come first, and those of a second or more
-    behind the others.
+    behind the others. Where too many reach the statement, half of the chosen are the first, and half are spread over the rest.
     """
 
-    reaching: int = 0
-    _found: list[tuple[bool, int, int, str, float]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._near: list[_Found] = []
+        self._far: list[_Found] = []
+
+    @property
+    def reaching(self) -> int:
+        """The number of tests that reach the statement."""
+        return len(self._near)
 
     def add(self, test: str, seconds: float, size: int, *, is_near: bool) -> None:
-        """Adds a test that reaches so many lines."""
-        self.reaching += is_near
-        self._found.append((not is_near, int(seconds), size, test, seconds))
-        if len(self._found) > 10 * MOST:
-            self._found = sorted(self._found)[:MOST]
+        """Add a test that reaches so many lines."""
+        (self._near if is_near else self._far).append((int(seconds), size, test, seconds))
+        if len(self._far) > 10 * MOST:
+            self._far = sorted(self._far)[:MOST]
 
     @property
     def chosen(self) -> dict[str, float]:
         """Return the tests to run, in order, with their seconds; none where no test reaches the statement."""
-        found = sorted(self._found)[:MOST] if self.reaching else []
+        near, half = sorted(self._near), MOST // 2
+        spread = near[half :: max(1, -(-len(near[half:]) // half))]
+        found = [*near[:half], *spread, *sorted(self._far)][: MOST if near else 0]
         spent = accumulate(seconds for *_, seconds in found)
         return {test: seconds for (*_, test, seconds), sum in zip(found, spent, strict=True) if sum - seconds < SECONDS}
 
