@@ -83,7 +83,7 @@ class Copy:
         asked.write_text(json.dumps(tests))
         (failed := asked.with_suffix(".failed")).write_text("")
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
-        # Nothing that is compiled of a broken file stays.
+        # Compiled files stay, but none of a broken file.
         more = {"MUTATIONS_TESTS": str(asked), "PYTHONDONTWRITEBYTECODE": "1"}
         code = self._run(seconds, "-x", "-p", "no:xdist", *files, **more)
         if code == _NOT_THE_COPYS:
@@ -104,7 +104,8 @@ class Copy:
         shutil.rmtree(scratch := self.within / "tmp", ignore_errors=True)
         scratch.mkdir()
         ours = {name: value for name, value in os.environ.items() if not name.startswith("MUTATIONS_")}
-        places = {"PYTHONPATH": f"{self.root}{os.pathsep}{self.within / 'inside'}", "TMPDIR": str(scratch)}
+        paths = f"{self.root}{os.pathsep}{self.within / 'inside'}"
+        places = {"PYTHONPATH": paths, "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": ""}
         command = [str(self.root / ".venv" / "bin" / "python"), *_PYTEST, *words]
         with self._said.open("wb") as said:
             self._running = running = subprocess.Popen(
