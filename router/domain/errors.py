@@ -62,6 +62,10 @@ class StoreError(RouterError):
     """Durable storage could not be read or written."""
 
 
+class Unstorable(StoreError):
+    """Durable storage refuses what it is to hold: one of the messages of a batch is at fault, and not the storage."""
+
+
 class Undecodable(RouterError):
     """A row of the state, or a column of it, is not what was written; the text names it and quotes nothing of it."""
 

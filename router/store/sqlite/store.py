@@ -15,6 +15,7 @@ from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
+from router.store.engine import SqliteEngine
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.describing import describe_file, describe_open
 from router.store.sqlite.documents import SqliteDocuments
@@ -40,6 +41,7 @@ class SqliteStore:
         self._path = directory / "router.db"
         self._held = ExitStack()
         self._connection = Connection(self._path, clock)
+        self.engine = SqliteEngine(self._connection)
         self.outbox = SqliteOutbox(self._connection, clock)
         self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
         self.ledger = SqliteLedger(self._connection, clock, self.outbox, self.groups)

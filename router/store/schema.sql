@@ -1,0 +1,147 @@
+-- The tables of the state, as PostgreSQL writes them. `engine.py` says what SQLite makes of it: PLACE numbers the rows of a table.
+-- Instants are microseconds since 1970, UTC.
+
+CREATE TABLE IF NOT EXISTS ledger (
+    key TEXT PRIMARY KEY, stream TEXT NOT NULL,
+    resolved BIGINT NOT NULL, status TEXT, severity BIGINT, measure TEXT,
+    changed BIGINT, origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
+    deleted BIGINT NOT NULL,
+    turn BIGINT NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
+    forwarded BIGINT NOT NULL,
+    intent BYTEA, closed_at BIGINT, version BIGINT NOT NULL,
+    heard BIGINT, review_at BIGINT, snapshots TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS rule_fields (
+    key TEXT PRIMARY KEY, body BYTEA NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS held (
+    key TEXT PRIMARY KEY, stream TEXT NOT NULL, rule TEXT NOT NULL, until BIGINT NOT NULL,
+    rulebook TEXT NOT NULL, source TEXT NOT NULL, body BYTEA NOT NULL, hold TEXT
+);
+
+-- What a turn tells, once for all its deliveries.
+CREATE TABLE IF NOT EXISTS payloads (
+    key TEXT NOT NULL, turn BIGINT NOT NULL, type TEXT NOT NULL, body BYTEA NOT NULL,
+    PRIMARY KEY (key, turn, type)
+);
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    place PLACE, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL, destination TEXT NOT NULL, lane TEXT NOT NULL,
+    key TEXT NOT NULL, turn BIGINT NOT NULL, change TEXT NOT NULL, opened BIGINT NOT NULL, type TEXT NOT NULL,
+    state TEXT NOT NULL, attempts BIGINT NOT NULL, redriven BIGINT NOT NULL,
+    born BIGINT NOT NULL, due BIGINT NOT NULL, settled BIGINT, receipt BYTEA, error TEXT,
+    lost BIGINT NOT NULL DEFAULT 0, trace TEXT,
+    reference TEXT, errors TEXT, claim TEXT
+);
+-- Each delivery is written three times within seconds: room for that in its page, and dead rows that go soon.
+--postgresql ALTER TABLE deliveries SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE IF NOT EXISTS reached (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS record (
+    place PLACE, key TEXT NOT NULL UNIQUE, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BYTEA NOT NULL,
+    stream TEXT, signal TEXT, turn BIGINT, decided BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS lookups (
+    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT, type TEXT, sample BIGINT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS counts (
+    hour BIGINT NOT NULL, cell TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (hour, cell)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS hits (
+    stream TEXT NOT NULL, rule TEXT NOT NULL, total BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+    PRIMARY KEY (stream, rule)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT NOT NULL, id TEXT NOT NULL, at BIGINT NOT NULL, body BYTEA NOT NULL, version BIGINT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS quarantine (
+    id TEXT PRIMARY KEY, source TEXT NOT NULL, stream TEXT, at BIGINT NOT NULL,
+    origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
+    code TEXT NOT NULL, words TEXT NOT NULL, at_fault TEXT, body BYTEA NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS groupings (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, body BYTEA NOT NULL, version BIGINT NOT NULL,
+    PRIMARY KEY (stream, destination)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS cards (
+    place PLACE, stream TEXT NOT NULL, destination TEXT NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL,
+    standing BIGINT NOT NULL, at BIGINT NOT NULL, body BYTEA NOT NULL,
+    reduced BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (stream, destination, type, key)
+);
+
+CREATE TABLE IF NOT EXISTS pauses (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, since BIGINT NOT NULL, probe BIGINT NOT NULL, error TEXT NOT NULL,
+    PRIMARY KEY (stream, destination)
+);
+
+CREATE TABLE IF NOT EXISTS progress (
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch BIGINT NOT NULL, settled BIGINT, top BIGINT, top_enqueued BIGINT,
+    created BIGINT, version BIGINT NOT NULL,
+    PRIMARY KEY (hub, partition)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS taken (
+    origin TEXT NOT NULL, last BIGINT NOT NULL, first BIGINT NOT NULL, enqueued BIGINT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (origin, last, first)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS marks (
+    origin TEXT NOT NULL, last BIGINT NOT NULL, first BIGINT NOT NULL, process TEXT NOT NULL, alone BIGINT NOT NULL,
+    PRIMARY KEY (origin, last, first, process)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS losses (
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+    at BIGINT NOT NULL, why TEXT NOT NULL,
+    PRIMARY KEY (hub, partition, epoch, first)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS sweeps (
+    hub TEXT PRIMARY KEY, at BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS meta (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE review_at IS NULL;
+CREATE INDEX IF NOT EXISTS reviewing ON ledger (review_at) WHERE review_at IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS holding ON held (until);
+
+CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
+CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
+CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS messages ON record (message);
+CREATE INDEX IF NOT EXISTS decisions ON record (signal, decided) WHERE signal IS NOT NULL;
+CREATE INDEX IF NOT EXISTS decided ON record (outcome, decided);
+
+CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
+CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS last_hits ON hits (last);
+
+CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
+CREATE INDEX IF NOT EXISTS aging_cards ON cards (at) WHERE reduced = 0;
+
+CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
+
+CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
