@@ -31,6 +31,8 @@ from tests.stack.functions_host import (
     RetryPolicy,
 )
 from tests.stack.functions_host.host_json import HostJson
+from tests.stack.functions_host.outputs import messages_in
+from tests.stack.functions_worker.protocol import protocol
 from tests.waiting import until, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +52,7 @@ class AppRig:
         """An instance of the sample app."""
         return FunctionsHost(
             APP,
-            env={"HUB": "alerts", "SEEN": str(self.seen)} | settings,
+            env={"HUB": "alerts", "COPIES": "copies", "SEEN": str(self.seen)} | settings,
             event_hubs_connection=self.hubs.connection_string,
             storage_connection=self.storage,
             conditions=conditions,
@@ -352,6 +354,61 @@ def test_a_message_that_always_fails_ends_in_the_poison_queue(on_rig: OnRig) -> 
     on_rig(act)
 
 
+def test_what_a_function_gives_goes_into_a_queue_once_it_has_succeeded(on_rig: OnRig) -> None:
+    """A list is a message for each, nothing is none, and what fails gives nothing; encoded as host.json says."""
+
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"put:one,{", b"touch:x", b"put:two,fail")
+        async with rig.host().running() as host:
+            await host.idle()
+            assert await decoded_in(rig, "copies") == ["one", "{"]
+            assert ends(host.invocations, "send").count((0, Outcome.FAILED)) == 3
+            await host.fire("sweep")
+            assert await decoded_in(rig, "swept") == ["past due: False"]
+        plain = {"AzureFunctionsJobHost__extensions__queues__messageEncoding": "none"}
+        async with rig.host(QUICK, **plain).running() as host:
+            await host.fire("sweep")
+            assert (await rig.left_in("swept"))[1:] == ["past due: False"]
+
+    on_rig(act)
+
+
+def test_a_call_whose_output_has_no_place_has_failed(on_rig: OnRig) -> None:
+    """It is tried again as any other failure."""
+
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"put:one")
+        async with rig.host(COPIES="no--queue").running() as host:
+            await host.idle()
+            assert ends(host.invocations, "send") == [(0, Outcome.FAILED)] * 3
+            assert host.invocations[0].error.startswith("output: ")
+
+    on_rig(act)
+
+
+async def decoded_in(rig: AppRig, queue: str) -> list[str]:
+    """What was put into a queue in base64."""
+    return [base64.b64decode(content).decode() for content in await rig.left_in(queue)]
+
+
+@pytest.mark.parametrize(
+    ("value", "messages"),
+    [
+        pytest.param({"string": "page"}, ["page"], id="a text"),
+        pytest.param({"bytes": b"page"}, ["page"], id="bytes"),
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"json": "[]"}, [], id="an empty list"),
+        pytest.param({"json": '["a", "b"]'}, ["a", "b"], id="a list"),
+        pytest.param({"string": '["a", {"b": 1}]'}, ["a", '{\n  "b": 1\n}'], id="a text that is a list"),
+        pytest.param({"string": "[a"}, ["[a"], id="a text that only begins as one"),
+    ],
+)
+def test_an_output_is_as_many_messages_as_the_host_makes_of_it(value: dict[str, Any], messages: list[str]) -> None:
+    """Whatever looks like JSON is taken for it."""
+    data = protocol().TypedData(**value)
+    assert [body.decode() for body in messages_in(data)] == messages
+
+
 def test_a_message_whose_worker_died_comes_back(on_rig: OnRig) -> None:
     """It has been dequeued once more by then."""
 
@@ -489,7 +546,7 @@ def test_an_app_that_cannot_be_indexed_is_refused_in_the_words_of_the_worker(
         pytest.param(
             "@app.queue_trigger(arg_name='m', queue_name='%QUEUE%', connection='C')\n"
             "def send(m: func.QueueMessage) -> None: ...",
-            "send: its trigger names the setting QUEUE",
+            "send: it names the setting QUEUE",
             id="a setting is missing",
         ),
         pytest.param(

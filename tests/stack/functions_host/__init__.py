@@ -8,7 +8,8 @@ is what happens when memory runs out. A second host on the same hubs and storage
 share of partitions over by itself, and one in particular with `await host.steal(function, partition)`.
 
 Not the platform's: no scaling, no keys of HTTP functions, no calendar of timers, which every instance has for itself,
-no output bindings other than HTTP responses, no single events, one connection for all hubs and one for all queues.
+no output bindings but HTTP responses and queues, no single events, one connection for all hubs and one for all queues,
+no word from an output to the queue's own listener, which finds a message at its next look.
 """
 
 from tests.stack.functions_host.conditions import Conditions, Death

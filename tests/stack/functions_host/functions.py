@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+_QUEUE = "queue"
 _SETTING = re.compile(r"%([^%]+)%")
-_SERVED = {"eventHubTrigger", "queueTrigger", "timerTrigger", "httpTrigger", "http"}
+_SERVED = {"eventHubTrigger", "queueTrigger", "timerTrigger", "httpTrigger", "http", _QUEUE}
 
 
 class NotServed(Exception):
@@ -35,12 +36,16 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: its trigger as the app declares it, settings filled in, and its retry policy."""
+    """One function: its trigger as the app declares it, settings filled in, and its retry policy.
+
+    `outputs` are the queues that its parameters, and its result as `$return`, go to.
+    """
 
     name: str
     id: str
     trigger: Mapping[str, Any]
     retry: RetryPolicy | None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -65,6 +70,11 @@ def function_of(metadata: Any, settings: Mapping[str, str]) -> Function:
         id=metadata.function_id,
         trigger={key: _filled(metadata.name, value, settings) for key, value in trigger.items()},
         retry=_policy_of(metadata.retry_options) if metadata.HasField("retry_options") else None,
+        outputs={
+            binding["name"]: _filled(metadata.name, binding["queueName"], settings)
+            for binding in bindings
+            if binding["type"] == _QUEUE
+        },
     )
 
 
@@ -85,7 +95,5 @@ def _filled(function: str, value: Any, settings: Mapping[str, str]) -> Any:
         return value
     missing = [name for name in _SETTING.findall(value) if name not in settings]
     if missing:
-        raise NotServed(
-            f"{function}: its trigger names the setting {missing[0]}, which is not among the app's settings"
-        )
+        raise NotServed(f"{function}: it names the setting {missing[0]}, which is not among the app's settings")
     return _SETTING.sub(lambda found: settings[found[1]], value)

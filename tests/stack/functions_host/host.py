@@ -17,6 +17,7 @@ from tests.stack.functions_host.host_json import HostJson
 from tests.stack.functions_host.http import Request, Response, Routes, response_of
 from tests.stack.functions_host.invocations import Invocation, Invoker
 from tests.stack.functions_host.listener import Listener
+from tests.stack.functions_host.outputs import QueueOutputs
 from tests.stack.functions_host.queues import QueueListener
 from tests.stack.functions_host.timers import Timer
 from tests.stack.functions_host.workers import Workers
@@ -50,7 +51,8 @@ class FunctionsHost:
         self._storage = storage_connection
         self._host_json = HostJson.of(app, env)
         self._workers = Workers(app, env, conditions.restart_delay)
-        self._invoker = Invoker(self._workers, conditions)
+        self._outputs = QueueOutputs(self._host_json.queues, storage_connection)
+        self._invoker = Invoker(self._workers, conditions, self._outputs)
         self._listeners: dict[str, Listener] = {}
         self._routes = Routes((), "")
         self._tasks: list[asyncio.Task[None]] = []
@@ -166,6 +168,8 @@ class FunctionsHost:
         functions = self.functions.values()
         self._routes = Routes(functions, self._host_json.route_prefix)
         self._listeners = {one.name: self._listener(one) for one in functions if one.kind != "httpTrigger"}
+        for function in functions:
+            self._outputs.open(function)
         await asyncio.gather(*(listener.open() for listener in self._listeners.values()))
         self._tasks = [asyncio.create_task(one.run()) for one in self._listeners.values()]
         self._tasks.append(asyncio.create_task(self._workers.keep()))
@@ -202,3 +206,4 @@ class FunctionsHost:
             await asyncio.sleep(0.02)
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         await self._workers.stop()
+        await self._outputs.close()

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from tests.stack.functions_host.calls import Call
 from tests.stack.functions_host.conditions import Conditions, Death
 from tests.stack.functions_host.functions import Function
+from tests.stack.functions_host.outputs import QueueOutputs
 from tests.stack.functions_host.process import WorkerDied
 from tests.stack.functions_host.workers import Workers
 from tests.stack.functions_worker.protocol import protocol
@@ -47,8 +50,9 @@ class Invocation:
 class Invoker:
     """Runs functions in whichever worker is current, and remembers how that went."""
 
-    def __init__(self, workers: Workers, conditions: Conditions) -> None:
+    def __init__(self, workers: Workers, conditions: Conditions, outputs: QueueOutputs) -> None:
         self._workers = workers
+        self._outputs = outputs
         self._conditions = conditions
         self.finished: list[Invocation] = []
         self.under_way = 0
@@ -65,7 +69,7 @@ class Invoker:
             self.under_way -= 1
 
     async def invoke(self, function: Function, call: Call, retry: int = 0) -> Invocation:
-        """Runs a function once, as soon as there is a worker; its failure is the outcome, and raises nothing."""
+        """Runs a function once, as soon as there is a worker, and puts out what it gives; failures are the outcome."""
         worker = await self._workers.current()
         id = str(uuid.uuid4())
         try:
@@ -75,6 +79,11 @@ class Invoker:
         else:
             ok = answer.result.status == protocol().StatusResult.Success
             outcome, error = Outcome.OK if ok else Outcome.FAILED, answer.result.exception.message
+            if ok:
+                try:
+                    await self._outputs.put(function, answer)
+                except AzureError as fault:
+                    outcome, error = Outcome.FAILED, f"output: {fault}"
         ended = Invocation(function.name, call.source, call.events, retry, outcome, error, answer, id)
         self.finished.append(ended)
         return ended

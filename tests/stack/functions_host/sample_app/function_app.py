@@ -73,18 +73,24 @@ async def take(events: List[func.EventHubEvent], context: func.Context) -> None:
 
 @app.function_name("send")
 @app.queue_trigger(arg_name="message", queue_name="outgoing", connection="STORAGE")
-async def send(message: func.QueueMessage) -> None:
-    """Takes a message off the queue."""
+@app.queue_output(arg_name="copies", queue_name="%COPIES%", connection="STORAGE")
+async def send(message: func.QueueMessage, copies: func.Out[List[str]]) -> None:  # noqa: UP006
+    """Takes a message off the queue. `put:A,B` puts two copies, and then does as the last one says."""
     body = message.get_body().decode()
     _write_down(function="send", body=body, dequeued=message.dequeue_count, inserted=message.insertion_time)
+    if body.startswith("put:"):
+        copies.set(given := body.removeprefix("put:").split(","))
+        body = given[-1]
     await _obey(body)
 
 
 @app.function_name("sweep")
 @app.timer_trigger(arg_name="timer", schedule="0 */1 * * * *", run_on_startup=False)
-def sweep(timer: func.TimerRequest) -> None:
-    """Notes that it was fired."""
+@app.queue_output(arg_name="$return", queue_name="swept", connection="STORAGE")
+def sweep(timer: func.TimerRequest) -> str:
+    """Notes that it was fired, and returns whether it was late."""
     _write_down(function="sweep", past_due=timer.past_due)
+    return f"past due: {timer.past_due}"
 
 
 @app.function_name("health")
