@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import overload
+from router.store.instants import EPOCH, instant, micros
+
+__all__ = ["EPOCH", "instant", "micros"]
 
 VERSION = 4
 """The version of the form below, which the database says as its `user_version`. What changes the form raises it and carries
@@ -211,20 +212,3 @@ PLACES = {
     "documents": ("kind", "id"),
 }
 """The columns under which the rows of each table lie."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-@overload
-def micros(time: datetime) -> int: ...
-@overload
-def micros(time: None) -> None: ...
-def micros(time: datetime | None) -> int | None:
-    """A time as a column holds it."""
-    return (time - EPOCH) // _MICROSECOND if time is not None else None
-
-
-def instant(value: int) -> datetime:
-    """The time that a column holds."""
-    return EPOCH + timedelta(microseconds=value)
