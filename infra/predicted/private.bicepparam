@@ -5,3 +5,10 @@ param location = 'westeurope'
 param defenderPrincipalId = '00000000-0000-0000-0000-00000000defe'
 param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD'
 param private = true
+// One instance that is always ready would become two.
+param zoneRedundant = true
+param sentinel = true
+// As people write lists: with blanks, in capitals, and twice.
+param operators = '00000000-0000-0000-0000-000000000a11, 00000000-0000-0000-0000-000000000b0b,00000000-0000-0000-0000-000000000A11'
+param senders = '00000000-0000-0000-0000-000000000c1d'
+param emails = 'soc@example.com, SOC@example.com'

@@ -90,7 +90,7 @@ def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
 
 def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
     """It is looked up where it is, nothing is made in its place, and rows go in where it stands."""
-    azure = deployed("existing-workspace")
+    azure = deployed("file-integrity-elsewhere")
     assert azure.of("Microsoft.OperationalInsights/workspaces") == []
     tables = azure.of("Microsoft.OperationalInsights/workspaces/tables")
     assert {one.name.partition("/")[0] for one in tables} == {"soc-logs"}

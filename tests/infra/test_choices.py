@@ -162,20 +162,21 @@ def test_days_are_what_the_app_reads(wrong: dict[str, dict[str, list[str]]]) -> 
 def test_how_long_decisions_stay_is_the_user_s() -> None:
     """The app's own choice where nobody chose."""
     assert "ALERT_ROUTER_RETENTION" not in settings_of(deployed("default"))
-    assert settings_of(deployed("busy"))["ALERT_ROUTER_RETENTION"] == "routed = 365, below_floor=30"
+    assert settings_of(deployed("several-subscriptions"))["ALERT_ROUTER_RETENTION"] == "routed = 365, below_floor=30"
 
 
 def test_how_many_instances_and_how_a_version_takes_over_are_the_user_s() -> None:
     """The lowest that Flex Consumption knows, and what is no preview, where nobody chose; Azure's types know no strategy."""
     usual, chosen = (
-        deployed(variant).one("Microsoft.Web/sites").properties["functionAppConfig"] for variant in ("default", "busy")
+        deployed(variant).one("Microsoft.Web/sites").properties["functionAppConfig"]
+        for variant in ("default", "several-subscriptions")
     )
     assert usual["scaleAndConcurrency"]["maximumInstanceCount"] == 40
     assert "siteUpdateStrategy" not in usual
     assert chosen["scaleAndConcurrency"]["maximumInstanceCount"] == 100
     assert chosen["siteUpdateStrategy"] == {"type": "RollingUpdate"}
     assert "ALERT_ROUTER_AT_A_TIME" not in settings_of(deployed("default"))
-    assert settings_of(deployed("busy"))["ALERT_ROUTER_AT_A_TIME"] == "2"
+    assert settings_of(deployed("several-subscriptions"))["ALERT_ROUTER_AT_A_TIME"] == "2"
     given = TEMPLATE["parameters"]
     assert (given["maximumInstances"]["minValue"], given["maximumInstances"]["maxValue"]) == (40, 1000)
     assert given["updateStrategy"]["allowedValues"] == ["Recreate", "RollingUpdate"]
@@ -189,13 +190,13 @@ def test_the_secrets_names_have_no_default() -> None:
 
 def test_rules_without_secrets_make_an_app_without_references() -> None:
     """Said with the word none."""
-    settings = settings_of(deployed("no-secrets"))
+    settings = settings_of(deployed("several-subscriptions"))
     assert not [name for name, value in settings.items() if "KeyVault" in value]
 
 
 def test_severities_are_what_defender_calls_them_however_they_are_written() -> None:
     """The variant says ' high , MEDIUM,,high'."""
-    (source,) = exports(deployed("filtered"))["cwpp"]["sources"]
+    (source,) = exports(deployed("several-subscriptions"))["cwpp"]["sources"]
     assert [rule["expectedValue"] for one in source["ruleSets"] for rule in one["rules"]] == ["High", "Medium"]
 
 
@@ -203,7 +204,7 @@ def test_people_who_are_named_twice_get_their_roles_once() -> None:
     """The variant repeats one of them in capitals, with blanks."""
     assigned = [
         one.properties["principalId"]
-        for one in deployed("people").of("Microsoft.Authorization/roleAssignments")
+        for one in deployed("private").of("Microsoft.Authorization/roleAssignments")
         if one.properties["principalId"] in OPERATORS
     ]
     assert sorted(assigned) == sorted([*OPERATORS] * 4)
@@ -226,4 +227,4 @@ def units(azure: Deployment) -> tuple[int, int]:
 def test_throughput_units_are_the_user_s() -> None:
     """A hub that needs six is not set back to one by each deployment, and its maximum is never below that."""
     assert units(deployed("default")) == (1, 4)
-    assert units(deployed("busy")) == (6, 6)
+    assert units(deployed("several-subscriptions")) == (6, 6)

@@ -139,7 +139,7 @@ def test_everything_says_what_happens_to_it(any_azure: Deployment) -> None:
 
 def test_what_is_dear_is_logged_only_if_asked_for() -> None:
     """Requests to storage, of which each message makes several, and the host's logs, which Application Insights has."""
-    for name, chosen in (("logs", True), ("default", False)):
+    for name, chosen in (("file-integrity-elsewhere", True), ("default", False)):
         azure = deployed(name)
         told = {str(one.scope): one.properties for one in azure.of("Microsoft.Insights/diagnosticSettings")}
         for kind in (f"{STORAGE}/tableServices", APP):

@@ -49,7 +49,7 @@ def test_every_finding_comes_with_its_recommendation_and_every_snapshot_with_its
 def test_all_severities_are_exported_unless_somebody_chose(azure: Deployment) -> None:
     """What is dropped at the source is on no record; a choice makes one alternative of each severity."""
     assert exports(azure)["cwpp"]["sources"][0]["ruleSets"] == []
-    (chosen,) = exports(deployed("filtered"))["cwpp"]["sources"]
+    (chosen,) = exports(deployed("several-subscriptions"))["cwpp"]["sources"]
     assert [[rule["expectedValue"] for rule in one["rules"]] for one in chosen["ruleSets"]] == [["High"], ["Medium"]]
     assert {rule["propertyJPath"] for one in chosen["ruleSets"] for rule in one["rules"]} == {"Severity"}
 

@@ -10,13 +10,14 @@ from tests.infra.queries.shipped import QUERIES
 from tests.infra.queries.tables import SCHEMA
 from tests.infra.queries.workspace import answers
 from tests.infra.test_roles import HUBS, given_to
-from tests.infra.variants import EVERY, WORKSPACE, deployed
+from tests.infra.variants import WATCHED, deployed
 
 RULES = "Microsoft.Insights/scheduledQueryRules"
 GROUPS = "Microsoft.Insights/actionGroups"
 TABLE = "MDCFileIntegrityMonitoringEvents"
 NAME = "file-integrity"
-CHOSEN = [name for name in EVERY if name.startswith(NAME)]
+OWN = "several-subscriptions"
+CHOSEN = (OWN, "file-integrity-elsewhere")
 
 
 @pytest.fixture(params=CHOSEN)
@@ -32,9 +33,9 @@ def only_in(azure: Deployment, kind: str) -> set[str]:
 
 def test_it_is_made_only_where_it_is_chosen() -> None:
     """Defender for Servers may be on without it, and whoever watches files may not want alerts of them."""
-    assert len(CHOSEN) == 2
-    for name in EVERY:
-        assert only_in(deployed(name), RULES) == ({NAME} if name in CHOSEN else set())
+    assert only_in(deployed("private"), RULES) == set()
+    for name in CHOSEN:
+        assert only_in(deployed(name), RULES) == {NAME}
 
 
 def test_each_change_is_an_alert_about_its_machine(chosen: Deployment) -> None:
@@ -81,13 +82,11 @@ def test_the_group_may_send_into_that_hub_and_do_nothing_else(chosen: Deployment
 
 def test_it_searches_the_router_s_workspace_or_the_one_that_is_named() -> None:
     """In the region of whichever it is."""
-    own, other = (
-        next(one for one in deployed(name).of(RULES) if one.name == NAME) for name in (NAME, f"{NAME}-elsewhere")
-    )
-    assert own.properties["scopes"] == [deployed(NAME).outputs["WORKSPACE_ID"]]
-    assert other.properties["scopes"] == [WORKSPACE]
+    own, other = (next(one for one in deployed(name).of(RULES) if one.name == NAME) for name in CHOSEN)
+    assert own.properties["scopes"] == [deployed(OWN).outputs["WORKSPACE_ID"]]
+    assert other.properties["scopes"] == [WATCHED]
     assert own.body["location"] == "westeurope"
-    assert f"reference('{WORKSPACE}'" in other.body["location"]
+    assert f"reference('{WATCHED}'" in other.body["location"]
     assert (own.properties["severity"], other.properties["severity"]) == (1, 2)
 
 

@@ -68,7 +68,7 @@ def test_where_all_is_there_nothing_is_said() -> None:
     assert said() == []
 
 
-@pytest.mark.parametrize(("variant", "more"), [("default", ()), ("sentinel", WITH_SENTINEL), ("private", WITH_NETWORK)])
+@pytest.mark.parametrize(("variant", "more"), [("default", ()), ("private", (*WITH_SENTINEL, *WITH_NETWORK))])
 def test_the_providers_are_those_of_what_is_deployed(variant: str, more: Sequence[str]) -> None:
     """Every type's; Authorization and Resources every subscription has, and Microsoft.App is only delegated to."""
     used = {one.kind.partition("/")[0].removeprefix("Microsoft.") for one in deployed(variant).resources}

@@ -94,13 +94,13 @@ def test_every_function_that_is_always_ready_exists() -> None:
 
 def test_what_is_always_ready_can_be_turned_off() -> None:
     """Then nothing waits, and nothing is paid for; also where the plan is zone-redundant."""
-    assert always_ready(deployed("no-always-ready")) == {}
+    assert always_ready(deployed("several-subscriptions")) == {}
 
 
 def test_zones_take_two_instances_of_what_is_always_ready() -> None:
     """Flex Consumption refuses one where the plan is zone-redundant; more are left as they were asked for."""
-    assert set(always_ready(deployed("zones")).values()) == {2}
-    assert set(always_ready(deployed("three-always-ready")).values()) == {3}
+    assert set(always_ready(deployed("private")).values()) == {2}
+    assert set(always_ready(deployed("file-integrity-elsewhere")).values()) == {3}
 
 
 def always_ready(azure: Deployment) -> dict[str, int]:
@@ -125,7 +125,7 @@ def test_rows_of_every_table_have_a_way_in_for_each_stream(azure: Deployment) ->
 
 def test_every_row_ends_in_a_table_that_is_there() -> None:
     """With Sentinel alerts end in its table; without it in one of the same columns, which is made."""
-    for name, sentinel in (("sentinel", True), ("default", False)):
+    for name, sentinel in (("private", True), ("default", False)):
         azure = deployed(name)
         made = {
             one.name.rpartition("/")[2]: {

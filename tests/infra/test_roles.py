@@ -107,7 +107,7 @@ def test_nobody_else_has_a_role_unless_named(azure: Deployment) -> None:
 
 def test_operators_and_senders_get_what_their_commands_need() -> None:
     """Operators look after dead letters and secrets; senders publish; neither may do the other's."""
-    azure = deployed("people")
+    azure = deployed("private")
     kept = {(role.replace("Owner", "Contributor"), kind) for role, kind in NEEDS.values() if kind == ACCOUNT}
     secrets = ("keyVaultSecretsOfficer", "Microsoft.KeyVault/vaults")
     for operator in OPERATORS:

@@ -21,6 +21,8 @@ OPERATORS = ("00000000-0000-0000-0000-000000000a11", "00000000-0000-0000-0000-00
 SENDER = "00000000-0000-0000-0000-000000000c1d"
 WORKSPACE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/soc"
 WORKSPACE = f"{WORKSPACE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/soc-logs"
+WATCHED_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000006/resourceGroups/servers"
+WATCHED = f"{WATCHED_GROUP}/providers/Microsoft.OperationalInsights/workspaces/server-logs"
 SECRETS = {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD"}
 """The secrets that the predictions are made for, whatever the rules name."""
 

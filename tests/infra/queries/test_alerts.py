@@ -21,11 +21,11 @@ from tests.infra.queries.shipped import NAMESPACE, AlertRule, alert_rules
 from tests.infra.queries.workspace import Row, Rows, answers
 
 RULES_BY_NAME = alert_rules()
-DATED = alert_rules("busy")
+DATED = alert_rules("several-subscriptions")
 """The rules of a deployment that is told when it was deployed for the first time."""
 
 FIRST = datetime.fromisoformat("2026-11-24T12:00:00Z")
-"""What infra/predicted/busy.bicepparam says."""
+"""What infra/predicted/several-subscriptions.bicepparam says."""
 
 QUIET = {"silent-stream": 1, "nothing-taken": 1, "paused": 1, "silent-export": 48}
 """For how many hours from then a rule has nothing to say."""

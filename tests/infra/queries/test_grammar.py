@@ -72,6 +72,6 @@ def test_every_query_stands_once_and_is_used_once() -> None:
         for name, query in QUERIES.items()
         if name.startswith("alert-")
     }
-    (sent,) = (one for name, one in alert_rules("file-integrity").items() if name not in alert_rules())
+    (sent,) = (one for name, one in alert_rules("several-subscriptions").items() if name not in alert_rules())
     assert sent.query == QUERIES[sent.name]
     assert {*tiles(), *alerted, sent.name} == set(QUERIES)

@@ -1,8 +1,0 @@
-using '../main.bicep'
-
-param environmentName = 'test'
-param location = 'westeurope'
-param defenderPrincipalId = '00000000-0000-0000-0000-00000000defe'
-param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD'
-param existingWorkspaceId = '/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-logs'
-param sentinel = true
