@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from tests.examples import ALL, SOME
 from tests.samples import SAMPLES
 from tests.stack.azurite import Azurite, azurite_running
+from tests.stack.postgres import NAMED, EmptiedDatabase, Server, postgres_running
 from tests.store.running import is_left_to_soak
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
@@ -28,6 +29,9 @@ from tests.waiting import wait_until
 for name, most in (("some", SOME), ("all", ALL)):
     settings.register_profile(name, max_examples=most, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("some")
+
+_NAMED_POSTGRES = os.environ.get(NAMED, "")
+"""Read before a shell's own settings are taken away."""
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  Nobody else's files are looked at.
 _ENOUGH = 4 << 30
@@ -58,7 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(SharedAzurite(), "shared Azurite")
+        config.pluginmanager.register(Shared("azurite", _ports_of_azurite), "shared Azurite")
+        config.pluginmanager.register(Shared("postgres", _url_of_postgres), "shared PostgreSQL")
 
 
 FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
@@ -97,36 +102,71 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-class SharedAzurite:
-    """An Azurite that the workers of one run share, in the process that starts them: it begins while they collect tests.
+class Shared:
+    """What the workers of one run share, in the process that starts them: it begins while they collect tests.
 
-    Each of its own would take seconds to start, and as long until it is as fast as it gets.
+    One each would take seconds to start, and as long until it is as fast as it gets.
     """
 
-    def __init__(self) -> None:
-        self._held = ExitStack()
-        self._directory = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="shared-azurite-")))
-        self._starting = Thread(target=self._start)
-        self._starting.start()
+    def __init__(self, name: str, running: Callable[[], AbstractContextManager[object]]) -> None:
+        self._name = name
+        self._running = running
+        self._directory = tempfile.TemporaryDirectory(prefix=f"shared-{name}-")
+        self._said = Path(self._directory.name, "said")
+        self._ending = Event()
+        # What it starts is gone when the thread is, so that this stays until the end.
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-    def _start(self) -> None:
+    def _run(self) -> None:
         try:
-            said: dict[str, Any] = {"ports": self._held.enter_context(azurite_running()).ports}
+            with self._running() as said:
+                self._say({"said": said})
+                self._ending.wait()
         except Exception as fault:  # noqa: BLE001  Whoever needs it raises that.
-            said = {"fault": str(fault)}
-        fresh = self._directory / "saying"
-        fresh.write_text(json.dumps(said))
-        fresh.rename(self._directory / "said")
+            self._say({"fault": str(fault)})
+
+    def _say(self, words: dict[str, object]) -> None:
+        fresh = self._said.with_name("saying")
+        fresh.write_text(json.dumps(words))
+        fresh.rename(self._said)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tells a worker where it answers, once it does."""
-        node.workerinput["azurite"] = str(self._directory / "said")
+        """Tells a worker where it says how it is reached, once it is."""
+        node.workerinput[self._name] = str(self._said)
 
     def pytest_unconfigure(self) -> None:
         """Ends it when all workers have ended."""
-        self._starting.join()
-        self._held.close()
+        self._ending.set()
+        self._thread.join()
+        self._directory.cleanup()
+
+
+def _shared(worker: dict[str, Any], name: str) -> Any:
+    """What is shared under a name, said to a worker; raises RuntimeError where it could not be started."""
+    path = Path(worker[name])
+    wait_until(path.exists)
+    words = json.loads(path.read_text())
+    if "fault" in words:
+        raise RuntimeError(words["fault"])
+    return words["said"]
+
+
+@contextmanager
+def _ports_of_azurite() -> Iterator[dict[str, int]]:
+    with azurite_running() as azurite:
+        yield azurite.ports
+
+
+@contextmanager
+def _url_of_postgres() -> Iterator[str]:
+    """The server that a setting names, else one of our own."""
+    if _NAMED_POSTGRES:
+        yield _NAMED_POSTGRES
+        return
+    with postgres_running() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
@@ -137,11 +177,30 @@ def azurite(request: pytest.FixtureRequest) -> Iterator[Azurite]:
         with azurite_running() as running:
             yield running
         return
-    path = Path(worker["azurite"])
-    wait_until(path.exists)
-    said = json.loads(path.read_text())
-    if "fault" in said:
-        raise RuntimeError(said["fault"])
     share = int(worker["workerid"].removeprefix("gw"))
     # A worker that died is replaced by one of a further number.
-    yield Azurite.of_another(said["ports"], share, 2 * worker["workercount"])
+    yield Azurite.of_another(_shared(worker, "azurite"), share, 2 * worker["workercount"])
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A PostgreSQL that all tests share; `new_database()` gives a test an empty database of its own, in 50 milliseconds."""
+    with ExitStack() as held:
+        worker = getattr(request.config, "workerinput", None)
+        server = Server(held.enter_context(_url_of_postgres()) if worker is None else _shared(worker, "postgres"))
+        held.callback(server.drop_databases)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emptied(postgres: Server) -> Iterator[EmptiedDatabase]:
+    """The one database of this worker that `postgresql` hands out again and again."""
+    with EmptiedDatabase(postgres.new_database()) as database:
+        yield database
+
+
+@pytest.fixture
+def postgresql(emptied: EmptiedDatabase) -> Iterator[str]:
+    """The URL of a database in which there is nothing, or the empty tables that a test before this one made."""
+    yield emptied.url
+    emptied.empty()

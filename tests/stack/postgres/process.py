@@ -1,0 +1,212 @@
+"""PostgreSQL as a process: where it answers, and how it fails."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+from tests.leash import leashed
+from tests.stack.postgres.installation import installed, owner
+from tests.stack.postgres.server import Server
+from tests.waiting import wait_until
+
+_ROLE = "postgres"
+"""Who made the cluster, and is believed to be it: only the owner of the directory reaches the socket in it."""
+
+_MEMORY = Path("/dev/shm")  # noqa: S108
+_ENOUGH = 1 << 30
+"""Bytes that must be free in memory, else the data lies where temporary files do."""
+
+_PREFIX = "alert-router-postgres-"
+_STALE = 3600
+"""Seconds after which a directory that no process holds is nobody's."""
+
+_ANY = {
+    "listen_addresses": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "max_wal_size": "64MB",
+    "jit": "off",
+    # In the directory, so that it goes with it also where the server was killed.
+    "dynamic_shared_memory_type": "mmap",
+}
+_IN_MEMORY = {"fsync": "off", "full_page_writes": "off"}
+"""A process that is killed loses nothing by these; a machine that lost its power would."""
+
+
+class Postgres(Server):
+    """A server of one's own that can be stopped, killed, started again in the same place, paused and resumed."""
+
+    def __init__(self, directory: Path, data: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(f"postgresql://{_ROLE}@/postgres?host={quote(str(directory), safe='')}")
+        self.directory = directory
+        self._data = data
+        self._settings = dict(settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """Gives what it said since it was made."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """Gives its first process; RuntimeError while it is stopped."""
+        return self._running().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._process is not None
+
+    def make(self) -> None:
+        """Makes an empty cluster in the directory."""
+        options = ("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", "--auth=trust")
+        initdb = [str(installed().programs / "initdb"), "-U", _ROLE, "-D", str(self._data), *options]
+        made = subprocess.run(
+            initdb, cwd=self.directory, capture_output=True, text=True, check=False, **owner().options
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb: {made.stderr or made.stdout}")
+
+    def start(self, **settings: str) -> None:
+        """Starts it with further settings, and returns when it answers; raises RuntimeError if it does not."""
+        if self._process is not None:
+            raise RuntimeError("PostgreSQL is running already; stop it first.")
+        chosen = self._settings | settings
+        with (self.directory / "log").open("ab") as output:
+            process = subprocess.Popen(
+                [
+                    str(installed().programs / "postgres"),
+                    *("-D", str(self._data), "-k", str(self.directory)),
+                    *(f"--{name}={value}" for name, value in chosen.items()),
+                ],
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # A terminal's Ctrl-C is for the tests, which end it when they have ended.
+                preexec_fn=leashed,
+                **owner().options,
+            )
+        self._process = process
+        with suppress(AssertionError):
+            wait_until(self._answers, goes_on=lambda: process.poll() is None)
+            return
+        self.kill()
+        raise RuntimeError(f"PostgreSQL does not answer; it said:\n{self.log}")
+
+    def stop(self) -> None:
+        """Ends it in order, and its clients' connections at once; what was committed is there after the next start."""
+        self.resume()
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends all of its processes at once, as the kernel does where memory runs out."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Lets all clients hang, as a server does whose disk hangs, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answers again, also what came meanwhile."""
+        self._signal(signal.SIGCONT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("PostgreSQL is not running; start it first.")
+        return self._process
+
+    def _answers(self) -> bool:
+        with suppress(psycopg.OperationalError), psycopg.connect(self.url):
+            return True
+        return False
+
+    def _signal(self, number: int) -> list[psutil.Process]:
+        """Sends all of its processes a signal, the first one first: it begins no other from then on."""
+        first = self._running().pid
+        os.kill(first, number)
+        others: list[psutil.Process] = psutil.Process(first).children()
+        for other in others:
+            with suppress(psutil.NoSuchProcess):
+                other.send_signal(number)
+        return others
+
+    def _end(self, number: int) -> None:
+        process = self._running()
+        if process.poll() is None:
+            # One that goes on holds the memory that they shared, and the next start would refuse to begin beside it.
+            others = self._signal(signal.SIGSTOP) if number == signal.SIGKILL else []
+            process.send_signal(number)
+            for other in others:
+                with suppress(psutil.NoSuchProcess):
+                    other.kill()
+            wait_until(lambda: all(map(_has_ended, others)))
+        process.wait()
+        self._process = None
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether a process holds nothing any more; init may take its time to notice."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def postgres_running(location: Path | None = None, **settings: str) -> Iterator[Postgres]:
+    """Runs a server of one's own that forgets all at its end, or keeps it in a directory where one is given."""
+    with _own_directory() as directory:
+        data = directory / "data"
+        if location is not None:
+            location.mkdir(exist_ok=True)
+            owner().own(location)
+            data = location / "postgres"
+        server = Postgres(directory, data, _ANY | (_IN_MEMORY if location is None else {}) | settings)
+        if not data.exists():
+            server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            if server.is_running:
+                server.stop()
+
+
+@contextmanager
+def _own_directory() -> Iterator[Path]:
+    """A directory of a server's user, in memory where there is room; those of runs that were killed are swept away."""
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH
+    place = _MEMORY if in_memory else Path(tempfile.gettempdir())
+    for stray in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError), _held(stray):
+            if time.time() - stray.stat().st_mtime > _STALE:
+                shutil.rmtree(stray)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as made, _held(Path(made)):
+        owner().own(Path(made))
+        yield Path(made)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Holds a directory until the end of this process at the latest; raises OSError where another holds it."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
