@@ -24,10 +24,10 @@ from benchmarks.field import days, rules_for
 from benchmarks.sizes import Size, Sizes, of_account, of_file
 from benchmarks.virtual import AtWork, Clock, OnAccount, OnFile, Price, Priced
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.stack.gate.gated import gated
 from tests.stack.gate.requests import Seen
 from tests.stack.stack import stack_running
+from tests.store.opened import open_store
 
 DAY = timedelta(days=1)
 FULL = 90
@@ -109,7 +109,7 @@ def main() -> int:
 
 async def _on_file(plan: Plan, scratch: Path) -> Life:
     clock, rules = Clock(plan.start), rules_for(scratch / "rules", plan.start, plan.length)
-    store = SqliteStore(scratch / "state", clock)
+    store = open_store(scratch / "state", clock)
     priced = Priced(store)
 
     async def sizes() -> Sizes:

@@ -25,8 +25,8 @@ from benchmarks.table import Row
 from benchmarks.virtual import Clock, OnFile, rules_there
 from router.domain.retention import Forgotten, Retention
 from router.domain.signals import Stream
-from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
+from tests.store.opened import open_store
 
 SIGNALS = 100_000
 TOLD = 5
@@ -46,7 +46,7 @@ def measure() -> Iterator[Row]:
 
 async def _measured(scratch: Path) -> Row:
     clock = Clock(datetime.now(UTC) - YEAR)
-    store, rules = SqliteStore(scratch / "state", clock), rules_for(scratch / "rules", clock.now, 1)
+    store, rules = open_store(scratch / "state", clock), rules_for(scratch / "rules", clock.now, 1)
     await _fill(OnFile(store, rules, clock))
     gone, steps, now = Forgotten(is_done=False), list[float](), clock.now + YEAR
     with _waiting(scratch / "state") as waits:

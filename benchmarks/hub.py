@@ -25,10 +25,10 @@ from router.domain.signals import Stream
 from router.eventhubs import Namespace
 from router.eventhubs.events import event_of
 from router.ingest.event_intake import EventIntake
-from router.store.sqlite import SqliteStore
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running
+from tests.store.opened import open_store
 
 EVENTS = 2_000
 PAGES = 30
@@ -52,7 +52,7 @@ async def _intake(stack: Stack) -> list[Row]:
     for body in alerts(EVENTS):
         stack.hubs.append(HUB.hub, HUB.id, body)
     with TemporaryDirectory() as directory:
-        sqlite = SqliteStore(Path(directory))
+        sqlite = open_store(Path(directory))
         on_file = await _take_all(stack, sqlite)
         await sqlite.close()
     in_account = await _in_account(stack)

@@ -18,7 +18,6 @@ from router.decide.attack_outcomes import AttackCounter
 from router.domain.lookback import DecisionPage, Looked
 from router.domain.ports.store import Store
 from router.domain.silence_documents import document_of_silence
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, the_attack_table
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
@@ -26,6 +25,7 @@ from tests.decide.test_blind_spots import a_silence
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
+from tests.store.opened import open_store
 
 AT = ("--now", "2026-11-24T12:00:00Z")
 DAY = timedelta(days=1)
@@ -277,7 +277,7 @@ async def _fill(store: Store) -> None:
 
 
 async def _filled_state() -> None:
-    store = SqliteStore(Path("kept"))
+    store = open_store(Path("kept"))
     await _fill(store)
     await store.close()
 

@@ -15,13 +15,13 @@ import pytest
 
 from router.domain.documents import DocumentKind
 from router.domain.tag_documents import TagsById, find_tags_in
-from router.store.sqlite import SqliteStore
 from tests.cli.house import House, Said
 from tests.coverage.builders import kubectl, nodes, sensor
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.faults import FAULTS
 from tests.stack.azure_management.management import AzureManagement
 from tests.stack.azure_management.server import serving
+from tests.store.opened import open_store
 from tests.warm import started
 
 AT = ("--now", "2026-11-26T12:00:00Z")
@@ -218,7 +218,7 @@ def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
     azure = without_clusters(healthy_estate(2))
 
     async def tags() -> TagsById:
-        store = SqliteStore(state)
+        store = open_store(state)
         document = await store.documents.find_document(DocumentKind.TAGS, FIRST)
         await store.close()
         return (find_tags_in(document) if document is not None else None) or {}

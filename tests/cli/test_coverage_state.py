@@ -15,12 +15,12 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, L
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
 from router.domain.source_turns import SourceWatch, document_of_watch
-from router.store.sqlite import SqliteStore
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said
 from tests.stack.azurite import Azurite
+from tests.store.opened import open_store
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 SOURCE = CoverageSource(CoverageSourceKind.SUBSCRIPTION, SUBSCRIPTION)
@@ -42,7 +42,7 @@ def state_with(house: House, *documents: StoredDocument) -> House:
     """A house whose state holds these documents."""
 
     async def write() -> None:
-        store = SqliteStore(house.directory / ".state")
+        store = open_store(house.directory / ".state")
         for document in documents:
             await store.documents.put_document(document)
         await store.close()

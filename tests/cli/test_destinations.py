@@ -21,11 +21,11 @@ from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
 from router.domain.ports.store import Store
-from router.store.sqlite import SqliteStore
 from tests.cli.house import House, ndjson
 from tests.cli.test_state_in_storage import Both, both, storage, take
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, body_of
+from tests.store.opened import open_store
 from tests.waiting import PATIENCE, wait_until
 
 __all__ = ["both", "storage"]
@@ -112,7 +112,7 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
         assert both.house.says(*release, *where).out == f"cwpp people: released by ben; 1 is owed there; {when}\n"
     assert both.say(*release).startswith("people: is held by nobody;")
     assert listed(both, *at(NOW + 1.5 * HOUR))["people"]["held"] is None
-    for store in (SqliteStore(Path(".state")), storage_for(Settings())):
+    for store in (open_store(Path(".state")), storage_for(Settings())):
         changes = asyncio.run(_changes(store))
         assert changes == [
             ("added", "ana", "it is moved"),

@@ -10,9 +10,9 @@ import pytest
 
 from router.app.tags import keep_tags
 from router.coverage.documents import document_of
-from router.store.sqlite import SqliteStore
 from tests.builders import RESOURCE, finding_body
 from tests.cli.house import House
+from tests.store.opened import open_store
 
 NOW = "2026-11-24T12:00:00Z"
 RULE = "rules/cspm/suppressions/payments.json"
@@ -31,7 +31,7 @@ def tagged(house: House) -> House:
 
 async def keep(house: House) -> None:
     """What `coverage check --live` read is kept in the state."""
-    store = SqliteStore(house.directory / ".state")
+    store = open_store(house.directory / ".state")
     document = document_of({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
     await keep_tags(store.documents, [document], datetime(2026, 11, 24, 11, tzinfo=UTC))
     await store.close()

@@ -15,12 +15,12 @@ from router.domain.deliveries import DeadLetter, DeliveryState, Pointer, Receipt
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.store.sqlite import SqliteStore
 from tests.builders import RULES
 from tests.cli.house import House, Said, ndjson
 from tests.network import nobody_else
 from tests.parse.messages import a_flat_alert
 from tests.store.acts import letters_in
+from tests.store.opened import open_store
 
 DAY = "2026-11-24T{}Z"
 REFERENCE = "@Microsoft.KeyVault(VaultName=v;SecretName=pager-key)"
@@ -131,7 +131,7 @@ def letters(house: House) -> list[DeadLetter]:
     """The dead letters."""
 
     async def listed() -> list[DeadLetter]:
-        store = SqliteStore(house.directory / ".state")
+        store = open_store(house.directory / ".state")
         try:
             return await letters_in(store.outbox)
         finally:
@@ -154,7 +154,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
     assert house.says("run", alert).code == 0
 
     async def taken() -> None:
-        store = SqliteStore(house.directory / ".state")
+        store = open_store(house.directory / ".state")
         (claim,) = await store.outbox.claim(Pointer("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
         sent = Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now(), receipt=Receipt())
         await store.outbox.settle([sent])

@@ -22,10 +22,10 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
-from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.test_state_in_storage import Both, both, storage
+from tests.store.opened import open_store
 
 __all__ = ["both", "storage"]
 
@@ -395,7 +395,7 @@ def test_listing_changes_nothing_in_the_state(house: House) -> None:
     furnish_rules(house)
     house.writes("alerts.ndjson", an_alert("a", "web-01") + b"\n")
     house.routes("alerts.ndjson", *AT)
-    store = SqliteStore(house.directory / ".state")
+    store = open_store(house.directory / ".state")
     try:
         store.hold()
         assert names(house) == ["web", "try", "never"]

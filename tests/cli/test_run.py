@@ -14,9 +14,9 @@ import pytest
 
 from alert_router_demo.soc import soc_in_thread
 from router.cli.decisions import KEYS
-from router.store.sqlite import SqliteStore
 from tests.cli.house import House, a_process, a_suppression, column, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
+from tests.store.opened import SqlStore, open_store
 from tests.waiting import PATIENCE
 
 NOW = "2026-11-24T12:00:00Z"
@@ -371,7 +371,7 @@ def test_a_time_without_a_zone_is_utc(house: House) -> None:
 
 def test_a_second_run_on_the_same_state_waits_its_turn(house: House, alerts: str) -> None:
     """While one run works on a state, another is refused."""
-    store = SqliteStore(house.directory / ".state")
+    store = open_store(house.directory / ".state")
     store.hold()
     try:
         assert house.says("run", alerts).complaint.startswith(".state: another run is at work")
@@ -541,7 +541,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def _close(store: SqliteStore) -> None:
+def _close(store: SqlStore) -> None:
     asyncio.run(store.close())
 
 

@@ -18,11 +18,11 @@ import pytest
 from router.app.settings import STORAGE
 from router.domain.keys import signal_key
 from router.domain.silence_documents import document_of_silence
-from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said
 from tests.silences import a_silence
 from tests.stack.azurite import Azurite
+from tests.store.opened import SqlStore, open_store
 from tests.warm import started
 
 AT = "2026-11-24T12:00:00Z"
@@ -366,7 +366,7 @@ def test_what_is_over_is_in_the_list_of_what_is(state: House) -> None:
 def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
     """It holds nothing, and keeps nobody from seeing the others."""
 
-    def damage(store: SqliteStore) -> None:
+    def damage(store: SqlStore) -> None:
         document = replace(document_of_silence(a_silence("broken")), body=b"{")
         asyncio.run(store.documents.put_document(document))
 
@@ -376,9 +376,9 @@ def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
     assert len(listed(state)) == 1
 
 
-def with_store(house: House, do: Callable[[SqliteStore], None]) -> None:
+def with_store(house: House, do: Callable[[SqlStore], None]) -> None:
     """Does something with the state of a house."""
-    store = SqliteStore(house.directory / ".state")
+    store = open_store(house.directory / ".state")
     try:
         do(store)
     finally:
@@ -494,7 +494,7 @@ def test_silences_are_the_same_in_an_account(state: House, azurite: Azurite, mon
 def test_a_run_that_waits_for_input_does_not_keep_anybody_from_silencing(state: House) -> None:
     """It obeys when it looks again."""
 
-    def silenced_meanwhile(store: SqliteStore) -> None:
+    def silenced_meanwhile(store: SqlStore) -> None:
         store.hold()
         added(state, *VM, "--for", "2h")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from router.store.sqlite import SqliteStore
 from tests.cli.house import House, column, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
+from tests.store.opened import open_store
 
 BEFORE, NOW, LATER = "2026-11-20T12:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:01:00Z"
 
@@ -207,7 +207,7 @@ def _entries(house: House) -> list[dict[str, Any]]:
 
 def test_nothing_is_redriven_while_a_run_is_at_work(house: House, dead: list[dict[str, Any]]) -> None:
     """What the run sends just now belongs to the run."""
-    store = SqliteStore(house.directory / ".state")
+    store = open_store(house.directory / ".state")
     store.hold()
     try:
         said = house.says("dead-letters", "redrive", "--all")

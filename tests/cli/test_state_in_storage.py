@@ -24,7 +24,6 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
-from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving
@@ -34,6 +33,7 @@ from tests.silences import HOUR, a_silence, named
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
+from tests.store.opened import open_store
 
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = BEFORE + timedelta(days=4)
@@ -65,7 +65,7 @@ class Both:
 
     def hold(self, seed: Seed) -> None:
         """Puts the same into both."""
-        asyncio.run(seeded(SqliteStore(self.house.directory / ".state"), seed))
+        asyncio.run(seeded(open_store(self.house.directory / ".state"), seed))
         asyncio.run(seed_storage(seed))
 
     def say(self, *arguments: str) -> str:

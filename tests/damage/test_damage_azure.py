@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.store import TABLES
-from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
 from tests.examples import some_of
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER
+from tests.store.opened import open_store
 
 DELIVERIES = "deliveries"
 GARBAGE: list[object] = [None, b"\xff\xfe", b"", "", "zz", '{"a":', "ledger/k/" + "0" * 32, -1, 2**31 - 1, 1.5, True]
@@ -72,7 +72,7 @@ class Morning:
 
 async def _sound_day() -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as directory:
-        town = Town(SqliteStore(Path(directory)))
+        town = Town(open_store(Path(directory)))
         await town.begin()
         await town.go_on()
         await town.store.close()

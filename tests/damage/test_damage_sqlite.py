@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
 from tests.store.older import DB, make_version_3
+from tests.store.opened import open_store
 
 GARBAGE: list[object] = [None, b"\xff\xfe", b"{", "", "zz", '{"a":', -1, 2**31 - 1, 2**62, 2**63 - 1, 1.5, "non-UTF-8"]
 
@@ -33,7 +33,7 @@ class Morning:
         self.notified = by_signal(self.go_on(None)[0])
 
     async def _begin(self) -> Town:
-        town = Town(SqliteStore(self.directory))
+        town = Town(open_store(self.directory))
         await town.begin()
         await town.store.close()
         return town
@@ -62,7 +62,7 @@ class Morning:
             return asyncio.run(self._go_on(Path(copy)))
 
     async def _go_on(self, directory: Path) -> tuple[list[tuple[str, str, str]], int, int]:
-        town = Town(SqliteStore(directory))
+        town = Town(open_store(directory))
         town.hub, town.now = self.town.hub.copy(), self.town.now
         try:
             await town.go_on()

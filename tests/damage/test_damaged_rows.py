@@ -18,12 +18,12 @@ from router.domain.ports.store import Store
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import DAY, claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
+from tests.store.opened import SqlStore
 from tests.store.running import account_in_soak
 
 _TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal", "groupings": "groups"}
@@ -155,7 +155,7 @@ def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_o
     assert "cwpp: 1 damaged rows of the state are set aside in the quarantine" in run(town.look()).problems
 
 
-def test_a_signal_whose_row_has_lost_its_key_goes_on_with_turns_of_its_own(sqlite: SqliteStore, tmp_path: Path) -> None:
+def test_a_signal_whose_row_has_lost_its_key_goes_on_with_turns_of_its_own(sqlite: SqlStore, tmp_path: Path) -> None:
     """Its deliveries say what it was: under a turn that was owed before, a new message would count as a repeat."""
     town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
     town.book = without_rules(town.book)

@@ -33,11 +33,11 @@ from router.domain.ports.store import QueuedStore, Store
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.outbox.locations import find_pointer, location_of, text_to
-from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
+from tests.store.opened import SqlStore, open_store
 
 TICKETS = "tickets"
 
@@ -190,7 +190,7 @@ def engine_over(param: str, azurite: Azurite) -> Iterator[Engine]:
 
         async def opened() -> Store:
             if param == "file":
-                return SqliteStore(Path(directory))
+                return open_store(Path(directory))
             store = AzureStore(Account(Address(azurite.new_account())))
             await store.prepare()
             return store
@@ -226,7 +226,7 @@ async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list
 class FromFile:
     """Deliveries in a file, where the worker is asked for whatever is due."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self.store: Store = store
         self._outbox = store.outbox
 
@@ -280,7 +280,7 @@ async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIte
 async def from_file() -> AsyncIterator[Rounds]:
     """Rounds over an empty file."""
     with TemporaryDirectory() as directory:
-        rounds = FromFile(SqliteStore(Path(directory)))
+        rounds = FromFile(open_store(Path(directory)))
         try:
             yield rounds
         finally:

@@ -24,10 +24,10 @@ from router.domain.documents import DocumentKind
 from router.domain.journal import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
-from router.store.sqlite import SqliteStore
 from tests.builders import RULES
 from tests.stack.defender import DefenderDouble, defender_in_thread
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.store.opened import open_store
 
 HUB, PARTITION = "cwpp", "0"
 
@@ -75,7 +75,7 @@ class Grounds:
         user = self.soc.accounts["cwpp"].servicenow_user
         (rules / "policy.yaml").write_text(policy.format_map({**addresses, "user": user}))
         (house.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
-        asyncio.run(SqliteStore(house.state).close())
+        asyncio.run(open_store(house.state).close())
         self.defender.behave()
         self.soc.pagerduty.faults.clear()
         self.soc.servicenow.faults.clear()
@@ -104,7 +104,7 @@ class SmallHouse:
         """What lies in the state of drills, by the documents' ids."""
 
         async def read() -> dict[str, Any]:
-            store = SqliteStore(self.state)
+            store = open_store(self.state)
             try:
                 found = await store.documents.list_documents(DocumentKind.FACT)
                 return {one.id: json.loads(one.body) for one in found}
@@ -130,7 +130,7 @@ class SmallHouse:
         settings = Settings(self.grounds.environment())
         rules = load_rules(self.rules, [Stream.CWPP], now())
         async with AsyncExitStack() as stack:
-            store = SqliteStore(self.state)
+            store = open_store(self.state)
             store.hold()
             stack.push_async_callback(store.close)
             dispatcher = await stack.enter_async_context(

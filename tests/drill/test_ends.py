@@ -18,10 +18,10 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError
 from router.drill.results import DrillResult
 from router.drill.subjects import samples_of
-from router.store.sqlite import SqliteStore
 from tests.cli.house import said_into
 from tests.drill.drilling import SUBSCRIPTION, Drilling, Outcome, hooks_in_thread, is_decided
 from tests.drill.small_router import Grounds, grounds_in
+from tests.store.opened import open_store
 
 MINUTE = timedelta(minutes=1)
 
@@ -163,7 +163,7 @@ def test_a_second_drill_of_the_same_at_the_same_time_raises_nothing(grounds: Gro
     house, before = grounds.house(), grounds.defender.count()
 
     async def beside(began: datetime) -> Outcome:
-        store = SqliteStore(house.state)
+        store = open_store(house.state)
         try:
             async with alone(store.documents, samples_of(SUBSCRIPTION, "VirtualMachines"), began, MINUTE):
                 return await asyncio.to_thread(drill, house)
@@ -211,7 +211,7 @@ def test_a_drill_that_was_killed_stands_in_the_way_for_its_time_and_ten_minutes(
     """Not longer; and one that is over stands in nobody's way."""
 
     async def begin() -> None:
-        store, subject = SqliteStore(tmp_path), samples_of(SUBSCRIPTION, "DNS")
+        store, subject = open_store(tmp_path), samples_of(SUBSCRIPTION, "DNS")
         documents, began = store.documents, now()
         over = began + 11 * MINUTE
 

@@ -19,10 +19,10 @@ from router.domain.rulebook import By, Grouping, Limit
 from router.domain.signals import Finding
 from router.grouping import explain_grouping
 from router.parse import evidence_of, read_signals
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_message
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog, group_in
+from tests.store.opened import SqlStore, open_store
 
 DAY = timedelta(days=1)
 TWO_A_DAY = Limit(2, DAY)
@@ -33,7 +33,7 @@ type Build = Callable[..., Backlog]
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Builds a destination under a rulebook; its store is closed when the test ends."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     with asyncio.Runner() as runner:
         yield lambda book=None: Backlog(store, book or a_posture_book(), runner.run)
         runner.run(store.close())
@@ -253,7 +253,7 @@ def test_many_groups_that_owe_a_note_are_told_in_one_walk(build: Build) -> None:
 class Interrupting:
     """A store in which others take messages in whenever all groups were walked; it counts the walks."""
 
-    def __init__(self, store: SqliteStore, act: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, store: SqlStore, act: Callable[[], Awaitable[object]]) -> None:
         self._store, self._act = store, act
         self.walks = 0
 

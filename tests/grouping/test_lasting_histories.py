@@ -19,11 +19,11 @@ from router.domain.groups import GroupState
 from router.domain.keys import signal_key
 from router.domain.rulebook import Limit
 from router.domain.signals import Kind
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, SUBSCRIPTION, a_posture_book, an_update
 from tests.examples import some_of
 from tests.grouping.backlog import AT, MINUTE, Backlog
+from tests.store.opened import open_store
 
 WINDOW = 6 * HOUR
 MACHINES = range(4)
@@ -147,7 +147,7 @@ def test_whatever_comes_each_is_told_once_and_in_time(acts: list[Act], most: int
     """One group for each package and owner, no more openings and notes than promised, and in the end the right counts."""
     limit = Limit(most, WINDOW) if most is not None else None
     with tempfile.TemporaryDirectory() as directory, asyncio.Runner() as runner:
-        store = SqliteStore(Path(directory))
+        store = open_store(Path(directory))
         backlog = Backlog(store, a_posture_book(limit), runner.run)
         bodies: list[bytes] = []
         standing, now = lived(backlog, acts, bodies)

@@ -27,13 +27,13 @@ from router.grouping.grouping_keys import MemberTurn
 from router.grouping.in_flight_notices import deliveries_decided_before
 from router.ingest.intake import Intake, Message
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.destinations.builders import a_notice
 from tests.examples import some_of
 from tests.ingest.again import LANES, Promise, Said, Soc, a_book
 from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
+from tests.store.opened import open_store
 
 MINUTE = timedelta(minutes=1)
 STANDING, OVER = ["New", "Active", "InProgress"], ["Resolved", "Dismissed"]
@@ -94,7 +94,7 @@ async def keeps_its_promise(store: Store, arrived: Sequence[tuple[Said, Message]
 async def in_a_directory(arrived: Sequence[tuple[Said, Message]], grouped: str | None) -> None:
     """In a store that is in a directory."""
     with TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory))
+        store = open_store(Path(directory))
         try:
             await keeps_its_promise(store, arrived, grouped)
         finally:
@@ -107,7 +107,7 @@ type Build = Callable[[Rulebook], Soc]
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Builds a SOC under a rulebook over a store in a directory."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     yield lambda book: Soc(store, book)
     asyncio.run(store.close())
 

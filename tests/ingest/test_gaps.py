@@ -17,10 +17,10 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GRACE, READ, GapFiller, GapReport
 from router.ingest.intake import Intake
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook
 from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
+from tests.store.opened import open_store
 
 PLACE = Partition("cwpp", "0")
 BEFORE = NOW - timedelta(minutes=30)
@@ -30,7 +30,7 @@ class Watch:
     """A store, who takes events in, and sweeps over a shelf."""
 
     def __init__(self, directory: Path) -> None:
-        self.store = SqliteStore(directory)
+        self.store = open_store(directory)
 
     def ingest(self, events: Sequence[Event], at: datetime = BEFORE) -> None:
         """The trigger takes events in."""

@@ -23,7 +23,6 @@ from router.ingest.intake import Intake, Message
 from router.ingest.observations import Observation
 from router.ingest.suppression_release import release_held
 from router.ingest.transitions import transition_for
-from router.store.sqlite import SqliteStore
 from tests.builders import (
     NOW,
     a_destination,
@@ -38,6 +37,7 @@ from tests.builders import (
     without_rules,
 )
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
+from tests.store.opened import open_store
 
 HELD: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
 MINUTE = timedelta(minutes=1)
@@ -47,7 +47,7 @@ class House:
     """A store and an intake over it, driven step by step."""
 
     def __init__(self, directory: Path, book: Rulebook, only: Stream | None = None) -> None:
-        self.store = SqliteStore(directory)
+        self.store = open_store(directory)
         self.book = book
         self.other: Rulebook | None = None
         self.only = only

@@ -19,12 +19,12 @@ from router.domain.source_silence import DOWN
 from router.domain.source_turns import finding_id_of
 from router.ingest.gaps import GapFiller
 from router.ingest.silent_sources import BEHIND, SilentSources
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.constructed.weeks import row_of
 from tests.domain.silence_model import DAY, HOUR, ONE, TWO, of_subscription, subscriptions
 from tests.examples import some_of
 from tests.ingest.weeks import MINUTE, Weeks
+from tests.store.opened import open_store
 
 WITHIN = 2 * DAY
 """How long each of two subscriptions may be silent here."""
@@ -140,7 +140,7 @@ def test_whatever_comes_and_goes_what_is_told_is_true_and_whoever_is_silent_is_t
     """Messages that wait, are lost, or cannot be read; absences and restarts. In the end both are silent, and one speaks."""
 
     async def life(directory: Path) -> Router:
-        store = SqliteStore(directory)
+        store = open_store(directory)
         router = Router(Weeks(store))
         await router.sweep()
         await play(router, some)
@@ -168,7 +168,7 @@ def test_while_the_backlog_is_not_taken_in_nobody_is_judged(tmp_path: Path) -> N
     """A quarter of an hour may wait, since that is what is under way; nor where nobody knows what waits."""
 
     async def life() -> list[int]:
-        weeks = Weeks(SqliteStore(tmp_path))
+        weeks = Weeks(open_store(tmp_path))
         sources = SilentSources(weeks.intake, weeks.store, BOTH)
         at = NOW
         while at < NOW + WITHIN:

@@ -19,11 +19,11 @@ from router.domain.reasons import Code
 from router.domain.signals import Stream
 from router.domain.snapshots import REMEMBERED
 from router.ingest.intake import Message
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
+from tests.store.opened import open_store
 
 WEEK = 7 * DAY
 NAMES = tuple("abcdefgh")
@@ -34,7 +34,7 @@ REST = NAMES[:-1]
 @pytest.fixture
 def weeks(tmp_path: Path) -> Iterator[Weeks]:
     """A router over an empty store."""
-    weeks = Weeks(SqliteStore(tmp_path))
+    weeks = Weeks(open_store(tmp_path))
     yield weeks
     asyncio.run(weeks.store.close())
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import Claim
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.examples import some_of
 from tests.ingest.snapshot_model import Model, Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, body_of, notices
+from tests.store.opened import open_store
 
 FINDINGS = {f"f{n}": "vulnerability" if n % 4 == 3 else "recommendation" for n in range(12)}
 WEEK = 7 * DAY
@@ -91,7 +91,7 @@ def test_from_a_hub_findings_end_and_come_again_as_the_model_says(some: list[Wee
     """Whatever order its partitions are read in, whatever comes twice, and at whatever time it is looked."""
 
     async def live(directory: Path) -> None:
-        router, model = Weeks(SqliteStore(directory)), Model()
+        router, model = Weeks(open_store(directory)), Model()
         for number, week in enumerate([*some, Week([], [], False, 0, {})]):
             start = NOW + number * WEEK
             due = week.messages(start)
@@ -143,7 +143,7 @@ def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Wee
     """A file each week, or sooner, and one for each other message; now and then a file once more, some hours or weeks later."""
 
     async def live(directory: Path) -> None:
-        router, model = Weeks(SqliteStore(directory)), Model()
+        router, model = Weeks(open_store(directory)), Model()
         files: list[tuple[str, list[Said]]] = []
         runs = _runs([*some, Week([], [], False, 0, {})], pace)
         for at in sorted(runs):
@@ -189,7 +189,7 @@ def test_a_file_that_is_read_again_is_news_or_a_replay_as_the_model_says(some: l
     """Whenever the same few files are read, and however soon what one of them lacks has ended."""
 
     async def live(directory: Path) -> None:
-        router, model, read = Weeks(SqliteStore(directory)), Model(), set[str]()
+        router, model, read = Weeks(open_store(directory)), Model(), set[str]()
         for number, (file, hours) in enumerate([("delete", 0), ("whole", 1), ("message", 1), *some]):
             router.now += hours * HOUR
             name = f"{file} {number}" if file == NEW else file

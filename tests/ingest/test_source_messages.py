@@ -21,10 +21,10 @@ from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
 from router.ingest.suppression_release import release_held
 from router.parse import read_signals
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription
 from tests.domain.test_source_turns import turns
+from tests.store.opened import open_store
 
 SILENT = SourceTurn(
     source=of_subscription(ONE),
@@ -144,7 +144,7 @@ def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(tmp_path: Path) 
     )
 
     async def life() -> list[RecordEntry]:
-        store = SqliteStore(tmp_path)
+        store = open_store(tmp_path)
         book = a_rulebook(rule, stream=Stream.CSPM)
         (held,) = await Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM).ingest([message_of(SILENT)], NOW)
         free = without_rules(book)
@@ -164,7 +164,7 @@ def test_nobody_else_says_what_this_router_heard_of(tmp_path: Path) -> None:
     forged = replace(message_of(SILENT), arrival=Arrival("cspm:0:1", 5, NOW))
 
     async def ingest() -> list[RecordEntry]:
-        store = SqliteStore(tmp_path)
+        store = open_store(tmp_path)
         entries = await Intake(store, {Stream.CSPM: a_rulebook(stream=Stream.CSPM)}, Catalogue(), Stream.CSPM).ingest(
             [forged], NOW
         )

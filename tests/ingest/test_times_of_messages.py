@@ -21,11 +21,11 @@ from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_row
+from tests.store.opened import open_store
 
 DAY = timedelta(days=1)
 FAR = datetime.fromisoformat("9999-12-31T23:59:59Z")
@@ -81,7 +81,7 @@ def test_in_a_file_no_time_silences_what_comes_later(timed: list[Timed], is_from
 
     async def played() -> None:
         with TemporaryDirectory() as directory:
-            store = SqliteStore(Path(directory))
+            store = open_store(Path(directory))
             try:
                 await _nothing_is_silenced(store, timed, is_from_hub)
             finally:
@@ -112,7 +112,7 @@ def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Pa
     """It took the times of files as they were told: what it silenced is told again, and the row has a true time then."""
 
     async def healed() -> None:
-        store = SqliteStore(tmp_path)
+        store = open_store(tmp_path)
         await store.ledger.write_rows([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         (entry,) = await intake.ingest([_message(1, Timed(True, NOW, False, NOW, NOW))], NOW)
@@ -136,9 +136,7 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
     """A row is in a place beyond all that follow, by damage; an event that the hub's own clock dates later is later."""
 
     async def healed() -> None:
-        store: Store = (
-            SqliteStore(tmp_path) if kind == "sqlite" else AzureStore(Account(Address(azurite.new_account())))
-        )
+        store: Store = open_store(tmp_path) if kind == "sqlite" else AzureStore(Account(Address(azurite.new_account())))
         if isinstance(store, AzureStore):
             await store.prepare()
         await store.ledger.write_rows([a_row(KEY, seen=Seen(None, Arrival("hub/0", MOST_AT_ONCE, NOW)))])

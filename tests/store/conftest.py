@@ -9,9 +9,9 @@ import pytest
 
 from router.domain.ports.store import Store
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER, run
+from tests.store.opened import SqlStore, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,9 +42,9 @@ def azure(address: Address) -> Iterator[AzureStore]:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[SqliteStore]:
+def sqlite(tmp_path: Path) -> Iterator[SqlStore]:
     """An empty store in a file."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     yield store
     run(store.close())
 
@@ -61,8 +61,8 @@ def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:
-        if isinstance(store, SqliteStore):
-            return SqliteStore(request.getfixturevalue("tmp_path"))
+        if isinstance(store, SqlStore):
+            return open_store(request.getfixturevalue("tmp_path"))
         return AzureStore(Account(request.getfixturevalue("address")))
 
     other = run(opened())

@@ -18,11 +18,12 @@ from shutil import copytree, rmtree
 from types import FrameType
 from typing import Any
 
-from router.store.sqlite import SqliteStore, connection
+from router.store.sqlite import connection
 from router.store.sqlite.schema import VERSION
 from tests.builders import NOW
 from tests.store.builders import an_entry
 from tests.store.older import DB, rows_in, version_of
+from tests.store.opened import open_store
 
 ROOM = str(Path(connection.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
@@ -71,13 +72,13 @@ def kill_while_migrating(directory: Path, every: int) -> Counter[int]:
         migrator = os.fork()
         if migrator == 0:
             _die_at(line, MIGRATING)
-            asyncio.run(SqliteStore(state, lambda: NOW).close())
+            asyncio.run(open_store(state, lambda: NOW).close())
             os._exit(0)
         _, ended = os.waitpid(migrator, 0)
         copytree(state, directory / "looked_at", dirs_exist_ok=True)
         left[version_of(directory / "looked_at" / DB)] += 1
         rmtree(directory / "looked_at")
-        asyncio.run(SqliteStore(state, lambda: NOW).close())
+        asyncio.run(open_store(state, lambda: NOW).close())
         assert version_of(state / DB) == VERSION
         assert rows_in(state / f"{DB}.v3", ()) == whole, f"killed at line {line}: the copy is another state"
         assert not (state / f"{DB}.v3.new").exists(), f"killed at line {line}: a copy is left over"
@@ -93,7 +94,7 @@ def kill_while_migrating(directory: Path, every: int) -> Counter[int]:
 def write_for_ever(state: Path) -> None:
     """Commits one after the other, and says in the file `acknowledged` how many."""
     with (state.parent / "acknowledged").open("wb", buffering=0) as told:
-        store = SqliteStore(state)
+        store = open_store(state)
         for number in count(1):
             asyncio.run(store.record.put_on_record([an_entry(f"{number}", title="x" * (number * 37 % 5000))]))
             os.pwrite(told.fileno(), b"%d" % number, 0)
@@ -103,7 +104,7 @@ def count_in(state: Path) -> int:
     """How many commits a sound state keeps; raises BadFile for a damaged one."""
     if not state.exists():
         return 0
-    store = SqliteStore(state)
+    store = open_store(state)
     with store.record._connection.reading() as db:
         kept = db.execute("SELECT count(*) FROM record").fetchone()[0]
     asyncio.run(store.close())
@@ -111,7 +112,7 @@ def count_in(state: Path) -> int:
 
 
 def _write(state: Path, first: int, acknowledge: int | None = None) -> None:
-    store = SqliteStore(state)
+    store = open_store(state)
     store.hold()
     for number in range(first, first + COMMITS):
         asyncio.run(store.record.put_on_record([an_entry(f"{number}")]))

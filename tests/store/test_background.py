@@ -18,13 +18,13 @@ from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
 from router.domain.histories import History
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
 from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.life import Life
 from tests.store.older import DB
+from tests.store.opened import open_store
 
 OVER_AN_ACCOUNT = (
     "test_the_later_of_page_and_ticket_names_the_earlier",
@@ -258,7 +258,7 @@ def test_beyond_a_hundred_signals_there_may_be_more(life: Life) -> None:
 
 def test_what_an_older_program_wrote_down_may_be_one_more(tmp_path: Path) -> None:
     """It did not say of which type it is."""
-    life = Life(SqliteStore(tmp_path), a_people_book())
+    life = Life(open_store(tmp_path), a_people_book())
     ingest_at_intervals(life, [("old", {}), ("new", {})])
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute("UPDATE lookups SET type=NULL, sample=NULL WHERE signal=?", (life.key("old"),))
@@ -280,7 +280,7 @@ def test_what_killed_workers_goes_with_nothing_beside_it(life: Life) -> None:
 
 def test_a_notice_that_cannot_be_decoded_any_more_is_no_last_one(tmp_path: Path) -> None:
     """What is sent goes without it."""
-    life = Life(SqliteStore(tmp_path), a_people_book())
+    life = Life(open_store(tmp_path), a_people_book())
     life.alert("alert-1", Severity="Medium")
     send(life, "oncall")
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:

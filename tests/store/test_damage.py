@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from router.domain.errors import BadFile, StoreError
 from router.domain.retention import Retention
-from router.store.sqlite import SqliteStore
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import SECTOR
 from tests.builders import NOW
@@ -30,6 +29,7 @@ from tests.leash import leashed
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
 from tests.store.crashing import count_in
+from tests.store.opened import SqlStore, open_store
 
 DB, WAL, SHM, MARK = "router.db", "router.db-wal", "router.db-shm", "router.commit"
 
@@ -37,7 +37,7 @@ type Files = dict[str, bytes]
 """What is in a state's directory, by name."""
 
 
-def commit(store: SqliteStore, first: int, last: int, size: int = 100) -> None:
+def commit(store: SqlStore, first: int, last: int, size: int = 100) -> None:
     """Commits entries one by one."""
     for number in range(first, last):
         run(store.record.put_on_record([an_entry(f"{number}", title=noise(size).hex())]))
@@ -61,10 +61,10 @@ def a_state(closed: int, killed: int, size: int = 100) -> Files:
     """A state with so many commits, of which the last ones are in a log that a killed process left."""
     with TemporaryDirectory() as directory:
         state = Path(directory) / "state"
-        store = SqliteStore(state)
+        store = open_store(state)
         commit(store, 0, closed, size)
         run(store.close())
-        store = SqliteStore(state)
+        store = open_store(state)
         commit(store, closed, closed + killed, size)
         files = files_in(state)  # open as it is: what is in its files is what a kill leaves
         run(store.close())
@@ -141,7 +141,7 @@ def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is(tmp_path: Path, n
     before = files_in(tmp_path / "state")
     for _ in range(2):
         with pytest.raises(BadFile) as told:
-            SqliteStore(tmp_path / "state")
+            open_store(tmp_path / "state")
         (line,) = str(told.value).splitlines()
         assert line.startswith(f"{tmp_path / 'state' / DB}: is damaged: ")
         assert line.endswith(f"; then delete {tmp_path / 'state' / MARK}")
@@ -190,7 +190,7 @@ def test_a_state_of_930b370_is_adopted(tmp_path: Path, size: int) -> None:
     adopted = files_in(tmp_path)
     put(tmp_path, adopted | {DB: of_930b370(adopted[DB])})
     with pytest.raises(BadFile, match="names commit"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
 
 
 @pytest.mark.parametrize("garbage", ["x", b"\xff", 7, -1, 1.5, b"commit 00000000000000000001 00000000"])
@@ -204,7 +204,7 @@ def test_a_number_that_nobody_can_read_stops_nothing(tmp_path: Path, garbage: ob
     assert count_in(tmp_path) == 12
     put(tmp_path, mended | {DB: CLOSED[DB]})
     with pytest.raises(BadFile, match="names commit"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
 
 
 STATES = [a_state(30, 0), a_state(0, 30), a_state(30, 30), a_state(40, 4, 3000), a_state(4, 40, 3000)]
@@ -273,7 +273,7 @@ def test_after_an_unclean_end_the_whole_file_is_checked(tmp_path: Path) -> None:
     damaged = overwritten(DB, len(files[DB]) - 4096, noise(4096))(files)
     for is_clean in (True, False):
         put(tmp_path, damaged | ({} if is_clean else {"router.lock": b"a run is at work\n"}))
-        store = SqliteStore(tmp_path)
+        store = open_store(tmp_path)
         if is_clean:
             store.hold()
         else:
@@ -291,7 +291,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
     for page in range(1, len(files[DB]) // 4096):
         put(tmp_path, overwritten(DB, page * 4096, noise(4096))(files))
         try:
-            store = SqliteStore(tmp_path)
+            store = open_store(tmp_path)
         except BadFile:
             continue  # seen when it is opened
         store.hold()
@@ -302,7 +302,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
             came_upon += 1
             assert re.search(r"router\.db: is damaged: .*delete .*router\.commit", str(fault))
             run(store.close())
-            again = SqliteStore(tmp_path)
+            again = open_store(tmp_path)
             with pytest.raises(BadFile, match=r"router\.db: is damaged: "):
                 again.hold()
             run(again.close())
@@ -313,7 +313,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
 
 def test_whoever_dies_at_work_leaves_an_unclean_end(tmp_path: Path) -> None:
     """One that closes the state does not."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     store.hold()
     assert (tmp_path / "router.lock").read_bytes()
     run(store.close())
@@ -323,7 +323,7 @@ def test_whoever_dies_at_work_leaves_an_unclean_end(tmp_path: Path) -> None:
 def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     """To look at a state writes nothing."""
     put(tmp_path, CLOSED)
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     with store.atomically():
         run(store.record.find_outcomes(["1"]))
     run(store.close())
@@ -336,5 +336,5 @@ def test_a_newer_state_is_not_called_damaged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         db.execute(f"PRAGMA user_version={VERSION + 1}")
     with pytest.raises(BadFile, match="holds state of version"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
     assert "commits" in SCHEMA

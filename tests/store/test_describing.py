@@ -31,7 +31,6 @@ from router.store.azure import Account, Address, AzureStore
 from router.store.azure.describing import AzureDescribing
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Step
-from router.store.sqlite import SqliteStore
 from router.store.sqlite.describing import describe_open
 from router.store.sqlite.schema import VERSION
 from router.store.sqlite.unchanged import opened_unchanged
@@ -39,6 +38,7 @@ from tests.builders import NOW
 from tests.frozen.loading import frozen, open_azure
 from tests.store.acts import DAY, claim, owe, run, settle
 from tests.store.builders import a_delivery, a_group, a_row, an_entry, noise
+from tests.store.opened import SqlStore, open_store
 from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
 
@@ -169,7 +169,7 @@ def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store
     assert [one.next for one in describe(store).forgotten_next if one.outcome is Outcome.ROUTED] == [last]
 
 
-def test_signals_fall_due_when_they_are_looked_at(sqlite: SqliteStore) -> None:
+def test_signals_fall_due_when_they_are_looked_at(sqlite: SqlStore) -> None:
     """After their last message, sooner below the floor; what an older program wrote at once; and what was put off then."""
     rows = [
         a_row("a", heard=NOW - 90 * DAY),
@@ -217,7 +217,7 @@ def older(tmp_path: Path) -> Path:
 
 def described(directory: Path, now: datetime = NOW) -> StateReport | None:
     """What is in a directory."""
-    return SqliteStore.describe_in(directory, now, RETENTION)
+    return SqlStore.describe_in(directory, now, RETENTION)
 
 
 def test_an_older_state_is_described_as_it_is(older: Path) -> None:
@@ -231,7 +231,7 @@ def test_an_older_state_is_described_as_it_is(older: Path) -> None:
     assert report.oldest is not None
     assert report.oldest <= (report.newest or report.oldest)
     assert report.forgotten_next == []
-    store = SqliteStore(older)
+    store = open_store(older)
     carried = describe(store)
     run(store.close())
     assert (carried.version, carried.next_version) == (VERSION, None)
@@ -252,7 +252,7 @@ def test_an_older_state_is_described_as_it_is(older: Path) -> None:
 
 def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
     """Which holds it and is in the middle of a transaction; what is not committed is not there."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     store.hold()
     owe(store, a_delivery())
     with store.atomically():
@@ -265,7 +265,7 @@ def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
 
 def test_the_log_of_a_run_that_was_killed_stays_where_it_is(tmp_path: Path) -> None:
     """It holds what was committed, which is counted; only a run puts it into the file."""
-    store = SqliteStore(tmp_path / "a")
+    store = open_store(tmp_path / "a")
     owe(store, a_delivery())
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     run(store.close())
@@ -279,7 +279,7 @@ def test_the_log_of_a_run_that_was_killed_stays_where_it_is(tmp_path: Path) -> N
 
 def test_a_state_that_was_closed_is_left_with_the_same_files(tmp_path: Path) -> None:
     """Nothing is made beside them, and their permissions stay."""
-    run(SqliteStore(tmp_path).close())
+    run(open_store(tmp_path).close())
     (tmp_path / "router.db").chmod(0o640)
     before = prints_of(tmp_path)
     assert described(tmp_path) is not None
@@ -319,7 +319,7 @@ def make_newer(directory: Path) -> None:
 )
 def test_what_cannot_be_described_is_named(tmp_path: Path, harm: Any, said: str) -> None:
     """And is left as it is, as by every other command."""
-    run(SqliteStore(tmp_path).close())
+    run(open_store(tmp_path).close())
     harm(tmp_path)
     before = prints_of(tmp_path)
     with pytest.raises(BadFile, match=rf"router\.db: {said}"):
@@ -329,11 +329,11 @@ def test_what_cannot_be_described_is_named(tmp_path: Path, harm: Any, said: str)
 
 def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
     """An older copy beside the small file that names a later commit: what it says would be wrong."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     owe(store, a_delivery())
     run(store.close())
     older = (tmp_path / "router.db").read_bytes()
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     owe(store, a_delivery(key="other"))
     run(store.close())
     (tmp_path / "router.db").write_bytes(older)
@@ -343,13 +343,13 @@ def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
     """Whatever a query is made into."""
-    run(SqliteStore(tmp_path).close())
+    run(open_store(tmp_path).close())
     with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path / "router.db") as db:
         db.execute("DELETE FROM ledger")
 
 
 @pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])
-def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqliteStore, tmp_path: Path, garbage: object) -> None:
+def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqlStore, tmp_path: Path, garbage: object) -> None:
     """Whichever column holds something that no row has; it counts somewhere or nowhere."""
     decide(sqlite, Outcome.ROUTED, DAY)
     run(sqlite.ledger.write_rows([a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)]))

@@ -9,10 +9,10 @@ import pytest
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
 from router.store.azure import AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import DAY, run
 from tests.store.builders import noise
+from tests.store.opened import SqlStore
 
 SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
 
@@ -29,7 +29,7 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
     assert run(store.documents.list_documents(DocumentKind.FACT)) == []
 
 
-def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: SqliteStore) -> None:
+def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: SqlStore) -> None:
     """Workers ask every few seconds, and what ended is kept for 400 days. As SQLite plans it without statistics."""
     asked: list[str] = []
     with sqlite._connection.reading() as db:

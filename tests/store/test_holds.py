@@ -22,12 +22,12 @@ from router.ingest.intake import Intake
 from router.store.azure import Account, Address
 from router.store.azure.ledger_rows import key_columns
 from router.store.azure.tables import Step, Table
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
 from tests.store.life import Life
 from tests.store.older import DB
+from tests.store.opened import SqlStore, open_store
 
 HOUR = timedelta(hours=1)
 BY = HeldBy(rule="r", until=NOW + HOUR, since=NOW, messages=3)
@@ -58,7 +58,7 @@ def test_what_is_damaged_or_of_another_turn_says_nothing(
 ) -> None:
     """The rule is known all the same; a program that knows nothing of it makes turns, and leaves it as it was."""
     run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         with closing(sqlite3.connect(request.getfixturevalue("tmp_path") / DB)) as db, db:
             db.execute("UPDATE held SET hold=?", (damage,))
     else:
@@ -112,14 +112,14 @@ def releases(life: Life) -> set[tuple[str, Release | None]]:
 
 def test_a_state_of_before_gains_the_column_when_it_is_opened(tmp_path: Path) -> None:
     """Of what was held then nobody knows since when; what is held from now on is counted."""
-    life = Life(SqliteStore(tmp_path), a_rulebook(a_rule()))
+    life = Life(open_store(tmp_path), a_rulebook(a_rule()))
     life.alert("alert-1", **SCANNER)
     run(life.store.close())
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute("ALTER TABLE held DROP COLUMN hold")
         db.execute("ALTER TABLE lookups DROP COLUMN type")
         db.execute("ALTER TABLE lookups DROP COLUMN sample")
-    life.store = SqliteStore(tmp_path)
+    life.store = open_store(tmp_path)
     life.alert("alert-1", **SCANNER)
     life.alert("other", **SCANNER)
     old, new = (found(life.store, life.key(id)) for id in ("alert-1", "other"))

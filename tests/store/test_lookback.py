@@ -26,7 +26,6 @@ from router.store.azure import AzureStore
 from router.store.azure.decision_walk import DecisionWalk
 from router.store.azure.standing import AzureStanding
 from router.store.azure.suppression_index import HeldIndex
-from router.store.sqlite import SqliteStore
 from router.store.sqlite.decision_walk import SqliteDecisionWalk
 from router.store.sqlite.standing import SqliteStanding
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
@@ -35,6 +34,7 @@ from tests.store.acts import run
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
 from tests.store.older import DB
+from tests.store.opened import SqlStore
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -52,7 +52,7 @@ def in_small_pages(store: Store, page: int, pages: int) -> SqliteDecisionWalk | 
     """A walk over the decisions of a store, of pages that a small history fills."""
     if isinstance(store, AzureStore):
         return _AzureWalk(store, page, pages)
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, SqlStore)
     return SqliteDecisionWalk(store._connection, lambda: NOW, page)
 
 
@@ -263,7 +263,7 @@ def standing_of(row: LedgerRow) -> StandingSignal:
 
 def small_standing(store: Store, page: int) -> SqliteStanding | AzureStanding:
     """What walks over what stands, of pages that a small ledger fills where the store has a say in that."""
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         return SqliteStanding(store._connection, store.ledger.read_fields, page)
     assert isinstance(store, AzureStore)
     return AzureStanding(store._tables["ledger"], HeldIndex(store._tables["held"]), store._bodies)
@@ -300,7 +300,7 @@ def test_a_finding_is_found_by_its_category(store: Store) -> None:
     assert all_standing(store, {"another"}, "cspm") == []
 
 
-def test_fields_that_are_damaged_are_none(tmp_path: Path, sqlite: SqliteStore) -> None:
+def test_fields_that_are_damaged_are_none(tmp_path: Path, sqlite: SqlStore) -> None:
     """The signal stands all the same, and whoever looks can say of how many nothing is known."""
     run(sqlite.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:

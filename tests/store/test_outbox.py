@@ -10,10 +10,10 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Receipt, Redrive
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
+from tests.store.opened import SqlStore
 
 HOUR = timedelta(hours=1)
 
@@ -407,7 +407,7 @@ def test_what_waits_for_an_earlier_turn_is_not_next_due(store: Store) -> None:
     assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503", 2)}
 
 
-def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqliteStore) -> None:
+def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqlStore) -> None:
     """A process that was ended by somebody did not die of what it had in hand."""
     owe(sqlite, OPENING)
     claim(sqlite)

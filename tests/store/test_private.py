@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile
-from router.store.sqlite import SqliteStore
 from tests.store.acts import owe, run
 from tests.store.builders import OPENING
+from tests.store.opened import open_store
 
 FILES = {"router.db", "router.db-wal", "router.db-shm", "router.lock", "router.commit"}
 
@@ -35,7 +35,7 @@ def mode_of(path: Path) -> int:
 
 def use(directory: Path) -> dict[str, int]:
     """Works on a state, and returns the permissions of its files meanwhile."""
-    store = SqliteStore(directory)
+    store = open_store(directory)
     store.hold()
     owe(store, OPENING)
     modes = {path.name: mode_of(path) for path in directory.iterdir() if path.is_file()}
@@ -96,7 +96,7 @@ def test_nothing_is_begun_where_anybody_may_write(tmp_path: Path) -> None:
     for name in state:
         (shared / name).unlink()
     with pytest.raises(BadFile, match=r"shared: anybody may write there.*--state, such as .*/shared/alert-router$"):
-        SqliteStore(shared)
+        open_store(shared)
     assert mode_of(shared) == 0o1777
     assert [path.name for path in shared.iterdir()] == ["others"]
     use(shared / "alert-router")

@@ -14,10 +14,10 @@ from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery
+from tests.store.opened import SqlStore, open_store
 
 WHY = "never tried: KEY is missing"
 INSTANT = timedelta(microseconds=1)
@@ -60,7 +60,7 @@ def test_what_was_not_sent_was_not_delivered(store: Store, state: DeliveryState)
 def forgetful(request: pytest.FixtureRequest, store: Store) -> Store:
     """A store in which an older program has delivered, which remembers nothing beside its deliveries."""
     deliver(store)
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         change(request.getfixturevalue("tmp_path"), "DELETE FROM reached")
     else:
         run(_forget(request.getfixturevalue("address")))
@@ -140,10 +140,10 @@ def test_an_unready_destination_is_not_pointed_at(azure: AzureStore) -> None:
 
 def test_a_state_without_the_table_gets_it(tmp_path: Path) -> None:
     """The version of the state stays: an older program goes on with it, too."""
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     run(store.close())
     change(tmp_path, "DROP TABLE reached")
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     deliver(store)
     assert has_delivered(store)
     run(store.close())

@@ -33,13 +33,13 @@ from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.interrupted import way_to
 from tests.store.life import Life
+from tests.store.opened import SqlStore, open_store
 from tests.store.test_sqlite_forgetting import TABLES
 
 HOUR = timedelta(hours=1)
@@ -123,7 +123,7 @@ def hits_of(entries: Sequence[RecordEntry]) -> dict[str, RuleHits]:
 @pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_hits_are_those_of_what_was_decided_and_outlive_it(store: Store, twin: Store, examples: int) -> None:
     """Two workers, everything redelivered, rules that change and end: then the record is forgotten, and they stay."""
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         examples *= 10
 
     @settings(max_examples=examples, deadline=None)
@@ -194,7 +194,7 @@ def hit(number: int) -> RecordEntry:
     )
 
 
-def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqliteStore) -> None:
+def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
     """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
     life = Life(sqlite, a_book())
     run(sqlite.documents.put_document(document_of_silence(a_silence("ab"))))
@@ -294,7 +294,7 @@ def test_no_shadow_rule_changes_what_is_decided_noticed_or_delivered(events: lis
 def _lived(book: Rulebook, events: Sequence[Event]) -> tuple[list[RecordEntry], list[Claim]]:
     """What is on record in the end, and all that was delivered, in their order."""
     with TemporaryDirectory() as directory:
-        life = Life(SqliteStore(Path(directory)), book)
+        life = Life(open_store(Path(directory)), book)
         delivered: list[Claim] = []
         try:
             for place, event in enumerate(events, 1):

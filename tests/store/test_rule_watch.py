@@ -31,11 +31,11 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import DAY, LEASE, claim, run, settle
 from tests.store.life import Life
+from tests.store.opened import open_store
 
 OVER_AN_ACCOUNT = (
     "test_the_owner_and_the_policys_destinations_hear_that_a_rule_ends_soon",
@@ -488,7 +488,7 @@ def test_whoever_dies_people_hear_of_each_end_once(looks: list[tuple[int, int, b
     rules = [owned(f"rule-{number}", NOW + hours * HOUR) for number, hours in enumerate(ends)]
     book = a_book(*rules, warn=DAY)
     with TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory))
+        store = open_store(Path(directory))
         now, seen = NOW, set[str]()
         for hours, last, is_after in looks:
             now += hours * HOUR

@@ -32,7 +32,6 @@ from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import (
     NOW,
     RESOURCE,
@@ -51,6 +50,7 @@ from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.life import Life
+from tests.store.opened import open_store
 
 OVER_AN_ACCOUNT = (
     "test_a_signal_is_found_by_whatever_somebody_has_in_hand",
@@ -403,7 +403,7 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
 
     async def opened(directory: str) -> Store:
         if kind == "sqlite":
-            return SqliteStore(Path(directory))
+            return open_store(Path(directory))
         store = AzureStore(Account(Address(connection_string=request.getfixturevalue("azurite").new_account())))
         await store.prepare()
         return store

@@ -20,13 +20,13 @@ from router.domain.snapshots import Appearances, Appeared, Stretch
 from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.azure import Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_message, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
 from tests.store.interrupted import EVERY, deaths, dies
+from tests.store.opened import SqlStore
 
 WEEK = 7 * DAY
 CAME = Appearances("s", "recommendation", 500, (Stretch(100, 300), Stretch(500, 500)))
@@ -76,7 +76,7 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
 @pytest.mark.parametrize(
     "damage", ['{"a": 1}', '["s","recommendation"]', '["s","alert",1]', "[", '["s","recommendation",-5]']
 )
-def test_a_damaged_column_costs_what_it_said_and_nothing_else(sqlite: SqliteStore, damage: str) -> None:
+def test_a_damaged_column_costs_what_it_said_and_nothing_else(sqlite: SqlStore, damage: str) -> None:
     """The row is as it was, and the next message names the finding anew."""
     run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME)]))
     with sqlite.ledger._connection.writing() as db:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile, StateInUse
-from router.store.sqlite import SqliteStore
 from tests.store.acts import claim, owe, run
 from tests.store.builders import OPENING
+from tests.store.opened import SqlStore, open_store
 
 
-def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlite: SqliteStore) -> None:
+def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlite: SqlStore) -> None:
     """Whoever holds the state alone need not wait for leases; what was claimed counts as attempted."""
     owe(sqlite, OPENING)
     claim(sqlite)
@@ -23,7 +23,7 @@ def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlit
 
 def test_one_process_at_a_time_works_on_a_state(tmp_path: Path) -> None:
     """A second run on the same directory is told so."""
-    one, two = SqliteStore(tmp_path), SqliteStore(tmp_path)
+    one, two = open_store(tmp_path), open_store(tmp_path)
     one.hold()
     with pytest.raises(StateInUse, match="another run"):
         two.hold()
@@ -39,4 +39,4 @@ def test_a_state_that_cannot_be_opened_is_named(tmp_path: Path, make: Callable[[
     """One line that names the file."""
     make(tmp_path / "router.db")
     with pytest.raises(BadFile, match=r"router\.db: "):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)

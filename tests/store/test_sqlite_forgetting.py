@@ -9,16 +9,16 @@ from pathlib import Path
 
 from router.domain.ledger import Held
 from router.domain.retention import Retention
-from router.store.sqlite import SqliteStore
 from router.store.sqlite.forgetting.steps import FEW, MANY
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry
+from tests.store.opened import SqlStore
 
 TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "documents", "lookups", "payloads")
 
 
-def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqliteStore) -> None:
+def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
     """As SQLite plans it without statistics, which no state has."""
     asked: list[str] = []
     with sqlite._connection.reading() as db:
@@ -33,7 +33,7 @@ def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite:
     assert walked == []
 
 
-def test_what_a_wrong_clock_dated_is_brought_back_in_small_steps(sqlite: SqliteStore) -> None:
+def test_what_a_wrong_clock_dated_is_brought_back_in_small_steps(sqlite: SqlStore) -> None:
     """However much came in while it was wrong, no transaction sees to all of it."""
     ahead = (NOW + timedelta(days=36500)).isoformat()
     run(sqlite.record.put_on_record([an_entry(f"hub/0:{n}", at=ahead) for n in range(MANY + 1)]))
@@ -44,7 +44,7 @@ def test_what_a_wrong_clock_dated_is_brought_back_in_small_steps(sqlite: SqliteS
     assert len(run(sqlite.record.decisions_between(NOW, now, 2 * MANY))) == MANY + 1
 
 
-def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: SqliteStore) -> None:
+def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: SqlStore) -> None:
     """Five hundred of them held the writer for half a second."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
     run(sqlite.ledger.write_rows([a_row(f"k{n}", held=held, heard=NOW) for n in range(FEW + 1)]))

@@ -42,10 +42,10 @@ from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
 from router.store.azure import Account, Address, AzureStore
-from router.store.sqlite import SqliteStore
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
+from tests.store.opened import open_store
 
 
 class PureOutbox:
@@ -143,7 +143,7 @@ class PureOutbox:
 def in_a_file(lane: Lane, steps: Sequence[Step]) -> list[object]:
     """What a history looks like in a file."""
     with TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory))
+        store = open_store(Path(directory))
         seen = run(History(store.outbox, lane).play(steps))
         run(store.close())
     return seen

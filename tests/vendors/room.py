@@ -28,12 +28,12 @@ from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
-from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
+from tests.store.opened import SqlStore, open_store
 from tests.waiting import PATIENCE
 
 DESTINATION = "there"
@@ -62,7 +62,7 @@ class Room:
     """Deliveries of one destination; its clock stands still until a test moves it."""
 
     def __init__(
-        self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, answers: ConversationRunner
+        self, kind: DestinationKind, secrets: Mapping[str, str], store: SqlStore, answers: ConversationRunner
     ) -> None:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
@@ -129,7 +129,7 @@ async def a_room(
 ) -> AsyncIterator[Room]:
     """A room with an empty outbox; `trust` is as for the shell."""
     with TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory))
+        store = open_store(Path(directory))
         try:
             async with the_shell(trust) as answers:
                 yield Room(kind, secrets, store, answers)

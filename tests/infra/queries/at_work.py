@@ -32,13 +32,13 @@ from router.domain.suppression import SuppressionRule
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store.sqlite import SqliteStore
 from router.store.sqlite.outbox import SqliteOutbox
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
 from tests.store.acts import letters_in
+from tests.store.opened import SqlStore
 
 MINUTE = timedelta(minutes=1)
 
@@ -183,7 +183,7 @@ class _QueuedOutbox(SqliteOutbox):
         return 0
 
 
-class _QueuedStore(SqliteStore):
+class _QueuedStore(SqlStore):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.outbox: _QueuedOutbox = _QueuedOutbox(self._connection, partial(datetime.now, UTC))
