@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 
 from tests.leash import is_gone
-from tests.stack.postgres import EmptiedDatabase, Postgres, Server, postgres_running
+from tests.stack.postgres import EmptiedDatabase, Postgres, Server, Way, postgres_running
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +119,51 @@ def test_a_server_ends_with_the_process_that_started_it() -> None:
     pid, directory = said.split()
     wait_until(lambda: is_gone(int(pid)))
     shutil.rmtree(directory)  # A later run would sweep it away, in an hour at the earliest.
+
+
+def test_a_way_counts_the_round_trips_of_its_clients(postgres: Server) -> None:
+    """Statements that are sent together are one: what counts is how often a client waits."""
+    with Way(postgres.url) as way, psycopg.connect(way.to(postgres.url), autocommit=True) as connection:
+        before = way.trips
+        connection.execute("SELECT 1; SELECT 2")
+        connection.execute("SELECT %s", (1,))
+        assert way.trips - before == 2
+        with connection.pipeline():
+            for number in range(10):
+                connection.execute("SELECT %s", (number,))
+        assert way.trips - before == 3
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_way_cuts_a_line_before_the_server_hears_of_a_trip_or_before_its_answer_is_heard(
+    postgres: Server, is_after: bool
+) -> None:
+    """The client cannot tell the one from the other, and must do the right thing in both."""
+    url = postgres.new_database()
+    in_database(url, "CREATE TABLE things (place BIGINT)")
+    with Way(postgres.url) as way, psycopg.connect(way.to(url), autocommit=True) as connection:
+        way.cut_at(2, is_after=is_after)
+        connection.execute("INSERT INTO things VALUES (1)")
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("INSERT INTO things VALUES (2)")
+        assert way.trips == 2
+    assert len(in_database(url, "SELECT place FROM things")) == 1 + is_after
+
+
+def test_a_way_speaks_tls_as_a_certificate_allows_it(postgres: Server, tmp_path: Path) -> None:
+    """A client that looks at names finds the right one, or goes away; one without TLS is let in by none."""
+    authority, other = trustme.CA(), trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    for name, ca in (("ours", authority), ("another", other)):
+        ca.cert_pem.write_to_path(str(tmp_path / name))
+    with Way(postgres.url, tls) as way:
+        url = f"{way.to(postgres.url)}?sslmode=verify-full&sslrootcert={tmp_path}"
+        assert in_database(f"{url}/ours", "SELECT 1") == [(1,)]
+        with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+            in_database(f"{url}/another", "SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match='does not match host name "localhost"'):
+            in_database(f"{url}/ours".replace("127.0.0.1", "localhost"), "SELECT 1")
+        with pytest.raises(psycopg.OperationalError):
+            in_database(f"{way.to(postgres.url)}?sslmode=disable", "SELECT 1")
+        assert way.refused_plain == 1
