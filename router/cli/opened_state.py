@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from router.app.connections import storage_for
 from router.app.extras import STORAGE_CLIENTS, refuse_absent
 from router.app.settings import STORAGE, Settings
-from router.cli.complaints import complain
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.store.sqlite import SqliteStore
@@ -80,11 +79,8 @@ def _sqlite(directory: Path) -> SqliteStore:
 
 
 def open_state(directory: Path) -> SqliteStore:
-    """The state in a directory, which is made or carried forward; the latter is said on standard error. Raises BadFile."""
-    store = SqliteStore(directory)
-    if store.migrated is not None:
-        complain(store.migrated)
-    return store
+    """The state in a directory, which is made where it is missing. Raises BadFile."""
+    return SqliteStore(directory)
 
 
 def refuse_missing(directory: Path) -> None:

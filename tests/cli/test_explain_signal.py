@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from shutil import copytree
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from router.domain.signal_waits import AwaitedCode
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.test_words import EVIL, alert_of
 from tests.destinations.test_words import acts
-from tests.frozen.loading import COMMITS, frozen
 from tests.parse.messages import a_flat_alert
 
 NOW = "2026-11-24T12:00:00Z"
@@ -220,17 +218,6 @@ def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house
             assert said.code == code, said
             assert [one for one in said.out + said.err if acts(one)] == []
         assert "abcdef0123456789" not in house.says("explain", ID, "--format", format).out
-
-
-@pytest.mark.parametrize("commit", COMMITS)
-def test_signals_of_older_programs_are_told(house: House, commit: str) -> None:
-    """Each that they left; of decisions whose steps they did not store it is said that these are not known."""
-    copytree(frozen(commit).directory / "sqlite", house.directory / ".state")
-    keys = [key for row in frozen(commit).rows("ledger") if len(key := row["RowKey"]) == 32]
-    said = [house.says("explain", key, "--now", LATER) for key in keys]
-    assert keys and {one.code for one in said} == {0}
-    steps = [line for one in said for line in lines_of(one.out) if line.startswith("steps ")]
-    assert set(steps) == {"steps they are not known: an older program decided"}
 
 
 @pytest.mark.parametrize(

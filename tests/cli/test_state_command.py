@@ -26,7 +26,6 @@ from router.domain.state_report import Count, DestinationCounts, NextForgotten, 
 from tests.builders import NOW
 from tests.cli.house import House, a_process, ndjson, routing
 from tests.cli.test_interrupts import is_read, until
-from tests.frozen.loading import frozen
 from tests.parse.messages import a_flat_alert
 from tests.secrecy import found_in, secrets_in
 from tests.stack.azurite import Azurite
@@ -59,7 +58,7 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
     size = (worked.directory / ".state" / "router.db").stat().st_size / 1000
     assert lines[:13] == [
         "state          .state",
-        "version        4",
+        "version        1",
         f"size           router.db {size:.1f} KB",
         "decisions      3, from 2026-11-24T12:00:00Z to 2026-11-24T12:00:00Z",
         "owed           0",
@@ -142,29 +141,6 @@ def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: py
     assert not (worked.directory / ".state").exists()
 
 
-def test_an_older_state_is_not_carried_forward_by_being_looked_at(house: House) -> None:
-    """The next run does that, and the report says so."""
-    shutil.copytree(frozen("930b370").directory / "sqlite", house.directory / "old")
-    before = {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()}
-    lines = house.says("state", "--state", "old").out.splitlines()
-    assert lines[1] == "version        3, the next other command carries it forward to version 4"
-    document = described(house, "--state", "old")
-    assert (document["version"], document["next_version"], document["forgotten_next"]) == (3, 4, [])
-    assert document["signals"]["total"] > 0
-    assert {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()} == before
-
-
-@pytest.mark.parametrize("command", [("dead-letters", "list"), ("quarantine", "list"), ("run", "none.ndjson")])
-def test_whoever_carries_an_older_state_forward_says_so_once(house: House, command: tuple[str, ...]) -> None:
-    """With the place of the copy: the older program is locked out from then on."""
-    shutil.copytree(frozen("b6224d0").directory / "sqlite", house.directory / "old")
-    house.writes("none.ndjson", "")
-    first, second = (house.says(*command, "--state", "old").err for _ in range(2))
-    line = "old/router.db: is carried forward to version 4; old/router.db.v3 is as it was before"
-    assert first.splitlines().count(line) == 1
-    assert "carried forward" not in second
-
-
 def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None:
     """Neither waits for the other, and the run takes in what comes next."""
     with routing("run", "-", "--state", "busy") as run:
@@ -200,7 +176,10 @@ def _make_newer(directory: Path) -> None:
         (shutil.rmtree, r"\.state: holds no state; name the directory of a run with --state, or --storage"),
         (lambda directory: (directory / "router.db").unlink(), r"\.state/router\.db: is damaged: it is missing, and "),
         (_cut, r"\.state/router\.db: is damaged: "),
-        (_make_newer, r"\.state/router\.db: holds state of version 99, this program reads versions 3 to 4"),
+        (
+            _make_newer,
+            r"\.state: holds state of version 99, and this program reads version 1 alone; name another directory",
+        ),
     ],
 )
 def test_what_cannot_be_looked_at_is_named(worked: House, harm: Callable[[Path], None], said: str) -> None:

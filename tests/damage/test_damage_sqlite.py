@@ -15,20 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.damage.town import Town, by_signal
-from tests.store.older import DB, make_version_3
 from tests.store.opened import open_store
 
 GARBAGE: list[object] = [None, b"\xff\xfe", b"{", "", "zz", '{"a":', -1, 2**31 - 1, 2**62, 2**63 - 1, 1.5, "non-UTF-8"]
 
 
 class Morning:
-    """A state as it is in the morning, and what a day on it comes to where nothing is damaged; `is_old` is of version 3."""
+    """A state as it is in the morning, and what a day on it comes to where nothing is damaged."""
 
-    def __init__(self, directory: Path, *, is_old: bool = False) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.town = asyncio.run(self._begin())
-        if is_old:
-            make_version_3(directory / DB)
         self.cells = self._cells()
         self.notified = by_signal(self.go_on(None)[0])
 
@@ -99,13 +96,6 @@ def morning() -> Iterator[Morning]:
         yield Morning(Path(directory))
 
 
-@pytest.fixture(scope="module")
-def old_morning() -> Iterator[Morning]:
-    """One that an older program left."""
-    with tempfile.TemporaryDirectory() as directory:
-        yield Morning(Path(directory), is_old=True)
-
-
 def check(morning: Morning, cell: tuple[str, int, str], garbage: object) -> None:
     """A day with one damaged column: nobody but the signal that it belongs to is told less."""
     notified, owed, visible = morning.go_on((cell, garbage))
@@ -130,10 +120,8 @@ def check(morning: Morning, cell: tuple[str, int, str], garbage: object) -> None
 
 
 @pytest.mark.parametrize("examples", [20, pytest.param(1000, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("state", ["morning", "old_morning"])
-def test_any_column_of_any_row_may_hold_anything(request: pytest.FixtureRequest, state: str, examples: int) -> None:
-    """What is damaged is set aside where people see it, and everything else arrives; also where it is carried forward."""
-    morning: Morning = request.getfixturevalue(state)
+def test_any_column_of_any_row_may_hold_anything(morning: Morning, examples: int) -> None:
+    """What is damaged is set aside where people see it, and everything else arrives."""
 
     @settings(max_examples=examples, deadline=None)
     @given(cell=st.sampled_from(morning.cells), garbage=st.sampled_from(GARBAGE))

@@ -1,8 +1,7 @@
-"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|migrate|write DIR`.
+"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|write DIR`.
 
-kill    a process is forked for each line of the store's own code, which is its last one; what it leaves must be sound
-migrate the same while it carries the state `old` in the directory forward; what it leaves must be of one version
-write   writes to a state until it is killed
+kill   a process is forked for each line of the store's own code, which is its last one; what it leaves must be sound
+write  writes to a state until it is killed
 """
 
 from __future__ import annotations
@@ -11,25 +10,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections import Counter
 from itertools import count
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import rmtree
 from types import FrameType
 from typing import Any
 
 from router.store.sqlite import connection
-from router.store.sqlite.schema import VERSION
-from tests.builders import NOW
 from tests.store.builders import an_entry
-from tests.store.older import DB, rows_in, version_of
 from tests.store.opened import open_store
 
 ROOM = str(Path(connection.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
-MIGRATING = tuple(
-    f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "version_3_rows")
-)
 COMMITS = 1
 
 
@@ -46,7 +38,7 @@ def kill_at_each_line(state: Path) -> int:
             heard, acknowledge = os.pipe()
             writer = os.fork()
             if writer == 0:
-                _die_at(line, FILES)
+                _die_at(line)
                 _write(state, before, acknowledge)
                 os._exit(0)
             os.close(acknowledge)
@@ -60,35 +52,6 @@ def kill_at_each_line(state: Path) -> int:
                 break
             kills += 1
     return kills
-
-
-def kill_while_migrating(directory: Path, every: int) -> Counter[int]:
-    """Kills a process at every so manieth line that carries a state forward; returns how often it left which version."""
-    old, state, left = directory / "old", directory / "state", Counter[int]()
-    whole, expected = rows_in(old / DB, ()), None
-    for line in count(1, every):
-        rmtree(state, ignore_errors=True)
-        copytree(old, state)
-        migrator = os.fork()
-        if migrator == 0:
-            _die_at(line, MIGRATING)
-            asyncio.run(open_store(state, lambda: NOW).close())
-            os._exit(0)
-        _, ended = os.waitpid(migrator, 0)
-        copytree(state, directory / "looked_at", dirs_exist_ok=True)
-        left[version_of(directory / "looked_at" / DB)] += 1
-        rmtree(directory / "looked_at")
-        asyncio.run(open_store(state, lambda: NOW).close())
-        assert version_of(state / DB) == VERSION
-        assert rows_in(state / f"{DB}.v3", ()) == whole, f"killed at line {line}: the copy is another state"
-        assert not (state / f"{DB}.v3.new").exists(), f"killed at line {line}: a copy is left over"
-        found = rows_in(state / DB)
-        assert expected in (None, found), f"killed at line {line}: the state is another one"
-        expected = found
-        if os.WIFEXITED(ended):
-            assert os.WEXITSTATUS(ended) == 0
-            return left
-    raise AssertionError
 
 
 def write_for_ever(state: Path) -> None:
@@ -121,11 +84,11 @@ def _write(state: Path, first: int, acknowledge: int | None = None) -> None:
     asyncio.run(store.close())
 
 
-def _die_at(last: int, files: tuple[str, ...]) -> None:
+def _die_at(last: int) -> None:
     lines = count(1)
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(files):
+        if not frame.f_code.co_filename.startswith(FILES):
             return None
         if event == "line" and next(lines) == last:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -138,9 +101,5 @@ if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
     if what == "write":
         write_for_ever(where)
-    if what == "migrate":
-        left = kill_while_migrating(where, int(sys.argv[3]))
-        print(left.pop(VERSION - 1), left.pop(VERSION))
-        assert not left
     else:
         print(kill_at_each_line(where))

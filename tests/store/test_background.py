@@ -23,7 +23,6 @@ from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.life import Life
-from tests.store.older import DB
 from tests.store.opened import open_store
 
 OVER_AN_ACCOUNT = (
@@ -260,7 +259,7 @@ def test_what_an_older_program_wrote_down_may_be_one_more(tmp_path: Path) -> Non
     """It did not say of which type it is."""
     life = Life(open_store(tmp_path), a_people_book())
     ingest_at_intervals(life, [("old", {}), ("new", {})])
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
+    with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
         db.execute("UPDATE lookups SET type=NULL, sample=NULL WHERE signal=?", (life.key("old"),))
     life.deliver()
     life.alert()
@@ -283,7 +282,7 @@ def test_a_notice_that_cannot_be_decoded_any_more_is_no_last_one(tmp_path: Path)
     life = Life(open_store(tmp_path), a_people_book())
     life.alert("alert-1", Severity="Medium")
     send(life, "oncall")
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
+    with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
         db.execute("UPDATE payloads SET body='nonsense' WHERE turn=1")
     life.alert("alert-1", Severity="High")
     assert [(one.last, one.opened) for one in send(life, "oncall")] == [(None, NOW)]

@@ -25,7 +25,7 @@ from router.store.row_reader import Columns
 from router.store.stored_names import KEYS, TYPES, WORDS
 from tests.builders import NOW
 
-FORMS: Mapping[str, Any] = json.loads((Path(__file__).parents[1] / "frozen" / "forms.json").read_bytes())
+FORMS: Mapping[str, Any] = json.loads((Path(__file__).with_name("forms.json")).read_bytes())
 """One value of each type with everything in it, as it has always been written."""
 
 

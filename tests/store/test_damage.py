@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from router.domain.errors import BadFile, StoreError
 from router.domain.retention import Retention
-from router.store.sqlite.schema import SCHEMA, VERSION
+from router.store.sqlite.schema import VERSION
 from router.store.sqlite.watermark import SECTOR
 from tests.builders import NOW
 from tests.examples import some_of
@@ -107,7 +107,6 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "a format of another program": (CLOSED, overwritten(DB, 44, b"\0\0\0\x63")),
     "more pages in its header than in its file": (CLOSED, overwritten(DB, 28, b"\0\1\0\0")),
     "an empty database": (CLOSED, lambda files: files | {DB: a_state(0, 0)[DB]}),
-    "one of 930b370": (CLOSED, lambda files: files | {DB: of_930b370(a_state(0, 0)[DB])}),
     "an older copy": (CLOSED, lambda files: files | {DB: a_state(11, 0)[DB]}),
     "its log deleted": (KILLED, without(WAL)),
     "its log and index deleted": (KILLED, without(WAL, SHM)),
@@ -121,16 +120,6 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "the small file is garbage": (KILLED, replaced(MARK, noise(2 * SECTOR))),
     "the small file cut": (CLOSED, cut(MARK, 0.01)),
 }  # fmt: skip
-
-
-def of_930b370(database: bytes) -> bytes:
-    """The same without what that version does not know."""
-    with TemporaryDirectory() as directory:
-        path = Path(directory) / DB
-        path.write_bytes(database)
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("DROP TABLE commits")
-        return path.read_bytes()
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -180,17 +169,6 @@ def test_what_lost_nothing_is_sound(tmp_path: Path, state: Files, harm: Callable
     harmed = harm({SHM: b"", **state})
     put(tmp_path / "state", harmed)
     assert count_in(tmp_path / "state") == (12 if state is CLOSED else 100)
-
-
-@pytest.mark.parametrize("size", [10, 3000])
-def test_a_state_of_930b370_is_adopted(tmp_path: Path, size: int) -> None:
-    """It has no small file and no numbers; from then on it is told where it loses something."""
-    put(tmp_path, {DB: of_930b370(a_state(50, 0, size)[DB])})
-    assert count_in(tmp_path) == 50
-    adopted = files_in(tmp_path)
-    put(tmp_path, adopted | {DB: of_930b370(adopted[DB])})
-    with pytest.raises(BadFile, match="names commit"):
-        open_store(tmp_path)
 
 
 @pytest.mark.parametrize("garbage", ["x", b"\xff", 7, -1, 1.5, b"commit 00000000000000000001 00000000"])
@@ -330,11 +308,22 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     assert files_in(tmp_path) == CLOSED
 
 
-def test_a_newer_state_is_not_called_damaged(tmp_path: Path) -> None:
-    """It is told that it is newer."""
+@pytest.mark.parametrize(
+    "form",
+    ["PRAGMA user_version=3", "PRAGMA user_version=4", f"PRAGMA user_version={VERSION + 1}", "PRAGMA user_version=0"],
+)
+def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path, form: str) -> None:
+    """One line names the directory and says what to do; it is not called damaged. Tables of no version are another form."""
     put(tmp_path, CLOSED)
     with closing(sqlite3.connect(tmp_path / DB)) as db:
-        db.execute(f"PRAGMA user_version={VERSION + 1}")
-    with pytest.raises(BadFile, match="holds state of version"):
-        open_store(tmp_path)
-    assert "commits" in SCHEMA
+        db.execute(form)
+    before = files_in(tmp_path)
+    for open in (open_store, lambda directory: SqlStore.describe_in(directory, NOW, Retention())):
+        with pytest.raises(BadFile) as told:
+            open(tmp_path)
+        assert re.fullmatch(
+            rf"{tmp_path}: holds state of version \d, and this program reads version {VERSION} alone; "
+            "name another directory with --state, or use the program that wrote it",
+            str(told.value),
+        )
+        assert {WAL: b"", **files_in(tmp_path), SHM: b""} == {WAL: b"", **before, SHM: b""}

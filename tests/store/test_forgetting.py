@@ -319,51 +319,6 @@ def test_of_a_group_that_stands_only_the_opening_is_kept(store: Store) -> None:
     assert states(store) == {DeliveryState.SENT: 1}
 
 
-def test_a_clock_that_was_wrong_keeps_nothing_for_ever(life: Life) -> None:
-    """What was dated a century ahead is as old as what is dated now, once the clock is right."""
-    life.now = NOW + 36500 * DAY
-    life.alert(Severity="Low")
-    life.now = NOW
-    life.forget()
-    lives_on(life, 120 * DAY)
-    lives_on(life, 121 * DAY)
-    assert life.row() is None
-    assert life.decisions() == []
-
-
-def test_a_signal_of_which_nothing_says_when_it_was_heard_of_counts_from_when_it_is_met(store: Store) -> None:
-    """A damaged row that was mended says nothing of it, and would stay for ever."""
-    life = Life(store)
-    run(store.ledger.write_rows([a_row(life.key(), open={}, forwarded=False, heard=None)]))
-    life.forget()
-    lives_on(life, 89 * DAY)
-    assert life.row() is not None
-    lives_on(life, 91 * DAY)
-    assert life.row() is None
-
-
-def test_a_signal_that_ended_by_a_clock_that_was_wrong_goes_too(life: Life) -> None:
-    """It counts as ended when that is found, since it cannot have ended a century from now."""
-    life.now = NOW + 36500 * DAY
-    life.alert()
-    life.deliver()
-    life.alert(Status="Resolved")
-    life.deliver()
-    for days in (0, 91, 182, 273):
-        lives_on(life, days * DAY)
-    assert life.row() is None
-
-
-def test_what_finds_a_signal_that_is_not_known_goes_with_the_decision(life: Life) -> None:
-    """An older program forgot signals before the decisions on them."""
-    entry = an_entry(id="alert-1", stream="cwpp", outcome=Outcome.ROUTED.value, signal=life.key())
-    run(life.store.record.put_on_record([entry]))
-    lives_on(life, 89 * DAY)
-    assert [one.signal for one in run(life.store.record.find_signals("alert-1", 10))] == [life.key()]
-    lives_on(life, 90 * DAY)
-    assert run(life.store.record.find_signals("alert-1", 10)) == []
-
-
 @pytest.mark.parametrize("days", [300, 20_000])
 def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int) -> None:
     """Nobody knows which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway.

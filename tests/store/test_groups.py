@@ -136,7 +136,9 @@ def test_what_was_delivered_of_a_standing_group_stays(store: Store) -> None:
 def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) -> None:
     """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
     resolved = State(resolved=True, status="resolved", severity=4)
-    rows = [a_row(key, state=resolved, open={}, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
+    rows = [
+        a_row(key, state=resolved, open={}, heard=NOW - 91 * DAY, closed_at=NOW - 91 * DAY) for key in ("k", "gone")
+    ]
     run(store.ledger.write_rows(rows))
     write(store, AggregationState(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
     run(store.forget(NOW, Retention(), (), 10_000))

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -26,8 +25,7 @@ from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, al
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
 from tests.store.life import Life
-from tests.store.older import DB
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import SqlStore
 
 HOUR = timedelta(hours=1)
 BY = HeldBy(rule="r", until=NOW + HOUR, since=NOW, messages=3)
@@ -59,7 +57,7 @@ def test_what_is_damaged_or_of_another_turn_says_nothing(
     """The rule is known all the same; a program that knows nothing of it makes turns, and leaves it as it was."""
     run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
     if isinstance(store, SqlStore):
-        with closing(sqlite3.connect(request.getfixturevalue("tmp_path") / DB)) as db, db:
+        with closing(sqlite3.connect(request.getfixturevalue("tmp_path") / "router.db")) as db, db:
             db.execute("UPDATE held SET hold=?", (damage,))
     else:
         run(merge_into_account(request.getfixturevalue("address"), {**key_columns("k"), "hold": damage}))
@@ -108,24 +106,6 @@ def releases(life: Life) -> set[tuple[str, Release | None]]:
     told = [one.delivery for one in life.deliver()]
     contents = [(one.destination, one.content) for one in told if one.destination != "sentinel"]
     return {(name, content.release) for name, content in contents if isinstance(content, Notice)}
-
-
-def test_a_state_of_before_gains_the_column_when_it_is_opened(tmp_path: Path) -> None:
-    """Of what was held then nobody knows since when; what is held from now on is counted."""
-    life = Life(open_store(tmp_path), a_rulebook(a_rule()))
-    life.alert("alert-1", **SCANNER)
-    run(life.store.close())
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
-        db.execute("ALTER TABLE held DROP COLUMN hold")
-        db.execute("ALTER TABLE lookups DROP COLUMN type")
-        db.execute("ALTER TABLE lookups DROP COLUMN sample")
-    life.store = open_store(tmp_path)
-    life.alert("alert-1", **SCANNER)
-    life.alert("other", **SCANNER)
-    old, new = (found(life.store, life.key(id)) for id in ("alert-1", "other"))
-    assert (old and old.rule, old and old.since, old and old.messages) == ("scanner", None, None)
-    assert (new and new.since, new and new.messages) == (NOW, 1)
-    run(life.store.close())
 
 
 def test_a_group_that_waited_for_room_says_what_had_held_the_member_in_whose_words_it_opens(store: Store) -> None:

@@ -33,7 +33,6 @@ from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
-from tests.store.older import DB
 from tests.store.opened import SqlStore
 
 SECOND = timedelta(seconds=1)
@@ -303,7 +302,7 @@ def test_a_finding_is_found_by_its_category(store: Store) -> None:
 def test_fields_that_are_damaged_are_none(tmp_path: Path, sqlite: SqlStore) -> None:
     """The signal stands all the same, and whoever looks can say of how many nothing is known."""
     run(sqlite.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
+    with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
         db.execute("UPDATE rule_fields SET body='{' WHERE key='a'")
     assert [(one.key, one.fields is None) for one in all_standing(sqlite)] == [("a", True), ("b", False)]
 

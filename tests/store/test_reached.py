@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
-from router.store.azure import Account, Address, AzureStore
+from router.store.azure import AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery
-from tests.store.opened import SqlStore, open_store
 
 WHY = "never tried: KEY is missing"
 INSTANT = timedelta(microseconds=1)
@@ -54,43 +50,6 @@ def test_what_was_not_sent_was_not_delivered(store: Store, state: DeliveryState)
     owe(store, OPENING)
     settle(store, claim(store)[0], state, due=NOW, error="answered 400")
     assert not has_delivered(store)
-
-
-@pytest.fixture
-def forgetful(request: pytest.FixtureRequest, store: Store) -> Store:
-    """A store in which an older program has delivered, which remembers nothing beside its deliveries."""
-    deliver(store)
-    if isinstance(store, SqlStore):
-        change(request.getfixturevalue("tmp_path"), "DELETE FROM reached")
-    else:
-        run(_forget(request.getfixturevalue("address")))
-    return store
-
-
-def change(directory: Path, sql: str) -> None:
-    """Changes a state by hand."""
-    with closing(sqlite3.connect(directory / "router.db")) as db, db:
-        db.execute(sql)
-
-
-async def _forget(address: Address) -> None:
-    account = Account(address)
-    try:
-        await account.tables.get_table_client("deliveries").delete_entity("reached", "cwpp.tickets")
-    finally:
-        await account.close()
-
-
-def test_what_an_older_program_delivered_counts(forgetful: Store) -> None:
-    """Its receipts are there."""
-    assert has_delivered(forgetful)
-
-
-def test_what_an_older_program_delivered_counts_for_good(forgetful: Store) -> None:
-    """Retention remembers what it takes away, asked before or not."""
-    run(forgetful.forget(NOW + 400 * DAY, Retention(), (), 10_000))
-    assert states(forgetful) == {}
-    assert has_delivered(forgetful)
 
 
 def give_up(store: Store, born_until: timedelta, *, after: timedelta = timedelta()) -> int:
@@ -136,14 +95,3 @@ def test_an_unready_destination_is_not_pointed_at(azure: AzureStore) -> None:
     assert run(azure.outbox.repoint("cwpp", later, ["tickets", "pager"])) == 0
     assert run(azure.outbox.repoint("cwpp", later, ["pager"])) == 1
     assert run(azure.outbox.repoint("cwpp", later)) == 2
-
-
-def test_a_state_without_the_table_gets_it(tmp_path: Path) -> None:
-    """The version of the state stays: an older program goes on with it, too."""
-    store = open_store(tmp_path)
-    run(store.close())
-    change(tmp_path, "DROP TABLE reached")
-    store = open_store(tmp_path)
-    deliver(store)
-    assert has_delivered(store)
-    run(store.close())

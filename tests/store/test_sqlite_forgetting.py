@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 from router.domain.ledger import Held
 from router.domain.retention import Retention
-from router.store.sqlite.forgetting.steps import FEW, MANY
+from router.store.sqlite.forgetting.steps import FEW
 from tests.builders import NOW
 from tests.store.acts import run
-from tests.store.builders import a_row, an_entry
+from tests.store.builders import a_row
 from tests.store.opened import SqlStore
 
 TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "documents", "lookups", "payloads")
@@ -31,17 +30,6 @@ def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite:
         plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
     walked = [one for one, plan in plans.items() if any(step in {f"SCAN {table}" for table in TABLES} for step in plan)]
     assert walked == []
-
-
-def test_what_a_wrong_clock_dated_is_brought_back_in_small_steps(sqlite: SqlStore) -> None:
-    """However much came in while it was wrong, no transaction sees to all of it."""
-    ahead = (NOW + timedelta(days=36500)).isoformat()
-    run(sqlite.record.put_on_record([an_entry(f"hub/0:{n}", at=ahead) for n in range(MANY + 1)]))
-    assert not run(sqlite.forget(NOW, Retention(), (), 1)).is_done
-    now = NOW + timedelta(hours=1)
-    assert len(run(sqlite.record.decisions_between(NOW, now, 2 * MANY))) == MANY
-    run(sqlite.forget(NOW, Retention(), (), 10))
-    assert len(run(sqlite.record.decisions_between(NOW, now, 2 * MANY))) == MANY + 1
 
 
 def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: SqlStore) -> None:

@@ -18,15 +18,15 @@ from router.store.sqlite.damage import (
     is_malformed,
     problems_in,
     refuse_lossy,
+    refuse_other_form,
 )
-from router.store.sqlite.migrations import ADDED_LATER, add_columns, migrate, needs_migration, refuse_other_version
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.selecting import text_in
 from router.store.sqlite.watermark import Watermark, text_of
 
 type Clock = Callable[[], datetime]
-"""Tells when a damaged row was found, or state carried forward."""
+"""Tells when a damaged row was found."""
 
 
 class Connection:
@@ -36,13 +36,11 @@ class Connection:
 
     Attributes:
         is_damaged: whether damage of the file was found since it was opened.
-        migrated: how the state was carried forward when it was opened; None where it was not.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self.is_damaged = False
-        self.migrated: str | None = None
         self._watermark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
         with ExitStack() as unprepared:
@@ -60,8 +58,6 @@ class Connection:
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
-                if needs_migration(self._db, path):
-                    self._migrate(named, clock())
                 self._prepare(named)
             except sqlite3.Error as fault:
                 if is_malformed(fault):
@@ -73,7 +69,7 @@ class Connection:
 
     def _refuse_damaged(self, named: int | None) -> None:
         """Raises BadFile where the database lost what was committed to it, or is another version's."""
-        refuse_other_version(self._path, int(self._db.execute("PRAGMA user_version").fetchone()[0]))
+        refuse_other_form(self._db, self._path)
         if named is not None:
             self._db.execute("BEGIN")
             refuse_lossy(self._db, self._path, self._watermark, named)
@@ -82,7 +78,6 @@ class Connection:
     def _prepare(self, named: int | None) -> None:
         # All at once: a database that has the table has a number in it.
         self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
-        add_columns(self._db, ADDED_LATER)
         if not self._db.execute("PRAGMA user_version").fetchone()[0]:
             self._db.execute(f"PRAGMA user_version={VERSION}")
         is_counted = self._find_number() is not None
@@ -98,19 +93,6 @@ class Connection:
             else:
                 self._watermark.create(number)
             self._db.execute("ROLLBACK")
-
-    def _migrate(self, named: int | None, now: datetime) -> None:
-        """Carries a state of an older version forward; its number goes on, and the small file names it."""
-
-        def commit() -> None:
-            number = 1 + (self._find_number() or named or 0)
-            self._write_number(number)
-            self._db.execute("COMMIT")
-            if named is not None:
-                self._watermark.write(number)
-
-        if (copy := migrate(self._db, self._path, now, self.check, commit)) is not None:
-            self.migrated = f"{self._path}: is carried forward to version {VERSION}; {copy} is as it was before"
 
     def _find_number(self) -> int | None:
         """The number of the last commit; None where the table holds none that can be read."""

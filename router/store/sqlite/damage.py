@@ -9,6 +9,7 @@ from pathlib import Path
 from struct import unpack_from
 
 from router.domain.errors import BadFile
+from router.store.sqlite.schema import VERSION
 from router.store.sqlite.watermark import Watermark, find_number
 
 _MALFORMED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -26,6 +27,17 @@ def damaged(path: Path, why: str, mark: Watermark) -> BadFile:
     go_on = f"move {files} away, and put a copy there as {path.name} unless you begin anew"
     delete = f"; then delete {mark.path}" if mark.path.exists() else ""
     return BadFile(f"{path}: is damaged: {why}; {go_on}{delete}")
+
+
+def refuse_other_form(db: sqlite3.Connection, path: Path) -> None:
+    """Raises BadFile where a state has another form than this program gives it."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version == VERSION or (version == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+        return
+    raise BadFile(
+        f"{path.parent}: holds state of version {version}, and this program reads version {VERSION} alone; "
+        "name another directory with --state, or use the program that wrote it"
+    )
 
 
 def is_malformed(fault: sqlite3.Error) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from router.domain.destination_holds import DestinationHold, find_hold_in, holds
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.domain.state_report import (
-    NONE,
     SOON,
     Count,
     Cutoffs,
@@ -30,7 +29,6 @@ from router.domain.state_report import (
 )
 from router.store.codec import attempt
 from router.store.row_reader import time_of
-from router.store.sqlite.migrations import OLDEST
 from router.store.sqlite.private import FILES
 from router.store.sqlite.schema import VERSION, micros
 from router.store.sqlite.unchanged import opened_unchanged
@@ -39,39 +37,32 @@ from router.store.stored_names import GROUP_STATE
 MOST_DUE = 100_000
 """Signals that fall due and are counted: each costs a look into its row."""
 
-_SMALL = ("-shm", ".lock", ".commit", ".new")
+_SMALL = ("-shm", ".lock", ".commit")
 
 MEASURED = 512 * 1024 * 1024
 """Bytes of a file up to which it is measured by table: for that each of its pages is read."""
 
 
 def describe_file(path: Path, now: datetime, retention: Retention) -> StateReport | None:
-    """What is in a database, whatever its version, without a change to it; None where it holds nothing yet.
+    """What is in a database, without a change to it; None where it holds nothing yet.
 
     Raises BadFile as `opened_unchanged` does.
     """
     with opened_unchanged(path) as db:
         if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='ledger'").fetchone():
             return None
-        # 930b370 made its tables before it said their version.
-        version = int(_one(db, "PRAGMA user_version")) or OLDEST
-        return _report(db, path, version, now, retention)
+        return describe_open(db, path, now, retention)
 
 
 def describe_open(db: sqlite3.Connection, path: Path, now: datetime, retention: Retention) -> StateReport:
-    """What is in a database that is open, which is of this program's version."""
-    return _report(db, path, VERSION, now, retention)
-
-
-def _report(db: sqlite3.Connection, path: Path, version: int, now: datetime, retention: Retention) -> StateReport:
-    is_ours = version == VERSION
+    """What is in a database that is open."""
     signals = _count(db, "ledger")
-    oldest, newest = _ends(db, is_ours)
+    oldest, newest = _ends(db)
     owed_since = _one(db, "SELECT min(born) FROM deliveries WHERE state IN ('owed', 'claimed')")
     return StateReport(
         at=now,
-        version=version,
-        next_version=None if is_ours else VERSION,
+        version=VERSION,
+        next_version=None,
         files=_files(path),
         tables=_tables(db, path),
         decisions=_by(db, Outcome, "SELECT outcome, count(*) FROM record GROUP BY outcome"),
@@ -87,11 +78,11 @@ def _report(db: sqlite3.Connection, path: Path, version: int, now: datetime, ret
         damaged=_count(db, "quarantine WHERE code='damaged'"),
         lost=Count(int(_one(db, "SELECT total(last-first+1) FROM losses WHERE last>=first"))),
         groups=_count(db, f"cards WHERE type='{GROUP_STATE}'"),
-        hours=Count(_one(db, _HOURS)) if is_ours else NONE,
-        rules=_count(db, "hits") if is_ours else NONE,
-        documents=_by(db, DocumentKind, "SELECT kind, count(*) FROM documents GROUP BY kind") if is_ours else {},
-        destination_holds=_destination_holds(db, now) if is_ours else [],
-        forgotten_next=[*_old_decisions(db, now, retention), _old_signals(db, now)] if is_ours else [],
+        hours=Count(_one(db, _HOURS)),
+        rules=_count(db, "hits"),
+        documents=_by(db, DocumentKind, "SELECT kind, count(*) FROM documents GROUP BY kind"),
+        destination_holds=_destination_holds(db, now),
+        forgotten_next=[*_old_decisions(db, now, retention), _old_signals(db, now)],
     )
 
 
@@ -131,7 +122,7 @@ def _instant(value: object) -> datetime | None:
 
 
 def _files(path: Path) -> Mapping[str, Count]:
-    """What the database, its log and the copies of older versions take."""
+    """What the database and its log take."""
     files = [path.with_name(name) for name in FILES if not name.endswith(_SMALL)]
     sizes = {file.name: file.stat().st_size for file in files if file.exists()}
     # Whoever reads makes an empty log.
@@ -149,27 +140,15 @@ def _tables(db: sqlite3.Connection, path: Path) -> list[TableSize]:
     return [TableSize(str(name), None, Count(size)) for name, size in db.execute(sql)]
 
 
-def _ends(db: sqlite3.Connection, is_ours: bool) -> tuple[datetime | None, datetime | None]:
+def _ends(db: sqlite3.Connection) -> tuple[datetime | None, datetime | None]:
     """When the oldest and the newest decision were made."""
-    if is_ours:
-        values = [
-            value
-            for outcome in Outcome
-            for end in ("min", "max")
-            if isinstance(value := _one(db, f"SELECT {end}(decided) FROM record WHERE outcome=?", outcome.value), int)
-        ]
-        return _instant(min(values, default=None)), _instant(max(values, default=None))
-    sql = "SELECT min(at), max(at) FROM record"
-    oldest, newest = map(_written, db.execute(sql).fetchone())
-    return oldest, newest
-
-
-def _written(text: object) -> datetime | None:
-    """The instant that an older program wrote as a text; such texts sort as instants do."""
-    try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC)
-    except ValueError:
-        return None
+    values = [
+        value
+        for outcome in Outcome
+        for end in ("min", "max")
+        if isinstance(value := _one(db, f"SELECT {end}(decided) FROM record WHERE outcome=?", outcome.value), int)
+    ]
+    return _instant(min(values, default=None)), _instant(max(values, default=None))
 
 
 def _deliveries(db: sqlite3.Connection) -> Iterator[DestinationCounts]:
@@ -197,7 +176,6 @@ def _old_decisions(db: sqlite3.Connection, now: datetime, retention: Retention) 
 def _old_signals(db: sqlite3.Connection, now: datetime) -> NextForgotten:
     due = [
         *(_aging(db, outcome, cutoffs_for(age_of_signal(outcome), now)) for outcome in Outcome),
-        *(_unheard(db, outcome, now) for outcome in Outcome),
         _due(db, "reviewing", "review_at", "review_at IS NOT NULL", Cutoffs(now, now + SOON)),
     ]
     return NextForgotten(
@@ -222,13 +200,6 @@ def _aging(db: sqlite3.Connection, outcome: Outcome, cutoffs: Cutoffs) -> _Due:
     where = "outcome=? AND review_at IS NULL AND heard IS NOT NULL"
     found = _due(db, "aging", "heard", where, cutoffs, outcome.value)
     return found._replace(next=due_after(found.next, age_of_signal(outcome)) if found.next is not None else None)
-
-
-def _unheard(db: sqlite3.Connection, outcome: Outcome, now: datetime) -> _Due:
-    """Signals of which an older program did not write when they were last heard of: each is looked at once."""
-    rows = "FROM ledger INDEXED BY aging WHERE outcome=? AND review_at IS NULL AND heard IS NULL"
-    many = _one(db, f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT {MOST_DUE})", outcome.value)
-    return _Due(now if many else None, Count(many, many < MOST_DUE), NONE)
 
 
 def _due(db: sqlite3.Connection, index: str, column: str, where: str, cutoffs: Cutoffs, *values: object) -> _Due:

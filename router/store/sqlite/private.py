@@ -11,8 +11,7 @@ from router.domain.errors import BadFile
 REMEDY = "name another directory with --state"
 
 FILES = (
-    "router.db", "router.db-wal", "router.db-shm", "router.db-journal", "router.db.v3", "router.db.v3.new",
-    "router.lock", "router.commit",
+    "router.db", "router.db-wal", "router.db-shm", "router.db-journal", "router.lock", "router.commit",
 )  # fmt: skip
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -6,9 +6,8 @@ from router.store.instants import EPOCH, instant, micros
 
 __all__ = ["EPOCH", "instant", "micros"]
 
-VERSION = 4
-"""The version of the form below, which the database says as its `user_version`. What changes the form raises it and carries
-older state forward, in `migrations.py`."""
+VERSION = 1
+"""The version of the form below, which the database says as its `user_version`."""
 
 _TIME = "BETWEEN -62135596800000000 AND 253402300799999999"
 """What stands for an instant of the years that this program knows."""

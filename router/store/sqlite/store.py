@@ -40,7 +40,7 @@ class SqliteStore:
         self._directory = directory
         self._path = directory / "router.db"
         self._held = ExitStack()
-        self._connection = Connection(self._path, clock)
+        self._connection = Connection(self._path)
         self.engine = SqliteEngine(self._connection)
         self.outbox = SqliteOutbox(self._connection, clock)
         self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
@@ -51,11 +51,6 @@ class SqliteStore:
         self.quarantine = SqliteQuarantine(self._connection)
         self.journal = SqliteJournal(self._connection, clock)
 
-    @property
-    def migrated(self) -> str | None:
-        """A line that says how the state was carried forward when it was opened; None where it was not."""
-        return self._connection.migrated
-
     @staticmethod
     def is_in(directory: Path) -> bool:
         """Whether a directory holds a state, or what is left of one."""
@@ -63,9 +58,9 @@ class SqliteStore:
 
     @staticmethod
     def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
-        """What is in a directory's state, whatever its version, without a change to it; None where it holds nothing yet.
+        """What is in a directory's state, without a change to it; None where it holds nothing yet.
 
-        Raises BadFile where it is damaged, or of a version that this program does not know.
+        Raises BadFile where it is damaged, or of another version.
         """
         return describe_file(directory / "router.db", now, retention)
 

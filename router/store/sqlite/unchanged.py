@@ -1,4 +1,4 @@
-"""A state as it is: opened so that nothing of it changes, whatever its version, and beside a run that is at work on it."""
+"""A state as it is: opened so that nothing of it changes, and beside a run that is at work on it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from router.domain.errors import BadFile
-from router.store.sqlite.damage import damaged, find_named, is_corrupt, is_malformed, refuse_lossy
-from router.store.sqlite.migrations import refuse_other_version
+from router.store.sqlite.damage import damaged, find_named, is_corrupt, is_malformed, refuse_lossy, refuse_other_form
 from router.store.sqlite.selecting import text_in
 from router.store.sqlite.watermark import Watermark
 
@@ -19,8 +18,7 @@ from router.store.sqlite.watermark import Watermark
 def opened_unchanged(path: Path) -> Iterator[sqlite3.Connection]:
     """A database in one transaction, in which nothing can be written.
 
-    Raises BadFile where it cannot be opened, is damaged, or of a version that this program does not know. One that an older
-    program wrote is read as it is, and one that is new holds no tables.
+    Raises BadFile where it cannot be opened, is damaged, or of another version. One that is new holds no tables.
     """
     mark = Watermark(path.with_name("router.commit"))
     with closing(mark):
@@ -35,7 +33,7 @@ def opened_unchanged(path: Path) -> Iterator[sqlite3.Connection]:
                 db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_logged)
                 db.text_factory = text_in
                 db.execute("PRAGMA query_only=ON")
-                refuse_other_version(path, int(db.execute("PRAGMA user_version").fetchone()[0]))
+                refuse_other_form(db, path)
                 db.execute("BEGIN")
                 if named is not None:
                     refuse_lossy(db, path, mark, named)

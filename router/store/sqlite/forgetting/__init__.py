@@ -1,7 +1,6 @@
 """Takes what is old out of the file.
 
 forgetting      in which order, and how much of it
-wrong_clocks    what a clock that was wrong dated ahead
 old_decisions   decisions, with what was delivered for them
 old_signals     signals of which nothing came for long enough
 old_groups      states of members, groups and windows

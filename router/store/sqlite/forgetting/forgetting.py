@@ -18,7 +18,6 @@ from router.store.sqlite.forgetting.expired import forget_bodies, forget_counts,
 from router.store.sqlite.forgetting.old_decisions import forget_announcements, forget_decisions, forget_outlived
 from router.store.sqlite.forgetting.old_groups import forget_groups
 from router.store.sqlite.forgetting.old_signals import forget_signals
-from router.store.sqlite.forgetting.wrong_clocks import bring_back
 from router.store.sqlite.ledger import SqliteLedger
 
 
@@ -48,7 +47,6 @@ class SqliteForgetting:
         self, now: datetime, retention: Retention, rules: Collection[Rule]
     ) -> Iterator[Callable[[sqlite3.Connection], Forgotten]]:
         yield lambda db: self._see_to_odd(db, now)
-        yield lambda db: bring_back(db, now)
         yield lambda db: forget_decisions(db, self._ledger, now, retention)
         yield lambda db: forget_outlived(db, now - retention.deliveries)
         yield lambda db: forget_announcements(db, now - retention.deliveries)

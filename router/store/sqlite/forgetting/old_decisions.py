@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection
 from datetime import datetime
 
 from router.domain.keys import ABOUT
@@ -34,7 +33,6 @@ def forget_decisions(db: sqlite3.Connection, ledger: SqliteLedger, now: datetime
                     turns[record_key(str(key), stream)].add(1)
             deliveries = _forget_delivered(db, ledger, turns, now - retention.deliveries)
             db.execute(f"DELETE FROM record WHERE rowid IN ({THOSE})", (as_json(row[0] for row in found),))
-            _forget_strays(db, {signal for _, _, signal, _ in found if isinstance(signal, str)})
             return Forgotten(decisions=len(found), deliveries=deliveries, is_done=False)
     return Forgotten()
 
@@ -52,14 +50,6 @@ def _forget_delivered(
         for entry in deliveries_to_forget(some, rows.get(key), destination, turns[key], settled_until)
     ]
     return forget_deliveries(db, going)
-
-
-def _forget_strays(db: sqlite3.Connection, keys: Collection[str]) -> None:
-    """Takes away what finds signals that are not known any more: version 3 forgot those, and kept the decisions on them."""
-    db.execute(
-        f"DELETE FROM lookups WHERE signal IN ({THOSE}) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.key=lookups.signal)",
-        (as_json(keys),),
-    )
 
 
 def forget_outlived(db: sqlite3.Connection, settled_until: datetime) -> Forgotten:

@@ -15,7 +15,6 @@ from router.domain.retention import (
     Forgotten,
     Retention,
     deliveries_beyond_opening,
-    is_dated,
     review_of_signal,
 )
 from router.store.sqlite.forgetting.old_deliveries import entries_by_key, forget_deliveries, forget_payloads
@@ -41,8 +40,6 @@ def forget_signals(db: sqlite3.Connection, ledger: SqliteLedger, now: datetime, 
             reduced.append((row, review.again))
         else:
             _look_again(db, key, review.again)
-            if not is_dated(row, now):
-                _date(db, row, now)
     beyond = [
         entry
         for row, _ in reduced
@@ -66,25 +63,16 @@ def _old_signals(db: sqlite3.Connection, now: datetime) -> Iterator[str]:
     left = STEP
     for outcome in Outcome:
         age = BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST
-        # What an older program wrote does not say when the signal was last heard of.
-        for since in ("heard IS NULL", "heard<=?"):
-            sql = f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND {since} AND review_at IS NULL LIMIT {left}"
-            values = (outcome.value, micros(now - age))[: sql.count("?")]
-            for (key,) in db.execute(sql, values).fetchall():
-                left -= 1
-                yield key
+        sql = f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND heard<=? AND review_at IS NULL LIMIT {left}"
+        for (key,) in db.execute(sql, (outcome.value, micros(now - age))).fetchall():
+            left -= 1
+            yield key
     sql = f"SELECT key FROM ledger INDEXED BY reviewing WHERE review_at<=? LIMIT {left}"
     yield from (key for (key,) in db.execute(sql, (micros(now),)).fetchall())
 
 
 def _look_again(db: sqlite3.Connection, key: str, at: datetime) -> None:
     db.execute("UPDATE ledger SET review_at=? WHERE key=?", (micros(at), key))
-
-
-def _date(db: sqlite3.Connection, row: LedgerRow, now: datetime) -> None:
-    """Counts a signal as heard of now, or as ended now, of which nothing says when it was: it would stay for ever."""
-    closed = micros(now) if row.closed_at is not None else None
-    db.execute("UPDATE ledger SET heard=?, closed_at=? WHERE key=?", (micros(now), closed, row.key))
 
 
 def _members_among(db: sqlite3.Connection, keys: Collection[str]) -> set[str]:
