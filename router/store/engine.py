@@ -256,6 +256,11 @@ class PostgresqlEngine:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
+        yield _Statements(self.statement)
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Transaction]:
+        """Return the transaction of this task, or wait for the connection and run one statement by itself."""
         if (current := self._current.get()) is not None and current.is_open:
             yield current
             return
@@ -283,18 +288,24 @@ class PostgresqlEngine:
         """A connection inside a transaction. One that broke while nothing was asked of it is replaced, once."""
         import psycopg
 
-        sql = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
         was_there = self._connection is not None
         connection = await self._opened()
         try:
-            await connection.execute(sql, prepare=False)
+            await self._begin(connection)
         except psycopg.OperationalError:
             if not (was_there and connection.broken):
-                await self._roll_back(connection)
                 raise
             connection = await self._opened()
-            await connection.execute(sql, prepare=False)
+            await self._begin(connection)
         return connection
+
+    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})", prepare=False)
+        except BaseException:
+            # It began before it waited, also where its task was cancelled meanwhile.
+            await self._roll_back(connection)
+            raise
 
     async def _opened(self) -> psycopg.AsyncConnection[Any]:
         loop = asyncio.get_running_loop()
@@ -409,6 +420,33 @@ class _PostgresqlTransaction:
             # It broke while nothing was asked of it, and what was asked first is asked once more.
             self._connection, self._reopen = await self._reopen(), None
             return await self._connection.execute(text, bound)
+
+
+class _Statements:
+    """Statements by themselves: none keeps the connection from what is asked between two of them."""
+
+    def __init__(self, statement: Callable[[], AbstractAsyncContextManager[Transaction]]) -> None:
+        self._statement = statement
+
+    async def fetch(self, sql: str, *values: object) -> list[Columns]:
+        async with self._statement() as one:
+            return await one.fetch(sql, *values)
+
+    async def find(self, sql: str, *values: object) -> Columns | None:
+        async with self._statement() as one:
+            return await one.find(sql, *values)
+
+    async def value(self, sql: str, *values: object) -> Any:
+        async with self._statement() as one:
+            return await one.value(sql, *values)
+
+    async def execute(self, sql: str, *values: object) -> int:
+        async with self._statement() as one:
+            return await one.execute(sql, *values)
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        async with self._statement() as one:
+            return await one.execute_many(sql, rows)
 
 
 @lru_cache(1024)

@@ -1,0 +1,425 @@
+"""What both engines promise of SQL, and PostgreSQL's while it is treated badly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.errors import StoreError, Unstorable
+from router.store.engine import Engine, PostgresqlEngine
+from tests.stack.postgres import EmptiedDatabase, Postgres, Server, Way, postgres_running
+from tests.store.acts import run
+from tests.store.opened import open_store
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS things (
+    key TEXT PRIMARY KEY, number BIGINT, body BYTEA
+);
+
+CREATE TABLE IF NOT EXISTS placed (
+    place PLACE, name TEXT NOT NULL
+);
+"""
+PUT = "INSERT INTO things (key, number, body) VALUES (?, ?, ?)"
+PUT_AGAIN = f"{PUT} ON CONFLICT (key) DO UPDATE SET number=excluded.number"
+
+
+def engine_over(url: str, **settings: str) -> PostgresqlEngine:
+    """An engine over a database, whose sessions have settings of their own."""
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    async def connect() -> psycopg.AsyncConnection[object]:
+        try:
+            return await psycopg.AsyncConnection.connect(url, autocommit=True, options=options)
+        except psycopg.Error as fault:
+            raise StoreError(str(fault).partition("\n")[0]) from None
+
+    return PostgresqlEngine(connect, "the state")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """An engine over an empty file."""
+    store = open_store(tmp_path)
+    run(store.engine.make(SCHEMA))
+    yield store.engine
+    run(store.close())
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Server) -> Iterator[EmptiedDatabase]:
+    """A database that has our tables."""
+    with EmptiedDatabase(postgres.new_database()) as made:
+        run(closed_after(engine_over(made.url), lambda engine: engine.make(SCHEMA)))
+        yield made
+
+
+@pytest.fixture
+def postgres_url(database: EmptiedDatabase) -> Iterator[str]:
+    """The URL of a database with our tables, in which there is nothing."""
+    yield database.url
+    database.empty()
+
+
+async def closed_after[T](engine: PostgresqlEngine, do: Callable[[PostgresqlEngine], Awaitable[T]]) -> T:
+    """What comes of doing something with an engine, which is closed then."""
+    try:
+        return await do(engine)
+    finally:
+        await engine.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine, with tables in which there is nothing."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite")
+        return
+    engine = engine_over(request.getfixturevalue("postgres_url"))
+    yield engine
+    run(engine.close())
+
+
+async def keys(engine: Engine) -> list[str]:
+    """The keys of all things."""
+    async with engine.session() as tx:
+        return [row.text("key") for row in await tx.fetch("SELECT key FROM things ORDER BY key")]
+
+
+async def put(engine: Engine, *names: str) -> None:
+    """Puts things in a transaction, one statement each."""
+    async with engine.transaction() as tx:
+        for name in names:
+            await tx.execute(PUT, name, 1, None)
+
+
+def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
+    """Texts of all of Unicode, numbers to both ends, bytes of any value, and nothing at all."""
+    rows = [("", 0, b""), ("é😀'%s?", 2**63 - 1, bytes(range(256))), ("none", None, None), ("low", -(2**63), b"\0")]
+
+    async def tried() -> None:
+        async with engine.transaction() as tx:
+            assert await tx.execute_many(PUT, rows) == 4
+            assert await tx.execute_many(PUT, []) == 0
+            for key, number, body in rows:
+                found = await tx.find("SELECT number, body FROM things WHERE key=?", key)
+                assert found is not None
+                assert (found.raw("number"), found.raw("body")) == (number, body)
+            assert await tx.value("SELECT count(*) FROM things") == 4
+            assert await tx.value("SELECT number FROM things WHERE key=?", "nobody") is None
+            assert await tx.find("SELECT number FROM things WHERE key=?", "nobody") is None
+
+    run(tried())
+
+
+@given(key=st.text(st.characters()), number=st.integers(-(2**70), 2**70))
+def test_any_text_and_any_number_come_back_the_same_from_both(
+    one: Engine, other: Engine, key: str, number: int
+) -> None:
+    """NUL, lone surrogates and numbers beyond 64 bits, which one engine or the other holds in no column."""
+
+    async def held(engine: Engine) -> object:
+        async with engine.transaction() as tx:
+            await tx.execute("DELETE FROM things")
+            await tx.execute(PUT, key, number, None)
+            assert await tx.value("SELECT count(*) FROM things WHERE key = ANY(?)", [key, "other"]) == 1
+            row = await tx.find("SELECT key, number FROM things WHERE key=? AND number=?", key, number)
+            return row and (row.raw("key"), row.raw("number"))
+
+    assert run(held(one)) == run(held(other)) is not None
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine over a file, for all examples."""
+    store = open_store(tmp_path_factory.mktemp("state"))
+    run(store.engine.make(SCHEMA))
+    yield store.engine
+    run(store.close())
+
+
+@pytest.fixture(scope="module")
+def other(postgres: Server) -> Iterator[Engine]:
+    """An engine over a database, for all examples."""
+    engine = engine_over(postgres.new_database())
+    run(engine.make(SCHEMA))
+    yield engine
+    run(engine.close())
+
+
+def test_lists_are_asked_of_as_sets(engine: Engine) -> None:
+    """Also the empty one, and lists of numbers."""
+
+    async def tried() -> None:
+        await put(engine, "a", "b", "c")
+        async with engine.session() as tx:
+            for among, names in ((["a", "c", "x"], "ac"), ([], ""), (("b",), "b")):
+                found = await tx.fetch("SELECT key FROM things WHERE key = ANY(?) ORDER BY key", among)
+                assert "".join(row.text("key") for row in found) == names
+            assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", ["a"]) == 2
+            assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", []) == 3
+            assert await tx.value("SELECT count(*) FROM things WHERE number = ANY(?)", [1, 2**40]) == 3
+
+    run(tried())
+
+
+def test_texts_are_ordered_by_their_bytes(engine: Engine) -> None:
+    """So that a page that goes on after a key leaves nothing out on either engine."""
+
+    async def tried() -> list[str]:
+        await put(engine, "b", "é", "B", "😀", "a", "ﬀ")
+        return await keys(engine)
+
+    assert run(tried()) == ["B", "a", "b", "é", "ﬀ", "😀"]
+
+
+def test_places_go_on(engine: Engine) -> None:
+    """Rows are numbered in the order in which they came."""
+
+    async def tried() -> list[str]:
+        async with engine.transaction() as tx:
+            await tx.execute_many("INSERT INTO placed (name) VALUES (?)", [("first",), ("second",)])
+            await tx.execute("INSERT INTO placed (name) VALUES (?)", "third")
+            return [row.text("name") for row in await tx.fetch("SELECT name FROM placed ORDER BY place")]
+
+    assert run(tried()) == ["first", "second", "third"]
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(engine: Engine) -> None:
+    """Also where it is part of another one, which alone decides."""
+
+    async def tried() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with engine.transaction():
+                await put(engine, "lost")
+                assert await keys(engine) == ["lost"]
+                raise ZeroDivisionError
+        assert await keys(engine) == []
+        await put(engine, "kept")
+        with pytest.raises(StoreError):
+            await put(engine, "lost", "kept")
+        assert await keys(engine) == ["kept"]
+
+    run(tried())
+
+
+def test_what_is_asked_inside_another_question_is_answered(engine: Engine) -> None:
+    """A session may be begun inside a session, and a transaction too: nothing waits for itself."""
+
+    async def tried() -> list[str]:
+        async with engine.session() as outer:
+            async with engine.session() as inner:
+                assert await inner.value("SELECT count(*) FROM things") == 0
+            await put(engine, "a")
+            assert await outer.value("SELECT count(*) FROM things") == 1
+        return await keys(engine)
+
+    assert run(asyncio.wait_for(tried(), 60)) == ["a"]
+
+
+def test_tasks_of_a_process_write_one_after_the_other(engine: Engine) -> None:
+    """None sees half of what another writes."""
+
+    async def add(many: int) -> None:
+        for _ in range(many):
+            async with engine.transaction() as tx:
+                number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
+                await tx.execute(PUT_AGAIN, "sum", number + 1, None)
+
+    async def tried() -> object:
+        await asyncio.gather(*(add(5) for _ in range(5)))
+        async with engine.session() as tx:
+            return await tx.value("SELECT number FROM things WHERE key=?", "sum")
+
+    assert run(tried()) == 25
+
+
+def test_several_processes_write_one_after_the_other(postgres_url: str) -> None:
+    """What one read is still so when it writes."""
+    one, two = engine_over(postgres_url), engine_over(postgres_url)
+
+    async def add(engine: Engine) -> None:
+        for _ in range(10):
+            async with engine.transaction() as tx:
+                number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
+                await tx.execute(PUT_AGAIN, "sum", number + 1, None)
+
+    async def tried() -> object:
+        await asyncio.gather(add(one), add(two))
+        async with one.session() as tx:
+            total = await tx.value("SELECT number FROM things WHERE key=?", "sum")
+        await asyncio.gather(one.close(), two.close())
+        return total
+
+    assert run(tried()) == 20
+
+
+def test_what_an_engine_refuses_for_what_it_holds_is_told_from_a_fault(postgres_url: str) -> None:
+    """So that a batch of which one message is at fault is tried singly, and not for ever."""
+
+    async def tried(engine: Engine) -> None:
+        with pytest.raises(Unstorable):
+            async with engine.transaction() as tx:
+                # Random enough that it cannot be compressed into a page of the index.
+                await tx.execute(PUT, "".join(map(chr, range(40_000, 46_000))), 1, None)
+        with pytest.raises(StoreError) as caught:
+            await put(engine, "a", "a")
+        assert not isinstance(caught.value, Unstorable)
+        await put(engine, "b")
+
+    run(closed_after(engine_over(postgres_url), tried))
+
+
+# --- PostgreSQL treated badly
+
+
+STATEMENTS = 3
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
+    postgres: Server, postgres_url: str, is_after: bool
+) -> None:
+    """It is tried again by who asked for it, on the same engine; that its commit was not heard of does not show."""
+
+    async def tried(engine: Engine, trip: int, way: Way) -> tuple[bool, list[str]]:
+        names = [f"{trip}-{number}" for number in range(STATEMENTS)]
+        await keys(engine)
+        way.cut_at(trip, is_after=is_after)
+        failed = False
+        try:
+            await put(engine, *names)
+        except StoreError as fault:
+            assert str(fault).startswith("the state: ")
+            assert "host" not in str(fault)
+            failed = True
+        left = [key for key in await keys(engine) if key in names]
+        await put(engine, f"{trip}-after")
+        return failed, left
+
+    with Way(postgres.url) as way:
+        for trip in range(1, STATEMENTS + 3):
+            engine = engine_over(way.to(postgres_url))
+            failed, left = run(closed_after(engine, partial(tried, trip=trip, way=way)))
+            assert left in ([], [f"{trip}-{number}" for number in range(STATEMENTS)])
+            # What broke before a transaction began is begun anew; a commit whose answer was lost was made.
+            assert (failed, bool(left)) == (trip > 1, trip == 1 or (trip == STATEMENTS + 2 and is_after)), trip
+
+
+def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str) -> None:
+    """A task that is cancelled, or whose patience for the lock ends, leaves its connection fit for the next."""
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        other = engine_over(postgres_url)
+        async with other.transaction() as tx:
+            await tx.execute(PUT, "other", 1, None)
+            waiting = asyncio.ensure_future(put(engine, "cancelled"))
+            await asyncio.sleep(0)
+            while not await tx.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype='advisory'"):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            impatient = engine_over(postgres_url, lock_timeout="1")
+            with pytest.raises(StoreError, match="lock timeout"):
+                await put(impatient, "impatient")
+        await put(engine, "mine")
+        await put(impatient, "its")
+        await asyncio.gather(other.close(), impatient.close())
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(postgres_url), tried)) == ["its", "mine", "other"]
+
+
+def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_for_the_next(
+    postgres: Server, postgres_url: str
+) -> None:
+    """As an administrator does, or a server that is restarted: the transaction is lost, and says so."""
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        with pytest.raises(StoreError, match="terminating connection"):
+            async with engine.transaction() as tx:
+                await tx.execute(PUT, "lost", 1, None)
+                postgres.execute("SELECT pg_terminate_backend(%s)", await tx.value("SELECT pg_backend_pid()"))
+                await tx.execute(PUT, "lost, too", 1, None)
+        await put(engine, "kept")
+        async with engine.session() as tx:
+            pid = await tx.value("SELECT pg_backend_pid()")
+        postgres.execute("SELECT pg_terminate_backend(%s)", pid)
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(postgres_url), tried)) == ["kept"]
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Postgres]:
+    """A server that the tests of this file may treat badly, one after the other."""
+    with postgres_running(max_connections="4", superuser_reserved_connections="1", autovacuum="off") as server:
+        yield server
+
+
+def test_a_server_that_is_killed_and_started_again_is_written_to_as_before(own: Postgres) -> None:
+    """What was committed is there, what was not is not, and while it is down each question is an error at once."""
+    url = own.new_database()
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        with pytest.raises(StoreError):
+            async with engine.transaction() as tx:
+                await tx.execute(PUT, "lost", 1, None)
+                own.kill()
+                await tx.execute(PUT, "lost, too", 1, None)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                await keys(engine)
+        own.start()
+        await put(engine, "later")
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(url), tried)) == ["kept", "later"]
+
+
+def test_where_no_connection_is_left_each_question_is_an_error_until_one_is(own: Postgres) -> None:
+    """A connection that others use is waited for by nobody: the work comes again."""
+    url = own.new_database()
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        others = [await psycopg.AsyncConnection.connect(url) for _ in range(4)]
+        with pytest.raises(StoreError, match="too many clients"):
+            await keys(engine)
+        await asyncio.gather(*(other.close() for other in others))
+        await engine.make(SCHEMA)
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(url), tried)) == []
+
+
+def test_a_server_that_is_read_only_answers_and_refuses_each_write(own: Postgres) -> None:
+    """As one is that has filled its disk, or that another took over from; it is written to again when it can be."""
+    url = own.new_database()
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        own.execute("SELECT pg_reload_conf()")
+        with pytest.raises(StoreError, match="read-only"):
+            while True:  # The server tells its processes of it in its own time.
+                await put(engine, f"early {len(await keys(engine))}")
+        own.execute("ALTER SYSTEM RESET ALL")
+        own.execute("SELECT pg_reload_conf()")
+        while (await keys(engine))[-1:] != ["later"]:
+            try:
+                await put(engine, "later")
+            except StoreError:
+                continue
+        return [key for key in await keys(engine) if not key.startswith("early")]
+
+    assert run(closed_after(engine_over(url), tried)) == ["kept", "later"]
