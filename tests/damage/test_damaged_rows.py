@@ -59,10 +59,16 @@ async def _in_account(address: Address, table: str, name: str, columns: dict[str
 
 def _in_file(directory: Path, table: str, name: str, columns: dict[str, object]) -> None:
     db = sqlite3.connect(directory / "router.db")
+    types = {info[1]: info[2] for info in db.execute(f"PRAGMA table_info({table})")}
     with db:
-        values = ", ".join(f"{column}=?" for column in columns)
+        # What a column of that type takes: texts that are no UTF-8, numbers that are no instants and no counts.
+        values = ", ".join(f"{column}=CAST(? AS {types[column]})" for column in columns)
+        numbers = (
+            2**63 - 1 if types[column] == "INTEGER" and not isinstance(value, int) else value
+            for column, value in columns.items()
+        )
         key = {"progress": "partition", "groupings": "destination"}.get(table, "key")
-        done = db.execute(f"UPDATE {table} SET {values} WHERE {key}=?", (*columns.values(), name))  # noqa: S608
+        done = db.execute(f"UPDATE {table} SET {values} WHERE {key}=?", (*numbers, name))  # noqa: S608
         assert done.rowcount
     db.close()
 

@@ -29,8 +29,9 @@ def test_states_of_groups_are_called_as_their_classes() -> None:
 def test_stored_names_are_those_that_are_stored() -> None:
     """Tables and columns of the file, tables of the account, and tags."""
     table = PAGE.table("Names in storage", "word")
-    tables = {*re.findall(r"EXISTS (\w+) \(", SCHEMA), *TABLES}
-    columns = set(re.findall(r"\b(\w+) (?:TEXT|BLOB|INTEGER)\b", SCHEMA))
+    schema = "\n".join(SCHEMA)
+    tables = {*re.findall(r"EXISTS (\w+) \(", schema), *TABLES}
+    columns = set(re.findall(r"\b(\w+) (?:TEXT|BLOB|INTEGER)\b", schema))
     for row in table:
         assert set(spans(row["in `router.db`"])) <= tables | columns | set(TYPES)
     assert {"groups", "journal", "ledger", "deliveries"} <= {

@@ -303,7 +303,7 @@ def test_fields_that_are_damaged_are_none(tmp_path: Path, sqlite: SqlStore) -> N
     """The signal stands all the same, and whoever looks can say of how many nothing is known."""
     run(sqlite.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
     with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
-        db.execute("UPDATE rule_fields SET body='{' WHERE key='a'")
+        db.execute("UPDATE rule_fields SET body=x'7b' WHERE key='a'")
     assert [(one.key, one.fields is None) for one in all_standing(sqlite)] == [("a", True), ("b", False)]
 
 

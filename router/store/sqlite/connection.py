@@ -77,7 +77,9 @@ class Connection:
 
     def _prepare(self, named: int | None) -> None:
         # All at once: a database that has the table has a number in it.
-        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA:
+            self._db.execute(statement)
         if not self._db.execute("PRAGMA user_version").fetchone()[0]:
             self._db.execute(f"PRAGMA user_version={VERSION}")
         is_counted = self._find_number() is not None
