@@ -31,7 +31,7 @@ def owed(house: House) -> House:
     house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=id) for id in ("one", "two"))))
     assert house.says("run", *NOW, "a.ndjson").code == 0
     (house.directory / "people.ndjson").rmdir()
-    spoil(house, "UPDATE payloads SET body='{' WHERE rowid=(SELECT min(rowid) FROM payloads WHERE type='Notice')")
+    spoil(house, "UPDATE payloads SET body=x'7b' WHERE rowid=(SELECT min(rowid) FROM payloads WHERE type='Notice')")
     return house
 
 
@@ -73,8 +73,11 @@ def test_a_damaged_row_in_quarantine_is_no_message_to_retake(owed: House) -> Non
 @pytest.mark.parametrize("column", ["state", "due", "destination", "lane", "key", "id", "settled", "error", "stream"])
 def test_whatever_a_row_holds_the_lists_list(owed: House, column: str) -> None:
     """Also before any run has seen the damage."""
-    spoil(owed, f"UPDATE deliveries SET {column}=CAST(x'ff80' AS TEXT) WHERE rowid=1")  # noqa: S608
-    spoil(owed, "INSERT INTO quarantine VALUES (NULL, x'ff', 1, 'x', 2, 'y', 'z', 'w', '?', x'00', 1, 'text')")
+    value = 2**63 - 1 if column in ("due", "settled") else "CAST(x'ff80' AS TEXT)"
+    spoil(owed, f"UPDATE deliveries SET {column}={value} WHERE rowid=1")  # noqa: S608
+    text, number = "CAST(x'ff' AS TEXT)", 2**63 - 1
+    values = ("'id'", text, text, number, text, number, -1, number, "'?'", text, text, "x''")
+    spoil(owed, f"INSERT INTO quarantine VALUES ({', '.join(map(str, values))})")  # noqa: S608
     for command in (("dead-letters", "list"), ("quarantine", "list"), ("quarantine", "list", "--format", "json")):
         assert owed.says(*command).code == 0, command
     assert owed.says("run", "--now", "2026-11-24T12:30:00Z", "a.ndjson").code == 1

@@ -88,7 +88,7 @@ COMPARISONS = {
     ("sqlite/entry_rows.py", "state is DeliveryState.CLAIMED"): "reads `due` of a claimed row as its lease",
     ("sqlite/outbox_table.py", "row.raw('state') in _OPEN"): "finds damaged rows",
     ("sqlite/outbox_table.py", "row.raw('state') == DeliveryState.DEAD"): "finds dead letters, damaged ones too",
-    ("sqlite/journal.py", "row.raw('settled') is not None"): "is about sequence numbers",
+    ("journal.py", "row.raw('settled') is not None"): "is about sequence numbers",
 }
 """What a module of a store may compare, and why that decides nothing."""
 

@@ -9,10 +9,10 @@ from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.errors import Undecodable
 from router.domain.signals import Stream
 from router.store.codec import attempt
+from router.store.damaged_rows import PLACES
 from router.store.row_reader import Columns, printable
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.quarantine import keep
-from router.store.sqlite.schema import PLACES
 from router.store.sqlite.selecting import columns_of
 
 

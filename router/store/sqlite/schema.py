@@ -60,23 +60,3 @@ CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIV
 
 SCHEMA = [*sqlite_schema(Path(engine.__file__).with_name("schema.sql").read_text("utf-8")), *_BESIDE.split(";")]
 """The statements that make the tables and indexes."""
-
-PLACES = {
-    "ledger": ("key",),
-    "held": ("key",),
-    "rule_fields": ("key",),
-    "pauses": ("stream", "destination"),
-    "groupings": ("stream", "destination"),
-    "cards": ("stream", "destination", "type", "key"),
-    "progress": ("hub", "partition"),
-    "taken": ("origin", "last", "first"),
-    "marks": ("origin", "last", "first", "process"),
-    "losses": ("hub", "partition", "epoch", "first"),
-    "sweeps": ("hub",),
-    "record": ("key",),
-    "lookups": ("signal",),
-    "counts": ("hour", "cell"),
-    "hits": ("stream", "rule"),
-    "documents": ("kind", "id"),
-}
-"""The columns under which the rows of each table lie."""

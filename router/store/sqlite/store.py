@@ -15,17 +15,17 @@ from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
+from router.store.documents import SqlDocuments
 from router.store.engine import SqliteEngine
+from router.store.journal import SqlJournal
+from router.store.quarantine import SqlQuarantine
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.describing import describe_file, describe_open
-from router.store.sqlite.documents import SqliteDocuments
 from router.store.sqlite.forgetting import SqliteForgetting
 from router.store.sqlite.groups import SqliteGroups
-from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
-from router.store.sqlite.quarantine import SqliteQuarantine
 from router.store.sqlite.record import SqliteRecord
 
 _CLOCK = partial(datetime.now, UTC)
@@ -46,10 +46,10 @@ class SqliteStore:
         self.groups = SqliteGroups(self._connection, clock)
         self.ledger = SqliteLedger(self._connection, clock)
         self._forgetting = SqliteForgetting(self._connection, self.ledger)
-        self.documents = SqliteDocuments(self._connection, clock)
+        self.documents = SqlDocuments(self.engine, clock)
         self.record = SqliteRecord(self._connection, clock)
-        self.quarantine = SqliteQuarantine(self._connection)
-        self.journal = SqliteJournal(self._connection, clock)
+        self.quarantine = SqlQuarantine(self.engine)
+        self.journal = SqlJournal(self.engine, clock)
 
     @staticmethod
     def is_in(directory: Path) -> bool:
