@@ -1,0 +1,231 @@
+"""Where a state is, as a directory or as the address of a PostgreSQL database, and how that is connected to.
+
+No password is ever repeated: not in an error, not in a repr.
+
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from router.domain.errors import StoreError
+from router.domain.hosts import is_example
+from router.domain.urls import is_host, is_loopback
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMES = ("postgresql", "postgres")
+
+FORM = "postgresql://ROLE@HOST/DATABASE"
+"""How an address is written; for a Unix socket `postgresql://ROLE@/DATABASE?host=DIRECTORY`."""
+
+_NO_ADDRESS = f"is no address of a database; write {FORM}, and other characters than letters and digits as %XX"
+
+TOKEN_SCOPES = {
+    "postgres.database.azure.com": "https://ossrdbms-aad.database.windows.net/.default",
+    "postgres.database.usgovcloudapi.net": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+    "postgres.database.chinacloudapi.cn": "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+}
+"""The scope of the token that is the password at Azure's servers, by the end of their names, one for each cloud.
+
+https://learn.microsoft.com/azure/postgresql/security/security-entra-configure#authenticate-with-microsoft-entra-id
+"""
+
+_PORT = 5432
+
+_SESSION = {
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+    "default_transaction_isolation": r"read\ committed",
+    "client_min_messages": "warning",
+}
+"""What a session sets at its start, whatever is set for its role or its database."""
+
+_PATIENCE: dict[str, str | int] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How long a server that is gone is waited for: seconds, and milliseconds for what it does not acknowledge."""
+
+_NO_FILE = "/dev/null/none"
+"""A file that cannot be there: without a name libpq would look for ~/.pgpass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlAddress:
+    """A database of a server, and who works on it.
+
+    Attributes:
+        host: the server's name or address, or the directory of its Unix socket.
+        password: the password, where the address has one.
+    """
+
+    host: str
+    port: int = _PORT
+    database: str
+    role: str
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """The address without the password."""
+        role, database = quote(self.role, safe=""), quote(self.database, safe="")
+        if self.is_socket:
+            port = f"&port={self.port}" if self.port != _PORT else ""
+            return f"postgresql://{role}@/{database}?host={quote(self.host)}{port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"postgresql://{role}@{host}{f':{self.port}' if self.port != _PORT else ''}/{database}"
+
+    @property
+    def name(self) -> str:
+        """The server and the database in words, as errors begin."""
+        return f"{self.host}, database {self.database}"
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the server is reached by a Unix socket."""
+        return self.host.startswith("/")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is on this machine, so that nothing is encrypted on the way to it."""
+        return self.is_socket or is_loopback(self.host)
+
+    @property
+    def token_scope(self) -> str | None:
+        """The scope of the token that is the password; None where the server is none of Azure's, or a password is there."""
+        if self.password is not None:
+            return None
+        host = self.host.rstrip(".").lower()
+        return next((scope for end, scope in TOKEN_SCOPES.items() if host.endswith(f".{end}")), None)
+
+
+def parse_state(text: str) -> Path | PostgresqlAddress:
+    """The directory or the database that a text names; raises ValueError as `parse_address` does."""
+    scheme, _, rest = text.strip().partition(":")
+    if scheme.lower() in SCHEMES and rest:
+        return parse_address(text.strip())
+    if scheme.lower() == "sqlite":
+        text = rest.removeprefix("//")
+    elif rest.startswith("//"):
+        raise ValueError(f"is no address of a state; write DIRECTORY, sqlite:DIRECTORY or {FORM}")
+    if not text.strip():
+        raise ValueError("names no directory; name one, such as . for this one")
+    return Path(text)
+
+
+def parse_address(text: str) -> PostgresqlAddress:
+    """The address that a URL names; raises ValueError, whose text repeats nothing of it but names of parameters."""
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        raise ValueError(_NO_ADDRESS) from None
+    if url.scheme not in SCHEMES or not text.lower().startswith(f"{url.scheme}://") or url.fragment:
+        raise ValueError(_NO_ADDRESS)
+    directory, port = _socket_in(url.query, port)
+    # A database or a role may have any characters, which are escaped in a URL.
+    role, database, host = unquote(url.username or ""), unquote(url.path.removeprefix("/")), directory or unquote(host)
+    password = unquote(url.password) if url.password else None
+    if "\0" in f"{role}{database}{host}{password}":
+        raise ValueError("holds a NUL, which PostgreSQL takes in no name")
+    if directory and url.hostname:
+        raise ValueError("names a host twice; name it once")
+    if not role:
+        raise ValueError(f"names no role; write {FORM}")
+    if not database:
+        raise ValueError(f"names no database; write {FORM}")
+    if not host.startswith("/") and not is_host(host):
+        raise ValueError(f"names no host; write {FORM}")
+    if is_example(host):
+        raise ValueError(f"{host!r} ends in .example, which is nobody's and never asked; name your own")
+    return PostgresqlAddress(host=host, port=port or _PORT, database=database, role=role, password=password)
+
+
+def _socket_in(query: str, port: int | None) -> tuple[str | None, int | None]:
+    """The directory and the port that the parameters of a URL name."""
+    directory = None
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        match name:
+            case "host" if value.startswith("/"):
+                directory = value
+            case "host":
+                raise ValueError("host: names no directory of a Unix socket; the name of a server stands behind the @")
+            case "port" if value.isdecimal() and port is None and 0 < int(value) < 65536:
+                port = int(value)
+            case "sslmode" if value == "verify-full":
+                pass
+            case "sslmode":
+                raise ValueError("sslmode: is verify-full beyond this machine, and cannot be another one; leave it out")
+            case "sslrootcert":
+                raise ValueError("sslrootcert: is not taken here; ALERT_ROUTER_CA_FILE names the file of authorities")
+            case _:
+                raise ValueError(f"{name}: is no parameter that an address may have; leave it out")
+    return directory, port
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Opens connections to a database.
+
+    Attributes:
+        ca_file: the certificate authorities that are trusted; not read where the server is on this machine.
+        token: gives the token that is the password. It is asked for each connection: a token ends, and a server looks at it
+            only there.
+    """
+
+    address: PostgresqlAddress
+    ca_file: str | None = None
+    token: Callable[[], Awaitable[str]] | None = None
+
+    async def connect(self) -> psycopg.AsyncConnection[Any]:
+        """Open a connection, which commits each statement by itself; raises StoreError."""
+        import psycopg
+
+        password = await self.token() if self.token is not None else self.address.password
+        try:
+            return await psycopg.AsyncConnection.connect(
+                autocommit=True, **conninfo(self.address, password, self.ca_file)
+            )
+        except (psycopg.Error, OSError) as fault:
+            raise StoreError(f"{self.address.name}: {_words_for(fault, password)}") from None
+
+
+def conninfo(address: PostgresqlAddress, password: str | None, ca_file: str | None) -> dict[str, Any]:
+    """All that libpq is told, so that it looks for nothing by itself: no file in the home directory, and no default."""
+    tls = {"sslmode": "prefer"} if address.is_here else {"sslmode": "verify-full", "sslrootcert": ca_file or _NO_FILE}
+    return {
+        "host": address.host,
+        "port": address.port,
+        "dbname": address.database,
+        "user": address.role,
+        "password": password,
+        "passfile": _NO_FILE,
+        "sslcertmode": "disable",
+        "gssencmode": "disable",
+        "client_encoding": "UTF8",
+        "application_name": "alert-router",
+        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+        **tls,
+        **_PATIENCE,
+    }
+
+
+def _words_for(fault: Exception, password: str | None) -> str:
+    """What kept a connection from being opened, in one line, without what the server was told."""
+    lines = str(fault).strip().splitlines() or [type(fault).__name__]
+    # Of several addresses of a host the last one's fault is first; what a server says stands behind its severity.
+    said = lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    said = said.rpartition(" failed: ")[2] if said.startswith("connection to server") else said
+    refused = said.partition("FATAL:")[2].strip()
+    said = f"refuses the connection: {refused}" if refused else f"cannot be reached: {said}"
+    return said.replace(password, "...") if password else said
