@@ -4,6 +4,9 @@ RULES := rules
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Demo, tests and benchmarks have states of their own.
+unexport ALERT_ROUTER_STATE
+
 # The first interpreter that is new enough and can make a virtual environment; PYTHON=... overrides the search.
 CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shell pyenv prefix 3.13 2>/dev/null)/bin/python
 FIND_PYTHON := for p in $(CANDIDATES); do \

@@ -1,22 +1,52 @@
-"""The storage account and the Event Hubs namespace that the settings name."""
+"""The database, the storage account and the Event Hubs namespace that the settings name."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.identity import identity_for
-from router.app.settings import HUBS, STORAGE, Settings
-from router.domain.errors import BadSetting, RouterError
+from router.app.settings import HUBS, STORAGE, Settings, forget_libpq
+from router.app.trust import authorities_for
+from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.signals import Stream
+from router.store.conninfo import Connector
 
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
     from router.store.azure import Account, AzureStore
+    from router.store.conninfo import PostgresqlAddress
+
+_TIMEOUT = 60.0
+"""Seconds that a token is waited for."""
 
 CHECKPOINTS = "checkpoints"
 """The container in which `serve` keeps how far it has come."""
+
+
+def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
+    """What opens connections to a database; raises BadUsage where what it takes is not installed, and BadSetting."""
+    refuse_absent(POSTGRESQL_CLIENTS, "a state in PostgreSQL", POSTGRESQL_EXTRA)
+    forget_libpq()
+    authorities = None if address.is_here else authorities_for(settings)
+    if (scope := address.token_scope) is None:
+        return Connector(address, authorities)
+    refuse_absent(IDENTITY_CLIENTS, f"the sign-in to {address.host} without a password")
+
+    async def token() -> str:
+        from azure.core.exceptions import AzureError
+
+        try:
+            async with asyncio.timeout(_TIMEOUT), identity_for(settings.identity) as identity:
+                return (await identity.get_token(scope)).token
+        except (AzureError, TimeoutError, ValueError, OSError) as fault:
+            words = f"nobody is signed in to Azure, whose token would be the password ({type(fault).__name__})"
+            raise StoreError(f"{address.name}: {words}") from None
+
+    return Connector(address, authorities, token)
 
 
 def storage_for(settings: Settings) -> AzureStore:

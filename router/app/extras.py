@@ -1,6 +1,6 @@
-"""What of the extra `azure` is installed, and where it is installed from.
+"""Which extras are installed, and where they are installed from.
 
-Without it the router works on files, and on a state on this machine.
+Without them the router works on files, and on a state on this machine.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ PACKAGE = "alert-router"
 
 EXTRA = "azure"
 
-STORAGE_CLIENTS = ("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "azure.identity")
-"""What works on a storage account."""
+POSTGRESQL_EXTRA = "postgresql"
+
+POSTGRESQL_CLIENTS = ("psycopg",)
+"""What works on a state in PostgreSQL."""
+
+IDENTITY_CLIENTS = ("azure.identity",)
+"""What signs in to Azure."""
 
 HUB_CLIENTS = ("azure.eventhub", "azure.identity")
 """What reads and writes hubs."""
@@ -32,10 +37,10 @@ def is_installed(clients: Iterable[str]) -> bool:
     return all(map(_is_there, clients))
 
 
-def refuse_absent(clients: Iterable[str], asker: str) -> None:
-    """Raises BadUsage, naming who asks, unless all of some modules can be imported."""
+def refuse_absent(clients: Iterable[str], asker: str, extra: str = EXTRA) -> None:
+    """Raises BadUsage, naming who asks, unless all of some modules, which an extra brings, can be imported."""
     if not is_installed(clients):
-        raise BadUsage(f"{EXTRA}: is not installed; install {requirement(EXTRA)}, which {asker} needs")
+        raise BadUsage(f"{extra}: is not installed; install {requirement(extra)}, which {asker} needs")
 
 
 def requirement(extra: str = "") -> str:

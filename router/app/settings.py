@@ -16,9 +16,13 @@ from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
 from router.domain.retention import DAYS, Retention
 from router.domain.urls import is_loopback, split_url
+from router.store.conninfo import PostgresqlAddress, parse_state
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""
+
+STATE = "ALERT_ROUTER_STATE"
+"""The setting of where the state is, for which no command line says it. It may hold a password."""
 
 HUBS = "EVENT_HUBS"
 """The setting of the Event Hubs namespace."""
@@ -80,6 +84,19 @@ class Settings:
     def ca_file(self) -> str | None:
         """A file of certificate authorities to trust beside the system's: ALERT_ROUTER_CA_FILE."""
         return self._find("ALERT_ROUTER_CA_FILE")
+
+    @property
+    def state(self) -> Path | PostgresqlAddress | None:
+        """Where the state is: ALERT_ROUTER_STATE; raises BadSetting, without what it holds."""
+        written = self._find(STATE)
+        if written is None:
+            return None
+        if written.startswith(_UNRESOLVED):
+            raise BadSetting(f"{STATE}: {Why.REFERENCE}, which cannot be read")
+        try:
+            return parse_state(written)
+        except ValueError as fault:
+            raise BadSetting(f"{STATE}: {fault}") from None
 
     @property
     def rules(self) -> Path | None:
@@ -248,6 +265,12 @@ class Settings:
         if not 0 < seconds <= 24 * 3600:
             raise BadSetting(f"{name}: {written!r} is no number of seconds above 0 and up to a day")
         return timedelta(seconds=seconds)
+
+
+def forget_libpq() -> None:
+    """Takes from this process's environment what libpq would read there, some of it whatever it is told: PGSERVICE, PGTZ."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _days_in(written: str) -> tuple[Outcome, timedelta]:

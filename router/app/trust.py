@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import ssl
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import certifi
 
 from router.app.settings import Settings
 from router.domain.errors import BadFile
@@ -17,3 +24,20 @@ def trust_for(settings: Settings) -> ssl.SSLContext:
         except OSError as fault:  # ssl's own errors are such, too
             raise BadFile(f"{settings.ca_file}: ALERT_ROUTER_CA_FILE names no readable file of certificates") from fault
     return context
+
+
+def authorities_for(settings: Settings) -> str:
+    """The same authorities in one file, for who reads no other form; raises BadFile where one cannot be read."""
+    trust_for(settings)
+    system = ssl.get_default_verify_paths().cafile or certifi.where()
+    return system if settings.ca_file is None else _joined(system, settings.ca_file)
+
+
+@cache
+def _joined(*files: str) -> str:
+    """The name of a file with what several hold, which is there as long as the process."""
+    handle, name = tempfile.mkstemp(suffix=".pem")
+    atexit.register(Path(name).unlink, missing_ok=True)
+    with os.fdopen(handle, "wb") as joined:
+        joined.write(b"\n".join(Path(file).read_bytes() for file in files))
+    return name

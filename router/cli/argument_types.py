@@ -6,8 +6,12 @@ import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from router.domain.resources import find_subscription_id
+
+if TYPE_CHECKING:
+    from router.store.conninfo import PostgresqlAddress
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST = 24 * 3600
@@ -37,6 +41,21 @@ def directory_in(text: str) -> Path:
     if not text.strip():
         raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
     return Path(text)
+
+
+def state_in(text: str) -> Path | PostgresqlAddress:
+    """Where a state is; a password is refused, since other programs can read arguments."""
+    from router.store.conninfo import parse_state  # for which no help waits
+
+    try:
+        state = parse_state(text)
+    except ValueError as fault:
+        raise ArgumentTypeError(str(fault)) from None
+    if not isinstance(state, Path) and state.password is not None:
+        raise ArgumentTypeError(
+            "holds a password, which others on this machine can read there; put the address into ALERT_ROUTER_STATE"
+        )
+    return state
 
 
 def subscription_in(text: str) -> str:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from router.app.settings import STORAGE
 from router.cli.attack_layers import AttackReport, attack_layers_of, span_of
 from router.cli.formats.navigator import layers_of
 from router.cli.given import clock_for, rules_given
@@ -96,8 +95,7 @@ async def _look_in_state(options: Namespace, stream: Stream, now: datetime, coun
     async with store_in(options) as store:
         back_to = await count_pages(store.record.walk_decisions(stream, since, until, LOOKED_AT), counter)
         silences = await SilenceReader(store.documents).silences(stream, now)
-    source = f"the account that {STORAGE} names" if options.storage else f"the state in {options.state}"
-    return _Looked(source, DecisionSpan(since, until), back_to, silences)
+    return _Looked(f"the state in {options.state}", DecisionSpan(since, until), back_to, silences)
 
 
 def _report_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from router.cli.argument_parser import Commands, Parser, add_command, add_group
 from router.cli.argument_types import file_in, seconds_in, subscription_in, workspace_in
-from router.cli.shared_options import add_format, add_now, add_rules_dir
+from router.cli.shared_options import add_format, add_now, add_rules_dir, add_state
 
 _CHECK = (
     "fail unless Defender watches every workload that is expected, as far as files, or what a router knows, prove it"
@@ -24,8 +24,6 @@ _STATE = (
     "judge what a router knows, too, that keeps its state there: what messages said, and drills; nothing is written to it "
     "but the tags that --live read"
 )
-_STORAGE = "the same of the state in the storage account that AzureWebJobsStorage names"
-
 _LIVE = "ask Azure, too, as whoever is signed in; it is never asked to change anything"
 _SUBSCRIPTION = (
     "a subscription that --live asks, by its id; again for another one (default: those that the manifest names by their ids, "
@@ -76,7 +74,7 @@ def add_coverage_commands(commands: Commands) -> None:
 def _add_judged(parser: Parser) -> None:
     """Adds all that may be judged: clusters, a state, Azure, and files, none of which need be there."""
     _add_contexts(parser)
-    _add_state(parser)
+    add_state(parser, None, help=_STATE)
     _add_live(parser)
     parser.add_argument("files", metavar="[NAME=]FILE", nargs="*", help=_FILES)
 
@@ -85,13 +83,6 @@ def _add_contexts(parser: Parser) -> None:
     """Adds `--context` and `--kubeconfig`."""
     parser.add_argument("--context", metavar="[NAME=]CONTEXT", action="append", default=[], help=_CONTEXT)
     parser.add_argument("--kubeconfig", metavar="FILE", type=file_in, help=_KUBECONFIG)
-
-
-def _add_state(parser: Parser) -> None:
-    """Adds `--state` and `--storage`, of which one may be given: what a router knows is judged beside files, or alone."""
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--state", metavar="DIR", type=Path, help=_STATE)
-    one.add_argument("--storage", action="store_true", help=_STORAGE)
 
 
 def _add_live(parser: Parser) -> None:

@@ -24,7 +24,7 @@ def documents_beside_files(options: Namespace, manifest: CoverageManifest, now: 
     found = [one for one in (clusters, state, live) if one is not None]
     if not options.files and not found:
         raise BadUsage(
-            "name files, clusters with --context, or the state of a router with --state or --storage, or ask Azure with "
-            "--live: there is nothing to judge"
+            "name files, clusters with --context, or the state of a router with --state, or ask Azure with --live: "
+            "there is nothing to judge"
         )
     return found

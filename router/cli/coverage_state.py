@@ -14,12 +14,12 @@ from router.domain.documents import StoredDocument
 
 def open_coverage_state(options: Namespace) -> OtherDocuments | None:
     """What the state knows that is meant; None where none is. Raises BadFile, BadUsage, BadSetting and StoreError."""
-    if not options.storage and options.state is None:
+    if options.state is None:
         return None
-    shown = "storage" if options.storage else str(options.state)
-    words = "the state in the storage account" if options.storage else f"the state {options.state}"
-    name = name_of_state(shown)
-    return OtherDocuments(words, (name,), documents_of_state(name, asyncio.run(_stored(options))))
+    name = name_of_state(str(options.state))
+    return OtherDocuments(
+        f"the state {options.state}", (name,), documents_of_state(name, asyncio.run(_stored(options)))
+    )
 
 
 async def _stored(options: Namespace) -> list[StoredDocument]:

@@ -21,7 +21,7 @@ from router.domain.errors import BadFile
 
 def wants_tags(options: Namespace) -> bool:
     """Whether anybody is there who would find owners by them."""
-    return options.keep_tags is not None or options.state is not None or options.storage
+    return options.keep_tags is not None or options.state is not None
 
 
 def refuse_unwritable(file: Path, what: str) -> None:
@@ -38,7 +38,7 @@ def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument], now: da
     """
     documents = tuple(tags)
     lacking = tuple(refused(one.name, one.refusals[0].reason) for one in documents if one.refusals)
-    if options.state is not None or options.storage:
+    if options.state is not None:
         asyncio.run(_keep_in_state(options, documents, now))
         if lacking:
             complain("tags: not every one was answered; the state keeps what it had of the others")

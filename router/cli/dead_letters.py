@@ -11,7 +11,7 @@ from datetime import datetime
 import orjson
 
 from router.cli.given import clock_for
-from router.cli.opened_state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
+from router.cli.opened_state import each, ids_for, ids_meant, is_shared, refuse_unnamed, store_in, store_to_change
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.damage import DamagedLetter
@@ -66,7 +66,7 @@ def redrive(options: Namespace) -> int:
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
     became.pop(Redrive.DAMAGED, 0)
     # What is not dead any more came along with its opening.
-    when = "who serves them sends them within a minute" if options.storage else "the next run sends them"
+    when = "who serves them sends them within a minute" if is_shared(options.state) else "the next run sends them"
     screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:
         screen().print(f"let go: {overtaken}; what was told since leaves nothing to say for them")

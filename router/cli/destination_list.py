@@ -12,7 +12,7 @@ from router.app.destination_readiness import readiness_of
 from router.app.settings import Settings
 from router.cli.given import clock_for, stream_for
 from router.cli.known_destinations import KnownDestination, find_rules, known_destinations
-from router.cli.opened_state import store_in
+from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.cli.tally import dues_in
@@ -92,8 +92,8 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
         pauses = {stream: await outbox.pauses(stream) for stream in streams}
         held = {stream: await holds.held_in(stream, now) for stream in streams}
         dues = {stream: await dues_in(outbox, stream, (), held[stream]) for stream in streams}
-        # Who serves an account has settings of its own, and says on its health page what they lack.
-        readiness = readiness_of(rules, Settings()) if rules is not None and not options.storage else None
+        # Who serves a shared state has settings of its own, and says on its health page what they lack.
+        readiness = readiness_of(rules, Settings()) if rules is not None and not is_shared(options.state) else None
         lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}
         return [
             DestinationStatus(

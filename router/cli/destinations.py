@@ -14,7 +14,7 @@ from router.cli.author import author_given, words_given
 from router.cli.durations import written as duration_written
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.known_destinations import RULES, KnownDestination, destination_meant, find_rules, known_destinations
-from router.cli.opened_state import store_in, store_to_change
+from router.cli.opened_state import is_shared, store_in, store_to_change
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.deliver.credentials import FRESH
@@ -89,8 +89,8 @@ def release(options: Namespace) -> int:
         print_json(_document(made))
         return 0
     when = (
-        "who serves the account sends what is due within two minutes"
-        if options.storage
+        "who serves the state sends what is due within two minutes"
+        if is_shared(options.state)
         else "the next run sends what is due"
     )
     print_lines([f"{made.destination}: released by {author}; {_owed_there(made.owed)}; {when}"])
@@ -111,10 +111,10 @@ def probe(options: Namespace) -> int:
 
     Raises Interrupted where a signal came meanwhile; what the destination answered is written down before that.
     """
-    return asyncio.run(_probe_in_storage(options) if options.storage else _probe_in_file(options))
+    return asyncio.run(_probe_in_shared(options) if is_shared(options.state) else _probe_in_file(options))
 
 
-async def _probe_in_storage(options: Namespace) -> int:
+async def _probe_in_shared(options: Namespace) -> int:
     now = clock_for(options.now)()
     rules = find_rules(options, now)
     async with store_in(options) as store:
@@ -129,7 +129,7 @@ async def _probe_in_storage(options: Namespace) -> int:
         if pause is not None:
             await store.outbox.probe(pause, now)
     paused = f"; it is paused since {timestamp(pause.since)}: {pause.error}" if pause is not None else ""
-    print_lines([f"{meant}: whoever serves the account asks it within seconds, with one that it is owed{paused}"])
+    print_lines([f"{meant}: whoever serves the state asks it within seconds, with one that it is owed{paused}"])
     return 0
 
 

@@ -23,7 +23,7 @@ from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.drill_commands import REAL_WITHIN, WITHIN
 from router.cli.drill_text import DrillProgress, forecast_lines, result_lines
 from router.cli.given import clock_for, rules_given
-from router.cli.opened_state import store_in
+from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.coverage.live.contexts import NamedContext
@@ -101,8 +101,8 @@ async def _plan(options: Namespace, settings: Settings, subject: DrillSubject, s
         expected=_meant(forecast.expected, options.to),
         forecast=forecast,
         catalogue=book.catalogue,
-        # Who serves an account has settings of its own.
-        facts=facts_of(rules, None if options.storage else readiness_of(rules, settings)),
+        # Who serves a shared state has settings of its own.
+        facts=facts_of(rules, None if is_shared(options.state) else readiness_of(rules, settings)),
     )
 
 

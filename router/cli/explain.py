@@ -19,6 +19,7 @@ from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.notice_preview import check_destination, preview_of
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
+from router.cli.shared_options import DEFAULT_STATE
 from router.cli.streams import refuse_lost_output
 from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
@@ -32,9 +33,6 @@ from router.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 from router.rulebook import has_examples
-
-DEFAULT_STATE = Path(".state")
-"""Where a signal is looked for where no state is named."""
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""
@@ -74,7 +72,7 @@ def run(options: Namespace) -> int:
 
 def is_signal_meant(options: Namespace) -> bool:
     """Whether a signal of a state is meant, and no file: what is a file is one. Raises BadUsage where it can be neither."""
-    name, is_state_named = options.file, options.storage or options.state is not None
+    name, is_state_named = options.file, options.state is not None
     if name == "-" or _is_file(Path(name)):
         return False
     from router.store.sqlite import SqliteStore  # for which no file waits
@@ -84,8 +82,7 @@ def is_signal_meant(options: Namespace) -> bool:
     if Path(name).is_dir():
         return False  # who reads files says why it cannot be read
     raise BadUsage(
-        f"{name}: is no file, and no state is in {DEFAULT_STATE} to find a signal in; name a file, or a state with --state "
-        "or --storage"
+        f"{name}: is no file, and no state is in {DEFAULT_STATE} to find a signal in; name a file, or a state with --state"
     )
 
 
@@ -135,7 +132,7 @@ def _with_state_given(options: Namespace, rules: Rules, now: datetime) -> tuple[
 
     Raises as `store_in` does.
     """
-    if not options.storage and options.state is None:
+    if options.state is None:
         return rules, {}
     import asyncio  # none of it is needed to read a file
 

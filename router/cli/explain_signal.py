@@ -15,12 +15,12 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.signal_life import MOST_DECISIONS, NO_FACTS, DestinationFacts, facts_of, read_life
 from router.app.signal_search import Found, Meant, find_meant
-from router.cli.explain import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
 from router.cli.notice_preview import check_destination, preview_of_taken
-from router.cli.opened_state import each, store_in
+from router.cli.opened_state import each, is_shared, store_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
+from router.cli.shared_options import DEFAULT_STATE
 from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change
@@ -101,12 +101,12 @@ def _facts(options: Namespace, now: datetime) -> DestinationFacts:
         rules = load_rules(options.rules, streams_in(options.rules), now)
     except (BadFile, BadPolicy):
         return NO_FACTS
-    return facts_of(rules, None if options.storage else readiness_of(rules, Settings()))
+    return facts_of(rules, None if is_shared(options.state) else readiness_of(rules, Settings()))
 
 
 async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
     """Says which signals may be meant, or what was found in their place, and raises BadUsage."""
-    name, where = options.file, "the account" if options.storage else options.state
+    name, where = options.file, options.state
     if not found.signals:
         raise BadUsage(_nothing_words(name, where, found.quarantined))
     matches = await each(lambda one: _match(store, one), found.signals)

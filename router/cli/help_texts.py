@@ -58,7 +58,7 @@ HELP: Mapping[str, HelpText] = {
             "alert-router explain alert.json --notice oncall": "what the destination oncall is told",
             "alert-router explain alert.json --state .state": "the same, with the silences of that state",
             "alert-router explain 2517_ab12cd --state .state": "the life of that signal, and why it paged nobody",
-            "alert-router explain INC0010009 --storage": "of the signal that a ticket tells of, in Azure",
+            "alert-router explain INC0010009": "of the signal that a ticket tells of",
         },
         failed="could not be done, or no signal is meant, or more than one; one line on standard error says why",
     ),
@@ -87,13 +87,13 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules list --expiring 30d": "which rules and silences end soon",
             "alert-router rules list --name scanner-sql-bruteforce": "what a rule has held, and who is told when it ends",
             "alert-router rules list --state .state --unused 30d": "which held nothing for so long, or never",
-            "alert-router rules list --storage --format json": "all of them, by the state in Azure, for programs",
+            "alert-router rules list --format json": "all of them, for programs",
         }
     ),
     "rules preview": HelpText(
         {
             "alert-router rules preview rules/cwpp/suppressions/scanner.json": "of what was decided in the last 30 days",
-            "alert-router rules preview new.yaml --stream cwpp --storage --since 7d": "of what is kept in Azure",
+            "alert-router rules preview new.yaml --stream cwpp --since 7d": "of the last 7 days, wherever the file stands",
             "alert-router rules preview new.yaml --stream cwpp --fail-on High": "end with 1 if that would have been held",
             "alert-router rules preview new.yaml --stream cspm --format markdown": "for a pull request",
         },
@@ -137,9 +137,9 @@ HELP: Mapping[str, HelpText] = {
     ),
     "drill": HelpText(
         {
-            "alert-router drill --subscription ID --bundle VirtualMachines --storage": "of the router in Azure; it asks first",
-            "alert-router drill --subscription ID --bundle KeyVaults --storage --yes --heartbeat": "by a schedule",
-            "alert-router drill --cluster aks-payments --storage": "the test alert of a cluster, a real one",
+            "alert-router drill --subscription ID --bundle VirtualMachines": "of the router of that state; it asks first",
+            "alert-router drill --subscription ID --bundle KeyVaults --yes --heartbeat": "by a schedule",
+            "alert-router drill --cluster aks-payments": "the test alert of a cluster, a real one",
         },
         "done, and the drill failed, did not prove all, or nobody could be told that it passed",
         "nothing was raised: nobody is signed in, or wanted it; one line on standard error says why",
@@ -148,7 +148,7 @@ HELP: Mapping[str, HelpText] = {
     "attack layer": HelpText(
         {
             "alert-router attack layer": "a table of the blind spots, by the last 30 days of the state in .state",
-            "alert-router attack layer --storage --since 90d --out layers.json": "layers for the Navigator, from an account",
+            "alert-router attack layer --since 90d --out layers.json": "layers for the Navigator",
             "alert-router attack layer decisions.ndjson --format json > layers.json": "from a decisions file",
         }
     ),
@@ -161,7 +161,7 @@ HELP: Mapping[str, HelpText] = {
     "silences add": HelpText(
         {
             "alert-router silences add --host web-1 --for 2h --reason patching": "what names the machine web-1",
-            "alert-router silences add --resource sql-prod --for 4h --reason CHG-12 --storage": "a resource, in Azure",
+            "alert-router silences add --resource sql-prod --for 4h --reason CHG-12": "a resource",
             "alert-router silences add --type VM_X --entity ip.address=10.0.0.0/24 --for 1d --reason scan": "a range",
             "alert-router silences add --resource 'web-*' --every 'Sat 02:00-04:00 UTC' --for 60d --reason CHG-13": "weekly",
         }
@@ -179,7 +179,7 @@ HELP: Mapping[str, HelpText] = {
     "state": HelpText(
         {
             "alert-router state": "of the state in .state",
-            "alert-router state --storage --format json": "of the account that AzureWebJobsStorage names",
+            "alert-router state --state postgresql://soc@HOST/alerts --format json": "of a state in PostgreSQL",
         }
     ),
     "dead-letters": HelpText(
@@ -193,7 +193,7 @@ HELP: Mapping[str, HelpText] = {
     "dead-letters redrive": HelpText(
         {
             "alert-router dead-letters redrive 4f2a 77c1": "two of them; the next run sends them",
-            "alert-router dead-letters redrive --all --storage": "all of them, in Azure",
+            "alert-router dead-letters redrive --all": "all of them",
         }
     ),
     "dead-letters discard": HelpText({"alert-router dead-letters discard 4f2a": "forget one"}),
@@ -203,7 +203,7 @@ HELP: Mapping[str, HelpText] = {
             "alert-router quarantine retake --all": "read all of it again",
         }
     ),
-    "quarantine list": HelpText({"alert-router quarantine list --storage": "in Azure"}),
+    "quarantine list": HelpText({"alert-router quarantine list --format json": "for a program"}),
     "quarantine show": HelpText({"alert-router quarantine show 4f2a": "an id may be shortened"}),
     "quarantine retake": HelpText({"alert-router quarantine retake 4f2a": "one of them, with today's code"}),
     "quarantine discard": HelpText({"alert-router quarantine discard --all": "forget all of it"}),
@@ -217,13 +217,13 @@ HELP: Mapping[str, HelpText] = {
     "destinations list": HelpText(
         {
             "alert-router destinations list --stream cwpp": "those of alerts",
-            "alert-router destinations list --storage --format json": "in Azure, for a program",
+            "alert-router destinations list --format json": "for a program",
         }
     ),
     "destinations hold": HelpText(
         {
             "alert-router destinations hold oncall --for 2h --reason 'the pager is moved'": "2 hours from now",
-            "alert-router destinations hold tickets --stream cspm --for 1h30m --reason CHG-17 --storage": "in Azure",
+            "alert-router destinations hold tickets --stream cspm --for 1h30m --reason CHG-17": "a queue of tickets",
         }
     ),
     "destinations release": HelpText({"alert-router destinations release oncall": "before the hold ends by itself"}),

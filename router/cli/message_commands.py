@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from router.cli.argument_parser import Commands, add_command
 from router.cli.shared_options import (
+    DEFAULT_STATE,
     FILE_HELP,
     STREAMS,
     add_decisions,
@@ -11,11 +14,12 @@ from router.cli.shared_options import (
     add_now,
     add_rules_dir,
     add_state,
-    add_state_or_storage,
+    add_state_if_there,
     add_stream,
 )
 
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
+_DEMO_STATE = "the directory where the state is kept (default: .state/demo)"
 _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
 
 
@@ -34,7 +38,8 @@ def add_run_command(commands: Commands) -> None:
 def add_demo_command(commands: Commands) -> None:
     """Adds `demo`."""
     demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
-    add_state(demo, ".state/demo")
+    # It is the same wherever it is tried: no setting says where its state is.
+    demo.add_argument("--state", metavar="DIR", type=Path, default=DEFAULT_STATE / "demo", help=_DEMO_STATE)
     add_decisions(demo, "where to write decisions (default: in the state)")
 
 
@@ -43,7 +48,7 @@ def add_explain_command(commands: Commands) -> None:
     explain = add_command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
     add_stream(explain, "the stream that the messages come from, or the signal is of; without it either")
     add_rules_dir(explain)
-    add_state_or_storage(explain, default=None)
+    add_state_if_there(explain)
     add_now(explain, "the time to decide at, or to tell of")
     add_format(explain)
     explain.add_argument(

@@ -10,39 +10,48 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.app.connections import storage_for
-from router.app.extras import STORAGE_CLIENTS, refuse_absent
+from router.app.connections import connector_for, storage_for
 from router.app.settings import STORAGE, Settings
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
+from router.store.conninfo import PostgresqlAddress
 from router.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from router.store.azure import AzureStore
 
+ACCOUNT = Path("azure:")
+"""Means the account that AzureWebJobsStorage names. It goes with the store in Azure Tables."""
+
 AT_A_TIME = 100
-"""Ids that are seen to at a time: an account answers many questions at once, and each takes it a while."""
+"""Ids that are seen to at a time: a server answers many questions at once, and each takes it a while."""
 
 _AFTER = "~"
 """Sorts after every character of an id."""
 
 
+def is_shared(state: Path | PostgresqlAddress) -> bool:
+    """Whether others may be at work on a state: who serves it, with settings of their own."""
+    return not isinstance(state, Path) or state == ACCOUNT
+
+
 @asynccontextmanager
 async def store_in(options: Namespace) -> AsyncIterator[Store]:
-    """The store that is meant: a storage account, or the directory that an earlier run left.
+    """The store that is meant: a database, or the directory that an earlier run left.
 
-    Raises BadFile where there is no such directory, BadUsage where Azure's clients are not installed, BadSetting where no
-    setting names an account, and StoreError where the account cannot be used.
+    Raises BadFile where there is no such directory, BadUsage where what speaks to the database is not installed, and
+    StoreError where it cannot be used.
     """
     async with AsyncExitStack() as stack:
-        if not options.storage:
-            store: Store = _sqlite(options.state)
-            stack.push_async_callback(store.close)
-        else:
-            store = account = storage_meant(Settings())
+        if options.state == ACCOUNT:
+            store: Store = storage_meant(Settings())
             stack.push_async_callback(store.close)
             with opening_storage():
-                await account.prepare()
+                await store.prepare()  # type: ignore[attr-defined]
+        else:
+            refuse_missing(options.state)
+            store = open_state(options.state)
+            stack.push_async_callback(store.close)
         yield store
 
 
@@ -50,7 +59,7 @@ async def store_in(options: Namespace) -> AsyncIterator[Store]:
 async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
     """The same, with a directory to itself; raises StateInUse where a run is at work on it.
 
-    An account is shared by all who work on it: each change there is made only over what was read.
+    A database is shared by all who work on it: each change there is made only over what was read.
     """
     async with store_in(options) as store:
         if isinstance(store, SqliteStore):
@@ -59,8 +68,7 @@ async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
 
 
 def storage_meant(settings: Settings) -> AzureStore:
-    """The store that `--storage` means; raises BadUsage where Azure's clients are not installed, and BadSetting."""
-    refuse_absent(STORAGE_CLIENTS, "--storage")
+    """The store in Azure Storage, for the tests of what runs in Azure, until that runs on PostgreSQL."""
     return storage_for(settings)
 
 
@@ -73,20 +81,18 @@ def opening_storage() -> Iterator[None]:
         raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
 
 
-def _sqlite(directory: Path) -> SqliteStore:
-    refuse_missing(directory)
-    return open_state(directory)
-
-
-def open_state(directory: Path) -> SqliteStore:
+def open_state(state: Path | PostgresqlAddress) -> SqliteStore:
     """The state in a directory, which is made where it is missing. Raises BadFile."""
-    return SqliteStore(directory)
+    if isinstance(state, Path):
+        return SqliteStore(state)
+    connector_for(state, Settings())
+    raise BadUsage(f"{state.name}: this program cannot keep the state there yet; name a directory")
 
 
-def refuse_missing(directory: Path) -> None:
+def refuse_missing(state: Path | PostgresqlAddress) -> None:
     """Raises BadFile where a directory holds no state."""
-    if not SqliteStore.is_in(directory):
-        raise BadFile(f"{directory}: holds no state; name the directory of a run with --state, or --storage")
+    if isinstance(state, Path) and not SqliteStore.is_in(state):
+        raise BadFile(f"{state}: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
 
 
 def refuse_unnamed(options: Namespace) -> None:

@@ -63,6 +63,10 @@ def parse(arguments: Sequence[str]) -> Namespace:
         parser.error("argument --rules: stands behind a command, or beside --version")
     elif "command" not in options:
         parser.error("the following arguments are required: COMMAND")
+    if getattr(options, "state", "") is None:
+        from router.app.settings import Settings  # for which no help waits
+
+        options.state = Settings().state or options.usual_state
     return options
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from router.app.rules import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.opened_state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
+from router.cli.opened_state import each, ids_for, ids_meant, is_shared, refuse_unnamed, store_in, store_to_change
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
@@ -88,7 +88,8 @@ async def _retake(options: Namespace) -> list[str]:
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
         lines = [await _retake_one(entries[id], store, reader, intake, clock()) for id in ids]
         left = {one.id for one in await store.quarantine.list_quarantined()}
-        when = "what was routed is sent within a minute" if options.storage else "the next run sends what was routed"
+        soon, later = "what was routed is sent within a minute", "the next run sends what was routed"
+        when = soon if is_shared(options.state) else later
         return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
 
 

@@ -16,7 +16,8 @@ from router.cli.shared_options import (
     add_format,
     add_now,
     add_rules_dir,
-    add_state_or_storage,
+    add_state,
+    add_state_if_there,
     add_stream,
 )
 
@@ -64,7 +65,7 @@ def add_rules_commands(commands: Commands) -> None:
     check.add_argument("--strict", action="store_true", help="warnings are problems")
     listing = add_command(rules, "list", "router.cli.rules_list:list_them", _LIST)
     listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
-    add_state_or_storage(listing, None)
+    add_state_if_there(listing)
     listing.add_argument("--name", metavar="NAME", help="that rule or shadow rule alone, or the silence of that id")
     listing.add_argument(
         "--expiring", metavar="DURATION", type=duration_in, help="those alone that end within that time, such as 30d"
@@ -81,7 +82,7 @@ def add_rules_commands(commands: Commands) -> None:
     preview = add_command(rules, "preview", "router.cli.preview:show", "say what a suppression rule would have held")
     add_stream(preview, "the stream that the rule is for; without it the one in whose directory its file stands")
     add_rules_dir(preview)
-    add_state_or_storage(preview)
+    add_state(preview)
     preview.add_argument(
         "--since", metavar="DURATION", type=duration_in, default="30d", help="how far back to look (default: 30d)"
     )
@@ -106,7 +107,8 @@ def add_attack_commands(commands: Commands) -> None:
     layer = add_command(attack, "layer", "router.cli.attack:layer", _LAYER)
     add_stream(layer, "the stream to tell of (default: cwpp)")
     add_rules_dir(layer)
-    source = add_state_or_storage(layer)
+    source = layer.add_mutually_exclusive_group()
+    add_state(source)
     source.add_argument("file", metavar="FILE", type=file_in, nargs="?", help=_DECISIONS)
     since = "how far back to look, such as 30d or 12h (default: 30d; in a file, all of it)"
     layer.add_argument("--since", metavar="DURATION", type=duration_in, help=since)
@@ -157,6 +159,6 @@ def add_silences_commands(commands: Commands) -> None:
         command.add_argument("id", metavar="ID", help=ID_HELP)
         add_author(command)
     for command in (add, listing, extend, end):
-        add_state_or_storage(command)
+        add_state(command)
         add_now(command, "the time to do it at")
         add_format(command)

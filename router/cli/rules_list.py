@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
-from pathlib import Path
 
 from router.app.rule_watch import recipients_of
 from router.cli.complaints import complain
@@ -16,6 +15,7 @@ from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.rules_list_report import document_of, lines_of
+from router.cli.shared_options import DEFAULT_STATE
 from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
 from router.destinations import discover
@@ -35,8 +35,6 @@ from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
 from router.store.sqlite import SqliteStore
-
-DEFAULT_STATE = Path(".state")
 
 MOST_NAMED = 5
 """The most values of an element that people read; programs get all of them."""
@@ -71,7 +69,7 @@ def list_them(options: Namespace) -> int:
         complain(line)
     known = asyncio.run(_known(options, list(Stream) if only is None else [only], now))
     if known is None and options.unused is not None:
-        raise BadUsage("--unused: only a state knows what rules held; name one with --state or --storage")
+        raise BadUsage("--unused: only a state knows what rules held; name one with --state")
     most = None if options.format == "json" else MOST_NAMED
     subjects = [Subject.of(directory, stream, loaded[stream], now) for stream in streams]
     lives = by_end(_lives(subjects, known, most), now)
@@ -120,15 +118,15 @@ def _no_such(name: str, lives: Iterable[RuleLife]) -> str:
     return f"--name: {name!r} is no rule, silence or shadow rule here{meant}"
 
 
-_UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state or --storage"
+_UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state"
 
 
 async def _known(options: Namespace, streams: Iterable[Stream], now: datetime) -> _Known | None:
     """What the state says that is meant; None where none is named, and none is where it usually is."""
     if options.state is None:
-        if not options.storage and not SqliteStore.is_in(DEFAULT_STATE):
+        if not SqliteStore.is_in(DEFAULT_STATE):
             return None
-        options = Namespace(state=DEFAULT_STATE, storage=options.storage)
+        options = Namespace(state=DEFAULT_STATE)
     async with store_in(options) as store:
         return await _read(store, [stream.value for stream in streams], now)
 

@@ -21,7 +21,7 @@ from typing import Any
 from router.app.clock import now
 from router.app.connections import consumers_over
 from router.app.drain import STOP, Drain
-from router.app.extras import HUB_CLIENTS, STORAGE_CLIENTS, refuse_absent
+from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import POINTERS, service_over
@@ -57,7 +57,7 @@ type Report = Callable[[RouterError], None]
 
 def serve(options: Namespace) -> int:
     """Reads the hubs, delivers and sweeps until SIGINT or SIGTERM; 0 after that. A second such signal ends it at once."""
-    refuse_absent((*STORAGE_CLIENTS, *HUB_CLIENTS), "serve")
+    refuse_absent(HUB_CLIENTS, "serve")
     _log_to_stderr()
     asyncio.run(_serve(options))
     return 0

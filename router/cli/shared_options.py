@@ -6,7 +6,7 @@ from argparse import _MutuallyExclusiveGroup
 from pathlib import Path
 
 from router.cli.argument_parser import Parser
-from router.cli.argument_types import file_in, instant_in
+from router.cli.argument_types import file_in, instant_in, state_in
 
 STREAMS = ("cwpp", "cspm")
 
@@ -18,7 +18,11 @@ FILE_HELP = (
 RULES_DIR = Path("rules")
 """Where rules are unless somebody says it."""
 
+DEFAULT_STATE = Path(".state")
+"""Where the state is unless somebody says it."""
+
 RULES_HELP = "the rules directory (default: rules)"
+_STATE_HELP = "where the state is kept: a directory, sqlite:DIRECTORY, or postgresql://ROLE@HOST/DATABASE"
 _AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
 
 
@@ -32,19 +36,24 @@ def add_rules_dir(parser: Parser) -> None:
     parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES_DIR, help=RULES_HELP)
 
 
-def add_state(parser: Parser | _MutuallyExclusiveGroup, default: str | None = ".state") -> None:
-    """Adds `--state`; without a default the command itself looks at what it is asked about before it takes a state."""
-    help = f"where the state is kept (default: {default or '.state, if there is one'})"
-    parser.add_argument("--state", metavar="DIR", type=Path, default=default and Path(default), help=help)
+def add_state(
+    parser: Parser | _MutuallyExclusiveGroup,
+    usual: Path | None = DEFAULT_STATE,
+    *,
+    help: str = _STATE_HELP,
+    else_: str = "",
+) -> None:
+    """Adds `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
+    instead = else_ or (f", else {usual}" if usual is not None else "")
+    parser.add_argument(
+        "--state", metavar="STATE", type=state_in, help=f"{help} (default: ALERT_ROUTER_STATE{instead})"
+    )
+    parser.set_defaults(usual_state=usual)
 
 
-def add_state_or_storage(parser: Parser, default: str | None = ".state") -> _MutuallyExclusiveGroup:
-    """Adds `--state` and `--storage`, of which one may be given; what may stand instead is added to what this returns."""
-    one = parser.add_mutually_exclusive_group()
-    add_state(one, default)
-    help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
-    one.add_argument("--storage", action="store_true", help=help)
-    return one
+def add_state_if_there(parser: Parser) -> None:
+    """Adds `--state` to a command that can do without a state, and takes the usual one where it is there."""
+    add_state(parser, None, else_=f", else {DEFAULT_STATE} if it is there")
 
 
 def add_now(parser: Parser, help: str = "the time to decide at") -> None:

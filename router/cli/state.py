@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from router.app.settings import STORAGE, Settings
+from router.app.settings import Settings
 from router.cli.funnel import OUTCOMES
 from router.cli.given import clock_for
-from router.cli.opened_state import opening_storage, refuse_missing, storage_meant
+from router.cli.opened_state import ACCOUNT, open_state, opening_storage, refuse_missing, storage_meant
 from router.cli.printing import print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
@@ -34,40 +34,34 @@ _SMALL = 100
 
 def show(options: Namespace) -> int:
     """Prints what is in a state, and leaves it as it is."""
-    settings, now = Settings(), clock_for(options.now)()
-    retention = settings.retention
-    report = (
-        asyncio.run(_in_storage(settings, now, retention))
-        if options.storage
-        else _in_directory(options, now, retention)
-    )
-    directory = None if options.storage else options.state
+    report = asyncio.run(_report(options, clock_for(options.now)(), Settings().retention))
+    if report is None:
+        raise BadFile(f"{options.state}: holds no state yet; a run begins one")
+    state = None if options.state == ACCOUNT else options.state
     if options.format == "json":
-        print_json(document_of(report, directory))
+        print_json(document_of(report, state))
     else:
-        print_report(report, directory)
+        print_report(report, state)
     return 0
 
 
-def _in_directory(options: Namespace, now: datetime, retention: Retention) -> StateReport:
-    refuse_missing(options.state)
-    report = SqliteStore.describe_in(options.state, now, retention)
-    if report is None:
-        raise BadFile(f"{options.state}: holds no state yet; a run begins one")
-    return report
-
-
-async def _in_storage(settings: Settings, now: datetime, retention: Retention) -> StateReport:
-    # It is not prepared: that would make tables where there are none.
-    store = storage_meant(settings)
-    try:
+async def _report(options: Namespace, now: datetime, retention: Retention) -> StateReport | None:
+    if options.state == ACCOUNT:
+        # It is not prepared: that would make tables where there are none.
+        account = storage_meant(Settings())
         with opening_storage():
-            report = await store.describe(now, retention)
+            try:
+                return await account.describe(now, retention)
+            finally:
+                await account.close()
+    if isinstance(options.state, Path):
+        refuse_missing(options.state)
+        return SqliteStore.describe_in(options.state, now, retention)
+    store = open_state(options.state)
+    try:
+        return await store.describe(now, retention)
     finally:
         await store.close()
-    if report is None:
-        raise BadFile(f"{STORAGE}: the account that it names holds no state yet; who serves it begins one")
-    return report
 
 
 def print_report(report: StateReport, directory: Path | None) -> None:

@@ -14,13 +14,13 @@ from router.cli.shared_options import (
     add_ids,
     add_now,
     add_rules_dir,
-    add_state_or_storage,
+    add_state,
     add_stream,
 )
 
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
-_REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
-_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
+_REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
+_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
 _FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
 _PROBE = "ask one now with a delivery that it is owed, also where it is paused"
@@ -30,7 +30,7 @@ _RULES_THERE = "the rules directory (default: rules, if it is there; without rul
 def add_state_command(commands: Commands) -> None:
     """Adds `state`."""
     state = add_command(commands, "state", "router.cli.state:show", _STATE)
-    add_state_or_storage(state)
+    add_state(state)
     add_now(state, "the time to tell of: what is due then")
     add_format(state)
 
@@ -54,7 +54,7 @@ def add_dead_letters_commands(commands: Commands) -> None:
         add_now(command, "the time to do it at")
         add_ids(command)
     for command in (listing, show, redrive, discard):
-        add_state_or_storage(command)
+        add_state(command)
 
 
 def add_quarantine_commands(commands: Commands) -> None:
@@ -73,7 +73,7 @@ def add_quarantine_commands(commands: Commands) -> None:
     for command in (retake, discard):
         add_ids(command)
     for command in (listing, show, retake, discard):
-        add_state_or_storage(command)
+        add_state(command)
 
 
 def add_destinations_commands(commands: Commands) -> None:
@@ -91,7 +91,7 @@ def add_destinations_commands(commands: Commands) -> None:
     for command in (listing, hold, release, probe):
         command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
         command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
-        add_state_or_storage(command)
+        add_state(command)
         add_now(command, "the time to do it at")
     for command in (listing, hold, release):
         add_format(command)

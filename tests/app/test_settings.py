@@ -53,6 +53,23 @@ def test_settings_never_show_their_values() -> None:
     assert "canary" not in repr(settings) + repr(settings.storage) + repr(settings.hubs) + repr(found)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "postgresql://soc:s3cret/@pg.contoso.com/alerts",
+            "is no address of a database; write postgresql://ROLE@HOST/DATABASE",
+        ),
+        ("@Microsoft.KeyVault(VaultName=v;SecretName=s3cret)", "is still a reference to Key Vault"),
+    ],
+)
+def test_a_state_that_is_no_state_is_named_without_what_the_setting_holds(written: str, said: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(BadSetting, match=f"^ALERT_ROUTER_STATE: {said}") as refused:
+        _ = Settings({"ALERT_ROUTER_STATE": written}).state
+    assert "s3cret" not in str(refused.value)
+
+
 def test_storage_is_reached_by_identity_at_the_endpoint_of_each_service() -> None:
     """As the Functions host reads the same settings."""
     assert Settings(IDENTITY).storage == ServiceConnection(endpoints=ENDPOINTS)

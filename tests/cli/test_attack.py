@@ -6,26 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from router.app.connections import storage_for
-from router.app.settings import STORAGE, Settings
 from router.cli.past_decisions import count_pages
 from router.decide.attack_outcomes import AttackCounter
 from router.domain.lookback import DecisionPage, Looked
-from router.domain.ports.store import Store
-from router.domain.silence_documents import document_of_silence
 from tests.builders import NOW, the_attack_table
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
-from tests.decide.test_blind_spots import a_silence
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
-from tests.store.opened import open_store
 
 AT = ("--now", "2026-11-24T12:00:00Z")
 DAY = timedelta(days=1)
@@ -198,7 +190,7 @@ def test_lines_that_are_no_decisions_are_left_out_and_counted(worked: House) -> 
     [
         (("a.ndjson",), "a.ndjson: holds no decisions; alert-router run --decisions FILE writes them"),
         (("gone.ndjson",), "gone.ndjson: cannot be read: No such file or directory"),
-        (("--state", "gone"), "gone: holds no state; name the directory of a run with --state, or --storage"),
+        (("--state", "gone"), "gone: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE"),
         (
             ("--out", "gone/layers.json"),
             "gone/layers.json: the layers cannot be written there: No such file or directory",
@@ -215,8 +207,7 @@ def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...],
     "arguments",
     [
         ("decisions.ndjson", "--state", ".state"),
-        ("decisions.ndjson", "--storage"),
-        ("--state", ".state", "--storage"),
+        ("decisions.ndjson", "--state", "azure:"),
         ("-",),
         ("--since", "soon"),
         ("--out", "-"),
@@ -242,61 +233,3 @@ def test_how_far_back_was_looked_is_what_the_last_page_says(ends: list[bool], ba
     counter = AttackCounter(the_attack_table())
     assert asyncio.run(count_pages(pages(), counter)) == back_to
     assert counter.outcomes().signals == len(ends)
-
-
-# In both stores.
-
-
-@pytest.fixture
-def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty account, which is in the environment as an app setting."""
-    monkeypatch.setenv(STORAGE, azurite.new_account())
-
-
-async def _fill(store: Store) -> None:
-    entries = [
-        an_entry(
-            f"hub/0:{number}",
-            stream="cwpp",
-            kind="alert",
-            type="VM_Example",
-            signal=f"signal-{signal}",
-            turn=number,
-            outcome=outcome,
-            notice="opened" if outcome == "routed" else None,
-            suppressed_by="silence:ab12cd" if outcome == "suppressed" else None,
-            suppressed_until="2026-11-25T12:00:00Z" if outcome == "suppressed" else None,
-            techniques=(technique,),
-        )
-        for number, (signal, outcome, technique) in enumerate(
-            [("a", "routed", "T1110"), ("a", "routed", "T1110"), ("b", "suppressed", "T1685"), ("c", "repeat", "T1046")]
-        )
-    ]
-    await store.record.put_on_record(entries)
-    await store.documents.put_document(document_of_silence(a_silence(type="VM_Example")))
-
-
-async def _filled_state() -> None:
-    store = open_store(Path("kept"))
-    await _fill(store)
-    await store.close()
-
-
-async def _filled_account() -> None:
-    store = storage_for(Settings())
-    await store.prepare()
-    await _fill(store)
-    await store.close()
-
-
-@pytest.mark.parametrize("where", ["--state", "--storage"])
-def test_both_stores_say_the_same(house: House, storage: None, where: str) -> None:
-    """A silence in force is known there, and what it could hide; a repeat counts for nothing."""
-
-    asyncio.run(_filled_state() if where == "--state" else _filled_account())
-    layers = layers_in(house, where, *(["kept"] if where == "--state" else []))
-    assert scores_in(layers) == [{"T1110": 1}, {"T1685": 1}, {"T1110": 0, "T1685": 1}]
-    (hidden,) = [one["metadata"] for one in layers[2]["techniques"] if one["techniqueID"] == "T1110"]
-    assert hidden == [{"name": "silence:ab12cd", "value": "could hold some, until 2026-11-25T12:00:00Z"}]
-    source = {one["name"]: one["value"] for one in layers[0]["metadata"]}["source"]
-    assert source == ("the state in kept" if where == "--state" else f"the account that {STORAGE} names")

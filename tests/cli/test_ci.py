@@ -200,7 +200,7 @@ def test_a_pipeline_runs_no_code_of_the_checkout(text: str, house: House) -> Non
     (house.directory / "bin" / "python").chmod(0o755)
     environment = os.environ | {
         "PATH": f"{house.directory / 'bin'}:{os.environ['PATH']}", "PYTHON": sys.executable,
-        "RUNNER_TEMP": str(house.directory), "GITHUB_STEP_SUMMARY": "/dev/null", "STORAGE": "false",
+        "RUNNER_TEMP": str(house.directory), "GITHUB_STEP_SUMMARY": "/dev/null",
         "ALERT_ROUTER": "./nowhere", "SOURCE": "./nowhere",
     }  # fmt: skip
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]

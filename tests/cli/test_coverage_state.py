@@ -63,8 +63,8 @@ def test_an_account_says_what_a_directory_says(house: House, azurite: Azurite, m
         await store.close()
 
     asyncio.run(write())
-    account, directory = found(house, "--storage"), found(state_with(house, *KNOWN), "--state", ".state")
-    assert account["summary"].startswith("2 workloads of the state in the storage account judged: ")
+    account, directory = found(house, "--state", "azure:"), found(state_with(house, *KNOWN), "--state", ".state")
+    assert account["summary"].startswith("2 workloads of the state azure: judged: ")
     assert states(account) == states(directory)
 
 
@@ -194,7 +194,7 @@ def test_the_state_stays_as_it_is(house: House) -> None:
 def test_nothing_to_judge_is_said_in_one_line(house: House, command: str) -> None:
     """Neither a file nor a state; a state that is not there, and one that is damaged."""
     asked = ("coverage", command, *AT)
-    assert "or the state of a router with --state or --storage" in house.says(*asked).complaint
+    assert "or the state of a router with --state" in house.says(*asked).complaint
     assert house.says(*asked, "--state", "nowhere").complaint.startswith("nowhere: holds no state")
     (house.directory / ".state").mkdir()
     (house.directory / ".state" / "router.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)

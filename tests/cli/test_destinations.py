@@ -55,7 +55,13 @@ def house_says(both: Both, *arguments: str) -> str:
 def listed(both: Both, *more: str) -> dict[str, Any]:
     """How each destination is, by its name, which is the same on both stores but for whether its settings are known."""
     found: list[list[dict[str, Any]]] = []
-    for where in ((), ("--storage",)):
+    for where in (
+        (),
+        (
+            "--state",
+            "azure:",
+        ),
+    ):
         said = both.house.says("destinations", "list", "--format", "json", *where, *more)
         assert said.code == 0, said
         found.append([{**one, "ready": None} for one in json.loads(said.out)])
@@ -95,7 +101,13 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     found = listed(both, *at(NOW))
     assert (found["people"]["held"], found["people"]["next_due"]) == (expected, expected["until"])
     assert listed(both, *at(NOW + 2 * HOUR))["people"]["held"] is None
-    for where in ((), ("--storage",)):
+    for where in (
+        (),
+        (
+            "--state",
+            "azure:",
+        ),
+    ):
         words = "cwpp people: held by ana since 2026-11-20T12:00:00Z until 2026-11-20T14:00:00Z: it is moved"
         assert words in house_says(both, "state", *at(NOW), *where)
         assert words not in house_says(both, "state", *at(NOW + 2 * HOUR), *where)
@@ -107,7 +119,13 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     release = ("destinations", "release", "people", "--author", "ben", *at(NOW + 1.5 * HOUR))
     for where, when in (
         ((), "the next run sends what is due"),
-        (("--storage",), "who serves the account sends what is due within two minutes"),
+        (
+            (
+                "--state",
+                "azure:",
+            ),
+            "who serves the state sends what is due within two minutes",
+        ),
     ):
         assert both.house.says(*release, *where).out == f"cwpp people: released by ben; 1 is owed there; {when}\n"
     assert both.say(*release).startswith("people: is held by nobody;")
@@ -189,7 +207,13 @@ def test_what_is_held_is_listed_and_released_though_no_rules_name_it_and_nothing
     assert found["held"]["author"] == "ana"
     assert "backlog" not in listed(both, "--stream", "cwpp", *at(NOW + HOUR))
     assert "until 2026-11-20T15:00:00Z" in both.say(*HOLD, "backlog", "--for", "2h", *at(NOW + HOUR))
-    for where in ((), ("--storage",)):
+    for where in (
+        (),
+        (
+            "--state",
+            "azure:",
+        ),
+    ):
         house_says(both, "destinations", "release", "backlog", *at(NOW + HOUR), *where)
     assert "backlog" not in listed(both, *at(NOW + HOUR))
     assert both.say("destinations", "release", "backlog", *at(NOW + HOUR)).startswith("backlog: is no destination")
@@ -283,9 +307,9 @@ def test_a_probe_in_storage_has_whoever_serves_it_ask_a_paused_destination_withi
         await store.close()
 
     asyncio.run(probed())
-    said = house.says("destinations", "probe", "people", "--storage", *at(NOW))
+    said = house.says("destinations", "probe", "people", "--state", "azure:", *at(NOW))
     assert said.out == (
-        "cwpp people: whoever serves the account asks it within seconds, with one that it is owed; "
+        "cwpp people: whoever serves the state asks it within seconds, with one that it is owed; "
         "it is paused since 2026-11-20T12:00:00Z: answered 401\n"
     )
 
@@ -300,8 +324,8 @@ def test_a_probe_in_storage_has_whoever_serves_it_ask_a_paused_destination_withi
     assert due <= NOW + FRESH
     policy = house.directory / "rules" / "cwpp" / "policy.yaml"
     policy.write_text((named := policy.read_text()).replace("people", "folk"))
-    unnamed = house.says("destinations", "probe", "people", "--storage", *at(NOW))
+    unnamed = house.says("destinations", "probe", "people", "--state", "azure:", *at(NOW))
     assert unnamed.complaint == "people: is named by no policy of rules, so nobody can ask it"
     policy.write_text(named)
-    none = house.says("destinations", "probe", "backlog", "--storage", *at(NOW))
+    none = house.says("destinations", "probe", "backlog", "--state", "azure:", *at(NOW))
     assert none.out == "cspm backlog: is owed nothing that waits, so there is nothing to ask it with\n"

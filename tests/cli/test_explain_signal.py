@@ -201,7 +201,7 @@ def test_what_is_a_file_is_explained_as_one(routed: House) -> None:
     (routed.directory / ".state" / "router.db").rename(routed.directory / "db")
     (routed.directory / ".state" / "router.commit").unlink()
     assert routed.says("explain", ID).complaint == (
-        f"{ID}: is no file, and no state is in .state to find a signal in; name a file, or a state with --state or --storage"
+        f"{ID}: is no file, and no state is in .state to find a signal in; name a file, or a state with --state"
     )
 
 

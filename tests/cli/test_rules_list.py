@@ -219,7 +219,7 @@ def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are
     """Neither 0 nor never, which nobody knows."""
     furnish_rules(house)
     said = house.says("rules", "list", "--format", "json", *AT)
-    assert said.err == ("no state in .state: what the rules held is not known; name one with --state or --storage\n")
+    assert said.err == ("no state in .state: what the rules held is not known; name one with --state\n")
     found = json.loads(said.out)
     assert [one["name"] for one in found] == ["web", "try", "never"]
     assert all(one[key] is None for one in found for key in ("hits", "last_hit", "holding", "holds_nothing_since"))

@@ -481,12 +481,28 @@ def test_silences_are_the_same_in_an_account(state: House, azurite: Azurite, mon
         ("list", "--format", "json"),
     ]
     for command in commands:
-        said = [state.says("silences", *command, "--now", AT, *more) for more in ((), ("--storage",))]
+        said = [
+            state.says("silences", *command, "--now", AT, *more)
+            for more in (
+                (),
+                (
+                    "--state",
+                    "azure:",
+                ),
+            )
+        ]
         assert said[0] == said[1]
-    id = str(listed(state, "--storage")[0]["id"])
+    id = str(listed(state, "--state", "azure:")[0]["id"])
     for command in (("extend", id, "--for", "1h"), ("end", id), ("list", "--expired")):
         said = [
-            state.says("silences", *command, "--now", "2026-11-24T13:00:00Z", *more) for more in ((), ("--storage",))
+            state.says("silences", *command, "--now", "2026-11-24T13:00:00Z", *more)
+            for more in (
+                (),
+                (
+                    "--state",
+                    "azure:",
+                ),
+            )
         ]
         assert said[0] == said[1]
 

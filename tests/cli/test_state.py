@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.house import House, column, ndjson
+from tests.cli.house import House, a_suppression, column, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.store.opened import open_store
 
@@ -187,6 +187,49 @@ def test_an_unknown_message_is_named(house: House, entries: list[dict[str, Any]]
     """One line, and nothing happened."""
     assert house.says("quarantine", command, "xyz").complaint.startswith("xyz: is no id in the list")
     assert _entries(house) == entries
+
+
+COMMANDS = [
+    ("run", "a.ndjson"),
+    ("explain", "a.ndjson"),
+    ("explain", "one"),
+    ("rules", "list"),
+    ("rules", "preview", "--stream", "cwpp", "rule.json"),
+    ("attack", "layer"),
+    ("silences", "list"),
+    ("coverage", "init"),
+    ("drill", "--cluster", "aks", "--yes"),
+    ("state",),
+    ("dead-letters", "list"),
+    ("quarantine", "retake", "--all"),
+    ("destinations", "list"),
+]
+"""One of each sort that works on a state."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_setting_says_where_the_state_is_unless_the_command_does(
+    house: House, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """A database may be meant by both; only the setting may hold its password, which is said by neither."""
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    house.writes("rule.json", a_suppression("VM_Example", "2027-01-01T00:00:00Z"))
+    secret, port = "s3cret", 1
+    monkeypatch.setenv("ALERT_ROUTER_STATE", f"postgresql://soc:{secret}@127.0.0.1:{port}/by_setting")
+    assert "127.0.0.1, database by_setting: " in house.says(*command).complaint
+    named = house.says(*command, "--state", f"postgresql://soc@127.0.0.1:{port}/by_option")
+    assert "127.0.0.1, database by_option: " in named.complaint
+    refused = house.says(*command, "--state", f"postgresql://soc:{secret}@127.0.0.1/alerts").complaint
+    assert refused.startswith("--state: holds a password, which others on this machine can read there; put")
+    assert secret not in refused
+
+
+@pytest.mark.parametrize("word", ["one", "two"])
+def test_no_complaint_repeats_the_password_of_an_address(house: House, word: str) -> None:
+    """Wherever it was written."""
+    complaint = house.says("state", *(["--rules"] if word == "two" else []), "postgres://soc:s3cret@h/alerts").complaint
+    assert "postgres://soc:...@h/alerts" in complaint
+    assert "s3cret" not in complaint
 
 
 def test_a_state_that_is_no_state_is_named(house: House) -> None:

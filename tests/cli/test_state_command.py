@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
-import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,21 +13,15 @@ from typing import Any
 
 import pytest
 
-from router.app.connections import storage_for
-from router.app.settings import STORAGE, Settings
 from router.cli.state import document_of, print_report
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
-from router.domain.ports.store import Store
 from router.domain.state_report import Count, DestinationCounts, NextForgotten, StateReport, TableSize
 from tests.builders import NOW
 from tests.cli.house import House, a_process, ndjson, routing
 from tests.cli.test_interrupts import is_read, until
 from tests.parse.messages import a_flat_alert
-from tests.secrecy import found_in, secrets_in
-from tests.stack.azurite import Azurite
-from tests.store.builders import a_delivery, a_row, an_entry
 
 AT = ("--now", "2026-11-24T12:00:00Z")
 LATER = ("--now", "2026-12-05T12:00:00Z")
@@ -173,7 +165,7 @@ def _make_newer(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (shutil.rmtree, r"\.state: holds no state; name the directory of a run with --state, or --storage"),
+        (shutil.rmtree, r"\.state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE"),
         (lambda directory: (directory / "router.db").unlink(), r"\.state/router\.db: is damaged: it is missing, and "),
         (_cut, r"\.state/router\.db: is damaged: "),
         (
@@ -198,7 +190,9 @@ def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:
     assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
 
 
-@pytest.mark.parametrize("options", [("--now", "soon"), ("--format", "yaml"), ("--storage", "--state", "x"), ("x",)])
+@pytest.mark.parametrize(
+    "options", [("--now", "soon"), ("--format", "yaml"), ("--state", "azure:", "--state", "x"), ("x",)]
+)
 def test_what_the_command_does_not_know_is_refused(house: House, options: tuple[str, ...]) -> None:
     """One line, with exit code 2."""
     assert house.says("state", *options).complaint
@@ -231,73 +225,3 @@ def test_what_was_not_counted_to_its_end_is_said(capsys: pytest.CaptureFixture[s
     assert "blobs at least 20.0 KB" in out
     assert "decisions      at least 20,007\n" in out
     assert "owed           7\n" in out
-
-
-# In an account.
-
-
-@pytest.fixture
-def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way to an empty account, which is in the environment as an app setting."""
-    account = azurite.new_account()
-    monkeypatch.setenv(STORAGE, account)
-    return account
-
-
-async def fill(store: Store) -> None:
-    """Puts a little of everything into a store."""
-    await store.ledger.write_rows([a_row("a"), a_row("b", outcome=Outcome.RESOLVED, closed_at=NOW)])
-    await store.outbox.put_in_outbox([a_delivery(key="a"), a_delivery(key="b")], NOW)
-    entries = [an_entry(f"hub/0:{n}", outcome="routed", stream="cwpp", signal=f"{n}", turn=1) for n in range(3)]
-    await store.record.put_on_record(entries)
-
-
-def test_an_account_is_described_as_a_directory_is(house: House, storage: str) -> None:
-    """The same counts under the same keys; its tables say how many rows they have, and its blobs what they take."""
-
-    async def seeded() -> None:
-        store = storage_for(Settings())
-        await store.prepare()
-        await fill(store)
-        await store.close()
-
-    asyncio.run(seeded())
-    document = described(house, "--storage", *AT)
-    assert (document["state"], document["bytes"], document["at_least"]) == (None, 0, [])
-    assert document["decisions"]["by_outcome"]["routed"] == 3
-    assert (document["signals"]["total"], document["signals"]["not_ended"]) == (2, 1)
-    assert (document["owed"], document["owed_since"]) == (2, NOW.isoformat().replace("+00:00", "Z"))
-    rows = {one["name"]: one["rows"] for one in document["tables"]}
-    assert (rows["ledger"], rows["record"], rows["quarantine"]) == (2, 3, 0)
-    lines = house.says("state", "--storage").out.splitlines()
-    assert lines[0] == "state          the account"
-    assert re.split(r"  +", next(line for line in lines if line.startswith("ledger ")))[:2] == ["ledger", "2"]
-
-
-def test_an_account_without_a_state_is_left_empty(house: House, storage: str) -> None:
-    """Nothing is made in it by looking."""
-    for _ in range(2):
-        complaint = house.says("state", "--storage").complaint
-        assert complaint == f"{STORAGE}: the account that it names holds no state yet; who serves it begins one"
-
-
-def test_an_account_that_no_setting_names_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that names the setting."""
-    monkeypatch.delenv(STORAGE, raising=False)
-    assert house.says("state", "--storage").complaint.startswith(f"{STORAGE}: is not set; ")
-
-
-# The client of tables asks an XML answer whether it is true.
-@pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
-def test_an_account_that_cannot_be_reached_is_named(
-    house: House, storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether nobody answers or the key is wrong: one line, without a secret."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        closed = re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", storage)
-        for address in (closed, re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", storage)):
-            monkeypatch.setenv(STORAGE, address)
-            complaint = house.says("state", "--storage").complaint
-            assert complaint.startswith(f"{STORAGE}: the account that it names cannot be used: storage, ")
-            assert found_in(complaint, secrets_in({STORAGE: address})) == []

@@ -70,7 +70,7 @@ class Both:
 
     def say(self, *arguments: str) -> str:
         """What a command says of both, which must be the same but for when something is sent."""
-        on_files, in_storage = self.house.says(*arguments), self.house.says(*arguments, "--storage")
+        on_files, in_storage = self.house.says(*arguments), self.house.says(*arguments, "--state", "azure:")
         assert (on_files.code, on_files.err) == (in_storage.code, in_storage.err)
         sooner = {
             "the next run sends them": "who serves them sends them within a minute",
@@ -180,7 +180,7 @@ def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both
         (("--notice", "people"), "people: is told nothing: the signal is suppressed"),
     ):
         on_files = both.house.says(*explain, *more, "--state", ".state")
-        in_storage = both.house.says(*explain, *more, "--storage")
+        in_storage = both.house.says(*explain, *more, "--state", "azure:")
         assert (on_files.code, on_files.err) == (0, "")
         assert on_files == in_storage
         assert named_there in " ".join(on_files.out.split())
@@ -223,13 +223,13 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
 def test_many_letters_are_seen_to_at_once(house: House, storage: str) -> None:
     """However many there are, each is redriven or discarded once."""
     asyncio.run(seed_storage(dead(*(alert_body(f"alert-{number}") for number in range(25)))))
-    letters = json.loads(house.says("dead-letters", "list", "--storage", "--format", "json").out)
+    letters = json.loads(house.says("dead-letters", "list", "--state", "azure:", "--format", "json").out)
     ids = [letter["id"] for letter in letters]
     assert len(set(ids)) == 50
-    most = house.says("dead-letters", "redrive", "--storage", *OLD, *ids[:40])
+    most = house.says("dead-letters", "redrive", "--state", "azure:", *OLD, *ids[:40])
     assert most.out == "redriven: 40; who serves them sends them within a minute\n"
-    assert house.says("dead-letters", "discard", "--storage", "--all").out == "discarded: 10\n"
-    assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
+    assert house.says("dead-letters", "discard", "--state", "azure:", "--all").out == "discarded: 10\n"
+    assert house.says("dead-letters", "list", "--state", "azure:").out == "no dead letters\n"
 
 
 def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
@@ -266,14 +266,7 @@ def test_without_the_setting_storage_cannot_be_meant(
 ) -> None:
     """One line that names it."""
     monkeypatch.delenv(STORAGE, raising=False)
-    assert house.says(*command, "--storage").complaint.startswith(f"{STORAGE}: is not set; ")
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_directory_and_storage_cannot_both_be_meant(house: House, storage: str, command: tuple[str, ...]) -> None:
-    """Neither is touched."""
-    for state in ("mine", ".state"):
-        assert "not allowed with argument" in house.says(*command, "--storage", "--state", state).complaint
+    assert house.says(*command, "--state", "azure:").complaint.startswith(f"{STORAGE}: is not set; ")
 
 
 # The client of tables asks an XML answer whether it is true.
@@ -285,7 +278,7 @@ def test_an_account_that_cannot_be_used_is_named(house: House, storage: str, mon
         closed = re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", storage)
         for address in (closed, re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", storage)):
             monkeypatch.setenv(STORAGE, address)
-            complaint = house.says("dead-letters", "list", "--storage").complaint
+            complaint = house.says("dead-letters", "list", "--state", "azure:").complaint
             assert complaint.startswith(f"{STORAGE}: the account that it names cannot be used: storage, ")
             assert found_in(complaint, secrets_in({STORAGE: address})) == []
 
@@ -305,14 +298,14 @@ def test_what_is_owed_again_is_sent_by_who_serves(stack: Stack, house: House, mo
     stack.hubs.append("cwpp", 0, alert_body("alert-1"))
     stack.hubs.append("cwpp", 1, body_of(an_assessment()))
     with serving(stack) as one:
-        one.until(lambda: "oncall" in house.says("dead-letters", "list", "--storage").out)
-        one.until(lambda: "wrong_stream" in house.says("quarantine", "list", "--storage").out)
+        one.until(lambda: "oncall" in house.says("dead-letters", "list", "--state", "azure:").out)
+        one.until(lambda: "wrong_stream" in house.says("quarantine", "list", "--state", "azure:").out)
         assert stack.soc.pagerduty.pages == []
-        assert house.says("dead-letters", "redrive", "--storage", "--all").out.startswith("redriven: 1;")
+        assert house.says("dead-letters", "redrive", "--state", "azure:", "--all").out.startswith("redriven: 1;")
         one.until(lambda: len(stack.soc.pagerduty.pages) == 1)
-        retaken = house.says("quarantine", "retake", "--storage", "--all", "--rules", stack.rules)
+        retaken = house.says("quarantine", "retake", "--state", "azure:", "--all", "--rules", stack.rules)
         assert retaken.out.endswith("retaken: 1; what was routed is sent within a minute\n")
         one.until(lambda: len(stack.soc.servicenow.tickets) == 2)
         assert one.stop() == 0
-    assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
-    assert house.says("quarantine", "list", "--storage").out == "nothing is in quarantine\n"
+    assert house.says("dead-letters", "list", "--state", "azure:").out == "no dead letters\n"
+    assert house.says("quarantine", "list", "--state", "azure:").out == "nothing is in quarantine\n"

@@ -53,7 +53,7 @@ def test_the_workflow_may_sign_in_and_read_the_rules_and_nothing_else() -> None:
     assert re.findall(r"secrets\.(\w+)", text) == ["DRILL_HEARTBEAT"]
     assert "DRILL_CLIENT_ID" in text
     (step,) = [one for one in job["steps"] if one.get("name") == "drill"]
-    assert step["env"].keys() == {"SUBSCRIPTION", "AzureWebJobsStorage__accountName", HEARTBEAT}
+    assert step["env"].keys() == {"SUBSCRIPTION", "ALERT_ROUTER_STATE", HEARTBEAT}
     # No expression stands in a script: what a variable holds would be run. https://docs.github.com/actions/security-for-github-actions
     assert not any("${{" in one.get("run", "") for one in job["steps"])
 

@@ -31,8 +31,6 @@ otherwise: [archive]
 """
 
 ASKERS = {
-    "state --storage": "--storage",
-    "dead-letters list --storage": "--storage",
     "serve": "serve",
     "send --to cwpp one.ndjson": "send",
     "coverage check --live": "--live",

@@ -69,7 +69,9 @@ def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
         print(f"  export {name}={shlex.quote(stack.environment[name])}")
     print("  .venv/bin/alert-router send --to cwpp alert_router_demo/samples/cwpp.ndjson")
     print("  .venv/bin/alert-router send --to cspm alert_router_demo/samples/cspm.ndjson")
-    print("  .venv/bin/alert-router quarantine list --storage\n  .venv/bin/alert-router dead-letters list --storage")
+    print(
+        "  .venv/bin/alert-router quarantine list --state azure:\n  .venv/bin/alert-router dead-letters list --state azure:"
+    )
     print("\nCtrl-C ends it. What comes out:\n", flush=True)
 
 

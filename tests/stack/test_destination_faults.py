@@ -138,7 +138,7 @@ def test_what_is_refused_is_a_dead_letter_until_it_is_redriven(
             await running.idle()
             assert await problems(running) == ["cwpp oncall: 1 dead letters", "cwpp tickets: 1 dead letters"]
             assert (received(stack, "pages"), received(stack, "tickets")) == (1, 1)
-            assert await asyncio.to_thread(main, ["dead-letters", "redrive", "--all", "--storage"]) == 0
+            assert await asyncio.to_thread(main, ["dead-letters", "redrive", "--all", "--state", "azure:"]) == 0
             await settle(stack, lambda: sweep(running))
             assert await books_of(stack) == post.due
             assert await problems(running) == []

@@ -34,7 +34,7 @@ def stack(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 async def command(stack: Stack, *arguments: str) -> int:
     """The exit code of a command over the account, given beside the router."""
-    return await asyncio.to_thread(main, [*arguments, "--storage", "--rules", str(stack.rules)])
+    return await asyncio.to_thread(main, [*arguments, "--state", "azure:", "--rules", str(stack.rules)])
 
 
 def test_what_is_held_is_asked_by_no_worker_and_comes_when_it_is_released(stack: Stack) -> None:

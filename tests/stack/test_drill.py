@@ -47,7 +47,7 @@ def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
     def drill(within: str, *more: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
         about = ("--subscription", SUBSCRIPTION, "--bundle", "VirtualMachines", "--within", within, "--yes")
-        code = main(["drill", *about, "--storage", "--rules", str(stack.rules), "--format", "json", *more])
+        code = main(["drill", *about, "--state", "azure:", "--rules", str(stack.rules), "--format", "json", *more])
         return code, json.loads(capsys.readouterr().out)
 
     async def drills() -> None:

@@ -61,7 +61,7 @@ def test_a_worker_that_runs_obeys_a_silence_within_half_a_minute(stack: Stack) -
     async def at_work(store: AzureStore) -> None:
         async with host(stack).running() as running:
             assert not await is_next_held(store)
-            assert await asyncio.to_thread(main, [*SILENCE, "--storage", "--rules", str(stack.rules)]) == 0
+            assert await asyncio.to_thread(main, [*SILENCE, "--state", "azure:", "--rules", str(stack.rules)]) == 0
             made = now()
             await until(lambda: is_next_held(store), look=1)
             decided = await store.record.decisions_between(made - HOUR, made + HOUR, 1_000, {Outcome.ROUTED})
