@@ -30,7 +30,6 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Message
-from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
 
 AT_A_TIME = 100
@@ -185,7 +184,7 @@ class OnFile:
         now = self._clock()
         for stream, book in self._rules.books.items():
             await release_held(self._intakes[stream], self._store.ledger, book, now)
-            await admit_waiting_groups(self._intakes[stream], self._store.journal, stream, now)
+            await self._intakes[stream].admit_waiting(stream, now)
         while not (await self._store.forget(now, Retention(), rules_there(self._rules), 1)).is_done:
             pass
 

@@ -22,7 +22,6 @@ from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake
-from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
@@ -93,7 +92,7 @@ class Sweeper:
         """
         steps = _Steps()
         report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
-        await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
+        await steps.do(self._intake.admit_waiting(self._rulebook.stream, now), 0)
         repointed = await steps.do(self._repoint(now), 0)
         # What a rule held is told with its end, so that comes before it is released.
         await steps.do(self._watch.notify(now), 0)

@@ -33,7 +33,6 @@ from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
-from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 from router.store.sqlite import SqliteStore
@@ -222,7 +221,7 @@ class Work:
                 entries = await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked)
                 self._released.add(entries)
                 self._write(entries)
-                await admit_waiting_groups(self._intake, self._store.journal, stream, now())
+                await self._intake.admit_waiting(stream, now())
 
     async def end_unseen(self) -> None:
         """Ends findings that two snapshots came without, where a snapshot may be over."""

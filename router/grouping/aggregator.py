@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from itertools import batched
 
-from router.domain.groups import AdmissionState, AggregationState, GroupState
+from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Turn
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
@@ -19,7 +19,6 @@ from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_tu
 from router.grouping.held_groups import APART, earliest, has_work, summaries_due
 from router.grouping.in_flight_notices import deliveries_decided_before, notes_decided_before, openings_admitted_before
 from router.grouping.lasting_groups import LastingAggregation
-from router.grouping.unnotified import is_unnotified, with_waiting
 
 TOGETHER = 90
 """States that are written at once: a transaction of a table takes 100 rows."""
@@ -47,35 +46,12 @@ class Aggregator:
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Opens the groups of a stream that waited and for which limits have room by now, and tells what is due on the clock.
 
-        Returns of how many groups it told.
+        Where the policy names their destination no longer, they open at once: the dead letter says so. Returns of how many
+        groups it told.
         """
-        book = self._rulebooks[stream]
-        return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
-
-    async def queue_unnotified(self, stream: Stream, now: datetime) -> None:
-        """Lets those groups of a stream wait for room that stand, that nobody was notified of, and that do not wait.
-
-        Where the policy names their destination no longer, they open at once: the dead letter says so. Walks all groups.
-        """
-        named = self._rulebooks[stream].destinations
-        for destination in await self._store.groups.find_grouped_destinations(stream.value):
-            at = (stream.value, destination)
-            while unnotified := await self._find_unnotified(at):
-                admission = await self._store.groups.read_admission(*at)
-                await self._owe_last_change(at, admission, now)
-                await self._store.groups.write_aggregation(*at, *with_waiting(admission, unnotified, stream))
-            if destination not in named:
-                await self._admit_at(at, now)
-
-    async def _find_unnotified(self, at: tuple[str, str]) -> dict[str, GroupState]:
-        """Some of the standing groups of which nobody was notified, and that do not wait."""
-        found: dict[str, GroupState] = {}
-        async for key, state in self._store.groups.standing_groups(*at):
-            if is_unnotified(state):
-                found[key] = state
-            if len(found) == AT_A_TIME:
-                break
-        return found
+        grouped = await self._store.groups.find_grouped_destinations(stream.value)
+        destinations = dict.fromkeys((*self._rulebooks[stream].destinations, *sorted(grouped)))
+        return sum([await self._admit_at((stream.value, destination), now) for destination in destinations])
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         count = 0

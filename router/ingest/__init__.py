@@ -10,7 +10,6 @@ event_intake    ingests the events of a hub, each exactly once, whichever worker
 epochs          which epoch of a partition an event belongs to
 poison          whether an event kills the workers that ingest it; shared_exclusive_lock lets such an event be tried alone
 gaps            finds sequence numbers that nobody took in, and ingests them or reports them lost
-limited_groups  opens groups that waited for room under a limit
 suppression_release  decides again what a suppression rule or a silence held, when that ends
 coverage_notes  keeps what messages say of coverage          document_writes  writes documents over what is stored
 silent_sources  finds expected sources that are silent       source_messages  the messages that say so; pure

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
-from router.domain.keys import fingerprint_of, quarantine_id
+from router.domain.keys import quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
@@ -105,17 +105,6 @@ class Intake:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
         return await self._aggregator.admit_waiting(stream, now)
 
-    async def queue_unnotified(self, stream: Stream, now: datetime) -> None:
-        """Lets groups wait for room that an older program counted in silence, and those open that wait nowhere any more.
-
-        Raises StoreError.
-        """
-        await self._aggregator.queue_unnotified(stream, now)
-
-    def digest_of_destinations(self, stream: Stream) -> str:
-        """A digest of the names of a stream's destinations: another one where the policy named one, or ceased to."""
-        return fingerprint_of(*sorted(self._rulebooks[stream].destinations))
-
     async def _publish_turns(self, turns: Sequence[Turn], now: datetime) -> None:
         """Publishes turns: owes their deliveries, applies them to groups, and puts them on record."""
         await self._store.outbox.put_in_outbox([delivery for turn in turns for delivery in turn.deliveries()], now)
@@ -182,6 +171,8 @@ class Intake:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
         rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
         streams = {observation.signal.stream for observation in wave}
+        unknown = [observation.key for observation in wave if rows.keys().isdisjoint(observation.keys)]
+        last_turns = await self._store.ledger.find_last_turns(unknown) if unknown else {}
         silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
         rulebooks = {stream: await self.tags.rulebook(stream, now) for stream in streams}
 
@@ -193,6 +184,7 @@ class Intake:
                 rulebooks[observation.signal.stream],
                 now,
                 on_record=on_record.get(observation.arrival.key),
+                last_turn=last_turns.get(observation.key, 0),
                 silences=silences[observation.signal.stream],
             )
 
@@ -216,9 +208,6 @@ class Intake:
         if not keys:
             return {}
         rows = await self._store.ledger.find_rows(keys)
-        if missing := [key for key in keys if key not in rows]:
-            # Who took its turns for new ones would be taken for a repeat of them.
-            rows = {**rows, **await self._store.ledger.recover_rows(missing)}
         unfinished = [row for row in rows.values() if row.pending is not None]
         if not unfinished:
             return rows

@@ -72,6 +72,7 @@ def transition_for(
     *,
     on_record: Outcome | None = None,
     silences: Silences = NO_SILENCES,
+    last_turn: int = 0,
 ) -> SignalTransition:
     """The transition that an observation causes in the rows of its signal, none of which carries a pending turn.
 
@@ -80,15 +81,16 @@ def transition_for(
 
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say; unless it names anew a finding that was not seen any more.
+    `last_turn` is the turn after which a signal goes on whose row was lost.
     """
     # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
     rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
     if len(rows) < 2:
         only = rows[0] if rows else None
-        return _transition_of_row(observation, only, only, rulebook, silences, now, on_record)
+        return _transition_of_row(observation, only, only, rulebook, silences, now, on_record, last_turn)
     row, *others = sorted(rows, key=lambda one: (not one.open, one.state.resolved))
     latest = _latest(observation, rows)
-    transition = _transition_of_row(observation, row, latest, rulebook, silences, now, on_record)
+    transition = _transition_of_row(observation, row, latest, rulebook, silences, now, on_record, last_turn)
     if transition.row is None:
         return transition
     return replace(
@@ -128,6 +130,7 @@ def _transition_of_row(
     silences: Silences,
     now: datetime,
     on_record: Outcome | None,
+    last_turn: int,
 ) -> SignalTransition:
     """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
     seen, state = observation.seen_at(now), state_after(observation, row)
@@ -156,7 +159,7 @@ def _transition_of_row(
                 appearances=observation.appearances_after(row.appearances, now, is_replay=is_replay),
             ),
         )
-    number = row.turn + 1 if row is not None else 1
+    number = (row.turn if row is not None else last_turn) + 1
     status_only = _is_status_only(observation, state, row)
     decision = decide(observation.signal, rulebook, now, silences)
     decision, targets = with_targets(decision, row, rulebook, number, status_only=status_only)

@@ -32,7 +32,6 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
 from router.store.azure import AzureStore
 from router.telemetry import Telemetry
@@ -143,7 +142,7 @@ class Town:
             ).sweep(self.now)
             return
         await gap_filler.fill_gaps(self.now)
-        await admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, self.now)
+        await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store.ledger, self.book, self.now)
         await self.intake.publish_pending(await self.store.ledger.find_pending_rows("cwpp"), self.now)
         await self.store.forget(self.now, Retention(), (), 10_000)

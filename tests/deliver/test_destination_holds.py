@@ -27,7 +27,6 @@ from router.domain.ports.store import Documents, Store
 from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.limited_groups import admit_waiting_groups
 from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, alert_body
 from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over, from_account, from_file, owe
@@ -262,7 +261,7 @@ def test_groups_and_limits_go_on_while_their_destination_is_held(engine: Engine)
         await take("B", 1)
         await take("A", 2, "Dismissed")
         for minute in (3, 10, 30):
-            await admit_waiting_groups(intake, engine.store.journal, Stream.CWPP, NOW + minute * HOUR / 60)
+            await intake.admit_waiting(Stream.CWPP, NOW + minute * HOUR / 60)
         await take("C", 40)
 
     engine.run(passed())

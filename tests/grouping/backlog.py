@@ -16,7 +16,6 @@ from router.domain.notices import Group, Notice
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.limited_groups import admit_waiting_groups
 from tests.builders import a_message
 
 AT = ("cspm", "tickets")
@@ -73,7 +72,7 @@ class Backlog:
 
     def sweep(self, now: datetime) -> None:
         """Lets the clock tell what is due."""
-        self._runs(admit_waiting_groups(self.intake, self.store.journal, Stream.CSPM, now))
+        self._runs(self.intake.admit_waiting(Stream.CSPM, now))
 
     def receive(self, now: datetime) -> list[Claim]:
         """Receives what is owed, and keeps it in mind."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +16,19 @@ from hypothesis import strategies as st
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.engine import Engine, PostgresqlEngine
-from tests.stack.postgres import EmptiedDatabase, Postgres, Server, Way, postgres_running
+from tests.stack.postgres import (
+    EmptiedDatabase,
+    Postgres,
+    Server,
+    SmallDisk,
+    Way,
+    postgres_running,
+    small_disk,
+    standby_of,
+)
 from tests.store.acts import run
 from tests.store.opened import open_store
+from tests.waiting import until
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS things (
@@ -277,6 +289,15 @@ def test_what_an_engine_refuses_for_what_it_holds_is_told_from_a_fault(postgres_
     run(closed_after(engine_over(postgres_url), tried))
 
 
+async def goes(do: Callable[..., Awaitable[object]], *with_what: object) -> bool:
+    """Whether the state does something now."""
+    try:
+        await do(*with_what)
+    except StoreError:
+        return False
+    return True
+
+
 # --- PostgreSQL treated badly
 
 
@@ -395,7 +416,7 @@ def test_where_no_connection_is_left_each_question_is_an_error_until_one_is(own:
         with pytest.raises(StoreError, match="too many clients"):
             await keys(engine)
         await asyncio.gather(*(other.close() for other in others))
-        await engine.make(SCHEMA)
+        await until(partial(goes, engine.make, SCHEMA))  # The server sees in its own time that they are gone.
         return await keys(engine)
 
     assert run(closed_after(engine_over(url), tried)) == []
@@ -411,15 +432,57 @@ def test_a_server_that_is_read_only_answers_and_refuses_each_write(own: Postgres
         own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         own.execute("SELECT pg_reload_conf()")
         with pytest.raises(StoreError, match="read-only"):
-            while True:  # The server tells its processes of it in its own time.
+            while True:  # The server's processes hear of it in their own time.
                 await put(engine, f"early {len(await keys(engine))}")
         own.execute("ALTER SYSTEM RESET ALL")
         own.execute("SELECT pg_reload_conf()")
-        while (await keys(engine))[-1:] != ["later"]:
-            try:
-                await put(engine, "later")
-            except StoreError:
-                continue
+        await until(partial(goes, put, engine, "later"))
         return [key for key in await keys(engine) if not key.startswith("early")]
 
     assert run(closed_after(engine_over(url), tried)) == ["kept", "later"]
+
+
+def test_a_second_server_that_takes_over_has_all_that_was_committed(own: Postgres) -> None:
+    """The name leads to it from then on; who asks sees an error at most, and asks again."""
+    url = own.new_database()
+
+    async def tried(engine: PostgresqlEngine, second: Postgres, way: Way) -> list[str]:
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        own.kill()
+        way.server = second.url
+        second.promote()
+        await put(engine, "later")
+        return await keys(engine)
+
+    try:
+        with standby_of(own) as second, Way(own.url) as way:
+            found = run(closed_after(engine_over(way.to(url)), partial(tried, second=second, way=way)))
+    finally:
+        own.start(synchronous_standby_names="")
+    assert found == ["kept", "later"]
+
+
+def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_room(own: Postgres) -> None:
+    """What did not fit is not there in part, and the connection is fit for the next."""
+
+    async def tried(engine: PostgresqlEngine, disk: SmallDisk) -> list[str]:
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        disk.fill()
+        with pytest.raises(StoreError, match="No space left"):
+            async with engine.transaction() as tx:
+                await tx.execute(PUT, "lost", 1, None)
+                await tx.execute(PUT, "large", 1, random.Random(1).randbytes(1 << 20))  # noqa: S311
+        left = await keys(engine)
+        disk.free()
+        await put(engine, "later")
+        return [*left, *await keys(engine)]
+
+    with ExitStack() as held:
+        try:
+            disk = held.enter_context(small_disk(own))
+        except PermissionError as fault:
+            pytest.skip(str(fault))
+        engine = engine_over(own.new_database("small"))
+        assert run(closed_after(engine, partial(tried, disk=disk))) == ["kept", "kept", "later"]

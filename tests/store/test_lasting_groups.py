@@ -18,7 +18,6 @@ from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
 from router.domain.signals import Stream
-from router.ingest.limited_groups import admit_waiting_groups
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
@@ -94,7 +93,7 @@ def test_sweeps_of_several_workers_tell_everything_once(address: Address, azure:
         stores = [AzureStore(Account(address)) for _ in range(4)]
         workers = [Backlog(store, BOOK, run) for store in stores]
         await asyncio.gather(
-            *(admit_waiting_groups(one.intake, one.store.journal, Stream.CSPM, now) for one in workers),
+            *(one.intake.admit_waiting(Stream.CSPM, now) for one in workers),
             backlog.intake.ingest([a_message(an_update("vm-4", package), at=now)], now),
         )
         await asyncio.gather(*(store.close() for store in stores))

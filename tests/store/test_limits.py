@@ -21,7 +21,6 @@ from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.limited_groups import admit_waiting_groups
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
@@ -32,7 +31,6 @@ OVER_AN_ACCOUNT = (
     "test_a_signal_beyond_the_limit_opens_as_soon_as_there_is_room",
     "test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one",
     "test_no_notice_that_waits_is_too_long_for_a_row",
-    "test_a_state_that_knows_no_waiting_groups_is_read",
 )
 
 AT = ("cwpp", "tickets")
@@ -57,7 +55,7 @@ class LimitedDestination:
         run(self.intake.ingest([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
 
     def sweep(self, at: timedelta) -> None:
-        run(admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, NOW + at))
+        run(self.intake.admit_waiting(Stream.CWPP, NOW + at))
 
     def receive(self, at: timedelta = timedelta()) -> list[Claim]:
         """What the destination receives, in order, each acknowledged."""
@@ -349,35 +347,18 @@ def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, s
         assert [one.delivery.change.value for one in tickets.receive()] == ["opened"]
 
 
-@account_in_soak
-def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) -> None:
-    """Its state has a standing group that is not open, and no notice of it: a sweep opens it with what its state knows."""
-    tickets = LimitedDestination(store)
-    flapped(tickets)
-    standing = {key: replace(state, waiting=None) for key, state in run(standing_in(store)).items()}
-    admission = replace(run(store.groups.read_admission(*AT)), waiting=())
-    assert run(store.groups.write_aggregation(*AT, admission, AggregationState(groups=standing)))
-    tickets.sweep(WINDOW)
-    (claim,) = tickets.receive(WINDOW)
-    assert story([claim]) == [("opened", "D")]
-    notice = claim.delivery.content
-    assert isinstance(notice, Notice) and notice.group is not None
-    assert (notice.severity, notice.group.standing) == ("High", 1)
-    tickets.over("D", 2 * WINDOW)
-    assert [change for change, _ in story(tickets.receive(2 * WINDOW))] == ["resolved"]
-
-
 @pytest.mark.parametrize("comes_next", ["message", pytest.param("sweep", marks=pytest.mark.soak)])
 @account_in_soak
 def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
-    """More groups than one transaction admits, counted in silence by an older program: each opens."""
+    """More groups than one change of an admission state opens: each opens."""
     tickets = LimitedDestination(store)
     flapped(tickets)
     (state,) = [one for one in run(standing_in(store)).values() if one.waiting is not None]
     keys = [f"g{number}" for number in range(50)]
     for some in batched(keys, 25, strict=False):
-        states = AggregationState(groups={key: replace(state, waiting=None) for key in some})
-        assert run(store.groups.write_aggregation(*AT, run(store.groups.read_admission(*AT)), states))
+        admission = run(store.groups.read_admission(*AT))
+        admission = replace(admission, waiting=(*admission.waiting, *some))
+        assert run(store.groups.write_aggregation(*AT, admission, AggregationState(groups=dict.fromkeys(some, state))))
     tickets.sweep(6 * MINUTE)
     tickets.book = a_grouping_book(None, None)
     if comes_next == "message":
@@ -386,11 +367,3 @@ def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, co
     tickets.sweep(7 * MINUTE)
     opened = {one.delivery.key for one in tickets.receive(7 * MINUTE) if one.delivery.change.value == "opened"}
     assert opened >= set(keys)
-
-
-def test_a_state_that_knows_no_waiting_groups_is_read(store: Store) -> None:
-    """What an older program wrote has none of the newer facts: it opens as it did, and openings count."""
-    from router.store.codec import decode
-
-    admission = decode("Board", b'{"openings": [{"at": "2026-11-24T12:00:00Z", "pager": null}], "unsure": []}')
-    assert (admission.waiting, admission.admitted, admission.openings) == ((), (), (Opening(NOW, None),))

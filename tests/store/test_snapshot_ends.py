@@ -76,14 +76,14 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
 @pytest.mark.parametrize(
     "damage", ['{"a": 1}', '["s","recommendation"]', '["s","alert",1]', "[", '["s","recommendation",-5]']
 )
-def test_a_damaged_column_costs_what_it_said_and_nothing_else(sqlite: SqlStore, damage: str) -> None:
-    """The row is as it was, and the next message names the finding anew."""
-    run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME)]))
+def test_a_row_that_says_no_appearances_is_set_aside(sqlite: SqlStore, damage: str) -> None:
+    """It stops no walk, and the next message names the finding anew."""
+    run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME), a_row("l", stream="cspm", appearances=CAME)]))
     with sqlite.ledger._connection.writing() as db:
-        db.execute("UPDATE ledger SET snapshots=?", (damage,))
-    assert [one.appearances for one in walked(sqlite, "cspm")] == [None]
-    assert run(sqlite.ledger.find_rows(["k"]))["k"].appearances is None
-    assert run(sqlite.quarantine.list_quarantined()) == []
+        db.execute("UPDATE ledger SET snapshots=? WHERE key='k'", (damage,))
+    assert [one.key for one in walked(sqlite, "cspm")] == ["l"]
+    assert run(sqlite.ledger.find_rows(["k", "l"])).keys() == {"l"}
+    assert len(run(sqlite.quarantine.list_quarantined())) == 1
 
 
 def subscription(number: int) -> str:

@@ -76,8 +76,6 @@ COMPARISONS = {
     ("azure/outbox/status.py", "sorted by turn"): "lists what people ask for",
     ("azure/forgetting/old_states.py", "one.turn != state.opened"): "is about groups",
     ("azure/forgetting/old_states.py", "one.turn == state.opened"): "is about groups",
-    ("aggregation_entries.py", "max by turn"): "is about groups",
-    ("aggregation_entries.py", "last.change is not Change.RESOLVED"): "is about groups",
     ("outbox/claiming.py", "signal.turn is None"): "asks for what a pointer points at, and no other",
     ("outbox/claiming.py", "signal.turn is not None"): "asks for what a pointer points at, and no other",
     ("outbox/claiming.py", "step.entry.turn == signal.turn"): "asks for what a pointer points at, and no other",

@@ -38,7 +38,7 @@ class Groups(Protocol):
         ...
 
     async def find_grouped_destinations(self, stream: str) -> Collection[str]:
-        """The destinations of a stream where groups stand, whatever its policy names. Walks all states."""
+        """The destinations of a stream that have, or had, groups, whatever its policy names."""
         ...
 
     async def write_aggregation(

@@ -23,17 +23,13 @@ class Ledger(Protocol):
     """Keeps the latest state of each signal."""
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """The rows of those signals that are known.
-
-        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
-        """
+        """The rows of those signals that are known; one that cannot be decoded is set aside, and its signal is unknown then."""
         ...
 
-    async def recover_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """Rows for those signals whose rows were lost though deliveries of them are kept; they are written.
+    async def find_last_turns(self, keys: Collection[str]) -> Mapping[str, int]:
+        """The highest turns of those signals of which deliveries or memberships in groups are kept.
 
-        Only for keys of signals that a message is about, and that have no row: groups and notices about rules have deliveries
-        and no row, too, and are no signals.
+        A signal whose row was lost goes on after that turn: under one that was owed before, its message would be a repeat.
         """
         ...
 
@@ -80,7 +76,7 @@ class Ledger(Protocol):
         """The signals of a stream that stand and that rules could match, in pages; at least one page.
 
         `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of
-        another. Damaged rows are left out: they are mended when their signals are asked for. Rows may be written meanwhile.
+        another. Damaged rows are left out. Rows may be written meanwhile.
         In Azure it looks at no more than 20 pages, and its last page says whether that was all.
         """
         ...

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from itertools import batched
 from typing import Any
 
-from router.domain.damage import Past
 from router.domain.errors import Undecodable
-from router.domain.groups import AdmissionState, AggregationState, GroupState, MemberState
+from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.store.aggregation_entries import (
     TAGS,
     AggregationEntry,
     entries_of,
     entry_of,
     last_used_at,
-    mended_admission,
-    mended_entry,
     standing_in,
+    waiting_in,
 )
 from router.store.azure.bodies import unpacked
 from router.store.azure.damaged_rows import RowQuarantine
@@ -27,9 +25,6 @@ from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempt, decode, encode
 from router.store.stored_names import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
-
-type PastFor = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Past]]]]
-"""Tells which deliveries were ever owed for some keys."""
 
 _STANDING = f"RowKey ge '{GROUP_STATE}:' and RowKey lt '{GROUP_STATE};' and not (standing eq 0)"
 """The states of groups in which somebody stands, up to the sign that follows the colon."""
@@ -49,10 +44,9 @@ class AzureGroups:
     Raises StoreError.
     """
 
-    def __init__(self, table: Table, aside: RowQuarantine, past: PastFor) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine) -> None:
         self._table = table
         self._aside = aside
-        self._past = past
 
     async def read_admission(self, stream: str, destination: str) -> AdmissionState:
         """The admission state of a destination; an empty one where nothing is stored yet."""
@@ -60,10 +54,11 @@ class AzureGroups:
             admission = attempt(_admission, row)
             if isinstance(admission, AdmissionState):
                 return admission
-            # It begins anew, with what the standing groups tell.
+            # It begins anew, with the groups that wait for room.
             await self._aside.put("groups", row, admission, stream)
-            mended = replace(await mended_admission(self.standing_groups(stream, destination)), version=version_of(row))
-            await self.write_aggregation(stream, destination, mended, AggregationState())
+            standing = [one async for one in self.standing_groups(stream, destination)]
+            anew = AdmissionState(waiting=waiting_in(standing), version=version_of(row))
+            await self.write_aggregation(stream, destination, anew, AggregationState())
         return AdmissionState()
 
     async def read_aggregation(
@@ -83,9 +78,10 @@ class AzureGroups:
         for (_, name), row in rows.items():
             tag, _, key = name.partition(":")
             read = attempt(_entry, tag, row)
-            entry = await self._mend(stream, tag, key, row, read) if isinstance(read, Undecodable) else read
-            if entry is not None:
-                found[tag][key] = entry
+            if isinstance(read, Undecodable):
+                await self._set_aside(stream, row, read)
+            else:
+                found[tag][key] = read
         return AggregationState(*found.values())
 
     async def standing_groups(self, stream: str, destination: str) -> AsyncIterator[tuple[str, GroupState]]:
@@ -94,40 +90,22 @@ class AzureGroups:
         async for row in self._table.query(here):
             tag, _, key = str(row["RowKey"]).partition(":")
             read = attempt(_entry, tag, row)
-            entry = await self._mend(stream, tag, key, row, read) if isinstance(read, Undecodable) else read
-            if isinstance(entry, GroupState) and entry.group.standing > 0:
-                yield key, entry
+            if isinstance(read, Undecodable):
+                await self._set_aside(stream, row, read)
+            elif isinstance(read, GroupState) and read.group.standing > 0:
+                yield key, read
 
     async def find_grouped_destinations(self, stream: str) -> Collection[str]:
-        """The destinations of a stream where groups stand, whatever its policy names. Walks all states."""
+        """The destinations of a stream where groups stand, whatever its policy names."""
         # Up to the sign that follows the dot.
         of_stream = f"PartitionKey ge '{stream}.' and PartitionKey lt '{stream}/' and {_STANDING}"
         return {row["PartitionKey"].partition(".")[2] async for row in self._table.query(of_stream, ("PartitionKey",))}
 
-    async def _mend(self, stream: str, tag: str, key: str, row: Entity, why: Undecodable) -> AggregationEntry | None:
-        """Puts a damaged entry aside, and in its place what the other entries of its destination tell."""
+    async def _set_aside(self, stream: str, row: Entity, why: Undecodable) -> None:
+        """Takes a damaged entry out of its table, and puts it aside."""
         await self._aside.put("groups", row, why, stream)
-        partition = row["PartitionKey"]
-        others: list[tuple[str, AggregationEntry]] = []
-        async for other in self._table.rows(partition):
-            other_tag, _, name = other["RowKey"].partition(":")
-            if other_tag in TAGS and not isinstance(entry := attempt(_entry, other_tag, other), Undecodable):
-                others.append((name, entry))
-        past = (await self._past([key])).get(key, ()) if tag == GROUP_STATE else ()
-        mended = mended_entry(tag, key, others, past, self._aside.clock())
-        place = {"PartitionKey": partition, "RowKey": row["RowKey"]}
-        step = Step("delete", place) if mended is None else Step("replace", _entry_row(partition, tag, key, mended))
-        await self._table.write([(replace(step, etag=version_of(row)),)])
-        return mended
-
-    async def find_memberships(self, key: str) -> dict[str, int]:
-        """Where a signal stands in groups, and with which of its turns, by destination."""
-        found: dict[str, int] = {}
-        for row in await self._rows_anywhere(MEMBER_STATE, [key]):
-            entry = attempt(_entry, MEMBER_STATE, row)
-            if isinstance(entry, MemberState) and entry.stands:
-                found[row["PartitionKey"].partition(".")[2]] = entry.turn
-        return found
+        place = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
+        await self._table.write([(Step("delete", place, version_of(row)),)])
 
     async def write_aggregation(
         self, stream: str, destination: str, admission: AdmissionState, states: AggregationState

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import batched
 
-from router.domain.damage import mended
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
 from router.domain.lookback import HeldCounts, StandingPage
@@ -16,7 +15,6 @@ from router.domain.rule_fields import RuleFields
 from router.domain.snapshots import Appeared
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
-from router.store.azure.groups import AzureGroups
 from router.store.azure.ledger_rows import (
     APPEARED,
     FIELDS,
@@ -31,10 +29,8 @@ from router.store.azure.ledger_rows import (
     held_of,
     is_holding,
     key_columns,
-    remains_of,
     row_of,
 )
-from router.store.azure.outbox import AzureOutbox
 from router.store.azure.standing import AzureStanding
 from router.store.azure.suppression_index import HeldIndex, is_named_by, signal_of
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
@@ -53,53 +49,34 @@ class AzureLedger:
         held: HeldIndex,
         bodies: Bodies,
         aside: RowQuarantine,
-        outbox: AzureOutbox,
-        groups: AzureGroups,
     ) -> None:
         self._table = table
         self._held = held
         self._bodies = bodies
         self._aside = aside
-        self._outbox = outbox
-        self._groups = groups
         self._standing = AzureStanding(table, held, bodies)
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
-        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
+        One that cannot be decoded is set aside, and its signal is unknown then.
         """
         found = await self._table.find_all(map(entity_key, keys), FOUND)
         rows = await asyncio.gather(*map(self._row, found.values()))
         return {row.key: row for row in rows if row is not None}
 
-    async def recover_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """No rows: the key of an entity cannot be damaged, so none is lost as long as there are deliveries of its signal."""
+    async def find_last_turns(self, keys: Collection[str]) -> Mapping[str, int]:
+        """No turns: only a row that was set aside is missing here while deliveries of its signal are kept."""
         return {}
 
     async def _row(self, entity: Entity) -> LedgerRow | None:
-        """The row that an entity holds, or what is known of its signal instead; None where the row is gone by now."""
-        found: Entity | None = entity
-        while found is not None:
-            row = await attempted(row_of(found, self._bodies))
-            if isinstance(row, LedgerRow):
-                return row
-            if (mended := await self._mend(found["RowKey"], row)) is not None:
-                return mended
-            found = await self._table.find(*entity_key(entity["RowKey"]))
+        """The row that an entity holds; None where it is set aside."""
+        row = await attempted(row_of(entity, self._bodies))
+        if isinstance(row, LedgerRow):
+            return row
+        await self._aside.put("ledger", await self._table.find(*entity_key(entity["RowKey"])) or entity, row)
+        await self._table.write([(Step("delete", key_columns(entity["RowKey"]), version_of(entity)),)])
         return None
-
-    async def _mend(self, key: str, why: Undecodable) -> LedgerRow | None:
-        """Sets a damaged row aside, and writes what is known of its signal; None if another worker wrote it meanwhile."""
-        if (entity := await self._table.find(*entity_key(key))) is None:
-            return None
-        past, joined = await asyncio.gather(self._outbox.past([key]), self._groups.find_memberships(key))
-        row = mended(await remains_of(entity, self._bodies, past.get(key, ()), joined))
-        await self._aside.put("ledger", entity, why, row.stream)
-        whole = replace(row, held=await held_of(entity, self._bodies), version=version_of(entity))
-        versions = await self.write_rows([whole])
-        by = whole.held.by if whole.held is not None else None
-        return replace(row, held_by=by, version=versions[key]) if key in versions else None
 
     async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
@@ -145,7 +122,6 @@ class AzureLedger:
         filter, after = f"stream eq '{quoted(stream)}'", None
         while True:
             page = await self._table.page(filter, after, select=APPEARED)
-            # A damaged row is mended when its signal is asked for.
             yield [one for row in page.rows if (one := readable(None, appeared_in, row)) is not None]
             if (after := page.next) is None:
                 return

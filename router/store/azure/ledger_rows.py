@@ -5,14 +5,12 @@ What a message says may be of any length, and a column holds 64 KiB, so nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
-from router.domain.damage import Past, Remains
 from router.domain.decisions import Outcome
-from router.domain.errors import Undecodable
 from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.rule_fields import RuleFields
@@ -216,32 +214,6 @@ async def _pending_of(entity: Entity, bodies: Bodies) -> Turn | None:
         return None
     turn: Turn = decode(TURN, await bodies.read(entity.get("intent")))
     return turn
-
-
-async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joined: Mapping[str, int]) -> Remains:
-    """What can still be read of a row that cannot be decoded whole."""
-    row = Columns(entity)
-    found, pending = await attempted(_known_of(entity, bodies)), await attempted(_pending_of(entity, bodies))
-    known = found if isinstance(found, Packed) else None
-    stream = readable(None, row.word, "stream", Stream)
-    return Remains(
-        key=row.words("RowKey"),
-        stream=stream.value if stream is not None else None,
-        state=known.state if known is not None else None,
-        seen=known.seen if known is not None else None,
-        turn=readable(None, row.whole, "turn", 1, MOST_TURNS),
-        outcome=readable(None, row.word, "outcome", Outcome),
-        open=known.open if known is not None else None,
-        grouped=known.grouped if known is not None else None,
-        forwarded=known.forwarded if known is not None else None,
-        closed_at=readable(None, row.find_time, "closed_at"),
-        appearances=readable(None, appearances_in, row.raw(COLUMN)),
-        pending=pending if isinstance(pending, Turn) else None,
-        is_pending_lost=isinstance(pending, Undecodable),
-        is_held=is_holding(entity),
-        past=past,
-        joined=joined,
-    )
 
 
 def is_holding(entity: Entity) -> bool:

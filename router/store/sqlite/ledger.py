@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from router.domain.damage import Past, Remains, mended
+from router.domain.damage import ORIGIN
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
+from router.domain.groups import MemberState
 from router.domain.holders import find_silence_id
 from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
@@ -23,18 +24,16 @@ from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
 from router.store.appearances import COLUMN, appearances_in, written_appearances
-from router.store.codec import attempt, decode, encode, readable
+from router.store.codec import decode, encode, readable
 from router.store.holds import COLUMN as HOLD
 from router.store.holds import with_hold, written_hold
 from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.connection import Clock, Connection
-from router.store.sqlite.damaged_rows import set_aside, sound, take_out
-from router.store.sqlite.groups import SqliteGroups
-from router.store.sqlite.outbox import SqliteOutbox
+from router.store.sqlite.damaged_rows import set_aside, sound
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
 from router.store.sqlite.selecting import columns_of
 from router.store.sqlite.standing import SqliteStanding
-from router.store.stored_names import RULE_FIELDS, TURN
+from router.store.stored_names import MEMBER_STATE, RULE_FIELDS, TURN
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
@@ -57,31 +56,39 @@ _APPEARED = (
 _IN_PASSING = 2_000
 """Rows of which only some columns are read, at a time."""
 
+_LAST_TURNS = (
+    "SELECT key, turn, NULL AS body FROM deliveries WHERE key IN (SELECT value FROM json_each(?)) "
+    "UNION ALL SELECT key, NULL, body FROM cards WHERE type=? AND key IN (SELECT value FROM json_each(?))"
+)
 _HELD = "key, stream, rule, until, rulebook, source, body, hold"
+_UNHOLD = "DELETE FROM held WHERE key IN (SELECT value FROM json_each(?))"
 _HELD_BY = "SELECT key, rule, until, hold FROM held WHERE key IN (SELECT value FROM json_each(?))"
 
 
 class SqliteLedger:
     """The latest state of each signal, in the tables `ledger` and `held`."""
 
-    def __init__(self, connection: Connection, clock: Clock, outbox: SqliteOutbox, groups: SqliteGroups) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
-        self._outbox = outbox
-        self._groups = groups
         self._standing = SqliteStanding(connection, self.read_fields)
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold and their fields are left out: no transition asks for them.
 
-        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
+        One that cannot be decoded is set aside, and its signal is unknown then.
         """
         return self._with_holders({**self.rows_of(keys)})
 
-    async def recover_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """Rows for those signals that have deliveries and no row, which are written: of others nothing is known."""
-        # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
-        return self._with_holders({key: self._mend(key, Columns({})) for key in self._outbox.past(keys)})
+    async def find_last_turns(self, keys: Collection[str]) -> Mapping[str, int]:
+        """The highest turns of those signals of which deliveries or memberships in groups are kept."""
+        with self._connection.reading() as db:
+            found = columns_of(db.execute(_LAST_TURNS, (_json(keys), MEMBER_STATE, _json(keys))))
+        turns: dict[str, int] = {}
+        for row in found:
+            key, turn = row.text("key"), readable(0, _turn_in, row)
+            turns[key] = max(turn, turns.get(key, 0))
+        return turns
 
     def _with_holders(self, rows: dict[str, LedgerRow]) -> Mapping[str, LedgerRow]:
         """Those rows, each of a signal that is held with what holds it."""
@@ -115,7 +122,7 @@ class SqliteLedger:
             if not rows:
                 return
             mine = [row for row in rows if row.raw("stream") == stream]
-            # A damaged row is mended when its signal is asked for.
+            # A damaged row is set aside when its signal is asked for.
             yield [one for row in mine if (one := readable(None, _appeared, row)) is not None]
             after = rows[-1].raw("key")
 
@@ -167,10 +174,7 @@ class SqliteLedger:
                 for row in orphans:
                     set_aside(db, self._clock, "held", row, Undecodable("key: is no signal's in the ledger"))
                     db.execute("DELETE FROM held WHERE rowid=?", (row.raw("rowid"),))
-        return {row.text("key"): row for row in found if row.raw("is_known")}, [
-            replace(mended(_remains(row.words("key"), Columns({}), (), {}, is_held=True)), held=_held_of(row, None))
-            for row in orphans
-        ]
+        return {row.text("key"): row for row in found if row.raw("is_known")}, [_row_for_orphan(row) for row in orphans]
 
     async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
@@ -179,9 +183,8 @@ class SqliteLedger:
         with self._connection.writing() as db:
             lost = _write(db, [_values(row, is_seen) for row in rows])
             won = [row for row in rows if row.key not in lost]
-            db.executemany(
-                "DELETE FROM held WHERE key=?", [(row.key,) for row in won if row.held is None and row.version]
-            )
+            # Also where the row is new: what was held may have outlived a row that was lost.
+            db.execute(_UNHOLD, (_json([row.key for row in won if row.held is None]),))
             db.executemany(
                 f"INSERT OR REPLACE INTO held ({_HELD}) VALUES (?,?,?,?,?,?,?,?)",
                 [
@@ -225,35 +228,7 @@ class SqliteLedger:
             )
 
     def _rows(self, where: str, *values: object) -> list[LedgerRow]:
-        with self._connection.reading() as db:
-            found = columns_of(db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values))
-        read = [(row, attempt(row.text, "key"), attempt(_row, row)) for row in found]
-        for row, key, _ in read:
-            if isinstance(key, Undecodable):
-                self._set_aside(row, key)
-        return [
-            self._mend(key, row, one) if isinstance(one, Undecodable) else one
-            for row, key, one in read
-            if isinstance(key, str)
-        ]
-
-    def _set_aside(self, row: Columns, why: Undecodable) -> None:
-        """Sets a row aside whose key cannot be read; its signal is found by its deliveries."""
-        with self._connection.writing() as db:
-            set_aside(db, self._clock, "ledger", row, why)
-            take_out(db, "ledger", row)
-
-    def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> LedgerRow:
-        """Sets a damaged row aside, and writes what is known of its signal instead."""
-        with self._connection.writing() as db:
-            past, joined = self._outbox.past([key]).get(key, ()), self._groups.find_memberships([key]).get(key, {})
-            is_held = db.execute("SELECT 1 FROM held WHERE key=?", (key,)).fetchone() is not None
-            one = mended(_remains(key, row, past, joined, is_held=is_held))
-            row = row if why is not None else Columns({"key": key})
-            set_aside(db, self._clock, "ledger", row, why or Undecodable("key: has deliveries, and no row"))
-            db.execute("DELETE FROM ledger WHERE key=?", (key,))
-            db.execute(_INSERT, _values(replace(one, version=None), with_pending=True))
-        return replace(one, version=1)
+        return sound(self._connection, self._clock, "ledger", where, values, _row, _COLUMNS)
 
     def set_odd_aside(self) -> None:
         """Sets rows aside whose columns hold what no row has, before retention goes by them."""
@@ -334,9 +309,8 @@ def _row(row: Columns) -> LedgerRow:
         forwarded=row.flag("forwarded"),
         pending=_pending(row),
         closed_at=row.find_time("closed_at"),
-        # An older program did not write it; one that is damaged is no reason to set the row aside.
-        heard=readable(None, row.find_time, "heard"),
-        appearances=readable(None, appearances_in, row.raw(COLUMN)),
+        heard=row.find_time("heard"),
+        appearances=appearances_in(row.raw(COLUMN)),
         version=row.whole("version", 1, MOST_STEPS),
     )
 
@@ -347,7 +321,7 @@ def _appeared(row: Columns) -> Appeared:
         resolved=row.flag("resolved"),
         outcome=row.word("outcome", Outcome),
         is_pending=row.flag("pending"),
-        appearances=readable(None, appearances_in, row.raw(COLUMN)),
+        appearances=appearances_in(row.raw(COLUMN)),
     )
 
 
@@ -377,27 +351,26 @@ def _pending(row: Columns) -> Turn | None:
     return turn
 
 
-def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, int], *, is_held: bool) -> Remains:
-    pending = attempt(_pending, row)
-    stream = readable(None, row.word, "stream", Stream)
-    return Remains(
+def _row_for_orphan(row: Columns) -> LedgerRow:
+    """A row by which what is held of a signal whose own row was lost is decided again."""
+    key = row.words("key")
+    return LedgerRow(
         key=key,
-        stream=stream.value if stream is not None else None,
-        state=readable(None, _state, row),
-        seen=readable(None, _seen, row),
-        turn=readable(None, row.whole, "turn", 1, MOST_TURNS),
-        outcome=readable(None, row.word, "outcome", Outcome),
-        open=readable(None, row.turns, "open"),
-        grouped=readable(None, row.names, "grouped"),
-        forwarded=readable(None, row.flag, "forwarded"),
-        closed_at=readable(None, row.find_time, "closed_at"),
-        appearances=readable(None, appearances_in, row.raw(COLUMN)),
-        pending=pending if isinstance(pending, Turn) else None,
-        is_pending_lost=isinstance(pending, Undecodable),
-        is_held=is_held,
-        past=past,
-        joined=joined,
+        stream=Stream.CWPP.value,
+        state=State(resolved=False, status="", severity=None),
+        seen=Seen(None, Arrival(f"{ORIGIN}/{key}", 0)),
+        turn=1,
+        outcome=Outcome.SUPPRESSED,
+        held=_held_of(row, None),
     )
+
+
+def _turn_in(row: Columns) -> int:
+    """The turn of a delivery, or that of a membership."""
+    if row.raw("body") is None:
+        return row.whole("turn", 1, MOST_TURNS)
+    member: MemberState = decode(MEMBER_STATE, row.body("body"))
+    return member.turn
 
 
 def _held_of(row: Columns, turn: int | None) -> Held:

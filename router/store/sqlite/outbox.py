@@ -7,19 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from router.domain.damage import Past
-from router.domain.decisions import Change
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
 from router.domain.delivery_lifecycle import released
-from router.domain.errors import Undecodable
 from router.domain.histories import History
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
-from router.domain.signals import Stream
 from router.domain.turn_order import Waiting, next_due_of
-from router.store.codec import attempt, readable
+from router.store.codec import readable
 from router.store.outbox import Move, TableOutbox
-from router.store.row_reader import MOST_TURNS, Columns, printable, time_of
+from router.store.row_reader import printable, time_of
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.delivery_status import SqliteDeliveryStatus
 from router.store.sqlite.entry_rows import IS_OPEN, SqliteEntry
@@ -158,29 +154,3 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
     async def pauses(self, stream: str) -> Mapping[str, Pause]:
         """The pauses of a stream by destination."""
         return await self._pauses.all(stream)
-
-    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
-        """The deliveries that were ever owed for some keys and are kept, by key; of damaged ones what can be read."""
-        with self._connection.reading() as db:
-            found = columns_of(
-                db.execute(
-                    "SELECT stream, destination, key, turn, change, opened FROM deliveries "
-                    "WHERE key IN (SELECT value FROM json_each(?))",
-                    (json.dumps(list(keys)),),
-                )
-            )
-        past: dict[str, list[Past]] = {}
-        for row in found:
-            if not isinstance(one := attempt(_past, row), Undecodable):
-                past.setdefault(row.text("key"), []).append(one)
-        return past
-
-
-def _past(row: Columns) -> Past:
-    return Past(
-        stream=row.word("stream", Stream).value,
-        destination=row.text("destination"),
-        turn=row.whole("turn", 1, MOST_TURNS),
-        change=row.word("change", Change),
-        opened=row.whole("opened", 1, MOST_TURNS),
-    )

@@ -76,7 +76,7 @@ class SqliteStanding:
             after = str(rows[-1].raw("key")).encode("utf-8", "surrogateescape")
 
     async def _signals(self, rows: Sequence[Columns]) -> list[StandingSignal]:
-        # A damaged row is mended when its signal is asked for.
+        # A damaged row is set aside when its signal is asked for.
         found = [one for row in rows if (one := readable(None, _standing, row)) is not None]
         fields = await self._read_fields([one.key for one in found])
         return [one._replace(fields=fields.get(one.key)) for one in found]
@@ -84,7 +84,6 @@ class SqliteStanding:
 
 def _may_be(row: Columns, types: Collection[str] | None) -> bool:
     type = row.raw("type")
-    # An older program did not write it.
     return types is None or not isinstance(type, str) or type.casefold() in types
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from tests.leash import leashed
 from tests.stack.postgres.installation import installed, owner
@@ -71,15 +72,22 @@ class Postgres(Server):
         """Whether it was started, and neither stopped nor killed since."""
         return self._process is not None
 
+    def promote(self) -> None:
+        """Makes a standby take over, and returns when it is written to."""
+        self.execute("SELECT pg_promote()")
+
+    def copy(self, primary: Postgres) -> None:
+        """Makes the cluster a copy of a server that runs, which follows it from then on and lags behind by nothing.
+
+        A commit there returns when it has been written here, as with high availability in Azure.
+        """
+        place = ("-D", str(self._data), "-h", str(primary.directory), "-U", _ROLE)
+        self._run("pg_basebackup", *place, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+
     def make(self) -> None:
-        """Makes an empty cluster in the directory."""
+        """Makes an empty cluster."""
         options = ("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", "--auth=trust")
-        initdb = [str(installed().programs / "initdb"), "-U", _ROLE, "-D", str(self._data), *options]
-        made = subprocess.run(
-            initdb, cwd=self.directory, capture_output=True, text=True, check=False, **owner().options
-        )
-        if made.returncode:
-            raise RuntimeError(f"initdb: {made.stderr or made.stdout}")
+        self._run("initdb", "-U", _ROLE, "-D", str(self._data), *options)
 
     def start(self, **settings: str) -> None:
         """Starts it with further settings, and returns when it answers; raises RuntimeError if it does not."""
@@ -124,6 +132,18 @@ class Postgres(Server):
     def resume(self) -> None:
         """Answers again, also what came meanwhile."""
         self._signal(signal.SIGCONT)
+
+    def _run(self, program: str, *options: str) -> None:
+        run = subprocess.run(
+            [str(installed().programs / program), *options],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            **owner().options,
+        )
+        if run.returncode:
+            raise RuntimeError(f"{program}: {run.stderr or run.stdout}")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -185,6 +205,64 @@ def postgres_running(location: Path | None = None, **settings: str) -> Iterator[
         finally:
             if server.is_running:
                 server.stop()
+
+
+@contextmanager
+def standby_of(primary: Postgres) -> Iterator[Postgres]:
+    """Runs a second server that has what is committed at the first one, which waits for it."""
+    with _own_directory() as directory:
+        server = Postgres(directory, directory / "data", _ANY | _IN_MEMORY)
+        server.copy(primary)
+        server.start()
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: primary.execute("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+        try:
+            yield server
+        finally:
+            if primary.is_running:
+                primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                primary.execute("SELECT pg_reload_conf()")
+            if server.is_running:
+                server.stop()
+
+
+class SmallDisk:
+    """A disk of 20 MB with a tablespace `small` on it, which can be filled and freed."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._ballast = place / "ballast"
+
+    def fill(self) -> None:
+        """Leaves no room on it."""
+        with suppress(OSError), self._ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def free(self) -> None:
+        """Gives the room back."""
+        self._ballast.unlink()
+
+
+@contextmanager
+def small_disk(server: Postgres) -> Iterator[SmallDisk]:
+    """A disk for a server, which is gone in the end with the databases on it; PermissionError where none may be mounted."""
+    place = server.directory / "small"
+    place.mkdir()
+    owner().own(place)
+    mounted = ("mount", "-t", "tmpfs", "-o", f"size=20m,mode=700,uid={place.stat().st_uid}", "none", str(place))
+    if os.geteuid() != 0 or subprocess.run(mounted, capture_output=True, check=False).returncode:
+        place.rmdir()
+        raise PermissionError(f"{place}: only root mounts a disk, and not everywhere")
+    try:
+        server.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(place))))
+        yield SmallDisk(place)
+        server.drop_databases()
+        server.execute("DROP TABLESPACE small")
+    finally:
+        subprocess.run(("umount", "--lazy", str(place)), check=True)
+        place.rmdir()
 
 
 @contextmanager

@@ -33,10 +33,11 @@ class Server:
         """Gives the URL of one of its databases."""
         return urlunsplit(urlsplit(self.url)._replace(path="/" + quote(database, safe="")))
 
-    def new_database(self) -> str:
+    def new_database(self, tablespace: str = "pg_default") -> str:
         """Makes an empty database under a name of its own, and gives its URL."""
         name = f"alert_router_test_{os.getpid()}_{next(_FRESH)}"
-        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log").format(sql.Identifier(name)))
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log TABLESPACE {}")
+        self.execute(made.format(sql.Identifier(name), sql.Identifier(tablespace)))
         self._made.append(name)
         return self.of(name)
 

@@ -30,6 +30,7 @@ class Way:
         tls: with which nobody comes in but by TLS, as at a server in Azure.
 
     Attributes:
+        server: where it leads whoever comes from now on.
         trips: how many round trips went by.
         refused_plain: how many clients came without TLS, where TLS is asked for.
     """
@@ -37,7 +38,7 @@ class Way:
     def __init__(self, server: str, tls: ssl.SSLContext | None = None) -> None:
         self.trips = 0
         self.refused_plain = 0
-        self._server = server
+        self.server = server
         self._tls = tls
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -104,7 +105,7 @@ class Way:
         with suppress(OSError), ExitStack() as held:
             # What it begins with is not looked at further: no message type stands before it.
             client, first = self._greeted(held.enter_context(plain), held)
-            server = held.enter_context(_connected(self._server))
+            server = held.enter_context(_connected(self.server))
             with self._lock:
                 self._open |= {client, server}
             server.sendall(first)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from router.domain.clocks import latest
-from router.domain.damage import DamagedLetter, DamagedRow, Past
+from router.domain.damage import DamagedLetter, DamagedRow
 from router.domain.deliveries import DeadLetter, Delivery, DeliveryState, Receipt
 from router.domain.delivery_errors import damaged
 from router.domain.delivery_lifecycle import free_at
@@ -236,20 +236,6 @@ class Deliveries:
         rows = [row async for row in self._table.rows(shard.partition, *span_of_signal(signal), select=select)]
         by_key = {row["RowKey"]: row for row in rows}
         return [replace(one, row=by_key[one.location.key[1]]) for one in await self._entries(shard, each(rows))]
-
-    async def past(self, shard: Shard, signal: str) -> list[Past]:
-        """What was ever owed of a signal there, as far as the order of turns asks."""
-        rows = self._table.rows(shard.partition, *span_of_signal(signal), select=COLUMNS)
-        return [
-            Past(
-                stream=shard.stream,
-                destination=shard.destination,
-                turn=entry.turn,
-                change=entry.change,
-                opened=entry.opened,
-            )
-            for entry in await self._entries(shard, rows)
-        ]
 
     async def after(self, entries: Iterable[AzureEntry]) -> list[AzureEntry]:
         """What waited for these and whose turn it is now; in the rows lane nobody is waited for."""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.domain.damage import Past
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
 from router.domain.histories import History
 from router.domain.notices import Notice
@@ -141,7 +140,3 @@ class AzureOutbox(TableOutbox[AzureEntry]):
     async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
         """The deliveries that are kept of a signal or group at one destination, by turn."""
         return await self._statuses.at_destination(stream, destination, key)
-
-    async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
-        """The deliveries that were ever owed for some keys and are kept, by key."""
-        return await self._statuses.past(keys)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
@@ -86,16 +85,6 @@ class Statuses:
         delivery = await attempted(self._deliveries.delivery(entry, entry.row))
         content = delivery.content if not isinstance(delivery, Undecodable) else None
         return content if isinstance(content, Notice) else None
-
-    async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
-        """The deliveries that were ever owed for some keys and are kept, by key."""
-        known = await self._registry.all()
-        found: dict[str, list[Past]] = {}
-        for key in keys:
-            shards = [Shard(one.stream, one.destination, shard_of(key)) for one in known]
-            past = await asyncio.gather(*(self._deliveries.past(shard, named(key)) for shard in shards))
-            found[key] = [one for some in past for one in some]
-        return found
 
     async def _statuses(self, entries: Iterable[AzureEntry]) -> list[DeliveryStatus]:
         read = await asyncio.gather(*(self._status(one) for one in entries))
