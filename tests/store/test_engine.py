@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
+from router.store.conninfo import Connector, parse_address
 from router.store.engine import Engine, PostgresqlEngine
 from tests.stack.postgres import (
+    BY_PASSWORD,
     EmptiedDatabase,
     Postgres,
     Server,
@@ -27,7 +32,7 @@ from tests.stack.postgres import (
     standby_of,
 )
 from tests.store.acts import run
-from tests.store.opened import open_store
+from tests.store.opened import engine_over, open_store
 from tests.waiting import until
 
 SCHEMA = """
@@ -41,19 +46,6 @@ CREATE TABLE IF NOT EXISTS placed (
 """
 PUT = "INSERT INTO things (key, number, body) VALUES (?, ?, ?)"
 PUT_AGAIN = f"{PUT} ON CONFLICT (key) DO UPDATE SET number=excluded.number"
-
-
-def engine_over(url: str, **settings: str) -> PostgresqlEngine:
-    """An engine over a database, whose sessions have settings of their own."""
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-
-    async def connect() -> psycopg.AsyncConnection[object]:
-        try:
-            return await psycopg.AsyncConnection.connect(url, autocommit=True, options=options)
-        except psycopg.Error as fault:
-            raise StoreError(str(fault).partition("\n")[0]) from None
-
-    return PostgresqlEngine(connect, "the state")
 
 
 @pytest.fixture
@@ -318,8 +310,7 @@ def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
         try:
             await put(engine, *names)
         except StoreError as fault:
-            assert str(fault).startswith("the state: ")
-            assert "host" not in str(fault)
+            assert str(fault).startswith("127.0.0.1, database ")
             failed = True
         left = [key for key in await keys(engine) if key in names]
         await put(engine, f"{trip}-after")
@@ -347,7 +338,7 @@ def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str
                 await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-            impatient = engine_over(postgres_url, lock_timeout="1")
+            impatient = engine_over(postgres_url, "SET lock_timeout = 1")
             with pytest.raises(StoreError, match="lock timeout"):
                 await put(impatient, "impatient")
         await put(engine, "mine")
@@ -486,3 +477,65 @@ def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_r
             pytest.skip(str(fault))
         engine = engine_over(own.new_database("small"))
         assert run(closed_after(engine, partial(tried, disk=disk))) == ["kept", "kept", "later"]
+
+
+def test_a_server_elsewhere_is_spoken_to_by_tls_that_is_verified(postgres: Server, tmp_path: Path) -> None:
+    """Under a name that its certificate has, from an authority in the file that is named; else nothing is said to it."""
+    authority, another = trustme.CA(), trustme.CA()
+    for name, ca in (("ours", authority), ("another", another)):
+        ca.cert_pem.write_to_path(str(tmp_path / name))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(ELSEWHERE).configure_cert(tls)
+
+    async def tried(url: str, file: str) -> object:
+        connector = Connector(parse_address(url), str(tmp_path / file))
+        engine = PostgresqlEngine(connector.connect, connector.address.name)
+        return await closed_after(engine, _one)
+
+    with Way(postgres.url, tls) as way:
+        assert run(tried(way.to(postgres.url, ELSEWHERE), "ours")) == 1
+        for file in ("another", "none"):
+            with pytest.raises(
+                StoreError, match=f"{ELSEWHERE}, database postgres: cannot be reached: .*(certificate|none)"
+            ):
+                run(tried(way.to(postgres.url, ELSEWHERE), file))
+    with Way(postgres.url) as way, pytest.raises(StoreError, match="server does not support SSL, but SSL was required"):
+        run(tried(way.to(postgres.url, ELSEWHERE), "ours"))
+
+
+ELSEWHERE = "0.0.0.0"  # noqa: S104
+"""An address that leads to this machine, and is none of it by the rules of the connection."""
+
+
+async def _one(engine: Engine) -> object:
+    async with engine.session() as tx:
+        return await tx.value("SELECT 1")
+
+
+def test_a_password_that_expires_is_asked_for_anew_at_the_next_connection(own: Postgres) -> None:
+    """As a token does. The connection that is open goes on; where none is given that counts, the words hold neither."""
+    role = sql.Identifier(BY_PASSWORD)
+    own.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+    own.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'first-one'").format(role))
+    address = parse_address(own.url.replace("//postgres@", f"//{BY_PASSWORD}@"))
+    tokens = ["first-one"]
+
+    async def token() -> str:
+        return tokens[-1]
+
+    async def tried(engine: Engine) -> object:
+        assert await _one(engine) == 1
+        own.execute(sql.SQL("ALTER ROLE {} PASSWORD 'second-one'").format(role))
+        assert await _one(engine) == 1
+        own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename=%s", BY_PASSWORD)
+        for _ in range(2):
+            with pytest.raises(StoreError) as caught:
+                await _one(engine)
+            assert "refuses the connection: password authentication failed" in str(caught.value)
+            assert "-one" not in str(caught.value)
+        tokens.append("second-one")
+        return await _one(engine)
+
+    engine = PostgresqlEngine(Connector(address, token=token).connect, address.name)
+    assert run(closed_after(engine, tried)) == 1
+    own.execute(sql.SQL("DROP ROLE {}").format(role))

@@ -8,11 +8,12 @@ the fixtures `postgresql` and `postgres`; a test that does such a thing to it ru
 round trips, cuts lines at one of them, and speaks TLS, which the wheel's server does not.
 """
 
-from tests.stack.postgres.process import Postgres, SmallDisk, postgres_running, small_disk, standby_of
+from tests.stack.postgres.process import BY_PASSWORD, Postgres, SmallDisk, postgres_running, small_disk, standby_of
 from tests.stack.postgres.server import NAMED, EmptiedDatabase, Server
 from tests.stack.postgres.way import Way
 
 __all__ = [
+    "BY_PASSWORD",
     "NAMED",
     "EmptiedDatabase",
     "Postgres",

@@ -26,6 +26,9 @@ from tests.waiting import wait_until
 _ROLE = "postgres"
 """Who made the cluster, and is believed to be it: only the owner of the directory reaches the socket in it."""
 
+BY_PASSWORD = "by_password"
+"""The name of a role that is asked for its password, if a test makes one of that name."""
+
 _MEMORY = Path("/dev/shm")  # noqa: S108
 _ENOUGH = 1 << 30
 """Bytes that must be free in memory, else the data lies where temporary files do."""
@@ -88,6 +91,8 @@ class Postgres(Server):
         """Makes an empty cluster."""
         options = ("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", "--auth=trust")
         self._run("initdb", "-U", _ROLE, "-D", str(self._data), *options)
+        access = self._data / "pg_hba.conf"
+        access.write_text(f"local all {BY_PASSWORD} scram-sha-256\n{access.read_text()}")
 
     def start(self, **settings: str) -> None:
         """Starts it with further settings, and returns when it answers; raises RuntimeError if it does not."""
