@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
+from tests.store.opened import rows_in
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess, started
 
@@ -103,12 +103,6 @@ def written(state: Path) -> int:
     return sum(path.stat().st_size for path in state.glob("router.db*")) // 4096
 
 
-def count(state: Path, query: str) -> dict[str, int]:
-    """What the state counts."""
-    with closing(sqlite3.connect(state / "router.db")) as db:
-        return dict(db.execute(query))
-
-
 @pytest.mark.parametrize("kills", [IN_A_ROW, pytest.param(50, marks=pytest.mark.soak)])
 def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_twice(
     tmp_path: Path, kills: int
@@ -119,8 +113,8 @@ def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_
         ids = kill_again_and_again(soc, run, tmp_path, kills)
         keys = {signal_key("cwpp", "alert", id) for id in ids}
         state = tmp_path / "state"
-        assert count(state, "SELECT outcome, count(*) FROM record GROUP BY outcome")["routed"] == len(ids)
-        assert count(state, "SELECT state, count(*) FROM deliveries GROUP BY state") == {"sent": 2 * len(ids)}
+        assert dict(rows_in(state, "SELECT outcome, count(*) FROM record GROUP BY outcome"))["routed"] == len(ids)
+        assert dict(rows_in(state, "SELECT state, count(*) FROM deliveries GROUP BY state")) == {"sent": 2 * len(ids)}
         assert Counter(page.dedup_key for page in soc.pagerduty.pages) == dict.fromkeys(keys, 1)
         assert Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"]) == dict.fromkeys(keys, 1)
         assert soc.counts()["duplicates"]["pages"] > 0, "no kill met a page under way, so nothing was proven"
@@ -133,6 +127,6 @@ def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off
         ids = kill_again_and_again(soc, run, tmp_path, kills)
         tickets = Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"])
         retried = "SELECT key, attempts FROM deliveries WHERE destination='tickets' AND attempts>1"
-        cut_off = count(tmp_path / "state", retried)
+        cut_off = dict(rows_in(tmp_path / "state", retried))
         assert set(tickets) == {signal_key("cwpp", "alert", id) for id in ids}
         assert {key for key, tickets in tickets.items() if tickets > 1} <= set(cut_off)

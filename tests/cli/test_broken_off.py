@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.cli.house import furnish, ndjson
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert
+from tests.store.opened import rows_in
 from tests.waiting import PATIENCE, wait_until
 
 POLICY = """
@@ -66,12 +66,6 @@ def a_hook() -> Iterator[Hook]:
             serving.join()
 
 
-def count(state: Path, query: str) -> dict[str, int]:
-    """What the state counts; nothing where it is not there yet."""
-    with closing(sqlite3.connect(f"file:{state / 'router.db'}?mode=ro", uri=True)) as db:
-        return dict(db.execute(query))
-
-
 def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(tmp_path: Path) -> None:
     """Nobody reads its decisions any more; what it was sending then is on record as sent."""
     furnish(tmp_path)
@@ -101,11 +95,11 @@ def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(tmp_path: Path) 
                 wait_until(lambda: hook.received == 1, goes_on=lambda: running.poll() is None)
             running.stdin.write(ndjson(a_flat_alert(SystemAlertId="second")) + b"\n")
             running.stdin.flush()
-            wait_until(lambda: sum(count(state, "SELECT outcome, count(*) FROM record GROUP BY outcome").values()) == 2)
+            wait_until(lambda: rows_in(state, "SELECT count(*) FROM record") == [(2,)])
             hook.may_answer.set()
             _, complaint = running.communicate(timeout=PATIENCE)
         assert (running.returncode, b"decisions cannot be written there" in complaint) == (2, True)
-        assert count(state, "SELECT state, count(*) FROM deliveries GROUP BY state") == {
+        assert dict(rows_in(state, "SELECT state, count(*) FROM deliveries GROUP BY state")) == {
             "sent": hook.received,
             "owed": 1,
         }

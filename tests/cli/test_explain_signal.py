@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.test_words import EVIL, alert_of
 from tests.destinations.test_words import acts
 from tests.parse.messages import a_flat_alert
+from tests.store.opened import rows_in
 
 NOW = "2026-11-24T12:00:00Z"
 LATER = "2026-11-24T13:00:00Z"
@@ -235,8 +234,7 @@ def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house
 )
 def test_what_is_damaged_or_gone_costs_only_itself(routed: House, damage: str) -> None:
     """The rest of the life is told, and the answer says where nobody knows."""
-    with closing(sqlite3.connect(routed.directory / ".state" / "router.db")) as db, db:
-        assert db.execute(damage).rowcount > 0
+    assert rows_in(routed.directory / ".state", f"{damage} RETURNING 1")
     for command in (("attack", "layer", "--now", LATER), ("explain", ID)):
         said = routed.says(*command)
         assert said.code == 0, said

@@ -8,14 +8,13 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import struct
 import subprocess
 import sys
 import termios
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from tests.coverage.builders import managed_cluster
 from tests.leash import leashed
 from tests.parse.messages import an_assessment
 from tests.stack.gate import Order, everything, gate_in_thread
+from tests.store.opened import rows_in
 from tests.waiting import wait_until
 from tests.warm import WarmProcess
 
@@ -99,18 +99,16 @@ def notices_by_file(house: House) -> list[Counter[str]]:
 
 def on_record(house: House) -> int:
     """How many messages are on record."""
-    path = house.directory / ".state" / "router.db"
-    if not path.exists():
+    state = house.directory / ".state"
+    if not (state / "router.db").exists() or not rows_in(state, "SELECT 1 FROM sqlite_schema WHERE name='record'"):
         return 0
-    with closing(sqlite3.connect(path)) as db:
-        tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE name='record'").fetchone()[0]
-        return int(db.execute("SELECT count(*) FROM record").fetchone()[0]) if tables else 0
+    return int(rows_in(state, "SELECT count(*) FROM record")[0][0])
 
 
 def owed(house: House) -> int:
     """How many deliveries are not ended."""
-    with closing(sqlite3.connect(house.directory / ".state" / "router.db")) as db:
-        return int(db.execute("SELECT count(*) FROM deliveries WHERE state IN ('owed', 'claimed')").fetchone()[0])
+    open_ones = "SELECT count(*) FROM deliveries WHERE state IN ('owed', 'claimed')"
+    return int(rows_in(house.directory / ".state", open_ones)[0][0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
@@ -224,8 +222,7 @@ def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
             run.send_signal(signal.SIGINT)
             withheld.end()
             _, err = run.communicate()
-    with closing(sqlite3.connect(house.directory / ".state" / "router.db")) as db:
-        states = Counter(db.execute("SELECT state, attempts FROM deliveries"))
+    states = Counter(rows_in(house.directory / ".state", "SELECT state, attempts FROM deliveries"))
     assert run.returncode == 130
     assert set(states) == {("sent", 1), ("owed", 0)}
     assert states["sent", 1] >= 16

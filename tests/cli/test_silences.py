@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import pty
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -22,7 +20,7 @@ from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said
 from tests.silences import a_silence
 from tests.stack.azurite import Azurite
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import SqlStore, open_store, rows_in
 from tests.warm import started
 
 AT = "2026-11-24T12:00:00Z"
@@ -188,8 +186,7 @@ def test_what_cannot_be_looked_at_is_counted_and_no_credential_is_shown(state: H
     """As people read it, and as programs do."""
     secret = "AccountKey=" + "A" * 43 + "="
     runs(state, alert_body("one", AlertDisplayName=f"Copied {secret}"), alert_body("two"), now="2026-11-24T11:00:00Z")
-    with closing(sqlite3.connect(state.directory / ".state" / "router.db")) as db, db:
-        db.execute("DELETE FROM rule_fields WHERE key=?", (signal_key("cwpp", "alert", "two"),))
+    rows_in(state.directory / ".state", "DELETE FROM rule_fields WHERE key=?", signal_key("cwpp", "alert", "two"))
     said = silenced(state, *VM, "--for", "2h")
     assert "2 could not be looked at: what they say is not kept" in said.out
     shown = added(state, *VM, "--for", "2h")["would_have_held"]

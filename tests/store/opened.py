@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -12,7 +15,10 @@ from router.store.conninfo import Connector, parse_address
 from router.store.engine import PostgresqlEngine
 from router.store.sqlite import SqliteStore as SqlStore
 
-__all__ = ["SqlStore", "engine_over", "open_store"]
+__all__ = ["Place", "SqlStore", "engine_over", "open_store", "rows_in"]
+
+type Place = Path | str
+"""Where a state is: a directory, or the URL of a database."""
 
 
 def engine_over(url: str, *settings: str) -> PostgresqlEngine:
@@ -32,3 +38,13 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
 def open_store(place: Path, clock: Callable[[], datetime] | None = None) -> SqlStore:
     """Gives the store in a directory, which is made where there is none; by the clock that a test sets, if it sets one."""
     return SqlStore(place) if clock is None else SqlStore(place, clock)
+
+
+def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """What a query finds in a state, or the rows that a statement changed and returns; it is committed."""
+    if isinstance(place, str):
+        with psycopg.connect(place) as server:
+            answered = server.execute(query.replace("?", "%s").encode(), values)
+            return answered.fetchall() if answered.description else []
+    with closing(sqlite3.connect(place / "router.db")) as file, file:
+        return file.execute(query, values).fetchall()
