@@ -12,7 +12,9 @@ Instants are whole microseconds since 1970. Texts are ordered by their bytes in 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -38,6 +40,10 @@ _LOCK = 4_711_001
 
 _IDLE = 60.0
 """Seconds after which a connection that nothing asked for is closed: a small server has few."""
+
+
+_PATIENCE = 120.0
+"""Seconds; a lock is waited for 30 of them, which the server sees to."""
 
 
 class Transaction(Protocol):
@@ -220,11 +226,15 @@ class PostgresqlEngine:
     Args:
         connect: opens a connection in autocommit mode; raises StoreError.
         name: the server and the database in words, for errors; no secret.
+        patience: seconds after which a transaction, or a statement by itself, is cut off from a server that does not end it.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], name: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], name: str, patience: float = _PATIENCE
+    ) -> None:
         self._connect = connect
         self._name = name
+        self._patience = patience
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._current: ContextVar[_PostgresqlTransaction | None] = ContextVar("postgresql transaction", default=None)
@@ -242,6 +252,7 @@ class PostgresqlEngine:
                 connection = await self._begun()
             begun = _PostgresqlTransaction(connection, self._faults)
             token = self._current.set(begun)
+            cut = self._cut_later(connection)
             try:
                 yield begun
                 with self._faults():
@@ -250,6 +261,7 @@ class PostgresqlEngine:
                 await self._roll_back(connection)
                 raise
             finally:
+                cut.cancel()
                 begun.is_open = False
                 self._current.reset(token)
 
@@ -267,7 +279,11 @@ class PostgresqlEngine:
         async with self._lock:
             with self._faults():
                 connection = await self._opened()
-            yield _PostgresqlTransaction(connection, self._faults, self._opened)
+            cut = self._cut_later(connection)
+            try:
+                yield _PostgresqlTransaction(connection, self._faults, self._opened)
+            finally:
+                cut.cancel()
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
@@ -300,12 +316,19 @@ class PostgresqlEngine:
         return connection
 
     async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        cut = self._cut_later(connection)
         try:
             await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})", prepare=False)
         except BaseException:
             # It began before it waited, also where its task was cancelled meanwhile.
             await self._roll_back(connection)
             raise
+        finally:
+            cut.cancel()
+
+    def _cut_later(self, connection: psycopg.AsyncConnection[Any]) -> asyncio.TimerHandle:
+        """Cuts the line when patience ends: a server that hangs would be waited for without end."""
+        return asyncio.get_running_loop().call_later(self._patience, _cut, connection.pgconn.socket)
 
     async def _opened(self) -> psycopg.AsyncConnection[Any]:
         loop = asyncio.get_running_loop()
@@ -341,6 +364,11 @@ class PostgresqlEngine:
     def _faults(self) -> _Faults:
         self._used = asyncio.get_running_loop().time()
         return _Faults(self._name)
+
+
+def _cut(line: int) -> None:
+    with socket.socket(fileno=os.dup(line)) as copy, suppress(OSError):
+        copy.shutdown(socket.SHUT_RDWR)
 
 
 class _Faults:

@@ -369,6 +369,27 @@ def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_f
     assert run(closed_after(engine_over(postgres_url), tried)) == ["kept"]
 
 
+def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres) -> None:
+    """As one is whose disk hangs: nobody waits for it without end, and it is written to when it answers again."""
+    url = own.new_database()
+
+    async def tried(engine: PostgresqlEngine) -> list[str]:
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        with pytest.raises(StoreError, match="the state: "):
+            async with engine.transaction() as tx:
+                await tx.execute(PUT, "lost", 1, None)
+                own.pause()
+                await tx.execute(PUT, "lost, too", 1, None)
+        own.resume()
+        await put(engine, "later")
+        return await keys(engine)
+
+    connector = Connector(parse_address(url))
+    impatient = PostgresqlEngine(connector.connect, "the state", patience=0.5)
+    assert run(closed_after(impatient, tried)) == ["kept", "later"]
+
+
 @pytest.fixture(scope="module")
 def own() -> Iterator[Postgres]:
     """A server that the tests of this file may treat badly, one after the other."""
