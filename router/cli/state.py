@@ -56,7 +56,7 @@ async def _report(options: Namespace, now: datetime, retention: Retention) -> St
                 await account.close()
     if isinstance(options.state, Path):
         refuse_missing(options.state)
-        return SqliteStore.describe_in(options.state, now, retention)
+        return await SqliteStore.describe_in(options.state, now, retention)
     store = open_state(options.state)
     try:
         return await store.describe(now, retention)

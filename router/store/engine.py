@@ -16,11 +16,11 @@ import os
 import re
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from router.store.sqlite.connection import Connection
+    from router.store.sqlite.unchanged import Unchanged
 
 _MOST = 2**63 - 1
 _LEAST = -(2**63)
@@ -40,6 +41,20 @@ _LOCK = 4_711_001
 
 _IDLE = 60.0
 """Seconds after which a connection that nothing asked for is closed: a small server has few."""
+
+_MEASURED = 512 * 1024 * 1024
+"""Bytes of a file up to which it is measured by table: for that each of its pages is read."""
+
+_HAS_SIZES = "SELECT sqlite_compileoption_used('ENABLE_DBSTAT_VTAB')"
+_SQLITE_TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'"
+_SQLITE_SIZES = """
+SELECT s.tbl_name, sum(d.pgsize) AS bytes FROM dbstat d JOIN sqlite_schema s ON s.name=d.name
+WHERE d.aggregate=TRUE GROUP BY s.tbl_name ORDER BY bytes DESC
+"""
+_POSTGRESQL_SIZES = """
+SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class
+WHERE relkind='r' AND relnamespace = to_regnamespace(current_schema()) ORDER BY bytes DESC
+"""
 
 
 _PATIENCE = 120.0
@@ -70,6 +85,18 @@ class Transaction(Protocol):
         ...
 
 
+class Measured(NamedTuple):
+    """What a state takes, in bytes.
+
+    Attributes:
+        files: what each of its files takes, or the database.
+        tables: what each table takes with its indexes, the largest first; None where that is not known.
+    """
+
+    files: Mapping[str, int]
+    tables: Mapping[str, int | None]
+
+
 class Engine(Protocol):
     """A database that holds the state."""
 
@@ -83,6 +110,10 @@ class Engine(Protocol):
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema, as this engine writes them, inside the transaction that this task is in."""
+        ...
+
+    async def measure(self) -> Measured:
+        """Return what the state takes; no table where there is none yet."""
         ...
 
     async def close(self) -> None:
@@ -124,7 +155,7 @@ _ROW_LOCK = re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
 class SqliteEngine:
     """One file, whose statements return at once: between two of them no other task runs."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection | Unchanged) -> None:
         self._connection = connection
         self._lock = asyncio.Lock()
         self._current: ContextVar[_SqliteTransaction | None] = ContextVar("sqlite transaction", default=None)
@@ -156,6 +187,17 @@ class SqliteEngine:
         with self._connection.reading() as db:
             for statement in sqlite_schema(schema):
                 db.execute(statement)
+
+    async def measure(self) -> Measured:
+        """Return what the file takes, its log, and each table. A large file is not measured by table: all of it is read."""
+        path = self._connection.path
+        files = {one.name: one.stat().st_size for one in (path, path.with_name(f"{path.name}-wal")) if one.exists()}
+        with self._connection.reading() as db:
+            tables: dict[str, int | None] = dict.fromkeys(name for (name,) in db.execute(_SQLITE_TABLES))
+            if files[path.name] <= _MEASURED and db.execute(_HAS_SIZES).fetchone()[0]:
+                tables = dict(db.execute(_SQLITE_SIZES).fetchall())
+        # Who reads makes an empty log.
+        return Measured({name: size for name, size in files.items() if size or name == path.name}, tables)
 
     async def close(self) -> None:
         """Close the file."""
@@ -290,6 +332,13 @@ class PostgresqlEngine:
         async with self.transaction():
             with self._faults():
                 await (await self._opened()).execute(postgresql_schema(schema), prepare=False)
+
+    async def measure(self) -> Measured:
+        """Return what the database takes, and each table."""
+        async with self.session() as tx:
+            whole = await tx.value("SELECT pg_database_size(current_database())")
+            rows = await tx.fetch(_POSTGRESQL_SIZES)
+        return Measured({"database": whole}, {row.text("name"): row.whole("bytes") for row in rows})
 
     async def close(self) -> None:
         """Close the connection."""

@@ -318,7 +318,7 @@ def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path, fo
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         db.execute(form)
     before = files_in(tmp_path)
-    for open in (open_store, lambda directory: SqlStore.describe_in(directory, NOW, Retention())):
+    for open in (open_store, lambda directory: run(SqlStore.describe_in(directory, NOW, Retention()))):
         with pytest.raises(BadFile) as told:
             open(tmp_path)
         assert re.fullmatch(

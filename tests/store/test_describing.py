@@ -31,8 +31,9 @@ from router.store.azure import Account, Address, AzureStore
 from router.store.azure.describing import AzureDescribing
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Step
-from router.store.sqlite.describing import describe_open
-from router.store.sqlite.unchanged import opened_unchanged
+from router.store.describing import describe as describe_state
+from router.store.engine import SqliteEngine
+from router.store.sqlite.unchanged import Unchanged, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle
 from tests.store.builders import a_delivery, a_group, a_row, an_entry, noise
@@ -206,7 +207,7 @@ def prints_of(directory: Path) -> dict[str, str]:
 
 def described(directory: Path, now: datetime = NOW) -> StateReport | None:
     """What is in a directory."""
-    return SqlStore.describe_in(directory, now, RETENTION)
+    return run(SqlStore.describe_in(directory, now, RETENTION))
 
 
 def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
@@ -303,7 +304,11 @@ def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
 def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
     """Whatever a query is made into."""
     run(open_store(tmp_path).close())
-    with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path / "router.db") as db:
+    with (
+        pytest.raises(BadFile, match="readonly"),
+        opened_unchanged(tmp_path / "router.db") as file,
+        file.reading() as db,
+    ):
         db.execute("DELETE FROM ledger")
 
 
@@ -322,7 +327,7 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqlStore, tmp_path: P
             db.execute("BEGIN")
             with suppress(sqlite3.IntegrityError):
                 db.execute(f"UPDATE {table} SET {column}=?", (garbage,))  # noqa: S608
-                assert isinstance(describe_open(db, path, NOW, RETENTION), StateReport)
+                assert isinstance(run(describe_state(SqliteEngine(Unchanged(path, db)), NOW, RETENTION)), StateReport)
             db.execute("ROLLBACK")
 
 

@@ -35,11 +35,12 @@ class Connection:
     Each transaction that changes anything has a number, which the database holds and a small file beside it names.
 
     Attributes:
+        path: the file.
         is_damaged: whether damage of the file was found since it was opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.is_damaged = False
         self._watermark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
@@ -69,10 +70,10 @@ class Connection:
 
     def _refuse_damaged(self, named: int | None) -> None:
         """Raises BadFile where the database lost what was committed to it, or is another version's."""
-        refuse_other_form(self._db, self._path)
+        refuse_other_form(self._db, self.path)
         if named is not None:
             self._db.execute("BEGIN")
-            refuse_lossy(self._db, self._path, self._watermark, named)
+            refuse_lossy(self._db, self.path, self._watermark, named)
             self._db.execute("COMMIT")
 
     def _prepare(self, named: int | None) -> None:
@@ -110,7 +111,7 @@ class Connection:
         except sqlite3.Error as fault:
             problems = [str(fault)]
         if problems:
-            raise damaged(self._path, problems[0], self._watermark)
+            raise damaged(self.path, problems[0], self._watermark)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -120,8 +121,8 @@ class Connection:
         except sqlite3.Error as fault:
             if is_corrupt(fault):
                 self.is_damaged = True
-                raise StoreError(str(damaged(self._path, str(fault), self._watermark))) from fault
-            raise StoreError(f"{self._path}: {fault}") from fault
+                raise StoreError(str(damaged(self.path, str(fault), self._watermark))) from fault
+            raise StoreError(f"{self.path}: {fault}") from fault
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

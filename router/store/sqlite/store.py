@@ -15,18 +15,19 @@ from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
+from router.store.describing import describe
 from router.store.documents import SqlDocuments
 from router.store.engine import SqliteEngine
 from router.store.journal import SqlJournal
 from router.store.quarantine import SqlQuarantine
 from router.store.sqlite.connection import Clock, Connection
-from router.store.sqlite.describing import describe_file, describe_open
 from router.store.sqlite.forgetting import SqliteForgetting
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
 from router.store.sqlite.record import SqliteRecord
+from router.store.sqlite.unchanged import opened_unchanged
 
 _CLOCK = partial(datetime.now, UTC)
 
@@ -57,12 +58,13 @@ class SqliteStore:
         return any((directory / name).exists() for name in ("router.db", "router.commit"))
 
     @staticmethod
-    def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
+    async def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
         """What is in a directory's state, without a change to it; None where it holds nothing yet.
 
         Raises BadFile where it is damaged, or of another version.
         """
-        return describe_file(directory / "router.db", now, retention)
+        with opened_unchanged(directory / "router.db") as file:
+            return await describe(SqliteEngine(file), now, retention)
 
     def hold(self) -> None:
         """Makes this process the one that works on the state, until `close`.
@@ -102,8 +104,7 @@ class SqliteStore:
 
     async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
         """What is in the state."""
-        with self._connection.reading() as db:
-            return describe_open(db, self._path, now, retention)
+        return await describe(self.engine, now, retention)
 
     async def close(self) -> None:
         """Lets go of the file, and of the state."""

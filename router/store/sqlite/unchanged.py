@@ -14,8 +14,31 @@ from router.store.sqlite.selecting import text_in
 from router.store.sqlite.watermark import Watermark
 
 
+class Unchanged:
+    """A database that is read in one transaction.
+
+    Attributes:
+        path: its file.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection for look-ups."""
+        yield self._db
+
+    writing = reading
+    """The same: the database refuses what would change it."""
+
+    def close(self) -> None:
+        """Does nothing: who opened it closes it."""
+
+
 @contextmanager
-def opened_unchanged(path: Path) -> Iterator[sqlite3.Connection]:
+def opened_unchanged(path: Path) -> Iterator[Unchanged]:
     """A database in one transaction, in which nothing can be written.
 
     Raises BadFile where it cannot be opened, is damaged, or of another version. One that is new holds no tables.
@@ -37,7 +60,7 @@ def opened_unchanged(path: Path) -> Iterator[sqlite3.Connection]:
                 db.execute("BEGIN")
                 if named is not None:
                     refuse_lossy(db, path, mark, named)
-                yield db
+                yield Unchanged(path, db)
         except sqlite3.Error as fault:
             if is_malformed(fault) or is_corrupt(fault):
                 raise damaged(path, str(fault), mark) from fault
