@@ -173,7 +173,7 @@ async def give_up_undeliverable(
     now: datetime,
     unnamed_since: datetime,
 ) -> None:
-    """Owes at once what only a wrong clock deferred or gave up on, and gives up on what has nowhere left to go.
+    """Gives up on what has nowhere left to go.
 
     `named` gives for each stream the destinations that its policy names: what was owed to any other one until `unnamed_since`
     is dead. So is what the `unready` ones were owed for as long as their lane lets anything live. Nothing dies where a person
@@ -181,7 +181,6 @@ async def give_up_undeliverable(
     them raised, a StoreError, is raised in the end.
     """
     steps = _Steps()
-    await steps.do(outbox.repair_times(now), 0)
     for stream, destinations in named.items():
         known = {*destinations, *held.get(stream, {})}
         await steps.do(outbox.abandon(stream, known, unnamed_since, now), 0)

@@ -133,11 +133,11 @@ class Claim:
 class Settlement:
     """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
 
-    `spent` is False where the claim was put back untried. `claim` is the claim's id; empty where nobody knows which it was.
+    `spent` is False where the claim was put back untried. `claim` is the claim's id.
     """
 
     delivery: Delivery
-    claim: str = ""
+    claim: str
     state: DeliveryState
     at: datetime
     due: datetime | None = None

@@ -125,11 +125,7 @@ def added(delivery: Delivery, now: datetime) -> OutboxEntry:
 
 
 def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str) -> E:
-    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share.
-
-    What a wrong clock had written of it is put right on the way.
-    """
-    entry = with_possible_times(entry, now)
+    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share."""
     return replace(
         entry,
         state=DeliveryState.CLAIMED,
@@ -276,6 +272,11 @@ def _possible(instant: datetime, now: datetime, ahead: timedelta = timedelta()) 
     return instant if is_possible(instant, now, ahead) else now
 
 
+def born_at(entry: OutboxEntry, now: datetime) -> datetime:
+    """Return since when a delivery is owed; from now on, where only a wrong clock can have written since when."""
+    return _possible(entry.born, now)
+
+
 def due_at(entry: OutboxEntry) -> datetime:
     """When an open delivery may be claimed, as far as time goes."""
     return free_at(entry.lease, entry.due)
@@ -304,6 +305,24 @@ def still_counts(settlement: Settlement, stored: OutboxEntry | None, claim: Outb
     if settlement.state is DeliveryState.SENT:
         return True
     return stored.state is DeliveryState.CLAIMED and (claim is None or stored.claim == claim.claim)
+
+
+def claim_id(entry: OutboxEntry, unique: str) -> str:
+    """Return the id of a claim of a delivery: it says how often a person had asked for the delivery again by then."""
+    return f"{entry.redriven}-{unique}"
+
+
+def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:
+    """Whether a settlement still counts, given the delivery as it is stored.
+
+    An acknowledgement on record stays, and a person who redrives a delivery wants it sent again, whatever an earlier claim
+    brought. Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
+    """
+    is_of_before = settlement.claim.partition("-")[0] != str(stored.redriven)
+    if stored.state is DeliveryState.SENT or is_of_before:
+        return False
+    is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim
+    return is_claim or settlement.state is DeliveryState.SENT
 
 
 def by_claim(settlements: Sequence[Settlement]) -> list[list[Settlement]]:

@@ -128,6 +128,11 @@ def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> KeyAns
     return KeyAnswer(name, Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error))
 
 
+def destination_of(name: str) -> str:
+    """Return the destination that a pause is about, or what is remembered of an owner's key, by the name that it has there."""
+    return name.partition(_OF_KEY)[0]
+
+
 def pauses_among(pauses: Mapping[str, Pause]) -> dict[str, Pause]:
     """The pauses of destinations, without what is remembered of owners' keys."""
     return {name: one for name, one in pauses.items() if _OF_KEY not in name}

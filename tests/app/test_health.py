@@ -173,7 +173,11 @@ def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqlS
     """Somebody took away what was there."""
     run(store.outbox.put_in_outbox([a_delivery()], NOW))
     (claim,) = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
-    run(store.outbox.settle([Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]))
+    run(
+        store.outbox.settle(
+            [Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]
+        )
+    )
     found = unready_health(store)
     assert (found.problems, found.not_yet) == ((f"cwpp tickets: cannot be asked: {WHY}",), ())
     assert found.document["status"] == "failing"
@@ -192,7 +196,9 @@ def test_dead_letters_are_a_problem(store: SqlStore) -> None:
     for destination in ("tickets", "backlog"):
         claims = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
         run(
-            store.outbox.settle([Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW) for one in claims])
+            store.outbox.settle(
+                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW) for one in claims]
+            )
         )
     assert sorted(health(store).problems) == ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
     assert figures(health(store))["destinations"]["tickets"]["dead"] == 2

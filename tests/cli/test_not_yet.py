@@ -156,7 +156,9 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
     async def taken() -> None:
         store = open_store(house.directory / ".state")
         (claim,) = await store.outbox.claim(Pointer("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
-        sent = Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now(), receipt=Receipt())
+        sent = Settlement(
+            delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now(), receipt=Receipt()
+        )
         await store.outbox.settle([sent])
         await store.close()
 

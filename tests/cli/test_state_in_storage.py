@@ -113,7 +113,10 @@ def dead(*bodies: bytes) -> Seed:
         pointer = Pointer("cwpp", Lane.TICKET, "people")
         while claims := await store.outbox.claim(pointer, NOW, NOW + timedelta(hours=1), 100):
             await store.outbox.settle(
-                [Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="refused") for one in claims]
+                [
+                    Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="refused")
+                    for one in claims
+                ]
             )
         await store.outbox.abandon("cwpp", [], NOW, NOW)
 

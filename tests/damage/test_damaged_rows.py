@@ -112,19 +112,32 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("due", "?"), ("born", "?"), ("attempts", "?"), ("lost", "?"), ("attempts", 2**31 - 1)]
+    ("column", "value"),
+    [
+        ("due", 2**62),
+        ("born", -(2**62)),
+        ("attempts", -1),
+        ("lost", 2**31),
+        ("turn", 0),
+        ("state", "?"),
+        ("stream", "?"),
+    ],
 )
-def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(
-    store: Store, spoil: Spoil, column: str, value: object
+def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_it(
+    sqlite: SqlStore, tmp_path: Path, column: str, value: object
 ) -> None:
-    """What is to be told, and to whom, is whole; so the row is set aside, and nobody waits.
-
-    One more than the last of these counts would not fit into its column, and no worker could claim anything beside it.
-    """
-    owe(store, OPENING)
-    spoil("deliveries", "k", {column: value})
-    assert [one.delivery for one in claim(store)] == [OPENING]
-    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
+    """Nothing is guessed of it. What no claim would ever find, every sweep finds."""
+    owe(sqlite, OPENING, a_delivery(key="other"))
+    _in_file(tmp_path, "deliveries", "k", {column: value})
+    assert [one.delivery.key for one in claim(sqlite)] == ["other"]
+    run(sqlite.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
+    (letter,) = run(sqlite.outbox.dead())
+    assert (letter.id if isinstance(letter, DamagedLetter) else letter.delivery.id) == OPENING.id
+    assert letter.error.startswith("damaged: it cannot be decoded")
+    (kept,) = run(sqlite.quarantine.list_quarantined())
+    assert (kept.quarantined.reason.code, OPENING.id in kept.source) == (Code.DAMAGED, True)
+    owe(sqlite, UPDATE)
+    assert [one.delivery for one in claim(sqlite)] == [UPDATE]
 
 
 async def _begun(town: Town, *bodies: bytes) -> None:

@@ -17,17 +17,18 @@ from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
     brought_forward,
+    claim_id,
     claimed,
     deferred,
     discarded,
     given_up,
+    is_still_valid,
     is_unclaimed,
     losses_of,
     redriven,
     released,
     settled,
     skipped,
-    still_counts,
     with_possible_times,
 )
 from router.domain.lane_limits import LEASE
@@ -242,7 +243,9 @@ class SignalModel:
     def _claim(self, entry: OutboxEntry) -> OutboxEntry:
         self.losses[entry.turn] = self._losses(entry)
         self.tried[entry.turn] += 1
-        claim = claimed(entry, self.clock, self.clock + self.lease, f"claim {len(self.claims)} at {self.clock}")
+        claim = claimed(
+            entry, self.clock, self.clock + self.lease, claim_id(entry, f"{len(self.claims)} at {self.clock}")
+        )
         self._move("claimed", claim)
         content = a_delivery(entry.turn, entry.change, opened=entry.opened, lane=self.lane)
         self.claims.append((content, claim))
@@ -258,6 +261,7 @@ class SignalModel:
         is_again = event.state is DeliveryState.OWED
         settlement = Settlement(
             delivery=delivery,
+            claim=claim.claim,
             state=event.state,
             at=self.clock,
             due=self.clock + event.wait * MINUTE if is_again else None,
@@ -265,7 +269,7 @@ class SignalModel:
             spent=event.spent or not is_again,
         )
         stored = self.entries[delivery.turn]
-        if not still_counts(settlement, stored, claim):
+        if not is_still_valid(settlement, stored):
             assert (
                 event.state is not DeliveryState.SENT
                 or stored.state is DeliveryState.SENT

@@ -14,11 +14,13 @@ from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
     by_claim,
+    claim_id,
     claimed,
     died_of_age,
     given_up,
     is_claimable,
     is_poison,
+    is_still_valid,
     is_suspect,
     is_unclaimed,
     one_for_each,
@@ -38,12 +40,12 @@ INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 OWED = added(OPENING, NOW)
-CLAIMED = claimed(OWED, NOW, NOW + HOUR, "one")
+CLAIMED = claimed(OWED, NOW, NOW + HOUR, claim_id(OWED, "one"))
 
 
-def a_settlement(state: DeliveryState, **more: object) -> Settlement:
+def a_settlement(state: DeliveryState, claim: str = "0-one", **more: object) -> Settlement:
     """What became of a claim of the opening."""
-    return Settlement(delivery=OPENING, state=state, at=NOW, **more)  # type: ignore[arg-type]
+    return Settlement(delivery=OPENING, claim=claim, state=state, at=NOW, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
     assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
 
 
-OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, "another")
+OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, claim_id(CLAIMED, "another"))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,24 @@ def test_which_settlement_still_counts(
     assert still_counts(a_settlement(DeliveryState.SENT), stored, claim) is sent
     for state in (DeliveryState.DEAD, DeliveryState.OWED):
         assert still_counts(a_settlement(state), stored, claim) is other
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "other"),
+    [
+        (CLAIMED, True, True),
+        (OTHERS, True, False),
+        (released(CLAIMED), True, False),
+        (given_up(CLAIMED, NOW, "x"), True, False),
+        (settled(CLAIMED, a_settlement(DeliveryState.SENT)), False, False),
+        (redriven(given_up(CLAIMED, NOW, "x"), NOW), False, False),
+    ],
+)
+def test_which_settlement_still_counts_that_names_its_claim(stored: OutboxEntry, sent: bool, other: bool) -> None:
+    """By what is stored: an acknowledgement, and any other."""
+    assert is_still_valid(a_settlement(DeliveryState.SENT), stored) is sent
+    for state in (DeliveryState.DEAD, DeliveryState.OWED):
+        assert is_still_valid(a_settlement(state), stored) is other
 
 
 def test_of_several_settlements_of_one_delivery_an_acknowledgement_counts_else_the_last() -> None:

@@ -88,7 +88,7 @@ class Backlog:
         pointer = Pointer(AT[0], Lane.TICKET, AT[1])
         while claims := await self.store.outbox.claim(pointer, now, now + MINUTE, 100):
             found += claims
-            done = [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=now) for one in claims]
+            done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
             await self.store.outbox.settle(done)
         return found
 

@@ -43,7 +43,9 @@ class Soc:
         for name, heard in self.heard.items():
             pointer = Pointer("cwpp", LANES[name], name)
             while claims := await self.store.outbox.claim(pointer, NOW, NOW + MINUTE, 10):
-                done = [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW) for one in claims]
+                done = [
+                    Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
+                ]
                 await self.store.outbox.settle(done)
                 heard += ["note" if one.is_note else one.delivery.change.value for one in claims]
         return entry

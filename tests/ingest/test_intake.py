@@ -69,7 +69,10 @@ class House:
         claimed: list[Claim] = []
         pointer = Pointer(self.book.stream.value, Lane.TICKET, destination)
         while claims := await self.store.outbox.claim(pointer, now, now + MINUTE, 10):
-            done = [Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now) for claim in claims]
+            done = [
+                Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now)
+                for claim in claims
+            ]
             await self.store.outbox.settle(done)
             claimed.extend(claims)
         return claimed

@@ -46,10 +46,15 @@ def decided(store: Store, *deliveries: Delivery) -> None:
 
 
 def claim(
-    store: Store, *, after: timedelta = timedelta(), limit: int = 10, destination: str = "tickets"
+    store: Store,
+    *,
+    after: timedelta = timedelta(),
+    limit: int = 10,
+    destination: str = "tickets",
+    lane: Lane = Lane.TICKET,
 ) -> Sequence[Claim]:
     """Claims what is due at a destination."""
-    return run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW + after, NOW + after + LEASE, limit))
+    return run(store.outbox.claim(Pointer("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
 
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,7 +12,7 @@ from router.domain.ports.store import Store
 from router.store.azure import Account, Address, AzureStore
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER, run
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import OutboxStore, SqlStore, open_outbox, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +50,14 @@ def sqlite(tmp_path: Path) -> Iterator[SqlStore]:
     run(store.close())
 
 
+@pytest.fixture
+def outbox(postgresql: str) -> Iterator[OutboxStore]:
+    """An empty outbox in PostgreSQL."""
+    store = run(open_outbox(postgresql))
+    yield store
+    run(store.close())
+
+
 @pytest.fixture(params=["sqlite", "azure"])
 def store(request: pytest.FixtureRequest) -> Store:
     """An empty store of each kind."""
@@ -61,6 +70,8 @@ def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:
+        if isinstance(store, OutboxStore):
+            return cast("Store", await open_outbox(request.getfixturevalue("postgresql")))
         if isinstance(store, SqlStore):
             return open_store(request.getfixturevalue("tmp_path"))
         return AzureStore(Account(request.getfixturevalue("address")))

@@ -104,7 +104,9 @@ class Life:
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
     ) -> Settlement:
         receipt = TICKET if state is DeliveryState.SENT else None
-        return Settlement(delivery=claim.delivery, state=state, at=self.now, receipt=receipt, error=error, due=due)
+        return Settlement(
+            delivery=claim.delivery, claim=claim.id, state=state, at=self.now, receipt=receipt, error=error, due=due
+        )
 
     @property
     def _intake(self) -> Intake:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+import router.store
 from router.store.conninfo import Connector, parse_address
+from router.store.deliveries import SqlOutbox
 from router.store.engine import PostgresqlEngine
 from router.store.sqlite import SqliteStore as SqlStore
+from tests.builders import NOW
 
-__all__ = ["Place", "SqlStore", "engine_over", "open_store", "rows_in"]
+__all__ = ["OutboxStore", "Place", "SqlStore", "engine_over", "open_outbox", "open_store", "rows_in"]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -48,3 +52,22 @@ def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
             return answered.fetchall() if answered.description else []
     with closing(sqlite3.connect(place / "router.db")) as file, file:
         return file.execute(query, values).fetchall()
+
+
+@dataclass(frozen=True)
+class OutboxStore:
+    """As much of a store in PostgreSQL as runs there: its outbox."""
+
+    engine: PostgresqlEngine
+    outbox: SqlOutbox
+
+    async def close(self) -> None:
+        """Lets go of the database."""
+        await self.engine.close()
+
+
+async def open_outbox(url: str) -> OutboxStore:
+    """Gives the outbox in a database, whose tables are made where there are none."""
+    engine = engine_over(url)
+    await engine.make(Path(router.store.__path__[0], "schema.sql").read_text())
+    return OutboxStore(engine, SqlOutbox(engine, lambda: NOW))

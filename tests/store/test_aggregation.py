@@ -84,7 +84,7 @@ async def delivered(store: Store) -> list[Claim]:
     while claims := await store.outbox.claim(pointer, NOW, NOW + MINUTE, 10):
         found += claims
         await store.outbox.settle(
-            [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW) for one in claims]
+            [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
         )
     return found
 

@@ -283,7 +283,7 @@ def test_a_notice_that_cannot_be_decoded_any_more_is_no_last_one(tmp_path: Path)
     life.alert("alert-1", Severity="Medium")
     send(life, "oncall")
     with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
-        db.execute("UPDATE payloads SET body='nonsense' WHERE turn=1")
+        db.execute("UPDATE payloads SET body=x'ff' WHERE turn=1")
     life.alert("alert-1", Severity="High")
     assert [(one.last, one.opened) for one in send(life, "oncall")] == [(None, NOW)]
     run(life.store.close())

@@ -65,7 +65,7 @@ class LimitedDestination:
         found: list[Claim] = []
         while claims := await self.store.outbox.claim(Pointer(AT[0], Lane.TICKET, AT[1]), now, now + MINUTE, 10):
             found += claims
-            done = [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=now) for one in claims]
+            done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
             await self.store.outbox.settle(done)
         return found
 

@@ -37,7 +37,7 @@ async def sent(address: Address, pointer: Pointer, *, lose: int) -> None:
     async with lossy(address) as way, store_by(way) as store:
         (one,) = await store.outbox.claim(pointer, NOW, NOW + LEASE, 1)
         way.lose = lose
-        await store.outbox.settle([Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW)])
+        await store.outbox.settle([Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW)])
 
 
 async def added(address: Address, first: Delivery, second: Delivery, *, lose: int) -> None:

@@ -73,7 +73,7 @@ def delivered(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
     """The key and the change of every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[tuple[str, str]] = []
     while claims := run(store.outbox.claim(Pointer(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)):
-        done = [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW) for one in claims]
+        done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
         run(store.outbox.settle(done))
         found += [(one.delivery.key, one.delivery.change.value) for one in claims]
     return found

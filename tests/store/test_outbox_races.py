@@ -99,9 +99,11 @@ class Worker:
 
     def _send(self, claim: Claim) -> Settlement:
         if claim.number == 1:
-            return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=NOW, due=NOW, error="503")
+            return Settlement(
+                delivery=claim.delivery, claim=claim.id, state=DeliveryState.OWED, at=NOW, due=NOW, error="503"
+            )
         self.sent.append((claim.delivery.key, claim.delivery.turn))
-        return Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW)
+        return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW)
 
 
 def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: AzureStore, twin: AzureStore) -> None:
@@ -136,7 +138,7 @@ def test_a_delivery_that_is_added_while_the_one_before_it_is_settled_is_pointed_
         key = str(place)
         owe(azure, a_delivery(key=key))
         (opening,) = follow(azure, taken(azure)[0])
-        sent = Settlement(delivery=opening.delivery, state=DeliveryState.SENT, at=NOW)
+        sent = Settlement(delivery=opening.delivery, claim=opening.id, state=DeliveryState.SENT, at=NOW)
         update = a_delivery(2, Change.UPDATED, key=key)
         assert run(added_while_settled(azure, update, sent)) == [update]
 

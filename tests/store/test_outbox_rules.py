@@ -9,39 +9,14 @@ import pytest
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, NextDue, Pause, Pointer, Receipt, Redrive, Settlement
-from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.ports.store import Store
-from router.domain.rulebook import Clause, Lane
-from router.domain.severity import Severity
-from router.store.azure import AzureStore
-from router.store.azure.outbox.locations import location_of, text_to
-from tests.builders import NOW, a_destination, a_route, a_rulebook
-from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
-from tests.store.life import Life
 
-OVER_AN_ACCOUNT = (
-    "test_a_slow_worker_whose_claim_another_has_now_is_heard_only_if_it_was_sent",
-    "test_several_settlements_of_one_delivery_at_once_are_one",
-    "test_what_an_earlier_claim_brings_does_not_count_once_somebody_asked_for_the_delivery_again",
-    "test_of_results_of_several_claims_that_are_written_together_each_belongs_to_its_claim",
-    "test_what_is_deferred_is_claimed_when_it_is_due_and_not_before",
-    "test_who_has_use_for_nothing_claims_nothing",
-    "test_what_is_superseded_is_skipped_when_its_turn_comes",
-    "test_what_was_routed_to_a_pager_and_ended_untold_is_told_to_tickets_once_and_pages_nobody",
-    "test_what_ended_untold_stays_so_though_its_worker_dies_or_is_refused",
-    "test_of_two_acknowledgements_the_first_is_on_record",
-    "test_a_destination_is_next_due_with_the_first_of_its_signals",
-    "test_updates_have_a_row_each_in_the_rows_lane",
-    "test_only_the_resolution_of_what_a_dead_letter_opens_is_sent_again_with_it",
-    "test_a_pause_by_a_clock_that_is_right_began_when_that_says",
-    "test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once",
-    "test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right",
-    "test_what_a_clock_that_is_ahead_deferred_does_not_wait_for_it",
-    "test_what_is_claimed_for_longer_than_anything_is_gets_given_up_on",
-    "test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right",
-    "test_what_died_of_age_by_a_wrong_clock_is_owed_again",
-)
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "outbox"], indirect=True)
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -87,8 +62,8 @@ def test_several_settlements_of_one_delivery_at_once_are_one(store: Store) -> No
     """An acknowledgement among them counts, wherever it stands."""
     owe(store, OPENING)
     (one,) = claim(store)
-    sent = Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW)
-    dead = Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="400")
+    sent = Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW)
+    dead = Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="400")
     run(store.outbox.settle([sent, dead]))
     assert states(store) == {DeliveryState.SENT: 1}
 
@@ -207,100 +182,6 @@ def test_a_resolution_of_what_was_discarded_untold_is_skipped(store: Store) -> N
     owe(store, RESOLUTION)
     assert claim(store) == []
     assert states(store) == {DeliveryState.SKIPPED: 2}
-
-
-HIGH = Clause("severity", "High", lambda signal, attack: signal.severity is Severity.HIGH)
-PAGER, TICKETS, MORE = a_destination("oncall", Lane.PAGE), a_destination("tickets"), a_destination("more")
-
-
-def a_paging_life(store: Store) -> Life:
-    """Messages are taken in under rules that page what is High, and open tickets of everything at two destinations."""
-    routes = [a_route("page", "oncall", when=[HIGH]), a_route("all", "tickets", "more")]
-    return Life(store, a_rulebook(routes=routes, destinations=[PAGER, TICKETS, MORE]))
-
-
-def heard_by(life: Life, destination: str = "tickets") -> list[tuple[int, Change, bool]]:
-    """What a destination is told, each acknowledged: the turn, its change, and whether that is the first and the last."""
-    found = []
-    while claims := life.claims(destination):
-        for one in claims:
-            life.settle(one, DeliveryState.SENT)
-            found.append((one.delivery.turn, one.delivery.change, one.is_untold))
-    return found
-
-
-def test_what_was_routed_to_a_pager_and_ended_untold_is_told_to_tickets_once_and_pages_nobody(store: Store) -> None:
-    """Its resolution alone is told, at each ticket destination; what no pager was to hear of is told to nobody."""
-    life = a_paging_life(store)
-    life.alert("high"), life.alert("high", Status="InProgress"), life.alert("high", Status="Resolved")
-    life.alert("medium", Severity="Medium"), life.alert("medium", Severity="Medium", Status="Resolved")
-    assert heard_by(life) == heard_by(life, "more") == [(3, Change.RESOLVED, True)]
-    assert heard_by(life, "oncall") == []
-    life.alert("high", Status="Resolved")
-    assert heard_by(life) == []
-
-
-def test_a_sample_that_ended_untold_is_told_to_nobody(store: Store) -> None:
-    """Nothing happened, and the way to the pager is tried with what stands."""
-    life = a_paging_life(store)
-    for status in ("New", "Resolved"):
-        life.alert(AlertDisplayName="[SAMPLE ALERT] test", Status=status)
-    assert heard_by(life) == []
-
-
-def test_of_what_ended_untold_and_opened_again_the_latest_is_told(store: Store) -> None:
-    """One that stands is opened as ever; of two that are over the second is told, and so there is one ticket."""
-    life = a_paging_life(store)
-    for status in ("New", "Resolved", "New"):
-        life.alert("stands", Status=status)
-        life.alert("over", Status=status)
-    life.alert("over", Status="Resolved")
-    assert sorted(heard_by(life)) == [(3, Change.OPENED, False), (4, Change.RESOLVED, True)]
-
-
-def test_what_ended_untold_stays_so_though_its_worker_dies_or_is_refused(store: Store) -> None:
-    """Its ticket may be there or not: whoever tries it next has to know."""
-    life = a_paging_life(store)
-    life.alert(), life.alert(Status="Resolved")
-    (lost,) = life.claims("tickets")
-    life.now += LEASE
-    (refused,) = life.claims("tickets")
-    life.settle(refused, DeliveryState.OWED, due=life.now, error="answered 503")
-    (last,) = life.claims("tickets")
-    assert [one.is_untold for one in (lost, refused, last)] == [True] * 3
-    assert last.number == 3
-
-
-def test_what_was_tried_is_opened_and_resolved_as_ever(store: Store) -> None:
-    """Its destination may have it."""
-    life = a_paging_life(store)
-    life.alert()
-    (tried,) = life.claims("tickets")
-    life.settle(tried, DeliveryState.OWED, due=life.now, error="answered 503")
-    life.alert(Status="Resolved")
-    assert heard_by(life) == [(1, Change.OPENED, False), (2, Change.RESOLVED, False)]
-
-
-def test_what_ended_untold_where_nobody_can_be_asked_is_a_dead_letter_in_the_end(store: Store) -> None:
-    """One for each ticket destination, since somebody was to hear of it."""
-    life = a_paging_life(store)
-    life.alert(), life.alert(Status="Resolved")
-    assert run(store.outbox.give_up("cwpp", "tickets", life.now, "not ready", life.now)) == 1
-    assert run(store.outbox.give_up("cwpp", "oncall", life.now, "not ready", life.now)) == 0
-    (letter,) = run(letters_in(store.outbox))
-    assert letter.delivery.change is Change.RESOLVED
-
-
-def test_an_opening_that_its_resolution_told_of_is_not_told_again(store: Store) -> None:
-    """It died untried; whoever redrives it then would open a second ticket."""
-    life = a_paging_life(store)
-    life.alert()
-    assert run(store.outbox.give_up("cwpp", "tickets", life.now, "not ready", life.now)) == 1
-    life.alert(Status="Resolved")
-    assert heard_by(life) == [(2, Change.RESOLVED, True)]
-    (letter,) = run(letters_in(store.outbox))
-    assert run(store.outbox.redrive(letter.delivery.id, life.now)) is Redrive.OVERTAKEN
-    assert heard_by(life) == []
 
 
 def test_a_resolution_of_what_was_acknowledged_is_sent_whatever_is_known_of_attempts(store: Store) -> None:
@@ -436,40 +317,28 @@ def test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once(store
     """Both sides of the longest wait, and of what two clocks that are right may differ by."""
     owe(store, a_delivery(lane=lane), a_delivery(key="longer", lane=lane))
     longest = NOW + LONGEST_WAIT[lane] + SKEW
-    for one in claim(store):
+    for one in claim(store, lane=lane):
         is_longer = one.delivery.key == "longer"
         settle(store, one, DeliveryState.OWED, due=longest + (INSTANT if is_longer else timedelta()), error="503")
-    assert run(store.outbox.repair_times(NOW)) == 1
-    assert [one.delivery.key for one in claim(store)] == ["longer"]
+    assert [one.delivery.key for one in claim(store, lane=lane)] == ["longer"]
 
 
 def test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right(store: Store) -> None:
-    """It is as old as if it were owed from now on."""
+    """It is as old as if it were owed from its claim on."""
     run(store.outbox.put_in_outbox([OPENING], NOW + WRONG))
     owe(store, a_delivery(key="deferred"))
-    (one,) = claim(store)
+    (one,) = claim(store, limit=1)
+    assert one.delivery.key == "deferred"
     late = Settlement(
-        delivery=one.delivery, state=DeliveryState.OWED, at=NOW + WRONG, due=NOW + WRONG + LEASE, error="503"
+        delivery=one.delivery,
+        claim=one.id,
+        state=DeliveryState.OWED,
+        at=NOW + WRONG,
+        due=NOW + WRONG + LEASE,
+        error="503",
     )
     run(store.outbox.settle([late]))
-    assert claim(store) == []
-    assert run(store.outbox.repair_times(NOW + HOUR)) == 2
     assert {(one.delivery.key, one.born) for one in claim(store, after=HOUR)} == {("k", NOW + HOUR), ("deferred", NOW)}
-
-
-def test_what_a_clock_that_is_ahead_deferred_does_not_wait_for_it(store: Store) -> None:
-    """Also where it was no further ahead than something may be deferred; in an account a pointer leads there."""
-    owe(store, OPENING)
-    late = Settlement(
-        delivery=claim(store)[0].delivery, state=DeliveryState.OWED, at=NOW + HOUR, due=NOW + HOUR + LEASE, error="503"
-    )
-    run(store.outbox.settle([late]))
-    run(store.outbox.repair_times(NOW))
-    pointer: Pointer | None = Pointer("cwpp", Lane.TICKET, "tickets")
-    if isinstance(store, AzureStore):
-        pointer = store.outbox.pointer("cwpp", Lane.TICKET, text_to(location_of(OPENING)))
-    assert pointer is not None
-    assert [one.delivery for one in run(store.outbox.claim(pointer, NOW, NOW + LEASE, 1))] == [OPENING]
 
 
 @pytest.mark.parametrize(("ahead", "is_free"), [(LONGEST_LEASE + SKEW, 0), (LONGEST_LEASE + SKEW + INSTANT, 1)])
@@ -486,17 +355,4 @@ def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(s
     """The delivery is claimed anew, and its claim counts as lost."""
     owe(store, OPENING)
     run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
-    run(store.outbox.repair_times(NOW))
     assert [one.lost for one in claim(store)] == [1]
-
-
-@pytest.mark.parametrize(("age", "count"), [(LONGEST[Lane.TICKET] - INSTANT, 0), (LONGEST[Lane.TICKET], 1)])
-def test_what_died_of_age_by_a_wrong_clock_is_owed_again(store: Store, age: timedelta, count: int) -> None:
-    """What died younger died of something else, and what died at an instant that is possible did so."""
-    owe(store, OPENING)
-    (one,) = claim(store)
-    dead = Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW + age, error="503")
-    run(store.outbox.settle([dead]))
-    assert run(store.outbox.repair_times(NOW + age - SKEW)) == 0
-    assert run(store.outbox.repair_times(NOW + age - SKEW - INSTANT)) == count
-    assert len(claim(store, after=DAY * 3)) == count

@@ -187,7 +187,7 @@ def test_rows_that_fall_due_about_the_same_time_share_a_pointer(azure: AzureStor
     run(
         azure.outbox.settle(
             [
-                Settlement(delivery=one.delivery, state=DeliveryState.OWED, at=NOW, due=NOW + wait)
+                Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.OWED, at=NOW, due=NOW + wait)
                 for one, wait in zip(claims, [*waits, DAY], strict=True)
             ]
         )

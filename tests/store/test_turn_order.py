@@ -1,8 +1,7 @@
-"""The turn order that the account follows is the one that the file follows, whatever happens to a signal."""
+"""The turn order that the store follows is the one that the rules of `domain/` give, whatever happens to a signal."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -27,25 +26,25 @@ from router.domain.delivery_errors import DEADLY, NOWHERE
 from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
+    claim_id,
     claimed,
     discarded,
     due_at,
     given_up,
+    is_still_valid,
     is_unclaimed,
     losses_of,
     redriven,
     settled,
     skipped,
-    still_counts,
 )
 from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
-from router.store.azure import Account, Address, AzureStore
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
-from tests.store.opened import open_store
+from tests.store.opened import OutboxStore, open_store
 
 
 class PureOutbox:
@@ -54,7 +53,6 @@ class PureOutbox:
     def __init__(self) -> None:
         self._entries: dict[str, OutboxEntry] = {}
         self._deliveries: dict[str, tuple[Delivery, Receipt | None]] = {}
-        self._claims: dict[str, OutboxEntry] = {}
 
     def _move(self, *entries: OutboxEntry) -> None:
         self._entries |= {entry.id: entry for entry in entries}
@@ -73,8 +71,7 @@ class PureOutbox:
         if not isinstance(step, ClaimNow):
             return []
         first = step.entry
-        self._move(entry := claimed(first, due, until, str(due)))
-        self._claims[entry.claim] = entry
+        self._move(entry := claimed(first, due, until, claim_id(first, str(due))))
         delivery = self._deliveries[entry.id][0]
         opening = next(one for one in self._entries.values() if one.turn == entry.opened)
         receipt = self._deliveries[opening.id][1]
@@ -92,7 +89,7 @@ class PureOutbox:
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for one in settlements:
             entry, (delivery, receipt) = self._entries[one.delivery.id], self._deliveries[one.delivery.id]
-            if still_counts(one, entry, self._claims[one.claim]):
+            if is_still_valid(one, entry):
                 self._move(settled(entry, one))
                 self._deliveries[entry.id] = (delivery, one.receipt or receipt)
 
@@ -140,35 +137,26 @@ class PureOutbox:
         return True
 
 
-def in_a_file(lane: Lane, steps: Sequence[Step]) -> list[object]:
-    """What a history looks like in a file."""
+@settings(max_examples=some_of(100))
+@given(LANES, STEPS)
+def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step]) -> None:
+    """Whatever the store reads and writes set by set, it decides as one function does of one signal."""
     with TemporaryDirectory() as directory:
         store = open_store(Path(directory))
         seen = run(History(store.outbox, lane).play(steps))
         run(store.close())
-    return seen
+    assert seen == run(History(PureOutbox(), lane).play(steps))
 
 
-@settings(max_examples=some_of(100))
-@given(LANES, STEPS)
-def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step]) -> None:
-    """The account decides in one function what the file decides in one statement: both see the same of any history."""
-    assert run(History(PureOutbox(), lane).play(steps)) == in_a_file(lane, steps)
-
-
-_NAMES = itertools.count()
-
-
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=some_of(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lane=LANES, steps=STEPS)
-def test_an_account_tells_the_same_history_as_a_file(address: Address, lane: Lane, steps: list[Step]) -> None:
-    """Rows, indexes and versions in the account change nothing of what becomes of a delivery."""
+def test_the_rules_of_turns_are_those_of_the_server(outbox: OutboxStore, lane: Lane, steps: list[Step]) -> None:
+    """PostgreSQL reads and writes the same."""
+    run(_empty(outbox))
+    assert run(History(outbox.outbox, lane).play(steps)) == run(History(PureOutbox(), lane).play(steps))
 
-    async def played() -> list[object]:
-        store = AzureStore(Account(address), f"h{next(_NAMES)}")
-        await store.prepare()
-        seen = await History(store.outbox, lane).play(steps)
-        await store.close()
-        return seen
 
-    assert run(played()) == in_a_file(lane, steps)
+async def _empty(store: OutboxStore) -> None:
+    async with store.engine.transaction() as tx:
+        for table in ("deliveries", "payloads", "reached"):
+            await tx.execute(f"DELETE FROM {table}")  # noqa: S608

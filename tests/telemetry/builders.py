@@ -83,7 +83,7 @@ def settled(
 ) -> tuple[Claim, Settlement]:
     """A claim, and what became of it a while after it was owed."""
     receipt = Receipt() if state is DeliveryState.SENT else None
-    settlement = Settlement(delivery=claim.delivery, state=state, at=NOW + after, receipt=receipt)
+    settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW + after, receipt=receipt)
     return claim, replace(settlement, **more)  # type: ignore[arg-type]
 
 

@@ -68,13 +68,6 @@ class Outbox(Histories, Protocol):
         """Writes down what became of claims, all or none of them."""
         ...
 
-    async def repair_times(self, now: datetime) -> int:
-        """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries.
-
-        Those are as old as if they were owed from now on.
-        """
-        ...
-
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many.
 

@@ -16,25 +16,6 @@ VERSION = 1
 _TIME = "BETWEEN -62135596800000000 AND 253402300799999999"
 """What stands for an instant of the years that this program knows."""
 
-_SINCE = "BETWEEN 946684800000000 AND 253402300799999999"
-"""What stands for an instant since 2000: nothing was owed before."""
-
-_BOOKKEEPING = (
-    "state IN ('owed', 'claimed', 'sent', 'skipped', 'dead') AND typeof(attempts)='integer' AND attempts BETWEEN 0 AND 999999 "
-    "AND typeof(redriven)='integer' AND redriven BETWEEN 0 AND 999999 AND typeof(lost)='integer' "
-    f"AND lost BETWEEN 0 AND 999999 AND typeof(born)='integer' AND born {_SINCE} AND typeof(due)='integer' AND due {_TIME} "
-    f"AND (settled IS NULL OR (typeof(settled)='integer' AND settled {_TIME}))"
-)
-_IDENTITY = (
-    "typeof(id)='text' AND stream IN ('cwpp', 'cspm') AND typeof(destination)='text' AND lane IN ('page', 'ticket', 'rows') "
-    "AND typeof(key)='text' AND typeof(turn)='integer' AND turn BETWEEN 1 AND 999999 "
-    "AND change IN ('opened', 'updated', 'resolved') AND typeof(opened)='integer' AND opened BETWEEN 1 AND 999999 "
-    "AND typeof(type)='text'"
-)
-
-ODD_DELIVERY = f"(NOT ({_BOOKKEEPING}) OR (state IN ('owed', 'claimed') AND NOT ({_IDENTITY})))"
-"""Deliveries whose columns hold what no delivery has; an index of its own finds them among however many."""
-
 ODD_ROW = (
     "NOT (typeof(key)='text' AND stream IN ('cwpp', 'cspm') AND typeof(resolved)='integer' AND resolved IN (0, 1) "
     "AND typeof(turn)='integer' AND outcome IN ('resolved', 'noted', 'below_floor', 'suppressed', 'routed') "
@@ -49,12 +30,9 @@ ACTED_ON = "destination='record' AND state IN ('sent', 'skipped') AND (redriven>
 """What the record's second home was owed, and somebody redrove or discarded: it may have outlived its decision."""
 
 _BESIDE = f"""
-CREATE TABLE IF NOT EXISTS births (id TEXT PRIMARY KEY, born INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS commits (number BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS odd_rows ON ledger (stream) WHERE {ODD_ROW};
-CREATE INDEX IF NOT EXISTS payload ON deliveries (key, turn);
-CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled) WHERE {ACTED_ON};
-CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIVERY}
+CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled) WHERE {ACTED_ON}
 """
 """What the modules that have not come over to the engines need beside the schema of both."""
 

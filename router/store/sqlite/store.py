@@ -15,6 +15,7 @@ from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
+from router.store.deliveries import SqlOutbox
 from router.store.describing import describe
 from router.store.documents import SqlDocuments
 from router.store.engine import SqliteEngine
@@ -24,7 +25,6 @@ from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.forgetting import SqliteForgetting
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.ledger import SqliteLedger
-from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
 from router.store.sqlite.record import SqliteRecord
 from router.store.sqlite.unchanged import opened_unchanged
@@ -43,7 +43,7 @@ class SqliteStore:
         self._held = ExitStack()
         self._connection = Connection(self._path)
         self.engine = SqliteEngine(self._connection)
-        self.outbox = SqliteOutbox(self._connection, clock)
+        self.outbox = SqlOutbox(self.engine, clock)
         self.groups = SqliteGroups(self._connection, clock)
         self.ledger = SqliteLedger(self._connection, clock)
         self._forgetting = SqliteForgetting(self._connection, self.ledger)

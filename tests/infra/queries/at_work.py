@@ -32,7 +32,7 @@ from router.domain.suppression import SuppressionRule
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store.sqlite.outbox import SqliteOutbox
+from router.store.deliveries import SqlOutbox
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
@@ -170,7 +170,7 @@ class _Says:
         return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
 
 
-class _QueuedOutbox(SqliteOutbox):
+class _QueuedOutbox(SqlOutbox):
     """An outbox without queues: a pointer is a destination's name, and points at all that is due there."""
 
     def pointer(self, stream: str, lane: Lane, text: str) -> Pointer:
@@ -186,4 +186,4 @@ class _QueuedOutbox(SqliteOutbox):
 class _QueuedStore(SqlStore):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.outbox: _QueuedOutbox = _QueuedOutbox(self._connection, partial(datetime.now, UTC))
+        self.outbox: _QueuedOutbox = _QueuedOutbox(self.engine, partial(datetime.now, UTC))

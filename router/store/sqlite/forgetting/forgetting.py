@@ -13,7 +13,6 @@ from datetime import datetime
 from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
 from router.store.sqlite.connection import Connection
-from router.store.sqlite.delivery_rows import see_to_odd
 from router.store.sqlite.forgetting.expired import forget_bodies, forget_counts, forget_documents, forget_hits
 from router.store.sqlite.forgetting.old_decisions import forget_announcements, forget_decisions, forget_outlived
 from router.store.sqlite.forgetting.old_groups import forget_groups
@@ -59,6 +58,5 @@ class SqliteForgetting:
 
     def _see_to_odd(self, db: sqlite3.Connection, now: datetime) -> Forgotten:
         """Sees to rows whose columns hold what no row has, before anything goes by them."""
-        see_to_odd(db, now)
         self._ledger.set_odd_aside()
         return Forgotten()

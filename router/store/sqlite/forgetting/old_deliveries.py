@@ -5,35 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from router.domain.deliveries import DeliveryState
 from router.store.codec import attempt
-from router.store.sqlite.entry_rows import ENTRY, SqliteEntry, entry_of
+from router.store.delivery_rows import ENTRY, StoredEntry, entry_of
 from router.store.sqlite.forgetting.steps import THOSE, as_json
 from router.store.sqlite.selecting import columns_of
 
 
-def entries_by_key(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, dict[str, list[SqliteEntry]]]:
+def entries_by_key(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, dict[str, list[StoredEntry]]]:
     """The deliveries of some signals or groups, by key and destination. What is damaged is seen to elsewhere."""
-    found: dict[str, dict[str, list[SqliteEntry]]] = {}
-    sql = f"SELECT {', '.join(ENTRY)}, key, destination FROM deliveries WHERE key IN ({THOSE})"
+    found: dict[str, dict[str, list[StoredEntry]]] = {}
+    sql = f"SELECT {', '.join(ENTRY)}, destination FROM deliveries WHERE key IN ({THOSE})"
     for row in columns_of(db.execute(sql, (as_json(keys),))):
         entry = attempt(entry_of, row)
-        if isinstance(entry, SqliteEntry):
+        if isinstance(entry, StoredEntry):
             found.setdefault(row.text("key"), {}).setdefault(row.words("destination"), []).append(entry)
     return found
 
 
-def forget_deliveries(db: sqlite3.Connection, entries: Sequence[SqliteEntry]) -> int:
+def forget_deliveries(db: sqlite3.Connection, entries: Sequence[StoredEntry]) -> int:
     """Takes deliveries away, and what only they told; returns how many."""
     if not entries:
         return 0
-    places = as_json(entry.rowid for entry in entries)
-    # An older program did not say who took a delivery, and what says so goes now.
-    db.execute(
-        "INSERT OR IGNORE INTO reached SELECT DISTINCT stream, destination FROM deliveries "
-        f"WHERE rowid IN ({THOSE}) AND state=?",
-        (places, DeliveryState.SENT.value),
-    )
+    places = as_json(entry.row_id for entry in entries)
     payloads = db.execute(
         f"SELECT DISTINCT key, turn, type FROM deliveries WHERE rowid IN ({THOSE})", (places,)
     ).fetchall()

@@ -9,8 +9,8 @@ from router.domain.groups import GroupState
 from router.domain.retention import AGAIN, LONGEST, Disposition, Forgotten, disposition_of_group
 from router.store.aggregation_entries import entry_of
 from router.store.codec import attempt
+from router.store.delivery_rows import StoredEntry
 from router.store.row_reader import Columns
-from router.store.sqlite.entry_rows import SqliteEntry
 from router.store.sqlite.forgetting.old_deliveries import entries_by_key, forget_deliveries, forget_payloads
 from router.store.sqlite.forgetting.steps import STEP, THOSE, as_json
 from router.store.sqlite.schema import micros
@@ -28,7 +28,7 @@ def forget_groups(db: sqlite3.Connection, now: datetime) -> Forgotten:
     entries = entries_by_key(db, groups)
     going: list[int] = []
     reduced: list[int] = []
-    closed: list[SqliteEntry] = []
+    closed: list[StoredEntry] = []
     forgotten: list[str] = []
     for row in rows:
         place, standing = row.raw("place"), row.raw("standing")
