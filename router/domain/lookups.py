@@ -34,15 +34,15 @@ class SignalAtResource(NamedTuple):
     Attributes:
         signal: its key.
         id: Defender's id of it, in lower case.
-        type: its type; None where an older program wrote it down.
-        sample: whether it is one of Defender's samples; None where an older program wrote it down.
-        decided: when it was last decided, repeats apart; None where an older program wrote it down, or that is not kept.
+        type: its type; None where it says none.
+        sample: whether it is one of Defender's samples.
+        decided: when it was last decided, repeats apart; None where that is not kept.
     """
 
     signal: str
     id: str
     type: str | None
-    sample: bool | None
+    sample: bool
     decided: datetime | None
 
 
@@ -52,8 +52,7 @@ def earlier_of(
     """How many of some signals at a notice's resource are of its type and were decided before an instant; None for none.
 
     Neither the notice's own signal counts, however its id is written and of whichever kind it came in, nor do those whose keys
-    are `counted` elsewhere; samples count with samples alone. Beyond `most` signals, and where an older program wrote
-    some down, there may be more.
+    are `counted` elsewhere; samples count with samples alone. Beyond `most` signals there may be more.
     """
     own, type = same_id(notice.id), notice.type.casefold()
     others = [one for one in found[:most] if one.id != own and one.signal not in counted]
@@ -68,8 +67,7 @@ def earlier_of(
     ]
     if not alike:
         return None
-    is_whole = len(found) <= most and all(one.type is not None and one.decided is not None for one in others)
-    return Earlier(count=len(alike), last=max(alike), is_whole=is_whole)
+    return Earlier(count=len(alike), last=max(alike), is_whole=len(found) <= most)
 
 
 def ending(text: str) -> str:

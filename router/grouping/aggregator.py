@@ -55,19 +55,23 @@ class Aggregator:
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         count = 0
-        while True:
+        while told := await self._admit_some(at, now):
+            count += told
+        return count + await self._tell_deferred(at, await self._store.groups.read_admission(*at), now)
+
+    async def _admit_some(self, at: tuple[str, str], now: datetime) -> int:
+        """Opens some of the groups that waited for room; returns how many."""
+        async with self._store.atomically():
             admission = await self._store.groups.read_admission(*at)
             if not admission.waiting and not admission.admitted:
-                return count + await self._tell_deferred(at, admission, now)
+                return 0
             await self._owe_last_change(at, admission, now)
             change = await self._change_for(at, (), admission, now)
             if not change.deliveries and not admission.admitted:
-                return count + await self._tell_deferred(at, admission, now)
+                return 0
             if await self._store.groups.write_aggregation(*at, change.admission, change.states):
                 await self._store.outbox.put_in_outbox(change.deliveries, now)
-                count += len(change.deliveries)
-                if len(change.deliveries) < MOST_ADMITTED:
-                    return count + await self._tell_deferred(at, await self._store.groups.read_admission(*at), now)
+            return len(change.deliveries)
 
     async def _tell_deferred(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> int:
         """Tells a destination what is due on the clock; returns of how many groups."""
@@ -113,19 +117,20 @@ class Aggregator:
     ) -> int:
         """Changes some groups without a turn, and the summaries; returns of how many it told."""
         while True:
-            admission = await self._store.groups.read_admission(*at)
-            await self._owe_last_change(at, admission, now)
-            held = admission.deferred.held if admission.deferred is not None else ()
-            wanted = {*keys, *(one.summary for one in held if one.summary is not None)}
-            states = await self._store.groups.read_aggregation(*at, groups=wanted)
-            changed = LastingAggregation(at[1], admission, states, self._find_spec(*at), now)
-            act(changed)
-            change = changed.result()
-            if not change.deliveries and change.admission.deferred == admission.deferred:
-                return 0
-            if await self._store.groups.write_aggregation(*at, change.admission, change.states):
-                await self._store.outbox.put_in_outbox(change.deliveries, now)
-                return len(change.deliveries)
+            async with self._store.atomically():
+                admission = await self._store.groups.read_admission(*at)
+                await self._owe_last_change(at, admission, now)
+                held = admission.deferred.held if admission.deferred is not None else ()
+                wanted = {*keys, *(one.summary for one in held if one.summary is not None)}
+                states = await self._store.groups.read_aggregation(*at, groups=wanted)
+                changed = LastingAggregation(at[1], admission, states, self._find_spec(*at), now)
+                act(changed)
+                change = changed.result()
+                if not change.deliveries and change.admission.deferred == admission.deferred:
+                    return 0
+                if await self._store.groups.write_aggregation(*at, change.admission, change.states):
+                    await self._store.outbox.put_in_outbox(change.deliveries, now)
+                    return len(change.deliveries)
 
     async def _apply(self, at: tuple[str, str], member_turns: Sequence[MemberTurn], now: datetime) -> None:
         while True:

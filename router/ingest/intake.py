@@ -70,7 +70,7 @@ class Intake:
 
     async def _ingest_batch(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         parts = [part for message in messages for part in self._reader.read_message(message)]
-        with self._store.atomically():
+        async with self._store.atomically():
             entries = await self._quarantine([part for part in parts if isinstance(part, NotUnderstood)], now)
             observations = [part for part in parts if isinstance(part, Observation)]
             # Before anything is on record: what a file says is not heard anew when it is read again.

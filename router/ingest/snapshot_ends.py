@@ -154,9 +154,10 @@ class SnapshotEnds:
             return ended_row(row, finding_of(row, known, last), window, notice, rulebook, until, now)
 
         ended = await asyncio.gather(*(end(row, window) for row, window in rows))
-        versions = await ledger.write_rows(ended)
-        won = [replace(row, version=versions[row.key]) for row in ended if row.key in versions]
-        await self._intake.publish_pending(won, now)
+        async with self._store.atomically():
+            versions = await ledger.write_rows(ended)
+            won = [replace(row, version=versions[row.key]) for row in ended if row.key in versions]
+            await self._intake.publish_pending(won, now)
         return [row.pending.entry for row in won if row.pending is not None]
 
     async def _find_last_decision(self, key: str) -> RecordEntry | None:

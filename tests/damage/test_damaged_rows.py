@@ -189,22 +189,6 @@ def test_a_signal_whose_row_is_lost_goes_on_after_what_is_kept_of_it(
     assert run(sqlite.ledger.find_rows([key]))[key].turn == 3
 
 
-def test_what_a_damaged_pending_turn_owed_is_opened_by_the_next_message(store: Store, spoil: Spoil) -> None:
-    """Nobody was told before, so that an update would be of nothing; what it was is in quarantine."""
-    town, key = Town(store), signal_key("cwpp", "alert", "a")
-
-    async def broken_off() -> None:
-        await town.ingest(alert_body("a", **HELD))
-        (row,) = (await store.ledger.find_rows([key])).values()
-        await store.ledger.write_rows([replace(row, open={"tickets": 1}, forwarded=True)])
-
-    run(broken_off())
-    spoil("ledger", key, {"intent": b"{", **({"unfinished": True} if isinstance(store, AzureStore) else {})})
-    town.book = without_rules(town.book)
-    assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
-    assert [one.quarantined.reason.code for one in run(store.quarantine.list_quarantined())] == [Code.DAMAGED]
-
-
 def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(store: Store, spoil: Spoil) -> None:
     """Once: it is held no longer, and the signal's next message is decided."""
     town, key = Town(store), signal_key("cwpp", "alert", "a")

@@ -416,21 +416,6 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
     assert [entry.source for entry in entries] == [f"{message.source}[{n}]" for n in (1, 2, 3)]
 
 
-def test_a_pending_turn_is_published_as_it_stands_before_anything_else(house: House) -> None:
-    """A worker that died between the ledger and the outbox left a pending turn; the next message finds it and finishes it."""
-    house.ingest(a_message(alert_body()))
-    (row,) = asyncio.run(house.store.ledger.find_rows([house.key()])).values()
-    house.ingest(a_message(alert_body(Status="InProgress")))
-    (done,) = asyncio.run(house.store.ledger.find_rows([row.key])).values()
-    unfinished = replace(done, turn=3, pending=replace(pending_turn(), number=3), version=done.version)
-    assert asyncio.run(house.store.ledger.write_rows([unfinished]))
-    house.book = a_rulebook(routes=[a_route("page", "oncall")])
-    (entry,) = house.ingest(a_message(alert_body(Status="Resolved")))
-    assert entry.outcome == "resolved"
-    assert changes(house.owed("sentinel")) == ["opened", "updated", "opened", "resolved"]
-    assert house.owed("oncall") == []
-
-
 def pending_turn() -> Turn:
     """The turn that a fresh alert makes, as a dead worker would have left it."""
     observation = Observation(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())

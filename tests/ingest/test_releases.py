@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -104,8 +104,8 @@ def ingest_and_die(house: House, batch: Sequence[Message]) -> None:
             self.quarantine, self.journal, self.record = store.quarantine, store.journal, self
             self.find_outcomes = store.record.find_outcomes
 
-        @contextmanager
-        def atomically(self) -> Iterator[None]:
+        @asynccontextmanager
+        async def atomically(self) -> AsyncIterator[None]:
             yield
 
         async def put_on_record(self, entries: Sequence[object]) -> None:

@@ -67,11 +67,15 @@ def count_in(state: Path) -> int:
     """How many commits a sound state keeps; raises BadFile for a damaged one."""
     if not state.exists():
         return 0
-    store = open_store(state)
-    with store.record._connection.reading() as db:
-        kept = db.execute("SELECT count(*) FROM record").fetchone()[0]
-    asyncio.run(store.close())
-    return int(kept)
+
+    async def count() -> int:
+        store = open_store(state)
+        async with store.engine.session() as tx:
+            kept = await tx.value("SELECT count(*) FROM record")
+        await store.close()
+        return int(kept)
+
+    return asyncio.run(count())
 
 
 def _write(state: Path, first: int, acknowledge: int | None = None) -> None:

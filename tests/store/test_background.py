@@ -255,19 +255,6 @@ def test_beyond_a_hundred_signals_there_may_be_more(life: Life) -> None:
     assert (read.earlier.is_whole, read.earlier.count) in {(False, 99), (False, 100)}
 
 
-def test_what_an_older_program_wrote_down_may_be_one_more(tmp_path: Path) -> None:
-    """It did not say of which type it is."""
-    life = Life(open_store(tmp_path), a_people_book())
-    ingest_at_intervals(life, [("old", {}), ("new", {})])
-    with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
-        db.execute("UPDATE lookups SET type=NULL, sample=NULL WHERE signal=?", (life.key("old"),))
-    life.deliver()
-    life.alert()
-    earlier = [one.earlier for one in send(life, "oncall")]
-    assert earlier == [Earlier(count=1, last=NOW + timedelta(days=1), is_whole=False)]
-    run(life.store.close())
-
-
 def test_what_killed_workers_goes_with_nothing_beside_it(life: Life) -> None:
     """Reading may be what killed them."""
     life.alert()

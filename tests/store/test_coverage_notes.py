@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Counting:
         """Lists documents."""
         return await self._store.documents.list_documents(*args)
 
-    def atomically(self) -> AbstractContextManager[object]:
+    def atomically(self) -> AbstractAsyncContextManager[object]:
         """A transaction, where the store can do that."""
         return self._store.atomically()
 

@@ -302,8 +302,12 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     """To look at a state writes nothing."""
     put(tmp_path, CLOSED)
     store = open_store(tmp_path)
-    with store.atomically():
-        run(store.record.find_outcomes(["1"]))
+
+    async def look() -> None:
+        async with store.atomically():
+            await store.record.find_outcomes(["1"])
+
+    run(look())
     run(store.close())
     assert files_in(tmp_path) == CLOSED
 

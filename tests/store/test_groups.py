@@ -57,7 +57,7 @@ def test_an_admission_state_that_nobody_wrote_is_empty(store: Store) -> None:
 
 def test_states_come_back_as_they_were_written(store: Store) -> None:
     """All of it: turns, times, titles, notices."""
-    admission = AdmissionState(openings=(Opening(NOW, None), Opening(NOW + DAY, "KEY")), in_flight=("k",))
+    admission = AdmissionState(openings=(Opening(NOW, None), Opening(NOW + DAY, "KEY")), waiting=("g",))
     assert write(store, admission=admission)
     assert replace(run(store.groups.read_admission(*AT)), version=None) == admission
     assert find(store) == STATES

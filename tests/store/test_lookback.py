@@ -26,8 +26,8 @@ from router.store.azure import AzureStore
 from router.store.azure.decision_walk import DecisionWalk
 from router.store.azure.standing import AzureStanding
 from router.store.azure.suppression_index import HeldIndex
-from router.store.sqlite.decision_walk import SqliteDecisionWalk
-from router.store.sqlite.standing import SqliteStanding
+from router.store.record import SqlRecord
+from router.store.standing import StandingSignals
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
 from tests.examples import some_of
 from tests.store.acts import run
@@ -47,12 +47,12 @@ async def listed[T](walk: AsyncIterator[T]) -> list[T]:
     return [page async for page in walk]
 
 
-def in_small_pages(store: Store, page: int, pages: int) -> SqliteDecisionWalk | _AzureWalk:
+def in_small_pages(store: Store, page: int, pages: int) -> SqlRecord | _AzureWalk:
     """A walk over the decisions of a store, of pages that a small history fills."""
     if isinstance(store, AzureStore):
         return _AzureWalk(store, page, pages)
     assert isinstance(store, SqlStore)
-    return SqliteDecisionWalk(store._connection, lambda: NOW, page)
+    return SqlRecord(store.engine, lambda: NOW, page)
 
 
 class _AzureWalk:
@@ -62,7 +62,7 @@ class _AzureWalk:
         self._record = store.record
         self._walk = DecisionWalk(store._tables["lookups"], store._aside, pages, page)
 
-    async def pages(
+    async def walk_decisions(
         self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
     ) -> AsyncIterator[DecisionPage]:
         async for page in self._walk.key_pages(stream, since, until, outcomes):
@@ -112,7 +112,7 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
         for one in entries
         if one.stream == "cwpp" and one.outcome in outcomes and low <= decided_at(one) < high
     }
-    found = run(listed(in_small_pages(store, page, pages).pages("cwpp", low, high, outcomes)))
+    found = run(listed(in_small_pages(store, page, pages).walk_decisions("cwpp", low, high, outcomes)))
     keys = [one.key for some in found for one in some.entries]
     times = [decided_at(one) for some in found for one in some.entries]
     assert len(keys) == len(set(keys))
@@ -143,7 +143,7 @@ def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
 
     async def walked() -> list[str]:
         keys: list[str] = []
-        walk = in_small_pages(store, 4, 100).pages("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
+        walk = in_small_pages(store, 4, 100).walk_decisions("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
         async for page in walk:
             keys += [one.key for one in page.entries]
             assert all(decided_at(one) <= page.looked.back_to for one in first if one.key not in keys)
@@ -158,7 +158,7 @@ def test_more_decisions_at_one_instant_than_a_page_has_are_walked(store: Store) 
     """In an account of one partition and outcome, so that no window sets them apart."""
     entries = [an_entry(f"h:{n}", at=NOW.isoformat(), stream="cwpp", signal="k", outcome="routed") for n in range(60)]
     run(store.record.put_on_record(entries))
-    found = run(listed(in_small_pages(store, 7, 50).pages("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
+    found = run(listed(in_small_pages(store, 7, 50).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
     assert Counter(one.key for some in found for one in some.entries) == Counter(one.key for one in entries)
     assert found[-1].looked == Looked(NOW - DAY, is_whole=True)
 
@@ -170,7 +170,7 @@ def test_an_account_is_looked_at_for_so_many_pages_and_it_says_so(azure: AzureSt
         for n in range(60)
     ]
     run(azure.record.put_on_record(entries))
-    found = run(listed(in_small_pages(azure, 3, 5).pages("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
+    found = run(listed(in_small_pages(azure, 3, 5).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
     given_back = [one.key for some in found for one in some.entries]
     assert 0 < len(given_back) <= 15
     assert given_back == [one.key for one in reversed(entries)][: len(given_back)]
@@ -260,10 +260,10 @@ def standing_of(row: LedgerRow) -> StandingSignal:
     return StandingSignal(row.key, row.outcome, severity, row.held.rule if row.held else None, row.fields)
 
 
-def small_standing(store: Store, page: int) -> SqliteStanding | AzureStanding:
+def small_standing(store: Store, page: int) -> StandingSignals | AzureStanding:
     """What walks over what stands, of pages that a small ledger fills where the store has a say in that."""
     if isinstance(store, SqlStore):
-        return SqliteStanding(store._connection, store.ledger.read_fields, page)
+        return StandingSignals(store.engine, lambda: NOW, page)
     assert isinstance(store, AzureStore)
     return AzureStanding(store._tables["ledger"], HeldIndex(store._tables["held"]), store._bodies)
 

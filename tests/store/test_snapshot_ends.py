@@ -79,8 +79,12 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
 def test_a_row_that_says_no_appearances_is_set_aside(sqlite: SqlStore, damage: str) -> None:
     """It stops no walk, and the next message names the finding anew."""
     run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME), a_row("l", stream="cspm", appearances=CAME)]))
-    with sqlite.ledger._connection.writing() as db:
-        db.execute("UPDATE ledger SET snapshots=? WHERE key='k'", (damage,))
+
+    async def spoil() -> None:
+        async with sqlite.engine.transaction() as tx:
+            await tx.execute("UPDATE ledger SET snapshots=? WHERE key='k'", damage)
+
+    run(spoil())
     assert [one.key for one in walked(sqlite, "cspm")] == ["l"]
     assert run(sqlite.ledger.find_rows(["k", "l"])).keys() == {"l"}
     assert len(run(sqlite.quarantine.list_quarantined())) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -51,11 +51,8 @@ class Documents(Protocol):
 class Store(Protocol):
     """Everything that is kept, in one place."""
 
-    def atomically(self) -> AbstractContextManager[object]:
-        """A context whose writes are kept together or not at all where the storage can do that, and else one by one.
-
-        Nobody may rely on it: each write is safe to repeat, and a pending turn says what is left to do. It saves commits.
-        """
+    def atomically(self) -> AbstractAsyncContextManager[object]:
+        """A context whose writes are kept together or not at all where the storage can do that, and else one by one."""
         ...
 
     @property

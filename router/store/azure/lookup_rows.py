@@ -211,7 +211,7 @@ def at_resource_in(row: Columns) -> SignalAtResource:
         row.text("id")[::-1],
         row.find_text("type"),
         # A program of before wrote neither.
-        readable(None, row.flag, "sample"),
+        readable(False, row.flag, "sample"),
         readable(None, row.find_time, "decided"),
     )
 

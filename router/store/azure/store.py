@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
@@ -86,7 +86,7 @@ class AzureStore:
         if damage is not None:
             await self._aside.put("journal", damage.row, damage.why)
 
-    def atomically(self) -> AbstractContextManager[object]:
+    def atomically(self) -> AbstractAsyncContextManager[object]:
         """Nothing: each write is kept by itself."""
         return nullcontext()
 

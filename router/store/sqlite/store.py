@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Collection
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,15 @@ from router.store.deliveries import SqlOutbox
 from router.store.describing import describe
 from router.store.documents import SqlDocuments
 from router.store.engine import SqliteEngine
+from router.store.groups import SqlGroups
 from router.store.journal import SqlJournal
+from router.store.ledger import SqlLedger
 from router.store.quarantine import SqlQuarantine
+from router.store.record import SqlRecord
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.forgetting import SqliteForgetting
-from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.private import open_private
-from router.store.sqlite.record import SqliteRecord
 from router.store.sqlite.unchanged import opened_unchanged
 
 _CLOCK = partial(datetime.now, UTC)
@@ -44,11 +45,11 @@ class SqliteStore:
         self._connection = Connection(self._path)
         self.engine = SqliteEngine(self._connection)
         self.outbox = SqlOutbox(self.engine, clock)
-        self.groups = SqliteGroups(self._connection, clock)
-        self.ledger = SqliteLedger(self._connection, clock)
-        self._forgetting = SqliteForgetting(self._connection, self.ledger)
+        self.groups = SqlGroups(self.engine, clock)
+        self.ledger = SqlLedger(self.engine, clock)
+        self._forgetting = SqliteForgetting(self._connection, SqliteLedger(self._connection, clock))
         self.documents = SqlDocuments(self.engine, clock)
-        self.record = SqliteRecord(self._connection, clock)
+        self.record = SqlRecord(self.engine, clock)
         self.quarantine = SqlQuarantine(self.engine)
         self.journal = SqlJournal(self.engine, clock)
 
@@ -94,9 +95,9 @@ class SqliteStore:
         if not self._connection.is_damaged:
             lock.truncate(0)
 
-    def atomically(self) -> AbstractContextManager[object]:
+    def atomically(self) -> AbstractAsyncContextManager[object]:
         """A transaction."""
-        return self._connection.writing()
+        return self.engine.transaction()
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Takes away what is old enough, in at most so many steps, each a short transaction."""
