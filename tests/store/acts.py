@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer, Settlement
@@ -24,7 +25,14 @@ RUNNER = asyncio.Runner()
 run = RUNNER.run
 
 
-def owe(store: Store, *deliveries: Delivery) -> None:
+class WithOutbox(Protocol):
+    """A store, as far as its outbox goes."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+def owe(store: WithOutbox, *deliveries: Delivery) -> None:
     """Owes deliveries."""
     run(store.outbox.put_in_outbox(deliveries, NOW))
 
@@ -46,7 +54,7 @@ def decided(store: Store, *deliveries: Delivery) -> None:
 
 
 def claim(
-    store: Store,
+    store: WithOutbox,
     *,
     after: timedelta = timedelta(),
     limit: int = 10,
@@ -57,13 +65,13 @@ def claim(
     return run(store.outbox.claim(Pointer("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
 
 
-def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
+def settle(store: WithOutbox, claim: Claim, state: DeliveryState, **more: object) -> None:
     """Writes down what became of a claim."""
     settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW, **more)  # type: ignore[arg-type]
     run(store.outbox.settle([settlement]))
 
 
-def states(store: Store) -> dict[DeliveryState, int]:
+def states(store: WithOutbox) -> dict[DeliveryState, int]:
     """How many deliveries there are in each state."""
     return {state: count for (_, state), count in run(store.outbox.counts("cwpp")).items()}
 

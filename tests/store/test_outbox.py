@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.opened import SqlStore
 
 HOUR = timedelta(hours=1)
+INSTANT = timedelta(microseconds=1)
 
 pytestmark = pytest.mark.parametrize("store", ["sqlite", "outbox"], indirect=True)
 
@@ -454,3 +455,32 @@ def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destina
     assert run(store.outbox.bring_forward("cwpp", "tickets", later, later))
     assert [one.delivery.key for one in claim(store, after=HOUR / 4)] == ["later"]
     assert not run(store.outbox.bring_forward("cwpp", "tickets", later, later))
+
+
+def test_what_is_due_is_counted_by_lane_up_to_as_much_as_is_asked_for(store: SqlStore) -> None:
+    """What is in flight or deferred is not due; what is sent is over."""
+    owe(store, *(a_delivery(key=f"k{number}") for number in range(3)), a_delivery(key="p", lane=Lane.PAGE))
+    assert run(store.outbox.count_due("cwpp", NOW, 10)) == {Lane.PAGE: 1, Lane.TICKET: 3, Lane.ROWS: 0}
+    assert run(store.outbox.count_due("cwpp", NOW, 2)) == {Lane.PAGE: 1, Lane.TICKET: 2, Lane.ROWS: 0}
+    assert sum(run(store.outbox.count_due("cwpp", NOW - INSTANT, 10)).values()) == 0
+    assert sum(run(store.outbox.count_due("cspm", NOW, 10)).values()) == 0
+    claims = claim(store, limit=2)
+    assert run(store.outbox.count_due("cwpp", NOW, 10))[Lane.TICKET] == 4 - len(claims) - 1
+    settle(store, claims[0], DeliveryState.SENT)
+    settle(store, claims[1], DeliveryState.OWED, due=NOW + HOUR, error="503")
+    assert sum(run(store.outbox.count_due("cwpp", NOW + HOUR, 10)).values()) == 3
+
+
+def test_a_lane_says_when_its_next_delivery_is_due(store: SqlStore) -> None:
+    """Within a span, at both sides of its end; not what is in flight, waits for its turn, or is of no use now."""
+
+    def next_within(span: timedelta, *but: str) -> datetime | None:
+        return run(store.outbox.next_due_within("cwpp", Lane.TICKET, NOW, span, but))
+
+    owe(store, OPENING, UPDATE)
+    assert next_within(timedelta()) == NOW
+    assert next_within(HOUR, "tickets") is None
+    (opening,) = claim(store)
+    assert next_within(HOUR) is None
+    settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
+    assert (next_within(HOUR - INSTANT), next_within(HOUR)) == (None, NOW + HOUR)
