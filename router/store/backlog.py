@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router.domain.deliveries import Backlog, DeliveryState, NextDue
 from router.domain.rulebook import Lane
@@ -12,7 +12,8 @@ from router.store.claiming import IS_FIRST
 from router.store.codec import readable
 from router.store.delivery_rows import IS_OPEN
 from router.store.engine import Engine
-from router.store.instants import EPOCH, instant, micros
+from router.store.instants import EPOCH, micros
+from router.store.row_reader import Columns
 
 _COUNTS = "SELECT destination, state, count(*) AS many FROM deliveries WHERE stream=? GROUP BY destination, state"
 
@@ -32,15 +33,13 @@ SELECT destination, due, error, owed FROM (
 ) AS firsts WHERE nr=1
 """
 
-_COUNT_DUE = " UNION ALL ".join(
-    f"SELECT '{lane.value}' AS lane, count(*) AS many FROM (SELECT 1 FROM deliveries INDEXED BY due "
-    f"WHERE stream=? AND lane='{lane.value}' AND {IS_OPEN} AND due<=? LIMIT ?) AS {lane.value}s"
-    for lane in Lane
-)
+_SOME_DUE = f"""
+SELECT destination FROM deliveries INDEXED BY due WHERE stream=? AND destination=? AND {IS_OPEN} AND due<=? LIMIT ?
+"""
 
-_NEXT_WITHIN = f"""
-SELECT min(d.due) FROM deliveries d INDEXED BY due
-WHERE d.stream=? AND d.lane=? AND d.{IS_OPEN} AND d.state='owed' AND d.due<=? AND d.destination <> ALL(?) AND {IS_FIRST}
+_FIRST_DUE = f"""
+SELECT d.destination, d.due FROM deliveries d INDEXED BY due WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND {IS_FIRST}
+ORDER BY d.due LIMIT 1
 """
 
 
@@ -86,22 +85,28 @@ class Backlogs:
             for row in rows
         }
 
-    async def count_due(self, stream: str, now: datetime, most: int) -> Mapping[Lane, int]:
-        """Return how many deliveries of a stream are due in each lane, at most so many of each.
+    async def count_due(
+        self, stream: str, destinations: Collection[str], now: datetime, most: int
+    ) -> Mapping[str, int]:
+        """Return how many deliveries are due at each of some destinations, counted up to so many.
 
-        Those that wait for an earlier turn count too, and so do those to destinations that are paused or held.
+        Those that wait for an earlier turn count too.
         """
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(_COUNT_DUE, *(stream, micros(now), most) * len(Lane))
-        return {row.word("lane", Lane): row.whole("many") for row in rows}
+        counting = [f"SELECT destination, count(*) AS many FROM ({_SOME_DUE}) AS due GROUP BY destination"] * len(
+            destinations
+        )
+        values = [value for name in destinations for value in (stream, name, micros(now), most)]
+        return {row.words("destination"): row.whole("many") for row in await self._fetch_all(counting, values)}
 
-    async def next_due_within(
-        self, stream: str, lane: Lane, now: datetime, within: timedelta, but: Collection[str] = ()
-    ) -> datetime | None:
-        """Return when the next delivery in a lane is due, where that is until `within` from now; None where none is.
+    async def first_due(self, stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
+        """Return when each of some destinations that is owed something is next due, as `next_due` has it."""
+        finding = [f"SELECT destination, due FROM ({_FIRST_DUE}) AS first"] * len(destinations)
+        rows = await self._fetch_all(finding, [value for name in destinations for value in (stream, name)])
+        return {row.words("destination"): readable(EPOCH, row.time, "due") for row in rows}
 
-        One that waits for an earlier turn, that is in flight, or whose destination is one of `but` does not count.
-        """
+    async def _fetch_all(self, queries: Collection[str], values: Collection[object]) -> list[Columns]:
+        """The rows of all queries, in one round trip."""
+        if not queries:
+            return []
         async with self._engine.session() as tx:
-            due = await tx.value(_NEXT_WITHIN, stream, lane.value, micros(now + within), list(but))
-        return instant(due) if due is not None else None
+            return await tx.fetch(" UNION ALL ".join(queries), *values)

@@ -125,7 +125,7 @@ CREATE INDEX IF NOT EXISTS reviewing ON ledger (review_at) WHERE review_at IS NO
 
 CREATE INDEX IF NOT EXISTS holding ON held (until);
 
-CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due, lane) WHERE state IN ('owed', 'claimed');
+CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)

@@ -457,30 +457,33 @@ def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destina
     assert not run(store.outbox.bring_forward("cwpp", "tickets", later, later))
 
 
-def test_what_is_due_is_counted_by_lane_up_to_as_much_as_is_asked_for(store: SqlStore) -> None:
+def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(store: SqlStore) -> None:
     """What is in flight or deferred is not due; what is sent is over."""
-    owe(store, *(a_delivery(key=f"k{number}") for number in range(3)), a_delivery(key="p", lane=Lane.PAGE))
-    assert run(store.outbox.count_due("cwpp", NOW, 10)) == {Lane.PAGE: 1, Lane.TICKET: 3, Lane.ROWS: 0}
-    assert run(store.outbox.count_due("cwpp", NOW, 2)) == {Lane.PAGE: 1, Lane.TICKET: 2, Lane.ROWS: 0}
-    assert sum(run(store.outbox.count_due("cwpp", NOW - INSTANT, 10)).values()) == 0
-    assert sum(run(store.outbox.count_due("cspm", NOW, 10)).values()) == 0
-    claims = claim(store, limit=2)
-    assert run(store.outbox.count_due("cwpp", NOW, 10))[Lane.TICKET] == 4 - len(claims) - 1
-    settle(store, claims[0], DeliveryState.SENT)
-    settle(store, claims[1], DeliveryState.OWED, due=NOW + HOUR, error="503")
-    assert sum(run(store.outbox.count_due("cwpp", NOW + HOUR, 10)).values()) == 3
+
+    def count(after: timedelta = timedelta(), most: int = 10, stream: str = "cwpp") -> dict[str, int]:
+        return dict(run(store.outbox.count_due(stream, ["tickets", "pager", "other"], NOW + after, most)))
+
+    owe(store, *(a_delivery(key=f"k{number}") for number in range(3)), replace(OPENING, destination="pager"))
+    assert (count(), count(most=2)) == ({"tickets": 3, "pager": 1}, {"tickets": 2, "pager": 1})
+    assert count(-INSTANT) == count(stream="cspm") == {}
+    assert run(store.outbox.count_due("cwpp", [], NOW, 10)) == {}
+    sent, deferred = claim(store, limit=2)
+    assert count() == {"tickets": 1, "pager": 1}
+    settle(store, sent, DeliveryState.SENT)
+    settle(store, deferred, DeliveryState.OWED, due=NOW + HOUR, error="503")
+    assert (count(HOUR - INSTANT)["tickets"], count(HOUR)["tickets"]) == (1, 2)
 
 
-def test_a_lane_says_when_its_next_delivery_is_due(store: SqlStore) -> None:
-    """Within a span, at both sides of its end; not what is in flight, waits for its turn, or is of no use now."""
+def test_a_destination_says_when_its_first_delivery_is_due(store: SqlStore) -> None:
+    """Not what waits for its turn; what is in flight is due when its lease ends."""
 
-    def next_within(span: timedelta, *but: str) -> datetime | None:
-        return run(store.outbox.next_due_within("cwpp", Lane.TICKET, NOW, span, but))
+    def first() -> dict[str, datetime]:
+        return dict(run(store.outbox.first_due("cwpp", ["pager", "tickets"])))
 
+    assert first() == {}
     owe(store, OPENING, UPDATE)
-    assert next_within(timedelta()) == NOW
-    assert next_within(HOUR, "tickets") is None
+    assert first() == {"tickets": NOW}
     (opening,) = claim(store)
-    assert next_within(HOUR) is None
+    assert first() == {"tickets": NOW + LEASE}
     settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
-    assert (next_within(HOUR - INSTANT), next_within(HOUR)) == (None, NOW + HOUR)
+    assert first() == {"tickets": NOW + HOUR}
