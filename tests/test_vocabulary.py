@@ -54,7 +54,7 @@ EXCEPTIONS = {
     "* place_markers": "a verb: markers are placed on numbers",
     "router/domain/ledger.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
-    "router/store/sqlite/connection.py reading": "a verb, beside `writing`: while the connection is read from",
+    "router/store/file.py reading": "a verb, beside `writing`: while the connection is read from",
     "tests/*/test_teams.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",
     "tests/pictures/cards.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",
     "tests/docs/*gallery.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",

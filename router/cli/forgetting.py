@@ -12,7 +12,7 @@ from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.store.sqlite import STEP
+from router.store.forgetting import STEP
 
 LEAST = 100_000
 """Decisions and signals that a job forgets at least, where so many are old enough: some seconds' worth."""

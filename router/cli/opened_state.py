@@ -15,7 +15,8 @@ from router.app.settings import STORAGE, Settings
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.store.conninfo import PostgresqlAddress
-from router.store.sqlite import SqliteStore
+from router.store.engine import PostgresqlEngine
+from router.store.store import SqlStore
 
 if TYPE_CHECKING:
     from router.store.azure import AzureStore
@@ -50,8 +51,9 @@ async def store_in(options: Namespace) -> AsyncIterator[Store]:
                 await store.prepare()  # type: ignore[attr-defined]
         else:
             refuse_missing(options.state)
-            store = open_state(options.state)
+            store = opened = open_state(options.state)
             stack.push_async_callback(store.close)
+            await opened.prepare()
         yield store
 
 
@@ -62,7 +64,7 @@ async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
     A database is shared by all who work on it: each change there is made only over what was read.
     """
     async with store_in(options) as store:
-        if isinstance(store, SqliteStore):
+        if isinstance(store, SqlStore):
             store.hold()
         yield store
 
@@ -81,17 +83,16 @@ def opening_storage() -> Iterator[None]:
         raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
 
 
-def open_state(state: Path | PostgresqlAddress) -> SqliteStore:
+def open_state(state: Path | PostgresqlAddress) -> SqlStore:
     """The state in a directory, which is made where it is missing. Raises BadFile."""
     if isinstance(state, Path):
-        return SqliteStore(state)
-    connector_for(state, Settings())
-    raise BadUsage(f"{state.name}: this program cannot keep the state there yet; name a directory")
+        return SqlStore.of(state)
+    return SqlStore(PostgresqlEngine(connector_for(state, Settings()).connect, state.name))
 
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:
     """Raises BadFile where a directory holds no state."""
-    if isinstance(state, Path) and not SqliteStore.is_in(state):
+    if isinstance(state, Path) and not SqlStore.is_in(state):
         raise BadFile(f"{state}: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
 
 

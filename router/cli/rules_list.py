@@ -34,7 +34,7 @@ from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
-from router.store.sqlite import SqliteStore
+from router.store.store import SqlStore
 
 MOST_NAMED = 5
 """The most values of an element that people read; programs get all of them."""
@@ -124,7 +124,7 @@ _UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name
 async def _known(options: Namespace, streams: Iterable[Stream], now: datetime) -> _Known | None:
     """What the state says that is meant; None where none is named, and none is where it usually is."""
     if options.state is None:
-        if not SqliteStore.is_in(DEFAULT_STATE):
+        if not SqlStore.is_in(DEFAULT_STATE):
             return None
         options = Namespace(state=DEFAULT_STATE)
     async with store_in(options) as store:

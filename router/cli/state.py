@@ -23,7 +23,7 @@ from router.domain.errors import BadFile
 from router.domain.retention import Retention
 from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
 from router.domain.timestamps import timestamp
-from router.store.sqlite import SqliteStore
+from router.store.store import SqlStore
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000
@@ -56,7 +56,7 @@ async def _report(options: Namespace, now: datetime, retention: Retention) -> St
                 await account.close()
     if isinstance(options.state, Path):
         refuse_missing(options.state)
-        return await SqliteStore.describe_in(options.state, now, retention)
+        return await SqlStore.describe_in(options.state, now, retention)
     store = open_state(options.state)
     try:
         return await store.describe(now, retention)

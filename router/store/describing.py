@@ -30,16 +30,15 @@ from router.store.engine import Engine, Transaction
 from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
 from router.store.stored_names import GROUP_STATE
-
-VERSION = 1
-"""The version of the form of a state."""
+from router.store.upgrade import VERSION, find_version
 
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
     """Return what is in a state, without a change to it; None where it holds nothing yet."""
-    measured = await engine.measure()
-    if "ledger" not in measured.tables:
+    version = await find_version(engine)
+    if version == 0:
         return None
+    measured = await engine.measure()
     async with engine.session() as tx:
         decided = await tx.fetch(
             "SELECT outcome, count(*) AS many, min(decided) AS first, max(decided) AS last FROM record GROUP BY outcome"
@@ -49,8 +48,8 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
         owed_since = await tx.find("SELECT min(born) AS at FROM deliveries WHERE state IN ('owed', 'claimed')")
         return StateReport(
             at=now,
-            version=VERSION,
-            next_version=None,
+            version=version,
+            next_version=VERSION if version < VERSION else None,
             files={name: Count(size) for name, size in measured.files.items()},
             tables=[TableSize(name, None, Count(size)) for name, size in measured.tables.items() if size is not None],
             decisions=_by(Outcome, decided, "outcome"),

@@ -30,8 +30,7 @@ from router.store.row_reader import Columns
 if TYPE_CHECKING:
     import psycopg
 
-    from router.store.sqlite.connection import Connection
-    from router.store.sqlite.unchanged import Unchanged
+    from router.store.file import StateFile, UnchangedFile
 
 _MOST = 2**63 - 1
 _LEAST = -(2**63)
@@ -51,11 +50,11 @@ _SQLITE_SIZES = """
 SELECT s.tbl_name, sum(d.pgsize) AS bytes FROM dbstat d JOIN sqlite_schema s ON s.name=d.name
 WHERE d.aggregate=TRUE GROUP BY s.tbl_name ORDER BY bytes DESC
 """
-_POSTGRESQL_SIZES = """
-SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class
-WHERE relkind='r' AND relnamespace = to_regnamespace(current_schema()) ORDER BY bytes DESC
+_OURS = "relkind='r' AND relnamespace = to_regnamespace(current_schema())"
+_POSTGRESQL_TABLES = f"SELECT relname AS name FROM pg_class WHERE {_OURS}"
+_POSTGRESQL_SIZES = f"""
+SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE {_OURS} ORDER BY bytes DESC
 """
-
 
 _PATIENCE = 120.0
 """Seconds; a lock is waited for 30 of them, which the server sees to."""
@@ -85,7 +84,7 @@ class Transaction(Protocol):
         ...
 
 
-class Measured(NamedTuple):
+class StateSizes(NamedTuple):
     """What a state takes, in bytes.
 
     Attributes:
@@ -98,7 +97,13 @@ class Measured(NamedTuple):
 
 
 class Engine(Protocol):
-    """A database that holds the state."""
+    """A database that holds the state.
+
+    Attributes:
+        name: the directory, or the server and the database, in words; no secret.
+    """
+
+    name: str
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction: all of it is kept, or none. Inside another one of the same task it is part of that."""
@@ -112,7 +117,11 @@ class Engine(Protocol):
         """Run the statements of a schema, as this engine writes them, inside the transaction that this task is in."""
         ...
 
-    async def measure(self) -> Measured:
+    async def has_tables(self, *names: str) -> bool:
+        """Return whether there are tables of those names, or any."""
+        ...
+
+    async def measure(self) -> StateSizes:
         """Return what the state takes; no table where there is none yet."""
         ...
 
@@ -155,8 +164,9 @@ _ROW_LOCK = re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
 class SqliteEngine:
     """One file, whose statements return at once: between two of them no other task runs."""
 
-    def __init__(self, connection: Connection | Unchanged) -> None:
-        self._connection = connection
+    def __init__(self, file: StateFile | UnchangedFile) -> None:
+        self.name = str(file.path.parent)
+        self._file = file
         self._lock = asyncio.Lock()
         self._current: ContextVar[_SqliteTransaction | None] = ContextVar("sqlite transaction", default=None)
 
@@ -167,7 +177,7 @@ class SqliteEngine:
             yield current
             return
         async with self._lock:
-            with self._connection.writing() as db:
+            with self._file.writing() as db:
                 begun = _SqliteTransaction(db)
                 token = self._current.set(begun)
                 try:
@@ -179,29 +189,35 @@ class SqliteEngine:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
-        with self._connection.reading() as db:
+        with self._file.reading() as db:
             yield _SqliteTransaction(db)
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
-        with self._connection.reading() as db:
+        with self._file.reading() as db:
             for statement in sqlite_schema(schema):
                 db.execute(statement)
 
-    async def measure(self) -> Measured:
+    async def has_tables(self, *names: str) -> bool:
+        """Return whether there are tables of those names, or any."""
+        with self._file.reading() as db:
+            found = {name for (name,) in db.execute(_SQLITE_TABLES)}
+        return found >= set(names) if names else bool(found)
+
+    async def measure(self) -> StateSizes:
         """Return what the file takes, its log, and each table. A large file is not measured by table: all of it is read."""
-        path = self._connection.path
+        path = self._file.path
         files = {one.name: one.stat().st_size for one in (path, path.with_name(f"{path.name}-wal")) if one.exists()}
-        with self._connection.reading() as db:
+        with self._file.reading() as db:
             tables: dict[str, int | None] = dict.fromkeys(name for (name,) in db.execute(_SQLITE_TABLES))
             if files[path.name] <= _MEASURED and db.execute(_HAS_SIZES).fetchone()[0]:
                 tables = dict(db.execute(_SQLITE_SIZES).fetchall())
         # Who reads makes an empty log.
-        return Measured({name: size for name, size in files.items() if size or name == path.name}, tables)
+        return StateSizes({name: size for name, size in files.items() if size or name == path.name}, tables)
 
     async def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._file.close()
 
 
 class _SqliteTransaction:
@@ -275,7 +291,7 @@ class PostgresqlEngine:
         self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], name: str, patience: float = _PATIENCE
     ) -> None:
         self._connect = connect
-        self._name = name
+        self.name = name
         self._patience = patience
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
@@ -333,12 +349,18 @@ class PostgresqlEngine:
             with self._faults():
                 await (await self._opened()).execute(postgresql_schema(schema), prepare=False)
 
-    async def measure(self) -> Measured:
+    async def has_tables(self, *names: str) -> bool:
+        """Return whether there are tables of those names, or any."""
+        async with self.session() as tx:
+            found = {row.text("name") for row in await tx.fetch(_POSTGRESQL_TABLES)}
+        return found >= set(names) if names else bool(found)
+
+    async def measure(self) -> StateSizes:
         """Return what the database takes, and each table."""
         async with self.session() as tx:
             whole = await tx.value("SELECT pg_database_size(current_database())")
             rows = await tx.fetch(_POSTGRESQL_SIZES)
-        return Measured({"database": whole}, {row.text("name"): row.whole("bytes") for row in rows})
+        return StateSizes({"database": whole}, {row.text("name"): row.whole("bytes") for row in rows})
 
     async def close(self) -> None:
         """Close the connection."""
@@ -412,7 +434,7 @@ class PostgresqlEngine:
 
     def _faults(self) -> _Faults:
         self._used = asyncio.get_running_loop().time()
-        return _Faults(self._name)
+        return _Faults(self.name)
 
 
 def _cut(line: int) -> None:

@@ -158,8 +158,8 @@ def _cut(directory: Path) -> None:
 
 
 def _make_newer(directory: Path) -> None:
-    with closing(sqlite3.connect(directory / "router.db")) as db:
-        db.execute("PRAGMA user_version=99")
+    with closing(sqlite3.connect(directory / "router.db")) as db, db:
+        db.execute("UPDATE meta SET value='99' WHERE name='version'")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def _make_newer(directory: Path) -> None:
         (_cut, r"\.state/router\.db: is damaged: "),
         (
             _make_newer,
-            r"\.state: holds state of version 99, and this program reads version 1 alone; name another directory",
+            r"\.state: holds state of version 99, and this program reads up to version 1; use the newer program",
         ),
     ],
 )

@@ -6,9 +6,9 @@ import re
 
 from router.domain import groups
 from router.store.azure.store import TABLES
-from router.store.sqlite.private import FILES
-from router.store.sqlite.schema import SCHEMA
+from router.store.private import FILES
 from router.store.stored_names import TYPES
+from router.store.upgrade import STEPS
 from tests.docs.pages import column, page, spans
 
 PAGE = page("docs/state.md")
@@ -29,9 +29,9 @@ def test_states_of_groups_are_called_as_their_classes() -> None:
 def test_stored_names_are_those_that_are_stored() -> None:
     """Tables and columns of the file, tables of the account, and tags."""
     table = PAGE.table("Names in storage", "word")
-    schema = "\n".join(SCHEMA)
+    schema = "\n".join(STEPS)
     tables = {*re.findall(r"EXISTS (\w+) \(", schema), *TABLES}
-    columns = set(re.findall(r"\b(\w+) (?:TEXT|BLOB|INTEGER)\b", schema))
+    columns = set(re.findall(r"\b(\w+) (?:TEXT|BYTEA|BIGINT)\b", schema))
     for row in table:
         assert set(spans(row["in `router.db`"])) <= tables | columns | set(TYPES)
     assert {"groups", "journal", "ledger", "deliveries"} <= {

@@ -11,7 +11,7 @@ import pytest
 from router.cli.opened_state import opening_storage
 from router.domain.errors import BadFile, StoreError
 from router.store.azure.state_version import OURS, PARTITION, ROW, StateVersion, refuse_older
-from router.store.sqlite.schema import VERSION
+from router.store.upgrade import VERSION
 from tests.docs.pages import page
 from tests.store.acts import run
 from tests.store.opened import open_store
@@ -23,7 +23,7 @@ PROSE = " ".join(PAGE.prose.split())
 
 def test_versions_are_those_of_the_code() -> None:
     """What is written, in a directory and in an account."""
-    assert f"This program writes version {VERSION}." in PROSE
+    assert f"This program writes version {VERSION}, which" in PROSE
     assert f"This program writes version {OURS.version}, and {OURS.oldest} as the oldest." in PROSE
     assert f"The row (`{PARTITION}`, `{ROW}`) of the table `journal`" in PROSE
 
@@ -34,8 +34,8 @@ def test_a_state_of_another_form_is_refused_in_the_words_of_the_page(
     """To the letter."""
     monkeypatch.chdir(tmp_path)
     run(open_store(Path(".state")).close())
-    with closing(sqlite3.connect(Path(".state") / "router.db")) as db:
-        db.execute("PRAGMA user_version=4")
+    with closing(sqlite3.connect(Path(".state") / "router.db")) as db, db:
+        db.execute("UPDATE meta SET value=? WHERE name='version'", (str(VERSION + 1),))
     with pytest.raises(BadFile) as told:
         open_store(Path(".state"))
     assert f"{told.value}\n" in [fence.text for fence in PAGE.fences]

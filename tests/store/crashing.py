@@ -16,12 +16,12 @@ from shutil import rmtree
 from types import FrameType
 from typing import Any
 
-from router.store.sqlite import connection
+from router.store import file
 from tests.store.builders import an_entry
 from tests.store.opened import open_store
 
-ROOM = str(Path(connection.__file__).parent)
-FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
+ROOM = str(Path(file.__file__).parent)
+FILES = tuple(f"{ROOM}/{name}.py" for name in ("file", "witness", "private", "store", "upgrade"))
 COMMITS = 1
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 
-import router.store
 from router.store.conninfo import Connector, parse_address
 from router.store.deliveries import SqlOutbox
 from router.store.engine import PostgresqlEngine
-from router.store.sqlite import SqliteStore as SqlStore
+from router.store.store import SqlStore
+from router.store.upgrade import upgrade
 from tests.builders import NOW
 
 __all__ = ["OutboxStore", "Place", "SqlStore", "engine_over", "open_outbox", "open_store", "rows_in"]
@@ -41,7 +41,7 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
 
 def open_store(place: Path, clock: Callable[[], datetime] | None = None) -> SqlStore:
     """Gives the store in a directory, which is made where there is none; by the clock that a test sets, if it sets one."""
-    return SqlStore(place) if clock is None else SqlStore(place, clock)
+    return SqlStore.of(place) if clock is None else SqlStore.of(place, clock)
 
 
 def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -69,5 +69,5 @@ class OutboxStore:
 async def open_outbox(url: str) -> OutboxStore:
     """Gives the outbox in a database, whose tables are made where there are none."""
     engine = engine_over(url)
-    await engine.make(Path(router.store.__path__[0], "schema.sql").read_text())
+    await upgrade(engine)
     return OutboxStore(engine, SqlOutbox(engine, lambda: NOW))

@@ -33,7 +33,7 @@ from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Step
 from router.store.describing import describe as describe_state
 from router.store.engine import SqliteEngine
-from router.store.sqlite.unchanged import Unchanged, opened_unchanged
+from router.store.file import UnchangedFile, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle
 from tests.store.builders import a_delivery, a_group, a_row, an_entry, noise
@@ -267,8 +267,8 @@ def cut(directory: Path) -> None:
 
 def make_newer(directory: Path) -> None:
     """Makes a state one that a newer program wrote."""
-    with closing(sqlite3.connect(directory / "router.db")) as db:
-        db.execute("PRAGMA user_version=99")
+    with closing(sqlite3.connect(directory / "router.db")) as db, db:
+        db.execute("UPDATE meta SET value='99' WHERE name='version'")
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> No
     run(open_store(tmp_path).close())
     with (
         pytest.raises(BadFile, match="readonly"),
-        opened_unchanged(tmp_path / "router.db") as file,
+        opened_unchanged(tmp_path) as file,
         file.reading() as db,
     ):
         db.execute("DELETE FROM ledger")
@@ -331,13 +331,15 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqlStore, tmp_path: P
             db.execute("BEGIN")
             with suppress(sqlite3.IntegrityError):
                 db.execute(f"UPDATE {table} SET {column}=?", (garbage,))  # noqa: S608
-                assert isinstance(run(describe_state(SqliteEngine(Unchanged(path, db)), NOW, RETENTION)), StateReport)
+                assert isinstance(
+                    run(describe_state(SqliteEngine(UnchangedFile(path, db)), NOW, RETENTION)), StateReport
+                )
             db.execute("ROLLBACK")
 
 
 def columns_in(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """Every column of every table."""
-    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name<>'commits'").fetchall():
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name<>'meta'").fetchall():
         for column in db.execute(f"PRAGMA table_info({table})").fetchall():
             yield table, column[1]
 

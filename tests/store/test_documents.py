@@ -32,7 +32,8 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
 def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: SqlStore) -> None:
     """Workers ask every few seconds, and what ended is kept for 400 days. As SQLite plans it without statistics."""
     asked: list[str] = []
-    with sqlite._connection.reading() as db:
+    assert sqlite._file is not None
+    with sqlite._file.reading() as db:
         db.set_trace_callback(asked.append)
         run(sqlite.documents.list_documents(DocumentKind.HOLD, NOW))
         db.set_trace_callback(None)

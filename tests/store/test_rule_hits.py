@@ -199,7 +199,8 @@ def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sql
     life = Life(sqlite, a_book())
     run(sqlite.documents.put_document(document_of_silence(a_silence("ab"))))
     asked: list[str] = []
-    with sqlite._connection.reading() as db:
+    assert sqlite._file is not None
+    with sqlite._file.reading() as db:
         db.set_trace_callback(asked.append)
         for number, address in enumerate(ADDRESSES):
             life.alert(f"alert-{number}", Entities=[an_ip(address)])

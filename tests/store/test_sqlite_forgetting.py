@@ -8,7 +8,7 @@ from pathlib import Path
 
 from router.domain.ledger import Held
 from router.domain.retention import Retention
-from router.store.sqlite.forgetting.steps import FEW
+from router.store.forgetting.forgetting import FEW
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row
@@ -20,7 +20,8 @@ TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "
 def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
     """As SQLite plans it without statistics, which no state has."""
     asked: list[str] = []
-    with sqlite._connection.reading() as db:
+    assert sqlite._file is not None
+    with sqlite._file.reading() as db:
         db.set_trace_callback(asked.append)
         run(sqlite.forget(NOW, Retention(), (), 100))
         db.set_trace_callback(None)

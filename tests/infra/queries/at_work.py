@@ -33,6 +33,8 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.deliveries import SqlOutbox
+from router.store.engine import SqliteEngine
+from router.store.file import StateFile
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
@@ -185,5 +187,6 @@ class _QueuedOutbox(SqlOutbox):
 
 class _QueuedStore(SqlStore):
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        file = StateFile(directory)
+        super().__init__(SqliteEngine(file), file=file)
         self.outbox: _QueuedOutbox = _QueuedOutbox(self.engine, partial(datetime.now, UTC))

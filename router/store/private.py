@@ -41,16 +41,25 @@ def make_private(directory: Path) -> None:
         raise BadFile(f"{where}: others may read it, and that cannot be changed: {fault.strerror}; {REMEDY}") from fault
 
 
-def open_private(path: Path) -> int:
+def open_private(path: Path, flags: int = 0) -> int:
     """A file beside or of the database that only its owner can read, made where it is missing; raises OSError."""
     is_new = not path.exists()
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
     if is_new:
         os.fchmod(file, 0o600)  # a umask may have taken away too much
         if os.geteuid() == 0:  # whoever owns the state shall still be able to use what root makes there
             owner = path.parent.stat()
             os.fchown(file, owner.st_uid, owner.st_gid)
     return file
+
+
+def sync_directory(directory: Path) -> None:
+    """Puts on disk which files are in a directory; raises OSError."""
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _narrow(directory: Path) -> None:

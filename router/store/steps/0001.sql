@@ -130,6 +130,8 @@ CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
     WHERE NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')));
+CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled)
+    WHERE destination='record' AND state IN ('sent', 'skipped') AND (redriven>0 OR state='skipped');
 CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS messages ON record (message);

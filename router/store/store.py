@@ -1,0 +1,101 @@
+"""The store: everything kept, by one SQL over either engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from router.domain.counts import Rule
+from router.domain.retention import Forgotten, Retention
+from router.domain.state_report import StateReport
+from router.store.deliveries import SqlOutbox
+from router.store.describing import describe
+from router.store.documents import SqlDocuments
+from router.store.engine import Engine, SqliteEngine
+from router.store.file import StateFile, opened_unchanged
+from router.store.forgetting import SqlForgetting
+from router.store.groups import SqlGroups
+from router.store.instants import Clock
+from router.store.journal import SqlJournal
+from router.store.ledger import SqlLedger
+from router.store.quarantine import SqlQuarantine
+from router.store.record import SqlRecord
+from router.store.upgrade import prepare, upgrade
+
+_CLOCK = partial(datetime.now, UTC)
+
+
+class SqlStore:
+    """Everything kept; every method raises StoreError.
+
+    Attributes:
+        engine: the database.
+        is_shared: whether other processes work on it beside this one, as on a server; a directory is opened by `of`.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock = _CLOCK, file: StateFile | None = None) -> None:
+        self.engine = engine
+        self.is_shared = file is None
+        self._file = file
+        self.outbox = SqlOutbox(engine, clock)
+        self.groups = SqlGroups(engine, clock)
+        self.ledger = SqlLedger(engine, clock)
+        self.documents = SqlDocuments(engine, clock)
+        self.record = SqlRecord(engine, clock)
+        self.quarantine = SqlQuarantine(engine)
+        self.journal = SqlJournal(engine, clock)
+        self._forgetting = SqlForgetting(engine, self.ledger)
+
+    @classmethod
+    def of(cls, directory: Path, clock: Clock = _CLOCK) -> Self:
+        """Return the store in a directory, which is made where it is missing; raises BadFile if it cannot be opened."""
+        file = StateFile(directory)
+        return cls(SqliteEngine(file), clock, file)
+
+    @staticmethod
+    def is_in(directory: Path) -> bool:
+        """Return whether a directory holds a state, or what is left of one."""
+        return any((directory / name).exists() for name in ("router.db", "router.commit"))
+
+    @staticmethod
+    async def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
+        """Return what is in a directory's state, without a change to it; None where it holds nothing yet. Raises BadFile."""
+        with opened_unchanged(directory) as file:
+            return await describe(SqliteEngine(file), now, retention)
+
+    async def prepare(self) -> None:
+        """Carry the state forward where it is behind; raises StoreError where there is none, or a newer program wrote it."""
+        await prepare(self.engine)
+
+    async def upgrade(self) -> int:
+        """Make the tables where there are none, and carry the state forward; return how many steps that took."""
+        return await upgrade(self.engine)
+
+    def hold(self) -> None:
+        """Make this process the one that works on a directory, until `close`; a server is shared, and is not held.
+
+        Raises StateInUse if another process does. Where the last one did not come to its end the whole file is checked, and
+        BadFile says what is wrong with it.
+        """
+        if self._file is not None:
+            self._file.hold()
+
+    def atomically(self) -> AbstractAsyncContextManager[object]:
+        """Return a transaction."""
+        return self.engine.transaction()
+
+    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+        """Take away what is old enough, in at most so many steps, each a short transaction."""
+        return await self._forgetting.forget(now, retention, rules, most)
+
+    async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
+        """Return what is in the state; None where there is none."""
+        return await describe(self.engine, now, retention)
+
+    async def close(self) -> None:
+        """Let go of the database, and of the directory."""
+        await self.engine.close()
