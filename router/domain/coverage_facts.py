@@ -18,6 +18,7 @@ from router.domain.clouds import NOWHERE, is_connected, location_named
 from router.domain.coverage_mentions import is_name
 from router.domain.document_bodies import BodyFields, body_of, items_in_body
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.keys import bounded
 from router.domain.ledger import Seen, Version
 from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.signals import Finding, Kind, Signal
@@ -161,7 +162,7 @@ def document_of_assessments(
 
 def fact_id(resource: str) -> str:
     """What the document of a resource is called."""
-    return resource.lower()
+    return bounded(resource.lower())
 
 
 def assessments_in(document: StoredDocument, now: datetime) -> list[CoverageAssessment]:

@@ -17,6 +17,7 @@ from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
 from router.domain.document_bodies import BodyFields, body_of, find_in_body
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.keys import bounded
 from router.domain.ledger import Version
 
 
@@ -46,7 +47,7 @@ class CoverageSource(NamedTuple):
     @property
     def id(self) -> str:
         """What its document is called."""
-        return f"{self.kind}:{self.subject}:{self.plan}" if self.plan else f"{self.kind}:{self.subject}"
+        return bounded(f"{self.kind}:{self.subject}:{self.plan}" if self.plan else f"{self.kind}:{self.subject}")
 
 
 class HeardAlert(NamedTuple):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
+_MOST_INDEXED = 512
+"""Characters of a name that a row is found by: an index of PostgreSQL holds 2,704 bytes of a text."""
+
 
 def _digest(*parts: str) -> str:
     # The separator cannot occur inside a part that JSON or YAML would call printable text, so parts cannot run together.
@@ -61,6 +64,11 @@ def fingerprint_of(*values: str) -> str:
 def alert_fingerprint(id: str) -> str:
     """The fingerprint by which an incident's row knows an alert that it named: 8 hexadecimal digits."""
     return _digest("alert", same_id(id))[:8]
+
+
+def bounded(text: str) -> str:
+    """The text as an index can hold it: of a very long one its beginning, and a digest that tells it from others."""
+    return text if len(text) <= _MOST_INDEXED else f"{text[: _MOST_INDEXED - 32]}{_digest(text)}"
 
 
 def quarantine_id(arrival: str) -> str:

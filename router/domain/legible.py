@@ -110,3 +110,10 @@ def _as_json(character: str) -> str:
 
 
 _LEGIBLE, _JSON = _Shown(_as_text), _Shown(_as_json)
+
+
+def storable(text: str) -> str:
+    """Return the text as every database holds it: without NUL and halves of surrogate pairs."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

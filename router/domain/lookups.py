@@ -11,6 +11,9 @@ from router.domain.background import Earlier
 from router.domain.keys import same_id, signal_key
 from router.domain.notices import Notice, RecordEntry
 
+LONGEST_ENDING = 512
+"""Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
+
 
 class SignalLookup(NamedTuple):
     """A signal as a look-up finds it.
@@ -71,8 +74,8 @@ def earlier_of(
 
 
 def ending(text: str) -> str:
-    """A text as look-ups have it: in lower case and backwards, so that all texts with one end begin alike."""
-    return text.strip().lower()[::-1]
+    """The end of a text as look-ups have it: in lower case and backwards, so that all texts with one end begin alike."""
+    return text.strip().lower()[: -LONGEST_ENDING - 1 : -1]
 
 
 def written(ending: str) -> str:

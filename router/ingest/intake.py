@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.errors import StoreError
+from router.domain.errors import StoreError, Unstorable
 from router.domain.keys import quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
@@ -63,13 +63,15 @@ class Intake:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
         try:
             return await self._ingest_batch(messages, now)
+        except Unstorable as fault:
+            return await self._ingest_singly(messages, fault, now)
         except StoreError:
             raise
         except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not cost a message.
             return await self._ingest_singly(messages, fault, now)
 
     async def _ingest_batch(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
-        parts = [part for message in messages for part in self._reader.read_message(message)]
+        parts = [part for message in messages for part in self._reader.read_message(message.as_storable())]
         async with self._store.atomically():
             entries = await self._quarantine([part for part in parts if isinstance(part, NotUnderstood)], now)
             observations = [part for part in parts if isinstance(part, Observation)]
@@ -92,7 +94,8 @@ class Intake:
         """Quarantines messages unread, because they cannot be ingested; raises StoreError."""
         reason = Reason(Code.INTERNAL, why)
         not_understood = [
-            NotUnderstood(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages
+            NotUnderstood(Quarantined(reason=reason, body=one.body), one.arrival, one.as_storable().source)
+            for one in messages
         ]
         return list((await self._quarantine(not_understood, now)).values())
 
@@ -169,7 +172,12 @@ class Intake:
 
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
-        rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
+        known = await self.find_published_rows(
+            [key for observation in wave for key in (*observation.keys, *observation.other_keys)], now
+        )
+        own = {key for observation in wave for key in observation.keys}
+        rows = {key: row for key, row in known.items() if key in own}
+        others = {key: row for key, row in known.items() if key not in own}
         streams = {observation.signal.stream for observation in wave}
         unknown = [observation.key for observation in wave if rows.keys().isdisjoint(observation.keys)]
         last_turns = await self._store.ledger.find_last_turns(unknown) if unknown else {}
@@ -189,17 +197,13 @@ class Intake:
             )
 
         transitions = [transition_of(observation, rows) for observation in wave]
-        # Whether a signal came in as another kind before costs a request: only what opens or ends a signal asks it.
-        asking = [
-            observation
-            for observation, one in zip(wave, transitions, strict=True)
-            if one.opens or observation.signal.resolved
-        ]
-        others = await self.find_published_rows([key for observation in asking for key in observation.other_keys], now)
         if not others:
             return transitions
+        # That a signal came in as another kind before matters to what opens or ends it.
         return [
-            one if others.keys().isdisjoint(observation.other_keys) else transition_of(observation, {**rows, **others})
+            transition_of(observation, known)
+            if not others.keys().isdisjoint(observation.other_keys) and (one.opens or observation.signal.resolved)
+            else one
             for observation, one in zip(wave, transitions, strict=True)
         ]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from router.decide import entry_for, quarantined, with_coverage_level
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
+from router.domain.legible import storable
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
@@ -47,6 +48,11 @@ class Message:
     arrival: Arrival
     trace: str | None = None
     cut: Cut | None = None
+
+    def as_storable(self) -> Message:
+        """The same with texts that every database holds; those in its body are the parser's."""
+        source, trace = storable(self.source), storable(self.trace) if self.trace is not None else None
+        return self if (source, trace) == (self.source, self.trace) else replace(self, source=source, trace=trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """From bytes to a JSON document: strictly and fast first, leniently where that fails.
 
-What comes out nests no deeper than 1,024 levels, holds no number beyond a double, and only text that UTF-8 can write,
-so that nothing further on chokes on it.
+What comes out nests no deeper than 1,024 levels, holds no number beyond a double, and only text that UTF-8 can write and
+a database can hold, so that nothing further on chokes on it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from math import isinf
 
 import orjson
@@ -14,11 +15,13 @@ import orjson
 from router.domain.reasons import Code
 from router.parse.refusals import MessageRefused
 
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
 
 def document_in(body: bytes) -> object:
     """The JSON document that a body is; raises MessageRefused (not_json) where it is none."""
     try:
-        return orjson.loads(body)
+        return orjson.loads(_without_nul(body))
     except orjson.JSONDecodeError:
         # Tells UTF-16 and UTF-32 too, which redirected output on Windows likes to be.
         return _read_leniently(body.decode(json.detect_encoding(body), "replace"))
@@ -29,7 +32,7 @@ def find_document(text: str) -> object:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return orjson.loads(text)
+        return orjson.loads(_without_nul(text.encode("utf-8", "surrogatepass")) if "\\u0000" in text else text)
     except orjson.JSONDecodeError:
         try:
             return _read_leniently(text)
@@ -46,7 +49,7 @@ def serialised(document: object) -> bytes:
 
 
 def _read_leniently(text: str) -> object:
-    """The document with NaN as null, control characters as they stand, and lone surrogates replaced by U+FFFD."""
+    """The document with NaN as null, control characters as they stand, and lone surrogates and NUL replaced by U+FFFD."""
     try:
         tree = json.loads(
             text,
@@ -56,7 +59,7 @@ def _read_leniently(text: str) -> object:
             parse_int=_whole,
         )
         again = json.dumps(tree, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return orjson.loads(again)
+        return orjson.loads(_without_nul(again.encode()))
     except RecursionError:
         raise MessageRefused(Code.NOT_JSON, "nested too deeply") from None
     except json.JSONDecodeError as error:  # orjson's is one too
@@ -64,6 +67,11 @@ def _read_leniently(text: str) -> object:
         if error.msg.startswith("depth limit"):
             raise MessageRefused(Code.NOT_JSON, "nested too deeply") from None
         raise MessageRefused(Code.NOT_JSON, error.msg, f"line {error.lineno} column {error.colno}") from None
+
+
+def _without_nul(body: bytes) -> bytes:
+    """A document with U+FFFD for each NUL that it escapes: no text of PostgreSQL's holds one."""
+    return _NUL.sub(rb"\1\\ufffd", body) if b"\\u0000" in body else body
 
 
 def _finite(digits: str) -> float | str:

@@ -27,7 +27,7 @@ PLACES = {
     "sweeps": ("hub",),
     "record": ("key",),
     "lookups": ("signal",),
-    "counts": ("hour", "cell"),
+    "counts": ("hour", "id"),
     "hits": ("stream", "rule"),
     "documents": ("kind", "id"),
 }

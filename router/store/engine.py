@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
+from router.domain import legible
 from router.domain.errors import StoreError, Unstorable
 from router.store.row_reader import Columns
 
@@ -137,22 +138,18 @@ def storable(value: Any) -> Any:
     """
     kind = type(value)
     if kind is str:
-        return value if value.isascii() and "\0" not in value else _text(value)
+        return legible.storable(value)
     if kind is int:
         return value if _LEAST <= value <= _MOST else max(_LEAST, min(value, _MOST))
     if value is None or kind is bytes:
         return value
     if isinstance(value, str):
-        return _text(str(value))
+        return legible.storable(str(value))
     if isinstance(value, int):
         return int(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [storable(one) for one in value]
     raise TypeError(f"{kind.__name__} is no value of a column")
-
-
-def _text(text: str) -> str:
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 _LIST = re.compile(r"= ANY\(\?\)")

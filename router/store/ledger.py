@@ -78,6 +78,8 @@ class SqlLedger(StandingSignals):
 
         One that cannot be decoded is set aside, and its signal is unknown then.
         """
+        if not keys:
+            return {}
         found = await read_sound(self._engine, self._clock, "ledger", _FIND, (list(keys),), row_in)
         return {row.key: row for row in found}
 

@@ -12,6 +12,7 @@ from itertools import islice
 
 from router.domain.counts import Cell, RuleHits, counted, decided_at, hits_in
 from router.domain.decisions import Outcome
+from router.domain.keys import fingerprint_of
 from router.domain.ledger import message_of
 from router.domain.lookback import DecisionPage, Looked
 from router.domain.notices import RecordEntry
@@ -29,8 +30,8 @@ ON CONFLICT (key) DO NOTHING
 """
 
 _COUNT = """
-INSERT INTO counts (hour, cell, count) VALUES (?,?,?)
-ON CONFLICT (hour, cell) DO UPDATE SET count=counts.count+excluded.count
+INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
+ON CONFLICT (hour, id) DO UPDATE SET count=counts.count+excluded.count
 """
 
 _HITS = """
@@ -146,9 +147,9 @@ async def _fresh(tx: Transaction, entries: Sequence[RecordEntry]) -> list[Record
 
 async def _count(tx: Transaction, entries: Sequence[RecordEntry]) -> None:
     cells = [
-        (micros(hour), text_of(cell), count)
+        (micros(hour), fingerprint_of(text), text, count)
         for hour, counts in counted(entries).items()
-        for cell, count in counts.items()
+        for text, count in ((text_of(cell), count) for cell, count in counts.items())
     ]
     await tx.execute_many(_COUNT, sorted(cells))
     hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(entries).items()]

@@ -57,9 +57,18 @@ def test_other_encodings_of_unicode_are_told(encoding: str) -> None:
 
 
 def test_control_characters_stand_as_they_are() -> None:
-    """A raw tab or NUL inside a text is tolerated."""
-    body = body_of(a_flat_alert(Description="a-b")).replace(b"a-b", b"a\tb\x00c")
-    assert read_alert(body).description == "a\tb\x00c"
+    """A raw tab inside a text is tolerated."""
+    body = body_of(a_flat_alert(Description="a-b")).replace(b"a-b", b"a\tb")
+    assert read_alert(body).description == "a\tb"
+
+
+@pytest.mark.parametrize("nul", [rb"\u0000", b"\x00"])
+def test_nul_is_replaced_everywhere(nul: bytes) -> None:
+    """No text of PostgreSQL's holds it: also in JSON inside strings; a backslash before it stays what it is."""
+    body = body_of(a_flat_alert(Description="a-b-c", ExtendedProperties=r'{"k": "v\u0000"}'))
+    alert = read_alert(body.replace(b"a-b-c", b"a" + nul + rb"\\u0000\\" + nul))
+    assert alert.description == "a\ufffd\\u0000\\\ufffd"
+    assert alert.extended == {"k": "v\ufffd"}
 
 
 def _nested(depth: int, around: bytes = b"1") -> bytes:

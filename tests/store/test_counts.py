@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Cell, RuleHits, counted, hits_in, hour_of
+from router.domain.counts import Cell, RuleHits, cell_of, counted, hits_in, hour_of
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.ledger import message_of
@@ -25,7 +25,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import run
-from tests.store.builders import an_entry
+from tests.store.builders import an_entry, noise
 from tests.store.opened import SqlStore
 from tests.store.test_aggregation import Deadly
 
@@ -60,6 +60,15 @@ def test_a_decision_is_counted_by_all_that_people_ask_for(store: Store) -> None:
         hour_of(at + HOUR): Counter({Cell("", "quarantined", "", "", "", ""): 1}),
     }
     assert entry.outcome == "routed"
+
+
+def test_a_cell_longer_than_an_index_holds_is_counted(store: Store) -> None:
+    """A policy may name hundreds of destinations."""
+    names = tuple(sorted(noise(40 + number).hex() for number in range(99)))
+    entries = [an_entry(f"h:{number}", at=NOW.isoformat(), destinations=names) for number in range(2)]
+    for entry in entries:
+        run(store.record.put_on_record([entry]))
+    assert counts_of(store) == {hour_of(NOW): Counter({cell_of(entries[0]): 2})}
 
 
 def test_an_hour_is_asked_for_by_when_it_began(store: Store) -> None:

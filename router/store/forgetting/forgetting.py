@@ -30,7 +30,7 @@ DELETE FROM held WHERE key IN (
     WHERE h.until<=? AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.key=h.key AND l.outcome='suppressed') LIMIT ?
 )
 """
-_COUNTS = "DELETE FROM counts WHERE (hour, cell) IN (SELECT hour, cell FROM counts WHERE hour<=? LIMIT ?)"
+_COUNTS = "DELETE FROM counts WHERE (hour, id) IN (SELECT hour, id FROM counts WHERE hour<=? LIMIT ?)"
 _HITS = "SELECT stream, rule FROM hits WHERE last<=?"
 _DOCUMENTS = """
 DELETE FROM documents WHERE (kind, id) IN (SELECT kind, id FROM documents WHERE kind=? AND at<=? LIMIT ?)

@@ -51,8 +51,9 @@ CREATE TABLE IF NOT EXISTS lookups (
     signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT, type TEXT, sample BIGINT
 ) WITHOUT ROWID;
 
+-- A cell may be longer than an index holds: its row is found by a digest of it.
 CREATE TABLE IF NOT EXISTS counts (
-    hour BIGINT NOT NULL, cell TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (hour, cell)
+    hour BIGINT NOT NULL, id TEXT NOT NULL, cell TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (hour, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS hits (
