@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
@@ -14,6 +15,8 @@ from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.signals import Stream
 from router.store.conninfo import Connector
+from router.store.engine import PostgresqlEngine
+from router.store.store import SqlStore
 
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
@@ -47,6 +50,28 @@ def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
             raise StoreError(f"{address.name}: {words}") from None
 
     return Connector(address, authorities, token)
+
+
+def store_at(state: Path | PostgresqlAddress, settings: Settings) -> SqlStore:
+    """The store in a directory, which is made where it is missing, or in a database, as it was found. Raises BadFile."""
+    if isinstance(state, Path):
+        return SqlStore.of(state)
+    return SqlStore(PostgresqlEngine(connector_for(state, settings).connect, state.name))
+
+
+async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> SqlStore:
+    """The store in a directory or a database, carried forward where it is behind.
+
+    Raises BadFile, BadSetting, BadUsage where what speaks to the database is not installed, and StoreError where it cannot be
+    used or holds no state.
+    """
+    store = store_at(state, settings)
+    try:
+        await store.prepare()
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 def storage_for(settings: Settings) -> AzureStore:

@@ -182,6 +182,11 @@ HELP: Mapping[str, HelpText] = {
             "alert-router state --state postgresql://soc@HOST/alerts --format json": "of a state in PostgreSQL",
         }
     ),
+    "state upgrade": HelpText(
+        {
+            "alert-router state upgrade --state postgresql://soc@HOST/alerts": "begin a state in a database of its own",
+        }
+    ),
     "dead-letters": HelpText(
         {
             "alert-router dead-letters list": "what was given up on",

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from router.app.clock import Clock
+from router.app.connections import open_state
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
@@ -22,7 +23,6 @@ from router.cli.complaints import complain
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
 from router.cli.forgetting import forget_old
-from router.cli.opened_state import open_state
 from router.cli.progress import progress_over
 from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
@@ -305,7 +305,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
     """
     readiness, retention = readiness_of(job.rules, job.settings), job.settings.retention
     async with AsyncExitStack() as stack:
-        store = open_state(job.state)
+        store = await open_state(job.state, job.settings)
         stack.push_async_callback(store.close)
         store.hold()
         stop = stack.enter_context(Stop.heeded())

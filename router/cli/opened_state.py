@@ -10,12 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.app.connections import connector_for, storage_for
+from router.app.connections import open_state, storage_for
 from router.app.settings import STORAGE, Settings
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.store.conninfo import PostgresqlAddress
-from router.store.engine import PostgresqlEngine
 from router.store.store import SqlStore
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ async def store_in(options: Namespace) -> AsyncIterator[Store]:
                 await store.prepare()  # type: ignore[attr-defined]
         else:
             refuse_missing(options.state)
-            store = opened = open_state(options.state)
+            store = await open_state(options.state, Settings())
             stack.push_async_callback(store.close)
-            await opened.prepare()
         yield store
 
 
@@ -81,13 +79,6 @@ def opening_storage() -> Iterator[None]:
         yield
     except StoreError as fault:
         raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
-
-
-def open_state(state: Path | PostgresqlAddress) -> SqlStore:
-    """The state in a directory, which is made where it is missing. Raises BadFile."""
-    if isinstance(state, Path):
-        return SqlStore.of(state)
-    return SqlStore(PostgresqlEngine(connector_for(state, Settings()).connect, state.name))
 
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:

@@ -42,11 +42,16 @@ def add_state(
     *,
     help: str = _STATE_HELP,
     else_: str = "",
+    default: object = None,
 ) -> None:
     """Adds `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
     instead = else_ or (f", else {usual}" if usual is not None else "")
     parser.add_argument(
-        "--state", metavar="STATE", type=state_in, help=f"{help} (default: ALERT_ROUTER_STATE{instead})"
+        "--state",
+        metavar="STATE",
+        type=state_in,
+        default=default,
+        help=f"{help} (default: ALERT_ROUTER_STATE{instead})",
     )
     parser.set_defaults(usual_state=usual)
 

@@ -10,20 +10,23 @@ from pathlib import Path
 
 from rich.console import Console
 
+from router.app.connections import store_at
 from router.app.settings import Settings
 from router.cli.funnel import OUTCOMES
 from router.cli.given import clock_for
-from router.cli.opened_state import ACCOUNT, open_state, opening_storage, refuse_missing, storage_meant
-from router.cli.printing import print_json
+from router.cli.opened_state import ACCOUNT, opening_storage, refuse_missing, storage_meant
+from router.cli.printing import print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
+from router.domain.plurals import counted
 from router.domain.retention import Retention
 from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
 from router.domain.timestamps import timestamp
 from router.store.store import SqlStore
+from router.store.upgrade import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000
@@ -35,8 +38,10 @@ _SMALL = 100
 def show(options: Namespace) -> int:
     """Prints what is in a state, and leaves it as it is."""
     report = asyncio.run(_report(options, clock_for(options.now)(), Settings().retention))
-    if report is None:
+    if report is None and isinstance(options.state, Path):
         raise BadFile(f"{options.state}: holds no state yet; a run begins one")
+    if report is None:
+        raise BadFile(f"{options.state.name}: holds no state yet; alert-router state upgrade begins one")
     state = None if options.state == ACCOUNT else options.state
     if options.format == "json":
         print_json(document_of(report, state))
@@ -57,9 +62,25 @@ async def _report(options: Namespace, now: datetime, retention: Retention) -> St
     if isinstance(options.state, Path):
         refuse_missing(options.state)
         return await SqlStore.describe_in(options.state, now, retention)
-    store = open_state(options.state)
+    store = store_at(options.state, Settings())
     try:
         return await store.describe(now, retention)
+    finally:
+        await store.close()
+
+
+def upgrade(options: Namespace) -> int:
+    """Makes the tables where there are none, and carries a state forward to this program's version."""
+    steps = asyncio.run(_upgrade(options))
+    done = f"{counted(steps, 'step')} carried out" if steps else "nothing to do"
+    print_lines([f"{options.state}: {done}, at version {VERSION}"])
+    return 0
+
+
+async def _upgrade(options: Namespace) -> int:
+    store = store_at(options.state, Settings())
+    try:
+        return await store.upgrade()
     finally:
         await store.close()
 

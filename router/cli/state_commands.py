@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from pathlib import Path
 
 from router.cli.argument_parser import Commands, add_command, add_group
@@ -19,6 +20,7 @@ from router.cli.shared_options import (
 )
 
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
+_UPGRADE = "make the tables of a state where there are none, and carry them forward to this program's version"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
@@ -33,6 +35,10 @@ def add_state_command(commands: Commands) -> None:
     add_state(state)
     add_now(state, "the time to tell of: what is due then")
     add_format(state)
+    inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
+    upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
+    # Where it is not given there, what stands before the command counts.
+    add_state(upgrade, default=SUPPRESS)
 
 
 def add_dead_letters_commands(commands: Commands) -> None:

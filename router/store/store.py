@@ -22,6 +22,7 @@ from router.store.groups import SqlGroups
 from router.store.instants import Clock
 from router.store.journal import SqlJournal
 from router.store.ledger import SqlLedger
+from router.store.partitions import SqlPartitions
 from router.store.quarantine import SqlQuarantine
 from router.store.record import SqlRecord
 from router.store.upgrade import prepare, upgrade
@@ -48,6 +49,7 @@ class SqlStore:
         self.record = SqlRecord(engine, clock)
         self.quarantine = SqlQuarantine(engine)
         self.journal = SqlJournal(engine, clock)
+        self.partitions = SqlPartitions(engine)
         self._forgetting = SqlForgetting(engine, self.ledger)
 
     @classmethod

@@ -207,7 +207,6 @@ def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...],
     "arguments",
     [
         ("decisions.ndjson", "--state", ".state"),
-        ("decisions.ndjson", "--state", "azure:"),
         ("-",),
         ("--since", "soon"),
         ("--out", "-"),

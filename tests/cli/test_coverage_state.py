@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from router.app.connections import storage_for
-from router.app.settings import STORAGE, Settings
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard, document_of_last_heard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
@@ -19,7 +17,6 @@ from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said
-from tests.stack.azurite import Azurite
 from tests.store.opened import open_store
 
 AT = ("--now", "2026-11-25T12:00:00Z")
@@ -51,21 +48,20 @@ def state_with(house: House, *documents: StoredDocument) -> House:
     return house
 
 
-def test_an_account_says_what_a_directory_says(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_says_what_a_directory_says(house: House, postgresql: str) -> None:
     """But for its name."""
-    monkeypatch.setenv(STORAGE, azurite.new_account())
 
     async def write() -> None:
-        store = storage_for(Settings())
-        await store.prepare()
+        store = open_store(postgresql)
+        await store.upgrade()
         for document in KNOWN:
             await store.documents.put_document(document)
         await store.close()
 
     asyncio.run(write())
-    account, directory = found(house, "--state", "azure:"), found(state_with(house, *KNOWN), "--state", ".state")
-    assert account["summary"].startswith("2 workloads of the state azure: judged: ")
-    assert states(account) == states(directory)
+    database, directory = found(house, "--state", postgresql), found(state_with(house, *KNOWN), "--state", ".state")
+    assert database["summary"].startswith("2 workloads of the state postgresql://")
+    assert states(database) == states(directory)
 
 
 def found(house: House, *arguments: str) -> Any:

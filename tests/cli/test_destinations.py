@@ -14,21 +14,19 @@ from typing import Any
 
 import pytest
 
-from router.app.connections import storage_for
-from router.app.settings import Settings
 from router.deliver.destination_holds import FRESH
 from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
 from router.domain.ports.store import Store
 from tests.cli.house import House, ndjson
-from tests.cli.test_state_in_storage import Both, both, storage, take
+from tests.cli.test_state_in_postgresql import Both, both, take
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, body_of
 from tests.store.opened import open_store
 from tests.waiting import PATIENCE, wait_until
 
-__all__ = ["both", "storage"]
+__all__ = ["both"]
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -55,13 +53,7 @@ def house_says(both: Both, *arguments: str) -> str:
 def listed(both: Both, *more: str) -> dict[str, Any]:
     """How each destination is, by its name, which is the same on both stores but for whether its settings are known."""
     found: list[list[dict[str, Any]]] = []
-    for where in (
-        (),
-        (
-            "--state",
-            "azure:",
-        ),
-    ):
+    for where in ((), ("--state", both.database)):
         said = both.house.says("destinations", "list", "--format", "json", *where, *more)
         assert said.code == 0, said
         found.append([{**one, "ready": None} for one in json.loads(said.out)])
@@ -101,13 +93,7 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     found = listed(both, *at(NOW))
     assert (found["people"]["held"], found["people"]["next_due"]) == (expected, expected["until"])
     assert listed(both, *at(NOW + 2 * HOUR))["people"]["held"] is None
-    for where in (
-        (),
-        (
-            "--state",
-            "azure:",
-        ),
-    ):
+    for where in ((), ("--state", both.database)):
         words = "cwpp people: held by ana since 2026-11-20T12:00:00Z until 2026-11-20T14:00:00Z: it is moved"
         assert words in house_says(both, "state", *at(NOW), *where)
         assert words not in house_says(both, "state", *at(NOW + 2 * HOUR), *where)
@@ -120,17 +106,14 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     for where, when in (
         ((), "the next run sends what is due"),
         (
-            (
-                "--state",
-                "azure:",
-            ),
+            ("--state", both.database),
             "who serves the state sends what is due within two minutes",
         ),
     ):
         assert both.house.says(*release, *where).out == f"cwpp people: released by ben; 1 is owed there; {when}\n"
     assert both.say(*release).startswith("people: is held by nobody;")
     assert listed(both, *at(NOW + 1.5 * HOUR))["people"]["held"] is None
-    for store in (open_store(Path(".state")), storage_for(Settings())):
+    for store in (open_store(Path(".state")), open_store(both.database)):
         changes = asyncio.run(_changes(store))
         assert changes == [
             ("added", "ana", "it is moved"),
@@ -207,13 +190,7 @@ def test_what_is_held_is_listed_and_released_though_no_rules_name_it_and_nothing
     assert found["held"]["author"] == "ana"
     assert "backlog" not in listed(both, "--stream", "cwpp", *at(NOW + HOUR))
     assert "until 2026-11-20T15:00:00Z" in both.say(*HOLD, "backlog", "--for", "2h", *at(NOW + HOUR))
-    for where in (
-        (),
-        (
-            "--state",
-            "azure:",
-        ),
-    ):
+    for where in ((), ("--state", both.database)):
         house_says(both, "destinations", "release", "backlog", *at(NOW + HOUR), *where)
     assert "backlog" not in listed(both, *at(NOW + HOUR))
     assert both.say("destinations", "release", "backlog", *at(NOW + HOUR)).startswith("backlog: is no destination")
@@ -293,28 +270,28 @@ def test_a_probe_asks_a_destination_with_one_delivery_and_says_what_came_back(ho
     assert "people: is held by ana" in house.says(*probe, "people").complaint
 
 
-def test_a_probe_in_storage_has_whoever_serves_it_ask_a_paused_destination_within_seconds(
-    house: House, storage: str
+def test_a_probe_in_a_database_has_whoever_serves_it_ask_a_paused_destination_within_seconds(
+    house: House, postgresql: str
 ) -> None:
     """What is owed there waits for a probe of minutes later: that one and one delivery are due once every worker knows."""
 
     async def probed() -> None:
-        store = storage_for(Settings())
-        await store.prepare()
+        store = open_store(postgresql)
+        await store.upgrade()
         await owing("one")(store)
         pause = Pause(stream="cwpp", destination="people", since=NOW, probe=NOW + HOUR / 12, error="answered 401")
         await store.outbox.pause(pause)
         await store.close()
 
     asyncio.run(probed())
-    said = house.says("destinations", "probe", "people", "--state", "azure:", *at(NOW))
+    said = house.says("destinations", "probe", "people", "--state", postgresql, *at(NOW))
     assert said.out == (
         "cwpp people: whoever serves the state asks it within seconds, with one that it is owed; "
         "it is paused since 2026-11-20T12:00:00Z: answered 401\n"
     )
 
     async def looked() -> tuple[datetime, datetime]:
-        store = storage_for(Settings())
+        store = open_store(postgresql)
         found = (await store.outbox.pauses("cwpp"))["people"].probe, (await store.outbox.next_due("cwpp"))["people"].due
         await store.close()
         return found
@@ -324,8 +301,8 @@ def test_a_probe_in_storage_has_whoever_serves_it_ask_a_paused_destination_withi
     assert due <= NOW + FRESH
     policy = house.directory / "rules" / "cwpp" / "policy.yaml"
     policy.write_text((named := policy.read_text()).replace("people", "folk"))
-    unnamed = house.says("destinations", "probe", "people", "--state", "azure:", *at(NOW))
+    unnamed = house.says("destinations", "probe", "people", "--state", postgresql, *at(NOW))
     assert unnamed.complaint == "people: is named by no policy of rules, so nobody can ask it"
     policy.write_text(named)
-    none = house.says("destinations", "probe", "backlog", "--state", "azure:", *at(NOW))
+    none = house.says("destinations", "probe", "backlog", "--state", postgresql, *at(NOW))
     assert none.out == "cspm backlog: is owed nothing that waits, so there is nothing to ask it with\n"

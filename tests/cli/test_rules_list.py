@@ -24,10 +24,10 @@ from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
-from tests.cli.test_state_in_storage import Both, both, storage
+from tests.cli.test_state_in_postgresql import Both, both
 from tests.store.opened import open_store
 
-__all__ = ["both", "storage"]
+__all__ = ["both"]
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

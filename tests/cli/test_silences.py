@@ -13,13 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from router.app.settings import STORAGE
 from router.domain.keys import signal_key
 from router.domain.silence_documents import document_of_silence
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said
 from tests.silences import a_silence
-from tests.stack.azurite import Azurite
 from tests.store.opened import SqlStore, open_store, rows_in
 from tests.warm import started
 
@@ -455,9 +453,9 @@ def test_each_change_is_on_record_with_who_made_it(state: House) -> None:
     ]
 
 
-def test_silences_are_the_same_in_an_account(state: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silences_are_the_same_in_a_database(state: House, postgresql: str) -> None:
     """Each command says of it what it says of a directory."""
-    monkeypatch.setenv(STORAGE, azurite.new_account())
+    assert state.says("state", "upgrade", "--state", postgresql).code == 0
     commands = [
         ("add", *VM, "--for", "2h", "--yes", *WHO),
         (
@@ -478,28 +476,13 @@ def test_silences_are_the_same_in_an_account(state: House, azurite: Azurite, mon
         ("list", "--format", "json"),
     ]
     for command in commands:
-        said = [
-            state.says("silences", *command, "--now", AT, *more)
-            for more in (
-                (),
-                (
-                    "--state",
-                    "azure:",
-                ),
-            )
-        ]
+        said = [state.says("silences", *command, "--now", AT, *more) for more in ((), ("--state", postgresql))]
         assert said[0] == said[1]
-    id = str(listed(state, "--state", "azure:")[0]["id"])
+    id = str(listed(state, "--state", postgresql)[0]["id"])
     for command in (("extend", id, "--for", "1h"), ("end", id), ("list", "--expired")):
         said = [
             state.says("silences", *command, "--now", "2026-11-24T13:00:00Z", *more)
-            for more in (
-                (),
-                (
-                    "--state",
-                    "azure:",
-                ),
-            )
+            for more in ((), ("--state", postgresql))
         ]
         assert said[0] == said[1]
 

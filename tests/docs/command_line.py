@@ -28,4 +28,6 @@ def _parsers_of(parser: ArgumentParser, *before: str) -> Iterator[tuple[str, Arg
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             for name, inner in action.choices.items():
-                yield from list(_parsers_of(inner, *before, name)) or [(" ".join([*before, name]), inner)]
+                if inner.get_default("command") is not None:
+                    yield " ".join([*before, name]), inner
+                yield from _parsers_of(inner, *before, name)

@@ -43,10 +43,13 @@ def test_every_command_is_listed() -> None:
 
 
 def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
-    """The options are those of the parser; the name of a group stands for each of its commands."""
+    """The options are those of the parser; the name of a group that is no command stands for each of its commands."""
     told = {
         spans(row["option"])[0].split()[0]: {
-            command for command in commands() for name in spans(row["of"]) if f"{command} ".startswith(f"{name} ")
+            command
+            for command in commands()
+            for name in spans(row["of"])
+            if command == name or (name not in commands() and command.startswith(f"{name} "))
         }
         for row in PAGE.table("The command line", "option")
     }

@@ -39,9 +39,10 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
     return PostgresqlEngine(connect, address.name)
 
 
-def open_store(place: Path, clock: Callable[[], datetime] | None = None) -> SqlStore:
-    """Gives the store in a directory, which is made where there is none; by the clock that a test sets, if it sets one."""
-    return SqlStore.of(place) if clock is None else SqlStore.of(place, clock)
+def open_store(place: Place, clock: Callable[[], datetime] | None = None) -> SqlStore:
+    """Gives the store in a place, by the clock that a test sets, if it sets one; a directory is made where there is none."""
+    given = () if clock is None else (clock,)
+    return SqlStore.of(place, *given) if isinstance(place, Path) else SqlStore(engine_over(place), *given)
 
 
 def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -115,6 +115,13 @@ CREATE TABLE IF NOT EXISTS sweeps (
     hub TEXT PRIMARY KEY, at BIGINT NOT NULL
 );
 
+-- Who reads which partition of a hub outside Functions: `readers` is their consumer group.
+CREATE TABLE IF NOT EXISTS partitions (
+    namespace TEXT NOT NULL, hub TEXT NOT NULL, readers TEXT NOT NULL, partition TEXT NOT NULL,
+    owner TEXT NOT NULL, claim TEXT NOT NULL, sequence BIGINT, place TEXT,
+    PRIMARY KEY (namespace, hub, readers, partition)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
 );

@@ -1,21 +1,16 @@
-"""`dead-letters` and `quarantine` with --storage: the same as on files, and what is owed again is sent by who serves."""
+"""Commands on a state in PostgreSQL: the same as on files, and what is owed again is sent by who serves."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from alert_router_demo.soc import Status
-from router.app.connections import storage_for
 from router.app.rules import intake_over, load_rules
-from router.app.settings import STORAGE, Settings
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Pointer, Settlement
 from router.domain.ledger import Arrival
@@ -24,14 +19,12 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
+from router.store.conninfo import parse_address
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
-from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
-from tests.secrecy import found_in, secrets_in
 from tests.silences import HOUR, a_silence, named
-from tests.stack.azurite import Azurite
-from tests.stack.stack import Stack, stack_running
+from tests.stack.postgres import Server
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store
 
@@ -44,34 +37,27 @@ type Seed = Callable[[Store], Awaitable[None]]
 
 
 @pytest.fixture
-def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way to an empty account, which is in the environment as an app setting."""
-    account = azurite.new_account()
-    monkeypatch.setenv(STORAGE, account)
-    return account
-
-
-@pytest.fixture
-def both(house: House, storage: str) -> Both:
-    """A house with two states that hold nothing: a directory, and an account."""
-    return Both(house)
+def both(house: House, postgresql: str) -> Both:
+    """A house with two states that hold nothing: a directory, and a database."""
+    return Both(house, postgresql)
 
 
 class Both:
-    """The same state in a directory and in an account."""
+    """The same state in a directory and in a database."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, database: str) -> None:
         self.house = house
+        self.database = database
 
     def hold(self, seed: Seed) -> None:
         """Puts the same into both."""
         asyncio.run(seeded(open_store(self.house.directory / ".state"), seed))
-        asyncio.run(seed_storage(seed))
+        asyncio.run(seed_database(self.database, seed))
 
     def say(self, *arguments: str) -> str:
         """What a command says of both, which must be the same but for when something is sent."""
-        on_files, in_storage = self.house.says(*arguments), self.house.says(*arguments, "--state", "azure:")
-        assert (on_files.code, on_files.err) == (in_storage.code, in_storage.err)
+        on_files, in_database = self.house.says(*arguments), self.house.says(*arguments, "--state", self.database)
+        assert (on_files.code, on_files.err) == (in_database.code, in_database.err)
         sooner = {
             "the next run sends them": "who serves them sends them within a minute",
             "the next run sends what was routed": "what was routed is sent within a minute",
@@ -79,8 +65,8 @@ class Both:
         expected = on_files.out
         for later, soon in sooner.items():
             expected = expected.replace(later, soon)
-        assert in_storage.out == expected
-        return in_storage.out or in_storage.err
+        assert in_database.out == expected
+        return in_database.out or in_database.err
 
 
 async def seeded(store: Store, seed: Seed) -> None:
@@ -91,10 +77,10 @@ async def seeded(store: Store, seed: Seed) -> None:
         await store.close()
 
 
-async def seed_storage(seed: Seed) -> None:
-    """Puts something into the account."""
-    store = storage_for(Settings())
-    await store.prepare()
+async def seed_database(database: str, seed: Seed) -> None:
+    """Puts something into a database, whose tables are made."""
+    store = open_store(database)
+    await store.upgrade()
     await seeded(store, seed)
 
 
@@ -183,9 +169,9 @@ def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both
         (("--notice", "people"), "people: is told nothing: the signal is suppressed"),
     ):
         on_files = both.house.says(*explain, *more, "--state", ".state")
-        in_storage = both.house.says(*explain, *more, "--state", "azure:")
+        in_database = both.house.says(*explain, *more, "--state", both.database)
         assert (on_files.code, on_files.err) == (0, "")
-        assert on_files == in_storage
+        assert on_files == in_database
         assert named_there in " ".join(on_files.out.split())
 
 
@@ -223,16 +209,17 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
     assert both.say("dead-letters", "list") == "no dead letters\n"
 
 
-def test_many_letters_are_seen_to_at_once(house: House, storage: str) -> None:
+def test_many_letters_are_seen_to_at_once(house: House, postgresql: str) -> None:
     """However many there are, each is redriven or discarded once."""
-    asyncio.run(seed_storage(dead(*(alert_body(f"alert-{number}") for number in range(25)))))
-    letters = json.loads(house.says("dead-letters", "list", "--state", "azure:", "--format", "json").out)
+    asyncio.run(seed_database(postgresql, dead(*(alert_body(f"alert-{number}") for number in range(25)))))
+    there = ("--state", postgresql)
+    letters = json.loads(house.says("dead-letters", "list", *there, "--format", "json").out)
     ids = [letter["id"] for letter in letters]
     assert len(set(ids)) == 50
-    most = house.says("dead-letters", "redrive", "--state", "azure:", *OLD, *ids[:40])
+    most = house.says("dead-letters", "redrive", *there, *OLD, *ids[:40])
     assert most.out == "redriven: 40; who serves them sends them within a minute\n"
-    assert house.says("dead-letters", "discard", "--state", "azure:", "--all").out == "discarded: 10\n"
-    assert house.says("dead-letters", "list", "--state", "azure:").out == "no dead letters\n"
+    assert house.says("dead-letters", "discard", *there, "--all").out == "discarded: 10\n"
+    assert house.says("dead-letters", "list", *there).out == "no dead letters\n"
 
 
 def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
@@ -251,64 +238,14 @@ def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
     assert both.say("quarantine", "list") == "nothing is in quarantine\n"
 
 
-COMMANDS = [
-    ("dead-letters", "list"),
-    ("dead-letters", "show", "x"),
-    ("dead-letters", "redrive", "--all"),
-    ("dead-letters", "discard", "--all"),
-    ("quarantine", "list"),
-    ("quarantine", "show", "x"),
-    ("quarantine", "retake", "--all"),
-    ("quarantine", "discard", "--all"),
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_without_the_setting_storage_cannot_be_meant(
-    house: House, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
-) -> None:
-    """One line that names it."""
-    monkeypatch.delenv(STORAGE, raising=False)
-    assert house.says(*command, "--state", "azure:").complaint.startswith(f"{STORAGE}: is not set; ")
-
-
-# The client of tables asks an XML answer whether it is true.
-@pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
-def test_an_account_that_cannot_be_used_is_named(house: House, storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether nobody answers or the key is wrong: one line, without a secret."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        closed = re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", storage)
-        for address in (closed, re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", storage)):
-            monkeypatch.setenv(STORAGE, address)
-            complaint = house.says("dead-letters", "list", "--state", "azure:").complaint
-            assert complaint.startswith(f"{STORAGE}: the account that it names cannot be used: storage, ")
-            assert found_in(complaint, secrets_in({STORAGE: address})) == []
-
-
-@pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
-    """A stack with an empty account."""
-    with stack_running(azurite) as stack:
-        yield stack
-
-
-def test_what_is_owed_again_is_sent_by_who_serves(stack: Stack, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that the pager refused and somebody redrives; a message that somebody retakes."""
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
-    stack.soc.pagerduty.faults.add(Status(400))
-    stack.hubs.append("cwpp", 0, alert_body("alert-1"))
-    stack.hubs.append("cwpp", 1, body_of(an_assessment()))
-    with serving(stack) as one:
-        one.until(lambda: "oncall" in house.says("dead-letters", "list", "--state", "azure:").out)
-        one.until(lambda: "wrong_stream" in house.says("quarantine", "list", "--state", "azure:").out)
-        assert stack.soc.pagerduty.pages == []
-        assert house.says("dead-letters", "redrive", "--state", "azure:", "--all").out.startswith("redriven: 1;")
-        one.until(lambda: len(stack.soc.pagerduty.pages) == 1)
-        retaken = house.says("quarantine", "retake", "--state", "azure:", "--all", "--rules", stack.rules)
-        assert retaken.out.endswith("retaken: 1; what was routed is sent within a minute\n")
-        one.until(lambda: len(stack.soc.servicenow.tickets) == 2)
-        assert one.stop() == 0
-    assert house.says("dead-letters", "list", "--state", "azure:").out == "no dead letters\n"
-    assert house.says("quarantine", "list", "--state", "azure:").out == "nothing is in quarantine\n"
+@pytest.mark.parametrize("command", [("run", "a.ndjson"), ("state",), ("dead-letters", "list"), ("silences", "list")])
+def test_a_database_without_tables_is_refused(house: House, postgres: Server, command: tuple[str, ...]) -> None:
+    """They are made only where an operator says so."""
+    database = postgres.new_database()
+    house.writes("a.ndjson", alert_body())
+    for _ in range(2):
+        complaint = house.says(*command, "--state", database).complaint
+        assert complaint.startswith(f"{parse_address(database).name}: holds no state")
+        assert "alert-router state upgrade" in complaint
+    assert house.says("state", "upgrade", "--state", database).code == 0
+    assert house.says(*command, "--state", database).code == 0
