@@ -140,7 +140,8 @@ class Work:
 
         What a rule held is told with its end, and messages that come in from now on may end it.
         """
-        await self._store.outbox.release_claims()
+        if not self._store.is_shared:
+            await self._store.outbox.release_claims()
         for stream in self._job.rules.books:
             await self._intake.publish_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
         for book in self._job.rules.books.values():

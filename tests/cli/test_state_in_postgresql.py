@@ -249,3 +249,19 @@ def test_a_database_without_tables_is_refused(house: House, postgres: Server, co
         assert "alert-router state upgrade" in complaint
     assert house.says("state", "upgrade", "--state", database).code == 0
     assert house.says(*command, "--state", database).code == 0
+
+
+def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql: str) -> None:
+    """Who claimed it may be sending it; when the lease is over it is anybody's."""
+
+    async def claim(store: Store) -> None:
+        await take(store, alert_body("alert-1"))
+        pointer = Pointer("cwpp", Lane.TICKET, "people")
+        assert len(await store.outbox.claim(pointer, NOW, NOW + HOUR, 100)) == 1
+
+    asyncio.run(seed_database(postgresql, claim))
+    run = ("run", "--state", postgresql, house.writes("none.ndjson", b""))
+    assert house.says(*run, "--now", NOW.isoformat()).code == 0
+    assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 0)
+    assert house.says(*run, "--now", (NOW + 2 * HOUR).isoformat()).code == 0
+    assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 1)
