@@ -187,6 +187,9 @@ HELP: Mapping[str, HelpText] = {
             "alert-router state upgrade --state postgresql://soc@HOST/alerts": "begin a state in a database of its own",
         }
     ),
+    "state backup": HelpText(
+        {"alert-router state backup /backups/alerts.db": "of the state in .state, also beside a run"}
+    ),
     "dead-letters": HelpText(
         {
             "alert-router dead-letters list": "what was given up on",

@@ -21,6 +21,7 @@ from router.cli.shared_options import (
 
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
 _UPGRADE = "make the tables of a state where there are none, and carry them forward to this program's version"
+_BACKUP = "copy the state of a directory into a file, also beside a run"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
@@ -37,8 +38,11 @@ def add_state_command(commands: Commands) -> None:
     add_format(state)
     inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
     upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
-    # Where it is not given there, what stands before the command counts.
-    add_state(upgrade, default=SUPPRESS)
+    copy = add_command(inner, "backup", "router.cli.state_backup:copy", _BACKUP)
+    copy.add_argument("copy", metavar="FILE", type=Path, help="the copy, which is not there yet")
+    for command in (upgrade, copy):
+        # Where it is not given there, what stands before the command counts.
+        add_state(command, default=SUPPRESS)
 
 
 def add_dead_letters_commands(commands: Commands) -> None:

@@ -64,13 +64,13 @@ async def upgrade(engine: Engine, steps: Sequence[str] = STEPS) -> int:
     return carried_out
 
 
-async def prepare(engine: Engine) -> None:
+async def prepare(engine: Engine, steps: Sequence[str] = STEPS) -> None:
     """Carry a state forward where it is behind; raises StoreError where there is none, or the role may not."""
-    version = await refuse_newer(engine)
+    version = await refuse_newer(engine, len(steps))
     if version == 0:
         raise StoreError(f"{engine.name}: holds no state; begin one there with alert-router state upgrade")
-    if version < VERSION:
+    if version < len(steps):
         try:
-            await upgrade(engine)
+            await upgrade(engine, steps)
         except StoreError as fault:
             raise StoreError(f"{fault}; carry it forward with alert-router state upgrade") from fault

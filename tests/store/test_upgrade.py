@@ -1,0 +1,135 @@
+"""Numbered steps carry the tables of a state forward: each once, in order, by one of several processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from router.domain.errors import StoreError
+from router.store.engine import Engine, SqliteEngine
+from router.store.file import StateFile, at_once
+from router.store.upgrade import STEPS, find_version, prepare, refuse_newer, upgrade
+from tests.stack.postgres import Server
+from tests.store.acts import run
+from tests.store.opened import engine_over, rows_in
+
+LATER = (*STEPS, "CREATE TABLE later (number BIGINT);", "INSERT INTO later (number) VALUES (7);")
+"""What a program two versions ahead would carry out: the last step needs the one before, and is noticed if it is done twice."""
+
+AT_ONCE = 4
+"""Processes that begin at the same time."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest) -> Path | str:
+    """Where a state is to be, of each kind."""
+    if request.param == "sqlite":
+        return Path(request.getfixturevalue("tmp_path"))
+    return str(request.getfixturevalue("postgres").new_database())
+
+
+@pytest.fixture
+def engine(home: Path | str) -> Iterator[Engine]:
+    """An engine over an empty state there."""
+    made: Engine = engine_over(home) if isinstance(home, str) else SqliteEngine(StateFile(home))
+    yield made
+    run(made.close())
+
+
+def steps_done_by_many(home: Path | str, steps: Sequence[str]) -> list[int]:
+    """How many steps each of several programs carried out that began at once, and then again."""
+    if isinstance(home, Path):
+        barrier = Barrier(AT_ONCE)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            done = [pool.submit(_steps_done_in_file, home, steps, barrier) for _ in range(AT_ONCE)]
+            return [one for each in done for one in each.result()]
+
+    async def all_at_once() -> list[int]:
+        engines = [engine_over(home) for _ in range(AT_ONCE)]
+        done = [await asyncio.gather(*(upgrade(one, steps) for one in engines)) for _ in range(2)]
+        for one in engines:
+            await one.close()
+        return [*done[0], *done[1]]
+
+    return run(all_at_once())
+
+
+def _steps_done_in_file(directory: Path, steps: Sequence[str], barrier: Barrier) -> list[int]:
+    with closing(StateFile(directory)) as file:
+        barrier.wait()
+        return [at_once(upgrade(SqliteEngine(file), steps)) for _ in range(2)]
+
+
+def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
+    home: Path | str, engine: Engine
+) -> None:
+    """All of them end when the state is of their version; a second time nothing is left to do."""
+    run(upgrade(engine))
+    assert run(find_version(engine)) == len(STEPS)
+    assert sum(steps_done_by_many(home, LATER)) == len(LATER) - len(STEPS)
+    assert run(find_version(engine)) == len(LATER)
+    assert rows_in(home, "SELECT number FROM later") == [(7,)]
+
+
+def test_a_step_that_fails_leaves_nothing_behind(home: Path | str, engine: Engine) -> None:
+    """It is one transaction; those before it stay, and a program that has it right goes on from there."""
+    run(upgrade(engine))
+    wrong = (*LATER[:-1], "CREATE TABLE half (number BIGINT); INSERT INTO nowhere (number) VALUES (1);")
+    with pytest.raises(StoreError):
+        run(upgrade(engine, wrong))
+    assert run(find_version(engine)) == len(STEPS) + 1
+    assert not run(engine.has_tables("half"))
+    assert run(upgrade(engine, LATER)) == 1
+    assert rows_in(home, "SELECT number FROM later") == [(7,)]
+
+
+def test_an_older_program_refuses_a_newer_state_by_its_version(engine: Engine) -> None:
+    """Also where it would carry it forward; nothing is changed."""
+    run(upgrade(engine, LATER))
+    for refused in (refuse_newer, upgrade, prepare):
+        with pytest.raises(StoreError) as told:
+            run(refused(engine))
+        assert str(told.value) == (
+            f"{engine.name}: holds state of version {len(LATER)}, and this program reads up to version {len(STEPS)}; "
+            "use the newer program, or name another state with --state"
+        )
+    assert run(find_version(engine)) == len(LATER)
+
+
+def test_a_program_that_starts_carries_a_state_forward_where_its_role_may(engine: Engine) -> None:
+    """It begins none where there is none; where it may not, the line says who has to."""
+    run(upgrade(engine))
+    run(prepare(engine, LATER))
+    assert run(find_version(engine)) == len(LATER)
+
+
+def test_a_role_that_may_not_change_tables_is_told_what_to_do(postgres: Server) -> None:
+    """An app's own role may work on the state, and need not own it."""
+    url = postgres.new_database()
+    owner, app = engine_over(url), engine_over(url, "SET ROLE pg_read_all_data")
+    with pytest.raises(StoreError, match=r": holds no state; begin one there with alert-router state upgrade$"):
+        run(prepare(app))
+    run(upgrade(owner))
+    run(prepare(app))
+    with pytest.raises(StoreError, match=r": permission denied .*; carry it forward with alert-router state upgrade$"):
+        run(prepare(app, LATER))
+    assert run(find_version(owner)) == len(STEPS)
+    for one in (owner, app):
+        run(one.close())
+
+
+def test_tables_of_something_else_are_left_alone(postgres: Server) -> None:
+    """A database that another program uses, named by mistake."""
+    url = postgres.new_database()
+    rows_in(url, "CREATE TABLE record (theirs TEXT)")
+    engine = engine_over(url)
+    for asked in (upgrade, prepare):
+        with pytest.raises(StoreError, match=r"holds tables and says no version"):
+            run(asked(engine))
+    run(engine.close())
