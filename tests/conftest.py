@@ -25,6 +25,8 @@ from tests.store.running import is_left_to_soak
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
 
+pytest_plugins = ["tests.store.fixtures"]
+
 # No property is about speed: what is slow here may be the machine, which others share. `make soak` tries all examples.
 for name, most in (("some", SOME), ("all", ALL)):
     settings.register_profile(name, max_examples=most, deadline=None, suppress_health_check=[HealthCheck.too_slow])

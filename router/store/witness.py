@@ -86,8 +86,9 @@ class Witness:
 
     def close(self) -> None:
         """Closes the file."""
-        if self._file is not None:
-            os.close(self._file)
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
 
 def number_in(db: sqlite3.Connection) -> int | None:

@@ -52,7 +52,7 @@ def test_text_is_ordered_as_its_bytes_are_and_all_of_unicode_is_kept(postgres: S
 
 
 def test_a_database_that_is_handed_out_again_is_empty_and_keeps_its_tables(postgres: Server) -> None:
-    """Rows go, and so do connections that a test left with a transaction open; the schema's version stays."""
+    """Rows go, and so do transactions that a test left open, with their connections; the schema's version stays."""
     with EmptiedDatabase(postgres.new_database()) as database:
         in_database(database.url, "CREATE TABLE things (place BIGINT); CREATE TABLE meta (name TEXT, value TEXT)")
         in_database(database.url, "INSERT INTO meta VALUES ('version', '1'), ('other', '1')")

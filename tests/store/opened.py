@@ -5,21 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from router.app.clock import now
 from router.store.conninfo import Connector, parse_address
-from router.store.deliveries import SqlOutbox
 from router.store.engine import PostgresqlEngine
 from router.store.store import SqlStore
-from router.store.upgrade import upgrade
-from tests.builders import NOW
 
-__all__ = ["OutboxStore", "Place", "SqlStore", "engine_over", "open_outbox", "open_store", "rows_in"]
+__all__ = ["Place", "SqlStore", "changed", "empty", "engine_over", "is_shared", "open_store", "rows_in"]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -39,10 +36,28 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
     return PostgresqlEngine(connect, address.name)
 
 
-def open_store(place: Place, clock: Callable[[], datetime] | None = None) -> SqlStore:
-    """Gives the store in a place, by the clock that a test sets, if it sets one; a directory is made where there is none."""
-    given = () if clock is None else (clock,)
-    return SqlStore.of(place, *given) if isinstance(place, Path) else SqlStore(engine_over(place), *given)
+def open_store(place: Place, clock: Callable[[], datetime] = now) -> SqlStore:
+    """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
+    return SqlStore(engine_over(place), clock) if isinstance(place, str) else SqlStore.of(place, clock)
+
+
+def is_shared(store: object) -> bool:
+    """Whether a store is in a database, where each statement costs a wait."""
+    return isinstance(store, SqlStore) and store.is_shared
+
+
+async def changed(store: Any, statement: str, *values: object) -> int:
+    """How many rows of a store a statement changed."""
+    async with store.engine.transaction() as tx:
+        return int(await tx.execute(statement, *values))
+
+
+async def empty(store: SqlStore) -> None:
+    """Takes everything out of a store in a database, for the next example."""
+    async with store.engine.transaction() as tx:
+        for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"):
+            if (table := row.text("tablename")) != "meta":
+                await tx.execute(f"DELETE FROM {table}")  # noqa: S608
 
 
 def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -53,22 +68,3 @@ def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
             return answered.fetchall() if answered.description else []
     with closing(sqlite3.connect(place / "router.db")) as file, file:
         return file.execute(query, values).fetchall()
-
-
-@dataclass(frozen=True)
-class OutboxStore:
-    """As much of a store in PostgreSQL as runs there: its outbox."""
-
-    engine: PostgresqlEngine
-    outbox: SqlOutbox
-
-    async def close(self) -> None:
-        """Lets go of the database."""
-        await self.engine.close()
-
-
-async def open_outbox(url: str) -> OutboxStore:
-    """Gives the outbox in a database, whose tables are made where there are none."""
-    engine = engine_over(url)
-    await upgrade(engine)
-    return OutboxStore(engine, SqlOutbox(engine, lambda: NOW))

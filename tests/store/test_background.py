@@ -25,13 +25,6 @@ from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.life import Life
 from tests.store.opened import open_store
 
-OVER_AN_ACCOUNT = (
-    "test_the_later_of_page_and_ticket_names_the_earlier",
-    "test_an_update_and_a_resolution_come_with_what_was_told_last_and_since_when",
-    "test_deliveries_at_one_destination_come_by_turn_with_their_receipts",
-    "test_an_opening_says_how_often_the_same_happened_on_the_resource_before",
-)
-
 HOUR = timedelta(hours=1)
 PAGER, TICKETS = a_destination("oncall", Lane.PAGE), a_destination("tickets")
 

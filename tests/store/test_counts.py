@@ -26,7 +26,7 @@ from router.ingest.intake import Intake, Message
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
-from tests.store.opened import SqlStore
+from tests.store.opened import is_shared
 from tests.store.test_aggregation import Deadly
 
 BOOK = a_rulebook(a_rule(expires=NOW + timedelta(days=3)))
@@ -151,7 +151,7 @@ def some_messages() -> list[Message]:
 @pytest.mark.parametrize("examples", [2, pytest.param(100, marks=pytest.mark.soak)])
 def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, examples: int) -> None:
     """Two workers, side by side, in any order, each dying at any write: then everything comes once more."""
-    if isinstance(store, SqlStore):
+    if not is_shared(store):
         examples *= 20
 
     @settings(max_examples=examples, deadline=None)

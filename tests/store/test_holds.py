@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,14 +15,11 @@ from router.domain.notices import Notice, Release
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Limit
 from router.ingest.intake import Intake
-from router.store.azure import Account, Address
-from router.store.azure.ledger_rows import key_columns
-from router.store.azure.tables import Step, Table
 from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
 from tests.store.life import Life
-from tests.store.opened import SqlStore
+from tests.store.opened import changed
 
 HOUR = timedelta(hours=1)
 BY = HeldBy(rule="r", until=NOW + HOUR, since=NOW, messages=3)
@@ -51,24 +45,11 @@ def test_a_row_is_found_with_what_holds_it_and_without_the_body(store: Store) ->
 @pytest.mark.parametrize(
     "damage", ["", "[]", "no JSON", '["a",1,2]', "[1,null,2]", "[1,2,-3]", "[2,1700000000000000,3]"]
 )
-def test_what_is_damaged_or_of_another_turn_says_nothing(
-    store: Store, damage: str, request: pytest.FixtureRequest
-) -> None:
+def test_what_is_damaged_or_of_another_turn_says_nothing(store: Store, damage: str) -> None:
     """The rule is known all the same; a program that knows nothing of it makes turns, and leaves it as it was."""
     run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
-    if isinstance(store, SqlStore):
-        with closing(sqlite3.connect(request.getfixturevalue("tmp_path") / "router.db")) as db, db:
-            db.execute("UPDATE held SET hold=?", (damage,))
-    else:
-        run(merge_into_account(request.getfixturevalue("address"), {**key_columns("k"), "hold": damage}))
+    run(changed(store, "UPDATE held SET hold=?", damage))
     assert found(store) == replace(BY, since=None, messages=None)
-
-
-async def merge_into_account(address: Address, row: Mapping[str, str]) -> None:
-    """Writes some columns of a row of the ledger, whatever they say."""
-    account = Account(address)
-    await Table(account.tables.get_table_client("ledger")).write([(Step("merge", row),)])
-    await account.close()
 
 
 def test_a_release_says_what_a_rule_had_held_since_when_and_how_many_messages(store: Store) -> None:

@@ -24,14 +24,7 @@ from router.ingest.intake import Intake
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
-from tests.store.running import account_in_soak
 from tests.store.test_aggregation import Deadly
-
-OVER_AN_ACCOUNT = (
-    "test_a_signal_beyond_the_limit_opens_as_soon_as_there_is_room",
-    "test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one",
-    "test_no_notice_that_waits_is_too_long_for_a_row",
-)
 
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)
@@ -110,7 +103,6 @@ def test_a_signal_beyond_the_limit_opens_as_soon_as_there_is_room(store: Store) 
     assert [change for change, _ in story(tickets.receive(2 * WINDOW))] == ["resolved"]
 
 
-@account_in_soak
 def test_the_next_message_finds_the_room_taken_by_who_waited_longer(store: Store) -> None:
     """E comes when there is room for one: D, which waited, opens, and E joins it."""
     tickets = LimitedDestination(store)
@@ -124,7 +116,6 @@ def test_the_next_message_finds_the_room_taken_by_who_waited_longer(store: Store
     assert {one.title for one in notice.group.named} == {"D", "E"}
 
 
-@account_in_soak
 def test_a_signal_that_is_over_before_there_is_room_never_opens(store: Store) -> None:
     """D ends while it waits: nothing is opened, and nothing resolved."""
     tickets = LimitedDestination(store)
@@ -134,7 +125,6 @@ def test_a_signal_that_is_over_before_there_is_room_never_opens(store: Store) ->
     assert tickets.receive(WINDOW) == []
 
 
-@account_in_soak
 def test_a_group_that_waits_opens_in_the_words_of_one_that_stands(store: Store) -> None:
     """D waits, E joins it, D ends: the summary counts one, and names E."""
     tickets = LimitedDestination(store)
@@ -205,7 +195,6 @@ def test_no_notice_that_waits_is_too_long_for_a_row(store: Store) -> None:
     assert (claim.delivery.change.value, claim.delivery.content.title[:9]) == ("opened", long[:9])
 
 
-@account_in_soak
 def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> None:
     """The sweep under the new rules opens D at once."""
     tickets = LimitedDestination(store)
@@ -215,7 +204,6 @@ def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> Non
     assert story(tickets.receive(6 * MINUTE)) == [("opened", "D")]
 
 
-@account_in_soak
 def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
     """D waits at `tickets`, which the policy then calls otherwise: the next sweep gives D up where everybody can see it."""
     tickets = LimitedDestination(store)
@@ -271,7 +259,6 @@ def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
     assert isinstance(claim.delivery.content, Notice) and claim.delivery.content.group is not None
 
 
-@account_in_soak
 def test_severities_that_alternate_make_no_storm_of_pages(store: Store) -> None:
     """Beyond the limit a graver one opens a page of its own, but not again and again within the window."""
     tickets = LimitedDestination(store, PAGED)
@@ -300,7 +287,6 @@ OWNERS = Owners(
 
 
 @pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
-@account_in_soak
 def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[str, str]) -> None:
     """An incident on A's resource names an alert on B's: B's pager is called, whichever comes first."""
     tickets = LimitedDestination(store, replace(a_grouping_book(lane=Lane.PAGE), owners=OWNERS))
@@ -319,7 +305,6 @@ def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[
 
 
 @pytest.mark.parametrize("is_b_free", [False, True])
-@account_in_soak
 def test_one_that_moves_to_another_pager_takes_nobody_along_who_waits_with_it(store: Store, is_b_free: bool) -> None:
     """D and E wait for A's pager, and D turns out to be B's: A's pager is called for E all the same."""
     tickets = LimitedDestination(store, replace(PAGED, owners=OWNERS))
@@ -337,7 +322,6 @@ def test_one_that_moves_to_another_pager_takes_nobody_along_who_waits_with_it(st
 
 
 @pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
-@account_in_soak
 def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, str]) -> None:
     """A drill that names a real alert hides nothing."""
     tickets = LimitedDestination(store, a_grouping_book())
@@ -348,7 +332,6 @@ def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, s
 
 
 @pytest.mark.parametrize("comes_next", ["message", pytest.param("sweep", marks=pytest.mark.soak)])
-@account_in_soak
 def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
     """More groups than one change of an admission state opens: each opens."""
     tickets = LimitedDestination(store)

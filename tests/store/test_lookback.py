@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,14 +15,10 @@ from hypothesis import strategies as st
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.ledger import Held, LedgerRow, State, Version
-from router.domain.lookback import DecisionPage, HeldCounts, Looked, StandingPage, StandingSignal
+from router.domain.lookback import HeldCounts, Looked, StandingSignal
 from router.domain.ports.store import Store
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.severity import Severity
-from router.store.azure import AzureStore
-from router.store.azure.decision_walk import DecisionWalk
-from router.store.azure.standing import AzureStanding
-from router.store.azure.suppression_index import HeldIndex
 from router.store.record import SqlRecord
 from router.store.standing import StandingSignals
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
@@ -33,7 +26,7 @@ from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
-from tests.store.opened import SqlStore
+from tests.store.opened import SqlStore, changed
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -47,26 +40,10 @@ async def listed[T](walk: AsyncIterator[T]) -> list[T]:
     return [page async for page in walk]
 
 
-def in_small_pages(store: Store, page: int, pages: int) -> SqlRecord | _AzureWalk:
+def in_small_pages(store: Store, page: int) -> SqlRecord:
     """A walk over the decisions of a store, of pages that a small history fills."""
-    if isinstance(store, AzureStore):
-        return _AzureWalk(store, page, pages)
     assert isinstance(store, SqlStore)
     return SqlRecord(store.engine, lambda: NOW, page)
-
-
-class _AzureWalk:
-    """The walk of an account, with the decisions instead of their keys."""
-
-    def __init__(self, store: AzureStore, page: int, pages: int) -> None:
-        self._record = store.record
-        self._walk = DecisionWalk(store._tables["lookups"], store._aside, pages, page)
-
-    async def walk_decisions(
-        self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
-    ) -> AsyncIterator[DecisionPage]:
-        async for page in self._walk.key_pages(stream, since, until, outcomes):
-            yield DecisionPage(await self._record._read(page.keys), page.looked)
 
 
 HISTORY = st.lists(
@@ -83,7 +60,6 @@ HISTORY = st.lists(
     st.sampled_from([2, 3, 100, 86_400]),
     st.sets(st.sampled_from(list(Outcome))),
     st.integers(1, 7),
-    st.integers(1, 12),
 )
 def test_a_walk_gives_each_decision_once_the_latest_first(
     store: Store,
@@ -92,7 +68,6 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
     until: int,
     outcomes: set[Outcome],
     page: int,
-    pages: int,
 ) -> None:
     """Without gap or repeat, also of many at one instant; where it was broken off it says how far back it looked."""
     day = NOW + next(_DAYS) * DAY
@@ -112,7 +87,7 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
         for one in entries
         if one.stream == "cwpp" and one.outcome in outcomes and low <= decided_at(one) < high
     }
-    found = run(listed(in_small_pages(store, page, pages).walk_decisions("cwpp", low, high, outcomes)))
+    found = run(listed(in_small_pages(store, page).walk_decisions("cwpp", low, high, outcomes)))
     keys = [one.key for some in found for one in some.entries]
     times = [decided_at(one) for some in found for one in some.entries]
     assert len(keys) == len(set(keys))
@@ -124,12 +99,8 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
         assert all(key in seen for key, at in expected.items() if at > some.looked.back_to)
     *before, last = [some.looked for some in found]
     assert not any(one.is_whole for one in before)
-    if last.is_whole:
-        assert (set(keys), last.back_to) == (set(expected), low)
-    else:
-        assert isinstance(store, AzureStore)
-        assert last.back_to >= low
-        assert len(keys) <= page * pages
+    assert last.is_whole
+    assert (set(keys), last.back_to) == (set(expected), low)
     # By the port, with pages of its own, all of so few are found.
     found = run(listed(store.record.walk_decisions("cwpp", low, high, outcomes)))
     assert {one.key for some in found for one in some.entries} == set(expected)
@@ -143,7 +114,7 @@ def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
 
     async def walked() -> list[str]:
         keys: list[str] = []
-        walk = in_small_pages(store, 4, 100).walk_decisions("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
+        walk = in_small_pages(store, 4).walk_decisions("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
         async for page in walk:
             keys += [one.key for one in page.entries]
             assert all(decided_at(one) <= page.looked.back_to for one in first if one.key not in keys)
@@ -158,24 +129,9 @@ def test_more_decisions_at_one_instant_than_a_page_has_are_walked(store: Store) 
     """In an account of one partition and outcome, so that no window sets them apart."""
     entries = [an_entry(f"h:{n}", at=NOW.isoformat(), stream="cwpp", signal="k", outcome="routed") for n in range(60)]
     run(store.record.put_on_record(entries))
-    found = run(listed(in_small_pages(store, 7, 50).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
+    found = run(listed(in_small_pages(store, 7).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
     assert Counter(one.key for some in found for one in some.entries) == Counter(one.key for one in entries)
     assert found[-1].looked == Looked(NOW - DAY, is_whole=True)
-
-
-def test_an_account_is_looked_at_for_so_many_pages_and_it_says_so(azure: AzureStore) -> None:
-    """Also where all are of one instant; the latest are those that are given."""
-    entries = [
-        an_entry(f"h:{n}", at=(NOW + max(n - 30, 0) * SECOND).isoformat(), stream="cwpp", outcome="routed")
-        for n in range(60)
-    ]
-    run(azure.record.put_on_record(entries))
-    found = run(listed(in_small_pages(azure, 3, 5).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
-    given_back = [one.key for some in found for one in some.entries]
-    assert 0 < len(given_back) <= 15
-    assert given_back == [one.key for one in reversed(entries)][: len(given_back)]
-    assert not found[-1].looked.is_whole
-    assert found[-1].looked.back_to <= decided_at(found[-2].entries[-1])
 
 
 TYPES = ("VM_Test", "VM_Other", "SQL_Ünusual")
@@ -260,12 +216,10 @@ def standing_of(row: LedgerRow) -> StandingSignal:
     return StandingSignal(row.key, row.outcome, severity, row.held.rule if row.held else None, row.fields)
 
 
-def small_standing(store: Store, page: int) -> StandingSignals | AzureStanding:
+def small_standing(store: Store, page: int) -> StandingSignals:
     """What walks over what stands, of pages that a small ledger fills where the store has a say in that."""
-    if isinstance(store, SqlStore):
-        return StandingSignals(store.engine, lambda: NOW, page)
-    assert isinstance(store, AzureStore)
-    return AzureStanding(store._tables["ledger"], HeldIndex(store._tables["held"]), store._bodies)
+    assert isinstance(store, SqlStore)
+    return StandingSignals(store.engine, lambda: NOW, page)
 
 
 def all_standing(store: Store, types: Collection[str] | None = None, stream: str = "cwpp") -> list[StandingSignal]:
@@ -299,22 +253,8 @@ def test_a_finding_is_found_by_its_category(store: Store) -> None:
     assert all_standing(store, {"another"}, "cspm") == []
 
 
-def test_fields_that_are_damaged_are_none(tmp_path: Path, sqlite: SqlStore) -> None:
+def test_fields_that_are_damaged_are_none(store: Store) -> None:
     """The signal stands all the same, and whoever looks can say of how many nothing is known."""
-    run(sqlite.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
-    with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
-        db.execute("UPDATE rule_fields SET body=x'7b' WHERE key='a'")
-    assert [(one.key, one.fields is None) for one in all_standing(sqlite)] == [("a", True), ("b", False)]
-
-
-def test_an_account_with_more_that_stands_or_is_held_than_some_pages_says_so(azure: AzureStore) -> None:
-    """A page has 1,000 rows."""
-    rows = [a_row(f"k{n}", outcome=Outcome.SUPPRESSED, held=HELD) for n in range(1001)]
-    run(azure.ledger.write_rows(rows))
-    walk = AzureStanding(azure._tables["ledger"], HeldIndex(azure._tables["held"]), azure._bodies, pages=1)
-    found: Sequence[StandingPage] = run(listed(walk.walk_standing("cwpp", None)))
-    assert (len(found), found[-1].is_whole) == (1, False)
-    held = run(listed(walk.walk_held("cwpp", "r")))
-    assert (sum(len(page.signals) for page in held), held[-1].is_whole) == (1000, False)
-    assert run(walk.held_counts("cwpp")) == HeldCounts({"r": 1000}, is_whole=False)
-    assert run(azure.ledger.held_counts("cwpp")) == HeldCounts({"r": 1001}, is_whole=True)
+    run(store.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
+    run(changed(store, "UPDATE rule_fields SET body=? WHERE key='a'", b"{"))
+    assert [(one.key, one.fields is None) for one in all_standing(store)] == [("a", True), ("b", False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.builders import NOW
 from tests.destinations.builders import a_notice
 from tests.store.acts import DAY, claim, owe, run, settle, states
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore
+from tests.store.opened import SqlStore, changed
 
 SENT, DEAD, SKIPPED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED
 
@@ -112,9 +111,7 @@ def test_what_cannot_be_read_any_more_may_have_been_news(sqlite: SqlStore, tmp_p
     """In doubt the router is loud."""
     ends(sqlite, opening(), SENT)
     ends(sqlite, status(2), DEAD)
-    with sqlite3.connect(tmp_path / "router.db") as db:
-        db.execute("UPDATE payloads SET body=x'00' WHERE turn=2")
-    db.close()
+    run(changed(sqlite, "UPDATE payloads SET body=? WHERE turn=2", b"\0"))
     assert claimed(sqlite, status(3)) == [(3, False)]
 
 

@@ -241,7 +241,7 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("kept", ["sqlite", pytest.param("azure", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kept", ["sqlite", "postgres_store"])
 def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened(
     kept: str, request: pytest.FixtureRequest
 ) -> None:

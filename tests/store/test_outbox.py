@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
-
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Receipt, Redrive
 from router.domain.ports.store import Store
@@ -19,8 +17,6 @@ from tests.store.opened import SqlStore
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
-
-pytestmark = pytest.mark.parametrize("store", ["sqlite", "outbox"], indirect=True)
 
 
 def test_a_delivery_is_owed_once_however_often_it_is_added(store: Store) -> None:

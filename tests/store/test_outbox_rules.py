@@ -16,8 +16,6 @@ from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 
-pytestmark = pytest.mark.parametrize("store", ["sqlite", "outbox"], indirect=True)
-
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
 WRONG = timedelta(days=400)

@@ -13,7 +13,7 @@ from tests.builders import NOW
 from tests.stack.postgres import Server, Way
 from tests.store.acts import claim, owe, run
 from tests.store.builders import a_delivery
-from tests.store.opened import OutboxStore, open_outbox
+from tests.store.opened import SqlStore, open_store
 
 
 def some_openings(many: int) -> list[Delivery]:
@@ -27,7 +27,7 @@ def some_lives(many: int) -> list[Delivery]:
     return [a_delivery(turn, change, key=f"l{number}", opened=1) for number in range(many) for turn, change in changes]
 
 
-def trips(way: Way, store: OutboxStore, deliveries: list[Delivery], state: DeliveryState) -> tuple[int, int, int]:
+def trips(way: Way, store: SqlStore, deliveries: list[Delivery], state: DeliveryState) -> tuple[int, int, int]:
     """The round trips to owe, to claim and to settle deliveries."""
     counted = [way.trips]
     owe(store, *deliveries)
@@ -48,11 +48,11 @@ def trips(way: Way, store: OutboxStore, deliveries: list[Delivery], state: Deliv
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.OWED])
 @pytest.mark.parametrize("make", [some_openings, some_lives])
 def test_a_hundred_deliveries_take_as_many_round_trips_as_two(
-    postgres: Server, postgresql: str, make: Callable[[int], list[Delivery]], state: DeliveryState
+    postgres: Server, database: str, make: Callable[[int], list[Delivery]], state: DeliveryState
 ) -> None:
     """Each step is a handful of statements, its beginning and its end among them."""
     with Way(postgres.url) as way:
-        store = run(open_outbox(way.to(postgresql)))
+        store = open_store(way.to(database))
         trips(way, store, some_openings(1), DeliveryState.SENT)
         few, many = (trips(way, store, make(number), state) for number in (2, 100))
         assert few == many

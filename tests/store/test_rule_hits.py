@@ -39,7 +39,7 @@ from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.interrupted import way_to
 from tests.store.life import Life
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import SqlStore, is_shared, open_store
 from tests.store.test_sqlite_forgetting import TABLES
 
 HOUR = timedelta(hours=1)
@@ -123,7 +123,7 @@ def hits_of(entries: Sequence[RecordEntry]) -> dict[str, RuleHits]:
 @pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_hits_are_those_of_what_was_decided_and_outlive_it(store: Store, twin: Store, examples: int) -> None:
     """Two workers, everything redelivered, rules that change and end: then the record is forgotten, and they stay."""
-    if isinstance(store, SqlStore):
+    if not is_shared(store):
         examples *= 10
 
     @settings(max_examples=examples, deadline=None)

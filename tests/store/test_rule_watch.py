@@ -37,16 +37,6 @@ from tests.store.acts import DAY, LEASE, claim, run, settle
 from tests.store.life import Life
 from tests.store.opened import open_store
 
-OVER_AN_ACCOUNT = (
-    "test_the_owner_and_the_policys_destinations_hear_that_a_rule_ends_soon",
-    "test_of_workers_that_look_at_the_same_time_one_tells",
-    "test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands",
-    "test_people_hear_when_what_a_silence_covers_was_silenced_for_more_than_half_of_a_month",
-    "test_people_hear_when_a_rule_holds_more_grave_signals_than_the_policy_puts_up_with",
-    "test_a_batch_is_published_whole_whoever_dies_at_it",
-    "test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owed",
-)
-
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MAIL = discover()["email"].Config.model_validate(
     {"kind": "email", "host": "smtp.soc.example", "from": "router@soc.example", "to": ["soc@soc.example"]}

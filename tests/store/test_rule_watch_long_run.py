@@ -29,11 +29,6 @@ from tests.store.test_rule_watch import (
     titles,
 )
 
-OVER_AN_ACCOUNT = (
-    "test_a_clock_that_was_behind_forgets_nothing_that_was_told",
-    "test_a_name_longer_than_counts_keep_it_is_told_of_as_any_other",
-)
-
 MUCH = "Suppression rule scanner held 4 messages of High or worse within an hour, from 2026-11-24 12:00 UTC on"
 
 

@@ -31,7 +31,6 @@ from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import (
     NOW,
     RESOURCE,
@@ -50,17 +49,7 @@ from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.life import Life
-from tests.store.opened import open_store
-
-OVER_AN_ACCOUNT = (
-    "test_a_signal_is_found_by_whatever_somebody_has_in_hand",
-    "test_of_one_stream_a_signal_is_found_among_many_of_the_other",
-    "test_a_ticket_is_not_taken_for_the_end_of_an_id",
-    "test_a_message_that_was_not_understood_is_found_by_what_it_says",
-    "test_what_is_open_for_long_is_found_though_nothing_on_record_is_kept",
-    "test_a_group_is_told_with_its_own_deliveries",
-    "test_a_decision_is_told_as_it_was_stored",
-)
+from tests.store.opened import empty, open_store
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 HOUR = timedelta(hours=1)
@@ -395,7 +384,7 @@ def once(lives: Iterable[SignalLife]) -> Counter[tuple[str, DeliveryState]]:
     return Counter((one.destination, one.state) for one in told.values())
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "azure"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_else(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -404,8 +393,8 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
     async def opened(directory: str) -> Store:
         if kind == "sqlite":
             return open_store(Path(directory))
-        store = AzureStore(Account(Address(connection_string=request.getfixturevalue("azurite").new_account())))
-        await store.prepare()
+        store = open_store(request.getfixturevalue("database"))
+        await empty(store)
         return store
 
     @settings(max_examples=some_of(100) if kind == "sqlite" else 5, deadline=None)

@@ -31,20 +31,6 @@ from tests.silences import HOUR, a_silence, machine, named, weekly
 from tests.store.acts import run
 from tests.store.life import Life
 
-OVER_AN_ACCOUNT = (
-    "test_what_a_silence_held_comes_out_once_at_its_end_and_says_whose_it_was",
-    "test_what_is_extended_goes_on_holding",
-    "test_what_comes_out_joins_its_group",
-    "test_what_is_open_stays_open_its_updates_are_held_and_its_end_is_told",
-    "test_what_is_owed_already_is_counted_also_where_it_is_owed_of_a_group",
-    "test_a_silence_that_is_gone_or_damaged_lets_go_of_what_it_held",
-    "test_a_message_that_comes_again_is_one_hit",
-    "test_two_workers_at_the_end_let_go_once",
-    "test_every_worker_obeys_within_half_a_minute",
-    "test_each_change_is_on_record_with_its_author",
-    "test_of_two_who_change_a_silence_at_once_neither_change_is_lost",
-)
-
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -17,7 +17,6 @@ from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, a_posture_book, a_snapshot
 from tests.grouping.backlog import MINUTE, Backlog
 from tests.store.acts import run
-from tests.store.running import account_in_soak
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -60,21 +59,16 @@ class Estate:
 
 
 SMALL = Estate(machines=20, packages=8, teams=3, most=5)
-IN_AN_ACCOUNT = Estate(machines=6, packages=5, teams=2, most=3)
-WHOLE = [
-    pytest.param("sqlite", Estate(500, 200, 5, 100), id="sqlite-whole", marks=pytest.mark.soak),
-    pytest.param("azure", Estate(100, 100, 5, 100), id="azure-tenth", marks=pytest.mark.soak),
-]
-
-
-def on_both(*in_an_account: pytest.MarkDecorator) -> pytest.MarkDecorator:
-    """Runs over both stores, of which the one over an account bears the marks that are given."""
-    sizes = [
+on_both = pytest.mark.parametrize(
+    ("store", "estate"),
+    [
         pytest.param("sqlite", SMALL, id="sqlite"),
-        pytest.param("azure", IN_AN_ACCOUNT, id="azure", marks=in_an_account),
-        *WHOLE,
-    ]
-    return pytest.mark.parametrize(("store", "estate"), sizes, indirect=["store"])
+        pytest.param("postgresql", SMALL, id="postgresql"),
+        pytest.param("sqlite", Estate(500, 200, 5, 100), id="sqlite-whole", marks=pytest.mark.soak),
+        pytest.param("postgresql", Estate(100, 100, 5, 100), id="postgresql-tenth", marks=pytest.mark.soak),
+    ],
+    indirect=["store"],
+)
 
 
 def _counts_of(backlog: Backlog) -> Counter[tuple[object, ...]]:
@@ -84,7 +78,7 @@ def _counts_of(backlog: Backlog) -> Counter[tuple[object, ...]]:
     )
 
 
-@on_both()
+@on_both
 def test_a_snapshot_makes_one_ticket_for_each_package_and_owner(store: Store, estate: Estate) -> None:
     """Without a limit all of them at once; an hour later each has one note, with the count that is final."""
     backlog = Backlog(store, a_posture_book(), run)
@@ -109,7 +103,7 @@ def test_a_snapshot_makes_one_ticket_for_each_package_and_owner(store: Store, es
     assert sum(len(one.notices) for one in backlog.tickets.values()) == told + estate.tickets, "one note each"
 
 
-@on_both(pytest.mark.soak)
+@on_both
 def test_under_a_limit_all_of_them_come_in_as_many_days_as_that_takes(store: Store, estate: Estate) -> None:
     """Its number and one summary on the first day, its number on each day after, and no summary in the end."""
     backlog = Backlog(store, a_posture_book(estate.limit), run)
@@ -154,7 +148,6 @@ def _peak_of(act: Callable[[], object]) -> int:
     return peak
 
 
-@account_in_soak
 def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(store: Store) -> None:
     """Ten times as many groups wait, and a walk over them keeps keys alone."""
     backlog = Backlog(store, a_posture_book(Limit(1, DAY)), run)

@@ -18,7 +18,8 @@ _FRESH = itertools.count()
 
 _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 _END_OTHERS: LiteralString = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
 """
 
 
@@ -68,7 +69,7 @@ class EmptiedDatabase:
         self._held.close()
 
     def empty(self) -> None:
-        """Ends the connections that a test left there, and deletes all rows but the schema's version."""
+        """Ends the transactions that a test left there, and deletes all rows but the schema's version."""
         self._connection.execute(_END_OTHERS)
         tables = self._connection.execute(_TABLES).fetchall()
         self._connection.execute(sql.SQL(";").join(_deletion(name) for (name,) in tables))

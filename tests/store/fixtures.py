@@ -1,18 +1,20 @@
-"""A store of each kind, empty."""
+"""Stores of each kind, empty, for all tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from router.domain.ports.store import Store
 from router.store.azure import Account, Address, AzureStore
+from router.store.engine import PostgresqlEngine
+from router.store.upgrade import upgrade
 from tests.stack.azurite import Azurite
+from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
-from tests.store.opened import OutboxStore, SqlStore, open_outbox, open_store
+from tests.store.opened import SqlStore, engine_over, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,18 +52,31 @@ def sqlite(tmp_path: Path) -> Iterator[SqlStore]:
     run(store.close())
 
 
+@pytest.fixture(scope="session")
+def lasting(emptied: EmptiedDatabase, _running: None) -> Iterator[PostgresqlEngine]:
+    """The database of this worker, in which tables are made, and whose connection stays open, once for all tests."""
+    engine = engine_over(emptied.url)
+    run(upgrade(engine))
+    yield engine
+    run(engine.close())
+
+
 @pytest.fixture
-def outbox(postgresql: str) -> Iterator[OutboxStore]:
-    """An empty outbox in PostgreSQL."""
-    store = run(open_outbox(postgresql))
-    yield store
-    run(store.close())
+def database(lasting: PostgresqlEngine, postgresql: str) -> str:
+    """The URL of a database that holds an empty state."""
+    return postgresql
 
 
-@pytest.fixture(params=["sqlite", "azure"])
+@pytest.fixture
+def postgres_store(lasting: PostgresqlEngine, postgresql: str) -> SqlStore:
+    """An empty store in a database."""
+    return SqlStore(lasting)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """An empty store of each kind."""
-    store: Store = request.getfixturevalue(request.param)
+    """An empty store over each engine."""
+    store: Store = request.getfixturevalue({"postgresql": "postgres_store"}.get(request.param, request.param))
     return store
 
 
@@ -70,10 +85,8 @@ def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:
-        if isinstance(store, OutboxStore):
-            return cast("Store", await open_outbox(request.getfixturevalue("postgresql")))
         if isinstance(store, SqlStore):
-            return open_store(request.getfixturevalue("tmp_path"))
+            return open_store(request.getfixturevalue("database" if store.is_shared else "tmp_path"))
         return AzureStore(Account(request.getfixturevalue("address")))
 
     other = run(opened())
