@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -19,7 +20,7 @@ from router.domain.errors import BadFile, StateInUse, StoreError
 from router.store.engine import SqliteEngine
 from router.store.private import REMEDY, make_private, open_private, sync_directory
 from router.store.upgrade import refuse_newer, upgrade
-from router.store.witness import Witness, number_in
+from router.store.witness import Witness
 
 _AT_WORK = b"a run is at work, or did not come to its end\n"
 
@@ -69,14 +70,14 @@ class StateFile:
 
     def _begin_to_count(self, named: int | None) -> None:
         """Has the database hold a number that can be read, and the witness name it, where there was none."""
-        if number_in(self._db) is None:
+        if _number_in(self._db) is None:
             with self.writing() as db:
                 db.execute(_NUMBER, ("0",))
         elif named is None:
             # Locked, so that one process makes the witness, and with a number that is committed.
             self._db.execute("BEGIN IMMEDIATE")
             self._witness.open()
-            self._witness.write(number_in(self._db) or 0)
+            self._witness.write(_number_in(self._db) or 0)
             self._db.execute("ROLLBACK")
         self._is_counting = True
 
@@ -103,7 +104,7 @@ class StateFile:
             try:
                 yield db
                 if db.total_changes != before:
-                    number = 1 + (number_in(db) or self._witness.find() or 0)
+                    number = 1 + (_number_in(db) or self._witness.find() or 0)
                     db.execute(_NUMBER, (str(number),))
             except BaseException:
                 if db.in_transaction:  # a full disk ends it by itself, and that is the fault to tell of
@@ -243,13 +244,21 @@ def _text_in(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogateescape")
 
 
+def _number_in(db: sqlite3.Connection) -> int | None:
+    """The number of the last commit; 0 where there is none yet, None where it cannot be read."""
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='meta'").fetchone():
+        return 0
+    (text,) = db.execute("SELECT value FROM meta WHERE name='commit'").fetchone() or ("0",)
+    return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else None
+
+
 def _refuse(db: sqlite3.Connection, file: UnchangedFile, witness: Witness, named: int | None) -> None:
     """Raises BadFile where a database lost what was committed to it, or has another form."""
     at_once(refuse_newer(SqliteEngine(file)))
     if named is not None:
         if is_alone := not db.in_transaction:
             db.execute("BEGIN")
-        witness.refuse_lossy(db, named)
+        witness.refuse_lossy(db, _number_in(db), named)
         if is_alone:
             db.execute("COMMIT")
 

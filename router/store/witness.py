@@ -1,7 +1,7 @@
 """The witness beside a database: a small file that names its last commit, by which lost commits are noticed.
 
-It is written after the commit that it names: a sound database is never behind it. Its halves are written in turn, each within
-one sector of a disk, so that one of them is whole whenever the power fails.
+It is written after the commit that it names: a sound database is never behind it. One of its halves, which are written in
+turn, is whole whenever the power fails.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from router.store.private import open_private, sync_directory
 
 SECTOR = 512
 """Bytes that a disk writes whole or not at all."""
-
 _LINE = re.compile(rb"commit (\d{20}) \1 *\n")
-_LOCKED = 1 << 30
-"""Where SQLite takes its locks: that page holds nothing. https://www.sqlite.org/fileformat.html#the_lock_byte_page"""
-_LOG, _FRAME = 32, 24
-"""Bytes of the headers of a log and of a page in it. https://www.sqlite.org/fileformat.html#the_write_ahead_log"""
+# Where SQLite takes its locks, and no page lies; bytes of the headers of a log and of each page in it.
+# https://www.sqlite.org/fileformat.html
+_LOCKED, _LOG, _FRAME = 1 << 30, 32, 24
 
 
 class Witness:
@@ -34,12 +32,10 @@ class Witness:
         self._file: int | None = None
         self.open()
 
-    def open(self) -> bool:
-        """Opens it; False where it is missing."""
+    def open(self) -> None:
+        """Opens it where it is there; each write is on disk when it returns."""
         if self._file is None and self.path.exists():
-            # Each write is on disk when it returns.
             self._file = os.open(self.path, os.O_RDWR | os.O_DSYNC)
-        return self._file is not None
 
     def find(self) -> int | None:
         """The commit that it names; None where there is no witness. To be asked before the database is: another may commit."""
@@ -50,9 +46,8 @@ class Witness:
         if named is None:
             raise self.damaged(f"{self.path} should name its last commit and does not")
         # SQLite takes an empty database for a new one, and deletes the log beside it.
-        if not self._database.exists() or self._database.stat().st_size == 0:
-            is_there = "empty" if self._database.exists() else "missing"
-            raise self.damaged(f"it is {is_there}, and {self.path} names commit {named}")
+        if not (is_there := self._database.exists()) or self._database.stat().st_size == 0:
+            raise self.damaged(f"it is {'empty' if is_there else 'missing'}, and {self.path} names commit {named}")
         return named
 
     def write(self, number: int) -> None:
@@ -62,15 +57,13 @@ class Witness:
             os.pwrite(self._file, half, number % 2 * SECTOR)
             return
         unfinished = self.path.with_name(f"{self.path.name}.new")
-        unfinished.unlink(missing_ok=True)
         self._file = open_private(unfinished, os.O_DSYNC)
         os.pwrite(self._file, half * 2, 0)
         unfinished.replace(self.path)
         sync_directory(self.path.parent)
 
-    def refuse_lossy(self, db: sqlite3.Connection, named: int) -> None:
-        """Raises BadFile where a database lost commits up to that one, or pages; to be asked inside a transaction."""
-        number = number_in(db)
+    def refuse_lossy(self, db: sqlite3.Connection, number: int | None, named: int) -> None:
+        """Raises BadFile where a database, at that commit, lost later ones or pages; to be asked inside a transaction."""
         # A number that cannot be read was edited: what lost commits has an older one.
         if number is not None and number < named:
             raise self.damaged(f"it ends with commit {number}, and {self.path} names commit {named}")
@@ -79,9 +72,8 @@ class Witness:
 
     def damaged(self, why: str) -> BadFile:
         """The error for a damaged database: why it is damaged, and how a person goes on."""
-        name = self._database.name
+        name, delete = self._database.name, f"; then delete {self.path}" if self.path.exists() else ""
         go_on = f"move {name}, {name}-wal and {name}-shm away, and put a copy there as {name} unless you begin anew"
-        delete = f"; then delete {self.path}" if self.path.exists() else ""
         return BadFile(f"{self._database}: is damaged: {why}; {go_on}{delete}")
 
     def close(self) -> None:
@@ -91,24 +83,16 @@ class Witness:
             os.close(file)
 
 
-def number_in(db: sqlite3.Connection) -> int | None:
-    """The number of the last commit; 0 where there is none yet, None where it cannot be read."""
-    is_made = db.execute("SELECT 1 FROM sqlite_schema WHERE name='meta'").fetchone()
-    row = db.execute("SELECT value FROM meta WHERE name='commit'").fetchone() if is_made else None
-    return 0 if row is None else int(row[0]) if re.fullmatch(r"[0-9]{1,20}", row[0]) else None
-
-
 def _has_all_pages(db: sqlite3.Connection, path: Path) -> bool:
     """Whether each page is in the file or in the log; SQLite looks at the file's length only where there is no log."""
     size, count = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "page_count"))
     log, there = path.with_name(f"{path.name}-wal"), path.stat().st_size // size
     frames = log.read_bytes() if there < count and log.exists() else b""
-    begun: set[int] = set()
-    logged: set[int] = set()
+    begun, logged = set[int](), set[int]()
     for at in range(_LOG, len(frames) - _FRAME + 1, _FRAME + size):
-        if frames[at + 8 : at + 16] != frames[16:24]:
+        page, is_commit, salt = unpack_from(">II8s", frames, at)
+        if salt != frames[16:24]:
             break
-        page, is_commit = unpack_from(">II", frames, at)
         begun.add(page)
         logged |= begun if is_commit else set()
     return count - there <= len(logged) + 1 and set(range(there + 1, count + 1)) - logged <= {_LOCKED // size + 1}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from router.domain import groups
 from router.store.azure.store import TABLES
@@ -10,6 +13,8 @@ from router.store.private import FILES
 from router.store.stored_names import TYPES
 from router.store.upgrade import STEPS
 from tests.docs.pages import column, page, spans
+from tests.store.acts import run
+from tests.store.opened import open_store, rows_in
 
 PAGE = page("docs/state.md")
 
@@ -39,3 +44,33 @@ def test_stored_names_are_those_that_are_stored() -> None:
     }
     tags = {name.rstrip(":") for row in table for name in spans(row["in an account"])} & set(TYPES)
     assert tags == {tag for tag, kind in TYPES.items() if kind.__module__ == groups.__name__}
+
+
+def test_every_table_is_listed_with_its_key(tmp_path: Path) -> None:
+    """As both engines make it; what is written of a table's columns is one of them."""
+    run(open_store(tmp_path).close())
+    with closing(sqlite3.connect(tmp_path / "router.db")) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
+        columns = {name: [row[1] for row in db.execute(f"PRAGMA table_info({name})")] for name in tables}
+        keys = {name: [names for names in _unique_in(db, name) if names != ["place"]] for name in tables}
+        listed = {spans(row["table"])[0]: row for row in PAGE.table("Tables", "table")}
+        assert listed.keys() == set(tables)
+        for name, row in listed.items():
+            assert spans(row["its key"]) in keys[name], name
+            assert set(spans(row["holds"])) <= {*columns[name], "damaged", "version", "commit"}, name
+
+
+def _unique_in(db: sqlite3.Connection, table: str) -> list[list[str]]:
+    """The columns by which the rows of a table differ: of its primary key, and of what else is unique."""
+    indexes = [index[1] for index in db.execute(f"PRAGMA index_list({table})") if index[2]]
+    found = [[row[2] for row in db.execute(f"PRAGMA index_info({name})")] for name in indexes]
+    return [[row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[5]], *found]
+
+
+def test_its_questions_can_be_asked(tmp_path: Path) -> None:
+    """Each statement of the page is one that a state answers."""
+    run(open_store(tmp_path).close())
+    asked = [fence.text for fence in PAGE.fences if fence.text.startswith("SELECT")]
+    assert len(asked) > 1
+    for statement in asked:
+        assert rows_in(tmp_path, statement) == []
