@@ -22,16 +22,16 @@ from router.deliver import (
     ConversationRunner,
     HoldReader,
     Isolation,
+    NoBackground,
     Sender,
     Worker,
-    no_background,
 )
 from router.destinations import discover
 from router.domain.deliveries import Pointer, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import DestinationHolds, ReadsBackground
+from router.domain.ports.deliver import Backgrounds, DestinationHolds
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
@@ -204,13 +204,12 @@ async def senders_over(
         ]
 
 
-def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: timedelta) -> ReadsBackground:
+def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: timedelta) -> Backgrounds:
     """What reads the state beside what goes to a destination; nothing where it is told of rows."""
     if spec.lane is Lane.ROWS:
-        return no_background
+        return NoBackground()
     people = [one for one in book.destinations.values() if one.lane is not Lane.ROWS and one.name != spec.name]
-    reader = BackgroundReader(spec, people, outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
-    return reader.read
+    return BackgroundReader(spec, people, outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

@@ -14,7 +14,7 @@ backoff        how long to wait before an attempt, and chance
 http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the ways out
 """
 
-from router.deliver.background import BackgroundReader, no_background
+from router.deliver.background import BackgroundReader, NoBackground
 from router.deliver.conversation_runner import ConversationRunner
 from router.deliver.destination_holds import HoldReader, NoHolds
 from router.deliver.isolation import Isolation
@@ -26,8 +26,8 @@ __all__ = [
     "ConversationRunner",
     "HoldReader",
     "Isolation",
+    "NoBackground",
     "NoHolds",
     "Sender",
     "Worker",
-    "no_background",
 ]

@@ -1,16 +1,20 @@
-"""Reads what the state knows beside a notice, just before it is sent to people. A courtesy: nothing waits or fails for it."""
+"""Reads what the state knows beside notices, just before they are sent to people. A courtesy: nothing waits or fails for it.
+
+A worker claims many deliveries at once, and what the state knows beside all of them is read at once. What is sent within
+moments is sent with that; for what waits longer it is read anew.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Claim, Delivery
+from router.domain.deliveries import SUSPECT, Claim
 from router.domain.errors import StoreError, Undecodable
-from router.domain.histories import History, Notified, find_notified
+from router.domain.histories import History, find_notified
 from router.domain.keys import signal_key, written_key
 from router.domain.lookups import earlier_of
 from router.domain.notices import ANNOUNCEMENT, Notice
@@ -27,10 +31,21 @@ LONGEST_READ = timedelta(seconds=5)
 SHARE_OF_LEASE = 0.1
 """The most that a read takes of the time for which a claim is one worker's alone."""
 
+type _Asked = tuple[Claim, Notice]
 
-async def no_background(_: Claim) -> Background:
-    """Nothing is known beside the notice: what goes to no people, and what needs none."""
-    return NO_BACKGROUND
+FRESH = 2.0
+"""Seconds for which what was read ahead is as good as read now."""
+
+
+class NoBackground:
+    """Nothing is known beside a notice: what goes to no people, and what needs none."""
+
+    async def read_ahead(self, claims: Sequence[Claim]) -> None:
+        """Reads nothing."""
+
+    async def read(self, claim: Claim) -> Background:
+        """Nothing."""
+        return NO_BACKGROUND
 
 
 class BackgroundReader:
@@ -38,8 +53,8 @@ class BackgroundReader:
 
     `others` are the stream's other destinations in these lanes; `lease` is how long a claim of the destination lasts.
 
-    Storage is asked at most once for what the destination was told before, twice for each other destination, and once for what
-    happened before, which is a request to each of a stream's partitions in Azure.
+    However many claims are read ahead, storage is asked at most twice for what the destination was told before, once for what
+    all others were told and once more for each that is told of groups, and once for what happened before.
     """
 
     def __init__(
@@ -58,24 +73,51 @@ class BackgroundReader:
         self._groups = groups
         self._record = record
         self._longest = min(LONGEST_READ, lease * SHARE_OF_LEASE).total_seconds()
+        self._ahead: dict[str, tuple[float, Background]] = {}
+
+    async def read_ahead(self, claims: Sequence[Claim]) -> None:
+        """Reads what the state knows beside claims that are about to be sent, all at once; raises nothing."""
+        found = await self._read_all(claims)
+        now = asyncio.get_running_loop().time()
+        left = {id: one for id, one in self._ahead.items() if one[0] > now - FRESH}
+        self._ahead = left | {id: (now, one) for id, one in found.items()}
 
     async def read(self, claim: Claim) -> Background:
         """What the state knows beside a claim that is about to be sent; raises nothing."""
-        delivery = claim.delivery
-        # What killed workers is tried with nothing beside it.
-        if not isinstance(notice := delivery.content, Notice) or claim.lost >= SUSPECT:
-            return NO_BACKGROUND
-        if notice.kind == ANNOUNCEMENT:
-            # It is about no signal.
-            return NO_BACKGROUND
-        history, elsewhere, earlier = await asyncio.gather(
-            self._or(History(), self._read_history(claim)),
-            self._or((), self._read_elsewhere(delivery, notice)),
-            self._or(None, self._read_earlier(claim, notice)),
+        at, found = self._ahead.pop(claim.id, (0.0, NO_BACKGROUND))
+        if at > asyncio.get_running_loop().time() - FRESH:
+            return found
+        return (await self._read_all([claim])).get(claim.id, NO_BACKGROUND)
+
+    async def _read_all(self, claims: Sequence[Claim]) -> dict[str, Background]:
+        """What is known beside claims, by their ids."""
+        notices = {
+            claim.id: (claim, claim.delivery.content)
+            for claim in claims
+            # What killed workers is tried with nothing beside it, and an announcement is about no signal.
+            if isinstance(claim.delivery.content, Notice)
+            and claim.lost < SUSPECT
+            and claim.delivery.content.kind != ANNOUNCEMENT
+        }
+        if not notices:
+            return {}
+        asked = list(notices.values())
+        histories, elsewhere, earlier = await asyncio.gather(
+            self._or(dict[str, History](), self._read_histories([claim for claim, _ in asked])),
+            self._or(dict[str, tuple[Counterpart, ...]](), self._read_elsewhere(asked)),
+            self._or(dict[str, Earlier | None](), self._read_earlier(asked)),
         )
-        return Background(
-            last=history.last, handles=history.handles, opened=history.opened, elsewhere=elsewhere, earlier=earlier
-        )
+        backgrounds: dict[str, Background] = {}
+        for id in notices:
+            history = histories.get(id, History())
+            backgrounds[id] = Background(
+                last=history.last,
+                handles=history.handles,
+                opened=history.opened,
+                elsewhere=elsewhere.get(id, ()),
+                earlier=earlier.get(id),
+            )
+        return backgrounds
 
     async def _or[T](self, otherwise: T, read: Awaitable[T]) -> T:
         """What a read brings, or something else where storage does not answer in time, or with damage."""
@@ -85,42 +127,73 @@ class BackgroundReader:
         except (StoreError, Undecodable, TimeoutError):
             return otherwise
 
-    async def _read_history(self, claim: Claim) -> History:
-        """What the destination was told since the signal opened there; of an opening nothing but since when it is owed."""
-        one = claim.delivery
-        if one.change is Change.OPENED:
-            return History(opened=claim.born)
-        return await self._outbox.find_history(one.stream, one.destination, one.key, one.opened)
+    async def _read_histories(self, claims: Sequence[Claim]) -> dict[str, History]:
+        """What the destination was told since each signal opened there; of an opening nothing but since when it is owed."""
+        found = {one.id: History(opened=one.born) for one in claims if one.delivery.change is Change.OPENED}
+        later = {one.delivery.key: one for one in claims if one.delivery.change is not Change.OPENED}
+        if later:
+            opened = {key: one.delivery.opened for key, one in later.items()}
+            histories = await self._outbox.find_histories(self._stream_of(claims), self._spec.name, opened)
+            found |= {later[key].id: history for key, history in histories.items()}
+        return found
 
-    async def _read_elsewhere(self, delivery: Delivery, notice: Notice) -> tuple[Counterpart, ...]:
-        """Where else the signal is open of which the notice speaks, those first that were told first."""
-        if _is_summary(notice):
-            return ()
-        key = _signal_in(notice) if self._spec.is_grouped else delivery.key
-        found = await asyncio.gather(*(self._find_notified(delivery.stream, other, key) for other in self._others))
-        told = [(one.at, spec, one) for spec, one in zip(self._others, found, strict=True) if one is not None]
-        return tuple(
-            Counterpart(destination=spec.name, lane=spec.lane, reference=one.receipt.reference, link=one.receipt.link)
-            for _, spec, one in sorted(told, key=lambda it: (it[0], it[1].name))
-        )
+    async def _read_elsewhere(self, asked: Sequence[_Asked]) -> dict[str, tuple[Counterpart, ...]]:
+        """Where else the signal is open of which each notice speaks, those first that were told first."""
+        signals = {
+            claim.id: _signal_in(notice) if self._spec.is_grouped else claim.delivery.key
+            for claim, notice in asked
+            if not _is_summary(notice)
+        }
+        if not signals or not self._others:
+            return {}
+        stream = self._stream_of(claim for claim, _ in asked)
+        keys = {spec.name: await self._keys_at(stream, spec, set(signals.values())) for spec in self._others}
+        those = {key for some in keys.values() for key in some.values()}
+        statuses = await self._outbox.deliveries_at_each(stream, list(keys), those)
+        elsewhere: dict[str, tuple[Counterpart, ...]] = {}
+        for id, signal in signals.items():
+            notified = [
+                (one.at, spec, one)
+                for spec in self._others
+                if (key := keys[spec.name].get(signal)) is not None
+                and (one := find_notified(statuses.get((spec.name, key), ()))) is not None
+            ]
+            elsewhere[id] = tuple(
+                Counterpart(
+                    destination=spec.name, lane=spec.lane, reference=one.receipt.reference, link=one.receipt.link
+                )
+                for _, spec, one in sorted(notified, key=lambda it: (it[0], it[1].name))
+            )
+        return elsewhere
 
-    async def _find_notified(self, stream: str, other: DestinationSpec, key: str) -> Notified | None:
-        if other.is_grouped:
-            states = await self._groups.read_aggregation(stream, other.name, members=[key])
-            member = states.members.get(key)
-            if member is None or not member.stands:
-                return None
-            key = member.group
-        return find_notified(await self._outbox.deliveries_at(stream, other.name, key))
+    async def _keys_at(self, stream: str, other: DestinationSpec, signals: Collection[str]) -> Mapping[str, str]:
+        """Under which key another destination knows each of some signals, as far as it does."""
+        if not other.is_grouped:
+            return {signal: signal for signal in signals}
+        states = await self._groups.read_aggregation(stream, other.name, members=signals)
+        return {key: member.group for key, member in states.members.items() if member.stands}
 
-    async def _read_earlier(self, claim: Claim, notice: Notice) -> Earlier | None:
-        """How often the same alert was raised on the same resource before this one, which opens."""
-        is_opening = claim.delivery.change is Change.OPENED and notice.kind == Kind.ALERT
-        if not is_opening or notice.resource is None or _is_summary(notice):
-            return None
-        found = await self._record.signals_at(notice.stream, notice.resource, MOST_SIGNALS + 1)
-        named = {one.key for one in notice.group.named} if notice.group is not None else set()
-        return earlier_of(found, notice, claim.born, named, MOST_SIGNALS)
+    async def _read_earlier(self, asked: Sequence[_Asked]) -> dict[str, Earlier | None]:
+        """How often the same alert was raised on the same resource before each that opens."""
+        openings = [
+            (claim, notice, notice.resource)
+            for claim, notice in asked
+            if claim.delivery.change is Change.OPENED
+            and notice.kind == Kind.ALERT
+            and notice.resource is not None
+            and not _is_summary(notice)
+        ]
+        resources = {resource for _, _, resource in openings}
+        stream = self._stream_of(claim for claim, _ in asked)
+        found = await self._record.signals_at_each(stream, resources, MOST_SIGNALS + 1) if resources else {}
+        return {
+            claim.id: earlier_of(found.get(resource, ()), notice, claim.born, _named_in(notice), MOST_SIGNALS)
+            for claim, notice, resource in openings
+        }
+
+    def _stream_of(self, claims: Iterable[Claim]) -> str:
+        """The stream of claims, which have one destination."""
+        return next(iter(claims)).delivery.stream
 
 
 def _is_summary(notice: Notice) -> bool:
@@ -142,5 +215,10 @@ def _signal_in(notice: Notice) -> str:
         key,
         *(make(notice.stream, one, notice.id) for one in kinds for make in (signal_key, written_key)),
     ]
-    named = {one.key for one in notice.group.named} if notice.group is not None else set()
+    named = _named_in(notice)
     return next((one for one in known if one in named), key)
+
+
+def _named_in(notice: Notice) -> set[str]:
+    """The keys of the signals that a notice of a group names."""
+    return {one.key for one in notice.group.named} if notice.group is not None else set()

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from router.deliver.background import no_background
+from router.deliver.background import NoBackground
 from router.deliver.conversation_runner import ConversationRunner
 from router.domain.background import Background
 from router.domain.conversation import Result
 from router.domain.deliveries import Attempt, Claim
 from router.domain.errors import Rejected, Unavailable
-from router.domain.ports.deliver import ReadsBackground, Tracing
+from router.domain.ports.deliver import Backgrounds, Tracing
 from router.domain.ports.destinations import DestinationKind
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""
+
+
+_NO_BACKGROUND = NoBackground()
 
 
 class Sender:
@@ -33,7 +36,7 @@ class Sender:
         clock: Callable[[], datetime],
         lease: timedelta,
         tracing: Tracing,
-        background: ReadsBackground = no_background,
+        background: Backgrounds = _NO_BACKGROUND,
     ) -> None:
         self._kind = kind
         self._answers = answers
@@ -44,6 +47,10 @@ class Sender:
         self.lease = lease
         self.batch = kind.batch
 
+    async def read_ahead(self, claims: Sequence[Claim]) -> None:
+        """Reads at once what the state knows beside claims that are about to be sent; raises nothing."""
+        await self._background.read_ahead(claims)
+
     async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
         """Sends claims in one conversation; returns one result for each, in their order, and raises nothing."""
         longest = self.lease.total_seconds() * SHARE_OF_LEASE
@@ -51,7 +58,7 @@ class Sender:
             with self._tracing(claims) as observer:
                 ends = asyncio.get_running_loop().time() + longest
                 async with asyncio.timeout_at(ends):
-                    attempts = [self._attempt(claim, await self._background(claim)) for claim in claims]
+                    attempts = [self._attempt(claim, await self._background.read(claim)) for claim in claims]
                     results = await self._answers.converse(self._kind, attempts, ends)
                 observer.record_results(results)
                 return results

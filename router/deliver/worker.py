@@ -176,6 +176,7 @@ class Worker:
                 this_pass.fail(fault, self._clock() + BUSY)
                 return
             self._isolation.hold(len(claims))
+            await self._sender.read_ahead(claims)
         this_pass.add_claims(claims, self._sender.batch)
 
     async def _send(self, this_pass: DeliveryPass, *, has_permit: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import status_of
@@ -42,15 +42,40 @@ class DeliveryStatuses:
         where = "d.key=? AND d.destination=? AND d.stream=? AND d.state=? ORDER BY d.turn DESC LIMIT 1"
         return await self._find_notice(where, key, destination, stream, DeliveryState.SENT.value)
 
-    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
-        """Return what a destination was told of a signal or group since the turn that opened it there."""
-        statuses = await self.deliveries_at(stream, destination, key)
-        last = last_taken(statuses, opened)
-        notice = (
-            await self._find_notice("d.id=?", delivery_key(key, last.turn, destination)) if last is not None else None
-        )
-        handles = last.receipt.handles if last is not None and last.receipt is not None else {}
-        return History(last=notice, handles=handles, opened=owed_since(statuses, opened))
+    async def deliveries_at_each(
+        self, stream: str, destinations: Collection[str], keys: Collection[str]
+    ) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
+        """Return the deliveries that are kept of some signals or groups at some destinations, by destination and key."""
+        where = "stream=? AND destination = ANY(?) AND key = ANY(?) ORDER BY key, destination, turn"
+        found: dict[tuple[str, str], list[DeliveryStatus]] = {}
+        for one in await self._read_statuses(where, stream, list(destinations), list(keys)) if keys else ():
+            found.setdefault((one.destination, one.key), []).append(one)
+        return found
+
+    async def find_histories(self, stream: str, destination: str, opened: Mapping[str, int]) -> Mapping[str, History]:
+        """Return what a destination was told of some signals or groups since the turns that opened them there."""
+        statuses = await self.deliveries_at_each(stream, [destination], opened)
+        told = {key: statuses.get((destination, key), ()) for key in opened}
+        last = {key: one for key, turn in opened.items() if (one := last_taken(told[key], turn)) is not None}
+        notices = await self._find_notices([delivery_key(key, one.turn, destination) for key, one in last.items()])
+        receipts = {key: one.receipt for key, one in last.items() if one.receipt is not None}
+        return {
+            key: History(
+                last=notices.get(key),
+                handles=receipts[key].handles if key in receipts else {},
+                opened=owed_since(told[key], turn),
+            )
+            for key, turn in opened.items()
+        }
+
+    async def _find_notices(self, ids: Collection[str]) -> dict[str, Notice]:
+        """The notices of some deliveries of different signals, by the signals' keys."""
+        if not ids:
+            return {}
+        async with self._engine.session() as tx:
+            rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", list(ids))
+        found = {row.words("key"): attempt(content_of, row.words("type"), row.raw("body")) for row in rows}
+        return {key: one for key, one in found.items() if isinstance(one, Notice)}
 
     async def _find_notice(self, where: str, *values: str) -> Notice | None:
         async with self._engine.session() as tx:
@@ -58,7 +83,7 @@ class DeliveryStatuses:
         content = attempt(content_of, row.words("type"), row.raw("body")) if row is not None else None
         return content if isinstance(content, Notice) else None
 
-    async def _read_statuses(self, where: str, *values: str) -> list[DeliveryStatus]:
+    async def _read_statuses(self, where: str, *values: str | list[str]) -> list[DeliveryStatus]:
         async with self._engine.session() as tx:
             rows = await tx.fetch(f"{_STATUS} WHERE {where}", *values)
         return [one for row in rows if not isinstance(one := attempt(_status_of, row), Undecodable)]

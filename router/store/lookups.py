@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import batched
 
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
@@ -10,7 +11,7 @@ from router.domain.lookups import SignalAtResource, SignalLookup, ending, writte
 from router.domain.notices import RecordEntry
 from router.store.codec import attempt
 from router.store.damaged_rows import read_sound
-from router.store.engine import Engine, Transaction
+from router.store.engine import Engine, Transaction, storable
 from router.store.instants import Clock
 from router.store.row_reader import Columns
 
@@ -24,8 +25,11 @@ WHERE lookups.id_end<>excluded.id_end OR lookups.resource_end IS DISTINCT FROM e
 OR lookups.type IS DISTINCT FROM excluded.type OR lookups.sample IS DISTINCT FROM excluded.sample
 """
 
+_AT_A_TIME = 100
+"""Resources that one statement asks for."""
+
 _AT_RESOURCE = """
-SELECT l.signal, l.id_end, l.type, l.sample, (
+SELECT l.signal, l.id_end, l.resource_end, l.type, l.sample, (
     SELECT r.decided FROM record r WHERE r.signal=l.signal AND r.outcome<>'repeat' ORDER BY r.decided DESC LIMIT 1
 ) AS decided FROM lookups l WHERE l.resource_end=? AND l.stream=? LIMIT ?
 """
@@ -46,13 +50,20 @@ class SqlLookups:
         """Return signals of a stream, or of any, at that resource, or one whose id ends so, whatever its case."""
         return await self._look_up("resource_end", ending(resource), most, stream)
 
-    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
-        """Return signals of a stream at exactly that resource, whatever its case, at most so many."""
-        if not (end := ending(resource)):
-            return []
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(_AT_RESOURCE, end, stream, most)
-        return [one for row in rows if not isinstance(one := attempt(_at_resource_in, row), Undecodable)]
+    async def signals_at_each(
+        self, stream: str, resources: Collection[str], most: int
+    ) -> Mapping[str, Sequence[SignalAtResource]]:
+        """Return signals of a stream at exactly each of some resources, whatever their case, at most so many of each."""
+        asked = {resource: end for resource in resources if (end := str(storable(ending(resource))))}
+        found: dict[str, list[SignalAtResource]] = {}
+        for ends in batched(sorted(set(asked.values())), _AT_A_TIME, strict=False):
+            sql = " UNION ALL ".join([f"SELECT * FROM ({_AT_RESOURCE}) AS there"] * len(ends))
+            async with self._engine.session() as tx:
+                rows = await tx.fetch(sql, *(value for end in ends for value in (end, stream, most)))
+            for row in rows:
+                if not isinstance(one := attempt(_at_resource_in, row), Undecodable):
+                    found.setdefault(row.words("resource_end"), []).append(one)
+        return {resource: found.get(end, ()) for resource, end in asked.items()}
 
     async def _look_up(self, column: str, end: str, most: int, stream: str | None) -> list[SignalLookup]:
         if not end:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from router.deliver import BackgroundReader, ConversationRunner, Sender
+from router.deliver import BackgroundReader, ConversationRunner, NoBackground, Sender
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
@@ -25,7 +26,7 @@ from router.domain.groups import AggregationState
 from router.domain.histories import History
 from router.domain.lane_limits import LEASE
 from router.domain.lookups import SignalAtResource
-from router.domain.ports.deliver import ReadsBackground
+from router.domain.ports.deliver import Backgrounds
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
@@ -60,38 +61,54 @@ class Memory:
     def __init__(self, part: str = "", trouble: Exception | None = None) -> None:
         self._part = part
         self._trouble = trouble
+        self.asked: list[str] = []
 
     async def _meet(self, part: str) -> None:
+        self.asked.append(part)
         if part == self._part:
             if self._trouble is None:
                 await asyncio.Event().wait()
             else:
                 raise self._trouble
 
-    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
+    async def find_histories(self, stream: str, destination: str, opened: Mapping[str, int]) -> Mapping[str, History]:
         await self._meet("history")
-        return History(last=a_notice(), opened=NOW)
+        return dict.fromkeys(opened, History(last=a_notice(), opened=NOW))
 
     async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
-        await self._meet("elsewhere")
-        return [TOLD]
+        raise AssertionError("each is read with others")
 
-    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
+    async def deliveries_at_each(
+        self, stream: str, destinations: Collection[str], keys: Collection[str]
+    ) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
+        await self._meet("elsewhere")
+        return {(name, key): [TOLD] for name in destinations for key in keys}
+
+    async def signals_at_each(
+        self, stream: str, resources: Collection[str], most: int
+    ) -> Mapping[str, Sequence[SignalAtResource]]:
         await self._meet("earlier")
-        return [SignalAtResource("other", "other", a_notice().type, False, BEFORE)]
+        return {key: [SignalAtResource("other", "other", a_notice().type, False, BEFORE)] for key in resources}
 
     async def read_aggregation(self, stream: str, destination: str, *, members: Collection[str]) -> AggregationState:
         raise AssertionError("nobody is grouped")
 
 
+def a_reader(memory: Memory, lease: timedelta = LEASE[Lane.TICKET]) -> BackgroundReader:
+    """What reads beside tickets, with a pager beside them."""
+    spec, others = a_destination("tickets"), [a_destination("oncall", Lane.PAGE)]
+    return BackgroundReader(spec, others, outbox=memory, groups=memory, record=memory, lease=lease)
+
+
+def a_claim(change: Change = Change.OPENED, id: str = "k") -> Claim:
+    """A claim of a ticket."""
+    delivery = replace(a_delivery(1 if change is Change.OPENED else 2, change, key=id), content=a_notice())
+    return Claim(delivery=delivery, id=f"claim of {id}", number=1, born=NOW)
+
+
 def read_beside(memory: Memory, change: Change, lease: timedelta = LEASE[Lane.TICKET]) -> Background:
     """What is read beside a claim of a ticket, with a pager beside it."""
-    delivery = replace(a_delivery(1 if change is Change.OPENED else 2, change), content=a_notice())
-    claim = Claim(delivery=delivery, id="c", number=1, born=NOW)
-    others = [a_destination("oncall", Lane.PAGE)]
-    spec = a_destination("tickets")
-    reader = BackgroundReader(spec, others, outbox=memory, groups=memory, record=memory, lease=lease)
-    return asyncio.run(reader.read(claim))
+    return asyncio.run(a_reader(memory, lease).read(a_claim(change)))
 
 
 OPENING = Background(opened=NOW, elsewhere=ON_PAGER, earlier=Earlier(count=1, last=BEFORE))
@@ -121,13 +138,38 @@ def test_nobody_waits_long_for_storage() -> None:
     assert read_beside(Memory("earlier"), Change.OPENED, timedelta(seconds=1)) == replace(OPENING, earlier=None)
 
 
+@pytest.mark.parametrize(
+    ("fresh", "asked"),
+    [(60.0, {"history": 1, "elsewhere": 2, "earlier": 2}), (0.0, {"history": 3, "elsewhere": 6, "earlier": 4})],
+)
+def test_beside_many_claims_is_read_at_once_and_anew_for_what_waited(
+    monkeypatch: pytest.MonkeyPatch, fresh: float, asked: dict[str, int]
+) -> None:
+    """However many there are; each is sent with what was read of it, and tried again with what is read then."""
+    monkeypatch.setattr("router.deliver.background.FRESH", fresh)
+    memory = Memory()
+    changes = (Change.OPENED, Change.OPENED, Change.UPDATED, Change.UPDATED)
+    claims = [a_claim(change, f"k{number}") for number, change in enumerate(changes)]
+
+    async def read() -> list[Background]:
+        reader = a_reader(memory)
+        await reader.read_ahead(claims)
+        found = [await reader.read(one) for one in claims]
+        again = await reader.read(claims[0])
+        assert again == found[0]
+        return found
+
+    assert asyncio.run(read()) == [OPENING, OPENING, UPDATE, UPDATE]
+    assert Counter(memory.asked) == asked
+
+
 @pytest.fixture
 def engine(azurite: Azurite) -> Iterator[Engine]:
     """An engine over a file with nothing owed."""
     yield from engine_over("file", azurite)
 
 
-def a_sender_that_reads(kind: Scripted, clock: Clock, background: ReadsBackground) -> Sender:
+def a_sender_that_reads(kind: Scripted, clock: Clock, background: Backgrounds) -> Sender:
     """What sends to a kind that asks for nothing."""
     trust = ssl.create_default_context()
     http = Http(trust)
@@ -138,21 +180,20 @@ def a_sender_that_reads(kind: Scripted, clock: Clock, background: ReadsBackgroun
 
 def test_what_was_read_is_in_the_attempt_and_is_read_anew_for_each(engine: Engine) -> None:
     """So it is never out of date; a kind that knows nothing of it is sent to as ever."""
-    read: list[Claim] = []
 
-    async def background(claim: Claim) -> Background:
-        read.append(claim)
-        return Background(opened=NOW + len(read) * timedelta(hours=1))
+    class Reader(NoBackground):
+        async def read(self, claim: Claim) -> Background:
+            return Background(opened=engine.clock.now)
 
     answers: Iterator[Result] = iter([Unavailable("503"), Receipt()])
     kind = Scripted(lambda _: next(answers))
-    worker = engine.worker(a_sender_that_reads(kind, engine.clock, background))
+    worker = engine.worker(a_sender_that_reads(kind, engine.clock, Reader()))
     engine.owe("k")
     engine.deliver(worker, *engine.pointers())
     engine.clock.now += timedelta(hours=1)
     engine.deliver(worker, *engine.pointers())
     opened = [attempt.background.opened for attempt in kind.attempts]
-    assert opened == [NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
+    assert opened == [NOW, NOW + timedelta(hours=1)]
     assert [attempt.now for attempt in kind.attempts] == [NOW, NOW + timedelta(hours=1)]
 
 
@@ -160,12 +201,13 @@ def test_nothing_is_read_for_what_is_not_sent(engine: Engine) -> None:
     """Neither for what is put back because the destination refuses our credentials, nor while it is paused."""
     read: list[Claim] = []
 
-    async def background(claim: Claim) -> Background:
-        read.append(claim)
-        return NO_BACKGROUND
+    class Reader(NoBackground):
+        async def read(self, claim: Claim) -> Background:
+            read.append(claim)
+            return NO_BACKGROUND
 
     kind = Scripted(lambda _: Unauthorized("401"))
-    worker = engine.worker(a_sender_that_reads(kind, engine.clock, background), concurrency=1)
+    worker = engine.worker(a_sender_that_reads(kind, engine.clock, Reader()), concurrency=1)
     engine.owe(*(f"k{number}" for number in range(10)))
     engine.deliver(worker, *engine.pointers())
     engine.deliver(worker, *engine.pointers())

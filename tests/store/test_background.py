@@ -152,10 +152,13 @@ def test_what_a_destination_took_in_an_earlier_life_is_no_word_on_this_one(store
     owe(store, resolution, again, update)
     settle(store, claim(store)[0], DeliveryState.SENT)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
-    assert run(store.outbox.find_history("cwpp", "tickets", "k", 4)) == History(opened=NOW)
-    assert run(store.outbox.find_history("cwpp", "tickets", "k", 1)) == History(last=a_notice(turn=3), opened=NOW)
-    assert run(store.outbox.find_history("cwpp", "tickets", "k", 9)) == History()
-    assert run(store.outbox.find_history("cspm", "tickets", "k", 4)) == History()
+    for stream, opened, expected in (
+        ("cwpp", 4, History(opened=NOW)),
+        ("cwpp", 1, History(last=a_notice(turn=3), opened=NOW)),
+        ("cwpp", 9, History()),
+        ("cspm", 4, History()),
+    ):
+        assert run(store.outbox.find_histories(stream, "tickets", {"k": opened})) == {"k": expected}
 
 
 def test_deliveries_at_one_destination_come_by_turn_with_their_receipts(store: Store) -> None:

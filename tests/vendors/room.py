@@ -69,7 +69,7 @@ class Room:
         spec = DestinationSpec(name=DESTINATION, kind=kind.name, lane=Lane.TICKET, config=None)
         lease = LEASE[Lane.TICKET]
         beside = BackgroundReader(spec, (), outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
-        sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside.read)
+        sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside)
         self._worker = Worker(
             "cwpp", DESTINATION, sender, outbox=store.outbox, clock=self._clock, concurrency=4, isolation=Isolation()
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -34,12 +34,21 @@ from router.domain.rulebook import Lane
 class Histories(Protocol):
     """What destinations were owed and told before, as far as who notifies people asks."""
 
-    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
-        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
+    async def find_histories(self, stream: str, destination: str, opened: Mapping[str, int]) -> Mapping[str, History]:
+        """What a destination was told of some signals or groups since the turns that opened them there, by their keys.
+
+        Damage says nothing.
+        """
         ...
 
     async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
         """The deliveries that are kept of a signal or group at one destination, by turn."""
+        ...
+
+    async def deliveries_at_each(
+        self, stream: str, destinations: Collection[str], keys: Collection[str]
+    ) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
+        """The same of some signals or groups at some destinations, by destination and key."""
         ...
 
 
@@ -157,8 +166,13 @@ class DestinationHolds(Protocol):
 class SignalMemory(Protocol):
     """What is on record of signals, as far as who notifies people asks."""
 
-    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
-        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
+    async def signals_at_each(
+        self, stream: str, resources: Collection[str], most: int
+    ) -> Mapping[str, Sequence[SignalAtResource]]:
+        """Signals of a stream at exactly each of some resources, whatever their case, at most so many of each.
+
+        Damaged ones are left out.
+        """
         ...
 
 
@@ -170,8 +184,16 @@ class Memberships(Protocol):
         ...
 
 
-type ReadsBackground = Callable[[Claim], Awaitable[Background]]
-"""Reads what the state knows beside a claim that is about to be sent; raises nothing."""
+class Backgrounds(Protocol):
+    """Reads what the state knows beside claims that are about to be sent; raises nothing."""
+
+    async def read_ahead(self, claims: Sequence[Claim]) -> None:
+        """Reads it for some claims at once; those that are sent within moments are sent with that."""
+        ...
+
+    async def read(self, claim: Claim) -> Background:
+        """What the state knows beside a claim that is sent now."""
+        ...
 
 
 class QueuedOutbox(Outbox, Protocol):

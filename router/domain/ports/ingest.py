@@ -197,8 +197,13 @@ class Record(Protocol):
         """Signals of a stream, or of any, at that resource, or at one whose id ends so, whatever its case; whole ids first."""
         ...
 
-    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
-        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
+    async def signals_at_each(
+        self, stream: str, resources: Collection[str], most: int
+    ) -> Mapping[str, Sequence[SignalAtResource]]:
+        """Signals of a stream at exactly each of some resources, whatever their case, at most so many of each.
+
+        Damaged ones are left out.
+        """
         ...
 
     async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:

@@ -157,9 +157,11 @@ class AzureRecord:
         """Signals of a stream, or of any, at that resource, or at one whose id ends so, whatever its case; whole ids first."""
         return await self._search.find_signals(LookupKind.RESOURCE, resource, most, stream)
 
-    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
-        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
-        return await self._search.signals_at(stream, resource, most)
+    async def signals_at_each(
+        self, stream: str, resources: Collection[str], most: int
+    ) -> Mapping[str, Sequence[SignalAtResource]]:
+        """Signals of a stream at exactly each of some resources, whatever their case, at most so many of each."""
+        return {resource: await self._search.signals_at(stream, resource, most) for resource in resources}
 
     async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
         """How many decisions are in each cell, for each hour that began from one instant to before another."""

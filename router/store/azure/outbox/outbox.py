@@ -133,10 +133,17 @@ class AzureOutbox(TableOutbox[AzureEntry]):
         """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
         return await self._statuses.last_notice(stream, destination, key)
 
-    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
-        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
-        return await self._statuses.history(stream, destination, key, opened)
+    async def find_histories(self, stream: str, destination: str, opened: Mapping[str, int]) -> Mapping[str, History]:
+        """What a destination was told of some signals or groups since the turns that opened them there, by their keys."""
+        return {key: await self._statuses.history(stream, destination, key, turn) for key, turn in opened.items()}
 
     async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
         """The deliveries that are kept of a signal or group at one destination, by turn."""
         return await self._statuses.at_destination(stream, destination, key)
+
+    async def deliveries_at_each(
+        self, stream: str, destinations: Collection[str], keys: Collection[str]
+    ) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
+        """The same of some signals or groups at some destinations, by destination and key."""
+        those = [(name, key) for name in destinations for key in keys]
+        return {(name, key): await self.deliveries_at(stream, name, key) for name, key in those}
