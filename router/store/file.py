@@ -211,22 +211,36 @@ def opened_unchanged(directory: Path) -> Iterator[UnchangedFile]:
 
 
 def back_up(directory: Path, copy: Path) -> None:
-    """Copies a state to a file that is not there yet, as it was last committed, beside a run that is at work on it."""
-    if copy.exists():
-        raise BadFile(f"{copy}: is there already, and no copy is written over; name another file")
+    """Copies a state to a file that is not there yet, as it was last committed, beside a run that is at work on it.
+
+    Raises BadFile. Under its own name a copy is whole and on disk, whatever ends the process meanwhile.
+    """
+    unfinished = copy.with_name(f"{copy.name}.new")
+    for path in (copy, unfinished):
+        if os.path.lexists(path):
+            raise BadFile(f"{path}: is there already, and no copy is written over; name another file")
     with opened_unchanged(directory) as file, file.reading() as db:
         try:
-            os.close(open_private(copy, os.O_EXCL))
-            with closing(sqlite3.connect(copy)) as target:
-                db.backup(target)
-            with copy.open("rb") as written:
-                os.fsync(written.fileno())
+            os.close(open_private(unfinished, os.O_EXCL))
+            with _unlinked_unless_renamed(unfinished):
+                with closing(sqlite3.connect(unfinished)) as target:
+                    db.backup(target)
+                with unfinished.open("rb") as written:
+                    os.fsync(written.fileno())
+                unfinished.rename(copy)
             sync_directory(copy.parent)
         except (sqlite3.Error, OSError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else fault
-            with suppress(OSError):
-                copy.unlink(missing_ok=True)
             raise BadFile(f"{copy}: the copy cannot be written: {why}; name a file where there is room") from fault
+
+
+@contextmanager
+def _unlinked_unless_renamed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def at_once[T](asked: Coroutine[Any, Any, T]) -> T:

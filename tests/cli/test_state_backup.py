@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,12 @@ def test_no_file_is_written_over(house: House) -> None:
         "copy.db: is there already, and no copy is written over; name another file"
     )
     assert (house.directory / "copy.db").read_text() == "mine"
+    for name in ("link.db", "other.db.new"):
+        (house.directory / name).symlink_to("nowhere")
+        assert house.says("state", "backup", name.removesuffix(".new")).complaint == (
+            f"{name}: is there already, and no copy is written over; name another file"
+        )
+        assert (house.directory / name).is_symlink()
     complaint = house.says("state", "backup", "none/copy.db").complaint
     assert complaint.startswith("none/copy.db: the copy cannot be written: No such file or directory; ")
 
@@ -80,3 +87,18 @@ def test_a_state_is_named_before_the_command_or_behind_it(house: House, order: t
     """Neither place takes the other one's word away."""
     routes_one(house, "one", "--state", "other")
     assert house.says("state", *(one.format("other") for one in order), "copy.db").code == 0
+
+
+def test_what_ends_a_copy_leaves_nothing_under_its_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full, or Ctrl-C: half a copy would be taken for a state that has little in it."""
+    routes_one(house, "one")
+
+    def fails(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("router.store.file.os.fsync", fails)
+    complaint = house.says("state", "backup", "copy.db").complaint
+    assert complaint == (
+        "copy.db: the copy cannot be written: No space left on device; name a file where there is room"
+    )
+    assert [path.name for path in house.directory.glob("copy.db*")] == []
