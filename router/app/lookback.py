@@ -9,7 +9,6 @@ from router.decide.matchers import Matcher
 from router.decide.preview import Preview
 from router.decide.previewer import ASKED_ABOUT, Previewer
 from router.domain.lookback import Looked
-from router.domain.lookups import with_signal
 from router.domain.ports.store import Store
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
@@ -25,8 +24,7 @@ async def look_back(
     previewers = [Previewer(matcher) for matcher in matchers]
     looked = Looked(until, is_whole=False)
     async for page in store.record.walk_decisions(stream, since, until, ASKED_ABOUT):
-        # An older program did not put the signal on record.
-        entries = [with_signal(entry) for entry in page.entries]
+        entries = page.entries
         wanted = {
             entry.signal
             for entry in entries

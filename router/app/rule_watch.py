@@ -283,7 +283,7 @@ def _held_signal(signal: StandingSignal) -> HeldSignal:
     fields = signal.fields
     severity = signal.severity.label if signal.severity is not None else None
     if fields is None:
-        return HeldSignal("a signal of which an older version kept nothing to name it by", severity, None)
+        return HeldSignal("a signal of which nothing is kept to name it by", severity, None)
     title = " ".join(plain_text(fields.title or fields.type).split())[:200]
     where = (fields.resource or "").rstrip("/").rpartition("/")[2] or fields.compromised_entity
     return HeldSignal(title, severity, where[:200] if where else None)

@@ -18,7 +18,6 @@ from router.domain.documents import DocumentKind
 from router.domain.groups import GroupState
 from router.domain.holders import find_silence_id
 from router.domain.ledger import RECORD, LedgerRow, record_key
-from router.domain.lookups import with_signal
 from router.domain.notices import RecordEntry
 from router.domain.plurals import counted
 from router.domain.ports.store import Store
@@ -65,7 +64,7 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
         store.outbox.deliveries_of(key),
     )
     row = rows.get(key)
-    entries = tuple(with_signal(entry) for entry in sorted(decisions[:MOST_DECISIONS], key=_in_order))
+    entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))
     stream = row.stream if row is not None else meant.stream
     destinations = await asyncio.gather(
         *(

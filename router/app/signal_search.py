@@ -87,7 +87,7 @@ async def _by_whole_id(store: Store, text: str, only: Stream | None) -> list[Mea
     found = await store.record.find_signals(text, MOST_SIGNALS + 1, only)
     if whole := [_meant(one) for one in found if one.id == same_id(text)]:
         return whole
-    # No look-up leads to what an older program wrote in an account.
+    # A look-up has no more than the end of a very long id.
     keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
     return [Meant(row.key, row.stream) for row in (await store.ledger.find_rows(keys)).values()]
 

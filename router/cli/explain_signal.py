@@ -154,7 +154,7 @@ def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
     if life.has_earlier:
         to.print(f"  the latest {MOST_DECISIONS}; there are earlier ones")
     if not life.decisions:
-        to.print("  none is on record any more, or an older program put them there and nothing leads to them")
+        to.print("  none is on record any more")
     for entry in life.decisions:
         to.print(f"  {_line(_decision_line(entry))}", soft_wrap=True)
         print_table(to, table_of(("", ""), list(_decision_facts(entry))), indent=4)
@@ -231,8 +231,7 @@ def _decision_facts(entry: RecordEntry) -> Facts:
         yield "would be held", f"by {', '.join(f'shadow rule {name}' for name in entry.shadowed_by)}"
     if entry.destinations:
         yield "goes to", ", ".join(entry.destinations)
-    steps = "; ".join(stored_step(step).words for step in entry.steps)
-    yield "steps", steps or "they are not known: an older program decided"
+    yield "steps", "; ".join(stored_step(step).words for step in entry.steps)
 
 
 def _destination_words(one: DestinationLife) -> str:

@@ -102,7 +102,7 @@ class Preview:
         spared: what destinations would not have been told, by their names.
         let_go: what something of its name held and it would not have: what a change of a rule lets through.
         unjudged: about how many decisions it could not be asked, because what rules can match of their signals is not kept:
-            an older program did not write it, or it was forgotten or damaged.
+            it was forgotten or damaged.
         standing: what it would hold of what stands now.
     """
 

@@ -15,7 +15,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim
 from router.domain.errors import StoreError, Undecodable
 from router.domain.histories import History, find_notified
-from router.domain.keys import signal_key, written_key
+from router.domain.keys import signal_key
 from router.domain.lookups import earlier_of
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.ports.deliver import Histories, Memberships, SignalMemory
@@ -210,11 +210,7 @@ def _signal_in(notice: Notice) -> str:
     kinds = [kind, *([kind.other] if kind.other is not None else [])]
     key = signal_key(notice.stream, kind, notice.id)
     # Where only the group's state knew its member, its key stands for the id.
-    known = [
-        notice.id,
-        key,
-        *(make(notice.stream, one, notice.id) for one in kinds for make in (signal_key, written_key)),
-    ]
+    known = [notice.id, *(signal_key(notice.stream, one, notice.id) for one in kinds)]
     named = _named_in(notice)
     return next((one for one in known if one in named), key)
 

@@ -65,8 +65,7 @@ class GroupState:
     `at` is when this state changed.
     `waiting` is the notice with which it will open, where its opening waits until the limit has room. A group that lasts
     always has one: it is told on a clock, in the words of that.
-    `audience_key` is the key of whom it is for: an incident's claim lets signals of no other audience join. It is None in a
-    state of an older program, which did not write it.
+    `audience_key` is the key of whom it is for: an incident's claim lets signals of no other audience join.
     `window_key` is the key of its window, where the group lasts as long as one of its members stands; else None.
     `note_due` is when its destination is told of what changed in it since its last notice; None where nothing did.
     """

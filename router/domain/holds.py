@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,37 +13,14 @@ class HeldBy:
     Attributes:
         rule: the name of the suppression rule.
         until: when the rule ends, as it stood when the signal was last decided.
-        since: when it was first decided that this rule holds the signal; None where an older program decided it.
-        messages: how many messages were held by this rule, the first among them; None where an older program counted none.
+        since: when it was first decided that this rule holds the signal; None where that is not known.
+        messages: how many messages were held by this rule, the first among them; None where that is not known.
     """
 
     rule: str
     until: datetime
     since: datetime | None = None
     messages: int | None = None
-
-    def count_at(self, turn: int) -> HoldCount | None:
-        """Since when and how many, as a store keeps it of a row at a turn; None where an older program held it first."""
-        if self.since is None or self.messages is None:
-            return None
-        return HoldCount(turn, self.since, self.messages)
-
-
-class HoldCount(NamedTuple):
-    """Since when a signal is held and how many messages were, as a store keeps it beside what is held.
-
-    Attributes:
-        turn: the turn of the signal at which this was written.
-        since, messages: as in `HeldBy`.
-    """
-
-    turn: int
-    since: datetime
-    messages: int
-
-    def is_of(self, turn: int) -> bool:
-        """Whether it is that of a row at a turn: an older program makes turns, and leaves what it does not know as it was."""
-        return self.turn == turn
 
 
 def held_after(

@@ -19,12 +19,7 @@ def signal_key(stream: str, kind: str, id: str) -> str:
 
     Ids that differ in case only, or in blanks at their ends, are one.
     """
-    return written_key(stream, kind, same_id(id))
-
-
-def written_key(stream: str, kind: str, id: str) -> str:
-    """The key of a signal by its id as it is written, under which one may be open that came in before ids were compared."""
-    return _digest(stream, kind, id)
+    return _digest(stream, kind, same_id(id))
 
 
 def same_id(id: str) -> str:

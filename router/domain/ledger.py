@@ -241,11 +241,10 @@ class LedgerRow:
         pending: its latest turn, while that is not published.
         closed_at: when it was last observed to be resolved, for retention.
         heard: when it was last heard of, for retention: when a message about it came in that was not older than what is known,
-            or its held body was decided again; None in a row that an older program wrote.
+            or its held body was decided again; None where that is not known.
         fields: what rules can match of it. A row that is found comes without them, and one that is written without them
             keeps those that are stored.
-        appearances: when messages named it, where it is a finding that ends when it is no longer there; None also in a row that
-            an older program wrote.
+        appearances: when messages named it, where it is a finding that ends when it is no longer there.
         held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
             that.
         version: what the store calls this state of the row; None if it is not stored yet.

@@ -44,8 +44,8 @@ class StandingSignal(NamedTuple):
         outcome: the outcome of its latest turn, ROUTED or SUPPRESSED.
         severity: how severe it was when last observed; None where no severity is known.
         held_by: the name of what holds it; None where nothing does.
-        fields: what rules can match of it; None where that is not kept: an older program wrote its row, only key and place of
-            it were left, or what is stored is damaged.
+        fields: what rules can match of it; None where that is not kept: only key and place of it were left, or what is
+            stored is damaged.
     """
 
     key: str

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.background import Earlier
-from router.domain.keys import same_id, signal_key
-from router.domain.notices import Notice, RecordEntry
+from router.domain.keys import same_id
+from router.domain.notices import Notice
 
 LONGEST_ENDING = 512
 """Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
@@ -81,10 +80,3 @@ def ending(text: str) -> str:
 def written(ending: str) -> str:
     """The text, in lower case, that an ending was made of."""
     return ending[::-1]
-
-
-def with_signal(entry: RecordEntry) -> RecordEntry:
-    """A decision with the key of its signal, also where an older program put it on record, which did not say it."""
-    if entry.signal is not None or entry.stream is None or entry.id is None:
-        return entry
-    return replace(entry, signal=signal_key(entry.stream, entry.kind, entry.id))

@@ -32,9 +32,9 @@ class Release:
         kind: what held it: `rule` or `silence`.
         name: the name of the rule, or the id of the silence.
         author: whose it is, where that is known.
-        since: since when it held the signal; None where an older program began to hold it.
+        since: since when it held the signal; None where that is not known.
         ended: when it ended; None where it was taken away or changed before its end.
-        messages: how many messages about the signal came in meanwhile; None where an older program began to hold it.
+        messages: how many messages about the signal came in meanwhile; None where that is not known.
     """
 
     kind: str
@@ -109,8 +109,8 @@ class Notice:
         unfilled_title: its title with the names of its placeholders, where it has any; a group's notices name its other
             members so, of whose properties nobody knows by then what is withheld.
         is_whole: whether it holds all that this version tells of a signal; not so where it was cut to wait in a group's
-            state, nor in the notice of an older program.
-        routes_to: those of them that lead to a destination, by its name; empty in a notice of an older program.
+            state.
+        routes_to: those of them that lead to a destination, by its name.
         reason: why it is notified, as a code with words.
         rulebook: the hash of the rulebook that decided.
         link, changed: as in `Signal`.
@@ -244,8 +244,7 @@ class RecordEntry:
         tactics, techniques, routes, destinations: as in `Decision`.
         rulebook: the hash of the rulebook that decided.
         source: where the message came from, for people.
-        signal: the key of the ledger's row that the message is about; None where the message was not understood, and in what
-            an older program put on record.
+        signal: the key of the ledger's row that the message is about; None where the message was not understood.
         turn: the turn of that signal that the decision made; None where it made none, as a repeat.
         steps: the steps of the decision in their order, each as `DecisionStep` writes it.
         shadowed_by: the shadow rules that would hold it.

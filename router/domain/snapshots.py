@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.decisions import Outcome
 from router.domain.resources import parse_resource_id
-from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Kind, Signal
 
 DAY = 86_400
@@ -121,44 +119,20 @@ class Appearances(NamedTuple):
         return self._replace(named=self.named if self.named <= latest else last, snapshots=snapshots)
 
 
-_KEPT_STANDING = frozenset({Outcome.ROUTED, Outcome.SUPPRESSED})
-
-
 class Appeared(NamedTuple):
     """What the ledger says of when a finding was named.
 
     Attributes:
         key: its key.
         resolved: whether it is resolved.
-        outcome: the outcome of its latest turn.
         is_pending: whether its row carries a pending turn.
         appearances: when messages named it; None where that is not known.
     """
 
     key: str
     resolved: bool
-    outcome: Outcome
     is_pending: bool
     appearances: Appearances | None
-
-    @property
-    def is_from_before(self) -> bool:
-        """Whether it stands since a program took it in that did not write down when messages named it.
-
-        What was only noted never ends, and what is below the floor is forgotten soon.
-        """
-        return self.appearances is None and self.outcome in _KEPT_STANDING
-
-
-NOWHERE = ""
-"""The subscription of findings of which it is not known; it has no snapshots, and they never end by them."""
-
-
-def appearance_from_before(fields: RuleFields | None, heard: int) -> Appearances:
-    """The appearances of a finding that an older program took in and last heard of at an instant."""
-    signal = signal_of(fields) if fields is not None else None
-    found = first_appearance(signal, heard) if signal is not None else None
-    return found or Appearances(NOWHERE, Kind.RECOMMENDATION.value, heard)
 
 
 def first_appearance(signal: Signal, at: int) -> Appearances | None:

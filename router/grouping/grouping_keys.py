@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from router.domain.clouds import is_connected
 from router.domain.groups import GroupState
-from router.domain.keys import fingerprint_of, same_id, signal_key, written_key
+from router.domain.keys import fingerprint_of, same_id, signal_key
 from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
 from router.domain.notices import Notice
@@ -45,8 +45,7 @@ def member_turns_of(turn: Turn) -> list[MemberTurn]:
 def member_keys_for(member_turn: MemberTurn) -> list[str]:
     """The keys of the members whose states are needed: the signal, and the alerts that it names as an incident."""
     notice = member_turn.notice
-    named = [make(notice.stream, Kind.ALERT, id) for id in notice.alerts for make in (signal_key, written_key)]
-    return [notice.key, *dict.fromkeys(named)]
+    return [notice.key, *dict.fromkeys(signal_key(notice.stream, Kind.ALERT, id) for id in notice.alerts)]
 
 
 def window_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:

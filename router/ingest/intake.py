@@ -142,13 +142,12 @@ class Intake:
     async def _ingest_wave(self, wave: Sequence[Observation], now: datetime) -> dict[str, RecordEntry]:
         """Makes the transitions of one observation of each signal, and publishes their turns.
 
-        A transition is made again where another worker wrote the row meanwhile, and where it ended the signal in one row and
-        the signal is still open in another.
+        A transition is made again where another worker wrote the row meanwhile.
         """
         entries: dict[str, RecordEntry] = {}
         while wave:
             transitions = list(zip(wave, await self._transitions_for(wave, now), strict=True))
-            rows = [row for _, one in transitions for row in (one.row, *one.let_go) if row is not None]
+            rows = [one.row for _, one in transitions if one.row is not None]
             named = [one.named for _, one in transitions if one.named is not None]
             versions = {
                 **await self._store.ledger.write_rows(rows),
@@ -165,46 +164,30 @@ class Intake:
             await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.pending is None], now)
             await self._publish_turns(list(turns.values()), now)
             await self._store.ledger.clear_pending({key: versions[key] for key in turns})
-            entries = {observation.arrival.key: one.entry for observation, one in won} | entries
-            ended = {observation.identity for observation, one in won if not one.open}
-            wave = [observation for observation in wave if observation.identity not in ended]
+            entries |= {observation.arrival.key: one.entry for observation, one in won}
+            wave = [observation for observation in wave if observation.arrival.key not in entries]
         return entries
 
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
-        known = await self.find_published_rows(
-            [key for observation in wave for key in (*observation.keys, *observation.other_keys)], now
-        )
-        own = {key for observation in wave for key in observation.keys}
-        rows = {key: row for key, row in known.items() if key in own}
-        others = {key: row for key, row in known.items() if key not in own}
-        streams = {observation.signal.stream for observation in wave}
-        unknown = [observation.key for observation in wave if rows.keys().isdisjoint(observation.keys)]
+        rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
+        found = [next((rows[key] for key in observation.keys if key in rows), None) for observation in wave]
+        unknown = [observation.key for observation, row in zip(wave, found, strict=True) if row is None]
         last_turns = await self._store.ledger.find_last_turns(unknown) if unknown else {}
+        streams = {observation.signal.stream for observation in wave}
         silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
         rulebooks = {stream: await self.tags.rulebook(stream, now) for stream in streams}
-
-        def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> SignalTransition:
-            known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
-            return transition_for(
+        return [
+            transition_for(
                 observation,
-                known,
+                row,
                 rulebooks[observation.signal.stream],
                 now,
                 on_record=on_record.get(observation.arrival.key),
-                last_turn=last_turns.get(observation.key, 0),
                 silences=silences[observation.signal.stream],
+                last_turn=last_turns.get(observation.key, 0),
             )
-
-        transitions = [transition_of(observation, rows) for observation in wave]
-        if not others:
-            return transitions
-        # That a signal came in as another kind before matters to what opens or ends it.
-        return [
-            transition_of(observation, known)
-            if not others.keys().isdisjoint(observation.other_keys) and (one.opens or observation.signal.resolved)
-            else one
-            for observation, one in zip(wave, transitions, strict=True)
+            for observation, row in zip(wave, found, strict=True)
         ]
 
     async def find_published_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from router.domain.clocks import AHEAD, is_plausible
 from router.domain.fingerprints import find_fingerprint
-from router.domain.keys import same_id, signal_key, written_key
+from router.domain.keys import same_id, signal_key
 from router.domain.ledger import Arrival, Seen, State
-from router.domain.signals import Finding, Kind, Signal
-from router.domain.snapshots import ENDING_KINDS, NOWHERE, Appearances, first_appearance, second_of
+from router.domain.signals import Finding, Signal
+from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance, second_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,9 @@ class Observation:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that the signal may have under its own kind; first that of its id as it is written."""
-        return self._keys_as(self.signal.kind)
-
-    @property
-    def other_keys(self) -> tuple[str, ...]:
-        """The keys that the signal may have because it came in as another kind before."""
-        return self._keys_as(self.signal.kind.other) if self.signal.kind.other is not None else ()
+        """The keys that the signal may have: its own, and that of the kind that it may have come in as before."""
+        stream, kind, id = self.signal.stream, self.signal.kind, self.signal.id
+        return tuple(signal_key(stream, one, id) for one in (kind, kind.other) if one is not None)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -80,9 +76,7 @@ class Observation:
         if self.arrival.again and before is not None and not is_from_hub:
             return before
         at = second_of(self.came_at(now))
-        named = before
-        if before is None or before.subscription == NOWHERE:
-            named = first_appearance(self.signal, at) or before
+        named = before if before is not None else first_appearance(self.signal, at)
         if named is None:
             return None
         named = named.possible_until(second_of(now + AHEAD))
@@ -110,10 +104,6 @@ class Observation:
     def is_snapshot_row(self) -> bool:
         """Whether the message is a row of a snapshot of findings."""
         return isinstance(self.signal, Finding) and self.signal.snapshot and self.signal.kind in ENDING_KINDS
-
-    def _keys_as(self, kind: Kind) -> tuple[str, ...]:
-        stream, id = self.signal.stream, self.signal.id
-        return tuple(dict.fromkeys((written_key(stream, kind, id), signal_key(stream, kind, id))))
 
 
 def in_time_order(observations: Sequence[Observation], now: datetime) -> list[Observation]:

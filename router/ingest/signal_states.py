@@ -25,7 +25,7 @@ def state_after(observation: Observation, row: LedgerRow | None) -> State:
         return state
     fingerprints = _fingerprints_in(row)
     if row is None or not (row.state.resolved and state.resolved):
-        is_other = row is not None and row.key in observation.other_keys
+        is_other = row is not None and row.key in observation.keys[1:]
         fingerprints = fingerprints_after(fingerprints - _KINDS, alerts_named_in(signal)).union(
             [signal.kind.value] if is_other else []
         )

@@ -19,7 +19,6 @@ from router.domain.snapshots import (
     Appearances,
     SnapshotHistory,
     SnapshotTally,
-    appearance_from_before,
     find_absence_window,
     instant_of,
     judged_after,
@@ -74,7 +73,7 @@ class SnapshotEnds:
         lost_at = [second_of(loss.at) for loss in await self._store.journal.read_losses(self._stream)]
         windows: dict[str, AbsenceWindow] = {}
         closings: list[int] = []
-        for subscription, tally in (await self._tally(histories, until, now)).items():
+        for subscription, tally in (await self._tally(histories, until)).items():
             counts = tally.counts()
             history = await self._histories.write(
                 subscription,
@@ -86,9 +85,7 @@ class SnapshotEnds:
                 closings.append(closing)
         return windows, min(closings, default=None)
 
-    async def _tally(
-        self, histories: Mapping[str, SnapshotHistory], until: datetime, now: datetime
-    ) -> Mapping[str, SnapshotTally]:
+    async def _tally(self, histories: Mapping[str, SnapshotHistory], until: datetime) -> Mapping[str, SnapshotTally]:
         tallies = {subscription: SnapshotTally(history.judged) for subscription, history in histories.items()}
         latest = second_of(until + AHEAD)
         async for some in self._store.ledger.walk_appearances(self._stream):
@@ -97,22 +94,9 @@ class SnapshotEnds:
                     subscription = one.appearances.subscription
                     tally = tallies.get(subscription) or tallies.setdefault(subscription, SnapshotTally())
                     tally.count(one.appearances.possible_until(latest))
-            for keys in batched((one.key for one in some if one.is_from_before), AT_A_TIME, strict=False):
-                await self._write_appearances(keys, now)
             # Whatever else the process does goes on meanwhile.
             await asyncio.sleep(0)
         return tallies
-
-    async def _write_appearances(self, keys: Sequence[str], now: datetime) -> None:
-        """Writes down of findings that an older program took in when it last heard of them, so that they can end."""
-        found = await self._intake.find_published_rows(keys, now)
-        fields = await self._store.ledger.read_fields(list(found))
-        named = [
-            replace(row, appearances=appearance_from_before(fields.get(key), second_of(row.heard or now)))
-            for key, row in found.items()
-            if row.appearances is None
-        ]
-        await self._store.ledger.write_appearances(named)
 
     async def _end_all(self, windows: Windows, until: datetime, now: datetime) -> list[RecordEntry]:
         entries: list[RecordEntry] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
 
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
@@ -47,26 +46,16 @@ class SignalTransition:
         entry: the entry for the record.
         row: the signal's row as it is to be written; None where it does not change.
         named: the row where only that changes when messages named it; None where that is no news.
-        let_go: further rows of the signal, which hold its body no longer.
-        open: further rows of the signal in which it is still open.
     """
 
     entry: RecordEntry
     row: LedgerRow | None
     named: LedgerRow | None = None
-    let_go: tuple[LedgerRow, ...] = ()
-    open: tuple[LedgerRow, ...] = ()
-
-    @property
-    def opens(self) -> bool:
-        """Whether it opens the signal at any destination."""
-        turn = self.row.pending if self.row is not None else None
-        return turn is not None and any(target.change is Change.OPENED for target in turn.targets)
 
 
 def transition_for(
     observation: Observation,
-    rows: Sequence[LedgerRow],
+    row: LedgerRow | None,
     rulebook: Rulebook,
     now: datetime,
     *,
@@ -74,73 +63,21 @@ def transition_for(
     silences: Silences = NO_SILENCES,
     last_turn: int = 0,
 ) -> SignalTransition:
-    """The transition that an observation causes in the rows of its signal, none of which carries a pending turn.
-
-    A signal has one row. It has more where an older program knew it under several spellings of its id, or before and after it
-    was flagged as an incident: then it goes on in the first row that is open, and ends in all of them.
+    """The transition that an observation causes in the row of its signal, if that has one.
 
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say; unless it names anew a finding that was not seen any more.
     `last_turn` is the turn after which a signal goes on whose row was lost.
     """
-    # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
-    rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
-    if len(rows) < 2:
-        only = rows[0] if rows else None
-        return _transition_of_row(observation, only, only, rulebook, silences, now, on_record, last_turn)
-    row, *others = sorted(rows, key=lambda one: (not one.open, one.state.resolved))
-    latest = _latest(observation, rows)
-    transition = _transition_of_row(observation, row, latest, rulebook, silences, now, on_record, last_turn)
-    if transition.row is None:
-        return transition
-    return replace(
-        transition,
-        let_go=tuple(_ended_row(one, now) for one in others if one.outcome is Outcome.SUPPRESSED),
-        open=tuple(one for one in others if one.open) if transition.row.outcome is Outcome.RESOLVED else (),
-    )
-
-
-def _ended_row(row: LedgerRow, now: datetime) -> LedgerRow:
-    """A row that holds nothing any more, since its signal goes on in another one."""
-    return replace(row, state=row.state._replace(resolved=True), outcome=Outcome.RESOLVED, closed_at=now)
-
-
-def _goes_on_elsewhere(observation: Observation, row: LedgerRow) -> bool:
-    """Whether the signal that this row held because of this very message goes on in another row by now."""
-    return _is_from(row, observation) and row.state.resolved and not observation.signal.resolved
-
-
-def _is_from(row: LedgerRow, observation: Observation) -> bool:
-    """Whether a row has its state from this very message."""
-    return row.seen.arrival.key == replace(observation.arrival, again=0).key
-
-
-def _latest(observation: Observation, rows: Sequence[LedgerRow]) -> LedgerRow:
-    """The row with the latest state of the signal; one with the state of this very message, where the signal got no further."""
-    if reached := [one for one in rows if _is_from(one, observation) and one.state == state_after(observation, one)]:
-        return reached[0]
-    return reduce(lambda one, other: other if one.seen.is_older_than(other.seen) else one, rows)
-
-
-def _transition_of_row(
-    observation: Observation,
-    row: LedgerRow | None,
-    latest: LedgerRow | None,
-    rulebook: Rulebook,
-    silences: Silences,
-    now: datetime,
-    on_record: Outcome | None,
-    last_turn: int,
-) -> SignalTransition:
-    """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
+    if row is not None:
+        # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
+        row = replace(row, seen=row.seen.without_impossible(now))
     seen, state = observation.seen_at(now), state_after(observation, row)
     key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
-    is_back = is_replay and latest is not None and _is_back(observation, latest, now)
-    if (
-        (is_replay and not is_back and (latest is None or state_after(observation, latest) != latest.state))
-        or (latest is not None and _is_older(observation, seen, latest))
-        or (row is not None and _goes_on_elsewhere(observation, row))
+    is_back = is_replay and row is not None and _is_back(observation, row, now)
+    if (is_replay and not is_back and (row is None or state != row.state)) or (
+        row is not None and _is_older(observation, seen, row)
     ):
         return SignalTransition(
             entry=_repeat(observation, Code.OLDER, key, rulebook, now),
@@ -164,7 +101,7 @@ def _transition_of_row(
     decision = decide(observation.signal, rulebook, now, silences)
     decision, targets = with_targets(decision, row, rulebook, number, status_only=status_only)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
-    is_new = on_record is not None and (on_record is not decision.outcome or latest is not row or is_back)
+    is_new = on_record is not None and (on_record is not decision.outcome or is_back)
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
     if arrival.again:
         decision = replace(decision, steps=decision.steps + _AGAIN)
@@ -192,17 +129,22 @@ def _transition_of_row(
     return SignalTransition(entry=entry, row=replace(next_row, appearances=appearances))
 
 
+def _is_from(row: LedgerRow, observation: Observation) -> bool:
+    """Whether a row has its state from this very message."""
+    return row.seen.arrival.key == replace(observation.arrival, again=0).key
+
+
 def _is_still_held(row: LedgerRow, decision: Decision) -> bool:
     """Whether what held a signal holds it by a further decision, too."""
     by = row.held_by if row.outcome is Outcome.SUPPRESSED else None
     return by is not None and by.rule == decision.suppressed_by
 
 
-def _is_back(observation: Observation, latest: LedgerRow, now: datetime) -> bool:
+def _is_back(observation: Observation, row: LedgerRow, now: datetime) -> bool:
     """Whether a message that is on record says that a finding is back which was not seen any more."""
-    if not latest.is_unseen or latest.appearances is None:
+    if not row.is_unseen or row.appearances is None:
         return False
-    return observation.names_anew(latest.appearances, latest.seen.arrival.enqueued, now)
+    return observation.names_anew(row.appearances, row.seen.arrival.enqueued, now)
 
 
 def _named_anew(observation: Observation, row: LedgerRow | None, now: datetime, *, is_replay: bool) -> LedgerRow | None:
@@ -213,17 +155,17 @@ def _named_anew(observation: Observation, row: LedgerRow | None, now: datetime, 
     return replace(row, appearances=appearances) if appearances != row.appearances else None
 
 
-def _is_older(observation: Observation, seen: Seen, latest: LedgerRow) -> bool:
+def _is_older(observation: Observation, seen: Seen, row: LedgerRow) -> bool:
     """Whether the state of a message is older than the latest known.
 
     An alert that stands and is over at one and the same time of its own is over. Else a copy of the message that told of it
     would tell of it again.
     """
-    is_over, was_over = observation.state.resolved, latest.state.resolved
-    is_at_once = seen.changed is not None and seen.changed == latest.seen.changed
+    is_over, was_over = observation.state.resolved, row.state.resolved
+    is_at_once = seen.changed is not None and seen.changed == row.seen.changed
     if isinstance(observation.signal, Alert) and is_at_once and is_over is not was_over:
         return was_over
-    return seen.is_older_than(latest.seen)
+    return seen.is_older_than(row.seen)
 
 
 def _is_status_only(observation: Observation, state: State, row: LedgerRow | None) -> bool:
@@ -236,7 +178,7 @@ def _is_status_only(observation: Observation, state: State, row: LedgerRow | Non
 
 
 def _fields_anew(observation: Observation, row: LedgerRow, now: datetime) -> RuleFields | None:
-    """What rules can match, where it may not be kept: an older program did not write it, and retention takes it away."""
+    """What rules can match, where it may not be kept: retention takes it away."""
     is_kept = row.heard is not None and now - row.heard < DAY
     return None if is_kept or row.outcome in UNASKED else rule_fields_of(observation.signal)
 

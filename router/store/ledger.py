@@ -58,7 +58,7 @@ SELECT h.key, h.rule, h.until, h.rulebook, h.source, h.body, h.hold, l.key AS kn
 FROM held h LEFT JOIN ledger l ON l.key=h.key WHERE h.key = ANY(?)
 """
 
-_APPEARED = "SELECT key, stream, resolved, outcome, snapshots FROM ledger WHERE key>? ORDER BY key LIMIT ?"
+_APPEARED = "SELECT key, stream, resolved, snapshots FROM ledger WHERE key>? ORDER BY key LIMIT ?"
 
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
@@ -157,7 +157,7 @@ class SqlLedger(StandingSignals):
             for one in held:
                 row = rows.get(one.raw("key"))
                 if row is not None and row.stream == stream:
-                    yield replace(row, held=held_in(one, row.turn), held_by=None)
+                    yield replace(row, held=held_in(one), held_by=None)
             for one in orphans:
                 yield _row_for_orphan(one, stream)
 
@@ -173,7 +173,6 @@ def _appeared_in(row: Columns) -> Appeared:
     return Appeared(
         key=row.text("key"),
         resolved=row.flag("resolved"),
-        outcome=row.word("outcome", Outcome),
         is_pending=False,
         appearances=appearances_in(row.raw(COLUMN)),
     )
@@ -189,7 +188,7 @@ def _row_for_orphan(held: Columns, stream: str) -> LedgerRow:
         seen=Seen(None, Arrival(f"{ORIGIN}/{key}", 0)),
         turn=1,
         outcome=Outcome.SUPPRESSED,
-        held=held_in(held, None),
+        held=held_in(held),
     )
 
 

@@ -63,7 +63,7 @@ def held_values_of(row: LedgerRow, held: Held) -> tuple[object, ...]:
 
 def row_in(row: Columns) -> LedgerRow:
     """Return the signal's row that columns of the ledger hold, with what holds it if they say so; raises Undecodable."""
-    severity, turn = row.raw("severity"), row.whole("turn", 1, MOST_TURNS)
+    severity = row.raw("severity")
     arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
     found = LedgerRow(
         key=row.text("key"),
@@ -75,7 +75,7 @@ def row_in(row: Columns) -> LedgerRow:
             measure=row.find_text("measure"),
         ),
         seen=Seen(row.find_time("changed"), arrival, row.flag("deleted")),
-        turn=turn,
+        turn=row.whole("turn", 1, MOST_TURNS),
         outcome=row.word("outcome", Outcome),
         open=row.turns("open"),
         grouped=row.names("grouped"),
@@ -85,17 +85,17 @@ def row_in(row: Columns) -> LedgerRow:
         appearances=appearances_in(row.raw(COLUMN)),
         version=row.whole("version", 1, MOST_STEPS),
     )
-    return found if row.raw("rule") is None else replace(found, held_by=held_by_in(row, turn))
+    return found if row.raw("rule") is None else replace(found, held_by=held_by_in(row))
 
 
-def held_by_in(row: Columns, turn: int | None) -> HeldBy:
-    """Return what holds the signal of a turn, whatever its columns hold."""
-    return with_hold(HeldBy(rule=row.words("rule"), until=readable(EPOCH, row.time, "until")), row.raw(HOLD), turn)
+def held_by_in(row: Columns) -> HeldBy:
+    """Return what holds a signal, whatever its columns hold."""
+    return with_hold(HeldBy(rule=row.words("rule"), until=readable(EPOCH, row.time, "until")), row.raw(HOLD))
 
 
-def held_in(row: Columns, turn: int | None) -> Held:
+def held_in(row: Columns) -> Held:
     """Return what is held, whatever its columns hold: it is decided again from its body, which is quarantined if it is none."""
-    body, by = row.raw("body"), held_by_in(row, turn)
+    body, by = row.raw("body"), held_by_in(row)
     return Held(
         rule=by.rule,
         until=by.until,

@@ -88,7 +88,7 @@ def test_other_outcomes_say_nothing_new(outcome: Outcome) -> None:
 
 
 def test_an_alert_that_came_back_as_an_incident_is_one_signal() -> None:
-    """Where the record does not say its key: an older program wrote it."""
+    """Also where the record does not say its key."""
 
     def on_record(kind: str, id: str) -> PastDecision:
         return past_decision_of(an_entry(stream="cwpp", kind=kind, id=id, outcome="routed", notice="opened"))

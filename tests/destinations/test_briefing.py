@@ -207,7 +207,7 @@ def test_a_resolution_says_who_says_so_and_how_long_it_stood(opened: Any, words:
     ],
 )  # fmt: skip
 def test_a_release_says_what_had_held_it(release: Release, words: str) -> None:
-    """Which, whose, since when, how many messages; what an older program did not write down is left out."""
+    """Which, whose, since when, how many messages; what is not known is left out."""
     assert words in a_briefing(a_notice(release=release)).news
 
 

@@ -305,7 +305,7 @@ def test_a_destination_that_is_never_quiet_is_not_walked_every_minute(build: Bui
 
 
 def test_what_is_not_known_stays_so_until_it_is_counted_undisturbed(build: Build) -> None:
-    """An older program wrote the state, and a message comes in during the walk: the next sweep counts, and none is lost."""
+    """The admission state was lost, and a message comes in during the walk: the next sweep counts, and none is lost."""
     backlog = build(a_posture_book(TWO_A_DAY))
     backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
     backlog.pass_by(NOW)

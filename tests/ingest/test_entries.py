@@ -54,13 +54,13 @@ def published(transition: SignalTransition) -> LedgerRow:
 
 def transition_of(
     observation: Observation,
-    *rows: LedgerRow,
+    row: LedgerRow | None = None,
     book: Rulebook | None = None,
     at: datetime = NOW,
     on_record: Outcome | None = None,
 ) -> SignalTransition:
-    """The transition that an observation causes in some rows."""
-    return transition_for(observation, rows, book or a_rulebook(a_rule()), at, on_record=on_record)
+    """The transition that an observation causes in a row."""
+    return transition_for(observation, row, book or a_rulebook(a_rule()), at, on_record=on_record)
 
 
 def added(transition: SignalTransition) -> list[str]:
@@ -85,18 +85,6 @@ def test_an_entry_names_the_row_that_it_is_about_whatever_key_its_message_would_
     older = transition_of(an_observation(0), row)
     assert [one.entry.signal for one in (same, changed, older)] == ["opened-under-this"] * 3
     assert [one.entry.turn for one in (same, changed, older)] == [None, 2, None]
-
-
-def test_of_several_rows_of_an_older_program_the_entry_names_the_one_in_which_the_signal_goes_on() -> None:
-    """The first that is open; and the rows that go on nowhere keep when they were heard and what rules can match."""
-    row = published(transition_of(an_observation()))
-    held = replace(row, key="held", open={}, outcome=Outcome.SUPPRESSED, heard=NOW - MINUTE)
-    transition = transition_of(an_observation(2, Severity="Medium"), held, replace(row, key="open"), at=NOW + MINUTE)
-    assert (transition.entry.signal, transition.entry.turn) == ("open", 2)
-    assert [(one.key, one.heard, one.fields) for one in transition.let_go] == [("held", NOW - MINUTE, None)]
-    kept = replace(held, fields=rule_fields_of(an_alert()))
-    (let_go,) = transition_of(an_observation(2, Severity="Medium"), kept, replace(row, key="open")).let_go
-    assert let_go.fields == kept.fields
 
 
 def test_what_the_ledger_adds_is_a_step() -> None:
@@ -187,7 +175,7 @@ def test_the_last_step_that_settles_agrees_with_outcome_and_reason(messages: lis
         observation = an_observation(place, Status=status, Severity=severity, Entities=[an_ip(address)])
         transition = transition_of(
             observation,
-            *rows,
+            next(iter(rows), None),
             book=a_rulebook(a_rule(), floor=Severity.MEDIUM),
             on_record=recorded.get(f"hub/0:{place}"),
         )

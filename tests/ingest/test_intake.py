@@ -419,7 +419,7 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
 def pending_turn() -> Turn:
     """The turn that a fresh alert makes, as a dead worker would have left it."""
     observation = Observation(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
-    row = transition_for(observation, (), a_rulebook(), NOW).row
+    row = transition_for(observation, None, a_rulebook(), NOW).row
     assert row is not None
     assert row.pending is not None
     return row.pending

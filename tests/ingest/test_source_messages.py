@@ -52,7 +52,7 @@ def test_every_turn_is_read_as_a_finding_of_our_own(turn: SourceTurn) -> None:
     """Whatever it is called; the same turn makes the same message."""
     finding = finding_of(turn)
     assert (finding.kind, finding.type, finding.rung) == (Kind.COVERAGE, turn.rung, turn.rung)
-    assert finding.id == turn.finding_id.strip().rstrip("/").lower()
+    assert finding.id == turn.finding_id.replace("\0", "\ufffd").strip().rstrip("/").lower()
     assert finding.resolved is (turn.state is not SourceState.SILENT)
     assert finding.changed == turn.at
     assert finding.severity is Severity.HIGH

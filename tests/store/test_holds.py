@@ -42,11 +42,9 @@ def test_a_row_is_found_with_what_holds_it_and_without_the_body(store: Store) ->
     assert found(store) is None
 
 
-@pytest.mark.parametrize(
-    "damage", ["", "[]", "no JSON", '["a",1,2]', "[1,null,2]", "[1,2,-3]", "[2,1700000000000000,3]"]
-)
-def test_what_is_damaged_or_of_another_turn_says_nothing(store: Store, damage: str) -> None:
-    """The rule is known all the same; a program that knows nothing of it makes turns, and leaves it as it was."""
+@pytest.mark.parametrize("damage", ["", "[]", "no JSON", '["a",2]', "[null,2]", "[1,-3]", "[1,2,3]"])
+def test_what_is_damaged_says_nothing(store: Store, damage: str) -> None:
+    """The rule is known all the same."""
     run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
     run(changed(store, "UPDATE held SET hold=?", damage))
     assert found(store) == replace(BY, since=None, messages=None)

@@ -168,17 +168,14 @@ def test_a_changed_rule_says_what_it_lets_through(store: Store) -> None:
 
 
 def test_what_could_not_be_looked_at_is_counted(store: Store) -> None:
-    """Of a signal whose fields are not kept nobody can say whether a rule would have held it.
-
-    An older program did not put on record whose decision one is; that can be found out.
-    """
+    """Of a signal whose fields are not kept nobody can say whether a rule would have held it."""
     life = Life(store)
     entry = life.alert("a", Entities=[an_ip(SCANNER)])
     gone = replace(entry, key="old:2", signal="gone")
-    run(store.record.put_on_record([replace(entry, key="old:1", signal=None), gone]))
+    run(store.record.put_on_record([gone]))
     run(store.ledger.write_rows([a_row("gone")]))
     found = preview_of(life, timedelta(days=1))
-    assert (found.looked_at, found.unjudged, found.held) == (3, 1, Amount(1, 2))
+    assert (found.looked_at, found.unjudged, found.held) == (2, 1, Amount(1, 1))
     assert (found.standing.looked_at, found.standing.unjudged, found.standing.signals) == (2, 1, 1)
 
 

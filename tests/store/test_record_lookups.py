@@ -183,7 +183,7 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
 
 
 def test_what_rules_can_match_of_a_signal_comes_back_with_its_next_message(life: Life) -> None:
-    """Also of one of which only key and place were left, or that an older program wrote: a repeat says it anew."""
+    """Also of one of which only key and place were left: a repeat says it anew."""
     life.alert()
     life.deliver()
     life.goes_on(120)

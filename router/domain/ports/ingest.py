@@ -69,7 +69,7 @@ class Ledger(Protocol):
         ...
 
     async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
-        """What rules can match of those signals of which it is kept: an older program did not write it."""
+        """What rules can match of those signals of which it is kept."""
         ...
 
     def walk_standing(self, stream: str, types: Collection[str] | None = None) -> AsyncIterator[StandingPage]:

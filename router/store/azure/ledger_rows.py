@@ -93,7 +93,6 @@ def appeared_in(entity: Entity) -> Appeared:
     return Appeared(
         key=row.text("RowKey"),
         resolved=row.flag("resolved"),
-        outcome=row.word("outcome", Outcome),
         is_pending=row.flag("unfinished"),
         appearances=readable(None, appearances_in, row.raw(COLUMN)),
     )
@@ -172,7 +171,7 @@ def held_by_of(entity: Entity) -> HeldBy:
     """What holds a row that holds something, whatever its columns hold."""
     row = Columns(entity)
     by = HeldBy(rule=row.words("rule"), until=readable(EPOCH, row.time, "until"))
-    return with_hold(by, row.raw(HOLD), readable(None, row.whole, "turn", 1, MOST_TURNS))
+    return with_hold(by, row.raw(HOLD))
 
 
 async def _known_of(entity: Entity, bodies: Bodies) -> Packed:

@@ -11,7 +11,7 @@ from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
 from router.domain.lookback import DecisionPage
-from router.domain.lookups import SignalAtResource, SignalLookup, with_signal
+from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import RowQuarantine
@@ -108,7 +108,7 @@ class AzureRecord:
 
     async def _decision_in(self, row: Entity) -> RecordedDecision:
         entry = decision_in(await self._bodies.read(row.get("body")))
-        return RecordedDecision(with_signal(entry), blob_in(row))
+        return RecordedDecision(entry, blob_in(row))
 
     async def _drop(self, unused: Mapping[Row, Entity]) -> None:
         """Deletes the blobs of entries that others had put on record, unless a row names them after all."""
