@@ -29,7 +29,9 @@ _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MALFORMED = (sqlite3.SQLITE_ERROR, *_CORRUPT)
 """When it is opened, an error in our own statements is the file's, too: a header of an unsupported format."""
 
-_NUMBER = "INSERT INTO meta (name, value) VALUES ('commit', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"
+_COUNT = """
+INSERT INTO meta (name, value) VALUES ('commit', '1') ON CONFLICT (name) DO UPDATE SET value=meta.value+1 RETURNING value
+"""
 
 
 class StateFile:
@@ -72,7 +74,7 @@ class StateFile:
         """Has the database hold a number that can be read, and the witness name it, where there was none."""
         if _number_in(self._db) is None:
             with self.writing() as db:
-                db.execute(_NUMBER, ("0",))
+                db.execute("UPDATE meta SET value=? WHERE name='commit'", (str(named or 0),))
         elif named is None:
             # Locked, so that one process makes the witness, and with a number that is committed.
             self._db.execute("BEGIN IMMEDIATE")
@@ -104,8 +106,8 @@ class StateFile:
             try:
                 yield db
                 if db.total_changes != before:
-                    number = 1 + (_number_in(db) or self._witness.find() or 0)
-                    db.execute(_NUMBER, (str(number),))
+                    (text,) = db.execute(_COUNT).fetchone()
+                    number = int(text)
             except BaseException:
                 if db.in_transaction:  # a full disk ends it by itself, and that is the fault to tell of
                     db.execute("ROLLBACK")
