@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from alert_router_demo.soc import Soc, soc_in_thread
+from router.cli import main
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
-from tests.store.opened import rows_in
+from tests.stack.postgres import Postgres, Way, postgres_running
+from tests.store.opened import Place, rows_in
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess, started
 
@@ -39,7 +43,7 @@ type Run = Callable[..., WarmProcess]
 
 
 @contextmanager
-def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Run]]:
+def a_soc(directory: Path, *, lag: float, **more: str) -> Iterator[tuple[Soc, Run]]:
     """A SOC that outlives the router, and what starts the router under rules by which every alert pages and opens a ticket."""
     rules = directory / "rules"
     (rules / "cwpp").mkdir(parents=True)
@@ -48,11 +52,11 @@ def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Run]]:
         account = soc.accounts["cwpp"]
         where = {"pagerduty": soc.addresses.pagerduty, "servicenow": soc.addresses.servicenow}
         (rules / "cwpp" / "policy.yaml").write_text(POLICY.format(**where, user=account.servicenow_user))
-        settings = os.environ | {"ROUTING_KEY": account.routing_key, "PASSWORD": account.servicenow_password}
+        settings = os.environ | {"ROUTING_KEY": account.routing_key, "PASSWORD": account.servicenow_password} | more
         yield soc, partial(a_run, rules, settings)
 
 
-def a_run(rules: Path, settings: Mapping[str, str], state: Path, *messages: Path) -> WarmProcess:
+def a_run(rules: Path, settings: Mapping[str, str], state: Place, *messages: Path) -> WarmProcess:
     """A router at work."""
     where = ("--rules", rules, "--state", state)
     return started("router", "run", *where, *messages, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -130,3 +134,79 @@ def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off
         cut_off = dict(rows_in(tmp_path / "state", retried))
         assert set(tickets) == {signal_key("cwpp", "alert", id) for id in ids}
         assert {key for key, tickets in tickets.items() if tickets > 1} <= set(cut_off)
+
+
+def a_run_is_killed(_server: Postgres, _way: Way, running: Sequence[WarmProcess]) -> None:
+    """One of the workers is gone."""
+    running[0].kill()
+
+
+def the_server_is_killed(server: Postgres, _way: Way, _running: Sequence[WarmProcess]) -> None:
+    """So is the server, which begins again when all workers have ended."""
+    server.kill()
+
+
+def the_lines_are_cut(_server: Postgres, way: Way, _running: Sequence[WarmProcess]) -> None:
+    """Neither side hears of the other any more."""
+    way.cut()
+
+
+def the_connections_are_ended(server: Postgres, _way: Way, _running: Sequence[WarmProcess]) -> None:
+    """As an administrator does, or a server that moves to another machine."""
+    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'alert-router'")
+
+
+TROUBLES = (a_run_is_killed, the_server_is_killed, the_lines_are_cut, the_connections_are_ended)
+AT_A_TIME = 2
+FEW = 12
+MOST_TRIPS = 120
+"""Round trips within which trouble comes: about as many as a run of so few alerts takes."""
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(15, marks=pytest.mark.soak)])
+def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_server_dies(
+    tmp_path: Path, rounds: int
+) -> None:
+    """At a round trip that chance chose, before the server hears of it or before its answer is heard. What a dead worker had
+    claimed is free when its lease ends; every message has one outcome in the end, and every signal one page and one ticket."""
+    chance = random.Random(20261130)  # noqa: S311  A seed, so that a failure can be had again.
+    with ExitStack() as held:
+        server = held.enter_context(postgres_running())
+        way = held.enter_context(Way(server.url))
+        soc, run = held.enter_context(a_soc(tmp_path, lag=0, ALERT_ROUTER_LEASE="2"))
+        place = server.new_database()
+        url = way.to(place)
+        assert main(["state", "upgrade", "--state", url]) == 0
+        files: list[Path] = []
+        broken_off = 0
+        for number, trouble in product(range(rounds), TROUBLES):
+            fresh = [tmp_path / f"{number}-{trouble.__name__}-{worker}.ndjson" for worker in range(AT_A_TIME)]
+            for file in fresh:
+                file.write_bytes(b"\n".join(alert_body(f"{file.stem}-{n}") for n in range(FEW)))
+            files += fresh
+            running: list[WarmProcess] = []
+            trip, is_after = chance.randint(1, MOST_TRIPS), chance.random() < 0.5
+            way.cut_at(trip, is_after=is_after, happens=partial(trouble, server, way, running))
+            running += [run(url, file) for file in fresh]
+            for one in running:
+                with one:
+                    _, err = one.communicate(timeout=PATIENCE)
+                assert "Traceback" not in err
+                assert one.returncode in (0, 2, -signal.SIGKILL), err
+                broken_off += one.returncode != 0
+            if not server.is_running:
+                server.start()
+        assert broken_off >= 2 * rounds, "hardly any trouble met a worker, so nothing was proven"
+        due = [signal_key("cwpp", "alert", f"{file.stem}-{n}") for file in files for n in range(FEW)]
+
+        def is_over() -> bool:
+            with run(url, *files) as last:
+                out, err = last.communicate(timeout=PATIENCE)
+            assert (last.returncode, err) == (0, ""), out
+            return rows_in(place, "SELECT state, count(*) FROM deliveries GROUP BY state") == [("sent", 2 * len(due))]
+
+        wait_until(is_over)
+        outcomes = dict(rows_in(place, "SELECT outcome, count(*) FROM record GROUP BY outcome"))
+        assert outcomes["routed"] == len(due)
+        assert Counter(page.dedup_key for page in soc.pagerduty.pages) == dict.fromkeys(due, 1)
+        assert Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"]) == dict.fromkeys(due, 1)
