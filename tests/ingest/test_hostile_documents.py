@@ -16,9 +16,11 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Pointer, Settlement
 from router.domain.notices import RecordEntry
+from router.domain.reasons import Code
 from router.domain.rulebook import Lane
+from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from tests.builders import NOW, a_message, a_rulebook, alert_body, finding_body, without_rules
+from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
 from tests.store.acts import LEASE, RUNNER
 from tests.store.opened import Place, open_store
@@ -27,6 +29,9 @@ type Json = Any
 
 LONG = "".join(map(chr, range(40_000, 46_000)))
 """A text that no index holds whole, and that cannot be compressed to fit."""
+
+NAMED = RESOURCE + "".join(map(chr, range(0x20_000, 0x20_320)))
+"""The name of a resource that no index holds whole, and that is short enough to be one."""
 
 TEXTS = st.one_of(
     st.text(st.characters(), max_size=20),
@@ -88,8 +93,7 @@ class House:
 
     def __init__(self, place: Place) -> None:
         self.store = open_store(place)
-        book = a_rulebook()
-        self.intake = Intake(self.store, {one.stream: one for one in (book, without_rules(book))}, Catalogue())
+        self.intake = Intake(self.store, {stream: a_rulebook(stream=stream) for stream in Stream}, Catalogue())
 
     async def take(self, messages: list[Message]) -> Mapping[str, object]:
         """What comes of messages: on record, in quarantine, and at destinations."""
@@ -101,13 +105,18 @@ class House:
                 (one.source, one.quarantined.reason.code, one.quarantined.body)
                 for one in await self.store.quarantine.list_quarantined()
             ),
-            "told": [await self.told(destination) for destination in ("tickets", "sentinel")],
+            "told": [await self.told(stream, name) for stream in Stream for name in ("tickets", "sentinel")],
+            "found": [
+                (await self.store.record.find_signals(one.id, 9), await self.store.record.find_signals_at(one.id, 9))
+                for one in decided
+                if one.id
+            ],
         }
 
-    async def told(self, destination: str) -> list[object]:
+    async def told(self, stream: Stream, destination: str) -> list[object]:
         """What a destination is told, all of which it takes."""
         told: list[object] = []
-        pointer = Pointer("cwpp", Lane.TICKET, destination)
+        pointer = Pointer(stream, Lane.TICKET, destination)
         while claims := await self.store.outbox.claim(pointer, NOW, NOW + LEASE, 10):
             await self.store.outbox.settle(
                 [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
@@ -129,6 +138,39 @@ def houses(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterat
     yield one, other
     for house in (one, other):
         RUNNER.run(house.store.close())
+
+
+def shapes_of(id: str) -> list[Json]:
+    """An alert, an incident and a finding, each with an id of its own."""
+    entities = [an_ip("10.0.0.9")]
+    return [
+        orjson.loads(alert_body(f"{id}-a", Entities=entities, ExtendedProperties={"a": "b"})),
+        orjson.loads(alert_body(f"{id}-i", IsIncident=True, SystemAlertIds=["a"])),
+        orjson.loads(finding_body(f"{id}-f")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", [LONG, NAMED, "a\0b", "\ud800", 2**64, 10**400, None, []], ids=lambda one: repr(one)[1:6]
+)
+def test_each_place_of_a_message_may_hold_what_a_database_refuses(houses: tuple[House, House], value: Json) -> None:
+    """An id that no index holds is an id like another; what comes again tells nothing anew."""
+    found = []
+    for number, shape in enumerate(shapes_of("")):
+        for place, way in enumerate(places_in(shape)):
+            document = shapes_of(f"{value!r:.9}-{place}")[number]
+            own = f"{value}-{number}" if isinstance(value, str) else value + number if isinstance(value, int) else value
+            put_in(document, way, own)
+            found.append(json.dumps(document).encode())
+    for is_again in (False, True):
+        messages = [a_message(body) for body in found]
+        one, other = (RUNNER.run(house.take(messages)) for house in houses)
+        assert one == other
+        decided, told = one["decided"], one["told"]
+        assert isinstance(decided, list)
+        assert isinstance(told, list)
+        assert not [entry.reason for entry in decided if entry.reason.startswith(Code.INTERNAL)]
+        assert any(told) is not is_again
 
 
 @given(hostile=st.lists(documents(), min_size=1, max_size=3))
