@@ -72,6 +72,9 @@ class Held(Sender):
         self._is_open = False
         self._released = asyncio.Event()
 
+    async def read_ahead(self, claims: Sequence[Claim]) -> None:
+        pass
+
     async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
         self.keys += [claim.delivery.key for claim in claims]
         self.waiting += 1
