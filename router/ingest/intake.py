@@ -101,18 +101,21 @@ class Intake:
 
     async def publish_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
         """Publishes the pending turns that rows carry, as they stand, and clears them."""
-        await self._publish_turns([row.pending for row in rows if row.pending is not None], now)
+        await self._publish([row.pending for row in rows if row.pending is not None], (), now)
         await self._store.ledger.clear_pending({row.key: row.version for row in rows if row.version is not None})
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
         return await self._aggregator.admit_waiting(stream, now)
 
-    async def _publish_turns(self, turns: Sequence[Turn], now: datetime) -> None:
-        """Publishes turns: owes their deliveries, applies them to groups, and puts them on record."""
-        await self._store.outbox.put_in_outbox([delivery for turn in turns for delivery in turn.deliveries()], now)
+    async def _publish(self, turns: Sequence[Turn], turnless: Sequence[RecordEntry], now: datetime) -> None:
+        """Publishes turns: owes their deliveries, applies them to groups, and puts them on record, with what made no turn."""
+        entries = [*turnless, *(turn.entry for turn in turns)]
+        owed = [delivery for turn in turns for delivery in turn.deliveries()]
+        recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
+        await self._store.outbox.put_in_outbox([*owed, *recorded], now)
         await self._aggregator.aggregate_turns(turns, now)
-        await self._put_on_record([turn.entry for turn in turns], now)
+        await self._store.record.put_on_record(entries)
 
     async def _quarantine(self, not_understood: Sequence[NotUnderstood], now: datetime) -> dict[str, RecordEntry]:
         """Quarantines what was not understood, whole, and then puts it on record.
@@ -136,7 +139,7 @@ class Intake:
             ]
         )
         entries = [self._reader.entry_for(one, now) for one in not_understood]
-        await self._put_on_record(entries, now)
+        await self._publish((), entries, now)
         return {entry.key: entry for entry in entries}
 
     async def _ingest_wave(self, wave: Sequence[Observation], now: datetime) -> dict[str, RecordEntry]:
@@ -161,8 +164,8 @@ class Intake:
             turns = {
                 one.row.key: one.row.pending for _, one in won if one.row is not None and one.row.pending is not None
             }
-            await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.pending is None], now)
-            await self._publish_turns(list(turns.values()), now)
+            turnless = [one.entry for _, one in won if one.row is None or one.row.pending is None]
+            await self._publish(list(turns.values()), turnless, now)
             await self._store.ledger.clear_pending({key: versions[key] for key in turns})
             entries |= {observation.arrival.key: one.entry for observation, one in won}
             wave = [observation for observation in wave if observation.arrival.key not in entries]
@@ -200,12 +203,6 @@ class Intake:
             return rows
         await self.publish_pending(unfinished, now)
         return {**rows, **await self._store.ledger.find_rows([row.key for row in unfinished])}
-
-    async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
-        await self._store.record.put_on_record(entries)
-        await self._store.outbox.put_in_outbox(
-            [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)], now
-        )
 
     def _recorders(self, entry: RecordEntry) -> list[str]:
         """The streams whose record has a second home for this entry; an entry of no stream goes to all of them."""
