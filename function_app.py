@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker refuses list[...] in a trigger's annotation.
+from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker refuses list[...] in an annotation.
 
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
@@ -14,8 +15,9 @@ from azure.functions.decorators.function_app import FunctionBuilder
 from router.app.health import Health
 from router.app.lazy import Lazy
 from router.app.wiring import service_at
-from router.domain.errors import RouterError
+from router.domain.errors import Ending, RouterError
 from router.domain.journal import Event, Partition
+from router.domain.legible import one_line
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import trace_of
@@ -26,11 +28,19 @@ if TYPE_CHECKING:
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 service = Lazy(lambda: service_at(Path(__file__).parent / "rules"))
 
+_LOG = logging.getLogger(__name__)
+
+WAKE = "deliver"
+"""The text of a wake-up. It says nothing: what is due is in the state."""
+
 Batch = List[func.EventHubEvent]  # noqa: UP006
+WakeUps = func.Out[List[str]]  # noqa: UP006
+
+type Decorator = Callable[[Callable[..., Any]], FunctionBuilder]
 
 
-def takes(hub: str) -> Callable[[Callable[..., Any]], FunctionBuilder]:
-    """A trigger for batches of a hub. An invocation fails only when storage does, or its worker ends; it comes again."""
+def takes(hub: str) -> Decorator:
+    """A trigger for batches of a hub. An invocation fails only when the state does, or its worker ends; it comes again."""
 
     def triggered(function: Callable[..., Any]) -> FunctionBuilder:
         on_hub = app.event_hub_message_trigger(
@@ -53,60 +63,94 @@ def takes(hub: str) -> Callable[[Callable[..., Any]], FunctionBuilder]:
     return triggered
 
 
-def delivers(queue: str) -> Callable[[Callable[..., Any]], FunctionBuilder]:
-    """A trigger for the pointers in a queue."""
-    trigger: Callable[[Callable[..., Any]], FunctionBuilder] = app.queue_trigger(
-        arg_name="pointer", queue_name=queue, connection="AzureWebJobsStorage"
-    )
-    return trigger
+def wakes(queue: str, arg_name: str) -> Decorator:
+    """An output of wake-ups for a lane."""
+    output: Decorator = app.queue_output(arg_name=arg_name, queue_name=queue, connection="AzureWebJobsStorage")
+    return output
+
+
+def delivers(queue: str) -> Decorator:
+    """A trigger for the wake-ups of a lane, and an output for the one that goes on where this one ends."""
+
+    def triggered(function: Callable[..., Any]) -> FunctionBuilder:
+        on_queue = app.queue_trigger(arg_name="wake", queue_name=queue, connection="AzureWebJobsStorage")
+        built: FunctionBuilder = on_queue(wakes(queue, "again")(function))
+        return built
+
+    return triggered
 
 
 @takes("cwpp")
-async def take_cwpp(events: Batch, context: func.Context) -> None:
+@wakes("cwpp-page", "page")
+@wakes("cwpp-ticket", "ticket")
+@wakes("cwpp-rows", "rows")
+async def take_cwpp(events: Batch, context: func.Context, page: WakeUps, ticket: WakeUps, rows: WakeUps) -> None:
     """Takes runtime alerts in."""
     await take(Stream.CWPP, events, context)
+    await wake_lanes(Stream.CWPP, {Lane.PAGE: page, Lane.TICKET: ticket, Lane.ROWS: rows})
 
 
 @takes("cspm")
-async def take_cspm(events: Batch, context: func.Context) -> None:
+@wakes("cspm-ticket", "ticket")
+@wakes("cspm-rows", "rows")
+async def take_cspm(events: Batch, context: func.Context, ticket: WakeUps, rows: WakeUps) -> None:
     """Takes posture in."""
     await take(Stream.CSPM, events, context)
+    await wake_lanes(Stream.CSPM, {Lane.TICKET: ticket, Lane.ROWS: rows})
 
 
 @delivers("cwpp-page")
-async def deliver_cwpp_page(pointer: func.QueueMessage) -> None:
+async def deliver_cwpp_page(wake: func.QueueMessage, again: WakeUps) -> None:
     """Pages."""
-    await deliver(Stream.CWPP, Lane.PAGE, pointer)
+    await deliver(Stream.CWPP, Lane.PAGE, again)
 
 
 @delivers("cwpp-ticket")
-async def deliver_cwpp_ticket(pointer: func.QueueMessage) -> None:
+async def deliver_cwpp_ticket(wake: func.QueueMessage, again: WakeUps) -> None:
     """Opens, updates and resolves the SOC's tickets."""
-    await deliver(Stream.CWPP, Lane.TICKET, pointer)
+    await deliver(Stream.CWPP, Lane.TICKET, again)
 
 
 @delivers("cwpp-rows")
-async def deliver_cwpp_rows(pointer: func.QueueMessage) -> None:
+async def deliver_cwpp_rows(wake: func.QueueMessage, again: WakeUps) -> None:
     """Writes rows about runtime alerts."""
-    await deliver(Stream.CWPP, Lane.ROWS, pointer)
+    await deliver(Stream.CWPP, Lane.ROWS, again)
 
 
 @delivers("cspm-ticket")
-async def deliver_cspm_ticket(pointer: func.QueueMessage) -> None:
+async def deliver_cspm_ticket(wake: func.QueueMessage, again: WakeUps) -> None:
     """Opens, updates and resolves tickets of the backlog."""
-    await deliver(Stream.CSPM, Lane.TICKET, pointer)
+    await deliver(Stream.CSPM, Lane.TICKET, again)
 
 
 @delivers("cspm-rows")
-async def deliver_cspm_rows(pointer: func.QueueMessage) -> None:
+async def deliver_cspm_rows(wake: func.QueueMessage, again: WakeUps) -> None:
     """Writes rows about posture."""
-    await deliver(Stream.CSPM, Lane.ROWS, pointer)
+    await deliver(Stream.CSPM, Lane.ROWS, again)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
-async def sweep(timer: func.TimerRequest) -> None:
-    """Does every minute what no other trigger would ever do again."""
-    await (await working()).sweep()
+@wakes("cwpp-page", "cwpp_page")
+@wakes("cwpp-ticket", "cwpp_ticket")
+@wakes("cwpp-rows", "cwpp_rows")
+@wakes("cspm-ticket", "cspm_ticket")
+@wakes("cspm-rows", "cspm_rows")
+async def sweep(
+    timer: func.TimerRequest,
+    cwpp_page: WakeUps,
+    cwpp_ticket: WakeUps,
+    cwpp_rows: WakeUps,
+    cspm_ticket: WakeUps,
+    cspm_rows: WakeUps,
+) -> None:
+    """Does every minute what runs on a clock, and wakes what delivers."""
+    opened = await working()
+    try:
+        await opened.sweep()
+    except RouterError as fault:  # The wake-ups of a call that fails are not sent.
+        _LOG.error("sweep: %s", one_line(str(fault)))
+    await wake_lanes(Stream.CWPP, {Lane.PAGE: cwpp_page, Lane.TICKET: cwpp_ticket, Lane.ROWS: cwpp_rows})
+    await wake_lanes(Stream.CSPM, {Lane.TICKET: cspm_ticket, Lane.ROWS: cspm_rows})
 
 
 @app.route(route="health", methods=["GET"])
@@ -114,7 +158,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     """What works and what is late: 200 if nothing is wrong, else 503."""
     try:
         found = await (await service()).health()
-    except RouterError as fault:  # it could not even be opened: rules, a setting, or storage
+    except RouterError as fault:  # it could not even be opened: rules, a setting, or the state
         found = Health((str(fault),), {})
     status = 503 if found.problems else 200
     return func.HttpResponse(json.dumps(found.document, indent=2), status_code=status, mimetype="application/json")
@@ -143,6 +187,18 @@ async def take(stream: Stream, events: Sequence[Any], context: func.Context) -> 
     )
 
 
-async def deliver(stream: Stream, lane: Lane, pointer: func.QueueMessage) -> None:
-    """Delivers what a pointer points at."""
-    await (await service()).deliver(stream, lane, pointer.get_body().decode("utf-8", "replace"))
+async def wake_lanes(stream: Stream, lanes: Mapping[Lane, WakeUps]) -> None:
+    """Wakes a worker for each lane of a stream in which something is due, and more of them where much is."""
+    for lane, count in (await (await service()).count_wake_ups(stream)).items():
+        lanes[lane].set([WAKE] * count)
+
+
+async def deliver(stream: Stream, lane: Lane, again: WakeUps) -> None:
+    """Delivers in a lane. Where the state fails, the timer wakes another worker: a wake-up is worth no second try."""
+    try:
+        if await (await working()).deliver(stream, lane):
+            again.set([WAKE])
+    except Ending:
+        raise
+    except RouterError as fault:
+        _LOG.error("%s %s: %s", stream, lane, one_line(str(fault)))

@@ -16,7 +16,6 @@ from router.app.rules import load_rules
 from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import work_off
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -51,11 +50,10 @@ async def _take(service: Service, file: Path, first: int, at_a_time: int) -> Non
 
 async def _deliver(service: Service, lines: asyncio.StreamReader) -> None:
     """Delivers until the next line comes."""
-    stop = asyncio.Event()
-    loops = [asyncio.create_task(work_off(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
+    loops = [asyncio.create_task(service.deliver_on(Stream.CWPP, lane)) for lane in Lane]
     _answer("delivering")
     await lines.readline()
-    stop.set()
+    service.drain.asked.set()
     await asyncio.gather(*loops)
 
 

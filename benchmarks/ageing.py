@@ -1,7 +1,6 @@
 """Lets a state grow old: 120 days of a steady stream at a smaller scale, and how large everything is, day by day.
 
-    .venv/bin/python -m benchmarks.ageing sqlite     # 2,000 messages a day
-    .venv/bin/python -m benchmarks.ageing azurite    # 100 messages a day, through a gate that counts requests
+    .venv/bin/python -m benchmarks.ageing     # 2,000 messages a day
 
 The stream is that of `field.py`. Several times a day messages come in, are delivered, and a sweep forgets what is old enough.
 In the end it says what forgetting costs for each message that comes in, and what the sizes come to with a million a day.
@@ -21,12 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.field import days, rules_for
-from benchmarks.sizes import Size, Sizes, of_account, of_file
-from benchmarks.virtual import AtWork, Clock, OnAccount, OnFile, Price, Priced
-from router.store.azure import Account, Address, AzureStore
-from tests.stack.gate.gated import gated
-from tests.stack.gate.requests import Seen
-from tests.stack.stack import stack_running
+from benchmarks.sizes import Size, Sizes, of_file
+from benchmarks.virtual import AtWork, Clock, OnFile, Price, Priced
 from tests.store.opened import open_store
 
 DAY = timedelta(days=1)
@@ -72,35 +67,18 @@ class Life:
     idle: Price = field(default_factory=Price)
 
 
-class _Count:
-    """Counts requests to storage at a gate, without looks into queues, and lets them pass."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-
-    def __call__(self, one: Seen) -> bool:
-        """False: no order is for it."""
-        if one.service in {"table", "queue", "blob"} and (one.service, one.method) != ("queue", "GET"):
-            self.requests += 1
-        return False
-
-
 def main() -> int:
     """Prints the sizes of each day, and what they come to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ageing", description=__doc__)
-    parser.add_argument("store", choices=("sqlite", "azurite"))
-    parser.add_argument("--daily", type=int, help="messages a day (default: 2000 for sqlite, 100 for azurite)")
+    parser.add_argument("--daily", type=int, default=2_000, help="messages a day (default: 2000)")
     parser.add_argument("--days", type=int, default=120, help="days (default: 120)")
-    parser.add_argument(
-        "--parts", type=int, help="how often a day messages come (default: 24 for sqlite, 2 for azurite)"
-    )
-    parser.add_argument("--every", type=int, help="days between two looks (default: 1 for sqlite, 10 for azurite)")
+    parser.add_argument("--parts", type=int, default=24, help="how often a day messages come (default: 24)")
+    parser.add_argument("--every", type=int, default=1, help="days between two looks (default: 1)")
     options = parser.parse_args()
-    daily, parts, every, run = (2_000, 24, 1, _on_file) if options.store == "sqlite" else (100, 2, 10, _on_account)
-    plan = Plan(options.daily or daily, options.days, options.parts or parts, options.every or every)
+    plan = Plan(options.daily, options.days, options.parts, options.every)
     began = time.monotonic()
     with TemporaryDirectory(prefix="ageing-") as scratch:
-        life = asyncio.run(run(plan, Path(scratch)))
+        life = asyncio.run(_on_file(plan, Path(scratch)))
     for line in _report(plan, life):
         print(line)
     print(f"\n{plan.length} days in {time.monotonic() - began:.0f} s")
@@ -119,20 +97,6 @@ async def _on_file(plan: Plan, scratch: Path) -> Life:
         return await _live(plan, clock, priced, OnFile(priced, rules, clock), sizes)
     finally:
         await store.close()
-
-
-async def _on_account(plan: Plan, scratch: Path) -> Life:
-    clock, rules = Clock(plan.start), rules_for(scratch / "rules", plan.start, plan.length)
-    with stack_running() as stack, gated(stack) as behind:
-        count = _Count()
-        behind.gate.watch(count)
-        store = AzureStore(Account(Address(behind.storage_for_router)), clock=clock)
-        await store.prepare()
-        priced = Priced(store, lambda: count.requests)
-        try:
-            return await _live(plan, clock, priced, OnAccount(priced, rules, clock), lambda: of_account(behind.storage))
-        finally:
-            await store.close()
 
 
 async def _live(

@@ -26,7 +26,7 @@ from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import repeat, work_off
+from router.cli.serve import repeat
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -98,11 +98,13 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
             await services[0].ingest_events(HUB, events)
         seen = stack.gate.watch()
         began, stop = time.monotonic(), asyncio.Event()
-        loops = [asyncio.create_task(work_off(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]
+        loops = [asyncio.create_task(one.deliver_on(Stream.CWPP, Lane.PAGE)) for one in services]
         loops.append(asyncio.create_task(repeat(services[0].sweep, 60, stop, print)))
         while len(pager.pages) < options.pages:
             await asyncio.sleep(0.2)
         stop.set()
+        for one in services:
+            one.drain.asked.set()
         await asyncio.gather(*loops)
         asked = [one for one in seen if one.service in STORAGE and (one.service, one.method) != ("queue", "GET")]
     late = sorted(at - began for at in pager.opened)

@@ -16,7 +16,6 @@ from router.app.clock import now
 from router.app.rules import intake_over, load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import work_off
 from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
 from router.domain.ports.store import Store
@@ -87,7 +86,6 @@ def _grouped() -> Row:
 
 async def _in_account(stack: Stack) -> float:
     store = stack.store()
-    await store.prepare()
     speed = await _take_all(stack, store)
     await store.close()
     return speed
@@ -126,13 +124,12 @@ async def _deliveries(stack: Stack) -> Row:
         for first in range(0, len(bodies), AT_A_TIME):
             events = [Event(first + n, now(), body) for n, body in enumerate(bodies[first : first + AT_A_TIME])]
             await service.ingest_events(HUB, events)
-        stop = asyncio.Event()
         began = time.perf_counter()
-        loops = [asyncio.create_task(work_off(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
+        loops = [asyncio.create_task(service.deliver_on(Stream.CWPP, lane)) for lane in Lane]
         while (done := _delivered(stack)) < 3 * len(bodies):
             await asyncio.sleep(0.05)
         seconds = time.perf_counter() - began
-        stop.set()
+        service.drain.asked.set()
         await asyncio.gather(*loops)
     seen = f"{done:,} pages, tickets and rows in {seconds:.1f} s"
     return Row(what="deliveries by one worker, Azurite", measured=done / seconds, unit="/s", seen=seen)

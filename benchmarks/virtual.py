@@ -1,39 +1,30 @@
-"""The router at work on a store while a clock of ours goes on, its destinations taking everything at once and nothing sent.
-
-`OnFile` does what each `alert-router run` does, `OnAccount` what function_app's triggers do.
-"""
+"""The router at work on a store while a clock of ours goes on, its destinations taking everything at once and nothing sent."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
-from router.app.forgetting import rules_of
-from router.app.maintenance import Sweeper
+from router.app.delivery import loops_over
 from router.app.rules import Rules, intake_over, specs_of
-from router.cli.serve import lanes_of
-from router.deliver import Isolation, Sender, Worker
+from router.deliver import DeliveryLoop, NoHolds, Sender
 from router.destinations import discover
 from router.domain.conversation import Result
 from router.domain.counts import Rule
-from router.domain.deliveries import Claim, Pointer, Receipt
-from router.domain.journal import Event, Extent, HubEpoch, Partition, Span
+from router.domain.deliveries import Claim, Receipt
+from router.domain.journal import Event, HubEpoch, Partition
 from router.domain.lane_limits import LEASE
-from router.domain.ports.store import QueuedStore, Store
+from router.domain.ports.store import Store
 from router.domain.retention import Forgotten, Retention
-from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream
-from router.ingest.event_intake import EventIntake
-from router.ingest.gaps import GapFiller
 from router.ingest.intake import Message
 from router.ingest.suppression_release import release_held
 
 AT_A_TIME = 100
-HIDDEN = timedelta(minutes=10)
 CREATED = datetime.fromisoformat("2026-01-01T00:00:00Z")
 
 
@@ -126,21 +117,16 @@ class AtWork(Protocol):
         """Does what runs on a clock."""
 
 
-def _workers(store: Store, rules: Rules, clock: Clock) -> Mapping[Pointer, Worker]:
-    isolation = Isolation()
-    return {
-        Pointer(stream.value, spec.lane, spec.name): Worker(
-            stream.value,
-            spec.name,
-            _AcceptingSender(spec),
-            outbox=store.outbox,
-            clock=clock,
-            concurrency=24,
-            isolation=isolation,
-        )
-        for stream, book in rules.books.items()
-        for spec in specs_of(book)
-    }
+async def _deliver(loops: Iterable[DeliveryLoop]) -> None:
+    for loop in loops:
+        await loop.deliver_due(lambda: False)
+
+
+def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]:
+    senders = [
+        (stream, spec, _AcceptingSender(spec)) for stream, book in rules.books.items() for spec in specs_of(book)
+    ]
+    return loops_over(senders, store.outbox, NoHolds(), clock).values()
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:
@@ -161,7 +147,7 @@ class OnFile:
         self._rules = rules
         self._clock = clock
         self._intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
-        self._workers = _workers(store, rules, clock)
+        self._loops = _loops(store, rules, clock)
         self._numbers: dict[Stream, int] = {}
 
     async def take(self, stream: Stream, bodies: Sequence[bytes]) -> None:
@@ -176,8 +162,7 @@ class OnFile:
 
     async def deliver(self) -> None:
         """Delivers what is owed."""
-        for pointer, worker in self._workers.items():
-            await worker.deliver_at(pointer)
+        await _deliver(self._loops)
 
     async def sweep(self) -> None:
         """Decides again what no rule holds any more, and forgets what is old enough."""
@@ -187,77 +172,6 @@ class OnFile:
             await self._intakes[stream].admit_waiting(stream, now)
         while not (await self._store.forget(now, Retention(), rules_there(self._rules), 1)).is_done:
             pass
-
-
-class OnAccount:
-    """A state in an account, behind hubs of which all was read."""
-
-    def __init__(self, store: QueuedStore, rules: Rules, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self._workers = _workers(store, rules, clock)
-        self._numbers: dict[Stream, int] = {}
-        intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
-        self._intakes = {stream: EventIntake(one, store.journal, "ageing") for stream, one in intakes.items()}
-        self._sweepers = {
-            stream: Sweeper(
-                store,
-                store.outbox,
-                book,
-                intakes[stream],
-                GapFiller(_Read(stream.value, self._extent_of), store.journal, self._intakes[stream]),
-                named=[spec.name for spec in specs_of(book)],
-                rules=rules_of(rules.books.values()),
-                retention=Retention(),
-            )
-            for stream, book in rules.books.items()
-        }
-
-    async def take(self, stream: Stream, bodies: Sequence[bytes]) -> None:
-        """Takes messages in that came just now."""
-        events = _events(self._numbers, stream, bodies, self._clock())
-        for start in range(0, len(events), AT_A_TIME):
-            some = events[start : start + AT_A_TIME]
-            await self._intakes[stream].ingest_events(_partition(stream), some, self._clock())
-
-    async def deliver(self) -> None:
-        """Delivers what the queues point at."""
-        await asyncio.gather(*(self._deliver(stream, lane) for stream in self._sweepers for lane in lanes_of(stream)))
-
-    async def _deliver(self, stream: Stream, lane: Lane) -> None:
-        queue = self._store.outbox.queue(stream.value, lane)
-        while messages := await queue.receive(24, HIDDEN):
-            await asyncio.gather(*(self._follow(stream, lane, text) for text, _ in messages))
-            await asyncio.gather(*(queue.delete(handle) for _, handle in messages))
-
-    async def _follow(self, stream: Stream, lane: Lane, text: str) -> None:
-        pointer = self._store.outbox.pointer(stream.value, lane, text)
-        assert pointer is not None, text
-        await self._workers[Pointer(stream.value, lane, pointer.destination)].deliver_at(pointer)
-
-    async def sweep(self) -> None:
-        """Sweeps both streams."""
-        for sweeper in self._sweepers.values():
-            await sweeper.sweep(self._clock())
-
-    def _extent_of(self, stream: str) -> Extent:
-        return Extent(0, self._numbers.get(Stream(stream), 0) - 1, CREATED)
-
-
-class _Read:
-    """A hub whose events were all read."""
-
-    def __init__(self, name: str, extent_of: Callable[[str], Extent]) -> None:
-        self.name = name
-        self._extent_of = extent_of
-
-    async def read_extents(self) -> Mapping[Partition, Any]:
-        """What it holds."""
-        return {Partition(self.name, "0"): self._extent_of(self.name)}
-
-    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
-        """None: nothing was left out."""
-        raise AssertionError(f"{partition} {span}: was taken in")
 
 
 def rules_there(rules: Rules) -> list[Rule]:

@@ -45,7 +45,6 @@ PACES = {
     "stack/functions_host/sample_app/function_app.py": "a function that hangs, or takes its time",
     "stack/gate/orders.py": "a request that is slow",
     "stack/soak.py": "workers die now and then for hours, and progress is printed",
-    "stack/test_storage_faults.py": "a claim runs out while storage hangs, in which nothing can be seen to happen",
     "stack/test_storm.py": "workers die now and then",
 }
 """Files in which something sleeps, and what: never a test until something has probably happened."""

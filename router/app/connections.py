@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.identity import identity_for
-from router.app.settings import HUBS, STORAGE, Settings, forget_libpq
+from router.app.settings import HUBS, STATE, STORAGE, Settings, forget_libpq
 from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.signals import Stream
-from router.store.conninfo import Connector
+from router.store.conninfo import FORM, Connector
 from router.store.engine import PostgresqlEngine
 from router.store.store import SqlStore
 
@@ -72,6 +72,26 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sql
         await store.close()
         raise
     return store
+
+
+@asynccontextmanager
+async def state_over(settings: Settings) -> AsyncIterator[SqlStore]:
+    """The state that the settings name, for who works on it as long as the context lasts; raises BadSetting and StoreError.
+
+    A directory is this process's alone. What the one before it had claimed is given back: that one is not there any more.
+    """
+    if settings.state is None:
+        raise BadSetting(f"{STATE}: is not set; name the database of the state, as {FORM}, or a directory")
+    store = store_at(settings.state, settings)
+    try:
+        store.hold()
+        # Whoever deploys a function app names its database; from a private one nobody else may reach it.
+        await (store.upgrade() if settings.is_functions_app else store.prepare())
+        if not store.is_shared:
+            await store.outbox.release_claims()
+        yield store
+    finally:
+        await store.close()
 
 
 def storage_for(settings: Settings) -> AzureStore:

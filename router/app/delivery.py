@@ -1,10 +1,11 @@
-"""What sends to each destination, and what delivers from files."""
+"""What sends to each destination, and what delivers in each lane."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -20,18 +21,20 @@ from router.app.trust import trust_for
 from router.deliver import (
     BackgroundReader,
     ConversationRunner,
+    DeliveryLoop,
     HoldReader,
     Isolation,
     NoBackground,
     Sender,
     Worker,
 )
+from router.deliver.settlement_writer import OnSettled
 from router.destinations import discover
-from router.domain.deliveries import Pointer, Settlement
+from router.domain.deliveries import Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import Backgrounds, DestinationHolds
+from router.domain.ports.deliver import Backgrounds, DestinationHolds, Outbox
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
@@ -47,10 +50,14 @@ SHARE = 4
 """One destination may take at most one in so many of a lane's sends at a time, so that its trouble never delays another's."""
 
 
-class Dispatcher:
-    """Delivers from a file to those destinations that are ready, each by its own worker: none's trouble delays another's.
+type Senders = Sequence[tuple[Stream, DestinationSpec, Sender]]
+"""What sends to each destination of each stream."""
 
-    `end` has its workers begin nothing further.
+
+class Dispatcher:
+    """Delivers what is due to those destinations that are ready.
+
+    `end` has it begin nothing further.
     """
 
     def __init__(
@@ -58,18 +65,23 @@ class Dispatcher:
         store: Store,
         rules: Rules,
         readiness: Readiness,
-        workers: Mapping[Pointer, Worker],
+        loops: Collection[DeliveryLoop],
         holds: DestinationHolds,
         clock: Clock,
-        end: Callable[[], None],
+        is_stopped: Callable[[], bool],
     ) -> None:
-        self.end = end
         self._outbox = store.outbox
         self._rules = rules
         self._readiness = readiness
-        self._workers = workers
+        self._loops = loops
         self._holds = holds
         self._clock = clock
+        self._is_stopped = is_stopped
+        self._is_ended = False
+
+    def end(self) -> None:
+        """Begin nothing further."""
+        self._is_ended = True
 
     async def deliver_due(self) -> None:
         """Delivers until nothing is due now, having given up on what has nowhere left to go; raises StoreError."""
@@ -77,7 +89,7 @@ class Dispatcher:
         named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self._rules.books.items()}
         held = {stream: await self.held_in(stream) for stream in named}
         await give_up_undeliverable(self._outbox, named, self._readiness.unready, held, now, now)
-        await _all_of(worker.deliver_at(pointer) for pointer, worker in self._workers.items())
+        await _all_of(loop.deliver_due(lambda: self._is_ended or self._is_stopped()) for loop in self._loops)
 
     async def held_in(self, stream: str) -> Mapping[str, DestinationHold]:
         """The destinations of a stream that persons hold now, by name; raises StoreError."""
@@ -85,7 +97,7 @@ class Dispatcher:
 
     async def write_unwritten(self) -> None:
         """Writes down what was sent and storage did not take before; raises StoreError."""
-        await _all_of(worker.write_unwritten() for worker in self._workers.values())
+        await _all_of(loop.write_unwritten() for loop in self._loops)
 
 
 async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
@@ -93,6 +105,39 @@ async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
     for fault in await asyncio.gather(*calls, return_exceptions=True):
         if fault is not None:
             raise fault
+
+
+def loops_over(
+    senders: Senders,
+    outbox: Outbox,
+    holds: DestinationHolds,
+    clock: Clock,
+    at_a_time: int | None = None,
+    on_settled: OnSettled = lambda _: None,
+) -> Mapping[tuple[Stream, Lane], DeliveryLoop]:
+    """What delivers in each lane that has destinations.
+
+    `at_a_time` is how many sends go side by side to one destination, where a setting says so.
+    """
+    isolation = Isolation()
+    workers: dict[tuple[Stream, Lane], dict[str, Worker]] = defaultdict(dict)
+    for stream, spec, sender in senders:
+        workers[stream, spec.lane][spec.name] = Worker(
+            stream.value,
+            spec.lane,
+            spec.name,
+            sender,
+            outbox=outbox,
+            clock=clock,
+            concurrency=at_a_time or CONCURRENCY[spec.lane] // SHARE,
+            isolation=isolation,
+            holds=holds,
+            on_settled=on_settled,
+        )
+    return {
+        place: DeliveryLoop(place[0].value, some, outbox=outbox, clock=clock, holds=holds)
+        for place, some in workers.items()
+    }
 
 
 @asynccontextmanager
@@ -105,24 +150,10 @@ async def dispatcher_over(
     is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
-    isolation, ending = Isolation(), asyncio.Event()
     holds = HoldReader(store.documents, lanes_of(rules.books.values()))
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
-        workers = {
-            Pointer(stream.value, spec.lane, spec.name): Worker(
-                stream.value,
-                spec.name,
-                sender,
-                outbox=store.outbox,
-                clock=clock,
-                concurrency=max(1, CONCURRENCY[spec.lane] // SHARE),
-                isolation=isolation,
-                holds=holds,
-                is_stopped=lambda: ending.is_set() or is_stopped(),
-            )
-            for stream, spec, sender in senders
-        }
-        dispatcher = Dispatcher(store, rules, readiness, workers, holds, clock, ending.set)
+        loops = loops_over(senders, store.outbox, holds, clock).values()
+        dispatcher = Dispatcher(store, rules, readiness, loops, holds, clock, is_stopped)
         try:
             yield dispatcher
         finally:
@@ -153,6 +184,7 @@ async def try_destination(
         )
         worker = Worker(
             stream.value,
+            spec.lane,
             destination,
             sender,
             outbox=store.outbox,
@@ -161,7 +193,7 @@ async def try_destination(
             isolation=Isolation(),
             on_settled=lambda some: settled.extend(settlement for _, settlement in some),
         )
-        await worker.try_one(Pointer(stream.value, spec.lane, destination))
+        await worker.try_one()
         await worker.write_unwritten()
     return settled[-1] if settled else None
 
@@ -169,7 +201,7 @@ async def try_destination(
 @asynccontextmanager
 async def senders_over(
     store: Store, rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
-) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sender]]]:
+) -> AsyncIterator[Senders]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
     from router.deliver.logs_ingestion import Logs

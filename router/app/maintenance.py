@@ -15,7 +15,7 @@ from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.pauses import pauses_among
-from router.domain.ports.deliver import DestinationHolds, Outbox, QueuedOutbox
+from router.domain.ports.deliver import DestinationHolds, Outbox
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
@@ -55,7 +55,6 @@ class Sweeper:
     def __init__(
         self,
         store: Store,
-        outbox: QueuedOutbox,
         rulebook: Rulebook,
         intake: Intake,
         gap_filler: GapFiller,
@@ -68,7 +67,7 @@ class Sweeper:
         sources: SilentSources | None = None,
     ) -> None:
         self._store = store
-        self._outbox = outbox
+        self._outbox = store.outbox
         self._rulebook = rulebook
         self._intake = intake
         self._gap_filler = gap_filler
@@ -84,7 +83,7 @@ class Sweeper:
         self._forgot_all: datetime | None = None
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, notifies owners, releases what was held, ends findings, looks for silence, points at what is owed.
+        """Fills gaps, notifies owners, releases what was held, ends findings, looks for silence, forgets.
 
         Returns what it did.
 
@@ -93,7 +92,7 @@ class Sweeper:
         steps = _Steps()
         report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
         await steps.do(self._intake.admit_waiting(self._rulebook.stream, now), 0)
-        repointed = await steps.do(self._repoint(now), 0)
+        await steps.do(self._give_up(now), None)
         # What a rule held is told with its end, so that comes before it is released.
         await steps.do(self._watch.notify(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
@@ -109,7 +108,6 @@ class Sweeper:
             taken=len(report.entries),
             lost=tuple(report.losses),
             lag=report.lag,
-            repointed=repointed,
             released=len(released),
             ended=len(ended),
             backlog=await self._outbox.backlog(self._stream),
@@ -129,19 +127,11 @@ class Sweeper:
         """Tells of sources that fell silent, or speak again."""
         return await self._sources.look(until, now) if self._sources is not None else SourceReport()
 
-    async def _repoint(self, now: datetime) -> int:
-        """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
-        steps = _Steps()
+    async def _give_up(self, now: datetime) -> None:
+        """Gives up on what has nowhere left to go."""
         held = await self._holds.held_in(self._stream, now)
         named, since = {self._stream: self._named}, now - ROLLOUT
-        await steps.do(
-            give_up_undeliverable(self._outbox, named, self._unready, {self._stream: held}, now, since), None
-        )
-        # Pointers to what cannot be asked would be let go; what is held is pointed at when it is free.
-        left = {*(one.destination for one in self._unready), *held}
-        repointed = await self._outbox.repoint(self._stream, now, left)
-        steps.raise_fault()
-        return repointed
+        await give_up_undeliverable(self._outbox, named, self._unready, {self._stream: held}, now, since)
 
     async def _publish_daily(self, now: datetime) -> None:
         """Once a day publishes pending turns that nobody found."""

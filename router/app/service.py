@@ -1,24 +1,38 @@
-"""The router at work behind a hub and queues: what function_app's triggers and `alert-router serve` call."""
+"""The router at work behind its hubs: what function_app's triggers and `alert-router serve` call."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
-from router.deliver import Worker
+from router.deliver import DeliveryLoop, HoldReader, count_due
 from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports.ingest import Hub
-from router.domain.ports.store import QueuedStore
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.telemetry import Telemetry
+
+AHEAD = timedelta(seconds=60)
+"""How soon something must fall due for a worker in Azure to wait for it; the timer wakes another one each minute."""
+
+LONGEST = 600.0
+"""Seconds after which a worker in Azure leaves its lane to the next one."""
+
+A_WORKER = 200
+"""Due deliveries for each of which a lane is sent one wake-up."""
+
+MOST_WORKERS = 20
+"""Wake-ups that a lane is sent at a time, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +43,22 @@ class Service:
         store: the state.
         books: the rulebook of each stream.
         event_intakes: what ingests the events of each stream's hub.
-        workers: what delivers to each destination that can be asked, by stream and name.
+        loops: what delivers in each lane, by stream and lane; only lanes with a destination that can be asked have one.
+        holds: the destinations that persons hold.
         sweepers: what runs on a clock, for each stream.
         hubs: the hub of each stream, to be read beside its consumers.
         telemetry: what metrics, traces and logs go to.
         clock: what tells the time.
         unready: the destinations that cannot be asked, and what they lack.
         problems: what else is wrong with the settings, a line each.
-        drain: counts what is under way; once an end is asked for, what is to be delivered is put back.
+        drain: counts what is under way; once an end is asked for, nothing further begins.
     """
 
-    store: QueuedStore
+    store: Store
     books: Mapping[Stream, Rulebook]
     event_intakes: Mapping[Stream, EventIntake]
-    workers: Mapping[tuple[str, str], Worker]
+    loops: Mapping[tuple[Stream, Lane], DeliveryLoop]
+    holds: HoldReader
     sweepers: Mapping[Stream, Sweeper]
     hubs: Mapping[Stream, Hub]
     telemetry: Telemetry
@@ -59,20 +75,38 @@ class Service:
                 partition, events, self.clock(), self.telemetry.traceparent()
             )
             self.telemetry.took(entries, stream.value)
+        for loop in self._loops_of(stream).values():
+            loop.look_again()
 
-    async def deliver(self, stream: Stream, lane: Lane, text: str) -> None:
-        """Delivers what a message of a lane's queue points at."""
-        pointer = self.store.outbox.pointer(stream.value, lane, text)
-        worker = self.workers.get((stream.value, pointer.destination)) if pointer is not None else None
-        # What points nowhere is let go: the outbox knows what is owed, and `sweep` gives up on what has nowhere left to go.
-        if pointer is not None and worker is not None:
-            with self.drain.work():
-                await worker.deliver_at(pointer)
+    async def count_wake_ups(self, stream: Stream) -> Mapping[Lane, int]:
+        """Return how many workers each lane of a stream has work for now: one for each 200 deliveries that are due there."""
+        loops = self._loops_of(stream)
+        due = await count_due(stream.value, loops, self.store.outbox, self.holds, self.clock())
+        return {lane: min(ceil(count / A_WORKER), MOST_WORKERS) for lane, count in due.items()}
+
+    async def deliver(self, stream: Stream, lane: Lane) -> bool:
+        """Deliver in a lane while something is due or falls due within a minute, for ten minutes at most.
+
+        Return whether there is more to do for another worker. Where this process delivers there already, that looks at once
+        for what is due, and this returns False.
+        """
+        loop = self.loops.get((stream, lane))
+        if loop is None:
+            return False
+        ticks = asyncio.get_running_loop().time
+        end = ticks() + LONGEST
+        with self.drain.work():
+            return await loop.deliver_on(lambda: self.drain.is_asked or ticks() > end, AHEAD)
+
+    async def deliver_on(self, stream: Stream, lane: Lane) -> None:
+        """Deliver in a lane until the end is asked for."""
+        with self.drain.work():
+            await self.loops[stream, lane].deliver_on(lambda: self.drain.is_asked)
 
     async def write_unwritten(self) -> None:
-        """Writes down what was delivered and storage did not take before: the last thing that a process does."""
-        for worker in self.workers.values():
-            await worker.write_unwritten()
+        """Writes down what was delivered and the state did not take before: the last thing that a process does."""
+        for loop in self.loops.values():
+            await loop.write_unwritten()
 
     async def sweep(self) -> None:
         """Does once for each stream what runs on a clock."""
@@ -88,6 +122,9 @@ class Service:
     async def remarks(self) -> list[str]:
         """The remarks on the settings, for the start, a line each."""
         return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]
+
+    def _loops_of(self, stream: Stream) -> Mapping[Lane, DeliveryLoop]:
+        return {lane: loop for (of, lane), loop in self.loops.items() if of is stream}
 
     async def _sweep(self) -> None:
         fault: StoreError | None = None

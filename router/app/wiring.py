@@ -1,4 +1,4 @@
-"""The service, wired over hubs and queues."""
+"""The service, wired over its hubs and its state."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from router.app.clock import Clock, now
-from router.app.connections import namespace_for, storage_for
-from router.app.delivery import SHARE, senders_over
+from router.app.connections import namespace_for, state_over
+from router.app.delivery import loops_over, senders_over
 from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
 from router.app.rules import Rules, intake_over, lanes_of, load_rules_of_hubs, specs_of
 from router.app.settings import Settings
-from router.deliver import HoldReader, Isolation, Worker
+from router.deliver import HoldReader
 from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
@@ -29,15 +29,16 @@ _NOBODY_WATCHES = (
     "coverage.yaml has a problem, so nobody watches for silent sources; `alert-router rules check` says which problem"
 )
 
-POINTERS = 24
-"""Pointers that a process works off at a time in each lane: batchSize and newBatchThreshold of host.json together."""
+
+AT_A_TIME = 6
+"""Sends at a time that a process behind a hub makes to one destination: there may be many such processes."""
 
 
 @asynccontextmanager
 async def service_over(
     rules: Rules, settings: Settings, clock: Clock, drain: Drain | None = None
 ) -> AsyncIterator[Service]:
-    """The router at work behind hubs and queues, as long as the context lasts; raises BadSetting and StoreError.
+    """The router at work behind hubs, as long as the context lasts; raises BadSetting and StoreError.
 
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
@@ -55,15 +56,13 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        store = storage_for(settings)
-        stack.push_async_callback(store.close)
+        store = await stack.enter_async_context(state_over(settings))
         senders = await stack.enter_async_context(senders_over(store, rules, readiness, settings, clock, telemetry))
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)
-        await store.prepare()
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
-        process, isolation, lock = uuid4().hex, Isolation(), SharedExclusiveLock()
+        process, lock = uuid4().hex, SharedExclusiveLock()
         holds = HoldReader(store.documents, lanes_of(rules.books.values()))
         tags = TagReader(store.documents, rules.books)
         intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
@@ -76,25 +75,11 @@ async def service_over(
             store=store,
             books=rules.books,
             event_intakes=event_intakes,
-            workers={
-                (stream.value, spec.name): Worker(
-                    stream.value,
-                    spec.name,
-                    sender,
-                    outbox=store.outbox,
-                    clock=clock,
-                    concurrency=settings.at_a_time or POINTERS // SHARE,
-                    isolation=isolation,
-                    holds=holds,
-                    is_stopped=draining.asked.is_set,
-                    on_settled=telemetry.delivered,
-                )
-                for stream, spec, sender in senders
-            },
+            loops=loops_over(senders, store.outbox, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.delivered),
+            holds=holds,
             sweepers={
                 stream: Sweeper(
                     store,
-                    store.outbox,
                     book,
                     intakes[stream],
                     GapFiller(hubs[stream], store.journal, event_intakes[stream], settings.grace or GRACE),

@@ -129,7 +129,7 @@ async def _probe_in_shared(options: Namespace) -> int:
         if pause is not None:
             await store.outbox.probe(pause, now)
     paused = f"; it is paused since {timestamp(pause.since)}: {pause.error}" if pause is not None else ""
-    print_lines([f"{meant}: whoever serves the state asks it within seconds, with one that it is owed{paused}"])
+    print_lines([f"{meant}: whoever serves the state asks it within a minute, with one that it is owed{paused}"])
     return 0
 
 

@@ -1,7 +1,7 @@
 """`alert-router serve`: the router outside Functions, until it is told to stop.
 
-Loops run side by side: a sweep every minute, a consumer for each hub, and one for the queue of each stream and lane. None of
-them ends for a fault of storage or of a hub. What else one raises ends them all, and the process with them.
+Loops run side by side: a sweep every minute, a consumer for each hub, and one that delivers in each stream and lane. None of
+them ends for a fault of the state or of a hub. What else one raises ends them all, and the process with them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from math import floor
 from typing import Any
 
@@ -24,30 +23,23 @@ from router.app.drain import STOP, Drain
 from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings
-from router.app.wiring import POINTERS, service_over
+from router.app.wiring import service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
 from router.cli.opened_state import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.legible import legible
-from router.domain.ports.deliver import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""
 
-POLL = 2.0
-"""Seconds between looks into an empty queue."""
-
-HIDDEN = timedelta(minutes=10)
-"""How long a pointer is hidden from others while it is worked off."""
-
 TROUBLE = 5.0
-"""Seconds after which a loop goes on that found storage down."""
+"""Seconds after which a loop goes on that found the state down."""
 
 AGAIN = 60.0
-"""Seconds after which the same trouble is said again; while storage is down, every pointer meets it."""
+"""Seconds after which the same trouble is said again; while the state is down, every loop meets it."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +72,7 @@ async def _serve(options: Namespace) -> None:
             [
                 repeat(service.sweep, SWEEP, stop, report),
                 *(consumer.consume_events(service.ingest_events, stop) for consumer in consumers),
-                *(work_off(service, stream, lane, stop, report) for stream in rules.books for lane in lanes_of(stream)),
+                *(keep_delivering(service, stream, lane, stop, report) for stream, lane in service.loops),
             ],
             stop,
         )
@@ -109,11 +101,6 @@ async def run_until_stopped(
         _LOG.warning("not all ended in time; what was broken off is done again after the next start")
 
 
-def lanes_of(stream: Stream) -> list[Lane]:
-    """The lanes of a stream: posture pages nobody."""
-    return [lane for lane in Lane if stream is Stream.CWPP or lane is not Lane.PAGE]
-
-
 async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event, report: Report) -> None:
     """Begins some work every so many seconds until the stop; what storage or a hub kept from it is done the next time.
 
@@ -130,47 +117,14 @@ async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asynci
         await _wait(stop, begun - clock())
 
 
-async def work_off(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
-    """Works off the pointers of one queue, many at a time; at the stop receives no more, and ends with what is under way."""
-    queue = service.store.outbox.queue(stream.value, lane)
-    under_way: set[asyncio.Task[None]] = set()
-
-    async def work_off_one(text: str, handle: object) -> None:
-        # It is hidden from others, so that it is tried here until storage is back.
-        while not await _is_worked_off(service, stream, lane, queue, text, handle, report):
-            if await _wait(stop, TROUBLE):
-                return
-
-    async with asyncio.TaskGroup() as group:
-        while not stop.is_set():
-            free = POINTERS - len(under_way)
-            if not free:
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                continue
-            try:
-                messages = await queue.receive(free, HIDDEN)
-            except StoreError as fault:
-                report(fault)
-                await _wait(stop, TROUBLE)
-                continue
-            for message in messages:
-                working = group.create_task(work_off_one(*message))
-                under_way.add(working)
-                working.add_done_callback(under_way.discard)
-            if not messages:
-                await _wait(stop, POLL)
-
-
-async def _is_worked_off(
-    service: Service, stream: Stream, lane: Lane, queue: Queue, text: str, handle: object, report: Report
-) -> bool:
-    try:
-        await service.deliver(stream, lane, text)
-        await queue.delete(handle)
-    except StoreError as fault:
-        report(fault)
-        return False
-    return True
+async def keep_delivering(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
+    """Delivers in a lane until the stop; at the stop begins nothing further, and ends with what is under way."""
+    while not stop.is_set():
+        try:
+            await service.deliver_on(stream, lane)
+        except StoreError as fault:
+            report(fault)
+            await _wait(stop, TROUBLE)
 
 
 class Troubles:

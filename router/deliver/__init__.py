@@ -1,7 +1,8 @@
 """The one delivery engine, and all network I/O to destinations.
 
+delivery_loop  what is due in one lane, for as long as it is asked to deliver
 worker         claims, sends, settles, retries and pauses, for one destination
-delivery_pass  one pass of a worker over what a pointer names
+delivery_pass  one pass of a worker over what is due
 sender         one send: what it is given, and how long it may take
 background     what the state knows beside a notice, read where it is sent
 conversation_runner  does what a destination asks for, and sends it the answers
@@ -16,6 +17,7 @@ http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the 
 
 from router.deliver.background import BackgroundReader, NoBackground
 from router.deliver.conversation_runner import ConversationRunner
+from router.deliver.delivery_loop import DeliveryLoop, count_due
 from router.deliver.destination_holds import HoldReader, NoHolds
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
@@ -24,10 +26,12 @@ from router.deliver.worker import Worker
 __all__ = [
     "BackgroundReader",
     "ConversationRunner",
+    "DeliveryLoop",
     "HoldReader",
     "Isolation",
     "NoBackground",
     "NoHolds",
     "Sender",
     "Worker",
+    "count_due",
 ]

@@ -1,12 +1,11 @@
-"""The delivery engine: it delivers what is due at one destination, wherever a pointer says that it lies.
+"""The delivery engine: it delivers what is due at one destination.
 
 Claiming and settling go side by side with sending. Some tasks send; one claims, many deliveries at a time, and settles what was
 sent, so that a commit is paid once for a handful of deliveries. What was sent and is not settled yet is sent again if the
 process dies just then, which is why a destination says how it deduplicates.
 
-What cannot be tried just now is requeued or put back, and that spends no attempt: the destination refuses our credentials,
-wishes to be left alone or has its share of this worker's sends already, a person holds it, a poison suspect is being sent,
-storage fails, or the process comes to its end.
+What cannot be tried just now is left or put back, and that spends no attempt: the destination refuses our credentials or
+wishes to be left alone, a person holds it, a poison suspect is being sent, the state fails, or the process comes to its end.
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ from datetime import UTC, datetime, timedelta
 from router.deliver.backoff import chance, seconds_after
 from router.deliver.concurrency import ConcurrencyLimit
 from router.deliver.credentials import CredentialPause
-from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
+from router.deliver.delivery_pass import DeliveryPass, Finished, Portion, is_suspect
 from router.deliver.destination_holds import NoHolds
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.deliver.settlement_writer import OnSettled, Settled, SettlementWriter
 from router.domain.conversation import Result
-from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
-from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable
+from router.domain.deliveries import Pause, Pointer, Receipt, Settlement
+from router.domain.errors import StoreError, Unauthorized, Unavailable
 from router.domain.pauses import PROBE
 from router.domain.ports.deliver import DestinationHolds, Outbox
+from router.domain.rulebook import Lane
 from router.domain.settlement import settlement_for, untried
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
 
-LONGEST_REST = 30.0
-"""Seconds for which a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
+LONGEST_REST = timedelta(seconds=30)
+"""For how long a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
 
 GATHER = 0.03
 """Seconds for which deliveries gather before they are settled, where others of the same pass are on their way."""
@@ -43,15 +43,15 @@ _NO_HOLDS = NoHolds()
 
 
 class Worker:
-    """Delivers to one destination of a stream with at most `concurrency` sends at a time, however many calls ask for it.
+    """Delivers to one destination of a stream with at most `concurrency` sends at a time.
 
-    `isolation` and `holds` are shared by all workers of a process. Once `is_stopped` says so, what is on its way is finished,
-    and what is claimed and not sent is put back. `on_settled` is called with what became of claims.
+    `isolation` and `holds` are shared by all workers of a process. `on_settled` is called with what became of claims.
     """
 
     def __init__(
         self,
         stream: str,
+        lane: Lane,
         destination: str,
         sender: Sender,
         *,
@@ -60,11 +60,12 @@ class Worker:
         concurrency: int,
         isolation: Isolation,
         holds: DestinationHolds = _NO_HOLDS,
-        is_stopped: Callable[[], bool] = lambda: False,
         on_settled: OnSettled = lambda _: None,
     ) -> None:
         self._stream = stream
+        self._lane = lane
         self._destination = destination
+        self._pointer = Pointer(stream, lane, destination)
         self._sender = sender
         self._outbox = outbox
         self._clock = clock
@@ -72,36 +73,37 @@ class Worker:
         self._limit = ConcurrencyLimit(concurrency)
         self._isolation = isolation
         self._holds = holds
-        self._is_stopped = is_stopped
         self._settlements = SettlementWriter(outbox, on_settled)
         self._credentials = CredentialPause(stream, destination, outbox)
         self._rest_until = datetime.min.replace(tzinfo=UTC)
 
-    async def deliver_at(self, pointer: Pointer) -> None:
-        """Delivers what lies there and is due; raises StoreError, after which the pointer must come again."""
-        async with self._limit.permit() as is_permitted:
-            now = self._clock()
-            if not is_permitted:
-                await self._outbox.requeue(pointer, now + BUSY)
-                return
-            rest = (self._rest_until - now).total_seconds()
-            if 0 < rest <= LONGEST_REST:
-                await self._outbox.requeue(pointer, self._rest_until + _some_of(rest))
-                return
-            await self._settlements.write_unwritten()
-            if await self._is_held(now):
-                # The pointer is let go, as while a destination is paused: what is owed is pointed at again when it is free.
-                return
-            pause = await self._credentials.find_pause(now)
-            if pause is not None and (not await self._is_resumed_by_probe(pointer, pause, now) or pointer.names_one):
-                return
-            await self._run(DeliveryPass.over(pointer, now, self._sender.batch, self._concurrency))
+    def find_end_of_rest(self, now: datetime) -> datetime | None:
+        """The instant until which the destination wishes to be left alone; None where it does not."""
+        rest = self._rest_until - now
+        return self._rest_until if timedelta() < rest <= LONGEST_REST else None
 
-    async def try_one(self, pointer: Pointer) -> None:
-        """Tries one delivery of what lies there and is due, also at a destination that is paused; raises StoreError."""
-        async with self._limit.permit():
-            now = self._clock()
-            await self._run(DeliveryPass.probing(pointer, now, await self._credentials.find_pause(now)))
+    async def deliver_due(self, is_ended: Callable[[], bool]) -> bool:
+        """Deliver what is due now, and return whether anything was; raises StoreError.
+
+        Once `is_ended` says so, what is on its way is finished, and what is claimed and not sent is put back.
+        """
+        now = self._clock()
+        if self.find_end_of_rest(now) is not None:
+            return False
+        await self._settlements.write_unwritten()
+        if await self._is_held(now):
+            return False
+        pause = await self._credentials.find_pause(now)
+        if pause is not None and not await self._is_resumed_by_probe(pause, now, is_ended):
+            return False
+        this_pass = DeliveryPass.over(now, self._lane, self._sender.batch, self._concurrency, is_ended)
+        await self._run(this_pass)
+        return this_pass.has_claimed
+
+    async def try_one(self) -> None:
+        """Try one delivery of what is due, also at a destination that is paused; raises StoreError."""
+        now = self._clock()
+        await self._run(DeliveryPass.probing(now, await self._credentials.find_pause(now), lambda: False))
 
     async def write_unwritten(self) -> None:
         """Writes down what was sent and storage did not take before; raises StoreError. The last thing that a process does."""
@@ -111,23 +113,20 @@ class Worker:
         """Whether a person keeps the destination from being asked."""
         return self._destination in await self._holds.held_in(self._stream, now)
 
-    async def _is_resumed_by_probe(self, pointer: Pointer, pause: Pause, now: datetime) -> bool:
+    async def _is_resumed_by_probe(self, pause: Pause, now: datetime, is_ended: Callable[[], bool]) -> bool:
         """One delivery probes a paused destination when that is due; whether it is not paused any more."""
         if not await self._credentials.take_probe(pause, now):
-            # The pointer is let go, else they would pile up: what is owed is pointed at again when the probe is due.
             return False
-        probe = DeliveryPass.probing(pointer, now, pause)
+        probe = DeliveryPass.probing(now, pause, is_ended)
         await self._run(probe)
         if not probe.has_asked:
-            # There was nothing to probe with: the next pointer may bring something.
+            # There was nothing to probe with.
             await self._credentials.return_probe(pause, now)
             return False
         return await self._credentials.find_pause(self._clock()) is None
 
     async def _run(self, this_pass: DeliveryPass) -> None:
-        senders = [
-            asyncio.create_task(self._send(this_pass, has_permit=number == 0)) for number in range(this_pass.at_a_time)
-        ]
+        senders = [asyncio.create_task(self._send(this_pass)) for _ in range(this_pass.at_a_time)]
         for sender in senders:
             sender.add_done_callback(lambda _: this_pass.progress.set())
         try:
@@ -141,8 +140,6 @@ class Worker:
             self._isolation.release(this_pass.held)
         if this_pass.fault is not None:
             raise this_pass.fault
-        if this_pass.must_come_again:
-            await self._outbox.requeue(this_pass.pointer, self._clock() + BUSY)
 
     async def _claim_and_settle(self, this_pass: DeliveryPass, senders: Sequence[asyncio.Task[None]]) -> None:
         while True:
@@ -159,55 +156,48 @@ class Worker:
             this_pass.progress.clear()
 
     async def _claim(self, this_pass: DeliveryPass) -> None:
-        if this_pass.room == 0 or self._is_stopped():
+        if this_pass.room == 0:
             return
         if self._isolation.is_reserved:
-            if this_pass.pointer.location is not None:
-                this_pass.is_deferred = True
-                this_pass.end(self._clock() + BUSY)
-            if this_pass.pointer.location is not None or this_pass.held:
+            if this_pass.held:
                 return
             await self._isolation.wait_until_free()
         with self._isolation.claiming():
             try:
-                until = self._clock() + self._sender.lease
-                claims = await self._outbox.claim(this_pass.pointer, this_pass.due, until, this_pass.room)
+                now = self._clock()
+                claims = await self._outbox.claim(
+                    self._pointer, this_pass.due, now + self._sender.lease, this_pass.room
+                )
             except StoreError as fault:
                 this_pass.fail(fault, self._clock() + BUSY)
                 return
             self._isolation.hold(len(claims))
             await self._sender.read_ahead(claims)
-        this_pass.add_claims(claims, self._sender.batch)
+        this_pass.add_claims(claims, self._sender.batch, now + self._sender.lease * (1 - SHARE_OF_LEASE))
 
-    async def _send(self, this_pass: DeliveryPass, *, has_permit: bool) -> None:
+    async def _send(self, this_pass: DeliveryPass) -> None:
         while True:
-            # First a permit, then what is to be sent: what waits may be sent by whoever has one.
-            if not has_permit:
-                await self._limit.wait_for_permit()
-            try:
-                claims = await this_pass.waiting.get()
-                if is_suspect(claims):
-                    await self._attempt_alone(this_pass, claims)
+            # First a permit, then what is to be sent: what waits is sent by the first that has one.
+            async with self._limit.permit():
+                portion = await this_pass.waiting.get()
+                if is_suspect(portion.claims):
+                    await self._attempt_alone(this_pass, portion)
                 else:
-                    await self._attempt(this_pass, claims)
-            finally:
-                if not has_permit:
-                    self._limit.give_back()
+                    await self._attempt(this_pass, portion)
             this_pass.progress.set()
 
-    async def _attempt_alone(self, this_pass: DeliveryPass, claims: Sequence[Claim]) -> None:
-        # What its lease leaves beside one conversation: once that is over, another worker takes it for dead.
-        spare = self._sender.lease.total_seconds() * (1 - SHARE_OF_LEASE)
-        async with self._isolation.alone(spare) as is_alone:
+    async def _attempt_alone(self, this_pass: DeliveryPass, portion: Portion) -> None:
+        async with self._isolation.alone((portion.latest - self._clock()).total_seconds()) as is_alone:
             if not is_alone:
                 this_pass.end(self._clock() + BUSY)
-            await self._attempt(this_pass, claims)
+            await self._attempt(this_pass, portion)
 
-    async def _attempt(self, this_pass: DeliveryPass, claims: Sequence[Claim]) -> None:
-        began, width = self._clock(), self._limit.width
+    async def _attempt(self, this_pass: DeliveryPass, portion: Portion) -> None:
+        claims, began, width = portion.claims, self._clock(), self._limit.width
         if not this_pass.is_over:
             await self._end_if_held(this_pass, began)
-        if this_pass.is_over or self._is_stopped():
+        # Once its lease is over, another worker takes a claim for lost.
+        if this_pass.is_over or this_pass.is_ended() or began > portion.latest:
             this_pass.finished += [Finished(claim, None, began) for claim in claims]
             return
         this_pass.has_asked = True
@@ -232,16 +222,15 @@ class Worker:
         crowded = [result for result in results if isinstance(result, Unavailable) and result.is_crowded]
         if crowded:
             self._limit.narrow()
-            wish = min(max(one.retry_after or 0.0 for one in crowded), LONGEST_REST)
-            self._rest_until = now + timedelta(seconds=wish)
-            if wish > 0:
-                this_pass.end(self._rest_until + _some_of(wish), str(crowded[0]))
+            wish = min(timedelta(seconds=max(one.retry_after or 0.0 for one in crowded)), LONGEST_REST)
+            self._rest_until = now + wish
+            if wish:
+                # Spread by chance, so that those who wait for the same do not come together.
+                this_pass.end(self._rest_until + wish * chance(), str(crowded[0]))
             elif width == 1:
                 this_pass.end(now + BUSY, str(crowded[0]))
         elif any(isinstance(result, Receipt) for result in results):
             self._limit.widen()
-        if this_pass.pointer.location is not None and any(isinstance(result, DeliveryError) for result in results):
-            this_pass.end(now + BUSY)
 
     async def _settle(self, this_pass: DeliveryPass) -> None:
         finished, this_pass.finished = this_pass.finished, []
@@ -266,11 +255,6 @@ class Worker:
     def _settlement(self, this_pass: DeliveryPass, one: Finished, now: datetime) -> Settlement:
         if one.result is not None:
             return settlement_for(one.claim, one.result, one.began, now, backoff=seconds_after, chance=chance())
-        if self._is_stopped() or this_pass.resume_at is None:
-            return untried(one.claim, now, now)
+        if this_pass.is_ended() or this_pass.resume_at is None:
+            return untried(one.claim, this_pass.due, now)
         return untried(one.claim, this_pass.resume_at, now, this_pass.error)
-
-
-def _some_of(seconds: float) -> timedelta:
-    """So long or less, by chance, so that those who wait for the same do not come together."""
-    return timedelta(seconds=seconds * chance())

@@ -22,7 +22,6 @@ class Swept:
         taken: how many messages it ingested that nobody else had ingested.
         lost: the losses that it declared.
         lag: for each partition, how many numbers of its hub are not ingested yet.
-        repointed: how many deliveries it pointed at again.
         released: how many signals a rule no longer holds.
         ended: how many findings ended because two snapshots came without them.
         backlog: what is open and what is dead, by destination.
@@ -38,7 +37,6 @@ class Swept:
     taken: int = 0
     lost: Sequence[Loss] = ()
     lag: Mapping[str, int] = field(default_factory=dict)
-    repointed: int = 0
     released: int = 0
     ended: int = 0
     backlog: Mapping[str, Backlog] = field(default_factory=dict)

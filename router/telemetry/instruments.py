@@ -62,16 +62,13 @@ LOST = Instrument(
 TAKEN = Instrument(
     "alert_router.sweep.taken", "{message}", (STREAM,), "Messages that a sweep took in since nobody else had."
 )
-REPOINTED = Instrument(
-    "alert_router.sweep.repointed", "{delivery}", (STREAM,), "Deliveries that a sweep had to point at again."
-)
 RELEASED = Instrument(
     "alert_router.sweep.released", "{signal}", (STREAM,), "Signals that came out since no rule holds them any longer."
 )
 SHADOWED = Instrument(
     "alert_router.shadowed", "{signal}", (STREAM, RULE), "Signals that a shadow rule would have held, by its name."
 )
-COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, REPOINTED, RELEASED, SHADOWED)
+COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, RELEASED, SHADOWED)
 
 AGE = Instrument(
     "alert_router.delivery.age",

@@ -82,7 +82,7 @@ def record_swept(log: logging.Logger, swept: Swept) -> None:
         log.warning("%s: %s", hold.destination, one_line(words_of_hold(hold)), extra=extra)
     for warning in swept.warnings:
         log.warning("%s: %s", swept.stream, one_line(warning), extra={STREAM: swept.stream})
-    done = {"taken": swept.taken, "repointed": swept.repointed, "released": swept.released, "lost": len(swept.lost)}
+    done = {"taken": swept.taken, "released": swept.released, "lost": len(swept.lost)}
     told = ", ".join(f"{count} {what}" for what, count in done.items())
     numbers = {f"alert_router.sweep.{what}": count for what, count in done.items()}
     level = logging.INFO if any(done.values()) else logging.DEBUG

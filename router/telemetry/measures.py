@@ -25,7 +25,6 @@ from router.telemetry.instruments import (
     PAUSED,
     RELEASED,
     REMAINING,
-    REPOINTED,
     SET_ASIDE,
     SHADOWED,
     SIGNALS,
@@ -91,7 +90,6 @@ def measures_of_swept(swept: Swept) -> Iterator[Measure]:
     stream = (swept.stream,)
     yield Measure(LOST, sum(loss.span.last - loss.span.first + 1 for loss in swept.lost), stream)
     yield Measure(TAKEN, swept.taken, stream)
-    yield Measure(REPOINTED, swept.repointed, stream)
     yield Measure(RELEASED, swept.released, stream)
 
 

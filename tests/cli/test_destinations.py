@@ -286,7 +286,7 @@ def test_a_probe_in_a_database_has_whoever_serves_it_ask_a_paused_destination_wi
     asyncio.run(probed())
     said = house.says("destinations", "probe", "people", "--state", postgresql, *at(NOW))
     assert said.out == (
-        "cwpp people: whoever serves the state asks it within seconds, with one that it is owed; "
+        "cwpp people: whoever serves the state asks it within a minute, with one that it is owed; "
         "it is paused since 2026-11-20T12:00:00Z: answered 401\n"
     )
 

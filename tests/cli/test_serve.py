@@ -7,7 +7,6 @@ import logging
 import re
 import shutil
 import signal
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.data.tables import TableClient, TableServiceClient
 
 from alert_router_demo.soc import Hang
 from router.cli import main
@@ -42,7 +40,6 @@ from tests.parse.messages import (
 from tests.secrecy import found_in, secrets_in
 from tests.stack.accounting import sweep_later
 from tests.stack.azurite import Azurite
-from tests.stack.gate import Seen, gated
 from tests.stack.stack import Stack, stack_running
 
 EVERY_KIND: dict[str, list[object]] = {
@@ -75,9 +72,9 @@ FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lo
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -250,45 +247,6 @@ def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
     assert set(Received.at(stack).tickets.values()) == {1}
 
 
-def to_storage(seen: Seen) -> bool:
-    """Any request to storage."""
-    return seen.service in ("blob", "queue", "table")
-
-
-def test_it_outlives_storage(stack: Stack) -> None:
-    """While storage is down it says so and waits; what came meanwhile comes out afterwards."""
-    with gated(stack) as behind:
-        publish(stack, range(2))
-        with serving(behind) as one:
-            one.until(lambda: has_received(stack, range(2)))
-            down = behind.gate.drop(to_storage)
-            publish(stack, range(2, 4))
-            one.until(lambda: one.says("ERROR storage, journal: "))
-            one.until(lambda: one.says("ERROR storage, cwpp-page: "))
-            down.end()
-            one.until(lambda: has_received(stack, range(4)))
-            assert one.stop() == 0
-    assert_nothing_was_received_twice(stack)
-
-
-@pytest.mark.soak  # Its partitions are free only when their leases are over.
-def test_it_is_stopped_while_storage_is_down(stack: Stack) -> None:
-    """It ends in order, and what it could not take in is the next one's."""
-    with gated(stack) as behind:
-        with serving(behind) as one:
-            publish(stack, range(2))
-            one.until(lambda: has_received(stack, range(2)))
-            down = behind.gate.drop(to_storage)
-            publish(stack, range(2, 4))
-            assert one.stop() == 0
-        down.end()
-        # It could not give its partitions back, so that a sweep is the first to read what is in them.
-        with serving(behind, ALERT_ROUTER_GRACE="1") as one:
-            one.until(lambda: has_received(stack, range(4)))
-            assert one.stop() == 0
-    assert_nothing_was_received_twice(stack)
-
-
 @pytest.mark.soak  # Its client of hubs tries again without a pause, and says so after a minute.
 def test_it_outlives_the_hubs(stack: Stack) -> None:
     """What came while they could not be reached comes out when they can be again."""
@@ -324,50 +282,20 @@ def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"AzureWebJobsStorage": ""}, r"AzureWebJobsStorage: is not set; set .*"),
-        ({"AzureWebJobsStorage": "nonsense"}, r"AzureWebJobsStorage: does not say where a storage account is"),
-        (
-            {"AzureWebJobsStorage": "CLOSED"},
-            r"AzureWebJobsStorage: .* cannot be used: storage, [\w-]+: ServiceRequestError",
-        ),
-        ({"AzureWebJobsStorage": "KEYLESS"}, r"AzureWebJobsStorage: .* cannot be used: storage, [\w-]+: \w+ \(403\)"),
+        ({"ALERT_ROUTER_STATE": ""}, r"ALERT_ROUTER_STATE: is not set; name .*"),
         ({"EVENT_HUBS": ""}, r"EVENT_HUBS: is not set; set .*"),
         ({"EVENT_HUBS": "nonsense"}, r"EVENT_HUBS: does not say where a namespace is"),
         ({"ALERT_ROUTER_LEASE": "soon"}, r"ALERT_ROUTER_LEASE: 'soon' is no number of seconds .*"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:azure.data.tables")
 def test_what_keeps_it_from_starting_is_named(
     unserved: Stack, said_here: Ended, settings: dict[str, str], complaint: str
 ) -> None:
     """One line that begins with the setting or the secret, and exit code 2."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        ways = {
-            "CLOSED": re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", unserved.storage),
-            "KEYLESS": re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", unserved.storage),
-        }
-        code, said = said_here({name: ways.get(value, value) for name, value in settings.items()})
+    code, said = said_here(settings)
     assert code == 2
     assert re.fullmatch(complaint + r"\n", said), said
     assert found_in(said, secrets_in(unserved.environment)) == []
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:azure.data.tables")
-def test_state_of_a_newer_version_keeps_it_from_starting(azurite: Azurite, said_here: Ended) -> None:
-    """One line that names the setting and both versions, and says what to do; nothing is made there."""
-    storage = azurite.new_account()
-    with TableServiceClient.from_connection_string(storage) as tables:
-        journal = tables.create_table("journal")
-        journal.create_entity({"PartitionKey": "state", "RowKey": "version", "version": 99, "oldest": 98})
-        code, said = said_here({"AzureWebJobsStorage": storage})
-        (line,) = said.splitlines()
-        assert (code, [one.name for one in tables.list_tables()]) == (2, ["journal"])
-    assert line.startswith(
-        "AzureWebJobsStorage: the account that it names cannot be used: storage, journal: holds state of"
-    )
-    assert "version 99, which programs from version 98 on" in line
-    assert "deploy the newer program again" in line
 
 
 def test_a_policy_with_problems_keeps_it_from_starting(unserved: Stack, said_here: Ended, tmp_path: Path) -> None:
@@ -379,19 +307,6 @@ def test_a_policy_with_problems_keeps_it_from_starting(unserved: Stack, said_her
     assert code == 2
     assert said.splitlines()
     assert all(line.startswith(f"{rules}/cspm/policy.yaml:") for line in said.splitlines())
-
-
-def test_rows_that_nobody_can_read_end_no_loop(stack: Stack) -> None:
-    """Whatever somebody wrote into the tables beside it, it serves on, and ends when it is told to."""
-    with TableClient.from_connection_string(stack.storage, "deliveries") as table:
-        table.create_table()
-        table.create_entity({"PartitionKey": "destinations", "RowKey": "cwpp.no-lane", "at": "0"})
-        table.create_entity({"PartitionKey": "pauses", "RowKey": "cwpp.oncall", "since": "?", "probe": 1, "error": ""})
-        table.create_entity({"PartitionKey": "cwpp.oncall.0", "RowKey": "t:x", "lease": 7})
-    with serving(stack) as serve:
-        publish(stack, range(1))
-        serve.until(lambda: has_received(stack, range(1)))
-        assert serve.stop() == 0
 
 
 def test_it_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import cast
 
 import pytest
 
 from router.app.drain import STOP
 from router.app.service import Service
-from router.app.wiring import POINTERS
 from router.cli.interrupts import SIGNALS
-from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, repeat, run_until_stopped, work_off
+from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, keep_delivering, repeat, run_until_stopped
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -131,122 +129,50 @@ def test_what_one_loop_raises_ends_them_all() -> None:
 
 
 @dataclass
-class Queue:
-    """The queue of one lane, and what carries its pointers, both under control; stands in for a whole service."""
+class Lanes:
+    """A service that delivers in one lane as a test says, each time for so many seconds."""
 
-    waiting: list[str]
-    deliver_one: Callable[[str], Awaitable[None]]
-    faults: list[StoreError] = field(default_factory=list)
-    received: list[tuple[float, int]] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
+    seconds: float
+    faults: list[Exception] = field(default_factory=list)
+    begun: list[float] = field(default_factory=list)
 
-    @property
-    def store(self) -> Queue:
-        return self
-
-    @property
-    def outbox(self) -> Queue:
-        return self
-
-    def queue(self, stream: str, lane: Lane) -> Queue:
-        return self
-
-    async def receive(self, most: int, hidden: timedelta) -> Sequence[tuple[str, object]]:
-        self.received.append((clock(), most))
+    async def deliver_on(self, stream: Stream, lane: Lane) -> None:
+        self.begun.append(clock())
+        await asyncio.sleep(self.seconds)
         if self.faults:
-            raise self.faults.pop()
-        taken, self.waiting = self.waiting[:most], self.waiting[most:]
-        return [(text, text) for text in taken]
-
-    async def delete(self, handle: object) -> None:
-        self.deleted.append(str(handle))
-
-    async def deliver(self, stream: Stream, lane: Lane, text: str) -> None:
-        await self.deliver_one(text)
+            raise self.faults.pop(0)
 
 
-def worked_off(queue: Queue, until: float, report: Callable[[RouterError], None] = unexpected) -> float:
-    """When the work on a queue ended that was told to stop at some time."""
+def delivered_in(lanes: Lanes, until: float, report: Callable[[RouterError], None] = unexpected) -> float:
+    """When delivering in a lane ended that was told to stop at some time."""
 
     async def run() -> float:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(until, stop.set)
-        await work_off(cast("Service", queue), Stream.CWPP, Lane.PAGE, stop, report)
+        await keep_delivering(cast("Service", lanes), Stream.CWPP, Lane.PAGE, stop, report)
         return clock()
 
     return run_at_once(run())
 
 
-def test_pointers_are_carried_many_at_a_time_and_no_more() -> None:
-    """As many as the host of Functions has in hand; the next is received when one of them is done."""
-    in_hand: list[int] = [0, 0]
-
-    async def deliver(text: str) -> None:
-        in_hand[0] += 1
-        in_hand[1] = max(in_hand)
-        await asyncio.sleep(10 if text == "1" else 30)
-        in_hand[0] -= 1
-
-    texts = [str(number) for number in range(POINTERS + 2)]
-    queue = Queue(texts, deliver)
-    worked_off(queue, 100)
-    assert queue.received[:3] == [(0, POINTERS), (10, 1), (30, POINTERS - 1)]
-    assert in_hand == [0, POINTERS]
-    assert sorted(queue.deleted) == sorted(texts)
-
-
-def test_at_the_stop_no_pointer_is_received_and_those_in_hand_are_carried_on() -> None:
-    """Also where all hands are full."""
-    queue = Queue([str(number) for number in range(POINTERS + 5)], lambda text: asyncio.sleep(30))
-    assert worked_off(queue, 10) == 30
-    assert queue.received == [(0, POINTERS)]
-    assert len(queue.deleted) == POINTERS
-
-
-def test_a_pointer_that_storage_kept_from_its_delivery_is_carried_again() -> None:
-    """It is not deleted before, and nothing else has to bring it back."""
+def test_a_lane_in_which_the_state_fails_is_delivered_in_again() -> None:
+    """A little later, and the trouble is told."""
     troubles: list[RouterError] = []
-    faults = [StoreError("down"), StoreError("still down")]
-
-    async def deliver(text: str) -> None:
-        if faults:
-            raise faults.pop(0)
-
-    queue = Queue(["1"], deliver)
-    worked_off(queue, 100, troubles.append)
+    lanes = Lanes(1, [StoreError("down"), StoreError("still down")])
+    delivered_in(lanes, 2 * (1 + TROUBLE) + 0.5, troubles.append)
+    assert lanes.begun == [0, 1 + TROUBLE, 2 * (1 + TROUBLE)]
     assert [str(trouble) for trouble in troubles] == ["down", "still down"]
-    assert queue.deleted == ["1"]
 
 
-def test_a_queue_that_cannot_be_asked_is_asked_again() -> None:
-    """A little later."""
-    troubles: list[RouterError] = []
-    queue = Queue(["1"], lambda text: asyncio.sleep(0), [StoreError("down")])
-    worked_off(queue, 100, troubles.append)
-    assert [str(trouble) for trouble in troubles] == ["down"]
-    assert [at for at, _ in queue.received[:2]] == [0, TROUBLE]
-    assert queue.deleted == ["1"]
+def test_the_stop_does_not_wait_for_a_state_that_is_down() -> None:
+    """What was to be delivered is there at the next start."""
+    assert delivered_in(Lanes(1, [StoreError("down")]), 2, lambda _: None) == 2
 
 
-def test_while_storage_is_down_the_stop_lets_go_of_what_cannot_be_carried() -> None:
-    """The pointer comes back by itself."""
-
-    async def deliver(text: str) -> None:
-        raise StoreError("down")
-
-    queue = Queue(["1"], deliver)
-    assert worked_off(queue, 12, lambda trouble: None) == 12
-    assert queue.deleted == []
-
-
-def test_what_carrying_raises_is_raised() -> None:
-    """A pointer's failure is not left lying in a task that nobody looks at."""
-
-    async def deliver(text: str) -> None:
-        raise Oddity
-
-    with pytest.raises(ExceptionGroup):
-        worked_off(Queue(["1"], deliver), 100)
+def test_what_delivering_raises_is_raised() -> None:
+    """What no one thought of is not left lying."""
+    with pytest.raises(Oddity):
+        delivered_in(Lanes(1, [Oddity()]), 100)
 
 
 def test_the_same_trouble_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

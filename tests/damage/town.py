@@ -20,7 +20,7 @@ from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result
 from router.domain.damage import DamagedLetter
-from router.domain.deliveries import Attempt, DeliveryState, Pause, Pointer, Receipt
+from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
 from router.domain.lane_limits import LEASE
@@ -113,6 +113,7 @@ class Town:
             for name, lane in LANES.items():
                 worker = Worker(
                     "cwpp",
+                    lane,
                     name,
                     Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
                     outbox=self.store.outbox,
@@ -120,7 +121,7 @@ class Town:
                     concurrency=2,
                     isolation=Isolation(),
                 )
-                await worker.deliver_at(Pointer("cwpp", lane, name))
+                await worker.deliver_due(lambda: False)
 
     def clock(self) -> datetime:
         return self.now
@@ -129,10 +130,8 @@ class Town:
         """What runs on a clock."""
         gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
         if isinstance(self.store, AzureStore):
-            outbox = self.store.outbox
             await Sweeper(
                 self.store,
-                outbox,
                 self.book,
                 self.intake,
                 gap_filler,

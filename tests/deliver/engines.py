@@ -1,4 +1,4 @@
-"""The engine over each store: what is due in a file, and what pointers from an account's queues name."""
+"""The delivery engine over a store, and what delivers from it round by round."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,13 +29,10 @@ from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.destinations import DestinationKind
-from router.domain.ports.store import QueuedStore, Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
-from router.store.azure import Account, Address, AzureStore
-from router.store.azure.outbox.locations import find_pointer, location_of, text_to
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
-from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.store.opened import SqlStore, open_store
 
@@ -58,7 +55,7 @@ def _trust() -> ssl.SSLContext:
 class FaultyOutbox:
     """An outbox of which some calls find storage down, and whose claims at some destinations come late.
 
-    down   the names of the calls that fail; `faults` says how many did, claims apart
+    down   the names of the calls that fail; `faults` says how many did
     late   for each destination whose claims come late, what they wait for; `made` says how many do
     """
 
@@ -71,6 +68,7 @@ class FaultyOutbox:
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         if "claim" in self.down:
+            self.faults += 1
             raise StoreError("storage is down")
         claims = await self._outbox.claim(pointer, due, until, limit)
         if pointer.destination in self.late:
@@ -98,11 +96,6 @@ class Engine:
         self.holds = HoldReader(store.documents)
         self.settled: list[Settled] = []
 
-    @property
-    def is_queued(self) -> bool:
-        """Whether pointers come from queues."""
-        return isinstance(self.store, AzureStore)
-
     def worker(
         self,
         kind: DestinationKind | Sender,
@@ -110,11 +103,11 @@ class Engine:
         lane: Lane = Lane.TICKET,
         concurrency: int = 4,
         destination: str = TICKETS,
-        is_stopped: Callable[[], bool] = lambda: False,
     ) -> Worker:
         """A worker of this process for one destination."""
         return Worker(
             "cwpp",
+            lane,
             destination,
             kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane),
             outbox=cast(Outbox, self.outbox),
@@ -122,7 +115,6 @@ class Engine:
             concurrency=concurrency,
             isolation=self.isolation,
             holds=self.holds,
-            is_stopped=is_stopped,
             on_settled=self.settled.append,
         )
 
@@ -131,50 +123,18 @@ class Engine:
         deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
         self.run(self.store.outbox.put_in_outbox(deliveries, self.clock()))
 
-    def pointers(self, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> list[Pointer]:
-        """Whatever is due there; or every pointer that shows in the queue now, each of which is taken out of it."""
-        if not self.is_queued:
-            return [Pointer("cwpp", lane, destination)]
-
-        async def received() -> list[Pointer]:
-            outbox = cast(QueuedStore, self.store).outbox
-            queue, found = outbox.queue("cwpp", lane), []
-            while messages := await queue.receive(32, timedelta(minutes=10)):
-                for text, handle in messages:
-                    found.append(outbox.pointer("cwpp", lane, text))
-                    await queue.delete(handle)
-            return [pointer for pointer in found if pointer is not None]
-
-        return self.run(received())  # type: ignore[no-any-return]
-
-    def queued(self, lane: Lane = Lane.TICKET) -> int:
-        """How many pointers are in the queue, those that do not show yet among them; 0 where there is none."""
-        if not self.is_queued:
-            return 0
-        return self.run(cast(AzureStore, self.store).outbox.queue("cwpp", lane).length())  # type: ignore[no-any-return]
-
-    def deliver(self, worker: Worker, *pointers: Pointer) -> list[DeliveryState]:
-        """Has a worker deliver at pointers, at some of them at a time; what it settled."""
+    def deliver(self, worker: Worker, is_ended: Callable[[], bool] = lambda: False) -> list[DeliveryState]:
+        """Has a worker deliver what is due; what it settled."""
         before = len(self.settled)
-
-        async def delivered() -> None:
-            few = asyncio.Semaphore(3)  # so that none waits for a permit
-
-            async def one(pointer: Pointer) -> None:
-                async with few:
-                    await worker.deliver_at(pointer)
-
-            await asyncio.gather(*map(one, pointers))
-
-        self.run(delivered())
+        self.run(worker.deliver_due(is_ended))
         return [settlement.state for some in self.settled[before:] for _, settlement in some]
 
-    def lose(self, *pointers: Pointer, limit: int = 10) -> list[Claim]:
-        """Claims what lies there, as a worker does that dies of it: its lease is over."""
+    def lose(self, *destinations: str) -> list[Claim]:
+        """Claims what is due there, as a worker does that dies of it: its lease is over."""
         lost: list[Claim] = []
-        for pointer in pointers:
+        for name in destinations or [TICKETS]:
             end = self.clock() + LEASE[Lane.TICKET]
-            lost += self.run(self.store.outbox.claim(pointer, self.clock(), end, limit))
+            lost += self.run(self.store.outbox.claim(Pointer("cwpp", Lane.TICKET, name), self.clock(), end, 10))
         self.clock.now += LEASE[Lane.TICKET]
         return lost
 
@@ -184,27 +144,16 @@ class Engine:
         return {state: count for (name, state), count in counts.items() if name == destination}
 
 
-def engine_over(param: str, azurite: Azurite) -> Iterator[Engine]:
-    """An engine over an empty file or account."""
+def engine_over_sqlite() -> Iterator[Engine]:
+    """An engine over an empty file."""
     with asyncio.Runner() as runner, TemporaryDirectory() as directory:
 
         async def opened() -> Store:
-            if param == "file":
-                return open_store(Path(directory))
-            store = AzureStore(Account(Address(azurite.new_account())))
-            await store.prepare()
-            return store
+            return open_store(Path(directory))
 
         store = runner.run(opened())
         yield Engine(runner.run, store)  # type: ignore[arg-type]
         runner.run(store.close())
-
-
-def pointer_to(delivery: Delivery) -> Pointer:
-    """The pointer to one delivery in an account."""
-    pointer = find_pointer(delivery.stream, delivery.lane, text_to(location_of(delivery)))
-    assert pointer is not None
-    return pointer
 
 
 class Rounds(Protocol):
@@ -224,7 +173,7 @@ async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list
 
 
 class FromFile:
-    """Deliveries in a file, where the worker is asked for whatever is due."""
+    """Deliveries in a file."""
 
     def __init__(self, store: SqlStore) -> None:
         self.store: Store = store
@@ -235,25 +184,11 @@ class FromFile:
         await self._outbox.release_claims()
         await _give_up(self.store, clock)
         async with _worker(kind, clock, self.store) as worker:
-            await worker.deliver_at(Pointer("cwpp", kind.lane, TICKETS))
-
-
-class FromAccount:
-    """Deliveries in an account, to each of which a pointer comes in each round."""
-
-    def __init__(self, store: AzureStore) -> None:
-        self.store: Store = store
-
-    async def round(self, kind: DestinationKind, clock: Clock) -> None:
-        """As a sweep and a worker do."""
-        await _give_up(self.store, clock)
-        async with _worker(kind, clock, self.store) as worker:
-            for number in range(MOST):
-                await worker.deliver_at(pointer_to(a_delivery(key=f"k{number}", lane=kind.lane)))
+            await worker.deliver_due(lambda: False)
 
 
 MOST = 4
-"""Signals, `k0` and so on, that pointers come for."""
+"""Signals, `k0` and so on, that are owed at most."""
 
 
 async def _give_up(store: Store, clock: Clock) -> None:
@@ -266,6 +201,7 @@ async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIte
     async with Http(_trust()) as http:
         yield Worker(
             "cwpp",
+            kind.lane,
             TICKETS,
             a_sender(kind, clock, http),
             outbox=store.outbox,
@@ -285,14 +221,3 @@ async def from_file() -> AsyncIterator[Rounds]:
             yield rounds
         finally:
             await rounds.store.close()
-
-
-@asynccontextmanager
-async def from_account(azurite: Azurite) -> AsyncIterator[Rounds]:
-    """Rounds over an empty account."""
-    store = AzureStore(Account(Address(azurite.new_account())))
-    await store.prepare()
-    try:
-        yield FromAccount(store)
-    finally:
-        await store.close()

@@ -30,10 +30,9 @@ from router.domain.ports.deliver import Backgrounds
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
-from tests.deliver.engines import Engine, engine_over
+from tests.deliver.engines import Engine, engine_over_sqlite
 from tests.deliver.scripted import Clock, Scripted
 from tests.destinations.builders import a_notice
-from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 
 TOLD = DeliveryStatus(
@@ -164,9 +163,9 @@ def test_beside_many_claims_is_read_at_once_and_anew_for_what_waited(
 
 
 @pytest.fixture
-def engine(azurite: Azurite) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     """An engine over a file with nothing owed."""
-    yield from engine_over("file", azurite)
+    yield from engine_over_sqlite()
 
 
 def a_sender_that_reads(kind: Scripted, clock: Clock, background: Backgrounds) -> Sender:
@@ -189,9 +188,9 @@ def test_what_was_read_is_in_the_attempt_and_is_read_anew_for_each(engine: Engin
     kind = Scripted(lambda _: next(answers))
     worker = engine.worker(a_sender_that_reads(kind, engine.clock, Reader()))
     engine.owe("k")
-    engine.deliver(worker, *engine.pointers())
+    engine.deliver(worker)
     engine.clock.now += timedelta(hours=1)
-    engine.deliver(worker, *engine.pointers())
+    engine.deliver(worker)
     opened = [attempt.background.opened for attempt in kind.attempts]
     assert opened == [NOW, NOW + timedelta(hours=1)]
     assert [attempt.now for attempt in kind.attempts] == [NOW, NOW + timedelta(hours=1)]
@@ -209,6 +208,6 @@ def test_nothing_is_read_for_what_is_not_sent(engine: Engine) -> None:
     kind = Scripted(lambda _: Unauthorized("401"))
     worker = engine.worker(a_sender_that_reads(kind, engine.clock, Reader()), concurrency=1)
     engine.owe(*(f"k{number}" for number in range(10)))
-    engine.deliver(worker, *engine.pointers())
-    engine.deliver(worker, *engine.pointers())
+    engine.deliver(worker)
+    engine.deliver(worker)
     assert len(read) == len(kind.attempts) == 1

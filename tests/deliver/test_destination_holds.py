@@ -27,31 +27,21 @@ from router.domain.ports.store import Documents, Store
 from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, alert_body
-from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over, from_account, from_file, owe
+from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over_sqlite, from_file, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
-from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.waiting import until
-
-OVER_AN_ACCOUNT = (
-    "test_a_held_destination_is_not_asked_and_one_that_is_released_is",
-    "test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back",
-    "test_where_holds_cannot_be_read_nobody_is_asked",
-    "test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_superseded",
-    "test_every_hold_and_every_release_is_on_record",
-)
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(params=["file", "account"])
-def engine(request: pytest.FixtureRequest, azurite: Azurite) -> Iterator[Engine]:
-    """An engine over each store with nothing owed."""
-    yield from engine_over(request.param, azurite)
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine with nothing owed."""
+    yield from engine_over_sqlite()
 
 
 async def hold(
@@ -82,37 +72,37 @@ def test_a_held_destination_is_not_asked_and_one_that_is_released_is(
     """In every lane; the record's second home is a destination of rows. Holding spends no attempt."""
     engine.owe(*(f"k{n}" for n in range(5)), lane=lane)
     destination = kind(sent)
-    worker, pointers = engine.worker(destination, lane=lane), engine.pointers(lane)
+    worker = engine.worker(destination, lane=lane)
     engine.run(hold(engine.store, NOW, lane=lane))
-    assert engine.deliver(worker, *pointers) == []
+    assert engine.deliver(worker) == []
     assert destination.attempts == []
     engine.run(release(engine.store, NOW + SECOND))
     engine.clock.now += FRESH + SECOND
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT] * 5
+    assert engine.deliver(worker) == [DeliveryState.SENT] * 5
     assert {attempt.number for attempt in destination.attempts} == {1}
 
 
 def test_a_hold_ends_when_it_says(engine: Engine) -> None:
     """To the microsecond, and nobody need read it again for that."""
     engine.owe("k0")
-    worker, pointers = engine.worker(Scripted(sent)), engine.pointers()
+    worker = engine.worker(Scripted(sent))
     engine.run(hold(engine.store, NOW))
     engine.clock.now = NOW + 2 * HOUR - timedelta(microseconds=1)
-    assert engine.deliver(worker, *pointers) == []
+    assert engine.deliver(worker) == []
     engine.clock.now = NOW + 2 * HOUR
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
 
 
 def test_a_pager_that_was_held_as_a_ticket_queue_is_held_for_four_hours(engine: Engine) -> None:
     """The lane counts in which it is delivered to now: the rules may have changed since, or were others where it was held."""
     engine.owe("k0", lane=Lane.PAGE)
     engine.holds = HoldReader(engine.store.documents, {("cwpp", TICKETS): Lane.PAGE})
-    worker, pointers = engine.worker(Scripted(sent), lane=Lane.PAGE), engine.pointers(Lane.PAGE)
+    worker = engine.worker(Scripted(sent), lane=Lane.PAGE)
     engine.run(hold(engine.store, NOW, hours=48, lane=Lane.TICKET))
     engine.clock.now = NOW + 4 * HOUR - timedelta(microseconds=1)
-    assert engine.deliver(worker, *pointers) == []
+    assert engine.deliver(worker) == []
     engine.clock.now = NOW + 4 * HOUR
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
 
 
 def test_a_hold_keeps_no_other_destination_from_being_asked(engine: Engine) -> None:
@@ -120,7 +110,7 @@ def test_a_hold_keeps_no_other_destination_from_being_asked(engine: Engine) -> N
     engine.owe("k0", destination="oncall")
     engine.run(hold(engine.store, NOW))
     worker = engine.worker(Scripted(sent), destination="oncall")
-    assert engine.deliver(worker, *engine.pointers(destination="oncall")) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
     assert set(engine.run(engine.holds.held_in("cwpp", NOW))) == {TICKETS}
     assert engine.run(engine.holds.held_in("cspm", NOW)) == {}
 
@@ -129,24 +119,23 @@ def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back
     """A hold touches no send that has begun; the others are owed as if nobody had claimed them."""
     engine.owe(*(f"k{n}" for n in range(6)))
     destination = Held()
-    worker, pointers = engine.worker(destination, concurrency=2), engine.pointers()
+    worker = engine.worker(destination, concurrency=2)
 
     async def delivered() -> None:
-        working = [asyncio.create_task(worker.deliver_at(pointer)) for pointer in pointers[:2]]
+        working = asyncio.create_task(worker.deliver_due(lambda: False))
         await until(lambda: destination.waiting == 2)
         await hold(engine.store, NOW)
         engine.clock.now += FRESH + SECOND
         destination.open()
-        await asyncio.gather(*working, *(worker.deliver_at(pointer) for pointer in pointers[2:]))
+        await working
 
     engine.run(delivered())
     assert len(destination.keys) == 2
     assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 4}
     engine.run(release(engine.store, engine.clock()))
     engine.clock.now += FRESH + SECOND
-    left = [pointer for pointer in engine.pointers() if engine.is_queued] or pointers
     later = Scripted(sent)
-    engine.deliver(engine.worker(later), *left, *pointers)
+    engine.deliver(engine.worker(later))
     assert engine.states() == {DeliveryState.SENT: 6}
     assert {attempt.number for attempt in later.attempts} == {1}
 
@@ -191,42 +180,42 @@ def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: E
 
 
 def test_where_holds_cannot_be_read_nobody_is_asked(engine: Engine) -> None:
-    """The pointer comes again: what a person holds is not asked because storage was down for a moment."""
+    """What a person holds is not asked because storage was down for a moment."""
     engine.owe("k0", "k1")
     documents = Counted(engine.store.documents)
     documents.is_down = True
     engine.holds = HoldReader(cast(Documents, documents))
     destination = Scripted(sent)
-    worker, pointers = engine.worker(destination), engine.pointers()
+    worker = engine.worker(destination)
     with pytest.raises(StoreError):
-        engine.deliver(worker, *pointers)
+        engine.deliver(worker)
     assert destination.attempts == []
     documents.is_down = False
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT] * 2
+    assert engine.deliver(worker) == [DeliveryState.SENT] * 2
 
 
 def test_a_paused_destination_is_not_probed_while_it_is_held(engine: Engine) -> None:
     """Its pause is as it was when it is released, and is probed then."""
     engine.owe("k0")
-    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))), *(pointers := engine.pointers()))
+    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))
     (pause,) = engine.run(engine.store.outbox.pauses("cwpp")).values()
     engine.clock.now += FRESH + SECOND
     engine.run(hold(engine.store, engine.clock()))
     engine.clock.now += HOUR
     worker = engine.worker(destination := Scripted(sent))
-    engine.deliver(worker, *pointers)
+    engine.deliver(worker)
     assert destination.attempts == []
     assert engine.run(engine.store.outbox.pauses("cwpp")) == {TICKETS: pause}
     engine.run(release(engine.store, engine.clock()))
     engine.clock.now += FRESH + SECOND
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
     assert engine.run(engine.store.outbox.pauses("cwpp")) == {}
 
 
 def test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_superseded(engine: Engine) -> None:
     """What opened and ended while it was held is told to nobody; what was told of before hears of both in their order."""
     engine.owe("k0")
-    engine.deliver(engine.worker(Scripted(sent)), *engine.pointers())
+    engine.deliver(engine.worker(Scripted(sent)))
     engine.clock.now += SECOND
     engine.run(hold(engine.store, engine.clock()))
     later = [
@@ -237,9 +226,9 @@ def test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_
     ]
     engine.run(engine.store.outbox.put_in_outbox(later, engine.clock()))
     engine.clock.now += 3 * HOUR
-    worker, pointers = engine.worker(destination := Scripted(sent)), engine.pointers()
+    worker = engine.worker(destination := Scripted(sent))
     for _ in range(4):
-        engine.deliver(worker, *pointers)
+        engine.deliver(worker)
     told = [(attempt.delivery.key, attempt.delivery.turn) for attempt in destination.attempts]
     assert told == sorted(told)
     assert {key for key, _ in told} == {"k0"}
@@ -267,12 +256,10 @@ def test_groups_and_limits_go_on_while_their_destination_is_held(engine: Engine)
     engine.run(passed())
     worker = engine.worker(destination := Scripted(sent))
     engine.clock.now = NOW + HOUR
-    assert engine.deliver(worker, *engine.pointers()) == []
+    assert engine.deliver(worker) == []
     engine.clock.now = NOW + 2 * HOUR
-    if isinstance(engine.store, AzureStore):
-        engine.run(engine.store.outbox.repoint("cwpp", engine.clock()))
     for _ in range(3):
-        engine.deliver(worker, *engine.pointers())
+        engine.deliver(worker)
     told = [attempt.delivery for attempt in destination.attempts]
     assert sorted((one.content.title or "", one.change) for one in told) == [("B", Change.OPENED), ("C", Change.OPENED)]
     assert DeliveryState.OWED not in engine.states()
@@ -357,7 +344,7 @@ async def dead_in(engine: Rounds) -> set[str]:
 
 @settings(max_examples=25, deadline=None)
 @given(LANES, STEPS)
-def test_from_a_file_nothing_dies_of_age_while_it_is_held(lane: Lane, steps: list[tuple[str, float]]) -> None:
+def test_nothing_dies_of_age_while_it_is_held(lane: Lane, steps: list[tuple[str, float]]) -> None:
     """Whenever it was born, however often its destination is held: each has a try after that, and dies of that at most."""
 
     async def played() -> None:
@@ -365,24 +352,3 @@ def test_from_a_file_nothing_dies_of_age_while_it_is_held(lane: Lane, steps: lis
             await _nothing_dies_while_held(engine, lane, steps)
 
     asyncio.run(played())
-
-
-def test_from_an_account_a_page_that_was_held_for_four_hours_has_a_last_try(azurite: Azurite) -> None:
-    """The same, behind pointers."""
-    steps = [("owe", 0.0), ("look", 2.5), ("hold", 0.1), ("owe", 1.0), ("look", 2.9), ("look", 0.1)]
-    asyncio.run(_played_from_an_account(azurite, Lane.PAGE, steps))
-
-
-@pytest.mark.soak
-@settings(max_examples=15, deadline=None)
-@given(LANES, STEPS)
-def test_from_an_account_nothing_dies_of_age_while_it_is_held(
-    azurite: Azurite, lane: Lane, steps: list[tuple[str, float]]
-) -> None:
-    """Whatever happens meanwhile."""
-    asyncio.run(_played_from_an_account(azurite, lane, steps))
-
-
-async def _played_from_an_account(azurite: Azurite, lane: Lane, steps: Sequence[tuple[str, float]]) -> None:
-    async with from_account(azurite) as engine:
-        await _nothing_dies_while_held(engine, lane, steps)

@@ -18,9 +18,8 @@ from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import Rounds, from_account, from_file, owe
+from tests.deliver.engines import Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
-from tests.stack.azurite import Azurite
 
 MINUTE = timedelta(minutes=1)
 
@@ -89,7 +88,7 @@ LANES = st.sampled_from([Lane.PAGE, Lane.TICKET])
 
 @settings(max_examples=20, deadline=None)
 @given(LANES, ROUNDS)
-def test_from_a_file_nothing_dies_of_age_without_a_last_try(lane: Lane, rounds: list[Round]) -> None:
+def test_nothing_dies_of_age_without_a_last_try(lane: Lane, rounds: list[Round]) -> None:
     """Whatever a destination wishes, however long nobody delivers, paused or not."""
 
     async def played() -> None:
@@ -97,27 +96,6 @@ def test_from_a_file_nothing_dies_of_age_without_a_last_try(lane: Lane, rounds: 
             await _every_death_has_a_last_try(engine, lane, rounds)
 
     asyncio.run(played())
-
-
-def test_from_an_account_a_page_that_waited_for_hours_has_a_last_try(azurite: Azurite) -> None:
-    """The same, behind pointers."""
-    waited = Round(5 * 60 * MINUTE, timedelta(), Unavailable("503", retry_after=86_400.0))
-    asyncio.run(_played_from_an_account(azurite, Lane.PAGE, [waited]))
-
-
-@pytest.mark.soak
-@settings(max_examples=30, deadline=None)
-@given(LANES, ROUNDS)
-def test_from_an_account_nothing_dies_of_age_without_a_last_try(
-    azurite: Azurite, lane: Lane, rounds: list[Round]
-) -> None:
-    """Whatever happens meanwhile."""
-    asyncio.run(_played_from_an_account(azurite, lane, rounds))
-
-
-async def _played_from_an_account(azurite: Azurite, lane: Lane, rounds: Sequence[Round]) -> None:
-    async with from_account(azurite) as engine:
-        await _every_death_has_a_last_try(engine, lane, rounds)
 
 
 @pytest.mark.parametrize("wish", [86_400.0, 6 * 3600.0])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -19,9 +18,8 @@ from router.domain.lane_limits import LONGEST
 from router.domain.pauses import PROBE, Credentials, credentials_by, is_probe_due, pause_after
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import MOST, Rounds, from_account, from_file, owe
+from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
-from tests.stack.azurite import Azurite
 
 FAULT = ZeroDivisionError("a fault of ours")
 REFUSED = Unauthorized("answered 401")
@@ -77,7 +75,7 @@ async def _paused_until_taken(engine: Rounds, probes: Sequence[tuple[Result | Ex
 
 @settings(max_examples=30, deadline=None)
 @given(PROBES)
-def test_from_a_file_a_pause_ends_only_when_our_credentials_are_taken(
+def test_a_pause_ends_only_when_our_credentials_are_taken(
     probes: list[tuple[Result | Exception, bool]],
 ) -> None:
     """One probe at a time; one that is refused, unanswered or says nothing of us changes nothing, even if it dies of age."""
@@ -89,36 +87,12 @@ def test_from_a_file_a_pause_ends_only_when_our_credentials_are_taken(
     asyncio.run(played())
 
 
-@pytest.mark.soak
-@settings(max_examples=30, deadline=None)
-@given(PROBES)
-def test_from_an_account_a_pause_ends_only_when_our_credentials_are_taken(
-    azurite: Azurite, probes: list[tuple[Result | Exception, bool]]
-) -> None:
-    """The same, behind pointers."""
-
-    async def played() -> None:
-        async with from_account(azurite) as engine:
-            await _paused_until_taken(engine, probes)
-
-    asyncio.run(played())
-
-
-type Open = Callable[[], AbstractAsyncContextManager[Rounds]]
-
-
-@pytest.fixture(params=["file", "account"])
-def opened(request: pytest.FixtureRequest, azurite: Azurite) -> Open:
-    """What opens an engine of each kind."""
-    return from_file if request.param == "file" else lambda: from_account(azurite)
-
-
 @pytest.mark.parametrize("brought", [REFUSED, Unavailable("no answer within 30 s")])
-def test_a_probe_that_dies_of_age_resumes_nothing(opened: Open, brought: Result) -> None:
+def test_a_probe_that_dies_of_age_resumes_nothing(brought: Result) -> None:
     """Its death says nothing of our credentials."""
 
     async def played() -> None:
-        async with opened() as engine:
+        async with from_file() as engine:
             await _paused_until_taken(engine, [(brought, True)])
             assert len(await engine.store.outbox.dead()) == 1
 
@@ -126,11 +100,11 @@ def test_a_probe_that_dies_of_age_resumes_nothing(opened: Open, brought: Result)
 
 
 @pytest.mark.parametrize("wrong", [timedelta(hours=1), timedelta(days=400), timedelta(days=365 * 5_000)])
-def test_a_pause_that_a_wrong_clock_wrote_is_probed_once_the_clock_is_right(opened: Open, wrong: timedelta) -> None:
+def test_a_pause_that_a_wrong_clock_wrote_is_probed_once_the_clock_is_right(wrong: timedelta) -> None:
     """It does not last until the instant that such a clock gave it, and it has not begun in the future."""
 
     async def played() -> None:
-        async with opened() as engine:
+        async with from_file() as engine:
             clock = Clock()
             await owe(engine, Lane.PAGE, ["k0", "k1"], clock())
             clock.now += wrong

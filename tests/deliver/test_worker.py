@@ -1,49 +1,27 @@
-"""How deliveries leave: each ends sent, owed or dead, wherever they are kept, and what cannot be tried costs no attempt."""
+"""How deliveries leave: each ends sent, owed or dead, and what cannot be tried costs no attempt."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from itertools import count, islice
 
 import pytest
 
 from router.deliver import Worker
-from router.deliver.delivery_pass import MOST_CLAIMS
 from router.deliver.worker import BUSY, LONGEST_REST
 from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Attempt, Claim, DeliveryState, Pause, Pointer, Receipt
+from router.domain.deliveries import SUSPECT, Attempt, Claim, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.locations import location_of
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_over, pointer_to
+from tests.deliver.engines import TICKETS, Engine, engine_over_sqlite
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
-from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.waiting import PATIENCE, until
-
-OVER_AN_ACCOUNT = (
-    "test_everything_that_is_due_is_sent_once",
-    "test_a_failed_delivery_is_due_again_and_costs_the_others_nothing",
-    "test_in_the_rows_lane_one_pointer_is_good_for_all_that_is_due_there",
-    "test_a_pointer_into_the_rows_lane_that_names_more_than_it_is_good_for_comes_again",
-    "test_what_falls_due_meanwhile_is_left_to_the_next_pass",
-    "test_refused_credentials_pause_the_destination_and_one_delivery_probes_it",
-    "test_of_two_workers_one_probes",
-    "test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next",
-    "test_what_is_claimed_when_a_vendor_wishes_to_be_left_alone_is_put_back_until_then",
-    "test_a_delivery_that_kills_its_worker_is_dead_after_as_many_claims",
-    "test_at_the_stop_nothing_is_claimed_and_the_pointer_comes_again",
-    "test_what_was_claimed_when_the_stop_came_is_put_back_and_due",
-    "test_what_storage_did_not_take_is_written_before_anything_else",
-    "test_what_is_on_its_way_when_storage_fails_is_finished_and_kept",
-    "test_a_fault_of_storage_reaches_who_asked",
-)
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -51,10 +29,15 @@ MOMENT = timedelta(seconds=10)
 """By no more than that what was refused comes after the probe is due."""
 
 
-@pytest.fixture(params=["file", "account"])
-def engine(request: pytest.FixtureRequest, azurite: Azurite) -> Iterator[Engine]:
-    """An engine over each store with nothing owed."""
-    yield from engine_over(request.param, azurite)
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine with nothing owed."""
+    yield from engine_over_sqlite()
+
+
+def go_on() -> bool:
+    """Whether the end was asked for."""
+    return False
 
 
 def a_refusal(wish: float | None = None) -> Unavailable:
@@ -64,14 +47,14 @@ def a_refusal(wish: float | None = None) -> Unavailable:
 
 @pytest.mark.parametrize("kind", [Scripted, InBatches])
 def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted]) -> None:
-    """More deliveries than go side by side, one by one or in batches; a pointer that comes again or late does nothing."""
+    """More deliveries than go side by side, one by one or in batches."""
     engine.owe(*(f"k{n}" for n in range(57)))
     destination = kind(sent)
-    worker, pointers = engine.worker(destination), engine.pointers()
-    assert engine.deliver(worker, *pointers, *pointers[:5]) == [DeliveryState.SENT] * 57
+    worker = engine.worker(destination)
+    assert engine.deliver(worker) == [DeliveryState.SENT] * 57
     assert sorted(attempt.delivery.key for attempt in destination.attempts) == sorted(f"k{n}" for n in range(57))
     assert engine.states() == {DeliveryState.SENT: 57}
-    assert engine.deliver(worker, *pointers[:5]) == []
+    assert engine.deliver(worker) == []
 
 
 def test_a_failed_delivery_is_due_again_and_costs_the_others_nothing(engine: Engine) -> None:
@@ -83,13 +66,13 @@ def test_a_failed_delivery_is_due_again_and_costs_the_others_nothing(engine: Eng
 
     engine.owe(*(f"k{n}" for n in range(5)))
     destination = Scripted(once)
-    worker, pointers = engine.worker(destination), engine.pointers()
-    engine.deliver(worker, *pointers)
+    worker = engine.worker(destination)
+    engine.deliver(worker)
     assert engine.states() == {DeliveryState.SENT: 4, DeliveryState.OWED: 1}
     engine.clock.now += 59 * SECOND
-    assert engine.deliver(worker, *pointers) == []
+    assert engine.deliver(worker) == []
     engine.clock.now += SECOND
-    assert engine.deliver(worker, *pointers) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
     assert [attempt.number for attempt in destination.attempts] == [1] * 5 + [2]
 
 
@@ -102,7 +85,7 @@ def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(engine: E
         return Rejected("400") if attempt.delivery.key == "k1" else Receipt()
 
     engine.owe("k0", "k1", "k2", "k3")
-    engine.deliver(engine.worker(Scripted(answer)), *engine.pointers())
+    engine.deliver(engine.worker(Scripted(answer)))
     assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.DEAD: 2}
     letters = engine.run(engine.store.outbox.dead())
     assert sorted(letter.error for letter in letters) == ["400", "internal: ZeroDivisionError"]
@@ -112,12 +95,12 @@ def test_in_a_batch_each_delivery_has_its_own_result(engine: Engine) -> None:
     """One bad row does not cost its neighbours."""
     engine.owe(*(f"k{n}" for n in range(10)), lane=Lane.ROWS)
     kind = InBatches(lambda attempt: Rejected("400") if attempt.delivery.key == "k4" else Receipt())
-    engine.deliver(engine.worker(kind, lane=Lane.ROWS), *engine.pointers(Lane.ROWS))
+    engine.deliver(engine.worker(kind, lane=Lane.ROWS))
     assert engine.states() == {DeliveryState.SENT: 9, DeliveryState.DEAD: 1}
 
 
-def test_in_the_rows_lane_one_pointer_is_good_for_all_that_is_due_there(engine: Engine) -> None:
-    """Rows leave many in one send."""
+def test_rows_leave_many_in_one_send(engine: Engine) -> None:
+    """As many as their destination takes at a time."""
     batches: list[int] = []
 
     class Counted(InBatches):
@@ -126,40 +109,10 @@ def test_in_the_rows_lane_one_pointer_is_good_for_all_that_is_due_there(engine: 
             return super().conversation_for(attempts)
 
     engine.owe(*(f"k{n}" for n in range(200)), lane=Lane.ROWS)
-    pointers = engine.pointers(Lane.ROWS)
-    assert len(pointers) <= 8
-    engine.deliver(engine.worker(Counted(sent), lane=Lane.ROWS), *pointers)
+    engine.deliver(engine.worker(Counted(sent), lane=Lane.ROWS))
     assert engine.states() == {DeliveryState.SENT: 200}
     assert max(batches) == InBatches.batch
-    assert len(batches) < 40
-
-
-def test_a_pointer_into_the_rows_lane_that_names_more_than_it_is_good_for_comes_again(engine: Engine) -> None:
-    """So no call lasts for ever, and nothing is left behind; from a file one pass is good for all."""
-    keys = [f"k{n}" for n in range(30)]
-    engine.owe(*_of_one_shard(keys), lane=Lane.ROWS)
-    (pointer, *_) = engine.pointers(Lane.ROWS)
-    destination = Scripted(sent)
-    engine.deliver(engine.worker(destination, lane=Lane.ROWS), pointer)
-    assert len(destination.attempts) == (MOST_CLAIMS if engine.is_queued else len(keys))
-    assert engine.queued(Lane.ROWS) == engine.is_queued
-
-
-def _of_one_shard(keys: Sequence[str]) -> list[str]:
-    """As many keys as those, all of one shard."""
-    found = (key for key in (f"k{n}" for n in count()) if location_of(a_delivery(key=key)).shard.number == 0)
-    return list(islice(found, len(keys)))
-
-
-def test_what_is_left_of_a_part_of_the_rows_lane_waits_where_its_destination_is_in_trouble(engine: Engine) -> None:
-    """It would meet the same; from a file each is tried once, whatever becomes of the others."""
-    engine.owe(*_of_one_shard(["k"] * 3), lane=Lane.ROWS)
-    (pointer, *_) = engine.pointers(Lane.ROWS)
-    destination = Scripted(lambda _: Unavailable("no answer"))
-    engine.deliver(engine.worker(destination, lane=Lane.ROWS), pointer)
-    assert len(destination.attempts) == (1 if engine.is_queued else 3)
-    assert engine.states() == {DeliveryState.OWED: 3}
-    assert (engine.queued(Lane.ROWS) > 0) == engine.is_queued
+    assert len(batches) == 200 / InBatches.batch
 
 
 def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
@@ -167,8 +120,7 @@ def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
     engine.run(engine.store.outbox.put_in_outbox([a_delivery(), a_delivery(2, Change.UPDATED)], NOW))
     destination = Scripted(sent)
     worker = engine.worker(destination)
-    while pointers := [] if len(destination.attempts) == 2 else engine.pointers():
-        engine.deliver(worker, *pointers)
+    engine.deliver(worker)
     assert [(attempt.delivery.turn, attempt.opening) for attempt in destination.attempts] == [
         (1, None), (2, Receipt(reference="k")),
     ]  # fmt: skip
@@ -184,8 +136,8 @@ def test_what_falls_due_meanwhile_is_left_to_the_next_pass(engine: Engine, lane:
 
     engine.owe("k0", "k1", "k2", lane=lane)
     destination = Scripted(slow)
-    engine.deliver(engine.worker(destination, lane=lane), *engine.pointers(lane))
-    assert 1 <= len(destination.attempts) <= 3
+    engine.deliver(engine.worker(destination, lane=lane))
+    assert len(destination.attempts) == 3
     assert {attempt.number for attempt in destination.attempts} == {1}
 
 
@@ -198,22 +150,21 @@ def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(en
     destination = Scripted(lambda attempt: answer[0])
     worker = engine.worker(destination)
     engine.owe(*(f"k{n}" for n in range(30)))
-    pointers = engine.pointers()
-    engine.deliver(worker, pointers[0])
+    engine.deliver(worker)
     tried = len(destination.attempts)
     assert 1 <= tried <= 4, "no more than were under way at once"
     assert engine.states() == {DeliveryState.OWED: 30}
     engine.clock.now += PROBE - timedelta(microseconds=1)
-    assert engine.deliver(worker, *pointers) == []
+    assert engine.deliver(worker) == []
     engine.clock.now += timedelta(microseconds=1) + MOMENT
-    assert engine.deliver(worker, *pointers) == [DeliveryState.OWED]
+    assert engine.deliver(worker) == [DeliveryState.OWED]
     assert list(engine.run(engine.store.outbox.pauses("cwpp"))) == [TICKETS]
     answer[0] = Receipt(reference="T")
     engine.clock.now += PROBE + MOMENT
-    engine.deliver(worker, *pointers)
+    engine.deliver(worker)
     assert engine.run(engine.store.outbox.pauses("cwpp")) == {}
     engine.clock.now += HOUR
-    engine.deliver(worker, *pointers)
+    engine.deliver(worker)
     assert engine.states() == {DeliveryState.SENT: 30}
     assert len(destination.attempts) == tried + 1 + 30
 
@@ -221,13 +172,12 @@ def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(en
 def test_what_a_pause_keeps_waiting_spends_no_attempt(engine: Engine) -> None:
     """Also what was claimed when the refusal came: it is put back until the probe."""
     engine.owe(*(f"k{n}" for n in range(30)))
-    pointers = engine.pointers()
-    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401")), concurrency=1), *pointers)
+    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401")), concurrency=1))
     engine.clock.now += PROBE + MOMENT
     destination = Scripted(sent)
     worker = engine.worker(destination)
     for _ in range(2):
-        engine.deliver(worker, *pointers)
+        engine.deliver(worker)
         engine.clock.now += HOUR
     assert engine.states() == {DeliveryState.SENT: 30}
     assert sorted(attempt.number for attempt in destination.attempts) == [1] * 29 + [2]
@@ -237,10 +187,9 @@ def test_one_delivery_that_is_refused_for_itself_keeps_no_other_waiting_for_ever
     """Something on the way may dislike what one alert says, and answer 403 to it alone: another one probes."""
     engine.owe(*(f"k{n}" for n in range(10)))
     picky = Scripted(lambda attempt: Unauthorized("403") if attempt.delivery.key == "k0" else sent(attempt))
-    worker, pointers = engine.worker(picky), engine.pointers()
+    worker = engine.worker(picky)
     for _ in range(2):
-        for pointer in pointers:
-            engine.deliver(worker, pointer)
+        engine.deliver(worker)
         engine.clock.now += PROBE
     assert engine.states() == {DeliveryState.SENT: 9, DeliveryState.OWED: 1}
 
@@ -248,11 +197,10 @@ def test_one_delivery_that_is_refused_for_itself_keeps_no_other_waiting_for_ever
 def test_a_probe_that_neither_got_through_nor_was_refused_is_the_only_one(engine: Engine) -> None:
     """A paused destination that answers 503 to its probe stays paused: the rest waits for the next probe."""
     engine.owe(*(f"k{n}" for n in range(10)))
-    pointers = engine.pointers()
-    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))), pointers[0])
+    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))
     engine.clock.now += PROBE + MOMENT
     busy = Scripted(lambda _: Unavailable("503"))
-    engine.deliver(engine.worker(busy), *pointers)
+    engine.deliver(engine.worker(busy))
     assert len(busy.attempts) == 1
     assert list(engine.run(engine.store.outbox.pauses("cwpp"))) == [TICKETS]
 
@@ -260,14 +208,13 @@ def test_a_probe_that_neither_got_through_nor_was_refused_is_the_only_one(engine
 def test_of_two_workers_one_probes(engine: Engine) -> None:
     """The probe is taken in the outbox, so that a paused destination is asked once and not by everybody."""
     engine.owe(*(f"k{n}" for n in range(10)))
-    pointers = engine.pointers()
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW, error="401")
     engine.run(engine.store.outbox.pause(pause))
     destination = Held(Unauthorized("401"))
 
     async def probed() -> None:
         workers = [engine.worker(destination) for _ in range(2)]
-        probing = [asyncio.create_task(one.deliver_at(pointer)) for one in workers for pointer in pointers]
+        probing = [asyncio.create_task(one.deliver_due(go_on)) for one in workers]
         await until(lambda: sum(not one.done() for one in probing) == destination.waiting == 1)
         destination.open()
         await asyncio.gather(*probing)
@@ -276,20 +223,16 @@ def test_of_two_workers_one_probes(engine: Engine) -> None:
     assert len(destination.keys) == 1
 
 
-def test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next(engine: Engine) -> None:
-    """What is done already must not cost a paused destination its probe."""
+def test_where_nothing_is_due_the_probe_is_left_to_what_is_due_next(engine: Engine) -> None:
+    """A look that finds nothing must not cost a paused destination its probe."""
     answer: list[Result] = [Receipt(reference="T")]
     worker = engine.worker(Scripted(lambda attempt: answer[0]))
-    engine.owe("k0")
-    (stale, *_) = engine.pointers()
-    engine.deliver(worker, stale)
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
     engine.run(engine.store.outbox.pause(pause))
     engine.clock.now += PROBE + MOMENT
-    assert engine.deliver(worker, stale) == []
+    assert engine.deliver(worker) == []
     engine.owe("k1")
-    (other,) = engine.pointers()
-    assert engine.deliver(worker, other) == [DeliveryState.SENT]
+    assert engine.deliver(worker) == [DeliveryState.SENT]
 
 
 def test_what_was_read_of_pauses_by_a_clock_ahead_is_read_again(engine: Engine) -> None:
@@ -298,42 +241,16 @@ def test_what_was_read_of_pauses_by_a_clock_ahead_is_read_again(engine: Engine) 
     worker = engine.worker(destination)
     engine.owe("k0")
     engine.clock.now += timedelta(days=400)
-    engine.deliver(worker, *engine.pointers())
+    engine.deliver(worker)
     engine.clock.now = NOW
     engine.owe("k1")
     paused = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
     engine.run(engine.store.outbox.pause(paused))
-    assert engine.deliver(worker, *engine.pointers()) == []
+    assert engine.deliver(worker) == []
     assert len(destination.attempts) == 1
 
 
 # How many sends go side by side.
-
-
-def test_a_destination_that_hangs_keeps_its_share_and_the_rest_costs_no_attempt(engine: Engine) -> None:
-    """No more than its share is on its way, however many pointers come; what comes meanwhile is requeued, owed and untried."""
-    destination = Held()
-    worker = engine.worker(destination, concurrency=2)
-    engine.owe(*(f"k{n}" for n in range(5)))
-    pointers = engine.pointers() if engine.is_queued else engine.pointers() * 3
-    before = engine.queued()
-
-    async def delivered() -> int:
-        delivering = [asyncio.create_task(worker.deliver_at(pointer)) for pointer in pointers]
-        await until(lambda: destination.waiting == 2)
-        await until(lambda: sum(one.done() for one in delivering) == len(pointers) - (2 if engine.is_queued else 1))
-        hung = destination.waiting
-        destination.open()
-        await asyncio.gather(*delivering)
-        return hung
-
-    assert engine.run(delivered()) == 2
-    numbers = [claim.number for some in engine.settled for claim, _ in some]
-    if engine.is_queued:
-        assert (numbers, engine.queued()) == ([1, 1], before + 3)
-        assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 3}
-    else:
-        assert numbers == [1] * 5
 
 
 WIDTHS = [4, 1, 1, 2, 3, 4, 4]
@@ -342,39 +259,17 @@ WIDTHS = [4, 1, 1, 2, 3, 4, 4]
 
 def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time(engine: Engine) -> None:
     """What it takes then makes it get more again, one more for each round; each worker finds that out for itself, which costs
-    storage nothing. What it refused again although it was asked alone ends a pass: the rest comes a little later."""
+    the state nothing. What it refused again although it was asked alone ends a pass: the rest comes a little later."""
     vendor = Held()
-    workers = [engine.worker(vendor, concurrency=4) for _ in range(2 if engine.is_queued else 1)]
-    widths = engine.run(
-        _behind_a_queue(engine, vendor, workers) if engine.is_queued else _from_a_file(engine, vendor, *workers)
-    )
-    assert widths == [width * len(workers) for width in WIDTHS]
+    assert engine.run(_widths_at(engine, vendor, engine.worker(vendor, concurrency=4))) == WIDTHS
 
 
-async def _behind_a_queue(engine: Engine, vendor: Held, workers: Sequence[Worker]) -> list[int]:
-    widths = []
-    for number in range(len(WIDTHS)):
-        vendor.answer = a_refusal() if number < 2 else Receipt(reference="T1")
-        deliveries = [a_delivery(key=f"k{number}-{n}") for n in range(6 * len(workers))]
-        await engine.store.outbox.put_in_outbox(deliveries, engine.clock())
-        delivering = [
-            asyncio.create_task(workers[n % len(workers)].deliver_at(pointer_to(one)))
-            for n, one in enumerate(deliveries)
-        ]
-        # Whoever does not wait for the vendor has found no permit.
-        await until(lambda tasks=delivering: sum(not one.done() for one in tasks) == vendor.waiting)  # type: ignore[misc]
-        widths.append(vendor.waiting)
-        vendor.release()
-        await asyncio.gather(*delivering)
-    return widths
-
-
-async def _from_a_file(engine: Engine, vendor: Held, worker: Worker) -> list[int]:
+async def _widths_at(engine: Engine, vendor: Held, worker: Worker) -> list[int]:
     await engine.store.outbox.put_in_outbox([a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
     widths = []
     for answer, rounds in ((a_refusal(), WIDTHS[:2]), (Receipt(reference="T1"), WIDTHS[2:])):
         vendor.answer = answer
-        delivering = asyncio.create_task(worker.deliver_at(Pointer("cwpp", Lane.TICKET, TICKETS)))
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
         for width in rounds:
             await until(lambda width=width: vendor.waiting == width)  # type: ignore[misc]
             widths.append(vendor.waiting)
@@ -387,24 +282,24 @@ async def _from_a_file(engine: Engine, vendor: Held, worker: Worker) -> list[int
     return widths
 
 
-@pytest.mark.parametrize(("wish", "rest"), [(10.0, 10.0), (3600.0, LONGEST_REST)])
-def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(engine: Engine, wish: float, rest: float) -> None:
+@pytest.mark.parametrize(("wish", "rest"), [(10.0, 10 * SECOND), (3600.0, LONGEST_REST)])
+def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(
+    engine: Engine, wish: float, rest: timedelta
+) -> None:
     """By all deliveries of a worker, which spend no attempt; but for no longer than half a minute, whatever it wishes, since
     it may have meant one delivery. After that it is asked again."""
     vendor = Held(a_refusal(wish))
     vendor.open()
     worker = engine.worker(vendor, concurrency=1)
     engine.owe("refused")
-    engine.deliver(worker, *engine.pointers())
+    engine.deliver(worker)
     vendor.answer = Receipt(reference="T1")
     engine.owe("other")
-    (other,) = engine.pointers()
-    engine.clock.now += timedelta(seconds=rest - 1)
-    before = engine.queued()
-    assert engine.deliver(worker, other) == []
-    assert (vendor.keys, engine.queued()) == (["refused"], before + engine.is_queued)
+    engine.clock.now += rest - SECOND
+    assert engine.deliver(worker) == []
+    assert vendor.keys == ["refused"]
     engine.clock.now += SECOND
-    engine.deliver(worker, other)
+    engine.deliver(worker)
     assert "other" in vendor.keys
     (settled,) = [(claim, one) for some in engine.settled for claim, one in some if claim.delivery.key == "other"]
     assert (settled[0].number, settled[1].state) == (1, DeliveryState.SENT)
@@ -414,12 +309,11 @@ def test_what_is_claimed_when_a_vendor_wishes_to_be_left_alone_is_put_back_until
     """It was not sent and spends no attempt; what keeps it waiting is on record."""
     refusing = Scripted(lambda _: a_refusal(10.0))
     engine.owe(*(f"k{n}" for n in range(10)))
-    pointers = engine.pointers()
-    engine.deliver(engine.worker(refusing, concurrency=1), *pointers)
+    engine.deliver(engine.worker(refusing, concurrency=1))
     assert len(refusing.attempts) == 1
     engine.clock.now += HOUR
     taking = Scripted(sent)
-    engine.deliver(engine.worker(taking), *pointers)
+    engine.deliver(engine.worker(taking))
     assert sorted(attempt.number for attempt in taking.attempts) == [1] * 9 + [2]
 
 
@@ -429,35 +323,29 @@ def test_what_is_claimed_when_a_vendor_wishes_to_be_left_alone_is_put_back_until
 def test_a_delivery_that_kills_its_worker_is_dead_after_as_many_claims(engine: Engine) -> None:
     """A claim that nobody settles is lost with its lease; what lost too many is tried alone once more, then given up on."""
     engine.owe("k")
-    (pointer,) = engine.pointers()
-    lost = [claim.lost for _ in range(SUSPECT + 1) for claim in engine.lose(pointer)]
+    lost = [claim.lost for _ in range(SUSPECT + 1) for claim in engine.lose()]
     assert lost == list(range(SUSPECT + 1))
     destination = Scripted(sent)
-    assert engine.deliver(engine.worker(destination), pointer) == []
+    assert engine.deliver(engine.worker(destination)) == []
     assert (destination.attempts, engine.states()) == ([], {DeliveryState.DEAD: 1})
 
 
 def test_a_suspect_is_sent_with_nothing_beside_it_in_its_process(engine: Engine) -> None:
     """It waits until what other destinations were sent is settled; meanwhile nothing further is claimed, at none of them."""
     engine.owe("suspect")
-    (suspect,) = engine.pointers()
     for _ in range(SUSPECT):
-        engine.lose(suspect)
+        engine.lose()
     engine.owe("beside", destination="other")
-    (beside,) = engine.pointers(destination="other")
     engine.owe("later", destination="third")
-    (later,) = engine.pointers(destination="third")
     other, third, deadly = Held(), Held(), Held()
     third.open()
 
     async def delivered() -> None:
-        first = asyncio.create_task(engine.worker(other, destination="other").deliver_at(beside))
+        first = asyncio.create_task(engine.worker(other, destination="other").deliver_due(go_on))
         await until(lambda: other.waiting == 1)
-        alone = asyncio.create_task(engine.worker(deadly).deliver_at(suspect))
+        alone = asyncio.create_task(engine.worker(deadly).deliver_due(go_on))
         await until(lambda: engine.isolation.is_reserved)
-        after = asyncio.create_task(engine.worker(third, destination="third").deliver_at(later))
-        if engine.is_queued:
-            await after
+        after = asyncio.create_task(engine.worker(third, destination="third").deliver_due(go_on))
         assert (deadly.keys, third.keys) == ([], [])
         other.open()
         await until(lambda: deadly.waiting == 1)
@@ -467,10 +355,6 @@ def test_a_suspect_is_sent_with_nothing_beside_it_in_its_process(engine: Engine)
 
     engine.run(delivered())
     assert engine.states() == {DeliveryState.SENT: 1}
-    if engine.is_queued:
-        assert third.keys == []
-        assert engine.queued() > 0
-        engine.deliver(engine.worker(third, destination="third"), later)
     assert (third.keys, engine.states("third")) == (["later"], {DeliveryState.SENT: 1})
 
 
@@ -478,20 +362,18 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
     """One at a time is tried. The other was claimed at the same time: nothing is tried before it is put back, which spends no
     attempt and clears nobody."""
     engine.owe("k0")
-    (first,) = engine.pointers()
     engine.owe("k1", destination="other")
-    (second,) = engine.pointers(destination="other")
     for _ in range(SUSPECT):
-        engine.lose(first, second)
+        engine.lose(TICKETS, "other")
     tried, waits = Held(), Held()
     tried.open()
     waits.open()
 
     async def delivered() -> None:
         engine.outbox.late["other"] = asyncio.Event()
-        waiting = asyncio.create_task(engine.worker(waits, destination="other").deliver_at(second))
+        waiting = asyncio.create_task(engine.worker(waits, destination="other").deliver_due(go_on))
         await until(lambda: engine.outbox.made == 1)
-        trying = asyncio.create_task(engine.worker(tried).deliver_at(first))
+        trying = asyncio.create_task(engine.worker(tried).deliver_due(go_on))
         await until(lambda: engine.isolation.is_reserved)
         assert tried.keys == []
         engine.outbox.late.pop("other").set()
@@ -501,7 +383,7 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
     assert [claim.delivery.key for some in engine.settled for claim, _ in some] == ["k1", "k0"]
     assert (tried.keys, waits.keys, engine.states("other")) == (["k0"], [], {DeliveryState.OWED: 1})
     engine.clock.now += BUSY
-    (again,) = engine.lose(second)
+    (again,) = engine.lose("other")
     assert (again.lost, again.number) == (SUSPECT, SUSPECT + 1)
 
 
@@ -511,37 +393,33 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
 def test_a_suspect_does_not_wait_for_the_others_until_its_lease_is_over(engine: Engine) -> None:
     """Else another worker would take it for dead of one claim more, while this one has it."""
     engine.owe("deadly")
-    (pointer, *_) = engine.pointers()
     for _ in range(SUSPECT):
-        engine.lose(pointer)
+        engine.lose()
     engine.owe("slow", destination="others")
     slow, hasty = Held(), Held()
     hasty.lease = timedelta(seconds=5)
     others = engine.worker(slow, destination="others")
 
     async def waited() -> float:
-        sending = asyncio.create_task(others.deliver_at(slow_pointer))
+        sending = asyncio.create_task(others.deliver_due(go_on))
         await until(lambda: slow.waiting == 1)
         began = asyncio.get_running_loop().time()
-        await engine.worker(hasty).deliver_at(pointer)
+        await engine.worker(hasty).deliver_due(go_on)
         ended = asyncio.get_running_loop().time()
         slow.open()
         await sending
         return ended - began
 
-    (slow_pointer,) = [one for one in engine.pointers(destination="others") if one.destination == "others"]
     assert engine.run(waited()) < hasty.lease.total_seconds()
     assert (hasty.keys, engine.states()) == ([], {DeliveryState.OWED: 1})
 
 
-def test_at_the_stop_nothing_is_claimed_and_the_pointer_comes_again(engine: Engine) -> None:
+def test_at_the_stop_nothing_is_claimed(engine: Engine) -> None:
     """Another worker, or the next run, takes it a little later."""
     destination = Scripted(sent)
     engine.owe("k")
-    (pointer,) = engine.pointers()
-    assert engine.deliver(engine.worker(destination, is_stopped=lambda: True), pointer) == []
+    assert engine.deliver(engine.worker(destination), lambda: True) == []
     assert (destination.attempts, engine.states()) == ([], {DeliveryState.OWED: 1})
-    assert engine.queued() == engine.is_queued
 
 
 @pytest.mark.parametrize("lane", [Lane.TICKET, Lane.ROWS])
@@ -550,12 +428,10 @@ def test_what_was_claimed_when_the_stop_came_is_put_back_and_due(engine: Engine,
     engine.outbox.late[TICKETS] = asyncio.Event()
     destination = Scripted(sent)
     engine.owe("k", lane=lane)
-    (pointer,) = engine.pointers(lane)
     stopped = asyncio.Event()
 
     async def delivered() -> None:
-        worker = engine.worker(destination, lane=lane, is_stopped=stopped.is_set)
-        delivering = asyncio.create_task(worker.deliver_at(pointer))
+        delivering = asyncio.create_task(engine.worker(destination, lane=lane).deliver_due(stopped.is_set))
         await until(lambda: engine.outbox.made == 1)
         stopped.set()
         engine.outbox.late.pop(TICKETS).set()
@@ -563,8 +439,7 @@ def test_what_was_claimed_when_the_stop_came_is_put_back_and_due(engine: Engine,
 
     engine.run(delivered())
     assert (destination.attempts, engine.states()) == ([], {DeliveryState.OWED: 1})
-    (again, *_) = engine.pointers(lane)
-    (claim,) = engine.lose(again)
+    (claim,) = engine.lose()
     assert (claim.number, claim.lost) == (1, 0)
 
 
@@ -573,15 +448,13 @@ def test_what_is_on_its_way_when_the_stop_comes_is_settled(engine: Engine) -> No
     stopped = asyncio.Event()
     destination = Held()
     engine.owe(*(f"k{n}" for n in range(5)))
-    pointers = engine.pointers()
 
     async def delivered() -> None:
-        worker = engine.worker(destination, concurrency=2, is_stopped=stopped.is_set)
-        delivering = [asyncio.create_task(worker.deliver_at(pointer)) for pointer in pointers]
+        delivering = asyncio.create_task(engine.worker(destination, concurrency=2).deliver_due(stopped.is_set))
         await until(lambda: destination.waiting == 2)
         stopped.set()
         destination.open()
-        await asyncio.gather(*delivering)
+        await delivering
 
     engine.run(delivered())
     assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 3}
@@ -595,11 +468,10 @@ def test_what_storage_did_not_take_is_written_before_anything_else(engine: Engin
     """Who asked is told that storage failed; the destination is not told again what it was told, and each is heard of once."""
     destination = Scripted(sent)
     engine.owe(*(f"k{n}" for n in range(9)))
-    worker, pointers = engine.worker(destination), engine.pointers()
+    worker = engine.worker(destination)
     engine.outbox.down.add("settle")
-    for pointer in pointers:
-        with pytest.raises(StoreError):
-            engine.deliver(worker, pointer)
+    with pytest.raises(StoreError):
+        engine.deliver(worker)
     tried = len(destination.attempts)
     assert (tried > 0, engine.settled) == (True, [])
     engine.outbox.down.add("claim")
@@ -607,10 +479,10 @@ def test_what_storage_did_not_take_is_written_before_anything_else(engine: Engin
     engine.clock.now += 2 * LEASE[Lane.TICKET]
     engine.outbox.down.remove("settle")
     with pytest.raises(StoreError):
-        engine.deliver(worker, pointers[0])
+        engine.deliver(worker)
     assert engine.states()[DeliveryState.SENT] == tried
     engine.outbox.down.clear()
-    engine.deliver(worker, *pointers)
+    engine.deliver(worker)
     assert engine.states() == {DeliveryState.SENT: 9}
     assert sorted(attempt.delivery.key for attempt in destination.attempts) == sorted(f"k{n}" for n in range(9))
     sent_once = [
@@ -623,19 +495,19 @@ def test_what_is_on_its_way_when_storage_fails_is_finished_and_kept(engine: Engi
     """Storage that comes back at the end of the process takes it."""
     destination = Held()
     engine.owe(*(f"k{n}" for n in range(4)))
-    worker, pointers = engine.worker(destination, concurrency=2), engine.pointers()[:2]
+    worker = engine.worker(destination, concurrency=2)
 
-    async def delivered() -> list[object]:
-        delivering = [asyncio.create_task(worker.deliver_at(pointer)) for pointer in pointers]
+    async def delivered() -> None:
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
         await until(lambda: destination.waiting == 2)
         engine.outbox.down.add("settle")
         destination.release()
         await until(lambda: engine.outbox.faults > 0)
         destination.open()
-        return list(await asyncio.gather(*delivering, return_exceptions=True))
+        with pytest.raises(StoreError):
+            await delivering
 
-    faults = engine.run(delivered())
-    assert [type(fault) for fault in faults] == [StoreError] * len(pointers)
+    engine.run(delivered())
     engine.outbox.down.clear()
     engine.run(worker.write_unwritten())
     assert engine.states()[DeliveryState.SENT] == len(destination.keys) == len(set(destination.keys))
@@ -644,7 +516,7 @@ def test_what_is_on_its_way_when_storage_fails_is_finished_and_kept(engine: Engi
 def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None:
     """In the midst of its settlement, as a stop does that storage keeps waiting for too long."""
     engine.owe("k0")
-    worker, (pointer, *_) = engine.worker(Scripted(sent)), engine.pointers()
+    worker = engine.worker(Scripted(sent))
     settling = asyncio.Event()
 
     async def hang(_: object) -> None:
@@ -654,7 +526,7 @@ def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None
     async def broken_off() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine.outbox, "settle", hang, raising=False)
-            delivering = asyncio.create_task(worker.deliver_at(pointer))
+            delivering = asyncio.create_task(worker.deliver_due(go_on))
             await settling.wait()
             delivering.cancel()
             await asyncio.wait([delivering])
@@ -664,11 +536,10 @@ def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None
     assert engine.states() == {DeliveryState.SENT: 1}
 
 
-@pytest.mark.parametrize("engine", ["file"], indirect=True)
 def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One delivery was answered and another one of the same pass was not; a pointer's are settled as they are answered."""
+    """One delivery was answered and another one of the same pass was not."""
     monkeypatch.setattr("router.deliver.worker.GATHER", PATIENCE)
     held = Held()
 
@@ -682,7 +553,7 @@ def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
     worker = engine.worker(HalfHeld())
 
     async def broken_off() -> None:
-        delivering = asyncio.create_task(worker.deliver_at(engine.pointers()[0]))
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
         await until(lambda: held.waiting == 1)
         delivering.cancel()
         await asyncio.wait([delivering])
@@ -694,9 +565,8 @@ def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
 
 @pytest.mark.parametrize("call", ["claim", "pauses", "settle", "pause"])
 def test_a_fault_of_storage_reaches_who_asked(engine: Engine, call: str) -> None:
-    """So the pointer comes again, and a run says so."""
+    """So it is delivered later, and a run says so."""
     engine.owe("k")
-    (pointer,) = engine.pointers()
     engine.outbox.down.add(call)
     with pytest.raises(StoreError):
-        engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))), pointer)
+        engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))

@@ -82,7 +82,7 @@ LANES = st.sampled_from([Lane.PAGE, Lane.TICKET])
 
 @settings(max_examples=20, deadline=None)
 @given(LANES, ACTS)
-def test_from_a_file_everything_is_sent_once_the_clock_is_right(lane: Lane, acts: list[Act]) -> None:
+def test_everything_is_sent_once_the_clock_is_right(lane: Lane, acts: list[Act]) -> None:
     """Owed, put off, paused or claimed by a clock that was minutes or millennia ahead. What it gave up on is a dead letter."""
 
     async def played() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from router.app.delivery import CONCURRENCY, SHARE
-from router.app.wiring import POINTERS
+from router.app.wiring import AT_A_TIME
 from router.deliver.backoff import seconds_after
 from router.domain.clocks import AHEAD, SKEW
 from router.domain.conversation import Result
@@ -29,9 +29,7 @@ def test_the_lanes_are_as_told() -> None:
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
         assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
     assert len(PAGE.table("Delivering", "lane")) == len(CONCURRENCY)
-    assert (
-        f"works off {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
-    )
+    assert f"makes {AT_A_TIME} calls at a time to one destination" in PAGE.prose
 
 
 def _written(span: timedelta) -> str:

@@ -9,16 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from azure.data.tables.aio import TableServiceClient
-
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
 from router.domain.journal import HubEpoch, Partition
 from router.domain.keys import event_uid, signal_key
+from router.domain.ports.store import Store
 from router.domain.signals import Stream
-from router.store.azure import AzureStore
+from router.store.row_reader import Columns
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack
@@ -157,9 +156,8 @@ async def books_of(stack: Stack) -> Books:
     finally:
         await store.close()
     record: dict[str, list[str]] = {}
-    async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        async for row in tables.get_table_client("record").list_entities(select=["message", "outcome"]):
-            record.setdefault(row["message"], []).append(row["outcome"])
+    for row in await rows_in(stack, "SELECT message, outcome FROM record"):
+        record.setdefault(row.text("message"), []).append(row.text("outcome"))
     at_soc = stack.soc.state()
     return Books(
         record=record,
@@ -180,7 +178,7 @@ async def left_over(stack: Stack) -> list[str]:
         await store.close()
 
 
-async def _deliveries(store: AzureStore) -> list[str]:
+async def _deliveries(store: Store) -> list[str]:
     counts = await store.outbox.counts("cwpp")
     intents = await store.ledger.find_pending_rows("cwpp")
     return [
@@ -189,7 +187,7 @@ async def _deliveries(store: AzureStore) -> list[str]:
     ]
 
 
-async def _journal(store: AzureStore, stack: Stack) -> list[str]:
+async def _journal(store: Store, stack: Stack) -> list[str]:
     left = [f"{loss.span}: lost, {loss.why}" for loss in await store.journal.read_losses("cwpp")]
     for id in map(str, range(2)):
         progress = await store.journal.read_progress(Partition("cwpp", id))
@@ -201,9 +199,19 @@ async def _journal(store: AzureStore, stack: Stack) -> list[str]:
 
 
 async def _markers(stack: Stack) -> list[str]:
-    async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        rows = tables.get_table_client("journal").query_entities("RowKey ge 'm.' and RowKey lt 'm/'")
-        return [f"marker {row['RowKey']} of {row['process']}" async for row in rows]
+    return [
+        f"marker {row.raw('origin')} of {row.raw('process')}" for row in await rows_in(stack, "SELECT * FROM marks")
+    ]
+
+
+async def rows_in(stack: Stack, sql: str) -> list[Columns]:
+    """What a query finds in the state."""
+    store = stack.store()
+    try:
+        async with store.engine.session() as tx:
+            return await tx.fetch(sql)
+    finally:
+        await store.close()
 
 
 async def sweep(host: FunctionsHost) -> None:

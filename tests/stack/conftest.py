@@ -10,7 +10,6 @@ LONG = {
     "test_hub_faults.py",
     "test_lanes.py",
     "test_make_stack.py",
-    "test_storage_faults.py",
     "test_storm.py",
 }
 """Each of them waits for leases, graces and retries to pass, for a minute or two."""

@@ -100,7 +100,6 @@ async def _until_taken(stack: Stack, trouble: asyncio.Task[int], began: float, c
 async def _taken(stack: Stack) -> int:
     """How many messages the journal has."""
     store, numbers = stack.store(), 0
-    await store.prepare()
     for id in ("0", "1"):
         progress = await store.journal.read_progress(Partition("cwpp", id))
         settled = progress.settled if progress.settled is not None else -1

@@ -1,11 +1,12 @@
-"""The whole of Azure that the router sees, on loopback: storage, hubs, and a SOC, and the rules and settings that lead there.
+"""The whole of Azure that the router sees, on loopback: hubs, its state, and a SOC, and the rules and settings that lead there.
 
 `with stack_running() as stack:` starts it; `stack.environment` is what a router is given, `stack.host()` runs
-function_app.py as Azure does.
+function_app.py as Azure does. The Functions host has a storage account of its own, which the router never sees.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,11 +17,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alert_router_demo.soc import Soc, soc_in_thread
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import RULES
 from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.postgres import postgres_running
+from tests.store.opened import SqlStore, engine_over
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,29 +58,27 @@ record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRout
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack that runs; `directory` holds the rules, which a test may change before a router reads them."""
+    """A stack that runs; `directory` holds the rules, which a test may change before a router reads them, `state` is the
+    URL of the state."""
 
     azurite: Azurite
     hubs: EventHubs
     soc: Soc
     directory: Path
     storage: str = field(repr=False)
+    state: str
 
     @property
     def rules(self) -> Path:
         """The rules directory."""
         return self.directory / "rules"
 
-    @property
-    def storage_for_router(self) -> str:
-        """How the router reaches the storage that others reach by `storage`."""
-        return self.storage
-
     @cached_property
     def environment(self) -> dict[str, str]:
         """What a router's process is given: how to reach all of it, and what the rules call secret."""
         given = {
-            "AzureWebJobsStorage": self.storage_for_router,
+            "ALERT_ROUTER_STATE": self.state,
+            "AzureWebJobsStorage": self.storage,
             "EVENT_HUBS": self.hubs.connection_string,
             "ALERT_ROUTER_RULES": str(self.rules),
             "ALERT_ROUTER_CA_FILE": str(self.soc.addresses.ca),
@@ -99,9 +99,9 @@ class Stack:
             **given,
         )
 
-    def store(self) -> AzureStore:
-        """The router's storage, to look into; made in the loop that uses it."""
-        return AzureStore(Account(Address(self.storage)))
+    def store(self) -> SqlStore:
+        """The state, to look into; made in the loop that uses it."""
+        return SqlStore(engine_over(self.state))
 
     def write_policy(self, stream: str, text: str) -> None:
         """Puts a policy in place of a stream's own, the SOC's addresses put in."""
@@ -117,15 +117,26 @@ class Stack:
         }
 
 
+async def _make(state: str) -> None:
+    """Makes the tables in a database."""
+    store = SqlStore(engine_over(state))
+    await store.upgrade()
+    await store.close()
+
+
 @contextmanager
-def stack_running(azurite: Azurite | None = None, *, lag: float = 0.0, partitions: int = 2) -> Iterator[Stack]:
-    """Runs a stack, in an Azurite of its own unless one is given that may be shared."""
+def stack_running(
+    azurite: Azurite | None = None, state: str | None = None, *, lag: float = 0.0, partitions: int = 2
+) -> Iterator[Stack]:
+    """Runs a stack, with an Azurite and a PostgreSQL of its own unless they are given, of the latter an empty database."""
     with ExitStack() as held:
         directory = Path(held.enter_context(TemporaryDirectory(prefix="stack-")))
         azurite = held.enter_context(azurite_running()) if azurite is None else azurite
         hubs = held.enter_context(event_hubs_in_thread({"cwpp": partitions, "cspm": partitions}))
         soc = held.enter_context(soc_in_thread(lag=lag, keep=1_000_000))
-        stack = Stack(azurite, hubs, soc, directory, azurite.new_account())
+        state = held.enter_context(postgres_running()).new_database() if state is None else state
+        asyncio.run(_make(state))
+        stack = Stack(azurite, hubs, soc, directory, azurite.new_account(), state)
         for stream, policy in POLICIES.items():
             stack.write_policy(stream, policy)
         (stack.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())

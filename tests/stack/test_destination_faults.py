@@ -15,7 +15,6 @@ import pytest
 from alert_router_demo.soc import Drop, Fault, LoseAnswer, Status
 from router.app.clock import now
 from router.app.rules import load_rules
-from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.cli import main
@@ -34,13 +33,13 @@ WISH = 6
 """Seconds that the pager wishes to be left alone for."""
 
 SOON = timedelta(minutes=1)
-"""A sweep gives the pointers that wait for a probe half as long to come by themselves."""
+"""A little longer than a destination waits for its probe."""
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -138,7 +137,7 @@ def test_what_is_refused_is_a_dead_letter_until_it_is_redriven(
             await running.idle()
             assert await problems(running) == ["cwpp oncall: 1 dead letters", "cwpp tickets: 1 dead letters"]
             assert (received(stack, "pages"), received(stack, "tickets")) == (1, 1)
-            assert await asyncio.to_thread(main, ["dead-letters", "redrive", "--all", "--state", "azure:"]) == 0
+            assert await asyncio.to_thread(main, ["dead-letters", "redrive", "--all", "--state", stack.state]) == 0
             await settle(stack, lambda: sweep(running))
             assert await books_of(stack) == post.due
             assert await problems(running) == []
@@ -179,7 +178,7 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_probed(stack: 
 
 
 async def sweep_and_deliver(stack: Stack, later: timedelta, **settings: str) -> None:
-    """An instance whose clock says that it is later by so much sweeps, and carries what points at tickets then."""
+    """An instance whose clock says that it is later by so much sweeps, and delivers what tickets are due then."""
 
     def clock() -> datetime:
         return now() + later
@@ -187,18 +186,7 @@ async def sweep_and_deliver(stack: Stack, later: timedelta, **settings: str) -> 
     rules = load_rules(stack.rules, list(Stream), now())
     async with service_over(rules, Settings(stack.environment | QUICK | settings), clock) as service:
         await service.sweep()
-        while await has_delivered(service):
-            pass
-
-
-async def has_delivered(service: Service) -> bool:
-    """Carries what can be seen in the queue of tickets, one after the other; False if that is nothing."""
-    queue = service.store.outbox.queue("cwpp", Lane.TICKET)
-    messages = await queue.receive(16, timedelta(minutes=1))
-    for text, handle in messages:
-        await service.deliver(Stream.CWPP, Lane.TICKET, text)
-        await queue.delete(handle)
-    return bool(messages)
+        await service.loops[Stream.CWPP, Lane.TICKET].deliver_due(lambda: False)
 
 
 def test_a_destination_that_is_not_there_yet_keeps_nobody_waiting(stack: Stack) -> None:

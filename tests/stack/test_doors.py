@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from azure.data.tables.aio import TableServiceClient
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
@@ -21,7 +20,6 @@ from alert_router_demo.soc import Soc, soc_in_thread
 from router.cli import main
 from router.cli.decisions import decision_of
 from router.domain.deliveries import DeliveryState
-from router.store.azure.bodies import unpacked
 from router.store.codec import decode
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
@@ -36,7 +34,7 @@ from tests.constructed.posture import (
     an_image_update,
 )
 from tests.parse.messages import a_common_alert, body_of
-from tests.stack.accounting import ROWS, sweep
+from tests.stack.accounting import ROWS, rows_in, sweep
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.gate import Gate, gate_in_thread
@@ -83,9 +81,9 @@ type Decision = dict[str, Any]
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -147,14 +145,14 @@ def redirected(destination: Mapping[str, Any], stream: str, soc: Soc) -> dict[st
 
 async def on_record(stack: Stack, hub: str) -> list[Decision]:
     """The decisions on record of what a hub brought, in the order of its first partition."""
-    async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        rows = [row async for row in tables.get_table_client("record").list_entities()]
-    mine = sorted((row["RowKey"], row["body"]) for row in rows if row["message"].startswith(f"{hub}:0:"))
-    return [decision_of(decode("RecordEntry", unpacked(body))) for _, body in mine]
+    rows = await rows_in(stack, "SELECT key, message, body FROM record")
+    mine = [row for row in rows if row.text("message").startswith(f"{hub}:0:")]
+    mine.sort(key=lambda row: (int(row.text("message").split(":")[3]), row.text("key")))
+    return [decision_of(decode("RecordEntry", row.raw("body"))) for row in mine]
 
 
 async def delivered(stack: Stack) -> None:
-    """Returns once nothing is owed any more; a pointer to the next turn of a signal may hide when nothing else is left."""
+    """Returns once nothing is owed any more."""
     open, store = {DeliveryState.OWED, DeliveryState.CLAIMED}, stack.store()
 
     async def is_over() -> bool:

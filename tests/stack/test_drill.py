@@ -23,9 +23,9 @@ SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -47,7 +47,7 @@ def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
     def drill(within: str, *more: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
         about = ("--subscription", SUBSCRIPTION, "--bundle", "VirtualMachines", "--within", within, "--yes")
-        code = main(["drill", *about, "--state", "azure:", "--rules", str(stack.rules), "--format", "json", *more])
+        code = main(["drill", *about, "--state", stack.state, "--rules", str(stack.rules), "--format", "json", *more])
         return code, json.loads(capsys.readouterr().out)
 
     async def drills() -> None:

@@ -12,12 +12,11 @@ from itertools import islice, permutations
 import orjson
 import pytest
 from azure.storage.blob.aio import ContainerClient
-from azure.storage.queue.aio import QueueClient
 
 from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.service import Service
-from router.app.settings import STORAGE, Settings
+from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Loss, Partition
@@ -36,7 +35,6 @@ from tests.stack.accounting import (
     left_over,
     low,
     medium,
-    quick,
     resolved,
     settle,
     sweep,
@@ -44,7 +42,6 @@ from tests.stack.accounting import (
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.functions_host.event_hubs import CONTAINER
-from tests.stack.gate import GatedStack, gated, to, writes
 from tests.stack.stack import POLICIES, Stack, stack_running
 from tests.waiting import PATIENCE, until
 
@@ -62,16 +59,9 @@ BOOKS = tuple(one.name for one in fields(Books))
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
-        yield stack
-
-
-@pytest.fixture
-def gated_stack(azurite: Azurite) -> Iterator[GatedStack]:
-    """A stack with an empty account, behind a gate."""
-    with stack_running(azurite) as stack, gated(stack) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -120,7 +110,7 @@ async def forget_checkpoints(stack: Stack) -> None:
 def service(stack: Stack) -> AbstractAsyncContextManager[Service]:
     """The router in this process, without a platform."""
     rules = load_rules(stack.rules, list(Stream), now())
-    return service_over(rules, Settings(stack.environment | FAST | {STORAGE: stack.storage}), now)
+    return service_over(rules, Settings(stack.environment | FAST), now)
 
 
 async def take(service: Service, stack: Stack, first: int = 0, partition: int = 0) -> None:
@@ -181,37 +171,6 @@ def test_hubs_that_hang_up_and_stay_away_cost_time_only(stack: Stack) -> None:
     asyncio.run(run())
 
 
-def test_partitions_that_are_stolen_back_and_forth_are_taken_in_once(gated_stack: GatedStack) -> None:
-    """Two instances swap their partitions while one has a batch in the midst of its writing, and swap them back. The batch is
-    read by both, each message of it is on record once, and nobody hears of it twice."""
-    stack, post = gated_stack, Post(gated_stack)
-    steps = [writes("deliveries", '"cwpp.oncall.', '"s:'), writes("journal", '"RowKey": "t.')]
-
-    async def run() -> None:
-        async with (
-            stack.host(conditions=conditions(), **FAST).running() as one,
-            stack.host(conditions=conditions(), **FAST).running() as other,
-        ):
-            owner, thief = await sharing(post, one, other)
-            for number, step in enumerate(steps):
-                midst = stack.gate.hold(step, times=1)
-                await post.send(*mixed(f"{number}"))
-                await midst.met()
-                taken = takes(thief)
-                await asyncio.gather(thief.steal("take_cwpp", "0"), owner.steal("take_cwpp", "1"))
-                await post.send(*mixed(f"{number}, later"))
-                await post.send(*mixed(f"{number}, beside"), partition=1)
-                # The thief is done with the batch before its first owner is.
-                await until(lambda taken=taken, thief=thief: takes(thief) > taken)  # type: ignore[misc]
-                midst.end()
-                owner, thief = thief, owner
-            await arrived(stack, post)
-            await settle(stack, lambda: sweep(one))
-
-    asyncio.run(run())
-    assert stack.soc.counts()["duplicates"]["pages"] == 0
-
-
 async def sharing(post: Post, *hosts: FunctionsHost) -> tuple[FunctionsHost, FunctionsHost]:
     """Of two instances that have shared partitions, who reads partition 0 and who reads the other."""
 
@@ -266,66 +225,6 @@ def batches(host: FunctionsHost) -> list[int]:
     return [run.events for run in host.invocations if run.function == "take_cwpp"]
 
 
-def test_pointers_that_come_again_and_again_to_two_deliverers_are_delivered_once(gated_stack: GatedStack) -> None:
-    """Two instances listen to the same queues, in which every pointer is three times and more, also while what it points at
-    is on its way. Each delivery is one request to the pager, one ticket, one row."""
-    stack, post = gated_stack, Post(gated_stack)
-    letters = [*(high(f"h-{number}") for number in range(3)), medium("m")]
-    slow = stack.gate.hold(to("pagerduty", key_of("slow")))
-    settings = quick(lease=20, pointer=1)
-
-    async def run() -> None:
-        await post.send(*letters, high("slow"))
-        async with service(stack) as router:
-            await take(router, stack)
-        pointers = await pointers_of(stack)
-        assert len(pointers["cwpp-page"]) == 4
-        await put(stack, pointers, times=2)
-        async with (
-            stack.host(conditions=conditions(), **settings).running() as one,
-            stack.host(conditions=conditions(), **settings).running() as other,
-        ):
-            await slow.met()
-
-            async def both_have_paged() -> bool:
-                await put(stack, pointers, times=1)
-                return bool(pages(one) and pages(other))
-
-            await until(both_have_paged, look=0.3)
-            slow.end()
-            await asyncio.gather(one.idle(), other.idle())
-            await arrived(stack, post)
-            await settle(stack, lambda: sweep(one))
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())
-    counts = stack.soc.counts()
-    assert counts["duplicates"] == {"tickets": 0, "pages": 0, "rows": 0, "hooks": 0}
-    assert counts["requests"]["pagerduty"] == {"202": 4}
-
-
-def pages(host: FunctionsHost) -> int:
-    """How many calls that page have ended."""
-    return sum(1 for run in host.invocations if run.function == "deliver_cwpp_page")
-
-
-async def pointers_of(stack: Stack) -> dict[str, list[str]]:
-    """What is in the queues of `cwpp`, which stays there."""
-    found = {}
-    for name in QUEUES:
-        async with QueueClient.from_connection_string(stack.storage, name) as queue:
-            found[name] = [str(message.content) for message in await queue.peek_messages(max_messages=32)]
-    return found
-
-
-async def put(stack: Stack, pointers: dict[str, list[str]], times: int) -> None:
-    """Puts pointers into their queues."""
-    for name, texts in pointers.items():
-        async with QueueClient.from_connection_string(stack.storage, name) as queue:
-            for text in texts * times:
-                await queue.send_message(text)
-
-
 class PostWithoutDecisions(Post):
     """Takes letters to a hub whose record has no second home."""
 
@@ -334,11 +233,10 @@ class PostWithoutDecisions(Post):
         self.due.decisions.clear()
 
 
-def test_hubs_whose_clock_is_an_hour_off_lose_nothing(gated_stack: GatedStack) -> None:
+def test_hubs_whose_clock_is_an_hour_off_lose_nothing(stack: Stack) -> None:
     """One partition is filled by a clock that is an hour behind, the other by one an hour ahead: pages leave without waiting
     for a sweep, states are put in the order of their own times, and what dead workers left is found at once: nobody waits for
     a time that no right clock can have shown. Nothing is ever called lost."""
-    stack = gated_stack
     # What is decided an hour later is owed an hour later, so the record has no second home here.
     stack.write_policy("cwpp", POLICIES["cwpp"].partition("record:")[0])
     post = PostWithoutDecisions(stack)
@@ -358,11 +256,10 @@ def test_hubs_whose_clock_is_an_hour_off_lose_nothing(gated_stack: GatedStack) -
             await arrived(stack, post)
             for partition, skew, letters in ((0, -SKEW, mixed("hole")), (1, SKEW, [low("hole 1"), junk(b"hole")])):
                 stack.hubs.shift_clock(skew)
-                order = stack.gate.hold(writes("journal", '"RowKey": "m.'), times=1)
+                host.freeze_worker()
                 await post.send(*letters, partition=partition)
-                await order.met()
+                await until(lambda: host.under_way("take_cwpp") > 0)
                 await host.kill_worker()
-                order.end()
             await sweep(host)
             assert (await books_of(stack)).record.keys() == post.due.record.keys()
             await arrived(stack, post)

@@ -8,19 +8,17 @@ from collections.abc import Iterator
 import pytest
 
 from alert_router_demo.soc import Hang
-from router.app.delivery import SHARE
-from router.app.wiring import POINTERS
+from router.app.wiring import AT_A_TIME
 from tests.builders import finding_body
 from tests.stack.accounting import Post, books_of, high, key_of, medium, settle, sweep
-from tests.stack.acts import runs
 from tests.stack.azurite import Azurite
-from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
+from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.gate import gated, to
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import until
 
-HUNG = POINTERS + 2
-"""Tickets that hang: more than a worker carries at a time."""
+HUNG = 4 * AT_A_TIME + 2
+"""Tickets that hang: more than a worker sends at a time."""
 
 SNAPSHOT = 3_000
 
@@ -48,9 +46,9 @@ otherwise: [tickets, soar]
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack with an empty account."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
@@ -71,8 +69,8 @@ def received(stack: Stack, what: str) -> int:
 
 
 def test_a_page_leaves_while_tickets_hang_and_a_snapshot_pours_in(stack: Stack) -> None:
-    """More tickets hang than a worker carries, and thousands of findings are on their way: a new alert is a page before any
-    ticket is through, and before all of the findings are."""
+    """More tickets hang than a worker sends at a time, and thousands of findings are on their way: a new alert is a page before
+    any ticket is through, and before all of the findings are."""
     stack.write_policy("cspm", POSTURE)
     stack.soc.servicenow.faults.add(Hang(600), times=None)
     post = Post(stack)
@@ -92,8 +90,8 @@ def test_a_page_leaves_while_tickets_hang_and_a_snapshot_pours_in(stack: Stack) 
 
 
 def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack) -> None:
-    """More tickets hang than a worker carries in a lane; they get their share of it, and each alert gets to the webhook in
-    that lane. When the tickets hang no longer, each is there, once."""
+    """More tickets hang than a worker sends at a time in a lane; they get their share of it, and each alert gets to the webhook
+    in that lane. When the tickets hang no longer, each is there, once."""
     secret = stack.soc.accounts["cwpp"].webhook_secret
 
     async def run() -> None:
@@ -105,7 +103,7 @@ def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack
                 await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
                 # A request gives up after 30 seconds, and another takes its place.
                 await until(lambda: received(behind, "hooks") == HUNG)
-                assert 0 < len(tried) <= POINTERS // SHARE
+                assert 0 < len(tried) <= AT_A_TIME
                 hung.end()
                 await settle(behind, lambda: sweep(running))
                 assert (await books_of(behind)).tickets == post.due.tickets
@@ -121,10 +119,10 @@ def test_a_setting_says_how_many_calls_at_a_time_a_worker_makes_to_a_destination
         with gated(stack) as behind:
             post, tried = Post(behind), behind.gate.watch(to("servicenow"))
             behind.gate.hold(to("servicenow"))
-            async with host(behind, ALERT_ROUTER_AT_A_TIME="2").running() as running:
+            async with host(behind, ALERT_ROUTER_AT_A_TIME="2").running():
                 await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
-                # Pointers that find no slot go back; a request gives up after 30 seconds, and another takes its place.
-                await until(lambda: runs(running, "deliver_cwpp_ticket", Outcome.OK) >= HUNG)
+                # A request gives up after 30 seconds, and another takes its place.
+                await until(lambda: received(behind, "pages") + received(behind, "rows") >= HUNG)
                 assert len(tried) == 2
 
     asyncio.run(run())

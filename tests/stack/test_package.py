@@ -70,9 +70,9 @@ def test_it_loads_with_nothing_around_it(package: Path) -> None:
     assert {path.name for path in package.iterdir()} - {"__pycache__"} == {*OWN, ".python_packages"}
 
 
-def test_it_takes_a_batch_in_microsofts_worker(package: Path, azurite: Azurite) -> None:
+def test_it_takes_a_batch_in_microsofts_worker(package: Path, azurite: Azurite, postgresql: str) -> None:
     """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         shutil.rmtree(package / "rules")
         shutil.copytree(stack.rules, package / "rules")
         host = FunctionsHost(

@@ -13,7 +13,7 @@ from router.app.clock import now
 from router.cli import main
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
-from router.store.azure import AzureStore
+from router.domain.ports.store import Store
 from tests.silences import HOUR
 from tests.stack.accounting import Post, high
 from tests.stack.azurite import Azurite
@@ -25,9 +25,9 @@ SILENCE = ("silences", "add", "--resource", "vm-1", "--for", "2h", "--reason", "
 
 
 @pytest.fixture
-def stack(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack with an empty account, which the command line finds as well."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         for name, value in stack.environment.items():
             monkeypatch.setenv(name, value)
         yield stack
@@ -37,7 +37,7 @@ def test_a_worker_that_runs_obeys_a_silence_within_half_a_minute(stack: Stack) -
     """It knew of none, and nobody starts it again; whatever it tells of is what it decided before."""
     post, numbers = Post(stack), count()
 
-    async def is_next_held(store: AzureStore) -> bool:
+    async def is_next_held(store: Store) -> bool:
         """Whether the alert is held that comes in now, once that is decided."""
         (key,) = await post.send(high(f"h-{next(numbers)}"))
         found: Mapping[str, Outcome] = {}
@@ -53,15 +53,14 @@ def test_a_worker_that_runs_obeys_a_silence_within_half_a_minute(stack: Stack) -
     async def run() -> None:
         store = stack.store()
         try:
-            await store.prepare()
             await at_work(store)
         finally:
             await store.close()
 
-    async def at_work(store: AzureStore) -> None:
+    async def at_work(store: Store) -> None:
         async with host(stack).running() as running:
             assert not await is_next_held(store)
-            assert await asyncio.to_thread(main, [*SILENCE, "--state", "azure:", "--rules", str(stack.rules)]) == 0
+            assert await asyncio.to_thread(main, [*SILENCE, "--state", stack.state, "--rules", str(stack.rules)]) == 0
             made = now()
             await until(lambda: is_next_held(store), look=1)
             decided = await store.record.decisions_between(made - HOUR, made + HOUR, 1_000, {Outcome.ROUTED})

@@ -12,8 +12,8 @@ import pytest
 from router.app.clock import now
 from router.domain.coverage_sources import LastHeard, document_of_last_heard
 from router.domain.keys import signal_key
+from router.domain.ports.store import Store
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
-from router.store.azure import AzureStore
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
 from tests.stack.accounting import sweep
 from tests.stack.azurite import Azurite
@@ -25,14 +25,14 @@ MANIFEST = f"expect:\n  - {{kind: subscription, name: [{ONE}, {TWO}]}}\n  - {{ki
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[Stack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
     """A stack whose rules expect two subscriptions."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         (stack.rules / "coverage.yaml").write_text(MANIFEST)
         yield stack
 
 
-async def have_lived(store: AzureStore, at: datetime) -> None:
+async def have_lived(store: Store, at: datetime) -> None:
     """The router ran for twenty days, and heard of one subscription nine days ago and of the other one just now."""
     for id, days in ((ONE, 9), (TWO, 0)):
         heard = LastHeard(source=of_subscription(id), posture=at - days * DAY)
@@ -41,7 +41,7 @@ async def have_lived(store: AzureStore, at: datetime) -> None:
     await store.documents.put_document(document_of_watch("cspm", watch))
 
 
-async def owed_of(store: AzureStore, id: str) -> list[str]:
+async def owed_of(store: Store, id: str) -> list[str]:
     """What the ticket intake was owed of a subscription."""
     key = signal_key("cspm", "coverage", finding_id_of(of_subscription(id)))
     return [one.change.value for one in await store.outbox.deliveries_of(key) if one.destination == "backlog"]
@@ -53,7 +53,6 @@ def test_a_sweep_tells_who_is_silent(stack: Stack) -> None:
     async def run() -> None:
         store = stack.store()
         try:
-            await store.prepare()
             await have_lived(store, now())
             async with host(stack).running() as running:
                 await sweep(running)

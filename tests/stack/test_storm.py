@@ -12,10 +12,9 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid
 from tests.builders import RESOURCE, alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, sweep
-from tests.stack.acts import conditions
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost
-from tests.stack.gate import GatedStack, Matching, gated, writes
+from tests.stack.gate import GatedStack, gated
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import PATIENCE, until
 
@@ -36,19 +35,12 @@ routes: []
 always: [sentinel]
 otherwise: [oncall]
 """
-STEPS: dict[str, Matching] = {
-    "before the intents": writes("ledger", '"unfinished": true'),
-    "before the states of groups": writes("groups"),
-    "before the notices of groups are owed": writes("deliveries", '"cwpp.oncall.', '"s:'),
-    "before the record": writes("record", '"routed"'),
-    "before the intents are done": writes("ledger", '"unfinished": false'),
-}
 
 
 @pytest.fixture
-def stack(azurite: Azurite) -> Iterator[GatedStack]:
+def stack(azurite: Azurite, postgresql: str) -> Iterator[GatedStack]:
     """A stack with an empty account, behind a gate."""
-    with stack_running(azurite) as stack, gated(stack) as behind:
+    with stack_running(azurite, postgresql) as stack, gated(stack) as behind:
         behind.write_policy("cwpp", POLICY)
         yield behind
 
@@ -95,32 +87,6 @@ def pages(stack: Stack, status: str) -> list[Page]:
     return [page for page in stack.soc.pagerduty.pages if page.status == status]
 
 
-def test_workers_that_die_over_a_group_make_one_page_of_it_and_end_it(stack: GatedStack) -> None:
-    """Killed before each step at which a group changes: the page is one, counts everybody, and is over with the last."""
-    post = Post(stack)
-    names = [f"{place}-{one}" for place in range(len(STEPS)) for one in range(3)]
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            for place, step in enumerate(STEPS.values()):
-                order = stack.gate.hold(step)
-                await post.send(*(an_alert(f"{place}-{one}", "h") for one in range(3)))
-                await order.met()
-                await host.kill_worker()
-                order.end()
-            await settled(stack, post, host)
-            (page,) = pages(stack, "triggered")
-            assert page.triggers > 1
-            await post.send(*(over(name, "h") for name in names[1:]))
-            await settled(stack, post, host)
-            assert pages(stack, "resolved") == []
-            await post.send(over(names[0], "h"))
-            await settled(stack, post, host)
-
-    asyncio.run(run())
-    assert [page.status for page in stack.soc.pagerduty.pages] == ["resolved"]
-
-
 async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every: float, within: float) -> None:
     """Sends alerts while workers die, until all is settled; then ends them all."""
     post = Post(stack)
@@ -149,10 +115,10 @@ async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every
 
 
 @pytest.mark.soak
-def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(azurite: Azurite) -> None:
+def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(azurite: Azurite, postgresql: str) -> None:
     """Alerts on many hosts, over both partitions, while workers die: ten pages and the summary, a row and a record of each
     alert; and when all of it is over, no page is open."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgresql) as stack:
         stack.write_policy("cwpp", POLICY)
 
         async def run() -> None:

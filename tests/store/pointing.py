@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from router.domain.deliveries import Claim, Pointer
-from router.domain.ports.deliver import QueuedOutbox
-from router.domain.ports.store import QueuedStore
 from router.domain.rulebook import Lane
+from router.store.azure import AzureStore
+from router.store.azure.outbox.outbox import AzureOutbox
 from tests.builders import NOW
 from tests.store.acts import LEASE, run
 
 HIDDEN = timedelta(minutes=5)
 
 
-async def take(outbox: QueuedOutbox, lane: Lane = Lane.TICKET) -> list[Pointer]:
+async def take(outbox: AzureOutbox, lane: Lane = Lane.TICKET) -> list[Pointer]:
     """The pointers that a queue shows, which are then no longer in it."""
     queue = outbox.queue("cwpp", lane)
     found: list[Pointer] = []
@@ -28,11 +28,11 @@ async def take(outbox: QueuedOutbox, lane: Lane = Lane.TICKET) -> list[Pointer]:
     return found
 
 
-def taken(store: QueuedStore, lane: Lane = Lane.TICKET) -> list[Pointer]:
+def taken(store: AzureStore, lane: Lane = Lane.TICKET) -> list[Pointer]:
     """The same, as one step."""
     return run(take(store.outbox, lane))
 
 
-def follow(store: QueuedStore, pointer: Pointer, *, after: timedelta = timedelta(), limit: int = 10) -> Sequence[Claim]:
+def follow(store: AzureStore, pointer: Pointer, *, after: timedelta = timedelta(), limit: int = 10) -> Sequence[Claim]:
     """Claims what a pointer points at."""
     return run(store.outbox.claim(pointer, NOW + after, NOW + after + LEASE, limit))

@@ -135,7 +135,6 @@ def test_what_a_sweep_warns_of_is_a_warning(listening: Listening) -> None:
     [
         ({}, logging.DEBUG),
         ({"taken": 1}, logging.INFO),
-        ({"repointed": 1}, logging.INFO),
         ({"released": 1}, logging.INFO),
     ],
 )
@@ -144,7 +143,7 @@ def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(done: dict[str, in
     listening = Listening(logging.DEBUG)
     listening.telemetry.swept(replace(swept(), **done))  # type: ignore[arg-type]
     (told,) = listening.attributes(level)
-    nothing = {"alert_router.sweep.taken": 0, "alert_router.sweep.repointed": 0, "alert_router.sweep.released": 0}
+    nothing = {"alert_router.sweep.taken": 0, "alert_router.sweep.released": 0}
     did = {f"alert_router.sweep.{what}": count for what, count in done.items()}
     assert told == {names.STREAM: "cwpp", "alert_router.sweep.lost": 0, **nothing, **did}
 

@@ -25,7 +25,6 @@ from router.telemetry.instruments import (
     PAUSED,
     RELEASED,
     REMAINING,
-    REPOINTED,
     SHADOWED,
     SIGNALS,
     TAKEN,
@@ -119,14 +118,13 @@ def test_an_age_is_never_below_nothing(listening: Listening) -> None:
 
 def test_a_sweep_counts_what_it_did_and_what_is_lost(listening: Listening) -> None:
     """Losses count their messages, both ends of a span among them."""
-    found = swept(lost=[a_loss(5, 5), a_loss(10, 19)], taken=3, repointed=4, released=2)
+    found = swept(lost=[a_loss(5, 5), a_loss(10, 19)], taken=3, released=2)
     listening.telemetry.swept(found)
     listening.telemetry.swept(found)
-    counted = {one: listening.points(one) for one in (LOST, TAKEN, REPOINTED, RELEASED)}
+    counted = {one: listening.points(one) for one in (LOST, TAKEN, RELEASED)}
     assert counted == {
         LOST: [(("cwpp",), 22)],
         TAKEN: [(("cwpp",), 6)],
-        REPOINTED: [(("cwpp",), 8)],
         RELEASED: [(("cwpp",), 4)],
     }
 

@@ -23,7 +23,7 @@ from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState, Pointer
+from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import DestinationSpec, Lane
@@ -71,7 +71,14 @@ class Room:
         beside = BackgroundReader(spec, (), outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
         sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside)
         self._worker = Worker(
-            "cwpp", DESTINATION, sender, outbox=store.outbox, clock=self._clock, concurrency=4, isolation=Isolation()
+            "cwpp",
+            Lane.TICKET,
+            DESTINATION,
+            sender,
+            outbox=store.outbox,
+            clock=self._clock,
+            concurrency=4,
+            isolation=Isolation(),
         )
 
     def _clock(self) -> datetime:
@@ -80,7 +87,7 @@ class Room:
     async def deliver(self, *deliveries: Delivery) -> None:
         """Owes deliveries, and delivers whatever is due."""
         await self._store.outbox.put_in_outbox(deliveries, self.now)
-        await self._worker.deliver_at(Pointer("cwpp", Lane.TICKET, DESTINATION))
+        await self._worker.deliver_due(lambda: False)
 
     async def deliver_all(self, *deliveries: Delivery, later: Callable[[], None] = lambda: None) -> None:
         """The same, over and over while time passes, until nothing is owed; `later` is what time does at the vendor."""

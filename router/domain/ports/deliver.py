@@ -1,10 +1,10 @@
-"""The outbox that `deliver/` works on, its queues, and who follows a conversation."""
+"""The outbox that `deliver/` works on, and who follows a conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from router.domain.background import Background
@@ -28,7 +28,6 @@ from router.domain.groups import AggregationState
 from router.domain.histories import History
 from router.domain.lookups import SignalAtResource
 from router.domain.notices import Notice
-from router.domain.rulebook import Lane
 
 
 class Histories(Protocol):
@@ -67,10 +66,6 @@ class Outbox(Histories, Protocol):
         dead. An opening that was never attempted and its resolution are skipped together where the destination's lane is
         page or ticket.
         """
-        ...
-
-    async def requeue(self, pointer: Pointer, until: datetime) -> None:
-        """Brings a pointer that came from a queue once more at an instant; what came from none is found by itself."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -117,6 +112,16 @@ class Outbox(Histories, Protocol):
 
     async def next_due(self, stream: str) -> Mapping[str, NextDue]:
         """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
+        ...
+
+    async def first_due(self, stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
+        """When each of some destinations that is owed something is next due, as `next_due` has it."""
+        ...
+
+    async def count_due(
+        self, stream: str, destinations: Collection[str], now: datetime, most: int
+    ) -> Mapping[str, int]:
+        """How many deliveries are due at each of some destinations, counted up to so many."""
         ...
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
@@ -193,40 +198,6 @@ class Backgrounds(Protocol):
 
     async def read(self, claim: Claim) -> Background:
         """What the state knows beside a claim that is sent now."""
-        ...
-
-
-class QueuedOutbox(Outbox, Protocol):
-    """An outbox whose deliveries are named by pointers in queues, one queue for each stream and lane.
-
-    A pointer to every delivery that is owed comes when it falls due. Pointers may come late, twice, or to what is done.
-    """
-
-    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
-        """The pointer that a message of a queue holds; None where it is no pointer."""
-        ...
-
-    def queue(self, stream: str, lane: Lane) -> Queue:
-        """The queue of a stream and lane."""
-        ...
-
-    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
-        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers.
-
-        At what destinations are owed that are not ready it points when they are.
-        """
-        ...
-
-
-class Queue(Protocol):
-    """The pointers of one stream and lane, for who is not called by a trigger."""
-
-    async def receive(self, most: int, hidden: timedelta) -> Sequence[tuple[str, object]]:
-        """Some messages' texts and handles; each comes back after `hidden` unless it is deleted."""
-        ...
-
-    async def delete(self, handle: object) -> None:
-        """Deletes a message that was seen to."""
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from router.domain.counts import Rule
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
-from router.domain.ports.deliver import Outbox, QueuedOutbox
+from router.domain.ports.deliver import Outbox
 from router.domain.ports.grouping import Groups
 from router.domain.ports.ingest import Journal, Ledger, Quarantine, Record
 from router.domain.retention import Forgotten, Retention
@@ -84,10 +84,3 @@ class Store(Protocol):
     async def close(self) -> None:
         """Lets go of the storage."""
         ...
-
-
-class QueuedStore(Store, Protocol):
-    """A store whose outbox is pointed at from queues."""
-
-    @property
-    def outbox(self) -> QueuedOutbox: ...

@@ -1,46 +1,40 @@
 """The router at work, minute by minute, and what it tells meanwhile.
 
 It is the service itself with its own rooms, over a store in a file, hubs in memory and destinations that answer as a test
-says. Only the queues are missing: a delivery is pointed at by who calls for it.
+says.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
-from router.deliver import ConversationRunner, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Worker
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Result
-from router.domain.deliveries import Attempt, Pointer, Receipt
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.journal import Partition
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import Queue
 from router.domain.ports.destinations import Deduplication
-from router.domain.ports.store import QueuedStore
 from router.domain.retention import Retention
-from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
+from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store.deliveries import SqlOutbox
-from router.store.engine import SqliteEngine
-from router.store.file import StateFile
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
 from tests.store.acts import letters_in
-from tests.store.opened import SqlStore
+from tests.store.opened import open_store
 
 MINUTE = timedelta(minutes=1)
 
@@ -55,7 +49,7 @@ class AtWork:
         self.hubs = {stream: Shelf(partitions=2, name=stream.value) for stream in Stream}
         self._next: Counter[Partition] = Counter()
         self._exported = Exported()
-        self._store = _QueuedStore(directory)
+        self._store = open_store(directory)
         self._service = self._wired({stream: a_rulebook(*rules, stream=stream, routes=routes) for stream in Stream})
 
     def publish(self, count: int, partition: int = 0) -> None:
@@ -85,8 +79,14 @@ class AtWork:
             asyncio.run(self._store.outbox.discard(letter.delivery.id, self.now))
 
     def deliver(self, destination: str, lane: Lane) -> None:
-        """A pointer to a destination's deliveries comes."""
-        asyncio.run(self._service.deliver(Stream.CWPP, lane, destination))
+        """A destination is told what is due there."""
+        loop = DeliveryLoop(
+            "cwpp",
+            {destination: self._worker(destination, lane)},
+            outbox=self._store.outbox,
+            clock=self._clock,
+        )
+        asyncio.run(loop.deliver_due(lambda: False))
 
     def minutes(self, count: int = 1, *, sweeping: bool = True) -> None:
         """Time passes; each minute ends with a sweep, and with an export of what there is to tell."""
@@ -110,18 +110,14 @@ class AtWork:
             stream: EventIntake(intake, self._store.journal, "process") for stream, intake in intakes.items()
         }
         return Service(
-            store=cast(QueuedStore, self._store),
+            store=self._store,
             books=books,
             event_intakes=event_intakes,
-            workers={
-                (stream.value, spec.name): self._worker(stream, spec)
-                for stream, book in books.items()
-                for spec in book.destinations.values()
-            },
+            loops={},
+            holds=HoldReader(self._store.documents),
             sweepers={
                 stream: Sweeper(
                     self._store,
-                    self._store.outbox,
                     book,
                     intakes[stream],
                     GapFiller(self.hubs[stream], self._store.journal, event_intakes[stream]),
@@ -136,13 +132,14 @@ class AtWork:
             clock=self._clock,
         )
 
-    def _worker(self, stream: Stream, spec: DestinationSpec) -> Worker:
+    def _worker(self, destination: str, lane: Lane) -> Worker:
         answers = ConversationRunner(*cast(Any, [None] * 4))  # its destinations ask for nothing
         tracing = self._exported.telemetry.delivering
         return Worker(
-            stream.value,
-            spec.name,
-            Sender(_Says(self, spec.name), answers, {}, self._clock, LEASE[spec.lane], tracing),
+            "cwpp",
+            lane,
+            destination,
+            Sender(_Says(self, destination), answers, {}, self._clock, LEASE[lane], tracing),
             outbox=self._store.outbox,
             clock=self._clock,
             concurrency=6,
@@ -170,23 +167,3 @@ class _Says:
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         yield from ()
         return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
-
-
-class _QueuedOutbox(SqlOutbox):
-    """An outbox without queues: a pointer is a destination's name, and points at all that is due there."""
-
-    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer:
-        return Pointer(stream, lane, text)
-
-    def queue(self, stream: str, lane: Lane) -> Queue:
-        raise NotImplementedError
-
-    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
-        return 0
-
-
-class _QueuedStore(SqlStore):
-    def __init__(self, directory: Path) -> None:
-        file = StateFile(directory)
-        super().__init__(SqliteEngine(file), file=file)
-        self.outbox: _QueuedOutbox = _QueuedOutbox(self.engine, partial(datetime.now, UTC))

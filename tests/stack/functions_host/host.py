@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -47,6 +49,7 @@ class FunctionsHost:
         conditions: Conditions = USUAL,
     ) -> None:
         self._conditions = conditions
+        self._env = env
         self._event_hubs = event_hubs_connection
         self._storage = storage_connection
         self._host_json = HostJson.of(app, env)
@@ -97,6 +100,14 @@ class FunctionsHost:
     def worker_pid(self) -> int:
         """Gives the worker's process id."""
         return self._workers.pid
+
+    def under_way(self, function: str) -> int:
+        """Gives how many calls of a function the worker has."""
+        return self._invoker.calls[function]
+
+    def freeze_worker(self) -> None:
+        """Keeps the worker from doing anything until it is killed."""
+        os.kill(self.worker_pid, signal.SIGSTOP)
 
     async def kill_worker(self) -> None:
         """Kills the worker in the midst of whatever it does, and returns when it is gone; another one follows."""
@@ -167,12 +178,20 @@ class FunctionsHost:
     async def _listen(self) -> None:
         functions = self.functions.values()
         self._routes = Routes(functions, self._host_json.route_prefix)
-        self._listeners = {one.name: self._listener(one) for one in functions if one.kind != "httpTrigger"}
+        listening = [one for one in functions if one.kind != "httpTrigger" and not self._is_disabled(one)]
+        self._listeners = {one.name: self._listener(one) for one in listening}
         for function in functions:
             self._outputs.open(function)
         await asyncio.gather(*(listener.open() for listener in self._listeners.values()))
         self._tasks = [asyncio.create_task(one.run()) for one in self._listeners.values()]
         self._tasks.append(asyncio.create_task(self._workers.keep()))
+
+    def _is_disabled(self, function: Function) -> bool:
+        """Whether a setting keeps a function from being called.
+
+        https://learn.microsoft.com/azure/azure-functions/disable-function
+        """
+        return self._env.get(f"AzureWebJobs__{function.name}__Disabled", "").lower() in ("true", "1")
 
     def _listener(self, function: Function) -> Listener:
         if function.kind == "timerTrigger":

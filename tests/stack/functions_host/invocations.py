@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class Invoker:
         self.finished: list[Invocation] = []
         self.under_way = 0
         self.begun = 0
+        self.calls: Counter[str] = Counter()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -72,6 +74,7 @@ class Invoker:
         """Runs a function once, as soon as there is a worker, and puts out what it gives; failures are the outcome."""
         worker = await self._workers.current()
         id = str(uuid.uuid4())
+        self.calls[function.name] += 1
         try:
             answer = await worker.ask(invocation_request=_request(id, function, call, retry))
         except WorkerDied as death:
@@ -84,6 +87,8 @@ class Invoker:
                     await self._outputs.put(function, answer)
                 except AzureError as fault:
                     outcome, error = Outcome.FAILED, f"output: {fault}"
+        finally:
+            self.calls[function.name] -= 1
         ended = Invocation(function.name, call.source, call.events, retry, outcome, error, answer, id)
         self.finished.append(ended)
         return ended

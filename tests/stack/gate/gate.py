@@ -12,7 +12,7 @@ from yarl import URL
 
 from alert_router_demo.soc.endpoint import served
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
-from tests.stack.gate.orders import Answer, Order, Trouble, call, delay, drop, fail, hold, withhold
+from tests.stack.gate.orders import Answer, Order, Trouble, call, delay, drop, hold, withhold
 from tests.stack.gate.requests import Matching, Seen, everything
 
 _OWN = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -57,11 +57,6 @@ class Gate:
     def withhold(self, matching: Matching, *, times: int | None = None) -> Order:
         """Hands requests on, but not their answers before the order ends."""
         return self._ordered(matching, withhold, times)
-
-    def fail(self, matching: Matching, status: int, code: str, *, times: int | None = None, **headers: str) -> Order:
-        """Answers requests with an error as storage writes it, and further headers (`Retry_After="6"`)."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._ordered(matching, fail(status, code, named), times)
 
     def delay(self, matching: Matching, seconds: float, *, times: int | None = None) -> Order:
         """Hands requests on after so many seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,24 +87,6 @@ def delay(seconds: float) -> Trouble:
     async def trouble(_order: Order, _seen: Seen, forward: Forward) -> Answer | None:
         await asyncio.sleep(seconds)
         return await forward()
-
-    return trouble
-
-
-def fail(status: int, code: str, headers: Mapping[str, str]) -> Trouble:
-    """Nothing happens, and the caller is told so as storage tells it.
-
-    https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2
-    """
-
-    async def trouble(_order: Order, seen: Seen, _forward: Forward) -> Answer | None:
-        if seen.service == "table":
-            kind = "application/json;odata=minimalmetadata"
-            body = f'{{"odata.error":{{"code":"{code}","message":{{"lang":"en-US","value":"ordered by a test"}}}}}}'
-        else:
-            kind = "application/xml"
-            body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>ordered by a test</Message></Error>'
-        return Answer(status, {"Content-Type": kind, "x-ms-error-code": code, **headers}, body.encode())
 
     return trouble
 

@@ -101,6 +101,17 @@ class AzureOutbox(TableOutbox[AzureEntry]):
         """When each destination that is owed something is next due. Walks everything that is open in the stream."""
         return await self._figures.next_due(stream)
 
+    async def first_due(self, stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
+        """When each of some destinations that is owed something is next due."""
+        return {name: one.due for name, one in (await self.next_due(stream)).items() if name in destinations}
+
+    async def count_due(
+        self, stream: str, destinations: Collection[str], now: datetime, most: int
+    ) -> Mapping[str, int]:
+        """How many deliveries are owed to each of some destinations of which something is due."""
+        found = (await self.next_due(stream)).items()
+        return {name: min(one.owed, most) for name, one in found if name in destinations and one.due <= now}
+
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination that was ever owed anything."""
         return await self._figures.backlog(stream)

@@ -1,0 +1,265 @@
+"""The loop over a lane: it delivers what is due and what falls due soon, and one destination's trouble is no other's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from router.deliver import DeliveryLoop, Worker, count_due
+from router.deliver.sender import SHARE_OF_LEASE
+from router.domain.conversation import Result
+from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Pointer, Receipt
+from router.domain.errors import StoreError, Unavailable
+from router.domain.lane_limits import LEASE
+from router.domain.pauses import PROBE
+from router.domain.ports.deliver import Outbox
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+from tests.deliver.engines import TICKETS, Engine, engine_over_sqlite
+from tests.deliver.scripted import Held, Scripted, sent
+from tests.deliver.test_destination_holds import hold
+from tests.store.builders import a_delivery
+from tests.waiting import until
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine with nothing owed, whose loops look again at once."""
+    monkeypatch.setattr("router.deliver.delivery_loop.LOOK", 0.01)
+    yield from engine_over_sqlite()
+
+
+def loop_over(engine: Engine, **workers: Worker) -> DeliveryLoop:
+    """A loop over some destinations."""
+    outbox = cast(Outbox, engine.outbox)
+    return DeliveryLoop("cwpp", workers, outbox=outbox, clock=engine.clock, holds=engine.holds)
+
+
+def never() -> bool:
+    """Whether the end was asked for."""
+    return False
+
+
+def test_what_is_due_at_any_destination_is_delivered(engine: Engine) -> None:
+    """Turn after turn, until nothing is due."""
+    engine.owe("k0", "k1")
+    engine.owe("k0", destination="oncall")
+    update = a_delivery(2, Change.UPDATED, key="k0")
+    engine.run(engine.store.outbox.put_in_outbox([update], NOW))
+    tickets, pager = Scripted(sent), Scripted(sent)
+    loop = loop_over(engine, tickets=engine.worker(tickets), oncall=engine.worker(pager, destination="oncall"))
+    engine.run(loop.deliver_due(never))
+    assert engine.states() == {DeliveryState.SENT: 3}
+    assert engine.states("oncall") == {DeliveryState.SENT: 1}
+
+
+def test_a_destination_that_keeps_failing_keeps_what_runs_once_from_no_end(engine: Engine) -> None:
+    """What falls due meanwhile is left to the next run."""
+
+    def slow(attempt: Attempt) -> Result:
+        engine.clock.now += 30 * SECOND
+        return Unavailable("no answer", retry_after=1)
+
+    engine.owe("k0", "k1")
+    kind = Scripted(slow)
+    engine.run(loop_over(engine, tickets=engine.worker(kind)).deliver_due(never))
+    assert [attempt.number for attempt in kind.attempts] == [1, 1]
+
+
+@pytest.mark.parametrize(("wait", "attempts"), [(59.0, 2), (62.0, 1)])
+def test_what_falls_due_soon_is_waited_for_and_nothing_else(engine: Engine, wait: float, attempts: int) -> None:
+    """The loop ends when nothing is due within the time that it was given."""
+
+    def once(attempt: Attempt) -> Result:
+        if attempt.number > 1:
+            return Receipt()
+        asyncio.get_running_loop().call_later(0.05, later)
+        return Unavailable("503", retry_after=wait)
+
+    def later() -> None:
+        engine.clock.now += 63 * SECOND
+
+    engine.owe("k0")
+    kind = Scripted(once)
+    assert engine.run(loop_over(engine, tickets=engine.worker(kind)).deliver_on(never, MINUTE)) is False
+    assert len(kind.attempts) == attempts
+
+
+def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(engine: Engine) -> None:
+    """A destination that hangs keeps its own waiting, and no other's; a second call does not run beside the first."""
+    hung, pager = Held(), Scripted(sent)
+    engine.owe("k0")
+    loop = loop_over(engine, tickets=engine.worker(hung), oncall=engine.worker(pager, destination="oncall"))
+
+    async def delivered() -> None:
+        running = asyncio.create_task(loop.deliver_on(never, MINUTE))
+        await until(lambda: hung.waiting == 1)
+        await engine.store.outbox.put_in_outbox([oncall("k1")], NOW)
+        assert await loop.deliver_on(never, MINUTE) is False
+        assert not running.done()
+        await until(lambda: len(pager.attempts) == 1)
+        hung.open()
+        assert await running is False
+
+    engine.run(delivered())
+    assert hung.keys == ["k0"]
+
+
+def oncall(key: str) -> Delivery:
+    """An opening that is owed to the pager."""
+    return replace(a_delivery(key=key), destination="oncall")
+
+
+def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: Engine) -> None:
+    """It says that there is more to do."""
+    held, is_over = Held(), asyncio.Event()
+    engine.owe("k0", "k1", "k2")
+    loop = loop_over(engine, tickets=engine.worker(held, concurrency=1))
+
+    async def delivered() -> bool:
+        running = asyncio.create_task(loop.deliver_on(is_over.is_set, MINUTE))
+        await until(lambda: held.waiting == 1)
+        is_over.set()
+        held.open()
+        return await running
+
+    assert engine.run(delivered()) is True
+    assert engine.states() == {DeliveryState.SENT: 1, DeliveryState.OWED: 2}
+    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)] * 2
+
+
+def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
+    """As `serve` does, also while nothing is owed."""
+    is_over = asyncio.Event()
+    kind = Scripted(sent)
+    loop = loop_over(engine, tickets=engine.worker(kind))
+    looks: list[str] = []
+
+    async def first_due(stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
+        looks.append(stream)
+        return await engine.store.outbox.first_due(stream, destinations)
+
+    engine.outbox.first_due = first_due  # type: ignore[attr-defined]
+
+    async def delivered() -> None:
+        running = asyncio.create_task(loop.deliver_on(is_over.is_set))
+        await until(lambda: len(looks) > 1)
+        await engine.store.outbox.put_in_outbox([a_delivery()], NOW)
+        await until(lambda: len(kind.attempts) == 1)
+        is_over.set()
+        await running
+
+    engine.run(delivered())
+
+
+@pytest.mark.parametrize("call", ["claim", "first_due", "settle"])
+def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engine: Engine, call: str) -> None:
+    """And what the state did not take of it is written down by the next call, whatever is due then."""
+    hung, kind = Held(), Scripted(sent)
+    engine.owe("k0")
+    loop = loop_over(engine, oncall=engine.worker(hung, destination="oncall"), tickets=engine.worker(kind))
+
+    async def delivered() -> None:
+        await engine.store.outbox.put_in_outbox([oncall("k1")], NOW)
+        running = asyncio.create_task(loop.deliver_on(never, MINUTE))
+        await until(lambda: hung.waiting == 1)
+        engine.outbox.down.add(call)
+        await engine.store.outbox.put_in_outbox([a_delivery(key="k2")], NOW)
+        await until(lambda: engine.outbox.faults > 0 or call == "settle")
+        assert not running.done()
+        hung.open()
+        with pytest.raises(StoreError):
+            await running
+        engine.outbox.down.clear()
+        engine.clock.now += HOUR
+        await loop.deliver_due(never)
+
+    engine.run(delivered())
+    assert engine.states() == {DeliveryState.SENT: 2}
+    assert engine.states("oncall") == {DeliveryState.SENT: 1}
+    assert (hung.keys, sorted(attempt.delivery.key for attempt in kind.attempts)) == (["k1"], ["k0", "k2"])
+
+
+def test_what_is_paused_held_or_rests_is_not_asked_before_that_is_over(engine: Engine) -> None:
+    """Nor does it keep the loop going, unless that is over soon."""
+    engine.owe("k0")
+    kind = Scripted(sent)
+    loop = loop_over(engine, tickets=engine.worker(kind))
+    pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
+    engine.run(engine.store.outbox.pause(pause))
+    assert engine.run(loop.deliver_on(never, MINUTE)) is False
+    engine.run(engine.store.outbox.resume("cwpp", TICKETS))
+    engine.clock.now += MINUTE
+    engine.run(hold(engine.store, engine.clock()))
+    assert engine.run(loop.deliver_on(never, MINUTE)) is False
+    assert kind.attempts == []
+    engine.clock.now += 2 * HOUR
+    engine.run(loop.deliver_on(never, MINUTE))
+    assert len(kind.attempts) == 1
+
+
+def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
+    """By lane, and of a destination no more than is asked for; what is paused or held waits for its own time."""
+    engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
+    engine.owe("k0", "k1", destination="other")
+    engine.owe("k0", destination="third")
+    page = loop_over(engine, tickets=engine.worker(Scripted(sent)))
+    ticket = loop_over(engine, other=engine.worker(Scripted(sent)), third=engine.worker(Scripted(sent)))
+    loops = {Lane.PAGE: page, Lane.TICKET: ticket}
+
+    def counted() -> Mapping[Lane, int]:
+        due: Mapping[Lane, int] = engine.run(
+            count_due("cwpp", loops, engine.store.outbox, engine.holds, engine.clock())
+        )
+        return due
+
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 3}
+    pause = Pause(stream="cwpp", destination="third", since=NOW, probe=NOW + PROBE, error="401")
+    engine.run(engine.store.outbox.pause(pause))
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 2}
+    engine.run(hold(engine.store, NOW, destination="other"))
+    engine.clock.now += MINUTE
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 0}
+    engine.clock.now = NOW - SECOND
+    assert engine.run(engine.store.outbox.count_due("cwpp", [TICKETS], engine.clock(), 10)) == {}
+    assert engine.run(engine.store.outbox.count_due("cwpp", [TICKETS], NOW, 3)) == {TICKETS: 3}
+
+
+def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(engine: Engine) -> None:
+    """A send begins only while the claim lasts longer than any conversation: no other worker takes it for lost meanwhile."""
+    claimed: dict[str, datetime] = {}
+    began: list[timedelta] = []
+
+    def slow(attempt: Attempt) -> Result:
+        began.append(engine.clock.now - claimed[attempt.delivery.key])
+        engine.clock.now += LEASE[Lane.TICKET] / 8
+        return Receipt()
+
+    class Noting:
+        """Notes when what is claimed."""
+
+        async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+            claims = await engine.store.outbox.claim(pointer, due, until, limit)
+            claimed.update((claim.delivery.key, engine.clock.now) for claim in claims)
+            return claims
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(engine.store.outbox, name)
+
+    engine.owe(*(f"k{number}" for number in range(8)))
+    engine.outbox = cast(Any, Noting())
+    kind = Scripted(slow)
+    engine.run(engine.worker(kind, concurrency=1).deliver_due(never))
+    assert engine.states() == {DeliveryState.SENT: 8}
+    assert [attempt.number for attempt in kind.attempts] == [1] * 8
+    assert max(began) <= LEASE[Lane.TICKET] * (1 - SHARE_OF_LEASE)

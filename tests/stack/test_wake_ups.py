@@ -1,0 +1,183 @@
+"""What wakes the workers in Azure: queues say which lane has something to do, and the state alone says what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from alert_router_demo.soc import Status
+from router.app.clock import now
+from router.app.service import A_WORKER, MOST_WORKERS
+from router.domain.deliveries import Pause
+from router.domain.pauses import PROBE
+from router.domain.rulebook import Lane
+from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, medium, settle, sweep
+from tests.stack.acts import conditions, runs
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Outcome
+from tests.stack.stack import Stack, stack_running
+from tests.stack.test_hub_faults import forget_checkpoints
+from tests.store.builders import a_delivery
+from tests.waiting import until
+
+LANES = ("page", "ticket", "rows")
+
+
+@pytest.fixture
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
+    """A stack with an empty account."""
+    with stack_running(azurite, postgresql) as stack:
+        yield stack
+
+
+async def woken(stack: Stack) -> dict[str, int]:
+    """How many wake-ups are in the queues of `cwpp`, those that were fetched among them; each is taken out."""
+    found = {}
+    for lane in LANES:
+        async with QueueClient.from_connection_string(stack.storage, f"cwpp-{lane}") as queue:
+            found[lane] = 0
+            with suppress(ResourceNotFoundError):
+                found[lane] = (await queue.get_queue_properties()).approximate_message_count or 0
+                await queue.clear_messages()
+    return found
+
+
+async def wake(stack: Stack, lane: str, times: int = 1) -> None:
+    """Puts wake-ups into the queue of a lane of `cwpp`."""
+    async with QueueClient.from_connection_string(stack.storage, f"cwpp-{lane}") as queue:
+        with suppress(ResourceExistsError):
+            await queue.create_queue()
+        for _ in range(times):
+            await queue.send_message("deliver")
+
+
+async def poisoned(stack: Stack) -> bool:
+    """Whether the platform gave up on a wake-up."""
+    async with QueueServiceClient.from_connection_string(stack.storage) as queues:
+        return any([queue.name.endswith("-poison") async for queue in queues.list_queues()])
+
+
+def asleep(*lanes: str) -> dict[str, str]:
+    """Settings under which nothing delivers in some lanes of `cwpp`."""
+    return {f"AzureWebJobs__deliver_cwpp_{lane}__Disabled": "true" for lane in lanes}
+
+
+async def owe(stack: Stack, count: int, name: str = "d") -> None:
+    """Owes pages."""
+    store = stack.store()
+    one = a_delivery(lane=Lane.PAGE)
+    owed = [replace(one, destination="oncall", key=f"{name}-{number}") for number in range(count)]
+    await store.outbox.put_in_outbox(owed, now())
+    await store.close()
+
+
+def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stack: Stack) -> None:
+    """By what the state holds, after each batch, also one that wrote nothing, and by the timer, which delivers nothing itself.
+    A destination that is paused is not woken for, and no lane is sent more than twenty at a time."""
+    post = Post(stack)
+
+    async def run() -> None:
+        await owe(stack, 2 * A_WORKER + 1)
+        async with stack.host(conditions=conditions(), **asleep(*LANES)).running() as host:
+            # A decision that nobody is told of is a row of the record all the same.
+            await post.send(low("low"))
+            await host.idle()
+            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+            await sweep(host)
+            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+        await forget_checkpoints(stack)
+        async with stack.host(conditions=conditions(), **asleep(*LANES)).running() as host:
+            await host.idle()
+            assert runs(host, "take_cwpp", Outcome.OK) == 1
+            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+            await owe(stack, A_WORKER * MOST_WORKERS, "more")
+            await sweep(host)
+            assert await woken(stack) == {"page": MOST_WORKERS, "ticket": 0, "rows": 1}
+            store = stack.store()
+            refused = Pause(stream="cwpp", destination="oncall", since=now(), probe=now() + PROBE, error="401")
+            await store.outbox.pause(refused)
+            await store.close()
+            await sweep(host)
+            assert await woken(stack) == {"page": 0, "ticket": 0, "rows": 1}
+
+    asyncio.run(run())
+    assert stack.soc.counts()["received"] == dict.fromkeys(stack.soc.counts()["received"], 0)
+
+
+def test_a_wake_up_that_is_lost_or_doubled_changes_nothing(stack: Stack) -> None:
+    """What is due waits for the timer at most; who finds nothing to do ends at once."""
+    post = Post(stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **QUICK, **asleep(*LANES)).running() as host:
+            await post.send(*(high(f"h-{number}") for number in range(20)))
+            await host.idle()
+            assert await woken(stack) == dict.fromkeys(LANES, 1)
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            await host.idle()
+            assert host.invocations == []
+            await sweep(host)
+            for lane in LANES:
+                await wake(stack, lane, times=5)
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+            assert {run.outcome for run in host.invocations} == {Outcome.OK}
+
+    asyncio.run(run())
+    assert {page.triggers for page in stack.soc.pagerduty.pages} == {1}
+    assert set(stack.soc.counts()["duplicates"].values()) == {0}
+
+
+def test_one_wake_up_is_enough_for_what_falls_due_within_a_minute(stack: Stack) -> None:
+    """The worker that it woke waits for the vendor, and for what comes meanwhile; a second one in its process ends at once."""
+    post, pager = Post(stack), stack.soc.pagerduty
+    pager.faults.add(Status(429, retry_after="2"))
+
+    async def run() -> None:
+        queues = "AzureFunctionsJobHost__extensions__queues__"
+        settings = {f"{queues}batchSize": "2", f"{queues}newBatchThreshold": "1"}
+        async with stack.host(conditions=conditions(), **settings).running() as host:
+            await post.send(high("first"))
+            await until(lambda: pager.answers["429"] == 1)
+            assert host.under_way("deliver_cwpp_page") == 1
+            await wake(stack, "page")
+            await until(lambda: runs(host, "deliver_cwpp_page", Outcome.OK) == 1)
+            assert host.under_way("deliver_cwpp_page") == 1
+            await until(lambda: pager.answers["202"] == 1)
+            await host.idle()
+            assert runs(host, "deliver_cwpp_page", Outcome.OK) == 2
+
+    asyncio.run(run())
+    assert [page.dedup_key for page in pager.pages] == [key_of("first")]
+
+
+def test_a_wake_up_does_not_fail_where_the_state_does(stack: Stack, tmp_path: Path) -> None:
+    """It is one line in the log, and no queue of poison; the batch waits in its hub, and the health page says why."""
+    nowhere = tmp_path / "file"
+    nowhere.write_text("no directory")
+    post = Post(stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), ALERT_ROUTER_STATE=str(nowhere)).running() as host:
+            await post.send(medium("waits"))
+            await wake(stack, "page", times=7)
+            await until(lambda: runs(host, "deliver_cwpp_page", Outcome.OK) == 7)
+            await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) > 1)
+            page = await host.request("GET", "/api/health")
+            (problem,) = json.loads(page.body)["problems"]
+            assert (page.status, str(nowhere) in problem) == (503, True)
+            assert host.log.count(f"cwpp page: {problem}") == 7
+        async with stack.host(conditions=conditions()).running() as host:
+            await host.idle()
+            assert not await poisoned(stack)
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
