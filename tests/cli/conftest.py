@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.house import House, furnish
+from tests.cli.house import DIRECTORY, House, furnish
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> House:
-    """A house with rules, and the shell standing in it."""
+def house(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> House:
+    """A house with rules, and the shell standing in it; its state is a directory, or what `over_both` says."""
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return House(tmp_path, capsys)
+    if getattr(request, "param", DIRECTORY) == DIRECTORY:
+        return House(tmp_path, capsys)
+    database: str = request.getfixturevalue("database")
+    monkeypatch.setenv("ALERT_ROUTER_STATE", database)
+    return House(tmp_path, capsys, database)

@@ -18,6 +18,7 @@ import pytest
 
 from router.cli import main
 from tests.builders import RULES
+from tests.store.opened import Place
 from tests.warm import WarmProcess, started
 
 POLICIES = {
@@ -62,11 +63,22 @@ class Said:
         return line
 
 
-class House:
-    """A directory with rules, in which commands are run."""
+DIRECTORY, DATABASE = "directory", "database"
 
-    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+over_both = pytest.mark.parametrize("house", [DIRECTORY, DATABASE], indirect=True)
+"""Has a test run over a state in a directory, and over one in PostgreSQL, which commands find by ALERT_ROUTER_STATE."""
+
+
+class House:
+    """A directory with rules, in which commands are run.
+
+    Attributes:
+        state: where the state is that commands find.
+    """
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str], state: Place | None = None) -> None:
         self.directory = directory
+        self.state: Place = state or directory / ".state"
         self._capture = capture
 
     def says(self, *arguments: str | Path) -> Said:

@@ -16,11 +16,13 @@ from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from tests.builders import RULES
-from tests.cli.house import House, Said, ndjson
+from tests.cli.house import House, Said, ndjson, over_both
 from tests.network import nobody_else
 from tests.parse.messages import a_flat_alert
 from tests.store.acts import letters_in
 from tests.store.opened import open_store
+
+pytestmark = over_both
 
 DAY = "2026-11-24T{}Z"
 REFERENCE = "@Microsoft.KeyVault(VaultName=v;SecretName=pager-key)"
@@ -131,7 +133,7 @@ def letters(house: House) -> list[DeadLetter]:
     """The dead letters."""
 
     async def listed() -> list[DeadLetter]:
-        store = open_store(house.directory / ".state")
+        store = open_store(house.state)
         try:
             return await letters_in(store.outbox)
         finally:
@@ -154,7 +156,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
     assert house.says("run", alert).code == 0
 
     async def taken() -> None:
-        store = open_store(house.directory / ".state")
+        store = open_store(house.state)
         (claim,) = await store.outbox.claim(Pointer("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
         sent = Settlement(
             delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now(), receipt=Receipt()

@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 from alert_router_demo.soc.mail import MailDouble
-from tests.cli.house import House, a_process, a_suppression, ndjson
+from tests.cli.house import House, a_process, a_suppression, ndjson, over_both
 from tests.deliver.mail_servers import at_work
 from tests.parse.messages import a_flat_alert
+
+pytestmark = over_both
 
 _MAIL = """
 notify: [mail]

@@ -9,7 +9,9 @@ import pytest
 
 from router.domain.severity import Severity
 from tests.builders import alert_body, finding_body
-from tests.cli.house import House, a_suppression
+from tests.cli.house import House, a_suppression, over_both
+
+pytestmark = over_both
 
 NOW = "2026-11-25T00:00:00Z"
 RULE = "rules/cwpp/suppressions/web.json"

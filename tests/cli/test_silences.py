@@ -16,10 +16,12 @@ import pytest
 from router.domain.keys import signal_key
 from router.domain.silence_documents import document_of_silence
 from tests.builders import alert_body
-from tests.cli.house import POLICIES, House, Said
+from tests.cli.house import POLICIES, House, Said, over_both
 from tests.silences import a_silence
 from tests.store.opened import SqlStore, open_store, rows_in
 from tests.warm import started
+
+pytestmark = over_both
 
 AT = "2026-11-24T12:00:00Z"
 WHO = ("--reason", "patching", "--author", "ana@contoso.example")
@@ -184,7 +186,7 @@ def test_what_cannot_be_looked_at_is_counted_and_no_credential_is_shown(state: H
     """As people read it, and as programs do."""
     secret = "AccountKey=" + "A" * 43 + "="
     runs(state, alert_body("one", AlertDisplayName=f"Copied {secret}"), alert_body("two"), now="2026-11-24T11:00:00Z")
-    rows_in(state.directory / ".state", "DELETE FROM rule_fields WHERE key=?", signal_key("cwpp", "alert", "two"))
+    rows_in(state.state, "DELETE FROM rule_fields WHERE key=?", signal_key("cwpp", "alert", "two"))
     said = silenced(state, *VM, "--for", "2h")
     assert "2 could not be looked at: what they say is not kept" in said.out
     shown = added(state, *VM, "--for", "2h")["would_have_held"]
@@ -373,7 +375,7 @@ def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
 
 def with_store(house: House, do: Callable[[SqlStore], None]) -> None:
     """Does something with the state of a house."""
-    store = open_store(house.directory / ".state")
+    store = open_store(house.state)
     try:
         do(store)
     finally:
@@ -451,40 +453,6 @@ def test_each_change_is_on_record_with_who_made_it(state: House) -> None:
         {"action": "extended", "at": "2026-11-24T12:01:00Z", "author": "ben", "ends": "2026-11-24T15:00:00Z"},
         {"action": "ended", "at": "2026-11-24T12:02:00Z", "author": "eve", "ends": "2026-11-24T12:02:00Z"},
     ]
-
-
-def test_silences_are_the_same_in_a_database(state: House, postgresql: str) -> None:
-    """Each command says of it what it says of a directory."""
-    assert state.says("state", "upgrade", "--state", postgresql).code == 0
-    commands = [
-        ("add", *VM, "--for", "2h", "--yes", *WHO),
-        (
-            "add",
-            "--resource",
-            "data-*",
-            "--for",
-            "60d",
-            "--every",
-            "Sat 02:00-04:00 UTC",
-            "--yes",
-            *WHO,
-            "--format",
-            "json",
-        ),
-        ("add", *VM, "--for", "23h", "--yes", *WHO),
-        ("list",),
-        ("list", "--format", "json"),
-    ]
-    for command in commands:
-        said = [state.says("silences", *command, "--now", AT, *more) for more in ((), ("--state", postgresql))]
-        assert said[0] == said[1]
-    id = str(listed(state, "--state", postgresql)[0]["id"])
-    for command in (("extend", id, "--for", "1h"), ("end", id), ("list", "--expired")):
-        said = [
-            state.says("silences", *command, "--now", "2026-11-24T13:00:00Z", *more)
-            for more in ((), ("--state", postgresql))
-        ]
-        assert said[0] == said[1]
 
 
 def test_a_run_that_waits_for_input_does_not_keep_anybody_from_silencing(state: House) -> None:
