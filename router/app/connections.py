@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.identity import identity_for
-from router.app.settings import HUBS, STATE, STORAGE, Settings, forget_libpq
+from router.app.settings import HUBS, STORAGE, Settings, forget_libpq
 from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
+from router.domain.ports.eventhubs import Partitions
 from router.domain.signals import Stream
-from router.store.conninfo import FORM, Connector
+from router.store.conninfo import Connector
 from router.store.engine import PostgresqlEngine
 from router.store.store import SqlStore
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 60.0
 """Seconds that a token is waited for."""
-
-CHECKPOINTS = "checkpoints"
-"""The container in which `serve` keeps how far it has come."""
 
 
 def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
@@ -75,20 +73,19 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sql
 
 
 @asynccontextmanager
-async def state_over(settings: Settings) -> AsyncIterator[SqlStore]:
-    """The state that the settings name, for who works on it as long as the context lasts; raises BadSetting and StoreError.
+async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> AsyncIterator[SqlStore]:
+    """A state for who works behind hubs, as long as the context lasts; raises as `open_state` does, and StateInUse.
 
     A directory is this process's alone. What the one before it had claimed is given back: that one is not there any more.
     """
-    if settings.state is None:
-        raise BadSetting(f"{STATE}: is not set; name the database of the state, as {FORM}, or a directory")
-    store = store_at(settings.state, settings)
+    store = store_at(state, settings)
     try:
         store.hold()
         # Whoever deploys a function app names its database; from a private one nobody else may reach it.
         await (store.upgrade() if settings.is_functions_app else store.prepare())
         if not store.is_shared:
             await store.outbox.release_claims()
+            await store.partitions.free_partitions()
         yield store
     finally:
         await store.close()
@@ -131,17 +128,15 @@ def namespace_for(settings: Settings) -> Namespace:
 
 @asynccontextmanager
 async def consumers_over(
-    streams: Iterable[Stream], settings: Settings, report: Callable[[RouterError], None]
+    streams: Iterable[Stream], settings: Settings, partitions: Partitions, report: Callable[[RouterError], None]
 ) -> AsyncIterator[list[Consumer]]:
-    """What reads the hubs outside Functions, its checkpoints in the storage account; raises BadSetting and StoreError.
+    """What reads the hubs outside Functions, and shares their partitions in the state; raises BadSetting.
 
     Every error goes to `report`; none is the end.
     """
     from router.eventhubs import Consumer
 
     async with AsyncExitStack() as stack:
-        account, namespace = _account_for(settings), namespace_for(settings)
-        stack.push_async_callback(account.close)
+        namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)
-        container = await account.container(CHECKPOINTS)
-        yield [Consumer(namespace, stream.value, container, report) for stream in streams]
+        yield [Consumer(namespace, stream.value, partitions, report) for stream in streams]

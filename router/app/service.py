@@ -16,10 +16,10 @@ from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports.ingest import Hub
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
+from router.store.store import SqlStore
 from router.telemetry import Telemetry
 
 AHEAD = timedelta(seconds=60)
@@ -54,7 +54,7 @@ class Service:
         drain: counts what is under way; once an end is asked for, nothing further begins.
     """
 
-    store: Store
+    store: SqlStore
     books: Mapping[Stream, Rulebook]
     event_intakes: Mapping[Stream, EventIntake]
     loops: Mapping[tuple[Stream, Lane], DeliveryLoop]

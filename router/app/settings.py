@@ -16,7 +16,7 @@ from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
 from router.domain.retention import DAYS, Retention
 from router.domain.urls import is_loopback, split_url
-from router.store.conninfo import PostgresqlAddress, parse_state
+from router.store.conninfo import FORM, PostgresqlAddress, parse_state
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""
@@ -97,6 +97,13 @@ class Settings:
             return parse_state(written)
         except ValueError as fault:
             raise BadSetting(f"{STATE}: {fault}") from None
+
+    @property
+    def state_named(self) -> Path | PostgresqlAddress:
+        """The same, where no command line can say it; raises BadSetting also where nothing does."""
+        if (found := self.state) is None:
+            raise BadSetting(f"{STATE}: is not set; name the database of the state, as {FORM}, or a directory")
+        return found
 
     @property
     def rules(self) -> Path | None:

@@ -22,6 +22,7 @@ from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from router.app.service import Service
+    from router.store.conninfo import PostgresqlAddress
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,9 +37,15 @@ AT_A_TIME = 6
 
 @asynccontextmanager
 async def service_over(
-    rules: Rules, settings: Settings, clock: Clock, drain: Drain | None = None
+    rules: Rules,
+    settings: Settings,
+    clock: Clock,
+    drain: Drain | None = None,
+    state: Path | PostgresqlAddress | None = None,
 ) -> AsyncIterator[Service]:
-    """The router at work behind hubs, as long as the context lasts; raises BadSetting and StoreError.
+    """The router at work behind hubs, as long as the context lasts; raises as `state_over` does, and BadSetting.
+
+    Without a `state` it is the one that the settings name.
 
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
@@ -56,7 +63,7 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        store = await stack.enter_async_context(state_over(settings))
+        store = await stack.enter_async_context(state_over(state or settings.state_named, settings))
         senders = await stack.enter_async_context(senders_over(store, rules, readiness, settings, clock, telemetry))
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)

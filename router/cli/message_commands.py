@@ -73,3 +73,4 @@ def add_serve_command(commands: Commands) -> None:
         commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
     )
     add_rules_dir(serve)
+    add_state(serve)

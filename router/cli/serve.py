@@ -26,7 +26,6 @@ from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
-from router.cli.opened_state import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.legible import legible
 from router.domain.rulebook import Lane
@@ -61,11 +60,11 @@ async def _serve(options: Namespace) -> None:
     drain, report = Drain(), Troubles().tell
     stop = drain.asked
     async with AsyncExitStack() as stack:
-        with opening_storage():
-            service = await stack.enter_async_context(service_over(rules, settings, now, drain))
-            consumers = await stack.enter_async_context(consumers_over(rules.books, settings, report))
-            for line in await service.remarks():
-                _LOG.warning("%s", line)
+        service = await stack.enter_async_context(service_over(rules, settings, now, drain, options.state))
+        partitions = service.store.partitions
+        consumers = await stack.enter_async_context(consumers_over(rules.books, settings, partitions, report))
+        for line in await service.remarks():
+            _LOG.warning("%s", line)
         _heed_signals(stop)
         _LOG.info("serving %s", ", ".join(rules.books))
         await run_until_stopped(

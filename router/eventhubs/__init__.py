@@ -6,7 +6,7 @@
     range_reader reads sequence numbers again, for the sweep; range_receiver  receives them
     consumer     reads the hub as it fills, for `serve`
     batching     ingests its batches, and checkpoints each when it is ingested
-    checkpoints  how far each partition is ingested
+    checkpoints  how far each partition is ingested, and who reads it, as the client asks for it
     stalls       notices that what the hub holds does not arrive
     publisher    publishes messages, for `send`
 

@@ -59,10 +59,8 @@ class BatchHandler:
 
     async def on_error(self, context: PartitionContext | None, error: Exception) -> None:
         """Reports what kept the client from reading a partition, or from sharing them; it tries again by itself."""
-        from azure.core.exceptions import AzureError
-
-        if isinstance(error, AzureError):
-            self._report(self._store_error(error))
+        if isinstance(error, StoreError):
+            self._report(error)
         elif not isinstance(error, _Ended):
             self._report(hub_error(error, self._hub, context.partition_id if context is not None else None))
 
@@ -101,12 +99,10 @@ class BatchHandler:
             wait = min(2 * wait, LONGEST)
 
     async def _checkpoint(self, context: PartitionContext, last: EventData) -> None:
-        from azure.core.exceptions import AzureError
-
         try:
             await context.update_checkpoint(last)
-        except AzureError as fault:  # The next one covers it; until then these events may come twice.
-            self._report(self._store_error(fault))
+        except StoreError as fault:  # The next one covers it; until then these events may come twice.
+            self._report(fault)
 
     def _on_ended(self, processing: asyncio.Task[None]) -> None:
         self._under_way.discard(processing)
@@ -114,9 +110,3 @@ class BatchHandler:
         if fault is not None and not self.failure.done():
             self.failure.set_exception(fault)
             self._ended.set()
-
-    def _store_error(self, fault: Exception) -> StoreError:
-        status = getattr(fault, "status_code", None)
-        return StoreError(
-            f"storage, checkpoints of hub {self._hub}: {type(fault).__name__}{f' ({status})' if status else ''}"
-        )

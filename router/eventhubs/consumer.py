@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from router.domain.ports.eventhubs import Partitions
 from router.eventhubs.batching import BatchHandler, IngestEvents, Report
 from router.eventhubs.connection import Namespace
 from router.eventhubs.stalls import StallWatch
 
 if TYPE_CHECKING:
     from azure.eventhub.aio import EventHubConsumerClient
-    from azure.storage.blob.aio import ContainerClient
 
     from router.eventhubs.checkpoints import Checkpoints
 
@@ -45,18 +45,17 @@ _START = "-1"
 
 
 class Consumer:
-    """One hub, shared partition by partition with every other consumer of the same hub and container.
+    """One hub, shared partition by partition with every other consumer of the same hub and state.
 
-    Checkpoints are kept in a blob container that exists, and that is closed by who opened it. Every error goes to `report`;
-    none of them is the end.
+    Every error goes to `report`; none of them is the end.
     """
 
     def __init__(
-        self, namespace: Namespace, hub: str, container: ContainerClient, report: Report, rhythm: Rhythm = RHYTHM
+        self, namespace: Namespace, hub: str, partitions: Partitions, report: Report, rhythm: Rhythm = RHYTHM
     ) -> None:
         self._namespace = namespace
         self._hub = hub
-        self._container = container
+        self._partitions = partitions
         self._report = report
         self._rhythm = rhythm
 
@@ -68,7 +67,7 @@ class Consumer:
         """
         from router.eventhubs.checkpoints import Checkpoints
 
-        checkpoints = Checkpoints(self._container)
+        checkpoints = Checkpoints(self._partitions)
         batches = BatchHandler(self._hub, ingest, self._report)
         while await self._is_stuck(checkpoints, batches, stop):
             pass

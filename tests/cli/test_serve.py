@@ -20,6 +20,7 @@ from router.cli import main
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
 from router.store.azure.outbox.sweeping import GRACE
+from router.store.conninfo import parse_address
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.serving import Received, serving
 from tests.parse.messages import (
@@ -40,7 +41,9 @@ from tests.parse.messages import (
 from tests.secrecy import found_in, secrets_in
 from tests.stack.accounting import sweep_later
 from tests.stack.azurite import Azurite
+from tests.stack.postgres import Server, postgres_running
 from tests.stack.stack import Stack, stack_running
+from tests.store import opened
 
 EVERY_KIND: dict[str, list[object]] = {
     "cwpp": [
@@ -73,15 +76,15 @@ FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lo
 
 @pytest.fixture
 def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
-    """A stack with an empty account."""
+    """A stack in which nothing was done yet."""
     with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
-def unserved(azurite: Azurite) -> Iterator[Stack]:
+def unserved(azurite: Azurite, postgres: Server) -> Iterator[Stack]:
     """A stack for all that never begins to serve."""
-    with stack_running(azurite) as stack:
+    with stack_running(azurite, postgres.new_database()) as stack:
         yield stack
 
 
@@ -247,6 +250,41 @@ def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
     assert set(Received.at(stack).tickets.values()) == {1}
 
 
+def test_it_outlives_the_state(azurite: Azurite) -> None:
+    """While the database is down it says so and waits; what came meanwhile comes out afterwards."""
+    with postgres_running() as server, stack_running(azurite, server.new_database()) as stack:
+        publish(stack, range(2))
+        with serving(stack) as one:
+            one.until(lambda: has_received(stack, range(2)))
+            server.kill()
+            publish(stack, range(2, 4))
+            one.until(lambda: one.says(f"ERROR {parse_address(stack.state).name}: cannot be reached: "))
+            server.start()
+            one.until(lambda: has_received(stack, range(4)))
+            assert one.stop() == 0
+        assert_nothing_was_received_twice(stack)
+
+
+@pytest.mark.soak  # Each looks at what the other claimed every ten seconds, and a minute after it died takes that, too.
+def test_two_share_the_partitions_of_a_state(stack: Stack) -> None:
+    """Each reads a partition of each hub; what one had when it was killed the other one reads. Nothing is told twice."""
+
+    def owners() -> list[tuple[str, int]]:
+        query = "SELECT hub, count(DISTINCT owner) FROM partitions WHERE owner<>'' GROUP BY hub ORDER BY hub"
+        return opened.rows_in(stack.state, query)
+
+    with serving(stack) as one, serving(stack) as other:
+        one.until(lambda: owners() == [("cspm", 2), ("cwpp", 2)])
+        publish(stack, range(6))
+        one.until(lambda: has_received(stack, range(6)))
+        one.kill()
+        publish(stack, range(6, 10))
+        other.until(lambda: has_received(stack, range(10)))
+        assert other.stop() == 0
+    assert owners() == []
+    assert_nothing_was_received_twice(stack)
+
+
 @pytest.mark.soak  # Its client of hubs tries again without a pause, and says so after a minute.
 def test_it_outlives_the_hubs(stack: Stack) -> None:
     """What came while they could not be reached comes out when they can be again."""
@@ -282,7 +320,11 @@ def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"ALERT_ROUTER_STATE": ""}, r"ALERT_ROUTER_STATE: is not set; name .*"),
+        ({"ALERT_ROUTER_STATE": "mysql://soc@127.0.0.1/alerts"}, r"ALERT_ROUTER_STATE: is no address of a state; .*"),
+        (
+            {"ALERT_ROUTER_STATE": "postgresql://soc:s3cret@127.0.0.1:1/alerts"},
+            r"127.0.0.1, database alerts: .*",
+        ),
         ({"EVENT_HUBS": ""}, r"EVENT_HUBS: is not set; set .*"),
         ({"EVENT_HUBS": "nonsense"}, r"EVENT_HUBS: does not say where a namespace is"),
         ({"ALERT_ROUTER_LEASE": "soon"}, r"ALERT_ROUTER_LEASE: 'soon' is no number of seconds .*"),
@@ -291,11 +333,22 @@ def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> 
 def test_what_keeps_it_from_starting_is_named(
     unserved: Stack, said_here: Ended, settings: dict[str, str], complaint: str
 ) -> None:
-    """One line that begins with the setting or the secret, and exit code 2."""
+    """One line that begins with what is at fault, and exit code 2."""
     code, said = said_here(settings)
     assert code == 2
     assert re.fullmatch(complaint + r"\n", said), said
-    assert found_in(said, secrets_in(unserved.environment)) == []
+    assert found_in(said, secrets_in(unserved.environment) | {"s3cret"}) == []
+
+
+def test_a_directory_has_one_that_serves_it(stack: Stack, said_here: Ended) -> None:
+    """A second one would read what the first one claimed; it says so and ends."""
+    state = str(stack.directory / "state")
+    publish(stack, range(1))
+    with serving(stack, ALERT_ROUTER_STATE=state) as one:
+        one.until(lambda: has_received(stack, range(1)))
+        code, said = said_here({"ALERT_ROUTER_STATE": state})
+        assert (code, said) == (2, f"{state}: another run is at work on this state; wait for it to end\n")
+        assert one.stop() == 0
 
 
 def test_a_policy_with_problems_keeps_it_from_starting(unserved: Stack, said_here: Ended, tmp_path: Path) -> None:

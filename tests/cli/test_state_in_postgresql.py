@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from alert_router_demo.soc import Status
 from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Pointer, Settlement
@@ -22,9 +23,12 @@ from router.ingest.intake import Message
 from router.store.conninfo import parse_address
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
+from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
 from tests.silences import HOUR, a_silence, named
+from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server
+from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store
 
@@ -265,3 +269,31 @@ def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql:
     assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 0)
     assert house.says(*run, "--now", (NOW + 2 * HOUR).isoformat()).code == 0
     assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 1)
+
+
+@pytest.fixture
+def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
+    """A stack whose state is in a database."""
+    with stack_running(azurite, postgresql) as stack:
+        yield stack
+
+
+def test_what_is_owed_again_is_sent_by_who_serves(stack: Stack, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that the pager refused and somebody redrives; a message that somebody retakes."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    stack.soc.pagerduty.faults.add(Status(400))
+    stack.hubs.append("cwpp", 0, alert_body("alert-1"))
+    stack.hubs.append("cwpp", 1, body_of(an_assessment()))
+    with serving(stack) as one:
+        one.until(lambda: "oncall" in house.says("dead-letters", "list").out)
+        one.until(lambda: "wrong_stream" in house.says("quarantine", "list").out)
+        assert stack.soc.pagerduty.pages == []
+        assert house.says("dead-letters", "redrive", "--all").out.startswith("redriven: 1;")
+        one.until(lambda: len(stack.soc.pagerduty.pages) == 1)
+        retaken = house.says("quarantine", "retake", "--all", "--rules", stack.rules)
+        assert retaken.out.endswith("retaken: 1; what was routed is sent within a minute\n")
+        one.until(lambda: len(stack.soc.servicenow.tickets) == 2)
+        assert one.stop() == 0
+    assert house.says("dead-letters", "list").out == "no dead letters\n"
+    assert house.says("quarantine", "list").out == "nothing is in quarantine\n"

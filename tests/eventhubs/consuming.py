@@ -1,4 +1,4 @@
-"""A hub, a container for checkpoints, and consumers that remember what they were given."""
+"""A hub, a database for what consumers claim, and consumers that remember what they were given."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from azure.storage.blob.aio import ContainerClient
-
 from router.domain.errors import RouterError
 from router.domain.journal import Event, Partition
 from router.eventhubs import Consumer
 from router.eventhubs.consumer import Rhythm
+from router.store.engine import PostgresqlEngine
+from router.store.partitions import SqlPartitions
+from router.store.upgrade import upgrade
 from tests.eventhubs.hubs import HUB, QUICK, a_namespace
-from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
+from tests.store.opened import engine_over
 
 type Hook = Callable[[Partition, Sequence[Event]], Awaitable[None]]
 """What else a take does before it has taken."""
@@ -50,15 +51,19 @@ class Inbox:
 
 @dataclass(slots=True)
 class ConsumerRig:
-    """Where consumers work."""
+    """Where consumers work.
+
+    Attributes:
+        database: the URL of the database in which they keep what they claim.
+    """
 
     hubs: EventHubs
-    container: ContainerClient
-    storage: str
+    engine: PostgresqlEngine
+    database: str
 
     def consumer(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> Consumer:
         """A consumer that tells an inbox of its troubles."""
-        return Consumer(a_namespace(self.hubs), HUB, self.container, inbox.report, rhythm)
+        return Consumer(a_namespace(self.hubs), HUB, SqlPartitions(self.engine), inbox.report, rhythm)
 
     @asynccontextmanager
     async def consuming(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> AsyncIterator[asyncio.Event]:
@@ -71,22 +76,25 @@ class ConsumerRig:
             stop.set()
             await running
 
+    async def execute(self, sql: str) -> None:
+        """Runs a statement in the database."""
+        async with self.engine.transaction() as tx:
+            await tx.execute(sql)
+
     async def positions(self) -> dict[Partition, int]:
         """The number that each partition is checkpointed at."""
-        return {
-            Partition(HUB, blob.name.rpartition("/")[2]): int(blob.metadata["sequencenumber"])
-            async for blob in self.container.list_blobs(include=["metadata"])
-            if "/checkpoint/" in blob.name
-        }
+        async with self.engine.session() as tx:
+            rows = await tx.fetch("SELECT partition, sequence FROM partitions WHERE sequence IS NOT NULL")
+        return {Partition(HUB, row.text("partition")): row.whole("sequence") for row in rows}
 
 
 @asynccontextmanager
-async def a_rig(azurite: Azurite, hubs: EventHubs | None = None) -> AsyncIterator[ConsumerRig]:
-    """An empty hub of two partitions and an empty container."""
-    storage = azurite.new_account()
-    async with (
-        (hubs or EventHubs({HUB: 2})).running() as running,
-        ContainerClient.from_connection_string(storage, "checkpoints", retry_total=0) as container,
-    ):
-        await container.create_container()
-        yield ConsumerRig(running, container, storage)
+async def a_rig(database: str, hubs: EventHubs | None = None) -> AsyncIterator[ConsumerRig]:
+    """An empty hub of two partitions, and a database in which nothing is claimed."""
+    engine = engine_over(database)
+    try:
+        await upgrade(engine)
+        async with (hubs or EventHubs({HUB: 2})).running() as running:
+            yield ConsumerRig(running, engine, database)
+    finally:
+        await engine.close()

@@ -1,4 +1,4 @@
-"""A consumer whose process dies while it takes its second batch: `python -m tests.eventhubs.dying HUBS STORAGE CONTAINER`."""
+"""A consumer whose process dies while it takes its second batch: `python -m tests.eventhubs.dying HUBS DATABASE`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from azure.storage.blob.aio import ContainerClient
-
 from router.domain.journal import Event, Partition
 from router.eventhubs import Consumer, Namespace
+from router.store.partitions import SqlPartitions
 from tests.eventhubs.hubs import HUB, QUICK
+from tests.store.opened import engine_over
 
 
-async def die_at_work(hubs: str, storage: str, container: str) -> None:
+async def die_at_work(hubs: str, database: str) -> None:
     """Takes one batch, and is gone in the middle of the next."""
     batches = 0
 
@@ -24,9 +24,9 @@ async def die_at_work(hubs: str, storage: str, container: str) -> None:
         if batches == 2:
             os._exit(9)
 
-    async with ContainerClient.from_connection_string(storage, container) as blobs:
-        consumer = Consumer(Namespace(connection_string=hubs), HUB, blobs, lambda trouble: None, QUICK)
-        await consumer.consume_events(take, asyncio.Event())
+    partitions = SqlPartitions(engine_over(database))
+    consumer = Consumer(Namespace(connection_string=hubs), HUB, partitions, lambda trouble: None, QUICK)
+    await consumer.consume_events(take, asyncio.Event())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from router.eventhubs.consumer import MOST, Rhythm
 from tests.eventhubs.consuming import ConsumerRig, Inbox, a_rig
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, fill, run
 from tests.leash import leashed
-from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
 from tests.waiting import until
 
@@ -25,17 +24,17 @@ ROOT = Path(__file__).parents[2]
 WATCHFUL = Rhythm(renew=0.5, watch=0.3)
 
 
-def consuming(azurite: Azurite, work: Callable[[ConsumerRig], Awaitable[None]], hubs: EventHubs | None = None) -> None:
+def consuming(postgresql: str, work: Callable[[ConsumerRig], Awaitable[None]], hubs: EventHubs | None = None) -> None:
     """Does some work where consumers can."""
 
     async def at_a_rig() -> None:
-        async with a_rig(azurite, hubs) as rig:
+        async with a_rig(postgresql, hubs) as rig:
             await work(rig)
 
     run(at_a_rig())
 
 
-def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(azurite: Azurite) -> None:
+def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(postgresql: str) -> None:
     """In batches of at most a hundred; what was taken once does not come again, what came meanwhile does."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -53,10 +52,10 @@ def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(
         assert (after.taken, after.bodies) == ({SECOND: [30]}, [b"later"])
         assert before.troubles == after.troubles == []
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(azurite: Azurite) -> None:
+def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(postgresql: str) -> None:
     """No checkpoint while it is in hand, however long. What is read again meanwhile is not begun, nor what follows."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -88,10 +87,10 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
         assert inbox.taken == {FIRST: in_hand, SECOND: [0]}
         assert await rig.positions() == {FIRST: in_hand[-1], SECOND: 0}
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azurite: Azurite) -> None:
+def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(postgresql: str) -> None:
     """With the partition, which is anybody's when the dead do not renew it."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -102,8 +101,7 @@ def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azur
                 "-m",
                 "tests.eventhubs.dying",
                 rig.hubs.connection_string,
-                rig.storage,
-                "checkpoints",
+                rig.database,
             ),
             cwd=ROOT,
             preexec_fn=leashed,
@@ -117,10 +115,10 @@ def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azur
             await until(lambda: len(inbox.bodies) == len(left))
         assert inbox.taken == {FIRST: left}
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite: Azurite) -> None:
+def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(postgresql: str) -> None:
     """Whether storage or a hub was at fault: the same batch, in its place. The other partition goes on meanwhile."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -145,10 +143,10 @@ def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite
         assert [number for some in (first, *rest) for number in some] == list(range(150))
         assert inbox.troubles == ["StoreError down", "HubError gone"]
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_nothing_overtakes_a_batch_that_is_long_in_hand(azurite: Azurite) -> None:
+def test_nothing_overtakes_a_batch_that_is_long_in_hand(postgresql: str) -> None:
     """Not even after the connection was cut; that the rest waits is no trouble."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -169,10 +167,10 @@ def test_nothing_overtakes_a_batch_that_is_long_in_hand(azurite: Azurite) -> Non
         assert list(dict.fromkeys(inbox.taken[FIRST])) == list(range(250))
         assert [trouble for trouble in inbox.troubles if "do not arrive" in trouble] == []
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(azurite: Azurite) -> None:
+def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(postgresql: str) -> None:
     """What it could not take comes again; nothing after it was taken in its place."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -189,10 +187,10 @@ def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(azuri
             await until(lambda: len(after.bodies) == 150)
         assert after.taken == {FIRST: list(range(150))}
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_over(azurite: Azurite) -> None:
+def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_over(postgresql: str) -> None:
     """A defect is not tried again and again; what was in hand comes to the next."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -208,31 +206,33 @@ def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_ov
         async with rig.consuming(after):
             await until(lambda: len(after.bodies) == 3)
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(azurite: Azurite) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(postgresql: str) -> None:
     """The events are taken, and the next checkpoint covers them."""
 
     async def work(rig: ConsumerRig) -> None:
         fill(rig.hubs, FIRST, 3)
 
-        async def lose_the_container(partition: Partition, events: Sequence[Event]) -> None:
+        async def lose_the_table(partition: Partition, events: Sequence[Event]) -> None:
             if events[0].sequence == 0:
-                await rig.container.delete_container()
+                await rig.execute("ALTER TABLE partitions RENAME TO away")
 
-        inbox = Inbox(lose_the_container)
+        inbox = Inbox(lose_the_table)
         async with rig.consuming(inbox):
             await until(lambda: bool(inbox.troubles))
+            await rig.execute("ALTER TABLE away RENAME TO partitions")
             rig.hubs.append(*FIRST, b"more")
             await until(lambda: len(inbox.bodies) == 4)
         assert inbox.taken == {FIRST: [0, 1, 2, 3]}
-        assert "StoreError storage, checkpoints of hub cwpp: ResourceNotFoundError (404)" in inbox.troubles
+        assert 'relation "partitions" does not exist' in inbox.troubles[0]
+        assert await rig.positions() == {FIRST: 3}
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_consumers_share_the_partitions_of_a_hub(azurite: Azurite) -> None:
+def test_consumers_share_the_partitions_of_a_hub(postgresql: str) -> None:
     """Each event comes to one of them at least, and each of them has something to do."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -255,10 +255,10 @@ def test_consumers_share_the_partitions_of_a_hub(azurite: Azurite) -> None:
 
             await until(all_taken)
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_hub_that_was_created_anew_is_read_from_its_start(azurite: Azurite) -> None:
+def test_a_hub_that_was_created_anew_is_read_from_its_start(postgresql: str) -> None:
     """Its checkpoints are another hub's; the trouble is told once for each partition."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -273,10 +273,10 @@ def test_a_hub_that_was_created_anew_is_read_from_its_start(azurite: Azurite) ->
         assert await rig.positions() == {FIRST: 2}
         assert "HubError hub cwpp, partition 0: was created anew; reading it from its start" in inbox.troubles
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_partitions_that_were_added_are_read(azurite: Azurite) -> None:
+def test_partitions_that_were_added_are_read(postgresql: str) -> None:
     """The client asks once which there are."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -290,10 +290,10 @@ def test_partitions_that_were_added_are_read(azurite: Azurite) -> None:
             await until(lambda: third in inbox.taken)
         assert "HubError hub cwpp: has other partitions than before; reading those" in inbox.troubles
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(azurite: Azurite) -> None:
+def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(postgresql: str) -> None:
     """It says so, and goes on where it was."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -308,10 +308,10 @@ def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(azurite: Azurite) -> N
             await until(lambda: len(set(inbox.taken[FIRST])) == 4)
         assert all(trouble.startswith("HubError hub cwpp") for trouble in inbox.troubles)
 
-    consuming(azurite, work)
+    consuming(postgresql, work)
 
 
-def test_events_that_do_not_arrive_are_told_of(azurite: Azurite) -> None:
+def test_events_that_do_not_arrive_are_told_of(postgresql: str) -> None:
     """As without the consumer group, of which the client says nothing."""
 
     async def work(rig: ConsumerRig) -> None:
@@ -324,4 +324,4 @@ def test_events_that_do_not_arrive_are_told_of(azurite: Azurite) -> None:
         )
         assert inbox.tries == []
 
-    consuming(azurite, work, EventHubs({HUB: 2}, groups=["sweep"]))
+    consuming(postgresql, work, EventHubs({HUB: 2}, groups=["sweep"]))

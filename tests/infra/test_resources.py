@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-from router.app.connections import CHECKPOINTS
 from router.destinations.log_analytics.tables import ALERTS, TABLES
 from router.domain.signals import Stream
 from router.eventhubs import consumer, range_reader
@@ -40,7 +39,7 @@ def test_every_queue_is_there_with_its_poison_queue(azure: Deployment) -> None:
 
 def test_every_container_is_there_and_private(azure: Deployment) -> None:
     """What rows cannot hold, what serve has read, and the package that is deployed."""
-    assert last(azure, f"{STORAGE}/blobServices/containers") == {CONTAINER, CHECKPOINTS, DEPLOYMENTS}
+    assert last(azure, f"{STORAGE}/blobServices/containers") == {CONTAINER, "checkpoints", DEPLOYMENTS}
     assert {one.properties["publicAccess"] for one in azure.of(f"{STORAGE}/blobServices/containers")} == {"None"}
 
 
