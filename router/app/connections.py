@@ -1,4 +1,4 @@
-"""The database, the storage account and the Event Hubs namespace that the settings name."""
+"""The state and the Event Hubs namespace that the settings or a command name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.identity import identity_for
-from router.app.settings import HUBS, STORAGE, Settings, forget_libpq
+from router.app.settings import HUBS, Settings, forget_libpq
 from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.ports.eventhubs import Partitions
@@ -21,7 +21,6 @@ from router.store.store import SqlStore
 
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
-    from router.store.azure import Account, AzureStore
     from router.store.conninfo import PostgresqlAddress
 
 _TIMEOUT = 60.0
@@ -89,24 +88,6 @@ async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> Asy
         yield store
     finally:
         await store.close()
-
-
-def storage_for(settings: Settings) -> AzureStore:
-    """The store in the account that the settings name, made in the loop that uses it; raises BadSetting."""
-    from router.store.azure import AzureStore
-
-    return AzureStore(_account_for(settings))
-
-
-def _account_for(settings: Settings) -> Account:
-    from router.store.azure import Account, Address
-
-    found = settings.storage
-    credential = identity_for(found.client_id) if found.connection_string is None else None
-    try:
-        return Account(Address(found.connection_string, found.endpoints), credential)
-    except ValueError as fault:
-        raise BadSetting(f"{STORAGE}: does not say where a storage account is") from fault
 
 
 def namespace_for(settings: Settings) -> Namespace:

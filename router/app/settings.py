@@ -19,15 +19,13 @@ from router.domain.urls import is_loopback, split_url
 from router.store.conninfo import FORM, PostgresqlAddress, parse_state
 
 STORAGE = "AzureWebJobsStorage"
-"""The setting of the storage account, which is the one that the Functions host has, too."""
+"""The setting of the storage account of the Functions host, whose identity is the router's, too."""
 
 STATE = "ALERT_ROUTER_STATE"
 """The setting of where the state is, for which no command line says it. It may hold a password."""
 
 HUBS = "EVENT_HUBS"
 """The setting of the Event Hubs namespace."""
-
-SERVICES = ("blob", "queue", "table")
 
 HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
 """The setting of the address that is called when a drill passed. Whoever knows it can call it, so it is a secret."""
@@ -188,24 +186,6 @@ class Settings:
         return Retention(decisions={**DAYS, **days})
 
     @property
-    def storage(self) -> ServiceConnection:
-        """The storage account; raises BadSetting where nothing, or not enough, says where it is."""
-        written = {service: self._find(f"{STORAGE}__{service}ServiceUri") for service in SERVICES}
-        account = self._find(f"{STORAGE}__accountName")
-        endpoints = {
-            service: uri or f"https://{account}.{service}.core.windows.net"
-            for service, uri in written.items()
-            if uri or account
-        }
-        for service, uri in written.items():
-            if uri is not None and not _ADDRESS.fullmatch(uri):
-                raise BadSetting(
-                    f"{STORAGE}__{service}ServiceUri: {uri!r} is no https address; give that of the service"
-                )
-            _refuse_example(f"{STORAGE}__{service}ServiceUri", _find_host(uri or ""))
-        return self._connection(STORAGE, endpoints, {f"{STORAGE}__{service}ServiceUri" for service in SERVICES})
-
-    @property
     def identity(self) -> str | None:
         """The client id of the user-assigned identity: that of the storage account. Without it AZURE_CLIENT_ID counts."""
         return self._find(f"{STORAGE}__clientId")
@@ -241,8 +221,7 @@ class Settings:
                 _refuse_example(name, host)
             return ServiceConnection(connection_string)
         if len(endpoints) < len(wanted):
-            short = f", or {name}__accountName alone" if name == STORAGE else ""
-            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}{short}, or for a local stack {name}")
+            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
         return ServiceConnection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
 
     def _endpoint(self, name: str) -> str | None:

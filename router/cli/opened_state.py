@@ -5,23 +5,15 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from router.app.connections import open_state, storage_for
-from router.app.settings import STORAGE, Settings
-from router.domain.errors import BadFile, BadUsage, StoreError
-from router.domain.ports.store import Store
+from router.app.connections import open_state
+from router.app.settings import Settings
+from router.domain.errors import BadFile, BadUsage
 from router.store.conninfo import PostgresqlAddress
 from router.store.store import SqlStore
-
-if TYPE_CHECKING:
-    from router.store.azure import AzureStore
-
-ACCOUNT = Path("azure:")
-"""Means the account that AzureWebJobsStorage names. It goes with the store in Azure Tables."""
 
 AT_A_TIME = 100
 """Ids that are seen to at a time: a server answers many questions at once, and each takes it a while."""
@@ -32,53 +24,33 @@ _AFTER = "~"
 
 def is_shared(state: Path | PostgresqlAddress) -> bool:
     """Whether others may be at work on a state: who serves it, with settings of their own."""
-    return not isinstance(state, Path) or state == ACCOUNT
+    return not isinstance(state, Path)
 
 
 @asynccontextmanager
-async def store_in(options: Namespace) -> AsyncIterator[Store]:
+async def store_in(options: Namespace) -> AsyncIterator[SqlStore]:
     """The store that is meant: a database, or the directory that an earlier run left.
 
     Raises BadFile where there is no such directory, BadUsage where what speaks to the database is not installed, and
     StoreError where it cannot be used.
     """
-    async with AsyncExitStack() as stack:
-        if options.state == ACCOUNT:
-            store: Store = storage_meant(Settings())
-            stack.push_async_callback(store.close)
-            with opening_storage():
-                await store.prepare()  # type: ignore[attr-defined]
-        else:
-            refuse_missing(options.state)
-            store = await open_state(options.state, Settings())
-            stack.push_async_callback(store.close)
+    refuse_missing(options.state)
+    store = await open_state(options.state, Settings())
+    try:
         yield store
+    finally:
+        await store.close()
 
 
 @asynccontextmanager
-async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
+async def store_to_change(options: Namespace) -> AsyncIterator[SqlStore]:
     """The same, with a directory to itself; raises StateInUse where a run is at work on it.
 
     A database is shared by all who work on it: each change there is made only over what was read.
     """
     async with store_in(options) as store:
-        if isinstance(store, SqlStore):
-            store.hold()
+        store.hold()
         yield store
-
-
-def storage_meant(settings: Settings) -> AzureStore:
-    """The store in Azure Storage, for the tests of what runs in Azure, until that runs on PostgreSQL."""
-    return storage_for(settings)
-
-
-@contextmanager
-def opening_storage() -> Iterator[None]:
-    """A context in which a StoreError also names the setting that says where the account is."""
-    try:
-        yield
-    except StoreError as fault:
-        raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
 
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:

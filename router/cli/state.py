@@ -14,7 +14,7 @@ from router.app.connections import store_at
 from router.app.settings import Settings
 from router.cli.funnel import OUTCOMES
 from router.cli.given import clock_for
-from router.cli.opened_state import ACCOUNT, opening_storage, refuse_missing, storage_meant
+from router.cli.opened_state import refuse_missing
 from router.cli.printing import print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
@@ -25,6 +25,7 @@ from router.domain.plurals import counted
 from router.domain.retention import Retention
 from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
 from router.domain.timestamps import timestamp
+from router.store.conninfo import PostgresqlAddress
 from router.store.store import SqlStore
 from router.store.upgrade import VERSION
 
@@ -42,23 +43,14 @@ def show(options: Namespace) -> int:
         raise BadFile(f"{options.state}: holds no state yet; a run begins one")
     if report is None:
         raise BadFile(f"{options.state.name}: holds no state yet; alert-router state upgrade begins one")
-    state = None if options.state == ACCOUNT else options.state
     if options.format == "json":
-        print_json(document_of(report, state))
+        print_json(document_of(report, options.state))
     else:
-        print_report(report, state)
+        print_report(report, options.state)
     return 0
 
 
 async def _report(options: Namespace, now: datetime, retention: Retention) -> StateReport | None:
-    if options.state == ACCOUNT:
-        # It is not prepared: that would make tables where there are none.
-        account = storage_meant(Settings())
-        with opening_storage():
-            try:
-                return await account.describe(now, retention)
-            finally:
-                await account.close()
     if isinstance(options.state, Path):
         refuse_missing(options.state)
         return await SqlStore.describe_in(options.state, now, retention)
@@ -85,10 +77,10 @@ async def _upgrade(options: Namespace) -> int:
         await store.close()
 
 
-def print_report(report: StateReport, directory: Path | None) -> None:
-    """Prints a report for people; without a directory it is an account's."""
+def print_report(report: StateReport, state: Path | PostgresqlAddress) -> None:
+    """Prints a report for people."""
     shown = screen()
-    print_table(shown, table_of(("", ""), list(_summary(report, directory))), indent=0)
+    print_table(shown, table_of(("", ""), list(_summary(report, state))), indent=0)
     shown.print()
     _print_record(shown, report)
     if report.deliveries:
@@ -119,7 +111,7 @@ def _print_deliveries(shown: Console, report: StateReport) -> None:
 
 
 def _print_tables(shown: Console, report: StateReport) -> None:
-    """Prints what the tables take but for the small ones: those of a file in bytes, those of an account in rows."""
+    """Prints what the tables take but for the small ones: in bytes, or in rows where those are not known."""
     least = sum_of(one.bytes for one in report.tables if one.bytes).number // _SMALL
     rows = [
         (one.name, _optional(one.rows), _size(one.bytes) if one.bytes else None)
@@ -132,10 +124,10 @@ def _print_tables(shown: Console, report: StateReport) -> None:
     print_table(shown, table_of([heads[column] for column in columns], cells, numbers=(1, 2)), indent=0)
 
 
-def _summary(report: StateReport, directory: Path | None) -> Iterator[tuple[str, str]]:
+def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[tuple[str, str]]:
     """What a person wants to see first, a line each."""
-    yield "state", str(directory) if directory is not None else "the account"
-    who = "other command" if directory is not None else "worker"
+    yield "state", str(state)
+    who = "other command" if isinstance(state, Path) else "worker"
     later = f", the next {who} carries it forward to version {report.next_version}" if report.next_version else ""
     yield "version", f"{report.version}{later}"
     parts = ", ".join(f"{name} {_size(size)}" for name, size in report.files.items())
@@ -186,12 +178,12 @@ def _size(count: Count) -> str:
     return words if count.is_whole else f"at least {words}"
 
 
-def document_of(report: StateReport, directory: Path | None) -> dict[str, object]:
+def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[str, object]:
     """A report for programs: each count is a number, and `at_least` names those that are not whole."""
     counts = _Counts()
     number = counts.number
     document: dict[str, object] = {
-        "state": str(directory) if directory is not None else None,
+        "state": str(state),
         "at": _iso(report.at),
         "version": report.version,
         "next_version": report.next_version,

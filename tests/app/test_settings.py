@@ -16,13 +16,6 @@ from router.domain.retention import DAYS, Retention
 
 RETENTION = "ALERT_ROUTER_RETENTION"
 
-IDENTITY = {
-    "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
-    "AzureWebJobsStorage__queueServiceUri": "https://a.queue.core.windows.net",
-    "AzureWebJobsStorage__tableServiceUri": "https://a.table.core.windows.net",
-}
-ENDPOINTS = {name: f"https://a.{name}.core.windows.net" for name in ("blob", "queue", "table")}
-
 
 def test_a_secret_is_read_without_the_line_end_that_it_was_stored_with() -> None:
     """`echo` puts a line end into a vault, and no header may hold one."""
@@ -46,11 +39,11 @@ def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() 
 
 def test_settings_never_show_their_values() -> None:
     """A repr may end in a log."""
-    values = {"AzureWebJobsStorage": "canary", "EVENT_HUBS": "canary"}
+    values = {"ALERT_ROUTER_STATE": "postgresql://soc:canary@pg.contoso.com/alerts", "EVENT_HUBS": "canary"}
     settings = Settings(values)
     found = settings.look_up(["EVENT_HUBS"])
     assert found.values == {"EVENT_HUBS": "canary"}
-    assert "canary" not in repr(settings) + repr(settings.storage) + repr(settings.hubs) + repr(found)
+    assert "canary" not in repr(settings) + repr(settings.state) + repr(settings.hubs) + repr(found)
 
 
 @pytest.mark.parametrize(
@@ -70,53 +63,18 @@ def test_a_state_that_is_no_state_is_named_without_what_the_setting_holds(writte
     assert "s3cret" not in str(refused.value)
 
 
-def test_storage_is_reached_by_identity_at_the_endpoint_of_each_service() -> None:
-    """As the Functions host reads the same settings."""
-    assert Settings(IDENTITY).storage == ServiceConnection(endpoints=ENDPOINTS)
-
-
-def test_an_account_name_stands_for_all_endpoints() -> None:
-    """An endpoint that is written beats it."""
-    named = {"AzureWebJobsStorage__accountName": "a"}
-    assert Settings(named).storage == ServiceConnection(endpoints=ENDPOINTS)
-    other = "https://other.queue.core.windows.net"
-    found = Settings(named | {"AzureWebJobsStorage__queueServiceUri": other}).storage
-    assert found.endpoints == ENDPOINTS | {"queue": other}
-
-
 def test_an_identity_may_be_named() -> None:
-    """For storage and for hubs, each by itself."""
+    """For the state, by the name that the host's storage has, and for hubs, each by itself."""
     hubs = {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two"}
-    settings = Settings(IDENTITY | hubs | {"AzureWebJobsStorage__clientId": "one"})
-    assert settings.storage.client_id == "one"
+    settings = Settings(hubs | {"AzureWebJobsStorage__clientId": "one"})
+    assert settings.identity == "one"
     assert settings.hubs == ServiceConnection(endpoints={"namespace": "n.servicebus.windows.net"}, client_id="two")
 
 
-@pytest.mark.parametrize("name", ["AzureWebJobsStorage", "EVENT_HUBS"])
-def test_a_connection_string_beats_an_identity(name: str) -> None:
+def test_a_connection_string_beats_an_identity() -> None:
     """Who runs a local stack means it."""
-    settings = Settings(IDENTITY | {"EVENT_HUBS__fullyQualifiedNamespace": "n", name: " way\n"})
-    found = settings.storage if name == "AzureWebJobsStorage" else settings.hubs
-    assert found == ServiceConnection("way")
-
-
-@pytest.mark.parametrize("left_out", [set(IDENTITY), *({name} for name in IDENTITY)])
-def test_storage_that_is_not_said_whole_names_what_to_set(left_out: set[str]) -> None:
-    """Whether all of it is missing or one endpoint."""
-    values = {name: value if name not in left_out else " " for name, value in IDENTITY.items()}
-    with pytest.raises(
-        BadSetting, match=r"^AzureWebJobsStorage: is not set; set AzureWebJobsStorage__blobServiceUri, "
-    ):
-        _ = Settings(values).storage
-
-
-@pytest.mark.parametrize(
-    "written", ["foo", "http://a.blob.core.windows.net", "https://a.blob.core.windows.net?sig=canary"]
-)
-def test_an_endpoint_that_is_no_address_is_named(written: str) -> None:
-    """Before anything is asked of it, and in the words of the setting."""
-    with pytest.raises(BadSetting, match=r"^AzureWebJobsStorage__blobServiceUri: .* is no https address"):
-        _ = Settings(IDENTITY | {"AzureWebJobsStorage__blobServiceUri": written}).storage
+    settings = Settings({"EVENT_HUBS__fullyQualifiedNamespace": "n", "EVENT_HUBS": " way\n"})
+    assert settings.hubs == ServiceConnection("way")
 
 
 @pytest.mark.parametrize("written", ["sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b"])
@@ -129,18 +87,15 @@ def test_a_namespace_that_is_no_host_is_named(written: str) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        IDENTITY | {"AzureWebJobsStorage__blobServiceUri": "https://a.blob.Example/"},
-        IDENTITY | {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=a;EndpointSuffix=core.example"},
-        IDENTITY | {"AzureWebJobsStorage": "BlobEndpoint=https://a.blob.example/;SharedAccessSignature=canary"},
         {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.Example"},
         {"EVENT_HUBS": "Endpoint=sb://n.servicebus.example/;SharedAccessKeyName=k;SharedAccessKey=canary"},
     ],
 )
-def test_storage_and_hubs_that_are_nobodys_are_never_asked(values: dict[str, str]) -> None:
+def test_hubs_that_are_nobodys_are_never_asked(values: dict[str, str]) -> None:
     """The setting is named before anything is opened, and no key is shown."""
     settings = Settings(values)
-    with pytest.raises(BadSetting, match=r"^(AzureWebJobsStorage|EVENT_HUBS)\S*: .*\.example") as refused:
-        _ = settings.storage if "AzureWebJobsStorage__blobServiceUri" in values else settings.hubs
+    with pytest.raises(BadSetting, match=r"^EVENT_HUBS\S*: .*\.example") as refused:
+        _ = settings.hubs
     assert "canary" not in str(refused.value)
 
 

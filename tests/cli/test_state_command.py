@@ -211,7 +211,7 @@ def test_what_was_not_counted_to_its_end_is_said(capsys: pytest.CaptureFixture[s
         deliveries=[DestinationCounts("cwpp", "people", {DeliveryState.SENT: some, DeliveryState.OWED: all})],
         forgotten_next=[NextForgotten(outcome=None, age=None, next=None, overdue=all, soon=some)],
     )
-    assert document_of(report, None)["at_least"] == [
+    assert document_of(report, Path(".state"))["at_least"] == [
         "bytes",
         "files.blobs",
         "decisions.total",
@@ -220,7 +220,7 @@ def test_what_was_not_counted_to_its_end_is_said(capsys: pytest.CaptureFixture[s
         "forgotten_next.signals.within_7_days",
         "tables.ledger.rows",
     ]
-    print_report(report, None)
+    print_report(report, Path(".state"))
     out = capsys.readouterr().out
     assert "blobs at least 20.0 KB" in out
     assert "decisions      at least 20,007\n" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from router.app.signal_search import Meant
@@ -60,7 +61,7 @@ def test_every_key_of_a_state_is_listed() -> None:
     """In the order in which they are printed."""
     empty = StateReport(at=NOW, version=4, next_version=None, files={})
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
-    assert listed == list(document_of(empty, None))
+    assert listed == list(document_of(empty, Path(".state")))
 
 
 def test_every_key_of_coverage_is_listed() -> None:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.opened_state import opening_storage
-from router.domain.errors import BadFile, StoreError
-from router.store.azure.state_version import OURS, PARTITION, ROW, StateVersion, refuse_older
+from router.domain.errors import BadFile
 from router.store.upgrade import VERSION
 from tests.docs.pages import page
 from tests.store.acts import run
@@ -22,10 +20,8 @@ PROSE = " ".join(PAGE.prose.split())
 
 
 def test_versions_are_those_of_the_code() -> None:
-    """What is written, in a directory and in an account."""
+    """What is written."""
     assert f"This program writes version {VERSION}, which" in PROSE
-    assert f"This program writes version {OURS.version}, and {OURS.oldest} as the oldest." in PROSE
-    assert f"The row (`{PARTITION}`, `{ROW}`) of the table `journal`" in PROSE
 
 
 def test_a_state_of_another_form_is_refused_in_the_words_of_the_page(
@@ -38,12 +34,4 @@ def test_a_state_of_another_form_is_refused_in_the_words_of_the_page(
         db.execute("UPDATE meta SET value=? WHERE name='version'", (str(VERSION + 1),))
     with pytest.raises(BadFile) as told:
         open_store(Path(".state"))
-    assert f"{told.value}\n" in [fence.text for fence in PAGE.fences]
-
-
-def test_an_account_that_is_too_new_is_refused_in_the_words_of_the_page() -> None:
-    """To the letter."""
-    newer = StateVersion(OURS.version + 2, OURS.version + 1)
-    with pytest.raises(StoreError) as told, opening_storage():
-        refuse_older(OURS, newer)
     assert f"{told.value}\n" in [fence.text for fence in PAGE.fences]

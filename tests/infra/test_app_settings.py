@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
 from router.app.clock import now
 from router.app.rules import load_rules, setting_names_of
-from router.app.settings import HUBS, SERVICES, STORAGE, Settings
+from router.app.settings import HUBS, STORAGE, Settings
 from router.domain.errors import BadSetting
 from router.domain.signals import Stream
 from tests.builders import RULES
@@ -21,6 +19,7 @@ ROWS = "Microsoft.Insights/dataCollectionRules"
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 
 OF_THE_HOST = {
+    *(f"{STORAGE}__{service}ServiceUri" for service in ("blob", "queue", "table")),
     # https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
     f"{STORAGE}__credential",
     f"{HUBS}__credential",
@@ -76,12 +75,7 @@ def optional() -> set[str]:
     return {name for row in rows if row["needed"] in ("no", "local stack only") for name in spans(row["setting"])}
 
 
-def alternatives() -> Iterator[str]:
-    """Settings that stand for others which are set."""
-    yield f"{STORAGE}__accountName"
-
-
-OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT"}
+OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", "ALERT_ROUTER_STATE"}
 """What only commands read that no app ever runs."""
 
 SAID_BY_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
@@ -91,7 +85,7 @@ SAID_BY_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
 def test_every_setting_that_the_code_reads_is_set_or_may_be_left_out(azure: Deployment) -> None:
     """Whoever adds a setting adds it to infra/, or says on paper that it has a default."""
     others = read_by_code() - OF_COMMANDS - SAID_BY_THE_HOST - settings_of(azure).keys()
-    assert others == optional() | set(alternatives())
+    assert others == optional()
 
 
 def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
@@ -102,11 +96,7 @@ def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
 def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
     """Storage, hubs and identity are found by them, and so is every secret once it is in the vault."""
     deployed = settings_of(azure)
-    for service in SERVICES:
-        assert deployed[f"{STORAGE}__{service}ServiceUri"] == f"[{azure.asks(ACCOUNT, f'primaryEndpoints.{service}')}]"
-        deployed[f"{STORAGE}__{service}ServiceUri"] = f"https://account.{service}.core.windows.net/"
     settings = Settings(deployed)
-    assert settings.storage.endpoints.keys() == set(SERVICES)
     assert settings.hubs.endpoints["namespace"] == azure.outputs["EVENT_HUBS_NAMESPACE"]
     assert (
         settings.identity
