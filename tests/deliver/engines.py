@@ -34,7 +34,7 @@ from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Place, SqlStore, open_store
 
 TICKETS = "tickets"
 
@@ -144,14 +144,10 @@ class Engine:
         return {state: count for (name, state), count in counts.items() if name == destination}
 
 
-def engine_over_sqlite() -> Iterator[Engine]:
-    """An engine over an empty file."""
-    with asyncio.Runner() as runner, TemporaryDirectory() as directory:
-
-        async def opened() -> Store:
-            return open_store(Path(directory))
-
-        store = runner.run(opened())
+def engine_over_place(place: Place) -> Iterator[Engine]:
+    """An engine over an empty state."""
+    with asyncio.Runner() as runner:
+        store = open_store(place)
         yield Engine(runner.run, store)  # type: ignore[arg-type]
         runner.run(store.close())
 

@@ -30,10 +30,11 @@ from router.domain.ports.deliver import Backgrounds
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
-from tests.deliver.engines import Engine, engine_over_sqlite
+from tests.deliver.engines import Engine, engine_over_place
 from tests.deliver.scripted import Clock, Scripted
 from tests.destinations.builders import a_notice
 from tests.store.builders import a_delivery
+from tests.store.opened import Place
 
 TOLD = DeliveryStatus(
     stream="cwpp",
@@ -163,9 +164,9 @@ def test_beside_many_claims_is_read_at_once_and_anew_for_what_waited(
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine(place: Place) -> Iterator[Engine]:
     """An engine over a file with nothing owed."""
-    yield from engine_over_sqlite()
+    yield from engine_over_place(place)
 
 
 def a_sender_that_reads(kind: Scripted, clock: Clock, background: Backgrounds) -> Sender:

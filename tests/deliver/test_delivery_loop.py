@@ -21,10 +21,11 @@ from router.domain.pauses import PROBE
 from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_over_sqlite
+from tests.deliver.engines import TICKETS, Engine, engine_over_place
 from tests.deliver.scripted import Held, Scripted, sent
 from tests.deliver.test_destination_holds import hold
 from tests.store.builders import a_delivery
+from tests.store.opened import Place
 from tests.waiting import until
 
 SECOND = timedelta(seconds=1)
@@ -33,10 +34,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine with nothing owed, whose loops look again at once."""
     monkeypatch.setattr("router.deliver.delivery_loop.LOOK", 0.01)
-    yield from engine_over_sqlite()
+    yield from engine_over_place(place)
 
 
 def loop_over(engine: Engine, **workers: Worker) -> DeliveryLoop:

@@ -28,10 +28,11 @@ from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from tests.builders import NOW, a_message, alert_body
-from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over_sqlite, from_file, owe
+from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over_place, from_file, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.builders import a_delivery
+from tests.store.opened import Place
 from tests.waiting import until
 
 SECOND = timedelta(seconds=1)
@@ -39,9 +40,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine(place: Place) -> Iterator[Engine]:
     """An engine with nothing owed."""
-    yield from engine_over_sqlite()
+    yield from engine_over_place(place)
 
 
 async def hold(

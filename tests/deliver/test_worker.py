@@ -18,9 +18,10 @@ from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_over_sqlite
+from tests.deliver.engines import TICKETS, Engine, engine_over_place
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
 from tests.store.builders import a_delivery
+from tests.store.opened import Place
 from tests.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
@@ -30,9 +31,9 @@ MOMENT = timedelta(seconds=10)
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine(place: Place) -> Iterator[Engine]:
     """An engine with nothing owed."""
-    yield from engine_over_sqlite()
+    yield from engine_over_place(place)
 
 
 def go_on() -> bool:

@@ -28,6 +28,7 @@ from router.ingest.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.examples import some_of
 from tests.ingest.test_intake import House, changes
+from tests.store.opened import Place
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -53,12 +54,12 @@ type Build = Callable[..., House]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
+def build(place: Place) -> Iterator[Build]:
     """Builds a house over a rulebook; it is closed when the test ends."""
     houses: list[House] = []
 
     def build(book: Rulebook, only: Stream | None = None) -> House:
-        houses.append(House(tmp_path, book, only))
+        houses.append(House(place, book, only))
         return houses[-1]
 
     yield build

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from router.parse import evidence_of, read_signals
 from tests.builders import NOW, a_message
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog, group_in
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Place, SqlStore, open_store
 
 DAY = timedelta(days=1)
 TWO_A_DAY = Limit(2, DAY)
@@ -31,9 +30,9 @@ type Build = Callable[..., Backlog]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
+def build(place: Place) -> Iterator[Build]:
     """Builds a destination under a rulebook; its store is closed when the test ends."""
-    store = open_store(tmp_path)
+    store = open_store(place)
     with asyncio.Runner() as runner:
         yield lambda book=None: Backlog(store, book or a_posture_book(), runner.run)
         runner.run(store.close())

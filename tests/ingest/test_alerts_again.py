@@ -33,7 +33,7 @@ from tests.examples import some_of
 from tests.ingest.again import LANES, Promise, Said, Soc, a_book
 from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 MINUTE = timedelta(minutes=1)
 STANDING, OVER = ["New", "Active", "InProgress"], ["Resolved", "Dismissed"]
@@ -105,9 +105,9 @@ type Build = Callable[[Rulebook], Soc]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
+def build(place: Place) -> Iterator[Build]:
     """Builds a SOC under a rulebook over a store in a directory."""
-    store = open_store(tmp_path)
+    store = open_store(place)
     yield lambda book: Soc(store, book)
     asyncio.run(store.close())
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,16 +19,16 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake
 from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Place, SqlStore, open_store
 
 PLACE = Partition("cwpp", "0")
 EPOCH = HubEpoch(PLACE, 1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
+def store(place: Place) -> Iterator[SqlStore]:
     """An empty store."""
-    store = open_store(tmp_path)
+    store = open_store(place)
     yield store
     asyncio.run(store.close())
 

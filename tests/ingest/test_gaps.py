@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +19,7 @@ from router.ingest.intake import Intake
 from tests.builders import NOW, a_rulebook
 from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 PLACE = Partition("cwpp", "0")
 BEFORE = NOW - timedelta(minutes=30)
@@ -29,8 +28,8 @@ BEFORE = NOW - timedelta(minutes=30)
 class Watch:
     """A store, who takes events in, and sweeps over a shelf."""
 
-    def __init__(self, directory: Path) -> None:
-        self.store = open_store(directory)
+    def __init__(self, place: Place) -> None:
+        self.store = open_store(place)
 
     def ingest(self, events: Sequence[Event], at: datetime = BEFORE) -> None:
         """The trigger takes events in."""
@@ -54,9 +53,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
+def watch(place: Place) -> Iterator[Watch]:
     """A watch over an empty store."""
-    watch = Watch(tmp_path)
+    watch = Watch(place)
     yield watch
     asyncio.run(watch.store.close())
 

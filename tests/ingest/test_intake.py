@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -37,7 +36,7 @@ from tests.builders import (
     without_rules,
 )
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 HELD: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
 MINUTE = timedelta(minutes=1)
@@ -46,8 +45,8 @@ MINUTE = timedelta(minutes=1)
 class House:
     """A store and an intake over it, driven step by step."""
 
-    def __init__(self, directory: Path, book: Rulebook, only: Stream | None = None) -> None:
-        self.store = open_store(directory)
+    def __init__(self, place: Place, book: Rulebook, only: Stream | None = None) -> None:
+        self.store = open_store(place)
         self.book = book
         self.other: Rulebook | None = None
         self.only = only
@@ -87,12 +86,12 @@ type Build = Callable[..., House]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
+def build(place: Place) -> Iterator[Build]:
     """Builds a house over a rulebook; it is closed when the test ends."""
     houses: list[House] = []
 
     def build(book: Rulebook, only: Stream | None = None) -> House:
-        houses.append(House(tmp_path, book, only))
+        houses.append(House(place, book, only))
         return houses[-1]
 
     yield build

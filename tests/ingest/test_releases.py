@@ -21,6 +21,7 @@ from router.ingest.intake import Message
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.examples import some_of
 from tests.ingest.test_intake import House
+from tests.store.opened import Place
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -40,9 +41,9 @@ def a_house(book: Rulebook) -> Iterator[House]:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(place: Place) -> Iterator[House]:
     """A house where a rule holds what a scanner causes."""
-    house = House(tmp_path, a_rulebook(RULE))
+    house = House(place, a_rulebook(RULE))
     yield house
     asyncio.run(house.store.close())
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 WEEK = 7 * DAY
 NAMES = tuple("abcdefgh")
@@ -32,9 +31,9 @@ REST = NAMES[:-1]
 
 
 @pytest.fixture
-def weeks(tmp_path: Path) -> Iterator[Weeks]:
+def weeks(place: Place) -> Iterator[Weeks]:
     """A router over an empty store."""
-    weeks = Weeks(open_store(tmp_path))
+    weeks = Weeks(open_store(place))
     yield weeks
     asyncio.run(weeks.store.close())
 

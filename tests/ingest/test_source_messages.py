@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,7 +23,7 @@ from router.parse import read_signals
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription
 from tests.domain.test_source_turns import turns
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 SILENT = SourceTurn(
     source=of_subscription(ONE),
@@ -135,7 +134,7 @@ def test_its_end_says_why(state: SourceState, said: str) -> None:
     assert (finding.status, finding.description, finding.remediation) == ("Healthy", said, ())
 
 
-def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(tmp_path: Path) -> None:
+def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(place: Place) -> None:
     """It is decided again from what was kept of it, as any finding."""
     rule = a_rule(
         "quiet",
@@ -144,7 +143,7 @@ def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(tmp_path: Path) 
     )
 
     async def life() -> list[RecordEntry]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = a_rulebook(rule, stream=Stream.CSPM)
         (held,) = await Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM).ingest([message_of(SILENT)], NOW)
         free = without_rules(book)
@@ -159,12 +158,12 @@ def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(tmp_path: Path) 
     assert (released.outcome, released.signal) == (Outcome.ROUTED, held.signal)
 
 
-def test_nobody_else_says_what_this_router_heard_of(tmp_path: Path) -> None:
+def test_nobody_else_says_what_this_router_heard_of(place: Place) -> None:
     """What a hub brings in that form is quarantined."""
     forged = replace(message_of(SILENT), arrival=Arrival("cspm:0:1", 5, NOW))
 
     async def ingest() -> list[RecordEntry]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         entries = await Intake(store, {Stream.CSPM: a_rulebook(stream=Stream.CSPM)}, Catalogue(), Stream.CSPM).ingest(
             [forged], NOW
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from router.app.maintenance import DAILY, DAY, Sweeper
 from router.deliver import HoldReader
@@ -28,16 +27,16 @@ from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 
-def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(tmp_path: Path) -> None:
+def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(place: Place) -> None:
     """Each sweep leaves it owed, and at the end of its life makes it a dead letter that says why."""
     lacking = Unready(stream="cwpp", destination="tickets", lane=Lane.PAGE, lacks=(Lack("KEY", Why.MISSING),))
     end = NOW + LONGEST[Lane.PAGE]
 
     async def swept() -> None:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
@@ -64,11 +63,11 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(tmp_pat
     asyncio.run(swept())
 
 
-def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(tmp_path: Path) -> None:
+def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(place: Place) -> None:
     """Not before a day is over; and not only when the day comes that such a clock showed."""
 
     async def swept() -> list[datetime | None]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
@@ -83,11 +82,11 @@ def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(tm
     assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + DAY]
 
 
-def test_a_sweep_ends_what_two_snapshots_came_without(tmp_path: Path) -> None:
+def test_a_sweep_ends_what_two_snapshots_came_without(place: Place) -> None:
     """As far as its hub is taken in; it says how many findings that were, and puts them on record."""
 
     async def swept() -> list[tuple[int, list[str]]]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book, shelf = a_rulebook(stream=Stream.CSPM), Shelf(name="cspm")
         intake = Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
         gap_filler = GapFiller(shelf, store.journal, EventIntake(intake, store.journal, "sweep"))
@@ -106,11 +105,11 @@ def test_a_sweep_ends_what_two_snapshots_came_without(tmp_path: Path) -> None:
     assert asyncio.run(swept()) == [(0, [])] * 5 + [(1, ["resolved"])]
 
 
-def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(tmp_path: Path) -> None:
+def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(place: Place) -> None:
     """Until nothing is old enough any more; then nobody asks for an hour."""
 
     async def swept() -> list[int]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
@@ -133,13 +132,13 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(tmp_path: Path) -> Non
     assert asyncio.run(swept()) == [0, 0, 0, 1, 0]
 
 
-def test_a_sweep_gives_up_on_nothing_that_is_held(tmp_path: Path) -> None:
+def test_a_sweep_gives_up_on_nothing_that_is_held(place: Place) -> None:
     """Neither where a setting lacks, nor where the policy forgot a name."""
     lacking = Unready(stream="cwpp", destination="tickets", lane=Lane.PAGE, lacks=(Lack("KEY", Why.MISSING),))
     hours = timedelta(hours=1)
 
     async def swept() -> None:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
@@ -175,11 +174,11 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(tmp_path: Path) -> None:
     asyncio.run(swept())
 
 
-def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(tmp_path: Path) -> None:
+def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(place: Place) -> None:
     """At its end what it held comes out, and then nobody knows any more that the rule had held it."""
 
     async def swept() -> tuple[int, list[str]]:
-        store = open_store(tmp_path)
+        store = open_store(place)
         book = replace(a_rulebook(a_rule("scanner", expires=NOW + DAY)), notify=("tickets",))
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))

@@ -14,7 +14,7 @@ from router.store.upgrade import upgrade
 from tests.stack.azurite import Azurite
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
-from tests.store.opened import SqlStore, engine_over, open_store
+from tests.store.opened import Place, SqlStore, engine_over, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,6 +71,16 @@ def database(lasting: PostgresqlEngine, postgresql: str) -> str:
 def postgres_store(lasting: PostgresqlEngine, postgresql: str) -> SqlStore:
     """An empty store in a database."""
     return SqlStore(lasting)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Where a test opens an empty state: a directory, and a database."""
+    if request.param == "sqlite":
+        directory: Path = request.getfixturevalue("tmp_path")
+        return directory
+    url: str = request.getfixturevalue("database")
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
