@@ -26,8 +26,7 @@ class DeliverySettlements:
             stored = {one.id: one for one in await read_entries(tx, now, "id = ANY(?)", ids)}
             changed: dict[str, StoredEntry] = {}
             receipts: dict[int, Receipt | None] = {}
-            # Of several results of one claim an acknowledgement counts.
-            for one in sorted(settlements, key=lambda one: one.state is not DeliveryState.SENT):
+            for one in settlements:
                 entry = stored.get(one.delivery.id)
                 if entry is not None and is_still_valid(one, entry):
                     stored[entry.id] = changed[entry.id] = settled(entry, one)

@@ -112,20 +112,30 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     ],
 )
 def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_it(
-    sqlite: SqlStore, tmp_path: Path, column: str, value: object
+    store: Store, spoil: Spoil, column: str, value: object
 ) -> None:
     """Nothing is guessed of it. What no claim would ever find, every sweep finds."""
-    owe(sqlite, OPENING, a_delivery(key="other"))
-    _in_file(tmp_path, "deliveries", "k", {column: value})
-    assert [one.delivery.key for one in claim(sqlite)] == ["other"]
-    run(sqlite.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
-    (letter,) = run(sqlite.outbox.dead())
+    owe(store, OPENING, a_delivery(key="other"))
+    spoil("deliveries", "k", {column: value})
+    assert [one.delivery.key for one in claim(store)] == ["other"]
+    run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
+    (letter,) = run(store.outbox.dead())
     assert (letter.id if isinstance(letter, DamagedLetter) else letter.delivery.id) == OPENING.id
     assert letter.error.startswith("damaged: it cannot be decoded")
-    (kept,) = run(sqlite.quarantine.list_quarantined())
+    (kept,) = run(store.quarantine.list_quarantined())
     assert (kept.quarantined.reason.code, OPENING.id in kept.source) == (Code.DAMAGED, True)
-    owe(sqlite, UPDATE)
-    assert [one.delivery for one in claim(sqlite)] == [UPDATE]
+    owe(store, UPDATE)
+    assert [one.delivery for one in claim(store)] == [UPDATE]
+
+
+def test_what_was_sent_stays_so_though_its_row_is_damaged(store: Store, spoil: Spoil) -> None:
+    """A result that comes twice makes no dead letter of it."""
+    owe(store, OPENING)
+    (one,) = claim(store)
+    settle(store, one, DeliveryState.SENT)
+    spoil("deliveries", "k", {"lane": "?"})
+    settle(store, one, DeliveryState.SENT)
+    assert states(store) == {DeliveryState.SENT: 1}
 
 
 async def _begun(town: Town, *bodies: bytes) -> None:

@@ -17,6 +17,7 @@ from tests.store.opened import SqlStore
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
+ENDED = ((1, Change.OPENED), (2, Change.RESOLVED))
 
 
 def test_a_delivery_is_owed_once_however_often_it_is_added(store: Store) -> None:
@@ -125,6 +126,26 @@ def test_updates_of_another_opening_are_another_story(store: Store) -> None:
     assert [one.delivery.turn for one in claim(store)] == [2]
 
 
+def test_in_the_rows_lane_a_later_turn_waits_for_the_one_in_flight(store: Store) -> None:
+    """Rows go in order, too."""
+    owe(store, *(a_delivery(turn, Change.UPDATED, lane=Lane.ROWS) for turn in (1, 2)))
+    (first,) = claim(store)
+    assert claim(store) == []
+    settle(store, first, DeliveryState.SENT)
+    assert [one.delivery.turn for one in claim(store)] == [2]
+
+
+def test_what_is_not_to_be_sent_leaves_room_for_what_is(store: Store) -> None:
+    """However much stands before it: what ended untold, what is to be tried alone, what kills."""
+    owe(store, OPENING, a_delivery(key="deadly"))
+    lose(store, SUSPECT)
+    after = (SUSPECT + 1) * LEASE
+    untold = [a_delivery(turn, change, key=f"u{n}") for n in range(3) for turn, change in ENDED]
+    run(store.outbox.put_in_outbox([*untold, a_delivery(key="last")], NOW + after))
+    assert [one.delivery.key for one in claim(store, after=after, limit=1)] == ["last"]
+    assert states(store) == {DeliveryState.SKIPPED: 6, DeliveryState.CLAIMED: 3}
+
+
 def test_in_the_rows_lane_nothing_is_skipped(store: Store) -> None:
     """Rows are history: each turn has its own."""
     owe(store, a_delivery(lane=Lane.ROWS), a_delivery(3, Change.RESOLVED, lane=Lane.ROWS))
@@ -189,12 +210,12 @@ def test_a_destination_that_only_newer_rules_name_is_not_abandoned_at_once(store
 
 
 def test_the_pause_of_a_destination_that_is_gone_is_forgotten(store: Store) -> None:
-    """Else it would be complained of for ever."""
-    for name in ("gone", "tickets"):
+    """Else it would be complained of for ever; and so is what is known of an owner's key there."""
+    for name in ("gone", "tickets", "tickets:KEY", "gone:KEY"):
         pause = Pause(stream="cwpp", destination=name, since=NOW, probe=NOW + LEASE, error="401")
         run(store.outbox.pause(pause))
     run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
-    assert run(store.outbox.pauses("cwpp")).keys() == {"tickets"}
+    assert run(store.outbox.pauses("cwpp")).keys() == {"tickets", "tickets:KEY"}
 
 
 def test_what_is_given_up_on_keeps_its_last_trouble(store: Store) -> None:

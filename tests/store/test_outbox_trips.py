@@ -1,19 +1,21 @@
-"""How often an outbox waits for its server: as often for a hundred deliveries as for a few."""
+"""How often an outbox waits for its server, and what becomes of deliveries whose worker loses the line just then."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState, Settlement
+from router.domain.errors import StoreError
 from tests.builders import NOW
 from tests.stack.postgres import Server, Way
-from tests.store.acts import claim, owe, run
+from tests.store.acts import LEASE, claim, owe, run, states
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import SqlStore, changed, open_store
 
 
 def some_openings(many: int) -> list[Delivery]:
@@ -58,3 +60,38 @@ def test_a_hundred_deliveries_take_as_many_round_trips_as_two(
         assert few == many
         assert max(many) <= 6
         run(store.close())
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_at_whatever_round_trip_the_line_is_cut_each_delivery_is_sent_once_it_can_be(
+    postgres: Server, database: str, is_after: bool
+) -> None:
+    """A claim whose answer is lost ends with its lease; a result that may be written down is written down again."""
+    with Way(postgres.url) as way:
+        store = open_store(way.to(database))
+        for trip in range(1, 6):
+            owed = some_openings(3)
+            run(changed(store, "DELETE FROM deliveries"))
+            way.cut_at(trip, is_after=is_after)
+            tried(lambda owed=owed: owe(store, *owed))
+            owe(store, *owed)
+            way.cut_at(trip, is_after=is_after)
+            claims = tried(lambda: claim(store, limit=3)) or ()
+            claims = [*claims, *claim(store, limit=3), *claim(store, limit=3, after=LEASE)]
+            assert {one.delivery.key for one in claims} == {one.key for one in owed}
+            results = [
+                Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
+            ]
+            way.cut_at(trip, is_after=is_after)
+            tried(lambda results=results: run(store.outbox.settle(results)))
+            run(store.outbox.settle(results))
+            assert states(store) == {DeliveryState.SENT: 3}
+            assert claim(store, limit=3, after=LEASE) == []
+        run(store.close())
+
+
+def tried[T](act: Callable[[], T]) -> T | None:
+    """What an act brings; None where the line is cut."""
+    with suppress(StoreError):
+        return act()
+    return None
