@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -73,17 +74,17 @@ def test_at_whatever_round_trip_the_line_is_cut_each_delivery_is_sent_once_it_ca
             owed = some_openings(3)
             run(changed(store, "DELETE FROM deliveries"))
             way.cut_at(trip, is_after=is_after)
-            tried(lambda owed=owed: owe(store, *owed))
+            tried(partial(owe, store, *owed))
             owe(store, *owed)
             way.cut_at(trip, is_after=is_after)
-            claims = tried(lambda: claim(store, limit=3)) or ()
+            claims = tried(partial(claim, store, limit=3)) or ()
             claims = [*claims, *claim(store, limit=3), *claim(store, limit=3, after=LEASE)]
             assert {one.delivery.key for one in claims} == {one.key for one in owed}
             results = [
                 Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
             ]
             way.cut_at(trip, is_after=is_after)
-            tried(lambda results=results: run(store.outbox.settle(results)))
+            tried(lambda: run(store.outbox.settle(results)))  # noqa: B023
             run(store.outbox.settle(results))
             assert states(store) == {DeliveryState.SENT: 3}
             assert claim(store, limit=3, after=LEASE) == []
