@@ -1,13 +1,13 @@
 """The way of one alert: the files and functions of `router/` that it passes, from the trigger to four destinations.
 
 Two alerts of 4.9 KB go through, one after the other. They differ in their ids; the second is counted, so that what a process
-does once is not. It comes in by the function of function_app.py that takes events of the hub `cwpp`. The messages in the
-queues of its other functions are handed to those. The alert ends at a pager, a ticket, a row and the record, on loopback.
+does once is not. It comes in by the function of function_app.py that takes events of the hub `cwpp`. Each wake-up that
+it puts into a queue calls the function of that queue. The alert ends at a pager, a ticket, a row and the record, on loopback.
 Each function, method, lambda and generator that is entered in between, in any thread or task, counts once if its file is
 in `router/`. Code that the standard library generates, such as `__init__` of a dataclass, is in no file and does not count.
 
 The stack of the tree itself (`tests.stack.stack`) says where the state is, so that the figure stays comparable when the
-state moves. Only `_deliver_queued` knows that queues of an account of Azure Storage wake the functions that deliver.
+state moves.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, SimpleNamespace
 from typing import Any, NamedTuple
 
 _PATIENCE = 300  # seconds
-_STORAGE = "HOUSE_STORAGE"
 
 
 class Way(NamedTuple):
@@ -65,7 +65,7 @@ def _in_a_stack(alerts: str) -> None:
     from tests.stack.stack import stack_running
 
     with stack_running() as stack:
-        done = _started(Path.cwd(), "router", alerts, environment={**stack.environment, _STORAGE: stack.storage})
+        done = _started(Path.cwd(), "router", alerts, environment=stack.environment)
         ended = stack.soc.state()
     sys.stderr.write(done.stderr)
     assert done.returncode == 0, done.stderr
@@ -80,13 +80,14 @@ async def _through_router(alerts: Sequence[bytes]) -> Way:
 
     by_hub: dict[str, Any] = {}
     by_queue: dict[str, Any] = {}
+    woken = list[str]()
     for function in function_app.app.get_functions():
         trigger: Any = function.get_trigger()
         trigger = trigger.get_dict_repr()
         if trigger["type"] == "eventHubTrigger":
-            by_hub[trigger["eventHubName"]] = function.get_user_function()
+            by_hub[trigger["eventHubName"]] = _with_outputs(function, woken)
         elif trigger["type"] == "queueTrigger":
-            by_queue[trigger["queueName"]] = function.get_user_function()
+            by_queue[trigger["queueName"]] = _with_outputs(function, woken)
     passed = set[tuple[str, str, int]]()
     home = str(Path(router.__file__).parent)
 
@@ -101,7 +102,8 @@ async def _through_router(alerts: Sequence[bytes]) -> Way:
         passed.clear()
         monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.PY_START)
         await by_hub["cwpp"]([_event(number, body)], SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None)))
-        await _deliver_queued(by_queue)
+        while woken:
+            await by_queue[woken.pop(0)](None)
         monitoring.set_events(monitoring.PROFILER_ID, 0)
     return Way(len({file for file, _, _ in passed}), len(passed))
 
@@ -114,21 +116,17 @@ def _event(number: int, body: bytes) -> SimpleNamespace:
     )
 
 
-async def _deliver_queued(functions: Mapping[str, Callable[[Any], Awaitable[None]]]) -> None:
-    """Hand each function what lies in its queue."""
-    from azure.core.exceptions import ResourceNotFoundError
-    from azure.storage.queue.aio import QueueClient
+def _with_outputs(function: Any, woken: list[str]) -> Callable[..., Awaitable[None]]:
+    """A function of the app, whose outputs note the queue of each wake-up that they are given."""
 
-    for queue, function in functions.items():
-        async with QueueClient.from_connection_string(os.environ[_STORAGE], queue) as client:
-            try:
-                messages = [message async for message in client.receive_messages()]
-            except ResourceNotFoundError:
-                continue
-            for message in messages:
-                body = str(message.content).encode()
-                await function(SimpleNamespace(get_body=lambda body=body: body))
-                await client.delete_message(message)
+    def output(queue: str) -> SimpleNamespace:
+        return SimpleNamespace(set=lambda wake_ups: woken.extend(queue for _ in wake_ups))
+
+    bindings = [binding.get_dict_repr() for binding in function.get_bindings()]
+    return partial(
+        function.get_user_function(),
+        **{one["name"]: output(one["queueName"]) for one in bindings if one["type"] == "queue"},
+    )
 
 
 def main() -> None:

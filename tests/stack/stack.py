@@ -20,6 +20,7 @@ from alert_router_demo.soc import Soc, soc_in_thread
 from tests.builders import RULES
 from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.postgres import postgres_running
 from tests.store.opened import SqlStore, engine_over
@@ -67,6 +68,7 @@ class Stack:
     directory: Path
     storage: str = field(repr=False)
     state: str
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     @property
     def rules(self) -> Path:
@@ -96,6 +98,7 @@ class Stack:
             env=self.environment | more,
             event_hubs_connection=self.hubs.connection_string,
             storage_connection=self.storage,
+            checkpoints=self.checkpoints,
             **given,
         )
 

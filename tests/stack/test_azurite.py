@@ -1,19 +1,18 @@
-"""Storage on loopback, and the ways in which it fails."""
+"""Storage on loopback, its queues, and the ways in which it fails."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import AzureError
-from azure.data.tables import TableServiceClient
-from azure.storage.blob import ContainerClient
-from azure.storage.queue import QueueClient
 
 from tests.leash import is_gone
-from tests.stack.azurite import Azurite, azurite_running
+from tests.stack.azurite import Azurite, Queue, StorageError, azurite_running
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -26,89 +25,100 @@ with azurite_running() as azurite:
 """
 
 
-def a_queue(connection: str, name: str = "queue") -> QueueClient:
-    """A client that neither waits long nor tries twice."""
-    return QueueClient.from_connection_string(connection, name, read_timeout=1, retry_total=0)
+def a_queue(connection: str) -> Queue:
+    """A client that does not wait long."""
+    return Queue(connection, "queue", patience=1)
 
 
-def test_blobs_queues_and_tables_answer_the_sdks(azurite: Azurite) -> None:
-    """All three kinds of storage work with the clients that the router uses, whatever API version these ask for."""
-    connection = azurite.new_account()
-    with ContainerClient.from_connection_string(connection, "container") as container:
-        container.create_container()
-        container.upload_blob("blob", b"body")
-        assert container.download_blob("blob").readall() == b"body"
-    with a_queue(connection) as queue:
-        queue.create_queue()
-        queue.send_message("message")
-        assert [message["content"] for message in queue.peek_messages()] == ["message"]
-    with TableServiceClient.from_connection_string(connection) as service:
-        table = service.create_table("table")
-        table.create_entity({"PartitionKey": "p", "RowKey": "r", "value": 1})
-        assert table.get_entity("p", "r")["value"] == 1
+def test_a_message_is_taken_by_one_at_a_time_until_it_is_deleted(azurite: Azurite) -> None:
+    """Whoever takes it hides it for a time, longer where that is asked for; its count and its text stay."""
+
+    async def run() -> None:
+        async with a_queue(azurite.new_account()) as queue:
+            assert (await queue.take(), await queue.seen(), await queue.count()) == ([], [], 0)
+            await queue.clear()
+            for text in ("<first> & \u00e4\nlast", "second"):
+                await queue.put(text)
+            assert await queue.seen() == ["<first> & \u00e4\nlast", "second"]
+            first, second = await queue.take(2, hidden=60)
+            assert (first.content, first.dequeued) == ("<first> & \u00e4\nlast", 1)
+            assert first.expires - first.visible > first.visible - first.inserted >= timedelta(seconds=60)
+            assert (await queue.take(), await queue.seen(), await queue.count()) == ([], [], 2)
+            await queue.hide(first, 0)
+            (again,) = await queue.take(32)
+            assert (again.id, again.dequeued) == (first.id, 2)
+            await queue.hide(again, 60)
+            for message in (again, second):
+                await queue.delete(message)
+            assert await queue.count() == 0
+
+    asyncio.run(run())
 
 
-def test_accounts_are_strangers_to_each_other(azurite: Azurite) -> None:
-    """A test that takes a new account sees nothing of another test, though both use the same names."""
-    with a_queue(azurite.new_account()) as one, a_queue(azurite.new_account()) as other:
-        one.create_queue()
-        other.create_queue()
-        one.send_message("mine")
-        assert (len(one.peek_messages()), len(other.peek_messages())) == (1, 0)
+def test_a_request_that_is_not_signed_is_refused(azurite: Azurite) -> None:
+    """Nothing is read without the key."""
+
+    async def run() -> None:
+        async with a_queue(re.sub(r"AccountKey=\w+", "AccountKey=AAAA", azurite.new_account())) as queue:
+            await queue.count()
+
+    with pytest.raises(StorageError, match="403"):
+        asyncio.run(run())
 
 
 def test_what_is_taken_away_is_gone_and_what_others_have_by_the_same_name_stays(azurite: Azurite) -> None:
-    """Tables, single messages and all of a queue's: Azurite keeps them in lists that all accounts share."""
-    one, other = azurite.new_account(), azurite.new_account()
-    with a_queue(one) as mine, a_queue(other) as theirs:
-        for queue, count in ((mine, 30), (theirs, 3)):
-            queue.create_queue()
-            for number in range(count):
-                queue.send_message(str(number))
-        first = next(iter(theirs.receive_messages(messages_per_page=1)))
-        theirs.delete_message(first)
-        mine.clear_messages()
-        assert mine.peek_messages() == []
-        assert sorted(message["content"] for message in theirs.peek_messages(max_messages=5)) == ["1", "2"]
-        mine.send_message("later")
-        mine.delete_message(next(iter(mine.receive_messages())))
-        assert mine.get_queue_properties().approximate_message_count == 0
-    with (
-        TableServiceClient.from_connection_string(one) as mine_too,
-        TableServiceClient.from_connection_string(other) as theirs_too,
-    ):
-        for service in (mine_too, theirs_too):
-            service.create_table("table").create_entity({"PartitionKey": "p", "RowKey": "r"})
-        mine_too.delete_table("table")
-        assert [table.name for table in mine_too.list_tables()] == []
-        assert list(mine_too.create_table("table").list_entities()) == []
-        assert len(list(theirs_too.get_table_client("table").list_entities())) == 1
+    """Single messages and all of a queue's: Azurite keeps them in lists that all accounts share."""
+
+    async def run() -> None:
+        async with a_queue(azurite.new_account()) as mine, a_queue(azurite.new_account()) as theirs:
+            for queue, count in ((mine, 30), (theirs, 3)):
+                for number in range(count):
+                    await queue.put(str(number))
+            (first,) = await theirs.take()
+            await theirs.delete(first)
+            await mine.clear()
+            assert await mine.seen() == []
+            assert sorted(await theirs.seen()) == ["1", "2"]
+            await mine.put("later")
+            (later,) = await mine.take()
+            await mine.delete(later)
+            assert await mine.count() == 0
+
+    asyncio.run(run())
 
 
 def test_paused_storage_hangs_and_answers_again_when_it_is_resumed() -> None:
     """Storage that hangs looks to a client like a server that took its request and says nothing."""
-    with azurite_running() as azurite, a_queue(azurite.connection_string) as queue:
-        queue.create_queue()
-        azurite.pause()
-        with pytest.raises(AzureError, match="timed out"):
-            queue.send_message("too early")
-        azurite.resume()
-        queue.send_message("in time")
-        assert "in time" in [message["content"] for message in queue.peek_messages(max_messages=5)]
+
+    async def run(azurite: Azurite) -> None:
+        async with a_queue(azurite.connection_string) as queue:
+            azurite.pause()
+            with pytest.raises(StorageError, match="Timeout"):
+                await queue.put("too early")
+            azurite.resume()
+            await queue.put("in time")
+            assert "in time" in await queue.seen()
+
+    with azurite_running() as azurite:
+        asyncio.run(run(azurite))
 
 
 def test_stopped_storage_refuses_and_has_kept_its_data_when_it_is_started_again(tmp_path: Path) -> None:
     """A restart is an outage, no loss, where data is kept in a directory; the way there stays the same."""
-    with azurite_running(tmp_path) as azurite, a_queue(azurite.connection_string) as queue:
-        queue.create_queue()
-        queue.send_message("kept")
-        before = azurite.connection_string
-        azurite.stop()
-        with pytest.raises(AzureError, match="refused"):
-            queue.peek_messages()
-        azurite.start()
-        assert azurite.connection_string == before
-        assert [message["content"] for message in queue.peek_messages()] == ["kept"]
+
+    async def run(azurite: Azurite) -> None:
+        async with a_queue(azurite.connection_string) as queue:
+            await queue.put("kept")
+            before = azurite.connection_string
+            azurite.stop()
+            with pytest.raises(StorageError, match="ConnectError"):
+                await queue.seen()
+            azurite.start()
+            assert azurite.connection_string == before
+            assert await queue.seen() == ["kept"]
+
+    with azurite_running(tmp_path) as azurite:
+        asyncio.run(run(azurite))
 
 
 def test_storage_ends_with_the_process_that_started_it() -> None:

@@ -7,8 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import azure.eventhub
 import pytest
 from azure.eventhub import EventData
-from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
 from azure.eventhub.exceptions import (
     AuthenticationError,
     ConnectError,
@@ -29,6 +28,7 @@ from azure.eventhub.exceptions import (
 from tests.leash import leashed
 from tests.stack.event_hubs import KEY, EventHubs, event_hubs_in_thread
 from tests.stack.event_hubs.amqp.refused import Refused
+from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.waiting import PATIENCE, until, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -41,33 +41,6 @@ def nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None
     """What an event loop can only log, such as an exception that nobody awaits, fails the test."""
     yield
     assert [record.getMessage() for record in caplog.get_records("call") if record.name == "asyncio"] == []
-
-
-class Checkpoints(CheckpointStore):
-    """Checkpoints and ownerships in memory, as azure-eventhub wants them kept."""
-
-    def __init__(self) -> None:
-        self.checkpoints: dict[str, dict[str, Any]] = {}
-        self._ownerships: dict[str, dict[str, Any]] = {}
-
-    async def list_ownership(self, *_: Any, **__: Any) -> Iterable[dict[str, Any]]:
-        return [dict(ownership) for ownership in self._ownerships.values()]
-
-    async def claim_ownership(self, ownership_list: Iterable[dict[str, Any]], **_: Any) -> Iterable[dict[str, Any]]:
-        claimed = []
-        for wanted in ownership_list:
-            known = self._ownerships.get(wanted["partition_id"], {})
-            if wanted.get("etag") == known.get("etag"):
-                owned = wanted | {"etag": known.get("etag", 0) + 1, "last_modified_time": time.time()}
-                self._ownerships[wanted["partition_id"]] = owned
-                claimed.append(dict(owned))
-        return claimed
-
-    async def update_checkpoint(self, checkpoint: dict[str, Any], **_: Any) -> None:
-        self.checkpoints[checkpoint["partition_id"]] = checkpoint
-
-    async def list_checkpoints(self, *_: Any, **__: Any) -> Iterable[dict[str, Any]]:
-        return list(self.checkpoints.values())
 
 
 class Inbox:
@@ -154,7 +127,7 @@ class HubRig:
         *,
         hub: str = "cwpp",
         group: str = "$Default",
-        store: CheckpointStore | None = None,
+        store: Checkpoints | None = None,
         retries: int = 0,
         **options: Any,
     ) -> Inbox:

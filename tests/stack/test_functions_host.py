@@ -9,16 +9,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.storage.queue.aio import QueueClient
 
 from tests.leash import is_gone
-from tests.stack.azurite import Azurite
+from tests.stack.azurite import Azurite, Queue
 from tests.stack.event_hubs import EventHubs
+from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host import (
     AppRefused,
     Conditions,
@@ -47,6 +47,7 @@ class AppRig:
     hubs: EventHubs
     storage: str
     seen: Path
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     def host(self, conditions: Conditions = QUICK, **settings: str) -> FunctionsHost:
         """An instance of the sample app."""
@@ -55,6 +56,7 @@ class AppRig:
             env={"HUB": "alerts", "COPIES": "copies", "SEEN": str(self.seen)} | settings,
             event_hubs_connection=self.hubs.connection_string,
             storage_connection=self.storage,
+            checkpoints=self.checkpoints,
             conditions=conditions,
         )
 
@@ -65,19 +67,19 @@ class AppRig:
 
     async def queue(self, *bodies: bytes) -> None:
         """Puts messages into the queue, encoded as the trigger expects it."""
-        async with QueueClient.from_connection_string(self.storage, "outgoing") as queue:
+        async with Queue(self.storage, "outgoing") as queue:
             for body in bodies:
-                await queue.send_message(base64.b64encode(body).decode())
+                await queue.put(base64.b64encode(body).decode())
 
     async def left_in(self, queue: str) -> list[str]:
         """What can be seen in a queue."""
-        async with QueueClient.from_connection_string(self.storage, queue) as client:
-            return [message.content for message in await client.peek_messages(max_messages=32)]
+        async with Queue(self.storage, queue) as client:
+            return await client.seen()
 
-    async def count_in(self, queue: str) -> int | None:
+    async def count_in(self, queue: str) -> int:
         """How many messages are in a queue, those that are hidden as well."""
-        async with QueueClient.from_connection_string(self.storage, queue) as client:
-            return (await client.get_queue_properties()).approximate_message_count
+        async with Queue(self.storage, queue) as client:
+            return await client.count()
 
     def calls(self, function: str) -> list[dict[str, Any]]:
         """What a function was called with."""
@@ -107,8 +109,6 @@ def on_rig(azurite: Azurite, tmp_path: Path) -> Callable[[Callable[[AppRig], Any
 
     async def play(act: Callable[[AppRig], Any]) -> None:
         async with EventHubs({"alerts": 2, "lone": 1}, groups=["take"]).running() as hubs:
-            async with QueueClient.from_connection_string(storage, "outgoing") as queue:
-                await queue.create_queue()
             await act(AppRig(hubs, storage, tmp_path / "seen"))
 
     return lambda act: asyncio.run(play(act))
@@ -282,6 +282,26 @@ def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(o
     on_rig(act)
 
 
+def test_a_partition_that_two_instances_saw_free_is_the_first_ones() -> None:
+    """Of the second nothing is kept, and what it claims next it must have listed since."""
+    group = {"fully_qualified_namespace": "here", "eventhub_name": "alerts", "consumer_group": "take"}
+    store = Checkpoints()
+
+    async def claim(owner: str, seen: dict[str, Any]) -> list[dict[str, Any]]:
+        return list(await store.claim_ownership([seen | group | {"partition_id": "0", "owner_id": owner}]))
+
+    async def run() -> None:
+        (first,) = await claim("first", {})
+        assert await claim("second", {}) == []
+        assert await store.list_ownership(*group.values()) == [first]
+        (second,) = await claim("second", first)
+        assert await claim("first", first) == []
+        assert await store.list_ownership(*group.values()) == [second]
+        assert await store.list_ownership("here", "alerts", "sweep") == []
+
+    asyncio.run(run())
+
+
 @pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_two_instances_share_the_partitions_of_a_hub(on_rig: OnRig) -> None:
     """The load balancing of the SDK does it, as it does in Azure: nobody has to be told."""
@@ -343,8 +363,8 @@ def test_a_message_that_always_fails_ends_in_the_poison_queue(on_rig: OnRig) -> 
 
     async def act(rig: AppRig) -> None:
         await rig.queue(b"fail")
-        async with QueueClient.from_connection_string(rig.storage, "outgoing") as queue:
-            await queue.send_message("not base64!")
+        async with Queue(rig.storage, "outgoing") as queue:
+            await queue.put("not base64!")
         async with rig.host().running() as host:
             await host.idle()
             assert ends(host.invocations, "send") == [(0, Outcome.FAILED)] * 3

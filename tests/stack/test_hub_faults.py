@@ -11,7 +11,6 @@ from itertools import islice, permutations
 
 import orjson
 import pytest
-from azure.storage.blob.aio import ContainerClient
 
 from router.app.clock import now
 from router.app.rules import load_rules
@@ -41,7 +40,6 @@ from tests.stack.accounting import (
 )
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
-from tests.stack.functions_host.event_hubs import CONTAINER
 from tests.stack.stack import POLICIES, Stack, stack_running
 from tests.waiting import PATIENCE, until
 
@@ -98,13 +96,13 @@ async def is_all_that_is_left(stack: Stack, lines: Sequence[str]) -> bool:
     return await left_over(stack) == list(lines)
 
 
-async def forget_checkpoints(stack: Stack) -> None:
+def forget_checkpoints(stack: Stack) -> None:
     """Deletes what the host noted of how far it has read the hub `cwpp`."""
-    async with ContainerClient.from_connection_string(stack.storage, CONTAINER) as container:
-        names = [name async for name in container.list_blob_names() if "/cwpp/take/checkpoint/" in name]
-        assert names, "nothing was noted, so nothing is forgotten"
-        for name in names:
-            await container.delete_blob(name)
+    noted = stack.checkpoints.checkpoints
+    forgotten = [key for key in noted if "cwpp" in key]
+    assert forgotten, "nothing was noted, so nothing is forgotten"
+    for key in forgotten:
+        del noted[key]
 
 
 def service(stack: Stack) -> AbstractAsyncContextManager[Service]:
@@ -208,7 +206,7 @@ def test_what_is_redelivered_whole_and_in_part_is_told_once(stack: Stack) -> Non
                 await post.send(*some)
             await settle(stack, lambda: sweep(host))
         told = stack.soc.counts()
-        await forget_checkpoints(stack)
+        forget_checkpoints(stack)
         async with stack.host(conditions=conditions(), **FAST, **IN_PARTS).running() as host:
             await host.idle()
             assert (sum(batches(host)), max(batches(host))) == (14, 3)
@@ -297,7 +295,7 @@ def test_a_hub_that_was_created_anew_is_not_taken_for_the_old_one(stack: Stack) 
             await arrived(stack, post)
             assert (takes(host), await losses(stack)) == (taken, [])
             assert "the hub was created anew" in host.log
-        await forget_checkpoints(stack)
+        forget_checkpoints(stack)
         told = stack.soc.counts()
         async with stack.host(conditions=conditions(), **FAST).running() as host:
             await host.idle()

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from alert_router_demo.soc import Status
 from router.app.clock import now
@@ -21,7 +18,7 @@ from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, medium, settle, sweep
 from tests.stack.acts import conditions, runs
-from tests.stack.azurite import Azurite
+from tests.stack.azurite import Azurite, Queue
 from tests.stack.functions_host import Outcome
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_hub_faults import forget_checkpoints
@@ -42,27 +39,26 @@ async def woken(stack: Stack) -> dict[str, int]:
     """How many wake-ups are in the queues of `cwpp`, those that were fetched among them; each is taken out."""
     found = {}
     for lane in LANES:
-        async with QueueClient.from_connection_string(stack.storage, f"cwpp-{lane}") as queue:
-            found[lane] = 0
-            with suppress(ResourceNotFoundError):
-                found[lane] = (await queue.get_queue_properties()).approximate_message_count or 0
-                await queue.clear_messages()
+        async with Queue(stack.storage, f"cwpp-{lane}") as queue:
+            found[lane] = await queue.count()
+            await queue.clear()
     return found
 
 
 async def wake(stack: Stack, lane: str, times: int = 1) -> None:
     """Puts wake-ups into the queue of a lane of `cwpp`."""
-    async with QueueClient.from_connection_string(stack.storage, f"cwpp-{lane}") as queue:
-        with suppress(ResourceExistsError):
-            await queue.create_queue()
+    async with Queue(stack.storage, f"cwpp-{lane}") as queue:
         for _ in range(times):
-            await queue.send_message("deliver")
+            await queue.put("deliver")
 
 
 async def poisoned(stack: Stack) -> bool:
     """Whether the platform gave up on a wake-up."""
-    async with QueueServiceClient.from_connection_string(stack.storage) as queues:
-        return any([queue.name.endswith("-poison") async for queue in queues.list_queues()])
+    for lane in LANES:
+        async with Queue(stack.storage, f"cwpp-{lane}-poison") as queue:
+            if await queue.count():
+                return True
+    return False
 
 
 def asleep(*lanes: str) -> dict[str, str]:
@@ -93,7 +89,7 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
             await sweep(host)
             assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
-        await forget_checkpoints(stack)
+        forget_checkpoints(stack)
         async with stack.host(conditions=conditions(), **asleep(*LANES)).running() as host:
             await host.idle()
             assert runs(host, "take_cwpp", Outcome.OK) == 1

@@ -3,10 +3,11 @@
 `with azurite_running() as azurite:` keeps everything in memory; `azurite_running(directory)` keeps it on disk, so that
 `stop()` and `start()` lose nothing. `azurite.connection_string` is one account, `azurite.new_account()` another that is
 empty. `pause()` makes storage hang until `resume()`. Tests share one through the fixture `azurite`; a test that pauses
-or stops it runs its own.
+or stops it runs its own. `async with Queue(connection, name) as queue:` is a client of one queue.
 """
 
 from tests.stack.azurite.installation import Installation, installed
 from tests.stack.azurite.process import Azurite, azurite_running
+from tests.stack.azurite.queues import Queue, QueueMessage, StorageError
 
-__all__ = ["Azurite", "Installation", "azurite_running", "installed"]
+__all__ = ["Azurite", "Installation", "Queue", "QueueMessage", "StorageError", "azurite_running", "installed"]

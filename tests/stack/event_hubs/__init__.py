@@ -6,7 +6,8 @@
 
 From the wire up: `amqp` (types, frames, performatives), `connections`, `sessions`, `links`. Where a link leads is said by
 `attaching`: to `writers`, `readers`, or `management`, past `claims`. What they share: `namespace`, `hub`, `log` (a
-partition) and `events`. How the service refuses is in `refusals`.
+partition) and `events`. How the service refuses is in `refusals`. `checkpoints` is what readers
+note.
 
 Not the service's: partition keys are hashed otherwise, a JWT is believed, memory is the only storage, and nothing is
 throttled or expires unless a test says so.

@@ -16,8 +16,8 @@ from typing import Any
 
 from azure.eventhub import EventData
 from azure.eventhub.aio import PartitionContext
-from azure.storage.queue import QueueMessage
 
+from tests.stack.azurite import QueueMessage
 from tests.stack.functions_host.functions import Function
 from tests.stack.functions_worker.protocol import protocol
 
@@ -63,12 +63,12 @@ def message_call(function: Function, message: QueueMessage, body: bytes, source:
     data = typed(bytes=body) if _is_binary(function) else typed(string=body.decode(errors="replace"))
     metadata = {
         "QueueTrigger": typed(string=body.decode(errors="replace")),
-        "DequeueCount": _json(message.dequeue_count),
-        "ExpirationTime": _json(_with_zone(message.expires_on)),
+        "DequeueCount": _json(message.dequeued),
+        "ExpirationTime": _json(_with_zone(message.expires)),
         "Id": typed(string=message.id),
-        "InsertionTime": _json(_with_zone(message.inserted_on)),
-        "NextVisibleTime": _json(_with_zone(message.next_visible_on)),
-        "PopReceipt": typed(string=message.pop_receipt),
+        "InsertionTime": _json(_with_zone(message.inserted)),
+        "NextVisibleTime": _json(_with_zone(message.visible)),
+        "PopReceipt": typed(string=message.receipt),
         "sys": _sys(function),
     }
     return Call(data, metadata, source)
@@ -143,9 +143,9 @@ def _without_zone(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}"
 
 
-def _with_zone(moment: datetime | None) -> str:
-    """A DateTimeOffset; the greatest there is where none is known."""
-    return f"{_without_zone(moment or datetime.max.replace(tzinfo=UTC))}+00:00"
+def _with_zone(moment: datetime) -> str:
+    """A DateTimeOffset."""
+    return f"{_without_zone(moment)}+00:00"
 
 
 def _json(value: object) -> Any:

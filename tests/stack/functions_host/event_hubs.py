@@ -12,13 +12,11 @@ import logging
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 
-from azure.core.exceptions import ResourceExistsError
 from azure.eventhub import CloseReason, EventData, parse_connection_string
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
-from azure.storage.blob.aio import ContainerClient
 
+from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host.calls import events_call
 from tests.stack.functions_host.conditions import Conditions
 from tests.stack.functions_host.ends import Ends
@@ -26,9 +24,7 @@ from tests.stack.functions_host.functions import Function, NotServed
 from tests.stack.functions_host.host_json import EventHubSettings
 from tests.stack.functions_host.invocations import Invoker
 from tests.stack.functions_host.ownership import Ownership
-from tests.stack.functions_host.storage import BRIEFLY
 
-CONTAINER = "azure-webjobs-eventhub"
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,7 +37,8 @@ class EventHubListener:
         settings: EventHubSettings,
         conditions: Conditions,
         invoker: Invoker,
-        connections: tuple[str, str],
+        hubs: str,
+        shared: Checkpoints,
     ) -> None:
         if str(function.trigger.get("cardinality", "")).lower() != "many":
             raise NotServed(
@@ -52,11 +49,8 @@ class EventHubListener:
         self._function = function
         self._settings = settings
         self._invoker = invoker
-        hubs, self._storage = connections
         self._namespace = parse_connection_string(hubs).fully_qualified_namespace
-        self._store: Ownership = Ownership.from_connection_string(  # type: ignore[assignment]
-            self._storage, CONTAINER, **BRIEFLY
-        )
+        self._store = Ownership(shared)
         self._consumer = EventHubConsumerClient.from_connection_string(
             hubs,
             self.group,
@@ -73,12 +67,9 @@ class EventHubListener:
         self._work: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Makes the container of checkpoints, and finds the end of the hub if that is where reading starts."""
+        """Finds the end of the hub if that is where reading starts."""
         # The SDK does not close a connection that was cut, or whose reading was cancelled; asyncio warns of each.
         warnings.filterwarnings("ignore", "unclosed <StreamWriter", ResourceWarning)
-        async with ContainerClient.from_connection_string(self._storage, CONTAINER, **BRIEFLY) as container:
-            with suppress(ResourceExistsError):
-                await container.create_container()
         if self._settings.start == "fromEnd":
             self._starts = await self._ends.lasts()
 
@@ -103,7 +94,6 @@ class EventHubListener:
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, self._consumer.close(), self._ends.close(), return_exceptions=True)
-        await self._store.close()
         gc.collect()  # What the SDK did not close is warned of while that is ignored, and not in a later test.
 
     async def backlog(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host.conditions import USUAL, Conditions
 from tests.stack.functions_host.event_hubs import EventHubListener
 from tests.stack.functions_host.functions import Function, NotServed
@@ -36,7 +37,7 @@ class FunctionsHost:
     """Runs an app's functions in a worker process, triggered by real hubs, queues, requests and timers.
 
     `env` is all that the worker has in its environment. The connections are what hubs and queues are reached by,
-    whatever settings the app's triggers name for that.
+    whatever settings the app's triggers name for that. The checkpoints outlive a host whose caller keeps them.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class FunctionsHost:
         env: Mapping[str, str],
         event_hubs_connection: str | None = None,
         storage_connection: str | None = None,
+        checkpoints: Checkpoints | None = None,
         conditions: Conditions = USUAL,
     ) -> None:
         self._conditions = conditions
         self._env = env
         self._event_hubs = event_hubs_connection
         self._storage = storage_connection
+        self._checkpoints = checkpoints or Checkpoints()
         self._host_json = HostJson.of(app, env)
         self._workers = Workers(app, env, conditions.restart_delay)
         self._outputs = QueueOutputs(self._host_json.queues, storage_connection)
@@ -196,14 +199,20 @@ class FunctionsHost:
     def _listener(self, function: Function) -> Listener:
         if function.kind == "timerTrigger":
             return Timer(function, self._invoker, self._conditions.timers)
-        if self._storage is None:
-            raise NotServed(f"{function.name}: needs storage; give storage_connection")
         if function.kind == "queueTrigger":
+            if self._storage is None:
+                raise NotServed(f"{function.name}: needs storage; give storage_connection")
             return QueueListener(function, self._host_json.queues, self._conditions, self._invoker, self._storage)
         if self._event_hubs is None:
             raise NotServed(f"{function.name}: needs event hubs; give event_hubs_connection")
-        connections = (self._event_hubs, self._storage)
-        return EventHubListener(function, self._host_json.event_hubs, self._conditions, self._invoker, connections)
+        return EventHubListener(
+            function,
+            self._host_json.event_hubs,
+            self._conditions,
+            self._invoker,
+            self._event_hubs,
+            self._checkpoints,
+        )
 
     def _reader(self, function: str) -> EventHubListener:
         listener = self._listeners[function]

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from azure.core.exceptions import AzureError
-
+from tests.stack.azurite import StorageError
 from tests.stack.functions_host.calls import Call
 from tests.stack.functions_host.conditions import Conditions, Death
 from tests.stack.functions_host.functions import Function
@@ -85,7 +84,7 @@ class Invoker:
             if ok:
                 try:
                     await self._outputs.put(function, answer)
-                except AzureError as fault:
+                except StorageError as fault:
                     outcome, error = Outcome.FAILED, f"output: {fault}"
         finally:
             self.calls[function.name] -= 1

@@ -11,15 +11,11 @@ import base64
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue.aio import QueueClient
-
+from tests.stack.azurite import Queue
 from tests.stack.functions_host.functions import Function, NotServed
 from tests.stack.functions_host.host_json import QueueSettings
-from tests.stack.functions_host.storage import BRIEFLY
 
 _RETURN = "$return"
 
@@ -30,17 +26,17 @@ class QueueOutputs:
     def __init__(self, settings: QueueSettings, storage: str | None) -> None:
         self._is_plain = settings.message_encoding == "none"
         self._storage = storage
-        self._clients: dict[str, QueueClient] = {}
+        self._clients: dict[str, Queue] = {}
 
     def open(self, function: Function) -> None:
         """Makes ready for what a function gives; raises NotServed where there is no storage for it."""
         for queue in function.outputs.values():
             if self._storage is None:
                 raise NotServed(f"{function.name}: needs storage; give storage_connection")
-            self._clients[queue] = QueueClient.from_connection_string(self._storage, queue, **BRIEFLY)
+            self._clients[queue] = Queue(self._storage, queue)
 
     async def put(self, function: Function, answer: Any) -> None:
-        """Puts what a call gave into its queues, one binding after another; raises AzureError."""
+        """Puts what a call gave into its queues, one binding after another; raises StorageError."""
         given = {output.name: output.data for output in answer.output_data}
         if answer.HasField("return_value"):
             given[_RETURN] = answer.return_value
@@ -50,20 +46,12 @@ class QueueOutputs:
                 messages[queue].extend(messages_in(given[parameter]))
         for queue, bodies in messages.items():
             for body in bodies:
-                await self._send(self._clients[queue], body)
+                content = body.decode(errors="replace") if self._is_plain else base64.b64encode(body).decode()
+                await self._clients[queue].put(content)
 
     async def close(self) -> None:
         """Lets go of its clients."""
         await asyncio.gather(*(client.close() for client in self._clients.values()))
-
-    async def _send(self, client: QueueClient, body: bytes) -> None:
-        content = body.decode(errors="replace") if self._is_plain else base64.b64encode(body).decode()
-        try:
-            await client.send_message(content)
-        except ResourceNotFoundError:
-            with suppress(ResourceExistsError):
-                await client.create_queue()
-            await client.send_message(content)
 
 
 def messages_in(data: Any) -> Iterator[bytes]:

@@ -9,16 +9,12 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient
-
+from tests.stack.azurite import Queue, QueueMessage, StorageError
 from tests.stack.functions_host.calls import message_call
 from tests.stack.functions_host.conditions import Conditions
 from tests.stack.functions_host.functions import Function
 from tests.stack.functions_host.host_json import QueueSettings
 from tests.stack.functions_host.invocations import Invoker, Outcome
-from tests.stack.functions_host.storage import BRIEFLY
 
 _SHORTEST_POLL = 0.1
 _POISON = "-poison"
@@ -37,8 +33,8 @@ class QueueListener:
         self._visibility = conditions.visibility
         self._longest_poll = max(_SHORTEST_POLL, settings.max_polling_interval / conditions.speed)
         self._invoker = invoker
-        self._client = QueueClient.from_connection_string(storage, self.queue, **BRIEFLY)
-        self._poison = QueueClient.from_connection_string(storage, self.queue + _POISON, **BRIEFLY)
+        self._client = Queue(storage, self.queue)
+        self._poison = Queue(storage, self.queue + _POISON)
         self._fetching = asyncio.Lock()
         self._work: set[asyncio.Task[None]] = set()
 
@@ -69,21 +65,14 @@ class QueueListener:
         """Gives the queue if a message in it can be seen."""
         # Nothing is on its way from the queue to here while the lock is held.
         async with self._fetching:
-            try:
-                seen = await self._client.peek_messages(max_messages=32)
-            except ResourceNotFoundError:
-                return []
+            seen = await self._client.seen()
         return [f"{self.queue}: {len(seen)} messages visible"] if seen else []
 
     async def _has_fetched(self) -> bool:
         async with self._fetching:
-            count = self._settings.batch_size
-            pages = self._client.receive_messages(max_messages=count, visibility_timeout=self._visibility)
             try:
-                messages = [message async for message in pages]
-            except ResourceNotFoundError:
-                return False
-            except AzureError as fault:
+                messages = await self._client.take(self._settings.batch_size, hidden=self._visibility)
+            except StorageError as fault:
                 _LOG.warning("%s: %r", self.queue, fault)
                 return False
             for message in messages:
@@ -96,29 +85,25 @@ class QueueListener:
         with self._invoker.busy():
             try:
                 await self._settle(message)
-            except AzureError as fault:
+            except StorageError as fault:
                 _LOG.warning("%s: message %s is left as it is: %r", self.queue, message.id, fault)
 
     async def _settle(self, message: QueueMessage) -> None:
         body = self._find_body(message)
-        dequeued = message.dequeue_count or 0
-        if body is None or dequeued > self._settings.max_dequeue_count:
+        if body is None or message.dequeued > self._settings.max_dequeue_count:
             await self._bury(message)
         elif await self._is_done(message, body):
-            await self._client.delete_message(message)
-        elif dequeued >= self._settings.max_dequeue_count:
+            await self._client.delete(message)
+        elif message.dequeued >= self._settings.max_dequeue_count:
             await self._bury(message)
         elif not self.queue.endswith(_POISON):
-            hidden = round(self._settings.visibility_timeout)
-            await self._client.update_message(message.id, message.pop_receipt, visibility_timeout=hidden)
+            await self._client.hide(message, round(self._settings.visibility_timeout))
 
     async def _bury(self, message: QueueMessage) -> None:
         if self.queue.endswith(_POISON):
             return  # A poison queue has none of its own: the message stays hidden until its time is up.
-        with suppress(ResourceExistsError):
-            await self._poison.create_queue()
-        await self._poison.send_message(message.content)
-        await self._client.delete_message(message)
+        await self._poison.put(message.content)
+        await self._client.delete(message)
 
     async def _is_done(self, message: QueueMessage, body: bytes) -> bool:
         over = asyncio.Event()
@@ -136,14 +121,11 @@ class QueueListener:
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), self._visibility / 2)
                 return
-            kept = await self._client.update_message(
-                message.id, message.pop_receipt, visibility_timeout=self._visibility
-            )
-            message.pop_receipt = kept.pop_receipt
+            await self._client.hide(message, self._visibility)
 
     def _find_body(self, message: QueueMessage) -> bytes | None:
         if self._settings.message_encoding == "none":
-            return str(message.content).encode()
+            return message.content.encode()
         try:
             return base64.b64decode(message.content, validate=True)
         except (binascii.Error, ValueError):

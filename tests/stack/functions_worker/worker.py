@@ -73,7 +73,7 @@ def _leave_with(parent: int) -> None:
 def main() -> None:
     """Serves the host that started this process until it hangs up."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("azure.core", "azure.eventhub", "azure.identity", "azure.storage"):
+    for chatty in ("azure.core", "azure.eventhub", "azure.identity"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     asyncio.run(_serve(int(sys.argv[1])))
