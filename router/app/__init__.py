@@ -3,7 +3,7 @@
 wiring       joins every room, as the settings and the rules say         settings  the only reader of the environment
 service      what function_app's triggers and `alert-router serve` call  lazy      opens it at its first use
 rules        the rulebooks, and what parses and ingests by them          delivery  the workers for each destination
-connections  the storage account and the namespace                       identity  who the router is in Azure
+connections  the state and the namespace of the hubs                      identity  who the router is in Azure
 maintenance  what runs on a clock                                        health    what works and what is late
 drain        the end of a worker in order                                clock     what tells the time
 destination_readiness  which destinations can be asked with the settings as they are

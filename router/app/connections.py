@@ -16,12 +16,11 @@ from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.ports.eventhubs import Partitions
 from router.domain.signals import Stream
 from router.store.conninfo import Connector
-from router.store.engine import PostgresqlEngine
-from router.store.store import SqlStore
 
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
     from router.store.conninfo import PostgresqlAddress
+    from router.store.store import SqlStore
 
 _TIMEOUT = 60.0
 """Seconds that a token is waited for."""
@@ -51,6 +50,9 @@ def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
 
 def store_at(state: Path | PostgresqlAddress, settings: Settings) -> SqlStore:
     """The store in a directory, which is made where it is missing, or in a database, as it was found. Raises BadFile."""
+    from router.store.engine import PostgresqlEngine
+    from router.store.store import SqlStore
+
     if isinstance(state, Path):
         return SqlStore.of(state)
     return SqlStore(PostgresqlEngine(connector_for(state, settings).connect, state.name))

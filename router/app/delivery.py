@@ -96,7 +96,7 @@ class Dispatcher:
         return await self._holds.held_in(stream, self._clock())
 
     async def write_unwritten(self) -> None:
-        """Writes down what was sent and storage did not take before; raises StoreError."""
+        """Writes down what was sent and the state did not take before; raises StoreError."""
         await _all_of(loop.write_unwritten() for loop in self._loops)
 
 

@@ -188,7 +188,7 @@ class _Steps:
         self._fault: StoreError | None = None
 
     async def do[T](self, step: Awaitable[T], otherwise: T) -> T:
-        """What a step returns, or something else where storage fails."""
+        """What a step returns, or something else where the state fails."""
         try:
             return await step
         except StoreError as fault:

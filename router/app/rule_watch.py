@@ -84,7 +84,7 @@ class RuleWatch:
     """Watches the rules, silences and holds of one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
     Where the policy's `notify` names nobody it only keeps since when each rule is known,
-    which asks storage once in the life of a rulebook.
+    which asks the state once in the life of a rulebook.
     """
 
     def __init__(self, store: Store, rulebook: Rulebook) -> None:

@@ -37,7 +37,7 @@ MOST_WORKERS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything wired for both streams. Each method raises StoreError where storage fails, and must then be called again.
+    """Everything wired for both streams. Each method raises StoreError where the state fails, and must then be called again.
 
     Attributes:
         store: the state.

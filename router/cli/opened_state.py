@@ -92,7 +92,7 @@ async def each[A, B](do: Callable[[A], Awaitable[B]], items: Sequence[A]) -> lis
     """What comes of doing something with each item, many at a time, in their order; raises the first trouble."""
     done: list[B] = []
     for start in range(0, len(items), AT_A_TIME):
-        # All have ended before anything is raised: nothing is under way when the storage is let go.
+        # All have ended before anything is raised: nothing is under way when the state is let go.
         results = await asyncio.gather(*map(do, items[start : start + AT_A_TIME]), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -101,7 +101,7 @@ async def run_until_stopped(
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event, report: Report) -> None:
-    """Begins some work every so many seconds until the stop; what storage or a hub kept from it is done the next time.
+    """Begins some work every so many seconds until the stop; what the state or a hub kept from it is done the next time.
 
     Work that takes longer leaves out the beginnings that it covers.
     """

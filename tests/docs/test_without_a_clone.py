@@ -31,12 +31,13 @@ otherwise: [archive]
 """
 
 ASKERS = {
+    "state --state postgresql://soc@HOST/alerts": "a state in PostgreSQL",
     "serve": "serve",
     "send --to cwpp one.ndjson": "send",
     "coverage check --live": "--live",
     "drill --bundle KeyVaults --subscription d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330 --yes": "drill",
 }
-"""Commands that need Azure, and what of them does."""
+"""Commands that need an extra, and what of them does."""
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +87,9 @@ def explains_and_routes(machine: Machine, mine: Path) -> None:
     assert len((mine / "archive.ndjson").read_bytes().splitlines()) == 1
 
 
-def azure_of(machine: Machine) -> str:
-    """How the extra is installed from where the program came, and from no name that a stranger may own."""
-    return f'"alert-router[azure] @ {machine.wheel.as_uri()}"'
+def azure_of(machine: Machine, extra: str = "azure") -> str:
+    """How an extra is installed from where the program came, and from no name that a stranger may own."""
+    return f'"alert-router[{extra}] @ {machine.wheel.as_uri()}"'
 
 
 def asks_for_azure(machine: Machine, mine: Path) -> None:
@@ -98,7 +99,9 @@ def asks_for_azure(machine: Machine, mine: Path) -> None:
     said = machine.types(f'../tools/alert-router/bin/python -c "{program}" {commands}', mine)
     assert said.out.split()[-len(ASKERS) :] == ["2"] * len(ASKERS)
     assert said.err.splitlines() == [
-        f"azure: is not installed; install {azure_of(machine)}, which {asker} needs" for asker in ASKERS.values()
+        f"{extra}: is not installed; install {azure_of(machine, extra)}, which {asker} needs"
+        for command, asker in ASKERS.items()
+        for extra in ["postgresql" if "postgresql" in command else "azure"]
     ]
 
 
