@@ -254,7 +254,7 @@ def test_hubs_whose_clock_is_an_hour_off_lose_nothing(stack: Stack) -> None:
             await arrived(stack, post)
             for partition, skew, letters in ((0, -SKEW, mixed("hole")), (1, SKEW, [low("hole 1"), junk(b"hole")])):
                 stack.hubs.shift_clock(skew)
-                host.freeze_worker()
+                await host.freeze_worker()
                 await post.send(*letters, partition=partition)
                 await until(lambda: host.under_way("take_cwpp") > 0)
                 await host.kill_worker()

@@ -108,9 +108,9 @@ class FunctionsHost:
         """Gives how many calls of a function the worker has."""
         return self._invoker.calls[function]
 
-    def freeze_worker(self) -> None:
-        """Keeps the worker from doing anything until it is killed."""
-        os.kill(self.worker_pid, signal.SIGSTOP)
+    async def freeze_worker(self) -> None:
+        """Keeps the worker, once there is one, from doing anything until it is killed."""
+        os.kill((await self._workers.current()).pid, signal.SIGSTOP)
 
     async def kill_worker(self) -> None:
         """Kills the worker in the midst of whatever it does, and returns when it is gone; another one follows."""
