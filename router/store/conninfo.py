@@ -38,6 +38,7 @@ https://learn.microsoft.com/azure/postgresql/security/security-entra-configure#a
 """
 
 _PORT = 5432
+_PORTS = 65536
 
 _SESSION = {
     "lock_timeout": "30s",
@@ -111,10 +112,10 @@ class PostgresqlAddress:
 
 def parse_state(text: str) -> Path | PostgresqlAddress:
     """The directory or the database that a text names; raises ValueError as `parse_address` does."""
-    scheme, _, rest = text.strip().partition(":")
-    if scheme.lower() in SCHEMES and rest:
+    scheme, colon, rest = text.strip().partition(":")
+    if scheme.lower() in SCHEMES and colon:
         return parse_address(text.strip())
-    if scheme.lower() == "sqlite":
+    if scheme.lower() == "sqlite" and colon:
         text = rest.removeprefix("//")
     elif rest.startswith("//"):
         raise ValueError(f"is no address of a state; write DIRECTORY, sqlite:DIRECTORY or {FORM}")
@@ -130,7 +131,7 @@ def parse_address(text: str) -> PostgresqlAddress:
         host, port = url.hostname or "", url.port
     except ValueError:
         raise ValueError(_NO_ADDRESS) from None
-    if url.scheme not in SCHEMES or not text.lower().startswith(f"{url.scheme}://") or url.fragment:
+    if url.scheme not in SCHEMES or not text.lower().startswith(f"{url.scheme}://") or url.fragment or port == 0:
         raise ValueError(_NO_ADDRESS)
     directory, port = _socket_in(url.query, port)
     # A database or a role may have any characters, which are escaped in a URL.
@@ -156,12 +157,18 @@ def _socket_in(query: str, port: int | None) -> tuple[str | None, int | None]:
     directory = None
     for name, value in parse_qsl(query, keep_blank_values=True):
         match name:
+            case "host" if directory is not None:
+                raise ValueError("names a host twice; name it once")
             case "host" if value.startswith("/"):
                 directory = value
             case "host":
                 raise ValueError("host: names no directory of a Unix socket; the name of a server stands behind the @")
-            case "port" if value.isdecimal() and port is None and 0 < int(value) < 65536:
+            case "port" if directory is None or port is not None:
+                raise ValueError("port: stands behind the host, as HOST:PORT, or once behind the directory of a socket")
+            case "port" if value.isdecimal() and value.isascii() and 0 < int(value) < _PORTS:
                 port = int(value)
+            case "port":
+                raise ValueError("port: is no number of a port")
             case "sslmode" if value == "verify-full":
                 pass
             case "sslmode":

@@ -37,6 +37,10 @@ ELSEWHERE = "0.0.0.0"  # noqa: S104  Linux takes it for this machine; by its nam
         ("POSTGRESQL://soc%40contoso@[::1]/a%20b", "postgresql://soc%40contoso@[::1]/a%20b"),
         ("postgresql://soc@/alerts?host=/run/pg&port=5433", "postgresql://soc@/alerts?host=/run/pg&port=5433"),
         ("postgresql://soc@%2Frun%2Fpg/alerts", "postgresql://soc@/alerts?host=/run/pg"),
+        ("postgresql://soc@%2FRun%2fPg:5433/alerts", "postgresql://soc@/alerts?host=/Run/Pg&port=5433"),
+        ("sqlite", Path("sqlite")),
+        ("postgres", Path("postgres")),
+        ("a:b", Path("a:b")),
     ],
 )
 def test_a_state_is_a_directory_or_a_database(written: str, meant: object) -> None:
@@ -56,6 +60,11 @@ def test_a_state_is_a_directory_or_a_database(written: str, meant: object) -> No
             "is no address of a state; write DIRECTORY, sqlite:DIRECTORY or postgresql:",
         ),
         ("postgresql:alerts", "is no address of a database"),
+        ("postgresql:", "is no address of a database"),
+        ("postgresql://soc:s3cret@pg.contoso.com:0/alerts", "is no address of a database"),
+        ("postgresql://soc@/alerts?host=/run/pg&port=0", "port: is no number of a port"),
+        ("postgresql://soc@pg.contoso.com/alerts?port=5433", "port: stands behind the host"),
+        ("postgresql://soc@/alerts?host=/run/pg&host=/run/other", "names a host twice"),
         (f"postgresql://soc:{SECRET}@pg.contoso.com/alerts", "is no address of a database"),
         ("postgresql://soc:s3cret@pg.contoso.com:port/alerts", "is no address of a database"),
         ("postgresql://soc:s3cret@[pg/alerts", "is no address of a database"),
