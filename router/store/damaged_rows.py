@@ -25,6 +25,7 @@ PLACES = {
     "marks": ("origin", "last", "first", "process"),
     "losses": ("hub", "partition", "epoch", "first"),
     "sweeps": ("hub",),
+    "partitions": ("namespace", "hub", "readers", "partition"),
     "record": ("key",),
     "lookups": ("signal",),
     "counts": ("hour", "id"),

@@ -8,10 +8,13 @@ from operator import attrgetter
 from uuid import uuid4
 
 from router.domain.ports.eventhubs import HubReaders, PartitionClaim
+from router.store.damaged_rows import read_sound
 from router.store.engine import Engine
+from router.store.instants import Clock
+from router.store.row_reader import Columns
 
 _OF = "namespace=? AND hub=? AND readers=?"
-_LIST = f"SELECT partition, owner, claim, sequence, place FROM partitions WHERE {_OF} ORDER BY partition"
+_LIST = f"SELECT * FROM partitions WHERE {_OF} ORDER BY partition"
 _CLAIM_NEW = """
 INSERT INTO partitions (namespace, hub, readers, partition, owner, claim) VALUES (?,?,?,?,?,?)
 ON CONFLICT (namespace, hub, readers, partition) DO NOTHING
@@ -29,24 +32,13 @@ class SqlPartitions:
     A claim has no time in it: each process sees by its own clock how long another one's claim did not change.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
+        self._clock = clock
 
     async def list_partitions(self, readers: HubReaders) -> Sequence[PartitionClaim]:
-        """Return all that is known of the partitions of a hub."""
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(_LIST, *readers)
-        return [
-            PartitionClaim(
-                readers=readers,
-                partition=row.text("partition"),
-                owner=row.text("owner"),
-                claim=row.text("claim"),
-                sequence=row.whole("sequence") if row.raw("sequence") is not None else None,
-                offset=row.find_text("place"),
-            )
-            for row in rows
-        ]
+        """Return all that is known of the partitions of a hub. One whose row cannot be read is read from its start."""
+        return await read_sound(self._engine, self._clock, "partitions", _LIST, readers, _partition)
 
     async def claim_partitions(self, wanted: Sequence[PartitionClaim]) -> Sequence[PartitionClaim]:
         """Claim partitions, each only where its claim is still the one that is stored; return those that were got."""
@@ -72,3 +64,14 @@ class SqlPartitions:
         """Have no process read any partition."""
         async with self._engine.transaction() as tx:
             await tx.execute("UPDATE partitions SET owner=''")
+
+
+def _partition(row: Columns) -> PartitionClaim:
+    return PartitionClaim(
+        readers=HubReaders(row.text("namespace"), row.text("hub"), row.text("readers")),
+        partition=row.text("partition"),
+        owner=row.text("owner"),
+        claim=row.text("claim"),
+        sequence=row.whole("sequence") if row.raw("sequence") is not None else None,
+        offset=row.find_text("place"),
+    )

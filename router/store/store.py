@@ -49,7 +49,7 @@ class SqlStore:
         self.record = SqlRecord(engine, clock)
         self.quarantine = SqlQuarantine(engine)
         self.journal = SqlJournal(engine, clock)
-        self.partitions = SqlPartitions(engine)
+        self.partitions = SqlPartitions(engine, clock)
         self._forgetting = SqlForgetting(engine, self.ledger)
 
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from router.app.clock import now
 from router.domain.errors import RouterError
 from router.domain.journal import Event, Partition
 from router.eventhubs import Consumer
@@ -63,7 +64,7 @@ class ConsumerRig:
 
     def consumer(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> Consumer:
         """A consumer that tells an inbox of its troubles."""
-        return Consumer(a_namespace(self.hubs), HUB, SqlPartitions(self.engine), inbox.report, rhythm)
+        return Consumer(a_namespace(self.hubs), HUB, SqlPartitions(self.engine, now), inbox.report, rhythm)
 
     @asynccontextmanager
     async def consuming(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> AsyncIterator[asyncio.Event]:

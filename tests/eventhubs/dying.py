@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from router.app.clock import now
 from router.domain.journal import Event, Partition
 from router.eventhubs import Consumer, Namespace
 from router.store.partitions import SqlPartitions
@@ -24,7 +25,7 @@ async def die_at_work(hubs: str, database: str) -> None:
         if batches == 2:
             os._exit(9)
 
-    partitions = SqlPartitions(engine_over(database))
+    partitions = SqlPartitions(engine_over(database), now)
     consumer = Consumer(Namespace(connection_string=hubs), HUB, partitions, lambda trouble: None, QUICK)
     await consumer.consume_events(take, asyncio.Event())
 

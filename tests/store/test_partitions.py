@@ -9,21 +9,28 @@ from pathlib import Path
 import pytest
 
 from router.domain.ports.eventhubs import HubReaders, PartitionClaim
+from router.domain.reasons import Code
 from router.store.partitions import SqlPartitions
 from tests.store.acts import run
-from tests.store.opened import open_store
+from tests.store.opened import SqlStore, changed, open_store
 
 READERS = HubReaders("soc.servicebus.windows.net", "cwpp", "serve")
 FIRST, SECOND = (PartitionClaim(readers=READERS, partition=id, owner="one") for id in "01")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def partitions(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPartitions]:
-    """A hub of which nothing is known, on each engine."""
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store of each kind, empty."""
     store = open_store(tmp_path if request.param == "sqlite" else request.getfixturevalue("postgresql"))
     run(store.upgrade())
-    yield store.partitions
+    yield store
     run(store.close())
+
+
+@pytest.fixture
+def partitions(store: SqlStore) -> SqlPartitions:
+    """A hub of which nothing is known."""
+    return store.partitions
 
 
 def test_of_two_that_claim_a_partition_one_gets_it(partitions: SqlPartitions) -> None:
@@ -59,3 +66,17 @@ def test_all_that_were_claimed_by_the_dead_are_free(partitions: SqlPartitions) -
     run(partitions.claim_partitions([FIRST, SECOND]))
     run(partitions.free_partitions())
     assert [(one.owner, one.sequence) for one in run(partitions.list_partitions(READERS))] == [("", 7), ("", None)]
+
+
+def test_a_row_that_cannot_be_read_is_set_aside_and_its_partition_is_free(store: SqlStore) -> None:
+    """It is read from its start, where the journal knows what was taken in; the partition beside it goes on."""
+    run(store.partitions.claim_partitions([FIRST, SECOND]))
+    run(store.partitions.write_position(replace(FIRST, sequence=7)))
+    run(changed(store, "UPDATE partitions SET sequence=-1 WHERE partition='0'"))
+    assert [one.partition for one in run(store.partitions.list_partitions(READERS))] == ["1"]
+    (aside,) = run(store.quarantine.list_quarantined())
+    assert (aside.quarantined.reason.code, aside.source) == (
+        Code.DAMAGED,
+        "state: partitions, soc.servicebus.windows.net/cwpp/serve/0",
+    )
+    assert len(run(store.partitions.claim_partitions([replace(FIRST, owner="other")]))) == 1
