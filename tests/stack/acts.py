@@ -17,6 +17,14 @@ def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
     return Conditions(speed=100, death=death, restart_delay=0.05)
 
 
+LANES = ("page", "ticket", "rows")
+
+
+def asleep() -> dict[str, str]:
+    """Settings under which nothing delivers in any lane of `cwpp`."""
+    return {f"AzureWebJobs__deliver_cwpp_{lane}__Disabled": "true" for lane in LANES}
+
+
 def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     """How many runs of a function ended so."""
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)

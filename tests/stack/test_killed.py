@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from alert_router_demo.soc.pagerduty import Page
 from tests.stack.accounting import (
+    QUICK,
     Post,
     books_of,
     high,
+    junk,
     key_of,
+    low,
+    medium,
     quick,
     settle,
     sweep,
 )
-from tests.stack.acts import conditions
+from tests.stack.acts import asleep, conditions, runs
 from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, gated, to
+from tests.stack.postgres import Way
 from tests.stack.stack import stack_running
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -28,6 +38,47 @@ def stack(azurite: Azurite, postgresql: str) -> Iterator[GatedStack]:
     """A stack with an empty account, behind a gate."""
     with stack_running(azurite, postgresql) as stack, gated(stack) as stack:
         yield stack
+
+
+SOME = (2, 15, 26)
+"""A round trip near the beginning of a batch, one in the midst of it, and one near its end: it takes some thirty."""
+
+EVERY = range(1, 29)
+
+
+@pytest.mark.parametrize("death", Death)
+@pytest.mark.parametrize("trips", [SOME, pytest.param(EVERY, marks=pytest.mark.soak)], ids=["some", "every"])
+def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
+    stack: GatedStack, death: Death, trips: Sequence[int]
+) -> None:
+    """Before the state hears of it, or before the worker hears what came of it. The sweep takes a batch in that the platform
+    counts as done; one that it brings again needs no sweep. Each message is on record once, and is told once."""
+    post = Post(stack)
+
+    async def run() -> None:
+        with Way(stack.state) as way:
+            settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(stack.state)}
+            async with stack.host(conditions=conditions(death), **settings).running() as host:
+                for number, trip in enumerate(trips):
+
+                    def kill() -> None:
+                        os.kill(host.worker_pid, signal.SIGKILL)
+
+                    way.cut_at(trip, is_after=number % 2 == 1, happens=kill)
+                    await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
+                    await until(partial(has_died, host, number + 1))
+                    await host.idle()
+                assert death is Death.CHECKPOINTED or (await books_of(stack)).record == post.due.record
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
+
+
+def has_died(host: FunctionsHost, times: int) -> bool:
+    """Whether the worker died of so many batches."""
+    return runs(host, "take_cwpp", Outcome.DIED) == times
 
 
 def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(stack: GatedStack) -> None:

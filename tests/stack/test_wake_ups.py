@@ -17,15 +17,13 @@ from router.domain.deliveries import Pause
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, medium, settle, sweep
-from tests.stack.acts import conditions, runs
+from tests.stack.acts import LANES, asleep, conditions, runs
 from tests.stack.azurite import Azurite, Queue
 from tests.stack.functions_host import Outcome
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_hub_faults import forget_checkpoints
 from tests.store.builders import a_delivery
 from tests.waiting import until
-
-LANES = ("page", "ticket", "rows")
 
 
 @pytest.fixture
@@ -61,11 +59,6 @@ async def poisoned(stack: Stack) -> bool:
     return False
 
 
-def asleep(*lanes: str) -> dict[str, str]:
-    """Settings under which nothing delivers in some lanes of `cwpp`."""
-    return {f"AzureWebJobs__deliver_cwpp_{lane}__Disabled": "true" for lane in lanes}
-
-
 async def owe(stack: Stack, count: int, name: str = "d") -> None:
     """Owes pages."""
     store = stack.store()
@@ -82,7 +75,7 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
 
     async def run() -> None:
         await owe(stack, 2 * A_WORKER + 1)
-        async with stack.host(conditions=conditions(), **asleep(*LANES)).running() as host:
+        async with stack.host(conditions=conditions(), **asleep()).running() as host:
             # A decision that nobody is told of is a row of the record all the same.
             await post.send(low("low"))
             await host.idle()
@@ -90,7 +83,7 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             await sweep(host)
             assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
         forget_checkpoints(stack)
-        async with stack.host(conditions=conditions(), **asleep(*LANES)).running() as host:
+        async with stack.host(conditions=conditions(), **asleep()).running() as host:
             await host.idle()
             assert runs(host, "take_cwpp", Outcome.OK) == 1
             assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
@@ -113,7 +106,7 @@ def test_a_wake_up_that_is_lost_or_doubled_changes_nothing(stack: Stack) -> None
     post = Post(stack)
 
     async def run() -> None:
-        async with stack.host(conditions=conditions(), **QUICK, **asleep(*LANES)).running() as host:
+        async with stack.host(conditions=conditions(), **QUICK, **asleep()).running() as host:
             await post.send(*(high(f"h-{number}") for number in range(20)))
             await host.idle()
             assert await woken(stack) == dict.fromkeys(LANES, 1)

@@ -164,7 +164,7 @@ class _Line:
                 is_now, is_after = self._way.went_by(trips) if trips else (False, False)
                 if is_now and not is_after:
                     self._way.happen()
-                self._is_mute = is_now and is_after
+                self._is_mute = self._is_mute or (is_now and is_after)
                 self._server.sendall(piece)
         _end(self._server)
 
