@@ -1,6 +1,6 @@
 // What tells an operator that something is wrong, and whom. Azure runs each rule over the workspace, on its own clock: none
-// of them needs the router to be alive, and three are about its silence. Their queries stand in queries/, tested on rows that
-// the program writes; docs/operations.md says what to do when one of them fires.
+// of them needs the router or its database to be alive, and three are about its silence. Their queries stand in queries/, tested on
+// rows that the program writes; docs/operations.md says what to do when one of them fires.
 //
 // They are rules on logs, not on metrics: what is missing is a row of an answer here, and no value there.
 
@@ -19,6 +19,15 @@ param eventHubNamespaceId string
 @description('The storage account of the router.')
 param storageAccountId string
 
+@description('The server of its state. Its diagnostic settings must send AllMetrics to the workspace.')
+param databaseServerId string
+
+@description('The connections that the server has for users.')
+param databaseConnections int
+
+@description('Whether the server lives on CPU credits.')
+param isBurstable bool
+
 @description('The Function app.')
 param functionAppId string
 
@@ -27,6 +36,9 @@ param tags { *: string }
 
 @description('Mail addresses of who operates the router. Without any, alerts are seen in the portal only.')
 param emailReceivers string[]
+
+@description('An action group that alerts of severity 1 are told to as well: while the state is down the router pages nobody. Empty for none.')
+param pagerActionGroupId string
 
 @description('When it was deployed for the first time; empty where nobody said.')
 param firstDeployed string
@@ -42,7 +54,7 @@ var byRule = concat(byStream, [{ name: 'Rule', operator: 'Include', values: ['*'
 //   severity 1: somebody may be unprotected now, and should get up
 //   severity 2: nothing is lost yet, and will be if nobody looks within hours
 //   severity 3: to be seen to within days
-var rules = [
+var always = [
   {
     name: 'dead-pages'
     title: 'Pages were given up on'
@@ -84,13 +96,13 @@ var rules = [
     dimensions: byStream
   }
   {
-    name: 'nothing-taken'
-    title: 'Messages come into the hubs, and none is taken in'
+    name: 'nothing-committed'
+    title: 'Messages lie in the hubs, and nothing was committed for five minutes'
     from: 'from an hour after the first deployment on'
-    query: loadTextContent('queries/alert-nothing-taken.kql')
-    severity: 1 // alerts wait in the hub, unread
+    query: loadTextContent('queries/alert-nothing-committed.kql')
+    severity: 1 // alerts wait in the hub, unread, and no page goes out while the state is down
     every: 'PT5M'
-    window: 'PT30M' // 20 minutes of messages, each of which had 10 to get on record; the metric is up to 10 late
+    window: 'P1D' // a hub that holds a message does so until it is taken in, also in a night in which no other comes
     dimensions: []
   }
   {
@@ -133,7 +145,43 @@ var rules = [
     window: 'P1D'
     dimensions: byRule
   }
+  {
+    name: 'database-storage'
+    title: 'The disk of the state is filled above 80 %'
+    from: 'from the first metric on'
+    query: loadTextContent('queries/alert-database-storage.kql')
+    severity: 2 // Azure adds storage by itself; where it cannot, the state takes nothing in from 95 % on
+    every: 'PT15M'
+    window: 'PT1H' // the metric is minutes late
+    dimensions: []
+  }
+  {
+    name: 'database-connections'
+    title: 'The connections of the state run out'
+    from: 'from the first metric on'
+    query: loadTextContent('queries/alert-database-connections.kql')
+    severity: 2 // what is refused is tried again
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+  }
 ]
+
+// Only a size of Standard_B has credits.
+var credits = [
+  {
+    name: 'database-credits'
+    title: 'The CPU credits of the state run out'
+    from: 'from the first metric on'
+    query: loadTextContent('queries/alert-database-credits.kql')
+    severity: 2 // without any it is slow, and may not be reached at all
+    every: 'PT5M'
+    window: 'PT30M' // the metric comes in heaps of five minutes, and is minutes late
+    dimensions: []
+  }
+]
+
+var rules = concat(always, isBurstable ? credits : [])
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'alert-router-operators'
@@ -150,6 +198,14 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
       }
     ]
   }
+}
+
+// What a query cannot know: each stands in it in braces.
+var placeholders = {
+  databaseConnections: string(databaseConnections)
+  databaseServerId: databaseServerId
+  eventHubNamespaceId: eventHubNamespaceId
+  firstDeployed: firstDeployed
 }
 
 resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
@@ -172,11 +228,7 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       criteria: {
         allOf: [
           {
-            query: replace(
-              replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId),
-              '{firstDeployed}',
-              firstDeployed
-            )
+            query: reduce(items(placeholders), rule.query, (query, one) => replace(query, '{${one.key}}', one.value))
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0
@@ -189,13 +241,16 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
         ]
       }
       actions: {
-        actionGroups: [operators.id]
+        actionGroups: rule.severity == 1 && !empty(pagerActionGroupId)
+          ? [operators.id, pagerActionGroupId]
+          : [operators.id]
         // Where to look, in the mail and in every webhook that hears of it.
         customProperties: {
           applicationInsights: applicationInsightsId
           eventHubs: eventHubNamespaceId
           functionApp: functionAppId
           storage: storageAccountId
+          database: databaseServerId
         }
       }
     }

@@ -66,6 +66,43 @@ func wrongWorkspace(parameter string, id string) string[] =>
     : ['${parameter}: "${id}" is no resource id of a Log Analytics workspace']
 
 @export()
+@description('What is wrong with the id of an action group.')
+func wrongActionGroup(parameter string, id string) string[] =>
+  empty(id) || isActionGroup(split(toLower(id), '/'))
+    ? []
+    : ['${parameter}: "${id}" is no resource id of an action group']
+
+// A process has one connection, and each function scales by itself: five that deliver and the sweep, to the maximum of
+// instances each, and two that take in, to the partitions of their hub; one more for each of an operator and the health page. A
+// new version that takes over by and by has its own beside those of the old one.
+@export()
+@description('The connections that the router may open to its database at a time, at most.')
+func connectionsOf(instances int, partitions int, strategy string) int =>
+  (6 * instances + 2 * partitions + 2) * (strategy == 'RollingUpdate' ? 2 : 1)
+
+@export()
+@description('The connections that a size has for users, its tier, and its cores.')
+var databaseSizes = loadJsonContent('database-sizes.json')
+
+@export()
+@description('What is wrong with a size of the database.')
+func wrongDatabase(size string, highAvailability string, connections int) string[] =>
+  !contains(objectKeys(databaseSizes), size)
+    ? ['databaseSize: "${size}" is none of ${join(objectKeys(databaseSizes), ', ')}']
+    : concat(
+        4 * connections <= 3 * databaseSizes[size].connections
+          ? []
+          : [
+              'databaseSize: ${size} has ${databaseSizes[size].connections} connections for users, and ${connections}, which maximumInstances, partitions and updateStrategy come to, are more than 75 % of them'
+            ],
+        highAvailability == 'Disabled' || databaseSizes[size].tier != 'Burstable'
+          ? []
+          : [
+              'databaseHighAvailability: "${highAvailability}" takes a size that begins with Standard_D or Standard_E, and databaseSize is ${size}'
+            ]
+      )
+
+@export()
 @description('What is wrong with an instant.')
 func wrongInstant(parameter string, text string) string[] =>
   empty(instantOf(text)) || isInstant(instantOf(text))
@@ -127,8 +164,12 @@ func isName(text string) bool =>
     'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
   )
 
-func isWorkspace(path string[]) bool =>
-  length(path) == 9 && path[1] == 'subscriptions' && isId(path[2]) && path[3] == 'resourcegroups' && path[6] == 'microsoft.operationalinsights' && path[7] == 'workspaces' && !contains(
+func isWorkspace(path string[]) bool => isResource(path, 'microsoft.operationalinsights', 'workspaces')
+
+func isActionGroup(path string[]) bool => isResource(path, 'microsoft.insights', 'actiongroups')
+
+func isResource(path string[], provider string, kind string) bool =>
+  length(path) == 9 && path[1] == 'subscriptions' && isId(path[2]) && path[3] == 'resourcegroups' && path[6] == provider && path[7] == kind && !contains(
     skip(path, 1),
     ''
   )

@@ -3,9 +3,10 @@ param workspaceId string
 param functionAppName string
 param eventHubsName string
 param storageName string
+param databaseServerName string
 param vaultName string
 
-@description('Whether every request to storage is logged: a row for each, and each message makes several.')
+@description('Whether every request to storage is logged: a row for each look into a queue.')
 param storageLogs bool
 
 @description('Whether the host\'s logs are written here, too: Application Insights has them.')
@@ -37,9 +38,8 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices@2025-01-01' exi
   name: 'default'
 }
 
-resource tables 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' existing = {
-  parent: account
-  name: 'default'
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' existing = {
+  name: databaseServerName
 }
 
 var everything = [{ categoryGroup: 'allLogs', enabled: true }]
@@ -84,8 +84,9 @@ resource ofQueues 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   properties: { workspaceId: workspaceId, logs: requests, metrics: storageMetrics }
 }
 
-resource ofTables 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  scope: tables
+// The server's own words, and not what it counts of queries and sessions: alerts.bicep lives on the metrics.
+resource ofServer 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: server
   name: 'alert-router'
-  properties: { workspaceId: workspaceId, logs: requests, metrics: storageMetrics }
+  properties: { workspaceId: workspaceId, logs: [{ category: 'PostgreSQLLogs', enabled: true }], metrics: metrics }
 }

@@ -27,6 +27,8 @@ param secrets string[]
 
 param identityName string
 param storageName string
+param databaseServerName string
+param databaseName string
 param eventHubsName string
 param vaultName string
 param applicationInsightsName string
@@ -45,6 +47,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: storageName
 }
 
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' existing = {
+  name: databaseServerName
+}
+
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: applicationInsightsName
 }
@@ -57,7 +63,7 @@ resource cspmRule 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing =
   name: '${rulesName}-cspm'
 }
 
-// A page must not wait for a cold start: neither the alert that it begins with nor the pointer that it ends with. Two instances
+// A page must not wait for a cold start: neither the alert that it begins with nor the wake-up that it ends with. Two instances
 // of 2 GB are 10,368,000 GB-seconds of always-ready baseline in 30 days, and there is no free grant beside it; alwaysReady 0
 // turns it off. Prices: https://azure.microsoft.com/pricing/details/functions/
 // Microsoft wants two instances of each where the plan is zone-redundant.
@@ -73,9 +79,13 @@ var ready = [
 var settings = [
   { name: 'AzureWebJobsStorage__blobServiceUri', value: account.properties.primaryEndpoints.blob }
   { name: 'AzureWebJobsStorage__queueServiceUri', value: account.properties.primaryEndpoints.queue }
-  { name: 'AzureWebJobsStorage__tableServiceUri', value: account.properties.primaryEndpoints.table }
   { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
   { name: 'AzureWebJobsStorage__clientId', value: identity.properties.clientId }
+  // Without a password: the identity's token is one, and the role on the server is called like the identity.
+  {
+    name: 'ALERT_ROUTER_STATE'
+    value: 'postgresql://${identityName}@${server.properties.fullyQualifiedDomainName}:5432/${databaseName}'
+  }
   { name: 'EVENT_HUBS__fullyQualifiedNamespace', value: '${eventHubsName}.servicebus.windows.net' }
   { name: 'EVENT_HUBS__credential', value: 'managedidentity' }
   { name: 'EVENT_HUBS__clientId', value: identity.properties.clientId }
@@ -91,8 +101,7 @@ var settings = [
   }
   // The worker's own metrics and traces, on which alerts.bicep lives. It reads the two settings above as the host does.
   { name: 'PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY', value: 'true' }
-  // Only what the router itself tells: spans of clients bear whole addresses, and a webhook's may be a secret; and each message
-  // makes a dozen requests to storage, each of which would be a row.
+  // Only what the router itself tells: spans of clients bear whole addresses, and a webhook's may be a secret.
   {
     name: 'OTEL_PYTHON_DISABLED_INSTRUMENTATIONS'
     value: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3'

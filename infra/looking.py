@@ -24,12 +24,21 @@ def look(wanted: Wanted) -> list[Finding]:
             *("role", "assignment", "list", "--assignee", who, "--include-inherited", "--include-groups"),
             *("--scope", f"/subscriptions/{wanted.subscription}", *here),
         ),
+        ("postgres", "flexible-server", "list-skus", "--location", wanted.location, *here),
+        ("rest", "--method", "get", "--url", _quotas_of(wanted)),
         *(("security", "pricing", "list", "--subscription", one) for one in wanted.exported),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:
-        providers, regions, roles, *plans = pool.map(_asked, questions)
-    found = Found(providers, regions, roles, dict(zip(wanted.exported, plans, strict=True)), who)
+        providers, regions, roles, sizes, quotas, *plans = pool.map(_asked, questions)
+    found = Found(providers, regions, roles, dict(zip(wanted.exported, plans, strict=True)), sizes, quotas, who)
     return list(findings(wanted, found))
+
+
+def _quotas_of(wanted: Wanted) -> str:
+    # https://learn.microsoft.com/rest/api/postgresql/quota-usages/list
+    provider = f"subscriptions/{wanted.subscription}/providers/Microsoft.DBforPostgreSQL"
+    kind = f"locations/{wanted.location}/resourceType/flexibleServers"
+    return f"https://management.azure.com/{provider}/{kind}/usages?api-version=2025-08-01"
 
 
 def _asked(question: tuple[str, ...]) -> object:

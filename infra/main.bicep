@@ -2,12 +2,16 @@
 targetScope = 'subscription'
 
 import {
+  connectionsOf
+  databaseSizes
   instantOf
   lowerItems
   namesOf
   retentionOf
   severitiesOf
+  wrongActionGroup
   wrongAddresses
+  wrongDatabase
   wrongIds
   wrongInstant
   wrongNames
@@ -58,7 +62,7 @@ param fileIntegrityWorkspaceId string = ''
 @maxValue(4)
 param fileIntegritySeverity int = 2
 
-@description('Object ids of those who put secrets into the vault and look after dead letters, separated by commas.')
+@description('Object ids of those who put secrets into the vault, separated by commas.')
 param operators string = ''
 
 @description('Object ids of those who may publish messages with alert-router send, separated by commas.')
@@ -66,6 +70,9 @@ param senders string = ''
 
 @description('Addresses that are told when the router needs somebody, separated by commas.')
 param emails string = ''
+
+@description('Resource id of an action group that is there already, and that alerts of severity 1 are told to as well: a pager that does not need the router.')
+param pagerActionGroupId string = ''
 
 @description('Instances that always wait for alerts and for pages each. 0 saves their price, and a page waits for a cold start.')
 @minValue(0)
@@ -104,6 +111,26 @@ param throughputUnits int = 1
 @maxValue(40)
 param maximumThroughputUnits int = 4
 
+@description('Size of the server that keeps the state: one of database-sizes.json. Standard_B2s is a trial; production takes a size of Standard_D.')
+param databaseSize string = 'Standard_B2s'
+
+@description('A second server that stands by: in another zone, in the same one, or none. A size of Standard_B has none.')
+@allowed(['Disabled', 'SameZone', 'ZoneRedundant'])
+param databaseHighAvailability string = 'Disabled'
+
+@description('GiB of the state that the server begins with. Azure adds what it needs: set it to what it stands at then, since nothing is taken back.')
+@allowed([32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384])
+param databaseStorageGB int = 32
+
+@description('Days of which each moment of the state can be restored.')
+@minValue(7)
+@maxValue(35)
+param databaseBackupDays int = 7
+
+@description('Major version of PostgreSQL.')
+@allowed(['17', '18'])
+param databaseVersion string = '18'
+
 @description('Standard_ZRS, or Standard_LRS where the region has no zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
 param storageRedundancy string = 'Standard_ZRS'
@@ -111,7 +138,7 @@ param storageRedundancy string = 'Standard_ZRS'
 @description('Whether the plan spreads over zones. It takes two always-ready instances where one would do.')
 param zoneRedundant bool = false
 
-@description('Whether storage, hubs and vault are closed but for private endpoints in a network that is made for them.')
+@description('Whether storage, database, hubs and vault are closed but for private endpoints in a network that is made for them.')
 param private bool = false
 
 @description('Range of addresses in that network: of the app.')
@@ -125,7 +152,7 @@ param serviceAddresses string = '10.80.0.64/26'
 @maxValue(730)
 param retentionDays int = 90
 
-@description('Whether every request to storage is logged: a row for each, and each message makes several.')
+@description('Whether every request to storage is logged: a row for each look into a queue.')
 param storageLogs bool = false
 
 @description('Whether the host\'s logs are written a second time, as logs of the resource beside those in Application Insights.')
@@ -144,6 +171,7 @@ var addresses = lowerItems(emails)
 var defenderId = toLower(trim(defenderPrincipalId))
 var workspaceId = trim(existingWorkspaceId)
 var watchedWorkspaceId = trim(fileIntegrityWorkspaceId)
+var pagerId = trim(pagerActionGroupId)
 
 // The deployment's own subscription is always exported: naming it changes nothing.
 var subscriptions = filter(lowerItems(exportSubscriptions), id => id != toLower(subscription().subscriptionId))
@@ -158,6 +186,8 @@ var faults = concat(
   wrongIds('operators', operatorIds),
   wrongIds('senders', senderIds),
   wrongAddresses('emails', addresses),
+  wrongActionGroup('pagerActionGroupId', pagerId),
+  wrongDatabase(databaseSize, databaseHighAvailability, connectionsOf(maximumInstances, partitions, updateStrategy)),
   wrongRetention('retention', retention),
   wrongInstant('firstDeployed', firstDeployed)
 )
@@ -168,6 +198,7 @@ var groupName = empty(faults) ? 'rg-alert-router-${environmentName}' : fail(join
 var token = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
 var streams = ['cwpp', 'cspm']
+var databaseName = 'router'
 
 // Modules are given names, never another module's outputs: what a preview cannot evaluate it leaves out.
 var names = {
@@ -175,6 +206,7 @@ var names = {
   network: 'vnet-${token}'
   eventHubs: 'evhns-${token}'
   storage: 'st${token}'
+  database: 'psql-${token}'
   vault: 'kv-${token}'
   workspace: ownWorkspace ? 'log-${token}' : last(workspacePath)
   rules: 'dcr-${token}'
@@ -222,6 +254,12 @@ var ids = {
   )
   eventHubs: resourceId(subscription().subscriptionId, groupName, 'Microsoft.EventHub/namespaces', names.eventHubs)
   storage: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', names.storage)
+  database: resourceId(
+    subscription().subscriptionId,
+    groupName,
+    'Microsoft.DBforPostgreSQL/flexibleServers',
+    names.database
+  )
   app: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', names.app)
 }
 
@@ -275,6 +313,36 @@ module eventHubs 'event-hubs.bicep' = {
 module storage 'storage.bicep' = {
   scope: group
   params: { name: names.storage, location: location, tags: tags, redundancy: storageRedundancy, private: private }
+}
+
+module database 'database.bicep' = {
+  scope: group
+  params: {
+    name: names.database
+    location: location
+    tags: tags
+    version: databaseVersion
+    size: databaseSize
+    highAvailability: databaseHighAvailability
+    storageGB: databaseStorageGB
+    backupDays: databaseBackupDays
+    private: private
+    databaseName: databaseName
+  }
+}
+
+// After the database: until something was made on it a server may not be reached by who makes roles.
+// https://github.com/Azure/azure-postgresql/issues/127
+// A module of its own, with an output of another: Azure wants the resource named after the principal, which no preview knows.
+module databaseAdministrator 'database-administrator.bicep' = {
+  scope: group
+  dependsOn: [database]
+  params: {
+    serverName: names.database
+    identityName: names.identity
+    #disable-next-line what-if-short-circuiting
+    principalId: identity.outputs.principalId
+  }
 }
 
 module keyVault 'key-vault.bicep' = {
@@ -336,7 +404,7 @@ module roles 'roles.bicep' = {
 
 module functionApp 'function-app.bicep' = {
   scope: group
-  dependsOn: [roles, privateEndpoints]
+  dependsOn: [roles, databaseAdministrator, privateEndpoints]
   params: {
     name: names.app
     planName: names.plan
@@ -351,6 +419,8 @@ module functionApp 'function-app.bicep' = {
     secrets: namesOf(secretNames)
     identityName: names.identity
     storageName: names.storage
+    databaseServerName: names.database
+    databaseName: databaseName
     eventHubsName: names.eventHubs
     vaultName: names.vault
     applicationInsightsName: names.applicationInsights
@@ -367,12 +437,13 @@ module package 'package.bicep' = if (!empty(packageUri)) {
 
 module privateEndpoints 'private-endpoints.bicep' = if (private) {
   scope: group
-  dependsOn: [privateNetwork, storage, eventHubs, keyVault]
+  dependsOn: [privateNetwork, storage, databaseAdministrator, eventHubs, keyVault]
   params: {
     location: location
     tags: tags
     networkName: names.network
     storageName: names.storage
+    databaseServerName: names.database
     eventHubsName: names.eventHubs
     vaultName: names.vault
   }
@@ -380,11 +451,10 @@ module privateEndpoints 'private-endpoints.bicep' = if (private) {
 
 module people 'people.bicep' = {
   scope: group
-  dependsOn: [eventHubs, storage, keyVault]
+  dependsOn: [eventHubs, keyVault]
   params: {
     eventHubsName: names.eventHubs
     hubs: streams
-    storageName: names.storage
     vaultName: names.vault
     operators: operatorIds
     senders: senderIds
@@ -431,6 +501,7 @@ module diagnostics 'diagnostics.bicep' = {
     functionAppName: names.app
     eventHubsName: names.eventHubs
     storageName: names.storage
+    databaseServerName: names.database
     vaultName: names.vault
     storageLogs: storageLogs
     appLogs: appLogs
@@ -446,6 +517,7 @@ module workbook 'workbook.bicep' = {
     applicationInsightsId: ids.applicationInsights
     eventHubNamespaceId: ids.eventHubs
     storageAccountId: ids.storage
+    databaseServerId: ids.database
     functionAppId: ids.app
     tags: tags
   }
@@ -460,9 +532,13 @@ module alerts 'alerts.bicep' = {
     applicationInsightsId: ids.applicationInsights
     eventHubNamespaceId: ids.eventHubs
     storageAccountId: ids.storage
+    databaseServerId: ids.database
     functionAppId: ids.app
     tags: tags
+    databaseConnections: databaseSizes[databaseSize].connections
+    isBurstable: databaseSizes[databaseSize].tier == 'Burstable'
     emailReceivers: addresses
+    pagerActionGroupId: pagerId
     firstDeployed: instantOf(firstDeployed)
   }
 }
@@ -491,6 +567,8 @@ output EVENT_HUBS_NAMESPACE string = '${names.eventHubs}.servicebus.windows.net'
 output CWPP_HUB_ID string = cwppHubId
 output CSPM_HUB_ID string = cspmHubId
 output STORAGE_ACCOUNT string = names.storage
+output DATABASE_SERVER string = names.database
+output DATABASE_NAME string = databaseName
 output WORKSPACE_ID string = ids.workspace
 output ALERTS_TABLE string = alertsTable
 

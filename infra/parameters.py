@@ -59,6 +59,12 @@ def is_on(environment: Mapping[str, str], variable: str) -> bool:
     return _BOOLEANS.get(environment.get(variable) or "", False)
 
 
+def chosen(variable: str, environment: Mapping[str, str]) -> str:
+    """What a choice is: what the variable holds, else what stands in main.parameters.json for it."""
+    default = next(source.default for _, source, _ in _parameters() if source.variable == variable)
+    return environment.get(variable) or default or ""
+
+
 class _Source(NamedTuple):
     """`${variable}` or `${variable=default}`."""
 

@@ -1,10 +1,10 @@
-// What people may do by hand. Nobody is named by default, and nobody needs a key.
+// What people may do by hand. Nobody is named by default, and nobody needs a key. A role on the database is no role of Azure's:
+// docs/deploy.md says how a person gets one.
 param eventHubsName string
 param hubs string[]
-param storageName string
 param vaultName string
 
-@description('Object ids of those who put secrets into the vault, and look after dead letters and the quarantine.')
+@description('Object ids of those who put secrets into the vault.')
 param operators string[]
 
 @description('Object ids of those who publish messages with `alert-router send`.')
@@ -16,56 +16,9 @@ resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' existing = {
   name: eventHubsName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: storageName
-}
-
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
-
-// `dead-letters` and `quarantine` read and write all three services of the account, and the account is the router's alone.
-resource blobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for person in operators: {
-    scope: account
-    name: guid(account.id, person, roles.storageBlobDataContributor)
-    properties: {
-      principalId: person
-      roleDefinitionId: subscriptionResourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roles.storageBlobDataContributor
-      )
-    }
-  }
-]
-
-resource queues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for person in operators: {
-    scope: account
-    name: guid(account.id, person, roles.storageQueueDataContributor)
-    properties: {
-      principalId: person
-      roleDefinitionId: subscriptionResourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roles.storageQueueDataContributor
-      )
-    }
-  }
-]
-
-resource tables 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for person in operators: {
-    scope: account
-    name: guid(account.id, person, roles.storageTableDataContributor)
-    properties: {
-      principalId: person
-      roleDefinitionId: subscriptionResourceId(
-        'Microsoft.Authorization/roleDefinitions',
-        roles.storageTableDataContributor
-      )
-    }
-  }
-]
 
 // Officer: they write secrets. It gives no rights over the vault itself.
 resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = [

@@ -3,6 +3,7 @@ param location string
 param tags { *: string }
 param networkName string
 param storageName string
+param databaseServerName string
 param eventHubsName string
 param vaultName string
 
@@ -16,6 +17,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: storageName
 }
 
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' existing = {
+  name: databaseServerName
+}
+
 resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' existing = {
   name: eventHubsName
 }
@@ -27,7 +32,7 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
 var services = [
   { name: 'blob', zone: 'privatelink.blob.${environment().suffixes.storage}' }
   { name: 'queue', zone: 'privatelink.queue.${environment().suffixes.storage}' }
-  { name: 'table', zone: 'privatelink.table.${environment().suffixes.storage}' }
+  { name: 'postgresqlServer', zone: 'privatelink.postgres.database.azure.com' }
   { name: 'namespace', zone: 'privatelink.servicebus.windows.net' }
   { name: 'vault', zone: 'privatelink.vaultcore.azure.net' }
 ]
@@ -50,7 +55,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 ]
 
-// One at a time: three are on one account, and all in one subnet.
+// One at a time: two are on one account, and all in one subnet.
 @batchSize(1)
 resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
   for service in services: {
@@ -65,7 +70,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
           properties: {
             privateLinkServiceId: service.name == 'namespace'
               ? namespace.id
-              : service.name == 'vault' ? vault.id : account.id
+              : service.name == 'vault' ? vault.id : service.name == 'postgresqlServer' ? server.id : account.id
             groupIds: [service.name]
           }
         }

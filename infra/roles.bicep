@@ -49,13 +49,12 @@ resource receives 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// On the account, which is the router's alone. Containers, queues and tables come and go in it: the host makes containers of
-// its own, poison queues and a table of diagnostic events, and the router makes what is missing when it starts.
+// On the account, which is the router's alone: the host makes containers and poison queues of its own in it. Nothing of the
+// router's own asks it for anything: the host's bindings put wake-ups into the queues, and take them out.
 // https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
 var onAccount = [
-  roles.storageBlobDataOwner // what the host asks for; the deployed package, checkpoints and `bodies` come with it
-  roles.storageQueueDataContributor // not Message Processor: the router also sends, and makes queues
-  roles.storageTableDataContributor // ledger, outbox, record
+  roles.storageBlobDataOwner // what the host asks for; the deployed package and the checkpoints of the hubs come with it
+  roles.storageQueueDataContributor // not Message Processor: the host also sends, and makes poison queues
 ]
 
 resource keeps 'Microsoft.Authorization/roleAssignments@2022-04-01' = [

@@ -1,20 +1,15 @@
-// Where the router keeps what it owes, and the Functions host its own state. Nothing else is in this account.
+// Where the Functions host keeps its own state and the deployed package, and the queues that wake it. The router's is in the database.
 param name string
 param location string
 param tags { *: string }
 
-@description('Zone-redundant by default: what is owed must survive a data centre. Standard_LRS where a region has no zones.')
+@description('Zone-redundant by default: without it nothing runs. Standard_LRS where a region has no zones.')
 param redundancy string
 
 @description('Whether the network is closed but for private endpoints.')
 param private bool
 
-// The router makes what is missing when it starts. It is made here too, so that nothing is missing before that.
-var tables = ['ledger', 'held', 'deliveries', 'record', 'quarantine', 'journal', 'groups', 'lookups', 'documents']
 var lanes = ['cwpp-page', 'cwpp-ticket', 'cwpp-rows', 'cspm-ticket', 'cspm-rows']
-
-// The deployed package lies in deployments: function-app.bicep says so, too.
-var containers = ['bodies', 'checkpoints', 'deployments']
 
 // Days for which a deleted blob comes back.
 var regret = 7
@@ -48,50 +43,34 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
   }
 }
 
-// One at a time, here and below: an account refuses a change while another is at work on it.
-@batchSize(1)
-resource containersOf 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
-  for container in containers: {
-    parent: blobs
-    name: container
-    properties: { publicAccess: 'None' }
-  }
-]
+// Where the deployed package lies: function-app.bicep says so, too. The host makes containers of its own.
+resource deployments 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = {
+  parent: blobs
+  name: 'deployments'
+  properties: { publicAccess: 'None' }
+}
 
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-01-01' = {
   parent: account
-  dependsOn: [containersOf]
+  dependsOn: [deployments]
   name: 'default'
 }
 
+// One at a time, here and below: an account refuses a change while another is at work on it.
 @batchSize(1)
-resource pointers 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
+resource wakeUps 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
   for lane in lanes: {
     parent: queueService
     name: lane
   }
 ]
 
-// Where the platform puts a pointer that was fetched too often; the sweep brings it back.
+// Where the host puts a wake-up whose function died too often. A lost one changes nothing: the sweep wakes each lane anew.
 @batchSize(1)
 resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
   for lane in lanes: {
     parent: queueService
-    dependsOn: [pointers]
+    dependsOn: [wakeUps]
     name: '${lane}-poison'
-  }
-]
-
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' = {
-  parent: account
-  dependsOn: [poison]
-  name: 'default'
-}
-
-@batchSize(1)
-resource tablesOf 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [
-  for table in tables: {
-    parent: tableService
-    name: table
   }
 ]

@@ -13,8 +13,11 @@ param applicationInsightsId string
 @description('The namespace of both hubs.')
 param eventHubNamespaceId string
 
-@description('The storage account: what is owed, and what was given up on.')
+@description('The storage account: what wakes the functions.')
 param storageAccountId string
+
+@description('The server of the state: what is owed, and what was given up on.')
+param databaseServerId string
 
 @description('The Function app.')
 param functionAppId string
@@ -41,7 +44,7 @@ var heading = {
   type: 1
   name: 'heading'
   content: {
-    json: '## Alert router\nThe [Function app](${portal}${functionAppId}), its [telemetry](${portal}${applicationInsightsId}), the [hubs](${portal}${eventHubNamespaceId}) and the [storage account](${portal}${storageAccountId}).'
+    json: '## Alert router\nThe [Function app](${portal}${functionAppId}), its [telemetry](${portal}${applicationInsightsId}), the [hubs](${portal}${eventHubNamespaceId}), the [database](${portal}${databaseServerId}) and the [storage account](${portal}${storageAccountId}).'
   }
 }
 

@@ -14,3 +14,4 @@ param storageRedundancy = 'Standard_LRS'
 // With zones, where one would become two.
 param zoneRedundant = true
 param alwaysReady = 3
+param firstDeployed = '2026-11-24T12:00:00Z'

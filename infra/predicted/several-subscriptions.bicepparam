@@ -16,7 +16,9 @@ param atATime = 2
 // As somebody writes it.
 param retention = ' routed = 365,below_floor=30, '
 param updateStrategy = 'RollingUpdate'
+// 1,220 connections are less than three quarters of what it has.
+param databaseSize = 'Standard_D4ds_v5'
+param databaseHighAvailability = 'SameZone'
 // With zones, where one would become two.
 param zoneRedundant = true
 param alwaysReady = 0
-param firstDeployed = '2026-11-24T12:00:00Z'

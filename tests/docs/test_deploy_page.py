@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from math import prod
 
 import pytest
 
-from infra.preflight import ALWAYS, WITH_NETWORK, WITH_SENTINEL
+from infra.preflight import ALWAYS, WITH_NETWORK, WITH_SENTINEL, connections_of, database_sizes
 from infra.proof import LONGEST, STEPS
 from infra.references import VERSION, address_of
 from infra.remaining import SEND, STANDING
@@ -120,17 +121,51 @@ def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None
 
 
 def test_the_requests_add_up() -> None:
-    """What is asked of storage a month is what was measured, times the messages."""
-    rows = PAGE.table("Requests to storage", "what")
-    per = [float(row["table"]) + float(row["queue"]) for row in rows]
-    everywhere, alone, kept, by_twos, sweep = per[0] + per[1], per[2] + per[3], per[4] + per[5], per[6] + per[7], per[8]
-    assert [round(everywhere), round(alone), round(kept), round(by_twos)] == [27, 49, 3, 12]
-    sweeps = sweep * SECONDS / 60
-    few = 30_000 * alone + sweeps
-    burst, trickle = (30_000_000 * (loud + 19 * quiet) / 20 + sweeps for loud, quiet in ((27, 3), (49, 12)))
+    """What the host asks of storage a month is what the products come to, and it looks as often as host.json says."""
+    products = [row["requests"] for row in PAGE.table("Requests to storage", "what")]
+    for product in products:
+        factors, total = product.split(" = ")
+        assert f"{round(prod(map(float, factors.replace(',', '').replace('/ 2', 'x 0.5').split(' x ')))):,}" == total
+    few, burst, trickle, looks = (product.rpartition(" = ")[2] for product in products)
     told = next(row for row in PAGE.table("What it costs", "what") if row["what"] == "requests to storage")
-    assert told["1,000 messages a day"] == f"{round(few, -5):,.0f} and polling"
-    assert told["1,000,000 a day"] == f"{round(burst, -6):,.0f} to {round(trickle, -7):,.0f}, polling, and forgetting"
+    assert told["1,000 messages a day"] == f"{few} and polling"
+    assert told["1,000,000 a day"] == f"{burst} to {trickle} and polling"
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    assert queues["maxPollingInterval"] == "00:00:02"
+    assert looks == f"{SECONDS // 2:,}"
+
+
+def test_the_table_of_sizes_says_what_each_has_for_the_router() -> None:
+    """Each size that may be chosen, its connections, and how many instances they are enough for; as the template reckons it."""
+    rows = PAGE.table("The database", "size")
+    told = {name: row for row in rows for name in spans(row["size"])}
+    assert told.keys() == database_sizes().keys()
+    for name, row in told.items():
+        size = database_sizes()[name]
+        most = size["connections"] * 3 // 4
+        assert (row["cores"], row["connections for users"]) == (str(size["cores"]), f"{size['connections']:,}")
+        assert row["of them for the router"] == f"{most:,}"
+        for head, strategy in (
+            ("with `ROUTER_PARTITIONS` of 4, instances at most", "Recreate"),
+            ("with `RollingUpdate`", "RollingUpdate"),
+        ):
+            enough = [number for number in range(40, 1001) if connections_of(number, 4, strategy) <= most]
+            assert row[head].startswith(str(enough[-1]) if enough else "none")
+
+
+def test_the_page_says_what_is_chosen_by_itself_and_what_is_production(azure: Deployment) -> None:
+    """The page calls the defaults a trial, and what it calls production is let pass and predicted."""
+    rows = PAGE.table("The database", "choice")
+    trial, production = (
+        {"".join(spans(row["choice"])): spans(row[kind])[0] for row in rows[:3]} for kind in ("trial", "production")
+    )
+    assert trial == {name: value for name, value in choices().items() if name in trial}
+    server = deployed("private").one("Microsoft.DBforPostgreSQL/flexibleServers")
+    assert list(production.values()) == [
+        server.body["sku"]["name"],
+        server.properties["highAvailability"]["mode"],
+        str(server.properties["backup"]["backupRetentionDays"]),
+    ]
 
 
 def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:

@@ -102,12 +102,26 @@ A hook ends without taking apart what was read before it: that takes as long as 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 WHO = "somebody@contoso.example"
 
-PROVIDERS = ("EventHub", "Insights", "KeyVault", "ManagedIdentity", "OperationalInsights", "Security", "Storage", "Web")
+PROVIDERS = (
+    "DBforPostgreSQL",
+    "EventHub",
+    "Insights",
+    "KeyVault",
+    "ManagedIdentity",
+    "OperationalInsights",
+    "Security",
+    "Storage",
+    "Web",
+)
+QUOTAS = f"rest --method get --url https://management.azure.com/subscriptions/{SUBSCRIPTION}/providers/Microsoft.DBforPostgreSQL/"
+"""How the question for the database's quotas begins."""
 
 OUTPUTS: Mapping[str, str] = {
     "AZURE_RESOURCE_GROUP": "rg-soc",
     "FUNCTION_APP_NAME": "func-test",
     "KEY_VAULT_NAME": "kv-test",
+    "DATABASE_SERVER": "psql-test",
+    "DATABASE_NAME": "router",
     "HEALTH_URL": "https://func-test.azurewebsites.net/api/health",
     "EVENT_HUBS_NAMESPACE": "evhns-test.servicebus.windows.net",
     "CWPP_HUB_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers"
@@ -137,6 +151,25 @@ AZURE: Mapping[str, object] = {
             {"name": "FoundationalCspm", "pricingTier": "Standard"},
             {"name": "VirtualMachines", "pricingTier": "Standard"},
             {"name": "Containers", "pricingTier": "Free"},
+        ]
+    },
+    "postgres flexible-server list-skus": [
+        {
+            "supportedServerVersions": [{"name": "17"}, {"name": "18"}],
+            "supportedServerEditions": [
+                {"name": "Burstable", "supportedServerSkus": [{"name": "Standard_B2s", "supportedHaMode": []}]},
+                {
+                    "name": "GeneralPurpose",
+                    "supportedServerSkus": [{"name": "Standard_D2ds_v5", "supportedHaMode": ["SameZone"]}],
+                },
+            ],
+        }
+    ],
+    QUOTAS: {
+        "value": [
+            {"name": {"value": "cores"}, "limit": 20, "currentValue": 6},
+            {"name": {"value": "standardBSFamily"}, "limit": 10, "currentValue": 6},
+            {"name": {"value": "standardDDSv5Family"}, "limit": 4, "currentValue": 0},
         ]
     },
     "rest": references(

@@ -6,9 +6,10 @@ from azure_functions_runtime.utils import constants as runtime  # type: ignore[i
 
 from router.app.clock import now
 from router.app.rules import load_rules, setting_names_of
-from router.app.settings import HUBS, STORAGE, Settings
+from router.app.settings import HUBS, STATE, STORAGE, Settings
 from router.domain.errors import BadSetting
 from router.domain.signals import Stream
+from router.store.conninfo import PostgresqlAddress
 from tests.builders import RULES
 from tests.docs.pages import page, spans
 from tests.infra.functions import triggers
@@ -17,9 +18,10 @@ from tests.infra.variants import SECRETS
 
 ROWS = "Microsoft.Insights/dataCollectionRules"
 ACCOUNT = "Microsoft.Storage/storageAccounts"
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
 
 OF_THE_HOST = {
-    *(f"{STORAGE}__{service}ServiceUri" for service in ("blob", "queue", "table")),
+    *(f"{STORAGE}__{service}ServiceUri" for service in ("blob", "queue")),
     # https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
     f"{STORAGE}__credential",
     f"{HUBS}__credential",
@@ -75,7 +77,7 @@ def optional() -> set[str]:
     return {name for row in rows if row["needed"] in ("no", "local stack only") for name in spans(row["setting"])}
 
 
-OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", "ALERT_ROUTER_STATE"}
+OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT"}
 """What only commands read that no app ever runs."""
 
 SAID_BY_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
@@ -94,9 +96,18 @@ def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
 
 
 def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
-    """Storage, hubs and identity are found by them, and so is every secret once it is in the vault."""
+    """The state, hubs and identity are found by them, and so is every secret once it is in the vault."""
+    identity, server = (azure.one(kind) for kind in ("Microsoft.ManagedIdentity/userAssignedIdentities", DATABASE))
+    host = azure.asks(DATABASE, "fullyQualifiedDomainName")
     deployed = settings_of(azure)
+    assert deployed[STATE] == (
+        f"[format('postgresql://{{0}}@{{1}}:5432/{{2}}', '{identity.name}', {host}, '{azure.outputs['DATABASE_NAME']}')]"
+    )
+    deployed[STATE] = f"postgresql://{identity.name}@{server.name}.postgres.database.azure.com:5432/router"
     settings = Settings(deployed)
+    assert isinstance(settings.state, PostgresqlAddress)
+    assert (settings.state.role, settings.state.database) == (identity.name, "router")
+    assert settings.state.token_scope is not None  # no password stands there, so that a token is one
     assert settings.hubs.endpoints["namespace"] == azure.outputs["EVENT_HUBS_NAMESPACE"]
     assert (
         settings.identity

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,9 @@ WRONG = {
     "operators": "ann",
     "senders": "00000000-0000-0000-0000-00000000000g",
     "emails": "soc@example.com,soc@",
+    "pagerActionGroupId": "/subscriptions/00000000-0000-0000-0000-000000000009/resourceGroups/soc",
+    "databaseSize": "Standard_B1ms",
+    "databaseHighAvailability": "ZoneRedundant",
     "retention": "below_floor=never",
     "firstDeployed": "2026-11-24",
 }
@@ -81,6 +85,30 @@ RETENTIONS = {
 """Texts, and whether each may be the days of outcomes."""
 
 
+DATABASES = {
+    # 6 x 40 + 2 x 4 + 2 = 250, and 75 % of 414 are 310.
+    ("Standard_B2s", "Disabled", 40, 4, "Recreate"): True,
+    ("Standard_B2s", "Disabled", 50, 4, "Recreate"): True,
+    ("Standard_B2s", "Disabled", 50, 5, "Recreate"): False,
+    ("Standard_B2s", "Disabled", 51, 1, "Recreate"): True,
+    ("Standard_B2s", "Disabled", 51, 2, "Recreate"): False,
+    ("Standard_B2s", "Disabled", 40, 4, "RollingUpdate"): False,
+    ("Standard_B1ms", "Disabled", 40, 1, "Recreate"): False,
+    ("Standard_D2ds_v5", "ZoneRedundant", 40, 4, "RollingUpdate"): True,
+    ("Standard_D2ds_v5", "SameZone", 100, 15, "Recreate"): True,
+    ("Standard_D2ds_v5", "SameZone", 100, 16, "Recreate"): False,
+    ("Standard_B2s", "SameZone", 40, 4, "Recreate"): False,
+    ("Standard_B2s", "ZoneRedundant", 40, 4, "Recreate"): False,
+    ("standard_b2s", "Disabled", 40, 4, "Recreate"): False,
+    ("", "Disabled", 40, 4, "Recreate"): False,
+}
+"""Sizes, what stands by, maximum of instances, partitions and strategies, and whether the deployment is let pass."""
+
+
+type Wrong = dict[str, dict[Any, list[str]]]
+"""What is said of each value of a kind."""
+
+
 @pytest.fixture(scope="module")
 def compiler() -> Compiler:
     """Microsoft's, which refuses what Azure would."""
@@ -111,52 +139,78 @@ def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, 
 
 
 @pytest.fixture(scope="module")
-def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
+def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Wrong:
     """What is said of each text: of instants, of names, and of days. The compiler is slow to start, and is asked once."""
     at = tmp_path_factory.mktemp("wrong")
     choices = os.path.relpath(INFRA / "choices.bicep", at)
     (at / "wrong.bicep").write_text(
-        f"targetScope = 'subscription'\nimport {{ wrongInstant, wrongNames, wrongRetention }} from '{choices}'\n"
-        "param instants string[]\nparam names string[]\nparam days string[]\n"
+        "targetScope = 'subscription'\n"
+        f"import {{ connectionsOf, wrongDatabase, wrongInstant, wrongNames, wrongRetention }} from '{choices}'\n"
+        "param instants string[]\nparam names string[]\nparam days string[]\nparam databases array\n"
         "output instants string[][] = map(instants, text => wrongInstant('firstDeployed', text))\n"
         "output names string[][] = map(names, text => wrongNames('secretNames', text))\n"
         "output days string[][] = map(days, text => wrongRetention('retention', text))\n"
+        "output databases string[][] = "
+        "map(databases, one => wrongDatabase(one[0], one[1], connectionsOf(one[2], one[3], one[4])))\n"
     )
     texts = {"instants": [*INSTANTS], "names": [*NAMES], "days": [*RETENTIONS]}
     path = at / "wrong.bicepparam"
-    path.write_text("using 'wrong.bicep'\n" + "".join(f"param {name} = {_array(of)}\n" for name, of in texts.items()))
+    lines = [f"param {name} = {_array(of)}" for name, of in texts.items()]
+    lines += [f"param databases = [{', '.join(_array(one) for one in DATABASES)}]"]
+    path.write_text("\n".join(["using 'wrong.bicep'", *lines, ""]))
     variant = Variant(path)
     assert compiler.snapshot(variant).done
     outputs = json.loads(variant.snapshot.read_text())["outputs"]
-    return {name: dict(zip(of, outputs[name], strict=True)) for name, of in texts.items()}
+    return {name: dict(zip(of, outputs[name], strict=True)) for name, of in {**texts, "databases": DATABASES}.items()}
 
 
-def _array(texts: Iterable[str]) -> str:
-    return f"[{', '.join(f"'{text}'" for text in texts)}]"
+def _array(values: Iterable[str | int]) -> str:
+    return f"[{', '.join(f"'{value}'" if isinstance(value, str) else str(value) for value in values)}]"
 
 
 @pytest.mark.tools
-def test_names_that_are_missing_or_no_names_empty_nothing(wrong: dict[str, dict[str, list[str]]]) -> None:
+def test_names_that_are_missing_or_no_names_empty_nothing(wrong: Wrong) -> None:
     """An empty list would take every reference to the vault away from the app: only `none` says that there are none."""
     assert {text: not said for text, said in wrong["names"].items()} == NAMES
     assert all(line.startswith("secretNames: ") for said in wrong["names"].values() for line in said)
 
 
 @pytest.mark.tools
-def test_an_instant_is_one_in_utc(wrong: dict[str, dict[str, list[str]]]) -> None:
+def test_an_instant_is_one_in_utc(wrong: Wrong) -> None:
     """What is none would be taken for no instant by the queries, and be quiet for nobody."""
     assert {text: not said for text, said in wrong["instants"].items()} == INSTANTS
     assert all(line.startswith("firstDeployed: ") for said in wrong["instants"].values() for line in said)
 
 
 @pytest.mark.tools
-def test_days_are_what_the_app_reads(wrong: dict[str, dict[str, list[str]]]) -> None:
+def test_days_are_what_the_app_reads(wrong: Wrong) -> None:
     """What the app would refuse at its start is refused before it is deployed, and nothing else."""
     assert {text: not said for text, said in wrong["days"].items()} == RETENTIONS
     assert all(line.startswith("retention: ") for said in wrong["days"].values() for line in said)
     for text, is_right in RETENTIONS.items():
         with nullcontext() if is_right else pytest.raises(BadSetting, match=r"^ALERT_ROUTER_RETENTION: "):
             assert Settings({"ALERT_ROUTER_RETENTION": text}).retention
+
+
+@pytest.mark.tools
+def test_a_database_that_has_too_few_connections_is_refused(wrong: Wrong) -> None:
+    """Three quarters of those for users must be enough for every instance of every function, twice where versions overlap."""
+    assert {one: not said for one, said in wrong["databases"].items()} == DATABASES
+    assert all(line.startswith("database") for said in wrong["databases"].values() for line in said)
+
+
+def test_the_size_of_the_database_and_what_stands_by_are_the_user_s() -> None:
+    """A trial where nobody chose; production with a server that stands by in another zone."""
+    kind = "Microsoft.DBforPostgreSQL/flexibleServers"
+    usual, chosen = (deployed(variant).one(kind) for variant in ("default", "private"))
+    assert usual.body["sku"] == {"name": "Standard_B2s", "tier": "Burstable"}
+    assert usual.properties["highAvailability"] == {"mode": "Disabled"}
+    assert (usual.properties["version"], usual.properties["storage"]["storageSizeGB"]) == ("18", 32)
+    assert usual.properties["backup"]["backupRetentionDays"] == 7
+    assert chosen.body["sku"] == {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}
+    assert chosen.properties["highAvailability"] == {"mode": "ZoneRedundant"}
+    assert (chosen.properties["version"], chosen.properties["storage"]["storageSizeGB"]) == ("17", 128)
+    assert chosen.properties["backup"]["backupRetentionDays"] == 35
 
 
 def test_how_long_decisions_stay_is_the_user_s() -> None:
@@ -207,7 +261,7 @@ def test_people_who_are_named_twice_get_their_roles_once() -> None:
         for one in deployed("private").of("Microsoft.Authorization/roleAssignments")
         if one.properties["principalId"] in OPERATORS
     ]
-    assert sorted(assigned) == sorted([*OPERATORS] * 4)
+    assert sorted(assigned) == sorted(OPERATORS)
 
 
 def test_the_deployment_s_own_subscription_may_be_named() -> None:

@@ -13,6 +13,7 @@ from tests.infra.variants import EVERY, INFRA, TEMPLATE, deployed
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 HUBS = "Microsoft.EventHub/namespaces"
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
 VAULT = "Microsoft.KeyVault/vaults"
 APP = "Microsoft.Web/sites"
 
@@ -28,6 +29,7 @@ def test_there_are_no_keys(any_azure: Deployment) -> None:
     assert any_azure.one(STORAGE).properties["allowSharedKeyAccess"] is False
     assert any_azure.one(STORAGE).properties["isLocalUserEnabled"] is False
     assert any_azure.one(HUBS).properties["disableLocalAuth"] is True
+    assert any_azure.one(DATABASE).properties["authConfig"]["passwordAuth"] == "Disabled"
     assert any_azure.one(VAULT).properties["enableRbacAuthorization"] is True
     assert any_azure.one("Microsoft.Insights/components").properties["DisableLocalAuth"] is True
     for workspace in any_azure.of("Microsoft.OperationalInsights/workspaces"):
@@ -74,11 +76,13 @@ def test_defender_gets_in_whatever_is_closed(any_azure: Deployment) -> None:
 
 
 def test_a_private_router_is_reached_by_private_addresses_only() -> None:
-    """Storage and vault have no public address, the hubs refuse it, and each has an endpoint in the network."""
+    """Storage, database and vault have no public address, the hubs refuse it, and each has an endpoint in the network."""
     azure = deployed("private")
     for one in (azure.one(STORAGE), azure.one(VAULT)):
         assert one.properties["publicNetworkAccess"] == "Disabled"
         assert one.properties["networkAcls"]["defaultAction"] == "Deny"
+    assert azure.one(DATABASE).properties["network"] == {"publicNetworkAccess": "Disabled"}
+    assert azure.of(f"{DATABASE}/firewallRules") == []
     rules = azure.one("Microsoft.EventHub/namespaces/networkRuleSets").properties
     assert rules["defaultAction"] == "Deny"
     assert rules["virtualNetworkRules"]  # a Deny without any rule is none
@@ -87,8 +91,8 @@ def test_a_private_router_is_reached_by_private_addresses_only() -> None:
         for one in azure.of("Microsoft.Network/privateEndpoints")
         for connection in one.properties["privateLinkServiceConnections"]
     ]
-    storage, hubs, vault = (azure.one(kind).id for kind in (STORAGE, HUBS, VAULT))
-    kept = {(storage, "blob"), (storage, "queue"), (storage, "table")}
+    storage, database, hubs, vault = (azure.one(kind).id for kind in (STORAGE, DATABASE, HUBS, VAULT))
+    kept = {(storage, "blob"), (storage, "queue"), (database, "postgresqlServer")}
     assert set(targets) == kept | {(hubs, "namespace"), (vault, "vault")}
     assert azure.one(APP).properties["virtualNetworkSubnetId"] == subnet(azure, "app")
 
@@ -125,24 +129,33 @@ def test_there_is_no_network_unless_asked_for(azure: Deployment) -> None:
     assert azure.one(APP).properties["virtualNetworkSubnetId"] is None
 
 
+def test_a_database_that_is_not_private_lets_in_what_has_an_address_of_azure_s_and_nothing_else(
+    azure: Deployment,
+) -> None:
+    """The app has no address of its own; an operator adds a rule by hand."""
+    assert azure.one(DATABASE).properties["network"] == {"publicNetworkAccess": "Enabled"}
+    rule = azure.one(f"{DATABASE}/firewallRules")
+    assert rule.properties == {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}  # noqa: S104
+
+
 def test_everything_says_what_happens_to_it(any_azure: Deployment) -> None:
-    """Hubs, vault, app and storage send what Azure knows of them to the workspace."""
+    """Hubs, vault, app, database and storage send what Azure knows of them to the workspace."""
     told = {str(one.scope): one.properties for one in any_azure.of("Microsoft.Insights/diagnosticSettings")}
-    services = [f"{STORAGE}/{service}Services" for service in ("blob", "queue", "table")]
-    ids = [any_azure.one(kind).id for kind in (STORAGE, HUBS, VAULT, APP, *services)]
+    services = [f"{STORAGE}/{service}Services" for service in ("blob", "queue")]
+    ids = [any_azure.one(kind).id for kind in (STORAGE, DATABASE, HUBS, VAULT, APP, *services)]
     assert sorted(told) == sorted(ids)
     assert {one["workspaceId"] for one in told.values()} == {any_azure.outputs["WORKSPACE_ID"]}
-    for kind in (HUBS, VAULT):
+    for kind in (DATABASE, HUBS, VAULT):
         assert all(log["enabled"] for log in told[any_azure.one(kind).id]["logs"])
     assert all(metric["enabled"] for one in told.values() for metric in one["metrics"])
 
 
 def test_what_is_dear_is_logged_only_if_asked_for() -> None:
-    """Requests to storage, of which each message makes several, and the host's logs, which Application Insights has."""
+    """Requests to storage, of which each look into a queue is one, and the host's logs, which Application Insights has."""
     for name, chosen in (("file-integrity-elsewhere", True), ("default", False)):
         azure = deployed(name)
         told = {str(one.scope): one.properties for one in azure.of("Microsoft.Insights/diagnosticSettings")}
-        for kind in (f"{STORAGE}/tableServices", APP):
+        for kind in (f"{STORAGE}/queueServices", APP):
             assert [log["enabled"] for log in told[azure.one(kind).id]["logs"]] == [chosen]
 
 

@@ -172,6 +172,7 @@ def test_what_must_be_there_first_is_asked_once_and_in_few_calls(first: First) -
     assert asked[0] == "account show"
     assert sorted(asked[1:]) == [
         "functionapp list-flexconsumption-locations",
+        "postgres flexible-server",
         "provider list",
         "role assignment",
         "security pricing",

@@ -8,10 +8,7 @@ import re
 from router.destinations.log_analytics.tables import ALERTS, TABLES
 from router.domain.signals import Stream
 from router.eventhubs import consumer, range_reader
-from router.store.azure.outbox.pointers import LANES, POISON
-from router.store.azure.store import CONTAINER
-from router.store.azure.store import TABLES as STORED
-from tests.infra.functions import triggers
+from tests.infra.functions import triggers, wake_ups
 from tests.infra.predicted import Deployment
 from tests.infra.variants import ROOT, deployed
 
@@ -25,22 +22,18 @@ def last(azure: Deployment, kind: str) -> set[str]:
     return {one.name.rpartition("/")[2] for one in azure.of(kind)}
 
 
-def test_every_table_is_there_and_no_other(azure: Deployment) -> None:
-    """A table that the store has and infra/ lacks is made by the router, but nobody reviewed it."""
-    assert last(azure, f"{STORAGE}/tableServices/tables") == set(STORED)
-
-
 def test_every_queue_is_there_with_its_poison_queue(azure: Deployment) -> None:
-    """Those that the router points into, those that triggers read, and no other."""
-    pointed = {f"{stream}-{lane}" for stream, lanes in LANES.items() for lane in lanes}
-    assert pointed == {one["queueName"] for one in triggers().values() if "queueName" in one}
-    assert last(azure, f"{STORAGE}/queueServices/queues") == pointed | {f"{queue}{POISON}" for queue in pointed}
+    """Those that functions put wake-ups into, those that triggers read, and no other."""
+    read = {one["queueName"] for one in triggers().values() if "queueName" in one}
+    assert read == wake_ups()
+    assert last(azure, f"{STORAGE}/queueServices/queues") == read | {f"{queue}-poison" for queue in read}
 
 
-def test_every_container_is_there_and_private(azure: Deployment) -> None:
-    """What rows cannot hold, what serve has read, and the package that is deployed."""
-    assert last(azure, f"{STORAGE}/blobServices/containers") == {CONTAINER, "checkpoints", DEPLOYMENTS}
-    assert {one.properties["publicAccess"] for one in azure.of(f"{STORAGE}/blobServices/containers")} == {"None"}
+def test_the_account_holds_the_package_and_nothing_of_the_router_s(azure: Deployment) -> None:
+    """The host makes containers of its own; the state is in a database."""
+    (container,) = azure.of(f"{STORAGE}/blobServices/containers")
+    assert (container.name.rpartition("/")[2], container.properties["publicAccess"]) == (DEPLOYMENTS, "None")
+    assert not [one.kind for one in azure.resources if "/tableServices" in one.kind]
 
 
 def test_the_package_lies_in_a_container_that_is_there(azure: Deployment) -> None:

@@ -13,6 +13,7 @@ from tests.infra.variants import INFRA, deployed
 
 QUERIES: Mapping[str, str] = {path.stem: path.read_text("utf-8") for path in sorted((INFRA / "queries").glob("*.kql"))}
 NAMESPACE = deployed("default").one("Microsoft.EventHub/namespaces").id
+DATABASE = deployed("default").one("Microsoft.DBforPostgreSQL/flexibleServers").id
 
 _ISO = {"PT{}M": "minutes", "PT{}H": "hours", "P{}D": "days"}
 _TILE = re.compile(r"'type', 3, 'name', '([^']+)'.*?'query', '((?:[^']|'')*)'", re.DOTALL)

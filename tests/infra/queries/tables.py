@@ -34,6 +34,8 @@ AZURES: Mapping[str, Columns] = {
         "ResourceId": "string",
         "MetricName": "string",
         "Total": "real",
+        "Maximum": "real",
+        "Minimum": "real",
     },
     "MDCFileIntegrityMonitoringEvents": {
         "TimeGenerated": "datetime",

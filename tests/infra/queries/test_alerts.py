@@ -17,17 +17,17 @@ from router.domain.rulebook import Lane, Route
 from router.telemetry.meters import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork
-from tests.infra.queries.shipped import NAMESPACE, AlertRule, alert_rules
+from tests.infra.queries.shipped import DATABASE, NAMESPACE, AlertRule, alert_rules
 from tests.infra.queries.workspace import Row, Rows, answers
 
 RULES_BY_NAME = alert_rules()
-DATED = alert_rules("several-subscriptions")
+DATED = alert_rules("file-integrity-elsewhere")
 """The rules of a deployment that is told when it was deployed for the first time."""
 
 FIRST = datetime.fromisoformat("2026-11-24T12:00:00Z")
-"""What infra/predicted/several-subscriptions.bicepparam says."""
+"""What infra/predicted/file-integrity-elsewhere.bicepparam says."""
 
-QUIET = {"silent-stream": 1, "nothing-taken": 1, "paused": 1, "silent-export": 48}
+QUIET = {"silent-stream": 1, "nothing-committed": 1, "paused": 1, "silent-export": 48}
 """For how many hours from then a rule has nothing to say."""
 DAY = timedelta(days=1)
 STATEFUL = timedelta(hours=12)
@@ -57,6 +57,12 @@ def incoming(*minutes_ago: int, at: Any, count: int = 1, namespace: str = NAMESP
         }
         for ago in minutes_ago
     ]
+
+
+def measured(name: str, value: float, *minutes_ago: int, at: datetime, server: str = DATABASE.upper()) -> Rows:
+    """What the platform says of the database; it writes ids in capitals."""
+    row = {"ResourceId": server, "MetricName": name, "Total": value, "Maximum": value, "Minimum": value}
+    return {"AzureMetrics": [{**row, "TimeGenerated": at - ago * MINUTE} for ago in minutes_ago]}
 
 
 @pytest.fixture
@@ -280,41 +286,102 @@ def test_a_hub_that_cannot_be_read_is_a_silent_stream(work: AtWork) -> None:
     assert fired("silent-stream", work) == [{"Stream": "cwpp"}]
 
 
-def test_messages_that_nobody_takes_in_fire_by_the_platforms_own_word(work: AtWork) -> None:
+def test_messages_that_are_not_committed_fire_by_the_platforms_own_word(work: AtWork) -> None:
     """The router says nothing at all."""
     work.minutes(30, sweeping=False)
-    assert fired("nothing-taken", work, {"AzureMetrics": incoming(5, 12, 20, at=work.now)}) == [{"Came": 2, "Taken": 0}]
+    found = fired("nothing-committed", work, {"AzureMetrics": incoming(1, 6, 12, 20, at=work.now)})
+    assert found == [{"Came": (work.now - 6 * MINUTE).replace(tzinfo=None), "Committed": None}]
 
 
-def test_a_router_that_sweeps_and_takes_nothing_in_has_taken_nothing_in(at_work: Callable[..., AtWork]) -> None:
-    """What else it tells meanwhile is no message."""
-    work = at_work(a_rule())
-    work.minutes(30)
-    assert fired("nothing-taken", work, {"AzureMetrics": incoming(12, at=work.now)}) == [{"Came": 1, "Taken": 0}]
-
-
-def test_a_message_has_ten_minutes_to_get_on_record(work: AtWork) -> None:
-    """Telemetry and rows come late."""
-    work.minutes(30, sweeping=False)
-    assert fired("nothing-taken", work, {"AzureMetrics": incoming(1, 9, at=work.now)}) == []
-
-
-def test_telemetry_or_record_alone_show_that_messages_are_taken_in(work: AtWork, routed: Rows) -> None:
-    """A router whose telemetry is broken still writes rows, and the other way round."""
-    came = {"AzureMetrics": incoming(12, 20, at=NOW + 2 * MINUTE)}
-    work.minutes(2)
-    assert fired("nothing-taken", work, came) != []
-    assert fired("nothing-taken", work, {**came, DECISIONS.name: routed[DECISIONS.name]}) == []
+def test_what_is_not_committed_fires_until_it_is_though_no_other_message_comes(work: AtWork) -> None:
+    """A night in which one alert came and the state was down: it lies in the hub till morning."""
     work.publish(1)
     work.take()
     work.minutes()
-    assert fired("nothing-taken", work, came) == []
+    work.minutes(9 * 60, sweeping=False)
+    came = {"AzureMetrics": incoming(8 * 60, at=work.now)}
+    assert len(fired("nothing-committed", work, came)) == 1
+    work.publish(1)
+    work.take()
+    work.minutes()
+    assert fired("nothing-committed", work, came) == []
+
+
+def test_a_router_that_sweeps_and_takes_nothing_in_has_committed_nothing(at_work: Callable[..., AtWork]) -> None:
+    """What else it tells meanwhile is no message."""
+    work = at_work(a_rule())
+    work.minutes(30)
+    assert len(fired("nothing-committed", work, {"AzureMetrics": incoming(12, at=work.now)})) == 1
+
+
+@pytest.mark.parametrize(("ago", "fires"), [(1, False), (5, False), (6, True)])
+def test_a_message_has_five_minutes_to_be_committed(work: AtWork, ago: int, fires: bool) -> None:
+    """Also where all before it was committed at once."""
+    work.publish(1)
+    work.take()
+    work.minutes()
+    work.minutes(10)
+    assert bool(fired("nothing-committed", work, {"AzureMetrics": incoming(ago, 11, at=work.now)})) is fires
+
+
+def test_messages_that_are_committed_as_they_come_fire_nothing(work: AtWork) -> None:
+    """Neither while they come nor in the quiet after them; a minute without any is told as none."""
+    came: list[Row] = []
+    for minute in range(60):
+        if minute < 20:
+            work.publish(3)
+            work.take()
+        came += incoming(0, at=work.now, count=3 if minute < 20 else 0)
+        work.minutes()
+        assert fired("nothing-committed", work, {"AzureMetrics": came}) == []
+
+
+def test_telemetry_or_record_alone_show_that_messages_are_committed(work: AtWork, routed: Rows) -> None:
+    """A router whose telemetry is broken still writes rows, and the other way round."""
+    came = {"AzureMetrics": incoming(6, at=NOW)}
+    work.now = NOW + MINUTE
+    assert fired("nothing-committed", work, came) != []
+    assert fired("nothing-committed", work, {**came, DECISIONS.name: routed[DECISIONS.name]}) == []
+    work.publish(1)
+    work.take()
+    work.minutes()
+    assert fired("nothing-committed", work, came) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "last", "fires"),
+    [
+        ("database-storage", "storage_percent", 80, False),
+        ("database-storage", "storage_percent", 81, True),
+        ("database-connections", "active_connections", 331, False),
+        ("database-connections", "active_connections", 332, True),
+        ("database-credits", "cpu_credits_remaining", 20, False),
+        ("database-credits", "cpu_credits_remaining", 19, True),
+    ],
+)
+def test_a_database_that_runs_out_of_something_fires(
+    work: AtWork, name: str, metric: str, last: int, fires: bool
+) -> None:
+    """By the server's own word: 80 % of its disk or of the 414 connections of Standard_B2s, a third of its first credits."""
+    assert bool(fired(name, work, measured(metric, last, 5, at=work.now))) is fires
+    assert fired(name, work, measured(metric, last, 5, at=work.now, server=DATABASE + "2")) == []
+    assert fired(name, work) == []
+
+
+def test_a_disk_that_was_given_more_and_credits_that_came_back_fire_no_longer(work: AtWork) -> None:
+    """What was said last counts."""
+    for name, metric, bad, good in (
+        ("database-storage", "storage_percent", 90, 45),
+        ("database-credits", "cpu_credits_remaining", 3, 30),
+    ):
+        said = [measured(metric, bad, 20, at=work.now), measured(metric, good, 5, at=work.now)]
+        assert fired(name, work, {"AzureMetrics": [row for rows in said for row in rows["AzureMetrics"]]}) == []
 
 
 def test_another_namespace_in_the_workspace_is_none_of_ours(work: AtWork) -> None:
     """Many teams send their metrics into one workspace."""
     other = NAMESPACE + "2"
-    assert fired("nothing-taken", work, {"AzureMetrics": incoming(12, at=work.now, namespace=other)}) == []
+    assert fired("nothing-committed", work, {"AzureMetrics": incoming(12, at=work.now, namespace=other)}) == []
     assert len(fired("silent-export", work, {"AzureMetrics": incoming(12, at=work.now, namespace=other)})) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.infra.queries.grammar import ParsedQuery, parse_queries
-from tests.infra.queries.shipped import NAMESPACE, QUERIES, alert_rules, parameters, tile_queries, tiles
+from tests.infra.queries.shipped import DATABASE, NAMESPACE, QUERIES, alert_rules, parameters, tile_queries, tiles
 from tests.infra.queries.tables import SCHEMA
 from tests.infra.queries.workspace import columns_of
 
@@ -67,11 +67,20 @@ def test_every_query_stands_once_and_is_used_once() -> None:
     file integrity in the rule of its own name, where it is chosen."""
     assert tile_queries() == [(name, QUERIES[name]) for name in tiles()]
     alerted = {f"alert-{name}": rule.query for name, rule in alert_rules().items()}
-    assert alerted == {
-        name: query.replace("{eventHubNamespaceId}", NAMESPACE).replace("{firstDeployed}", "")
-        for name, query in QUERIES.items()
-        if name.startswith("alert-")
-    }
+    assert alerted == {name: _deployed(query) for name, query in QUERIES.items() if name.startswith("alert-")}
     (sent,) = (one for name, one in alert_rules("several-subscriptions").items() if name not in alert_rules())
     assert sent.query == QUERIES[sent.name]
     assert {*tiles(), *alerted, sent.name} == set(QUERIES)
+
+
+def _deployed(query: str) -> str:
+    """A query with what a deployment knows."""
+    known = {
+        "eventHubNamespaceId": NAMESPACE,
+        "databaseServerId": DATABASE,
+        "databaseConnections": "414",
+        "firstDeployed": "",
+    }
+    for name, value in known.items():
+        query = query.replace(f"{{{name}}}", value)
+    return query
