@@ -12,7 +12,7 @@ LONGEST = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane
 LONGEST_WAIT = {Lane.PAGE: timedelta(minutes=15), Lane.TICKET: timedelta(hours=4), Lane.ROWS: timedelta(hours=4)}
 """How long a delivery waits for its next attempt at most, whatever its destination wishes."""
 
-LEASE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=5), Lane.ROWS: timedelta(minutes=5)}
+LEASE = {Lane.PAGE: timedelta(minutes=1), Lane.TICKET: timedelta(minutes=5), Lane.ROWS: timedelta(minutes=5)}
 """How long a claim is one worker's alone. If the worker dies, the delivery waits so long; a request takes 30 s at most."""
 
 LONGEST_LEASE = timedelta(days=1)

@@ -27,7 +27,8 @@ def test_the_lanes_are_as_told() -> None:
         assert row["of one destination"] == str(CONCURRENCY[lane] // SHARE)
         assert row["longest wait"] == _written(LONGEST_WAIT[lane])
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
-        assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
+        minutes = LEASE[lane] // timedelta(minutes=1)
+        assert row["a claim's lease"] == f"{minutes} minute{'s' if minutes > 1 else ''}"
     assert len(PAGE.table("Delivering", "lane")) == len(CONCURRENCY)
     assert f"makes {AT_A_TIME} calls at a time to one destination" in PAGE.prose
 
