@@ -21,7 +21,6 @@ from tests.examples import ALL, SOME
 from tests.samples import SAMPLES
 from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.postgres import NAMED, EmptiedDatabase, Server, postgres_running
-from tests.store.running import is_left_to_soak
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
 
@@ -85,12 +84,10 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long tests before the others, each in their own order, and marks what is left to `make soak`.
+    """Puts the long tests before the others, each in their own order.
 
     Skips what is marked `shared` where there are no samples; nothing else decides that.
     """
-    for item in filter(is_left_to_soak, items):
-        item.add_marker(pytest.mark.soak)
     if not SAMPLES.is_dir():
         for item in filter(lambda item: item.get_closest_marker("shared"), items):
             item.add_marker(pytest.mark.skip(reason=f"{SAMPLES} is absent"))

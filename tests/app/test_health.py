@@ -32,7 +32,6 @@ from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
@@ -281,14 +280,14 @@ def test_a_hub_that_cannot_be_reached_is_a_problem(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["closed", "silent"])
-def test_storage_that_cannot_be_reached_is_a_problem(azurite: Azurite, postgresql: str, trouble: str) -> None:
+def test_storage_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
     """Whether nobody is there or nobody answers; what the hub says is on the page all the same."""
     hub = Shelf()
     hub.publish(1)
 
     async def found() -> Health:
         async with somebody(silent=trouble == "silent") as port:
-            store = AzureStore(Account(Address(re.sub(r":\d+/", f":{port}/", azurite.connection_string))))
+            store = open_store(f"postgresql://router@127.0.0.1:{port}/state")
             try:
                 patience = timedelta(seconds=0.5 if trouble == "silent" else 30)
                 return await health_of(store, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, patience)

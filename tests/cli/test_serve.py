@@ -19,7 +19,6 @@ from alert_router_demo.soc import Hang
 from router.cli import main
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
-from router.store.azure.outbox.sweeping import GRACE
 from router.store.conninfo import parse_address
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.serving import Received, serving
@@ -39,7 +38,6 @@ from tests.parse.messages import (
     body_of,
 )
 from tests.secrecy import found_in, secrets_in
-from tests.stack.accounting import sweep_later
 from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server, postgres_running
 from tests.stack.stack import Stack, stack_running
@@ -229,7 +227,7 @@ def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
 
 @pytest.mark.soak  # Leases, graces and the ownership of partitions have to run out.
 def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
-    """A claim once a sweep finds it neglected, an event although its partition is still another's; one page and one ticket
+    """A claim once its lease is over, an event although its partition is still another's; one page and one ticket
     each."""
     lease = timedelta(seconds=3)
     quick = {"ALERT_ROUTER_LEASE": f"{lease.seconds}", "ALERT_ROUTER_GRACE": "2"}
@@ -241,8 +239,6 @@ def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
         one.kill()
     slow_down(stack, 0)
     publish(stack, range(9, 10))
-    # Its own sweeps would find nothing neglected at its start, and then only a minute later.
-    asyncio.run(sweep_later(stack, lease + GRACE))
     with serving(stack, **quick) as one:
         one.until(lambda: has_received(stack, range(10)))
         assert one.stop() == 0
@@ -309,7 +305,6 @@ def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> 
         assert one.says("WARNING cspm backlog: not yet: CSPM_PASSWORD is still a reference to Key Vault")
         assert one.stop() == 0
     assert not Received.at(stack).tickets
-    asyncio.run(sweep_later(stack, GRACE))
     with serving(stack) as one:
         one.until(lambda: has_received(stack, range(2)))
         assert not one.says("not yet")

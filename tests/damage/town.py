@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Never
 
 from router.app.health import Health, health_of
-from router.app.maintenance import Sweeper, give_up_undeliverable
+from router.app.maintenance import give_up_undeliverable
 from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
@@ -33,7 +33,6 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.suppression_release import release_held
-from router.store.azure import AzureStore
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.deliver.scripted import Scripted
@@ -129,17 +128,6 @@ class Town:
     async def sweep(self) -> None:
         """What runs on a clock."""
         gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
-        if isinstance(self.store, AzureStore):
-            await Sweeper(
-                self.store,
-                self.book,
-                self.intake,
-                gap_filler,
-                named=list(LANES),
-                rules=(),
-                retention=Retention(),
-            ).sweep(self.now)
-            return
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store.ledger, self.book, self.now)

@@ -26,12 +26,10 @@ from router.grouping.aggregation import Aggregation
 from router.grouping.grouping_keys import MemberTurn
 from router.grouping.in_flight_notices import deliveries_decided_before
 from router.ingest.intake import Intake, Message
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.destinations.builders import a_notice
 from tests.examples import some_of
 from tests.ingest.again import LANES, Promise, Said, Soc, a_book
-from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
 from tests.store.opened import Place, open_store
 
@@ -222,21 +220,3 @@ def test_what_has_no_time_of_its_own_counts_when_it_comes(said: list[Said], grou
     """Of one partition: nothing that changed is silenced for the lack of a time."""
     arrived = [(one, a_message(one.body(), place=place)) for place, one in enumerate(said, 1)]
     asyncio.run(in_a_directory(arrived, grouped))
-
-
-@settings(max_examples=3, deadline=None)
-@given(histories(), COMING, GROUPINGS)
-def test_an_account_keeps_the_same_promise(
-    azurite: Azurite, history: list[Said], coming: list[Come], grouped: str | None
-) -> None:
-    """The same, in an account."""
-
-    async def played() -> None:
-        store = AzureStore(Account(Address(azurite.new_account())))
-        await store.prepare()
-        try:
-            await keeps_its_promise(store, arrive(history, coming), grouped)
-        finally:
-            await store.close()
-
-    asyncio.run(played())

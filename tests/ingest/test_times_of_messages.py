@@ -20,10 +20,8 @@ from router.domain.ledger import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, Seen
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.examples import some_of
-from tests.stack.azurite import Azurite
 from tests.store.builders import a_row
 from tests.store.opened import open_store
 
@@ -90,24 +88,6 @@ def test_in_a_file_no_time_silences_what_comes_later(timed: list[Timed], is_from
     asyncio.run(played())
 
 
-@settings(max_examples=6, deadline=None)
-@given(TIMED, st.booleans())
-def test_in_an_account_no_time_silences_what_comes_later(
-    azurite: Azurite, timed: list[Timed], is_from_hub: bool
-) -> None:
-    """The same."""
-
-    async def played() -> None:
-        store = AzureStore(Account(Address(azurite.new_account())))
-        await store.prepare()
-        try:
-            await _nothing_is_silenced(store, timed, is_from_hub)
-        finally:
-            await store.close()
-
-    asyncio.run(played())
-
-
 def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Path) -> None:
     """It took the times of files as they were told: what it silenced is told again, and the row has a true time then."""
 
@@ -129,27 +109,6 @@ def test_a_time_is_believed_up_to_a_day_ahead() -> None:
         just, beyond = Seen(NOW + DAY, arrival), Seen(NOW + DAY + timedelta(microseconds=1), arrival)
         assert just.without_impossible(NOW) == just
         assert beyond.without_impossible(NOW) == Seen(None, arrival)
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "azure"])
-def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azurite: Azurite, kind: str) -> None:
-    """A row is in a place beyond all that follow, by damage; an event that the hub's own clock dates later is later."""
-
-    async def healed() -> None:
-        store: Store = open_store(tmp_path) if kind == "sqlite" else AzureStore(Account(Address(azurite.new_account())))
-        if isinstance(store, AzureStore):
-            await store.prepare()
-        await store.ledger.write_rows([a_row(KEY, seen=Seen(None, Arrival("hub/0", MOST_AT_ONCE, NOW)))])
-        intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
-        outcomes = []
-        for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
-            (entry,) = await intake.ingest([_message(place, Timed(True, None, True, NOW, NOW + later))], NOW)
-            outcomes.append(entry.outcome)
-        assert outcomes == ["repeat", "repeat", "resolved"]
-        assert (await store.ledger.find_rows([KEY]))[KEY].seen.arrival.place == 2
-        await store.close()
-
-    asyncio.run(healed())
 
 
 A_WHILE = timedelta(seconds=1)

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from router.domain.ports.store import Store
-from router.store.azure import Account, Address, AzureStore
 from router.store.engine import PostgresqlEngine
 from router.store.upgrade import upgrade
-from tests.stack.azurite import Azurite
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
 from tests.store.opened import Place, SqlStore, engine_over, open_store
@@ -22,26 +20,6 @@ def _running() -> Iterator[None]:
     """The event loop of `run`, until the tests end."""
     with RUNNER:
         yield
-
-
-@pytest.fixture
-def address(azurite: Azurite) -> Address:
-    """An account of its own, empty."""
-    return Address(connection_string=azurite.new_account())
-
-
-@pytest.fixture
-def azure(address: Address) -> Iterator[AzureStore]:
-    """An empty store in an account of its own."""
-
-    async def prepared() -> AzureStore:
-        store = AzureStore(Account(address))
-        await store.prepare()
-        return store
-
-    store = run(prepared())
-    yield store
-    run(store.close())
 
 
 @pytest.fixture
@@ -91,13 +69,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
+def twin(store: SqlStore, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:
-        if isinstance(store, SqlStore):
-            return open_store(request.getfixturevalue("database" if store.is_shared else "tmp_path"))
-        return AzureStore(Account(request.getfixturevalue("address")))
+        return open_store(request.getfixturevalue("database" if store.is_shared else "tmp_path"))
 
     other = run(opened())
     yield other

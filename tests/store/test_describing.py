@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.errors import BadFile, StoreError
+from router.domain.errors import BadFile
 from router.domain.groups import AggregationState
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
@@ -27,16 +25,12 @@ from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
-from router.store.azure import Account, Address, AzureStore
-from router.store.azure.describing import AzureDescribing
-from router.store.azure.shards import named, sorting
-from router.store.azure.tables import Step
 from router.store.describing import describe as describe_state
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle
-from tests.store.builders import a_delivery, a_group, a_row, an_entry, noise
+from tests.store.builders import a_delivery, a_group, a_row, an_entry
 from tests.store.opened import SqlStore, open_store
 from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
@@ -345,96 +339,3 @@ def columns_in(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 # In an account.
-
-
-def put(azure: AzureStore, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Puts rows into a table, as a worker does."""
-    run(azure._tables[table].write([(Step("put", dict(row)),) for row in rows]))
-
-
-def found_by(partition: str, *keys: str, **columns: Any) -> list[dict[str, Any]]:
-    """Rows of the table `lookups`."""
-    return [{"PartitionKey": partition, "RowKey": key, **columns} for key in keys]
-
-
-@pytest.fixture
-def current(azure: AzureStore) -> AzureStore:
-    """An account whose state says that it is of this program's version."""
-    put(azure, "journal", [{"PartitionKey": "state", "RowKey": "version", "version": 4, "oldest": 3}])
-    return azure
-
-
-def test_an_account_that_holds_nothing_is_left_so(address: Address) -> None:
-    """To look makes no table."""
-
-    async def looked() -> tuple[StateReport | None, list[str]]:
-        account = Account(address)
-        store = AzureStore(account)
-        report = await store.describe(NOW, RETENTION)
-        tables = [one.name async for one in account.tables.list_tables()]
-        await store.close()
-        return report, tables
-
-    assert run(looked()) == (None, [])
-
-
-def test_an_account_of_a_newer_program_is_refused(azure: AzureStore) -> None:
-    """Where this one can no longer work beside it."""
-    put(azure, "journal", [{"PartitionKey": "state", "RowKey": "version", "version": 6, "oldest": 5}])
-    with pytest.raises(StoreError, match=r"journal: holds state of version 6, which programs from version 5 on"):
-        describe(azure)
-
-
-def test_an_account_finds_what_falls_due_by_its_rows(current: AzureStore) -> None:
-    """Decisions by outcome and time, signals by when they are looked at; hours and rules in whatever partitions they lie."""
-    old, soon, new = (sorting(NOW - age) for age in (14 * DAY, 10 * DAY, DAY))
-    put(
-        current,
-        "lookups",
-        found_by("cwpp.0", *(f"t:below_floor:{at}:{n:032}" for n, at in enumerate((old, soon, new)))),
-    )
-    put(current, "lookups", found_by("-.3", f"t:below_floor:{soon}:{7:032}"))
-    put(current, "lookups", found_by("cwpp.0", f"t:routed:{sorting(NOW + 400 * DAY)}:{1:032}", moved=True))
-    put(current, "lookups", found_by("cspm.1", f"f:{sorting(NOW - DAY)}:a", f"f:{sorting(NOW + DAY)}:b"))
-    put(current, "lookups", found_by("cwpp.0", f"c:{old}", f"c:{old}.000001", f"h:{named('one')}", f"h:{named('two')}"))
-    counting = zlib.compress(orjson.dumps([{}, [["cwpp", "one", 1, old, old], ["cwpp", "three", 1, old, old]]]))
-    put(current, "lookups", found_by("cwpp.1", f"c:{soon}:worker", f"h:{named('one')}", open=True, body=counting))
-    put(current, "lookups", found_by("cwpp.2", f"c:{old}:worker", open=True, body=b"damaged"))
-    put(current, "documents", [{"PartitionKey": "silence", "RowKey": "s"}])
-    report = describe(current)
-    assert (report.version, report.next_version) == (4, None)
-    assert report.decisions == {Outcome.BELOW_FLOOR: Count(4)}
-    assert (report.oldest, report.newest) == (NOW - 14 * DAY, NOW - DAY)
-    found = next_of(report, Outcome.BELOW_FLOOR)
-    assert (found.next, found.overdue, found.soon) == (NOW, Count(1), Count(2))
-    found = next_of(report, None)
-    assert (found.next, found.overdue, found.soon) == (NOW - DAY, Count(1), Count(1))
-    assert (report.hours, report.rules) == (Count(2), Count(3))
-    assert report.documents == {DocumentKind.SILENCE: Count(1)}
-
-
-def test_an_account_is_counted_up_to_some_pages(current: AzureStore) -> None:
-    """And says so: a page has 1,000 rows, and each partition of decisions is looked at once. What is known is whole still."""
-    first = NOW - 20 * DAY
-    for start in range(0, 1100, 100):
-        times = [sorting(first + number * timedelta(minutes=10)) for number in range(start, start + 100)]
-        put(current, "lookups", found_by("cwpp.2", *(f"t:below_floor:{at}:{1:032}" for at in times)))
-    describing = AzureDescribing(current._tables, current._bodies, pages=1)
-    report = run(describing.describe(NOW, RETENTION))
-    assert report is not None
-    assert report.decisions == {Outcome.BELOW_FLOOR: Count(1000, is_whole=False)}
-    assert (report.oldest, report.newest) == (first, first + 999 * timedelta(minutes=10))
-    found = next_of(report, Outcome.BELOW_FLOOR)
-    assert (found.overdue.is_whole, found.soon.is_whole) == (True, False)
-    (lookups,) = (one for one in report.tables if one.name == "lookups")
-    assert lookups.rows == Count(1000, is_whole=False)
-    assert describe(current).decisions == {Outcome.BELOW_FLOOR: Count(1100)}
-
-
-def test_blobs_are_measured(azure: AzureStore) -> None:
-    """They take what rows cannot hold."""
-    assert describe(azure).files == {"blobs": NONE}
-    run(azure._bodies.column(bytes(range(256)) * 4, "ledger/k/0"))
-    assert describe(azure).files == {"blobs": NONE}
-    run(azure._bodies.column(noise(100_000), "ledger/k/0"))
-    assert describe(azure).files["blobs"].number >= 100_000

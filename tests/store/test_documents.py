@@ -8,10 +8,8 @@ import pytest
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
-from router.store.azure import AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, run
-from tests.store.builders import noise
 from tests.store.opened import SqlStore
 
 SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
@@ -94,13 +92,3 @@ def test_many_documents_are_written_and_found_together(store: Store, twin: Store
     assert newer.keys() == {"/source/3"}
     assert run(store.documents.find_documents(DocumentKind.SOURCE, [])) == {}
     assert run(store.documents.put_documents([])) == {}
-
-
-def test_a_document_that_lost_leaves_no_body_behind(azure: AzureStore) -> None:
-    """A body that a row cannot hold is written before its row."""
-    big = [replace(SILENCE, kind=DocumentKind.FACT, id=id, body=noise(100_000)) for id in ("a", "b")]
-    run(azure.documents.put_documents(big))
-    assert run(azure.documents.put_documents([big[0]])) == {}
-    found = run(azure.documents.find_documents(DocumentKind.FACT, ["a", "b"]))
-    assert [found[one.id].body for one in big] == [one.body for one in big]
-    assert len(run(azure._bodies.page("documents", None, 10))[0]) == 2

@@ -18,11 +18,11 @@ from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
 from router.domain.signals import Stream
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog
 from tests.store.acts import letters_in, run
+from tests.store.opened import SqlStore, open_store
 from tests.store.test_aggregation import Deadly
 
 DAY = timedelta(days=1)
@@ -85,12 +85,12 @@ def test_a_clock_that_dies_at_any_write_tells_everything_once(
     assert {key: one.standing for key, one in backlog.tickets.items() if not one.is_summary} == standing
 
 
-def test_sweeps_of_several_workers_tell_everything_once(address: Address, azure: AzureStore) -> None:
+def test_sweeps_of_several_workers_tell_everything_once(database: str, postgres_store: SqlStore) -> None:
     """Four sweep at once, again and again, while a fifth takes messages in: each ticket opens once."""
-    backlog = a_backlog(azure)
+    backlog = a_backlog(postgres_store)
 
     async def raced(now: Any, package: str) -> None:
-        stores = [AzureStore(Account(address)) for _ in range(4)]
+        stores = [open_store(database) for _ in range(4)]
         workers = [Backlog(store, BOOK, run) for store in stores]
         await asyncio.gather(
             *(one.intake.admit_waiting(Stream.CSPM, now) for one in workers),
@@ -150,9 +150,9 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
     assert titles.isdisjoint(one.last.title for one in backlog.of_values())
 
 
-def test_no_finding_that_waits_is_too_long_for_a_row(azure: AzureStore) -> None:
+def test_no_finding_that_waits_is_too_long_for_a_row(postgres_store: SqlStore) -> None:
     """A column holds 64 KiB: of one whose every text is random and far too long, enough is stored to notify people."""
-    backlog = Backlog(azure, a_posture_book(Limit(1, DAY)), run)
+    backlog = Backlog(postgres_store, a_posture_book(Limit(1, DAY)), run)
     shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
     long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(3_000))
     body = orjson.loads(an_update("vm-2", "p1", cves=tuple(f"CVE-2026-{n:04}{long[:100]}" for n in range(60))))

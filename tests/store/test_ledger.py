@@ -13,7 +13,6 @@ from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
-from router.store.azure import AzureStore
 from tests.builders import NOW
 from tests.store.acts import in_doubt, owe, run
 from tests.store.builders import a_delivery, a_row, an_entry, noise
@@ -44,19 +43,6 @@ def test_of_two_writers_of_one_row_one_loses(store: Store) -> None:
     assert list(run(store.ledger.write_rows([a_row(turn=3, version=first), a_row("other")]))) == ["other"]
     found = run(store.ledger.find_rows(["k"]))["k"]
     assert (found.turn, found.version) == (2, second)
-
-
-def test_a_pending_turn_is_there_until_it_is_cleared_and_a_newer_one_is_left_alone(azure: AzureStore) -> None:
-    """Who clears a pending turn names the version that carried it, so that nobody clears another's."""
-    pending = Turn(number=1, entry=an_entry())
-    first = run(azure.ledger.write_rows([a_row(pending=pending)]))["k"]
-    (unfinished,) = run(azure.ledger.find_pending_rows("cwpp"))
-    assert unfinished.pending == pending
-    second = run(azure.ledger.write_rows([a_row(version=first, pending=replace(pending, number=2))]))["k"]
-    run(azure.ledger.clear_pending({"k": first}))
-    assert [row.turn for row in run(azure.ledger.find_pending_rows("cwpp"))] == [1]
-    run(azure.ledger.clear_pending({"k": second}))
-    assert list(run(azure.ledger.find_pending_rows("cwpp"))) == []
 
 
 def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(store: Store) -> None:
@@ -94,16 +80,6 @@ def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
     versions = run(store.ledger.write_rows([row]))
     assert run(store.ledger.find_rows(["k"])) == {"k": replace(row, held=None, version=versions["k"])}
     assert in_doubt(store, "cwpp", "b", []) == [replace(row, version=versions["k"])]
-
-
-def test_finishing_what_somebody_else_wrote_meanwhile_is_no_fault(azure: AzureStore) -> None:
-    """The others that were finished with it are finished."""
-    turn = Turn(number=1, entry=an_entry())
-    versions = run(azure.ledger.write_rows([a_row(pending=turn), a_row("other", pending=turn)]))
-    run(azure.ledger.write_rows([a_row(pending=turn, turn=2, version=versions["k"])]))
-    run(azure.ledger.clear_pending(versions))
-    assert [(row.key, row.turn) for row in run(azure.ledger.find_pending_rows("cwpp"))] == [("k", 2)]
-    assert list(run(azure.ledger.find_pending_rows("cspm"))) == []
 
 
 def test_what_is_finished_may_be_written_again(store: Store) -> None:

@@ -10,14 +10,11 @@ import pytest
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState
-from router.domain.errors import StoreError
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
-from router.store.azure import AzureStore
-from router.store.azure.outbox.outbox_table import AzureOutboxTable
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
-from tests.store.acts import DAY, claim, owe, run, settle, states
+from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery
 from tests.store.opened import SqlStore, changed
 
@@ -113,19 +110,3 @@ def test_what_cannot_be_read_any_more_may_have_been_news(sqlite: SqlStore, tmp_p
     ends(sqlite, status(2), DEAD)
     run(changed(sqlite, "UPDATE payloads SET body=? WHERE turn=2", b"\0"))
     assert claimed(sqlite, status(3)) == [(3, False)]
-
-
-def test_a_status_waits_while_storage_does_not_say_what_came_before(
-    azure: AzureStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has spent no attempt then."""
-
-    async def history(*_: object) -> None:
-        raise StoreError("storage is down")
-
-    owe(azure, status(2))
-    with monkeypatch.context() as failing:
-        failing.setattr(AzureOutboxTable, "history", history)
-        assert claim(azure) == []
-    (one,) = claim(azure, after=DAY)
-    assert (one.number, one.is_note) == (1, True)

@@ -18,10 +18,10 @@ from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane
 from router.domain.signals import Kind, Stream
 from router.ingest.intake import Intake, Message
-from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.examples import some_of
 from tests.store.acts import run
+from tests.store.opened import SqlStore
 
 BOOK = a_rulebook(always=())
 POSTURE = a_rulebook(always=(), stream=Stream.CSPM)
@@ -113,16 +113,16 @@ def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite:
     assert (claim.delivery.key, claim.delivery.change) == (key_of(id), "opened")
 
 
-def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(azure: AzureStore) -> None:
+def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(postgres_store: SqlStore) -> None:
     """They meet at the row of its one key."""
     id = an_id()
-    intake = Intake(azure, {Stream.CWPP: BOOK}, Catalogue())
+    intake = Intake(postgres_store, {Stream.CWPP: BOOK}, Catalogue())
 
     async def at_once() -> None:
         await asyncio.gather(*(intake.ingest([alert(spell(id))], NOW) for spell in SPELLINGS for _ in range(3)))
 
     run(at_once())
-    assert delivered(azure) == [(key_of(id), "opened")]
+    assert delivered(postgres_store) == [(key_of(id), "opened")]
 
 
 SPELLINGS: list[Callable[[str], str]] = [

@@ -10,7 +10,6 @@ import pytest
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
-from router.store.azure import AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery
@@ -86,12 +85,3 @@ def test_what_opened_and_ended_untold_is_skipped_and_not_dead(store: Store) -> N
 def test_what_is_old_at_a_destination_without_anything_is_nothing(store: Store) -> None:
     """Every sweep asks."""
     assert give_up(store, DAY) == 0
-
-
-def test_an_unready_destination_is_not_pointed_at(azure: AzureStore) -> None:
-    """Its pointers would be let go every minute."""
-    owe(azure, OPENING, replace(OPENING, destination="pager"))
-    later = NOW + timedelta(hours=1)
-    assert run(azure.outbox.repoint("cwpp", later, ["tickets", "pager"])) == 0
-    assert run(azure.outbox.repoint("cwpp", later, ["pager"])) == 1
-    assert run(azure.outbox.repoint("cwpp", later)) == 2

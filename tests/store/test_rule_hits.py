@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from router.app.forgetting import rules_of, silences_known
 from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
-from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim
 from router.domain.holders import shadow_name, silence_name
 from router.domain.notices import RecordEntry
@@ -32,12 +31,9 @@ from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
-from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import run
-from tests.store.builders import an_entry
-from tests.store.interrupted import way_to
 from tests.store.life import Life
 from tests.store.opened import SqlStore, is_shared, open_store
 from tests.store.test_sqlite_forgetting import TABLES
@@ -183,17 +179,6 @@ def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -
     assert run(store.record.read_hits("cwpp")) == before
 
 
-def hit(number: int) -> RecordEntry:
-    """A decision that is the hit of a rule of its own, and of a shadow rule."""
-    return an_entry(
-        f"hub:{number}",
-        stream="cwpp",
-        outcome=Outcome.SUPPRESSED.value,
-        suppressed_by=f"rule-{number}",
-        shadowed_by=(f"try-{number}",),
-    )
-
-
 def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
     """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
     life = Life(sqlite, a_book())
@@ -212,26 +197,6 @@ def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sql
     assert [
         one for one, plan in plans.items() if any(step in {f"SCAN {table}" for table in TABLES} for step in plan)
     ] == []
-
-
-def test_a_decision_asks_an_account_no_more_where_many_rules_were_hit(azure: AzureStore, address: Address) -> None:
-    """As often as where none was; each by a worker that knows nothing yet."""
-
-    async def asks(number: int) -> tuple[int, int]:
-        async with way_to(address) as way:
-            store = AzureStore(Account(way.address))
-            intake = Intake(store, {Stream.CWPP: a_book()}, Catalogue())
-            body = alert_body(f"alert-{number}", Entities=[an_ip(RULE)])
-            (entry,) = await intake.ingest([a_message(body, place=number)], NOW)
-            await store.close()
-        assert entry.suppressed_by is not None and entry.shadowed_by
-        return way.reads, way.writes
-
-    run(asks(1))  # Which makes what only the first decision needs.
-    before = run(asks(2))
-    run(azure.record.put_on_record([hit(number) for number in range(1_100)]))
-    assert len(run(azure.record.read_hits("cwpp"))) > 2_200
-    assert run(asks(3)) == before
 
 
 def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> None:

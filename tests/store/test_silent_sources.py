@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-
-import pytest
 
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import WorkloadKind
@@ -21,8 +18,7 @@ from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
-from router.ingest.silent_sources import EVERY, SilentSources
-from router.store.azure import Account, Address, AzureStore
+from router.ingest.silent_sources import SilentSources
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
     DAY,
@@ -38,8 +34,6 @@ from tests.domain.silence_model import (
     subscriptions,
 )
 from tests.store.acts import run
-from tests.store.interrupted import EVERY as OFTEN
-from tests.store.interrupted import deaths, dies, meets, way_to
 
 SECOND = timedelta(seconds=1)
 BOOK = a_rulebook(stream=Stream.CSPM)
@@ -154,71 +148,6 @@ def test_two_workers_at_once_tell_it_once(store: Store, twin: Store) -> None:
     assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1)]
 
 
-def test_who_was_slower_tells_nothing(azure: AzureStore, address: Address) -> None:
-    """What it found may be old by now: the other one knows more."""
-
-    async def race() -> tuple[list[str], list[str]]:
-        await live(azure, NOW + 8 * DAY)
-        at, slower = NOW + 8 * DAY + SECOND, list[str]()
-
-        async def look_slowly(store: AzureStore) -> None:
-            slower.extend(await look(store, at))
-
-        async def look_faster() -> None:
-            faster.extend(await look(azure, at))
-
-        faster = list[str]()
-        assert await meets(address, look_slowly, 1, look_faster)
-        return slower, faster
-
-    assert run(race()) == ([], ["routed", "routed"])
-
-
-@OFTEN
-def test_a_worker_may_die_at_any_write_of_a_look(azure: AzureStore, address: Address, every: int) -> None:
-    """Whoever looks next goes on: each turn is told once and on record once."""
-
-    async def lives() -> int:
-        for number, (write, is_after) in enumerate(deaths(every), start=1):
-            id = f"{number:08d}-0000-4000-8000-000000000000"
-            manifest, start = subscriptions(id), NOW + number * 100 * DAY
-            await live(azure, start + 8 * DAY, start, manifest)
-            at, die = start + 8 * DAY + SECOND, partial(look, at=start + 8 * DAY + SECOND, manifest=manifest)
-            has_died = await dies(address, die, write, is_after=is_after)
-            await look(azure, at + HOUR, manifest)
-            await hear(azure, at + 2 * HOUR, of_subscription(id))
-            await look(azure, at + 3 * HOUR, manifest)
-            assert await owed_of(azure, of_subscription(id)) == [("opened", 1), ("resolved", 2)], (write, is_after)
-            assert len(await on_record(azure, of_subscription(id))) == 2
-            if not has_died:
-                return number
-        raise AssertionError
-
-    assert run(lives()) > 2
-
-
-def test_what_a_worker_found_that_died_is_not_told_once_the_router_is_back(store: Store) -> None:
-    """Its turn was written down, and taken in by nobody: a month later it may be false."""
-
-    class DeadIntake(Intake):
-        async def ingest(self, *_: object) -> list:  # type: ignore[type-arg]
-            raise asyncio.CancelledError
-
-    async def dies() -> None:
-        dying = SilentSources(DeadIntake(store, {Stream.CSPM: BOOK}, Catalogue()), store, BOTH)
-        with pytest.raises(asyncio.CancelledError):
-            await dying.look(NOW + 8 * DAY + SECOND, NOW + 8 * DAY + SECOND)
-
-    async def life() -> list[list[str]]:
-        await live(store, NOW + 8 * DAY)
-        await dies()
-        back = NOW + 40 * DAY
-        return [await live(store, back + 8 * DAY, back), await look(store, back + 8 * DAY + SECOND)]
-
-    assert run(life()) == [[], ["routed", "routed"]]
-    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1)]
-
-
 def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
     """Times begin anew with the last loss that was declared; one that a wrong clock dated counts for nothing."""
     epoch = HubEpoch(Partition("cspm", "0"), 1)
@@ -262,33 +191,3 @@ def test_what_is_known_of_sources_is_kept_for_400_days_after_it_was_last_written
         return run(store.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")) is not None
 
     assert [is_there(NOW + days * DAY) for days in (399, 401)] == [True, False]
-
-
-def test_a_look_at_which_nothing_changed_is_two_requests(azure: AzureStore, address: Address) -> None:
-    """None at all before it is time to look again, and without a manifest one in the life of a process."""
-
-    async def requests() -> list[tuple[int, int]]:
-        async with way_to(address) as way:
-            store = AzureStore(Account(way.address))
-            sources, found = sources_of(store), []
-            await hear(azure, NOW, of_subscription(ONE), of_subscription(TWO))
-            for minutes in (0, 9, 10, 19, 20):
-                before = way.reads, way.writes
-                at = NOW + timedelta(minutes=minutes)
-                await sources.look(at, at)
-                found.append((way.reads - before[0], way.writes - before[1]))
-            bare = sources_of(store, CoverageManifest())
-            await azure.documents.remove_document(
-                await azure.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")  # type: ignore[arg-type]
-            )
-            for hours in (1, 2):
-                before = way.reads, way.writes
-                await bare.look(NOW + hours * HOUR, NOW + hours * HOUR)
-                found.append((way.reads - before[0], way.writes - before[1]))
-            await store.close()
-        return found
-
-    first, *rest = run(requests())
-    assert rest == [(0, 0), (2, 0), (0, 0), (2, 0), (1, 0), (0, 0)]
-    assert first[1] == 1
-    assert timedelta(minutes=10) == EVERY

@@ -19,13 +19,11 @@ from router.domain.signals import Stream
 from router.domain.snapshots import Appearances, Appeared, Stretch
 from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
-from router.store.azure import Address, AzureStore
 from tests.builders import NOW, a_message, a_rulebook
 from tests.constructed.weeks import row_of
-from tests.ingest.weeks import DAY, HOUR, Weeks, notices
+from tests.ingest.weeks import DAY, Weeks, notices
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
-from tests.store.interrupted import EVERY, deaths, dies
 from tests.store.opened import SqlStore
 
 WEEK = 7 * DAY
@@ -145,29 +143,6 @@ def test_two_workers_end_a_finding_once(store: Store, twin: Store) -> None:
         [f"unseen:{subscription(0)}:{key}:{int((at - DAY).timestamp())}"],
     )
     assert run(end(store, at + DAY)) == run(end(twin, at + DAY)) == []
-
-
-@EVERY
-def test_a_worker_may_die_at_any_write_of_an_end(azure: AzureStore, address: Address, every: int) -> None:
-    """Whoever looks next goes on, and each finding is told of once and on record once."""
-
-    async def live() -> int:
-        at = NOW
-        for number, (write, is_after) in enumerate(deaths(every), start=1):
-            of = subscription(number)
-            at = await ingest_snapshots(azure, of, at)
-            has_died = await dies(address, lambda store, at=at: end(store, at), write, is_after=is_after)  # type: ignore[misc]
-            at += 2 * HOUR
-            await end(azure, at)
-            # What a worker left whose look was done, and is found once a day.
-            await intake_over(azure).publish_pending(await azure.ledger.find_pending_rows("cspm"), at)
-            owed, on_record = await changes_of(azure, key_in(of))
-            assert (owed, len(on_record)) == ([("opened", 1), ("resolved", 2)], 1), (write, is_after)
-            if not has_died:
-                return number
-        raise AssertionError
-
-    assert run(live()) > 2
 
 
 def test_what_ended_stands_again_in_the_very_same_file_over_every_store(store: Store) -> None:
