@@ -57,6 +57,7 @@ EXCEPTIONS = {
     "router/store/file.py reading": "a verb, beside `writing`: while the connection is read from",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
     "tests/stack/postgres/process.py place": "where a disk is mounted",
+    "tests/store/fixtures.py place": "where a state is: a directory or a database",
     "tests/ingest/test_hostile_documents.py places_in": "where a value lies in a document",
     "tests/ingest/test_hostile_documents.py told": "what a destination was told",
     "tests/*/test_teams.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",

@@ -144,7 +144,7 @@ class Engine:
         return {state: count for (name, state), count in counts.items() if name == destination}
 
 
-def engine_over_place(place: Place) -> Iterator[Engine]:
+def engine_of_state(place: Place) -> Iterator[Engine]:
     """An engine over an empty state."""
     with asyncio.Runner() as runner:
         store = open_store(place)

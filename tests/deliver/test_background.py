@@ -30,7 +30,7 @@ from router.domain.ports.deliver import Backgrounds
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
-from tests.deliver.engines import Engine, engine_over_place
+from tests.deliver.engines import Engine, engine_of_state
 from tests.deliver.scripted import Clock, Scripted
 from tests.destinations.builders import a_notice
 from tests.store.builders import a_delivery
@@ -166,7 +166,7 @@ def test_beside_many_claims_is_read_at_once_and_anew_for_what_waited(
 @pytest.fixture
 def engine(place: Place) -> Iterator[Engine]:
     """An engine over a file with nothing owed."""
-    yield from engine_over_place(place)
+    yield from engine_of_state(place)
 
 
 def a_sender_that_reads(kind: Scripted, clock: Clock, background: Backgrounds) -> Sender:

@@ -21,7 +21,7 @@ from router.domain.pauses import PROBE
 from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_over_place
+from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, Scripted, sent
 from tests.deliver.test_destination_holds import hold
 from tests.store.builders import a_delivery
@@ -37,7 +37,7 @@ HOUR = timedelta(hours=1)
 def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine with nothing owed, whose loops look again at once."""
     monkeypatch.setattr("router.deliver.delivery_loop.LOOK", 0.01)
-    yield from engine_over_place(place)
+    yield from engine_of_state(place)
 
 
 def loop_over(engine: Engine, **workers: Worker) -> DeliveryLoop:

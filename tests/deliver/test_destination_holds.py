@@ -28,7 +28,7 @@ from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from tests.builders import NOW, a_message, alert_body
-from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over_place, from_file, owe
+from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.builders import a_delivery
@@ -42,7 +42,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def engine(place: Place) -> Iterator[Engine]:
     """An engine with nothing owed."""
-    yield from engine_over_place(place)
+    yield from engine_of_state(place)
 
 
 async def hold(

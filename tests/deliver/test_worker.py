@@ -18,7 +18,7 @@ from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_over_place
+from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
@@ -33,7 +33,7 @@ MOMENT = timedelta(seconds=10)
 @pytest.fixture
 def engine(place: Place) -> Iterator[Engine]:
     """An engine with nothing owed."""
-    yield from engine_over_place(place)
+    yield from engine_of_state(place)
 
 
 def go_on() -> bool:
