@@ -12,6 +12,8 @@ router_run.py       the router's side of that race
 alertmanager.py     Alertmanager's side of it
 race.py             what one contender did
 sink.py             who receives, in a process of its own
+state.py            what a message costs over PostgreSQL: round trips, CPU, messages and deliveries a second
+state_router.py     the router that it measures, in a process of its own
 forgetting.py       how long forgetting holds a SQLite writer
 
 Before a commit that adds or deletes:
@@ -20,8 +22,6 @@ checkouts.py        the two, side by side
 counted.py          the router, and what it asked of SQLite
 
 By hand:
-account.py          what a message costs: requests to storage, bytes, CPU; this checkout alone, or against another one
-account_router.py   the router that it measures, in a process of its own
 crowd.py            many workers and one vendor that takes only so much
 ageing.py           a state that grows old: 120 days at a smaller scale, and how large everything is
 field.py            what comes in there day by day, and the rules that decide it

@@ -1,4 +1,5 @@
-"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [coverage] [--write]`: measures, prints a table.
+"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [state] [coverage] [--write]`:
+measures, and prints a table.
 
 With --write the table also replaces the one in docs/benchmarks.md. `quick`, first, is another program: quick.py.
 """
@@ -11,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import coverage, decision, forgetting, hub, path, quick, rules, start
+from benchmarks import coverage, decision, forgetting, hub, path, quick, rules, start, state
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -21,6 +22,7 @@ MEASUREMENTS = {
     "start": start.measure,
     "forgetting": forgetting.measure,
     "hub": hub.measure,
+    "state": state.measure,
     "coverage": coverage.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -4,7 +4,7 @@
 
 The vendor takes `--most` calls at a time, each for `--takes` seconds, and no more than `--rate` a second where that is given;
 what is beyond it answers 429 at once. Workers are whole services in one process, so times are this machine's; counts are
-not. Requests are counted at a gate before Azurite, without looks into queues.
+not.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from tests.builders import alert_body
-from tests.stack.gate.gated import GatedStack, gated
-from tests.stack.stack import stack_running
+from tests.stack.stack import Stack, stack_running
 
-STORAGE = ("table", "queue", "blob")
 HUB = Partition("cwpp", "0")
 
 POLICY = """
@@ -85,7 +83,7 @@ class BusyPager(PagerDutyDouble):
         return not self._options.rate or self._second[1] <= self._options.rate
 
 
-async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
+async def _measured(stack: Stack, options: Namespace) -> list[str]:
     pager = BusyPager(stack.soc.accounts.values(), options)
     async with AsyncExitStack() as held:
         stack.write_policy("cwpp", POLICY.replace("PAGER", await held.enter_async_context(served(pager.application()))))
@@ -96,7 +94,6 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
         for start in range(0, len(bodies), 100):
             events = [Event(start + n, now(), body) for n, body in enumerate(bodies[start : start + 100])]
             await services[0].ingest_events(HUB, events)
-        seen = stack.gate.watch()
         began, stop = time.monotonic(), asyncio.Event()
         loops = [asyncio.create_task(one.deliver_on(Stream.CWPP, Lane.PAGE)) for one in services]
         loops.append(asyncio.create_task(repeat(services[0].sweep, 60, stop, print)))
@@ -106,12 +103,10 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
         for one in services:
             one.drain.asked.set()
         await asyncio.gather(*loops)
-        asked = [one for one in seen if one.service in STORAGE and (one.service, one.method) != ("queue", "GET")]
     late = sorted(at - began for at in pager.opened)
     return [
         f"pages {options.pages}, taken {len(pager.pages)}, twice {sum(page.triggers > 1 for page in pager.pages)}",
         f"calls {pager.answers.total()}, refused {pager.answers['429']}, at a time {pager.peak}",
-        f"storage requests a page {len(asked) / options.pages:.1f}",
         f"waited: median {median(late):.0f} s, the last {late[-1]:.0f} s",
     ]
 
@@ -130,8 +125,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=kind, default=usual)
     parser.add_argument("--setting", action="append", default=[], help="an app setting, NAME=VALUE")
     options = parser.parse_args()
-    with stack_running() as stack, gated(stack) as behind:
-        for line in asyncio.run(_measured(behind, options)):
+    with stack_running() as stack:
+        for line in asyncio.run(_measured(stack, options)):
             print(line)
     return 0
 

@@ -54,11 +54,11 @@ async def _intake(stack: Stack) -> list[Row]:
         sqlite = open_store(Path(directory))
         on_file = await _take_all(stack, sqlite)
         await sqlite.close()
-    in_account = await _in_account(stack)
+    in_database = await _in_database(stack)
     what = "hub to outbox, batches of 100 alerts of 4.9 KB"
     return [
         Row(what=f"{what}, SQLite", measured=on_file, unit="/s", seen=f"{EVENTS:,} events, one reader"),
-        Row(what=f"{what}, Azurite", measured=in_account, unit="/s", seen=f"{in_account / on_file:.2f}x SQLite's"),
+        Row(what=f"{what}, PostgreSQL", measured=in_database, unit="/s", seen=f"{in_database / on_file:.2f}x SQLite's"),
     ]
 
 
@@ -75,7 +75,7 @@ def _grouped() -> Row:
             for number in range(EVENTS):
                 body = alert_body(f"g-{number}", AzureResourceId=f"{RESOURCE}-{number % 50}")
                 stack.hubs.append(HUB.hub, HUB.id, body)
-            speeds[bool(group)] = asyncio.run(_in_account(stack))
+            speeds[bool(group)] = asyncio.run(_in_database(stack))
     return Row(
         what="the same, every alert in a group at a limited destination",
         measured=speeds[True] / speeds[False],
@@ -84,7 +84,7 @@ def _grouped() -> Row:
     )
 
 
-async def _in_account(stack: Stack) -> float:
+async def _in_database(stack: Stack) -> float:
     store = stack.store()
     speed = await _take_all(stack, store)
     await store.close()
@@ -117,7 +117,7 @@ async def _take_all(stack: Stack, store: Store) -> float:
 
 
 async def _deliveries(stack: Stack) -> Row:
-    """Deliveries a second, by one worker with the lanes of one stream, from pointers in queues to a page and a ticket each."""
+    """Deliveries a second, by one worker with the lanes of one stream: a page, a ticket and a row each."""
     rules = load_rules(stack.rules, list(Stream), now())
     async with service_over(rules, Settings(stack.environment), now) as service:
         bodies = [alert_body(f"d-{number}") for number in range(EVENTS // 2)]
@@ -132,7 +132,7 @@ async def _deliveries(stack: Stack) -> Row:
         service.drain.asked.set()
         await asyncio.gather(*loops)
     seen = f"{done:,} pages, tickets and rows in {seconds:.1f} s"
-    return Row(what="deliveries by one worker, Azurite", measured=done / seconds, unit="/s", seen=seen)
+    return Row(what="deliveries by one worker, PostgreSQL", measured=done / seconds, unit="/s", seen=seen)
 
 
 def _delivered(stack: Stack) -> int:

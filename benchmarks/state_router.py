@@ -1,4 +1,4 @@
-"""The router in a process of its own, which does what `account.py` says a line at a time.
+"""The router in a process of its own, which does what `state.py` says a line at a time.
 
 It imports nothing else of this room, so that it runs with the code of whatever checkout it is started in.
 """
@@ -49,12 +49,11 @@ async def _take(service: Service, file: Path, first: int, at_a_time: int) -> Non
 
 
 async def _deliver(service: Service, lines: asyncio.StreamReader) -> None:
-    """Delivers until the next line comes."""
-    loops = [asyncio.create_task(service.deliver_on(Stream.CWPP, lane)) for lane in Lane]
+    """Delivers what is due, and waits for the next line."""
+    loops = [asyncio.create_task(service.deliver(Stream.CWPP, lane)) for lane in Lane]
     _answer("delivering")
-    await lines.readline()
-    service.drain.asked.set()
     await asyncio.gather(*loops)
+    await lines.readline()
 
 
 def _answer(text: str) -> None:
