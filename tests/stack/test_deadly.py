@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from router.domain.deliveries import SUSPECT
 from router.domain.delivery_errors import DEADLY
+from router.ingest.poison import CERTAINTY, SUSPICION
 from tests.builders import alert_body, finding_body
-from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, quick
-from tests.stack.acts import conditions, dead_letters, kill_on
+from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
+from tests.stack.acts import conditions, dead_letters, kill_on, runs
 from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Death, Outcome
 from tests.stack.gate import GatedStack, gated, to
-from tests.stack.stack import stack_running
+from tests.stack.stack import ROOT, stack_running
 from tests.store.builders import noise
 from tests.waiting import until
 
@@ -25,6 +29,63 @@ def stack(azurite: Azurite, postgresql: str) -> Iterator[GatedStack]:
     """A stack with an empty account, behind a gate."""
     with stack_running(azurite, postgresql) as stack, gated(stack) as stack:
         yield stack
+
+
+DEATHS = SUSPICION + CERTAINTY
+"""So many workers die of a message that kills: some beside its neighbours, some alone with it."""
+
+DEADLY_APP = """
+import os, signal, sys
+from importlib.util import module_from_spec, spec_from_file_location
+from router.ingest import messages
+
+read = messages.read_signals
+
+def read_or_die(body, *others, **named):
+    if b"killer" in body:
+        with open(os.environ["DEATHS"], "a") as deaths:
+            deaths.write("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(body, *others, **named)
+
+messages.read_signals = read_or_die
+spec = spec_from_file_location("the_app", os.environ["APP"])
+sys.modules["the_app"] = the_app = module_from_spec(spec)
+spec.loader.exec_module(the_app)
+app = the_app.app
+"""
+"""The app, in which a message kills its worker as one does that takes all its memory."""
+
+
+@pytest.mark.parametrize("death", Death)
+def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_through(
+    stack: GatedStack, tmp_path: Path, death: Death
+) -> None:
+    """After some deaths each message of the batch is taken alone, and the one that kills then too costs nothing else
+    anything, in its batch or in another partition's: so many deaths and no more, whether the platform brings a batch again
+    or only the sweep does."""
+    post, deaths, app = Post(stack), tmp_path / "deaths", tmp_path / "app"
+    killer = Letter(alert_body("killer"), "quarantined")
+    app.mkdir()
+    (app / "function_app.py").write_text(DEADLY_APP)
+    shutil.copy(ROOT / "host.json", app)
+    settings = QUICK | {"APP": str(ROOT / "function_app.py"), "DEATHS": str(deaths)}
+
+    async def run() -> None:
+        async with stack.host(app, conditions=conditions(death), **settings).running() as host:
+            await post.send(high("before"), killer, high("after"), *(low(f"n-{number}") for number in range(17)))
+            await post.send(*(low(f"m-{number}") for number in range(20)), partition=1)
+            if death is Death.RETRIED:
+                await until(lambda: runs(host, "take_cwpp", Outcome.OK) == 2)
+            else:
+                await until(lambda: runs(host, "take_cwpp", Outcome.DIED) > 0)
+                while (await host.fire("sweep")).outcome is not Outcome.OK:
+                    assert len(deaths.read_text()) <= DEATHS
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+        assert len(deaths.read_text()) == DEATHS
+
+    asyncio.run(run())
 
 
 PAGES_ONLY = """
