@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 
 from router.domain.deliveries import DeadLetter, DeliveryState
+from router.store.engine import _LOCK as LOCK
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
@@ -28,6 +33,14 @@ def asleep() -> dict[str, str]:
 def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     """How many runs of a function ended so."""
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
+
+
+@contextmanager
+def state_held(stack: Stack) -> Iterator[None]:
+    """A context in which no other transaction on the state begins."""
+    with psycopg.connect(stack.state, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        yield
 
 
 def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: float = 0.0) -> set[int]:

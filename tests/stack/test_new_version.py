@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 import pytest
 
-from tests.stack.accounting import Post, books_of, high, key_of, left_over, rows_in
-from tests.stack.acts import conditions, runs
+from tests.stack.accounting import Post, books_of, high, key_of, left_over, low, rows_in, sweep
+from tests.stack.acts import conditions, runs, state_held
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Order, gated, to
@@ -16,7 +17,7 @@ from tests.stack.stack import stack_running
 from tests.waiting import until
 
 AT_ONCE = {"ALERT_ROUTER_GRACE": "1"}
-"""Claims have their usual leases, minutes long, and pointers that fail come back after half a minute, as in Azure."""
+"""Claims have their usual leases, minutes long, as in Azure."""
 
 DOORS = ("deliver_cwpp_page", "deliver_cwpp_ticket", "deliver_cwpp_rows", "take_cwpp")
 
@@ -64,6 +65,34 @@ def test_what_is_in_hand_is_finished_and_the_rest_is_the_next_workers(stack: Gat
     assert asyncio.run(rows_in(stack, "SELECT id FROM deliveries WHERE lost > 0")) == []
     assert {page.triggers for page in stack.soc.pagerduty.pages} == {1}
     assert set(stack.soc.counts()["duplicates"].values()) == {0}
+
+
+def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(stack: GatedStack) -> None:
+    """The platform would count a batch as done whose worker dies, and the sweep would have to bring it back."""
+    post = Post(stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **AT_ONCE).running() as host:
+            await post.send(low("first"))
+            await host.idle()
+            with ExitStack() as held:
+                held.enter_context(state_held(stack))
+                await post.send(high("in hand"), low("low"))
+                await until(lambda: host.under_way("take_cwpp") == 1)
+
+                async def refused() -> None:
+                    await post.send(high("comes later"), partition=1)
+                    await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) >= 1)
+                    held.close()
+
+                await replace_worker(host, [], refused)
+            await until(lambda: _is_done(stack), look=1)
+            assert await books_of(stack) == post.due
+            assert runs(host, "take_cwpp", Outcome.DIED) == 0
+            await sweep(host)
+            assert await left_over(stack) == []
+
+    asyncio.run(run())
 
 
 async def _is_done(stack: GatedStack) -> bool:
