@@ -36,7 +36,7 @@ class DrillReader:
     What was on record before, when `know_before` was called, is none of the drill's.
 
     Attributes:
-        is_whole: whether the last look saw all that was decided since; of an account only so many pages are read.
+        is_whole: whether the last look saw all that was decided since.
         doubts: why it did not count what fits, each said once.
     """
 

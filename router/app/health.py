@@ -34,7 +34,7 @@ STALE = timedelta(minutes=5)
 """How long ago the last sweep may have ended; one begins every minute."""
 
 PATIENCE = timedelta(seconds=25)
-"""How long storage and hubs are waited for; a reader of the page waits no longer than half a minute."""
+"""How long the state and hubs are waited for; a reader of the page waits no longer than half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ async def health_of(
         question
         for stream, book in books.items()
         for question in (
-            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, unready, holds, now)),
+            _within(patience, f"{stream}: state", _of_state(store, stream.value, unready, holds, now)),
             _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
         )
     ]
@@ -142,7 +142,7 @@ def _forget(asked: asyncio.Task[_HealthPart]) -> None:
         asked.exception()
 
 
-async def _of_storage(
+async def _of_state(
     store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
 ) -> _HealthPart:
     problems: list[str] = []

@@ -187,7 +187,7 @@ class Settings:
 
     @property
     def identity(self) -> str | None:
-        """The client id of the user-assigned identity: that of the storage account. Without it AZURE_CLIENT_ID counts."""
+        """The client id of the user-assigned identity: that of the host itself. Without it AZURE_CLIENT_ID counts."""
         return self._find(f"{STORAGE}__clientId")
 
     @property

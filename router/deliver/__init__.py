@@ -6,7 +6,7 @@ delivery_pass  one pass of a worker over what is due
 sender         one send: what it is given, and how long it may take
 background     what the state knows beside a notice, read where it is sent
 conversation_runner  does what a destination asks for, and sends it the answers
-settlement_writer  what became of claims, kept where storage did not take it
+settlement_writer  what became of claims, kept where the state did not take it
 credentials    whether a destination takes our credentials
 destination_holds  which destinations persons hold, read for a whole process, and changed by a command
 concurrency    how many sends go side by side

@@ -26,7 +26,7 @@ MOST_SIGNALS = 100
 """Signals at a resource that are looked at for how often the same happened there before."""
 
 LONGEST_READ = timedelta(seconds=5)
-"""How long storage may take; a notice goes without what it has not brought by then."""
+"""How long the state may take; a notice goes without what it has not brought by then."""
 
 SHARE_OF_LEASE = 0.1
 """The most that a read takes of the time for which a claim is one worker's alone."""
@@ -53,7 +53,7 @@ class BackgroundReader:
 
     `others` are the stream's other destinations in these lanes; `lease` is how long a claim of the destination lasts.
 
-    However many claims are read ahead, storage is asked at most twice for what the destination was told before, once for what
+    However many claims are read ahead, the state is asked at most twice for what the destination was told before, once for what
     all others were told and once more for each that is told of groups, and once for what happened before.
     """
 
@@ -120,7 +120,7 @@ class BackgroundReader:
         return backgrounds
 
     async def _or[T](self, otherwise: T, read: Awaitable[T]) -> T:
-        """What a read brings, or something else where storage does not answer in time, or with damage."""
+        """What a read brings, or something else where the state does not answer in time, or with damage."""
         try:
             async with asyncio.timeout(self._longest):
                 return await read

@@ -28,7 +28,7 @@ class Isolation:
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
-        """A context in which storage is asked for claims, which may bring one or none."""
+        """A context in which the state is asked for claims, which may bring one or none."""
         self.hold(1)
         try:
             yield

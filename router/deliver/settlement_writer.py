@@ -1,4 +1,4 @@
-"""Writes down what became of claims; what storage did not take is kept until it does."""
+"""Writes down what became of claims; what the state did not take is kept until it does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SettlementWriter:
     async def write_settlements(self, settled: Settled) -> None:
         """Writes settlements down; raises StoreError, after which they are kept for `write_unwritten`.
 
-        They are kept as well where the call is broken off, since storage may or may not have taken them.
+        They are kept as well where the call is broken off, since the state may or may not have taken them.
         """
         try:
             await self._outbox.settle([settlement for _, settlement in settled])
@@ -42,7 +42,7 @@ class SettlementWriter:
         self._unwritten += settled
 
     async def write_unwritten(self) -> None:
-        """Writes down what storage did not take before, so that nobody is told again what they were told."""
+        """Writes down what the state did not take before, so that nobody is told again what they were told."""
         async with self._writing_unwritten:
             unwritten, self._unwritten = self._unwritten, []
             if unwritten:

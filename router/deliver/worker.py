@@ -106,7 +106,7 @@ class Worker:
         await self._run(DeliveryPass.probing(now, await self._credentials.find_pause(now), lambda: False))
 
     async def write_unwritten(self) -> None:
-        """Writes down what was sent and storage did not take before; raises StoreError. The last thing that a process does."""
+        """Writes down what was sent and the state did not take; raises StoreError. The last thing that a process does."""
         await self._settlements.write_unwritten()
 
     async def _is_held(self, now: datetime) -> bool:

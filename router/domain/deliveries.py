@@ -219,24 +219,17 @@ class Redrive(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Where due deliveries to one destination lie.
+    """A destination, as a worker asks for what is due there.
 
     Attributes:
         stream: the stream of the deliveries.
         lane: the lane of the destination.
         destination: who is owed them.
-        location: the outbox's own word for one delivery, or for some of the destination's; None for all that it is owed.
     """
 
     stream: str
     lane: Lane
     destination: str
-    location: str | None = None
-
-    @property
-    def names_one(self) -> bool:
-        """Whether it names one delivery; in the rows lane a location holds several."""
-        return self.location is not None and self.lane is not Lane.ROWS
 
 
 class Backlog(NamedTuple):

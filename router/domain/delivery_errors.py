@@ -15,7 +15,7 @@ LAST_TROUBLE = "; its last trouble: "
 """Stands between an ending and the error that was on record."""
 
 LONGEST_ERROR = 4_000
-"""Characters of an error that are kept; a column of a table in Azure holds 32 Ki."""
+"""Characters of an error that are kept."""
 
 
 def ended(ending: str, trouble: str | None) -> str:

@@ -1,6 +1,6 @@
 """The lifecycle of one delivery: its states, what takes it from one to the next, and what an instant makes of it.
 
-Both stores keep an `OutboxEntry` for each delivery, in forms of their own, and change it by the functions of this file alone.
+The store keeps an `OutboxEntry` for each delivery, and changes it by the functions of this file alone.
 `TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`.
 """
 
@@ -82,7 +82,7 @@ MOST_FAILURES = 10
 """Attempts that failed, of which it is kept when and why."""
 
 LONGEST_FAILURE = 500
-"""Characters of the error of each: ten of them fit a column of a table in Azure."""
+"""Characters of the error of each."""
 
 OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
 """The states in which a delivery still has to be sent. In every other one it is closed."""
@@ -163,7 +163,7 @@ def _failed_after(entry: OutboxEntry, settlement: Settlement) -> tuple[FailedAtt
 
 
 def deferred[E: OutboxEntry](entry: E, until: datetime, why: str) -> E:
-    """A delivery that was claimed and that storage did not give whole: it is untried, and owed again from an instant on."""
+    """A delivery that was claimed and that the state did not give whole: it is untried, and owed again from an instant on."""
     return replace(
         entry, state=DeliveryState.OWED, due=until, attempts=entry.attempts - 1, lease=None, error=clipped(why)
     )

@@ -7,7 +7,7 @@ RouterError
 │   ├── BadPolicy       a policy has problems; carries them all
 │   ├── BadSetting      an app setting is missing or cannot be used
 │   └── StateInUse      another process holds the state
-├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
+├── StoreError          the state failed; nothing was taken in, so the platform must try again
 ├── Undecodable         one row of the state cannot be decoded; trying again helps nobody, so the row is parked
 ├── HubError            an event hub cannot be read or written just now
 ├── Ending              this process is told to end, so another one must do it
@@ -59,11 +59,11 @@ class StateInUse(UserError):
 
 
 class StoreError(RouterError):
-    """Durable storage could not be read or written."""
+    """The state could not be read or written."""
 
 
 class Unstorable(StoreError):
-    """Durable storage refuses what it is to hold: one of the messages of a batch is at fault, and not the storage."""
+    """The state refuses a value: one of the messages of a batch is at fault, and not the state."""
 
 
 class Undecodable(RouterError):

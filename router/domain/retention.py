@@ -175,7 +175,7 @@ def latest_to_come(now: datetime) -> datetime:
 def is_dated(row: LedgerRow, now: datetime) -> bool:
     """Whether it is known when a signal ended or was last heard of.
 
-    An older program did not write it, nor did whoever mended a damaged row, and a clock that was wrong wrote what cannot be.
+    A clock that was wrong wrote what cannot be.
     Who looks at such a signal counts it as heard of, or ended, just now.
     """
     since = row.closed_at or row.heard

@@ -54,7 +54,7 @@ class DestinationCounts(NamedTuple):
 
 
 class TableSize(NamedTuple):
-    """What a table takes, or the blobs.
+    """What a table takes.
 
     Attributes:
         name: its name.
@@ -124,7 +124,7 @@ class StateReport:
         at: the instant that it tells of.
         version: the version of the state's form.
         next_version: the version that this program's next run gives it; None where it has that already.
-        files: how many bytes each file of it takes, or the blobs beside the tables of an account.
+        files: how many bytes each file of it takes, or the database.
         tables: what each table takes; empty where that is not known.
         decisions: how many decisions are on record, by outcome.
         oldest: when the oldest of them was made; None where there is none.

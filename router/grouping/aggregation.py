@@ -59,7 +59,7 @@ from router.grouping.held_groups import recounted
 from router.grouping.limits import Audience, audience_of, has_room, has_room_beyond, opening_of, recent
 
 MOST_ADMITTED = 40
-"""Groups of which one change of an admission state tells without a turn: a transaction of a table takes 100 rows."""
+"""Groups of which one change of an admission state tells without a turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from router.grouping.in_flight_notices import deliveries_decided_before, notes_d
 from router.grouping.lasting_groups import LastingAggregation
 
 TOGETHER = 90
-"""States that are written at once: a transaction of a table takes 100 rows."""
+"""States that are written at once."""
 
 AT_A_TIME = 40
 """Turns that are applied at once, as long as their states are no more than `TOGETHER`."""

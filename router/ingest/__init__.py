@@ -5,7 +5,7 @@ observations    signals as messages describe them, and the order in which their 
 transitions     what an observation changes in its signal's row: nothing, for a repeat, or the next turn; pure
 signal_states   the state that an observation leaves; targets  which destinations a turn notifies; releases  what had held it
 silence_reader  the silences, as every worker knows them     rule_register  since when each rule is known
-intake          ingests a batch of messages, each step safe to repeat
+intake          ingests a batch of messages in one transaction
 event_intake    ingests the events of a hub, each exactly once, whichever worker dies meanwhile
 epochs          which epoch of a partition an event belongs to
 poison          whether an event kills the workers that ingest it; shared_exclusive_lock lets such an event be tried alone

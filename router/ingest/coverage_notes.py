@@ -41,7 +41,7 @@ OFTEN_OF_POSTURE = timedelta(minutes=1)
 resources at once, of one subscription and its clusters and plans, so that one write in each minute says it of them all."""
 
 MOST = 10_000
-"""Sources of which it is remembered what was written; of others storage is asked."""
+"""Sources of which it is remembered what was written; of others the state is asked."""
 
 
 class CoverageNotes:

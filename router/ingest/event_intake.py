@@ -85,7 +85,7 @@ class EventIntake:
 
     @asynccontextmanager
     async def _without_markers_on_error(self, markers: Sequence[InFlightMarker]) -> AsyncIterator[None]:
-        """A context that takes the markers away when storage fails: a process that sees that did not die of an event."""
+        """A context that takes the markers away when the state fails: a process that sees that did not die of an event."""
         try:
             yield
         except StoreError:

@@ -1,7 +1,6 @@
 """Ingests messages: each gets its outcome on record, and its notices are owed to destinations.
 
-Every step is safe to repeat: a worker that finds a pending turn in a row publishes it as it stands. No destination is called
-here, and nothing is raised but StoreError.
+A batch is one transaction. No destination is called here, and nothing is raised but StoreError.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ SUSPICION = 3
 """So many processes left a marker on an event, which none of them finished; then the event is ingested alone."""
 
 CERTAINTY = 2
-"""So many left a marker on it while they ingested nothing else; then it is poison. One may have lived, its storage down."""
+"""So many left a marker on it while they ingested nothing else; then it is poison. One may have lived, without its state."""
 
 
 class PoisonVerdict(StrEnum):

@@ -1,11 +1,9 @@
-"""Where everything is kept: ledger, outbox, journal, groups, record, quarantine and documents, in SQL or in Azure Storage.
+"""Where everything is kept: ledger, outbox, journal, groups, record, quarantine and documents, in SQL.
 
-outbox/              the outbox of both stores, over the few things that a table of either can do
 store                the store, over either engine; engine is all in which SQLite and PostgreSQL differ
 file, witness        the file that SQLite keeps, the lock beside it, and what notices that it lost something
 upgrade, steps/      the tables, and how they are carried forward
-azure/               the store in Azure Storage
 stored_names         the names under which values are stored, whatever they are called in the code
 codec, row_reader    values as bytes; the columns of a row, each refused by name where it is not what was written
-aggregation_entries  the states of groups, as both stores keep them
+aggregation_entries  the states of groups as entries of a table
 """

@@ -1,4 +1,4 @@
-"""When messages named a finding, as both stores keep it: a JSON array of subscription, kind and instants."""
+"""When messages named a finding, as it is stored: a JSON array of subscription, kind and instants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of counts as they are stored: a JSON array of texts, the same for both stores."""
+"""Cells of counts as they are stored: a JSON array of texts."""
 
 from __future__ import annotations
 

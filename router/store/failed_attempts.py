@@ -1,4 +1,4 @@
-"""The latest attempts of a delivery that failed, as its row has them: a JSON array of pairs, the same for both stores."""
+"""The latest attempts of a delivery that failed, as its row has them: a JSON array of pairs."""
 
 from __future__ import annotations
 

@@ -280,7 +280,7 @@ def test_a_hub_that_cannot_be_reached_is_a_problem(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["closed", "silent"])
-def test_storage_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
+def test_a_state_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
     """Whether nobody is there or nobody answers; what the hub says is on the page all the same."""
     hub = Shelf()
     hub.publish(1)
@@ -297,10 +297,10 @@ def test_storage_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
     page = run(found())
     assert page.document["status"] == "failing"
     if trouble == "closed":
-        assert all(problem.startswith("cwpp: storage, ") for problem in page.problems)
+        assert all(problem.startswith("cwpp: 127.0.0.1, database state: ") for problem in page.problems)
         assert figures(page) == {"rulebook": BOOK.hash, "hub": {"reached": True}}
     else:
-        assert page.problems == ("cwpp: storage: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s")
+        assert page.problems == ("cwpp: state: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s")
 
 
 def test_a_hub_that_says_nothing_does_not_hold_up_the_page(store: SqlStore) -> None:

@@ -59,7 +59,7 @@ class Outbox(Histories, Protocol):
         ...
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries that lie where a pointer says and are due at an instant.
+        """Claims up to `limit` deliveries to a destination that are due at an instant.
 
         Each is the first of its signal there in turn order, and this worker's alone until the other instant. Nothing where
         none is due, waits for its turn or is done. What was lost `SUSPECT` times comes alone; what was lost once more is
@@ -87,7 +87,7 @@ class Outbox(Histories, Protocol):
         ...
 
     async def bring_forward(self, stream: str, destination: str, due: datetime, now: datetime) -> bool:
-        """Makes one delivery due at an instant at the latest, and brings its pointer then; False where none waits there."""
+        """Makes one delivery due at an instant at the latest; False where none waits there."""
         ...
 
     async def has_delivered(self, stream: str, destination: str) -> bool:

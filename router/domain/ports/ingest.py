@@ -77,15 +77,11 @@ class Ledger(Protocol):
 
         `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of
         another. Damaged rows are left out. Rows may be written meanwhile.
-        In Azure it looks at no more than 20 pages, and its last page says whether that was all.
         """
         ...
 
     async def held_counts(self, stream: str) -> HeldCounts:
-        """How many signals of a stream each rule or silence holds now that still stand, by its name.
-
-        In Azure it looks at no more than 20 pages of those that are held.
-        """
+        """How many signals of a stream each rule or silence holds now that still stand, by its name."""
         ...
 
     def walk_held(self, stream: str, name: str) -> AsyncIterator[StandingPage]:
@@ -185,7 +181,7 @@ class Record(Protocol):
         """The decisions of a stream from one instant to before another, with one of some outcomes, in pages, the latest first.
 
         At least one page, and the last says how far back it looked. None is missing and none comes twice, also of those that
-        were made at the same instant, whatever is put on record meanwhile. In Azure it is at most 20 pages.
+        were made at the same instant, whatever is put on record meanwhile.
         """
         ...
 

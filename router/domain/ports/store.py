@@ -52,7 +52,7 @@ class Store(Protocol):
     """Everything that is kept, in one place."""
 
     def atomically(self) -> AbstractAsyncContextManager[object]:
-        """A context whose writes are kept together or not at all where the storage can do that, and else one by one."""
+        """A context whose writes are kept together or not at all."""
         ...
 
     @property
@@ -82,5 +82,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Lets go of the storage."""
+        """Lets go of the state."""
         ...
