@@ -23,7 +23,7 @@ from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.deliver.settlement_writer import OnSettled, Settled, SettlementWriter
 from router.domain.conversation import Result
-from router.domain.deliveries import Pause, Pointer, Receipt, Settlement
+from router.domain.deliveries import Pause, Receipt, Recipient, Settlement
 from router.domain.errors import StoreError, Unauthorized, Unavailable
 from router.domain.pauses import PROBE
 from router.domain.ports.deliver import DestinationHolds, Outbox
@@ -65,7 +65,7 @@ class Worker:
         self._stream = stream
         self._lane = lane
         self._destination = destination
-        self._pointer = Pointer(stream, lane, destination)
+        self._recipient = Recipient(stream, lane, destination)
         self._sender = sender
         self._outbox = outbox
         self._clock = clock
@@ -166,7 +166,7 @@ class Worker:
             try:
                 now = self._clock()
                 claims = await self._outbox.claim(
-                    self._pointer, this_pass.due, now + self._sender.lease, this_pass.room
+                    self._recipient, this_pass.due, now + self._sender.lease, this_pass.room
                 )
             except StoreError as fault:
                 this_pass.fail(fault, self._clock() + BUSY)

@@ -217,15 +217,8 @@ class Redrive(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """A destination, as a worker asks for what is due there.
-
-    Attributes:
-        stream: the stream of the deliveries.
-        lane: the lane of the destination.
-        destination: who is owed them.
-    """
+class Recipient(NamedTuple):
+    """A destination of a stream, and the lane in which it is delivered to."""
 
     stream: str
     lane: Lane

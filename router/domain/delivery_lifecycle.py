@@ -140,7 +140,7 @@ def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str
 def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
     """A delivery of whose claim something became: its worker lived, so it killed nobody.
 
-    One that was requeued untried has spent no attempt, and is as suspect as before.
+    One that was put back untried has spent no attempt, and is as suspect as before.
     """
     return replace(
         entry,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from router.domain.clocks import latest
-from router.domain.deliveries import Claim, Delivery, Pointer
+from router.domain.deliveries import Claim, Delivery, Recipient
 from router.domain.delivery_errors import DEADLY
 from router.domain.delivery_lifecycle import claim_id, claimed, given_up, skipped
 from router.domain.errors import Undecodable
@@ -65,12 +65,12 @@ class DeliveryClaims:
 
     _engine: Engine
 
-    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claim up to `limit` deliveries that are due, in order of due; a suspect alone, where there is nothing else."""
         if limit < 1:
             return []
         async with self._engine.transaction() as tx:
-            return await _Claims(tx, pointer, due, until).make(limit)
+            return await _Claims(tx, recipient, due, until).make(limit)
 
 
 class _Candidate(NamedTuple):
@@ -83,9 +83,9 @@ class _Candidate(NamedTuple):
 class _Claims:
     """The claims that one call makes."""
 
-    def __init__(self, tx: Transaction, pointer: Pointer, due: datetime, until: datetime) -> None:
+    def __init__(self, tx: Transaction, recipient: Recipient, due: datetime, until: datetime) -> None:
         self._tx = tx
-        self._pointer = pointer
+        self._recipient = recipient
         self._due = due
         self._until = until
         # No worker has a much longer lease, since all have the same settings.
@@ -113,9 +113,9 @@ class _Claims:
 
     async def _read_due(self, room: int) -> tuple[list[list[StoredEntry]], dict[int, Undecodable]]:
         """The open turns of some signals whose first is due, and those that cannot be decoded, which are dead then."""
-        wait = max(LONGEST_WAIT[self._pointer.lane], self._lease)
+        wait = max(LONGEST_WAIT[self._recipient.lane], self._lease)
         bounds = [
-            (self._pointer.stream, self._pointer.destination, micros(at), list(self._looked_at), room)
+            (self._recipient.stream, self._recipient.destination, micros(at), list(self._looked_at), room)
             for at in (self._due, latest(self._due, wait))
         ]
         rows = await self._tx.fetch(_DUE, *bounds[0], *bounds[1], room)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from router.domain.deliveries import Delivery, Pointer
+from router.domain.deliveries import Delivery
 from router.store.backlog import Backlogs
 from router.store.claiming import DeliveryClaims
 from router.store.dead_letters import DeadDeliveries
@@ -39,6 +39,3 @@ class SqlOutbox(
         if deliveries:
             async with self._engine.transaction() as tx:
                 await add_deliveries(tx, deliveries, now)
-
-    async def requeue(self, pointer: Pointer, until: datetime) -> None:
-        """Do nothing: what is due is found by itself."""

@@ -23,7 +23,7 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.deliver.destination_holds import hold_destination, release_destination
-from router.domain.deliveries import DeliveryState, Pause, Pointer, Receipt, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
@@ -171,7 +171,7 @@ def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store:
 def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqlStore) -> None:
     """Somebody took away what was there."""
     run(store.outbox.put_in_outbox([a_delivery()], NOW))
-    (claim,) = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
+    (claim,) = run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
     run(
         store.outbox.settle(
             [Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]
@@ -193,7 +193,7 @@ def test_dead_letters_are_a_problem(store: SqlStore) -> None:
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
     run(store.outbox.put_in_outbox([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
     for destination in ("tickets", "backlog"):
-        claims = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
+        claims = run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
         run(
             store.outbox.settle(
                 [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW) for one in claims]

@@ -141,7 +141,7 @@ def test_files_and_rules_are_read_where_they_are_named() -> None:
 
 
 def test_a_worker_makes_as_many_sends_at_a_time_as_a_setting_says() -> None:
-    """Six at most: that is a quarter of the pointers that it carries."""
+    """Six at most, which is what it makes without the setting."""
     assert [Settings(given).at_a_time for given in ({}, {"ALERT_ROUTER_AT_A_TIME": " 2\n"})] == [None, 2]
     for written in ("0", "7", "-1", "2.5", "many", "٣"):
         with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_AT_A_TIME: .* is no number from 1 to 6$"):

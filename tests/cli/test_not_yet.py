@@ -11,7 +11,7 @@ import pytest
 import alert_router_demo as demo
 from router.app.clock import now
 from router.app.rules import load_rules, secret_names_of
-from router.domain.deliveries import DeadLetter, DeliveryState, Pointer, Receipt, Settlement
+from router.domain.deliveries import DeadLetter, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -157,7 +157,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
 
     async def taken() -> None:
         store = open_store(house.state)
-        (claim,) = await store.outbox.claim(Pointer("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
+        (claim,) = await store.outbox.claim(Recipient("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
         sent = Settlement(
             delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now(), receipt=Receipt()
         )

@@ -13,7 +13,7 @@ import pytest
 from alert_router_demo.soc import Status
 from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState, Pointer, Settlement
+from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
@@ -100,8 +100,8 @@ def dead(*bodies: bytes) -> Seed:
 
     async def seed(store: Store) -> None:
         await take(store, *bodies)
-        pointer = Pointer("cwpp", Lane.TICKET, "people")
-        while claims := await store.outbox.claim(pointer, NOW, NOW + timedelta(hours=1), 100):
+        recipient = Recipient("cwpp", Lane.TICKET, "people")
+        while claims := await store.outbox.claim(recipient, NOW, NOW + timedelta(hours=1), 100):
             await store.outbox.settle(
                 [
                     Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="refused")
@@ -260,8 +260,8 @@ def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql:
 
     async def claim(store: Store) -> None:
         await take(store, alert_body("alert-1"))
-        pointer = Pointer("cwpp", Lane.TICKET, "people")
-        assert len(await store.outbox.claim(pointer, NOW, NOW + HOUR, 100)) == 1
+        recipient = Recipient("cwpp", Lane.TICKET, "people")
+        assert len(await store.outbox.claim(recipient, NOW, NOW + HOUR, 100)) == 1
 
     asyncio.run(seed_database(postgresql, claim))
     run = ("run", "--state", postgresql, house.writes("none.ndjson", b""))

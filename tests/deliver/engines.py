@@ -24,7 +24,7 @@ from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.settlement_writer import Settled
 from router.deliver.tokens import Tokens
-from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Outbox
@@ -66,14 +66,14 @@ class FaultyOutbox:
         self.made = 0
         self.faults = 0
 
-    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         if "claim" in self.down:
             self.faults += 1
             raise StoreError("storage is down")
-        claims = await self._outbox.claim(pointer, due, until, limit)
-        if pointer.destination in self.late:
+        claims = await self._outbox.claim(recipient, due, until, limit)
+        if recipient.destination in self.late:
             self.made += 1
-            await self.late[pointer.destination].wait()
+            await self.late[recipient.destination].wait()
         return claims
 
     def __getattr__(self, name: str) -> Any:
@@ -134,7 +134,7 @@ class Engine:
         lost: list[Claim] = []
         for name in destinations or [TICKETS]:
             end = self.clock() + LEASE[Lane.TICKET]
-            lost += self.run(self.store.outbox.claim(Pointer("cwpp", Lane.TICKET, name), self.clock(), end, 10))
+            lost += self.run(self.store.outbox.claim(Recipient("cwpp", Lane.TICKET, name), self.clock(), end, 10))
         self.clock.now += LEASE[Lane.TICKET]
         return lost
 

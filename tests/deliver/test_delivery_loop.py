@@ -14,7 +14,7 @@ from router.deliver import DeliveryLoop, Worker, count_due
 from router.deliver.sender import SHARE_OF_LEASE
 from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Pointer, Receipt
+from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Receipt, Recipient
 from router.domain.errors import StoreError, Unavailable
 from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
@@ -249,8 +249,8 @@ def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(engine: Eng
     class Noting:
         """Notes when what is claimed."""
 
-        async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-            claims = await engine.store.outbox.claim(pointer, due, until, limit)
+        async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+            claims = await engine.store.outbox.claim(recipient, due, until, limit)
             claimed.update((claim.delivery.key, engine.clock.now) for claim in claims)
             return claims
 

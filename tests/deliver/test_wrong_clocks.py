@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.conversation import Result
-from router.domain.deliveries import DeliveryState, Pointer, Receipt
+from router.domain.deliveries import DeliveryState, Receipt, Recipient
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
@@ -62,7 +62,7 @@ async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequen
         if act.trouble is not None:
             await engine.round(Answering(lane, act.trouble), clock)
         else:
-            await outbox.claim(Pointer("cwpp", lane, "tickets"), clock(), clock() + LEASE[lane], 1)
+            await outbox.claim(Recipient("cwpp", lane, "tickets"), clock(), clock() + LEASE[lane], 1)
     # Whoever waits for a probe, a lease or a retry does so for as long as each of them lasts.
     right, bound = NOW + MINUTE, LONGEST_WAIT[lane] + PROBE + LEASE[lane] + 10 * MINUTE
     clock.now = right

@@ -10,7 +10,7 @@ from typing import Any
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.groups import GroupState
 from router.domain.notices import Group, Notice
 from router.domain.rulebook import Lane, Rulebook
@@ -85,8 +85,8 @@ class Backlog:
 
     async def _receive(self, now: datetime) -> list[Claim]:
         found: list[Claim] = []
-        pointer = Pointer(AT[0], Lane.TICKET, AT[1])
-        while claims := await self.store.outbox.claim(pointer, now, now + MINUTE, 100):
+        recipient = Recipient(AT[0], Lane.TICKET, AT[1])
+        while claims := await self.store.outbox.claim(recipient, now, now + MINUTE, 100):
             found += claims
             done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
             await self.store.outbox.settle(done)

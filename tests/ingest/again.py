@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DeliveryState, Pointer, Settlement
+from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Grouping, Lane, Rulebook
@@ -41,8 +41,8 @@ class Soc:
         """Takes in one message. A destination hears of a change, or a note that is to open nothing."""
         (entry,) = await Intake(self.store, {Stream.CWPP: self.book}, Catalogue()).ingest([message], NOW)
         for name, heard in self.heard.items():
-            pointer = Pointer("cwpp", LANES[name], name)
-            while claims := await self.store.outbox.claim(pointer, NOW, NOW + MINUTE, 10):
+            recipient = Recipient("cwpp", LANES[name], name)
+            while claims := await self.store.outbox.claim(recipient, NOW, NOW + MINUTE, 10):
                 done = [
                     Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
                 ]

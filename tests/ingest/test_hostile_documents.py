@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.deliveries import DeliveryState, Pointer, Settlement
+from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
@@ -116,8 +116,8 @@ class House:
     async def told(self, stream: Stream, destination: str) -> list[object]:
         """What a destination is told, all of which it takes."""
         told: list[object] = []
-        pointer = Pointer(stream, Lane.TICKET, destination)
-        while claims := await self.store.outbox.claim(pointer, NOW, NOW + LEASE, 10):
+        recipient = Recipient(stream, Lane.TICKET, destination)
+        while claims := await self.store.outbox.claim(recipient, NOW, NOW + LEASE, 10):
             await self.store.outbox.settle(
                 [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
             )

@@ -11,7 +11,7 @@ import pytest
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
@@ -66,8 +66,8 @@ class House:
 
     async def _owed(self, destination: str, now: datetime) -> list[Claim]:
         claimed: list[Claim] = []
-        pointer = Pointer(self.book.stream.value, Lane.TICKET, destination)
-        while claims := await self.store.outbox.claim(pointer, now, now + MINUTE, 10):
+        recipient = Recipient(self.book.stream.value, Lane.TICKET, destination)
+        while claims := await self.store.outbox.claim(recipient, now, now + MINUTE, 10):
             done = [
                 Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now)
                 for claim in claims

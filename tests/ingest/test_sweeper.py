@@ -10,7 +10,7 @@ from router.app.maintenance import DAILY, DAY, Sweeper
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Backlog, Pointer
+from router.domain.deliveries import Backlog, Recipient
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Event, Partition
@@ -185,7 +185,7 @@ def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(place: P
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         await intake.ingest([a_message(alert_body(Entities=[an_ip("10.20.0.5")]), at=NOW)], NOW)
         found, _ = await sweeper.sweep(NOW + DAY)
-        claims = await store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10)
+        claims = await store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10)
         notices = [claim.delivery.content for claim in claims]
         await store.close()
         return found.released, [

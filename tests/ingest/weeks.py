@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.journal import Event, Partition
 from router.domain.ledger import Arrival
 from router.domain.notices import Notice, RecordEntry
@@ -100,8 +100,8 @@ class Weeks:
     async def deliver(self, destination: str = "tickets") -> list[Claim]:
         """What a destination is told now, each acknowledged."""
         claimed: list[Claim] = []
-        pointer = Pointer("cspm", Lane.TICKET, destination)
-        while claims := await self.store.outbox.claim(pointer, self.now, self.now + MINUTE, 100):
+        recipient = Recipient("cspm", Lane.TICKET, destination)
+        while claims := await self.store.outbox.claim(recipient, self.now, self.now + MINUTE, 100):
             sent = [
                 Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=self.now)
                 for claim in claims

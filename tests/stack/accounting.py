@@ -31,15 +31,15 @@ LEASE = 3
 """Seconds that a claim lasts under `QUICK`."""
 
 
-def quick(lease: int = LEASE, pointer: int | None = None) -> dict[str, str]:
-    """Settings under which what a dead worker left is taken up within seconds; a pointer comes back when its lease is over.
+def quick(lease: int = LEASE) -> dict[str, str]:
+    """Settings under which what a dead worker left is taken up within seconds; a wake-up comes back when its lease is over.
 
     A conversation with the SOC may take 0.8 of the lease.
     """
     return {
         "ALERT_ROUTER_GRACE": "1",
         "ALERT_ROUTER_LEASE": str(lease),
-        "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": f"00:00:{pointer or lease + 1:02}",
+        "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": f"00:00:{lease + 1:02}",
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.ledger import LedgerRow
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
@@ -62,7 +62,7 @@ def claim(
     lane: Lane = Lane.TICKET,
 ) -> Sequence[Claim]:
     """Claims what is due at a destination."""
-    return run(store.outbox.claim(Pointer("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
+    return run(store.outbox.claim(Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
 
 
 def settle(store: WithOutbox, claim: Claim, state: DeliveryState, **more: object) -> None:

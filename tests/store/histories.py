@@ -19,8 +19,8 @@ from router.domain.deliveries import (
     Delivery,
     DeliveryState,
     NextDue,
-    Pointer,
     Receipt,
+    Recipient,
     Redrive,
     Settlement,
 )
@@ -41,7 +41,7 @@ class Played(Protocol):
     """As much of an outbox as histories are about."""
 
     async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None: ...
-    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]: ...
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]: ...
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int: ...
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]: ...
@@ -166,7 +166,7 @@ class History:
             case Take(wait):
                 self.now += wait * MINUTE
                 until = self.now + SHORT_LEASE
-                claims = await self.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), self.now, until, 10)
+                claims = await self.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), self.now, until, 10)
                 self.claims += claims
                 return [(one.delivery, one.number, one.lost, one.born, one.opening) for one in claims]
             case Settle():

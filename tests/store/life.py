@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from router.domain.catalogue import Catalogue
 from router.domain.counts import Rule
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Receipt, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.keys import signal_key
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
@@ -71,8 +71,8 @@ class Life:
     def claims(self, destination: str) -> Sequence[Claim]:
         """What is due at a destination."""
         spec = self.book.destinations[destination]
-        pointer = Pointer(self.book.stream.value, spec.lane, destination)
-        return run(self.store.outbox.claim(pointer, self.now, self.now + LEASE, 100))
+        recipient = Recipient(self.book.stream.value, spec.lane, destination)
+        return run(self.store.outbox.claim(recipient, self.now, self.now + LEASE, 100))
 
     def settle(
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
 from router.domain.notices import Notice
 from router.domain.ports.store import Store
@@ -78,8 +78,8 @@ def intake(store: Any, book: Rulebook = BOOK) -> Intake:
 async def delivered(store: Store) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
-    pointer = Pointer("cwpp", Lane.TICKET, "tickets")
-    while claims := await store.outbox.claim(pointer, NOW, NOW + MINUTE, 10):
+    recipient = Recipient("cwpp", Lane.TICKET, "tickets")
+    while claims := await store.outbox.claim(recipient, NOW, NOW + MINUTE, 10):
         found += claims
         await store.outbox.settle(
             [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
 from router.domain.groups import AggregationState, GroupState, Opening
 from router.domain.notices import Notice
@@ -56,7 +56,7 @@ class LimitedDestination:
 
     async def _receive(self, now: datetime) -> list[Claim]:
         found: list[Claim] = []
-        while claims := await self.store.outbox.claim(Pointer(AT[0], Lane.TICKET, AT[1]), now, now + MINUTE, 10):
+        while claims := await self.store.outbox.claim(Recipient(AT[0], Lane.TICKET, AT[1]), now, now + MINUTE, 10):
             found += claims
             done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
             await self.store.outbox.settle(done)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DeliveryState, Pointer, Settlement
+from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.keys import signal_key
 from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane
@@ -38,7 +38,7 @@ def ingest(store: Store, *messages: Message) -> list[str]:
 def delivered(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
     """The key and the change of every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[tuple[str, str]] = []
-    while claims := run(store.outbox.claim(Pointer(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)):
+    while claims := run(store.outbox.claim(Recipient(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)):
         done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
         run(store.outbox.settle(done))
         found += [(one.delivery.key, one.delivery.change.value) for one in claims]
@@ -109,7 +109,7 @@ def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite:
     intake = Intake(sqlite, {Stream.CWPP: book}, Catalogue())
     id = an_id()
     run(intake.ingest([alert(id), alert(id, IsIncident=True), alert(id, IsIncident=True)], NOW))
-    (claim,) = run(sqlite.outbox.claim(Pointer("cwpp", Lane.PAGE, "oncall"), NOW, NOW + MINUTE, 10))
+    (claim,) = run(sqlite.outbox.claim(Recipient("cwpp", Lane.PAGE, "oncall"), NOW, NOW + MINUTE, 10))
     assert (claim.delivery.key, claim.delivery.change) == (key_of(id), "opened")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Redrive, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Recipient, Redrive, Settlement
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from tests.builders import NOW
@@ -15,7 +15,7 @@ from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery
 
 ROUNDS = range(10)
-TICKETS = Pointer("cwpp", Lane.TICKET, "tickets")
+TICKETS = Recipient("cwpp", Lane.TICKET, "tickets")
 
 
 def claimed_at_once(stores: Sequence[Store], limit: int) -> list[str]:

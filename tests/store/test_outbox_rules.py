@@ -8,7 +8,7 @@ import pytest
 
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState, NextDue, Pause, Pointer, Receipt, Redrive, Settlement
+from router.domain.deliveries import DeliveryState, NextDue, Pause, Receipt, Recipient, Redrive, Settlement
 from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
@@ -345,12 +345,12 @@ def test_what_is_claimed_for_longer_than_anything_is_gets_given_up_on(
 ) -> None:
     """A wrong clock gave that lease. Both sides of the longest that settings give."""
     owe(store, OPENING)
-    run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
+    run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
     assert abandon(store) == is_free
 
 
 def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(store: Store) -> None:
     """The delivery is claimed anew, and its claim counts as lost."""
     owe(store, OPENING)
-    run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
+    run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
     assert [one.lost for one in claim(store)] == [1]

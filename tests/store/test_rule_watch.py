@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from router.app.rule_watch import RuleWatch
 from router.destinations import discover
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
-from router.domain.deliveries import Delivery, DeliveryState, Pointer
+from router.domain.deliveries import Delivery, DeliveryState, Recipient
 from router.domain.destination_holds import DestinationHold, document_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import ANNOUNCEMENT, Notice
@@ -68,9 +68,9 @@ def held(life: Life, id: str, **fields: object) -> None:
 
 def heard(store: Store, destination: str = "mail") -> list[Delivery]:
     """What a destination was owed of announcements, in the order in which it would be sent."""
-    pointer = Pointer("cwpp", Lane.TICKET, destination)
+    recipient = Recipient("cwpp", Lane.TICKET, destination)
     far = NOW + 4000 * DAY
-    claims = run(store.outbox.claim(pointer, far, far + LEASE, 1_000))
+    claims = run(store.outbox.claim(recipient, far, far + LEASE, 1_000))
     run(store.outbox.settle([untried(one, far, far) for one in claims]))
     return sorted((claim.delivery for claim in claims), key=lambda one: notice_in(one).changed or "")
 

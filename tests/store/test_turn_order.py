@@ -17,8 +17,8 @@ from router.domain.deliveries import (
     Delivery,
     DeliveryState,
     NextDue,
-    Pointer,
     Receipt,
+    Recipient,
     Redrive,
     Settlement,
 )
@@ -61,7 +61,7 @@ class PureOutbox:
         self._entries = {one.id: added(one, now) for one in deliveries} | self._entries
         self._deliveries |= {one.id: (one, None) for one in deliveries}
 
-    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         step = next_step(self._entries.values(), due)
         if isinstance(step, Skip):
             self._move(*(skipped(one, due) for one in step.entries))

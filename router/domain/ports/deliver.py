@@ -19,7 +19,7 @@ from router.domain.deliveries import (
     DeliveryStatus,
     NextDue,
     Pause,
-    Pointer,
+    Recipient,
     Redrive,
     Settlement,
 )
@@ -58,8 +58,8 @@ class Outbox(Histories, Protocol):
         """Owes deliveries, create-if-absent by their id."""
         ...
 
-    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries to a destination that are due at an instant.
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries to a recipient that are due at an instant.
 
         Each is the first of its signal there in turn order, and this worker's alone until the other instant. Nothing where
         none is due, waits for its turn or is done. What was lost `SUSPECT` times comes alone; what was lost once more is
