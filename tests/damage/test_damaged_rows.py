@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -166,6 +167,21 @@ def test_a_signal_whose_row_is_damaged_is_told_again(sqlite: SqlStore, tmp_path:
     assert key in kept.source
     assert kept.stream == "cwpp"
     assert "cwpp: 1 damaged rows of the state are set aside in the quarantine" in run(town.look()).problems
+
+
+def test_what_is_open_by_a_damaged_row_stays_open_where_the_signal_says_only_its_end(
+    store: Store, spoil: Spoil
+) -> None:
+    """As the page says: the entry in quarantine has where it was open, for a person to close it."""
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
+    run(_begun(town, alert_body("a"), alert_body("b")))
+    spoil("ledger", key, {"outcome": "?"})
+    run(_then(town, *(alert_body(name, Status="Resolved") for name in ("a", "b"))))
+    ended = {(name, id) for name, _, id in town.notified}
+    assert ("oncall", "b") in ended
+    assert not ended & {("oncall", "a"), ("tickets", "a"), ("chat", "a"), ("chat", "b")}
+    (kept,) = run(store.quarantine.list_quarantined())
+    assert set(json.loads(json.loads(kept.quarantined.body)["open"])) >= {"oncall", "tickets", "chat"}
 
 
 @pytest.mark.parametrize("table", ["deliveries", "cards"])
