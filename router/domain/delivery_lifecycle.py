@@ -6,10 +6,8 @@ The store keeps an `OutboxEntry` for each delivery, and changes it by the functi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import zip_longest
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
@@ -23,7 +21,7 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.delivery_errors import DISCARDED, clipped, ended
-from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 
 
@@ -96,7 +94,6 @@ TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = 
     "settled": frozenset(
         {(_CLAIMED, _SENT), (_CLAIMED, _OWED), (_CLAIMED, _DEAD), (_OWED, _SENT), (_SKIPPED, _SENT), (_DEAD, _SENT)}
     ),
-    "deferred": frozenset({(_CLAIMED, _OWED)}),
     "released": frozenset({(_CLAIMED, _OWED)}),
     # Superseded by what follows it, or overtaken when a person wants it sent again.
     "skipped": frozenset({(_OWED, _SKIPPED), (_DEAD, _SKIPPED)}),
@@ -160,13 +157,6 @@ def _failed_after(entry: OutboxEntry, settlement: Settlement) -> tuple[FailedAtt
     if settlement.error is None or not settlement.spent:
         return entry.failed
     return (*entry.failed, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
-
-
-def deferred[E: OutboxEntry](entry: E, until: datetime, why: str) -> E:
-    """A delivery that was claimed and that the state did not give whole: it is untried, and owed again from an instant on."""
-    return replace(
-        entry, state=DeliveryState.OWED, due=until, attempts=entry.attempts - 1, lease=None, error=clipped(why)
-    )
 
 
 def released[E: OutboxEntry](entry: E) -> E:
@@ -248,63 +238,22 @@ def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_L
 
 
 def is_claimable(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
-    """Whether a delivery whose turn it is may be claimed."""
-    return is_unclaimed(entry, now, lease) and (entry.due <= now or is_wrongly_deferred(entry, now))
+    """Whether a delivery whose turn it is may be claimed.
 
-
-def is_wrongly_deferred(entry: OutboxEntry, now: datetime) -> bool:
-    """Whether a wrong clock deferred it, or it is deferred for longer than anything in its lane is."""
-    return not (is_possible(entry.settled or entry.born, now) and is_possible(entry.due, now, LONGEST_WAIT[entry.lane]))
-
-
-def with_possible_times[E: OutboxEntry](entry: E, now: datetime) -> E:
-    """A delivery without instants that only a wrong clock can have written."""
-    is_deferred = is_wrongly_deferred(entry, now)
-    born = _possible(entry.born, now)
-    settled = entry.settled and _possible(entry.settled, now)
-    lease = entry.lease and _possible(entry.lease, now, LONGEST_LEASE)
-    if not is_deferred and (born, settled, lease) == (entry.born, entry.settled, entry.lease):
-        return entry
-    return replace(entry, born=born, settled=settled, lease=lease, due=now if is_deferred else entry.due)
-
-
-def _possible(instant: datetime, now: datetime, ahead: timedelta = timedelta()) -> datetime:
-    return instant if is_possible(instant, now, ahead) else now
+    It is due where only a wrong clock can have deferred it for so long.
+    """
+    is_due = entry.due <= now or not is_possible(entry.due, now, LONGEST_WAIT[entry.lane])
+    return is_unclaimed(entry, now, lease) and is_due
 
 
 def born_at(entry: OutboxEntry, now: datetime) -> datetime:
     """Return since when a delivery is owed; from now on, where only a wrong clock can have written since when."""
-    return _possible(entry.born, now)
+    return entry.born if is_possible(entry.born, now) else now
 
 
 def due_at(entry: OutboxEntry) -> datetime:
     """When an open delivery may be claimed, as far as time goes."""
-    return free_at(entry.lease, entry.due)
-
-
-def free_at(lease: datetime | None, due: datetime) -> datetime:
-    """When a delivery with that lease, None where it is not claimed, may be claimed that is due then."""
-    return lease or due
-
-
-def died_of_age(entry: OutboxEntry) -> bool:
-    """Whether a dead letter died as old as a delivery may grow in its lane, or older."""
-    return entry.settled is not None and entry.settled - entry.born >= LONGEST[entry.lane]
-
-
-def still_counts(settlement: Settlement, stored: OutboxEntry | None, claim: OutboxEntry | None) -> bool:
-    """Whether a settlement still counts, given the delivery as it is stored, and as its worker had claimed it, if known.
-
-    An acknowledgement on record stays, and who redrives a delivery wants it sent again, whatever an earlier claim brought.
-    Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
-    """
-    if stored is None or stored.state is DeliveryState.SENT:
-        return False
-    if claim is not None and stored.redriven != claim.redriven:
-        return False
-    if settlement.state is DeliveryState.SENT:
-        return True
-    return stored.state is DeliveryState.CLAIMED and (claim is None or stored.claim == claim.claim)
+    return entry.lease or entry.due
 
 
 def claim_id(entry: OutboxEntry, unique: str) -> str:
@@ -323,22 +272,3 @@ def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:
         return False
     is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim
     return is_claim or settlement.state is DeliveryState.SENT
-
-
-def by_claim(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
-    """Settlements in parts, to be written one after the other: in none of them two claims of one delivery are settled."""
-    of_claims: dict[str, dict[str, list[Settlement]]] = {}
-    for one in settlements:
-        of_claims.setdefault(one.delivery.id, {}).setdefault(one.claim, []).append(one)
-    parts = zip_longest(*(claims.values() for claims in of_claims.values()), fillvalue=())
-    return [[one for some in part for one in some] for part in parts]
-
-
-def one_for_each(settlements: Sequence[Settlement]) -> dict[str, Settlement]:
-    """One settlement for each delivery, by its id: an acknowledgement, else the last."""
-    chosen: dict[str, Settlement] = {}
-    for one in settlements:
-        id = one.delivery.id
-        if id not in chosen or chosen[id].state is not DeliveryState.SENT:
-            chosen[id] = one
-    return chosen

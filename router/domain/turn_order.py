@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.deliveries import DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect
 from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.supersession import superseded
@@ -71,43 +70,6 @@ def next_step[E: OutboxEntry](
 def first_open[E: OutboxEntry](entries: Iterable[E]) -> E | None:
     """The delivery whose turn it is: the first that is open."""
     return min((one for one in entries if one.is_open), key=_turn, default=None)
-
-
-def next_owed[E: OutboxEntry](signals: Iterable[Collection[E]]) -> E | None:
-    """Of some signals the delivery that may be claimed next, where nobody has the first of its signal in flight."""
-    firsts = (first_open(entries) for entries in signals)
-    owed = [one for one in firsts if one is not None and one.state is DeliveryState.OWED]
-    return min(owed, key=lambda one: one.due, default=None)
-
-
-class Waiting(NamedTuple):
-    """An open delivery as far as the question goes when its destination is next due.
-
-    Attributes:
-        signal: What the deliveries of one signal share.
-        turn: Its number in the order of its signal.
-        due: When it may be claimed, as far as time goes.
-        location: Where it lies, in the store's own words.
-    """
-
-    signal: str
-    turn: int
-    due: datetime
-    location: object
-
-
-def first_turns(waiting: Iterable[Waiting]) -> list[Waiting]:
-    """Of each signal the first turn: the later ones wait for it."""
-    firsts: dict[str, Waiting] = {}
-    for one in waiting:
-        if one.signal not in firsts or one.turn < firsts[one.signal].turn:
-            firsts[one.signal] = one
-    return list(firsts.values())
-
-
-def next_due_of(waiting: Iterable[Waiting]) -> Waiting | None:
-    """What a destination has to send next."""
-    return min(first_turns(waiting), key=lambda one: one.due, default=None)
 
 
 def _turn(entry: OutboxEntry) -> int:

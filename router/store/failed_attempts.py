@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,19 +9,18 @@ import orjson
 from router.domain.deliveries import FailedAttempt
 from router.domain.delivery_lifecycle import OutboxEntry
 from router.domain.errors import Undecodable
+from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
 
 COLUMN = "errors"
 """The column that holds them."""
-
-_MICROSECOND = 1_000_000
 
 
 def errors_of(entry: OutboxEntry) -> str | None:
     """The column of a delivery; None where no attempt failed."""
     if not entry.failed:
         return None
-    return orjson.dumps([[_micros(one.at), one.error] for one in entry.failed]).decode()
+    return orjson.dumps([[micros(one.at), one.error] for one in entry.failed]).decode()
 
 
 def failed_in(row: Columns) -> tuple[FailedAttempt, ...]:
@@ -44,7 +42,3 @@ def _failed(pair: Any) -> FailedAttempt:
         case [int() as at, str() as error]:
             return FailedAttempt(time_of(at, COLUMN), error)
     raise Undecodable(f"{COLUMN}: names no attempt")
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * _MICROSECOND)

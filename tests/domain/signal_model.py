@@ -19,7 +19,6 @@ from router.domain.delivery_lifecycle import (
     brought_forward,
     claim_id,
     claimed,
-    deferred,
     discarded,
     given_up,
     is_still_valid,
@@ -29,12 +28,11 @@ from router.domain.delivery_lifecycle import (
     released,
     settled,
     skipped,
-    with_possible_times,
 )
 from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, next_owed, next_step
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, first_open, next_step
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 
@@ -94,9 +92,7 @@ class BringForward:
 
 @dataclass(frozen=True)
 class Restart:
-    """The only process was ended, and gives back what it had claimed; or storage did not give what was claimed."""
-
-    is_deferred: bool = False
+    """The only process was ended, and gives back what it had claimed."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ _ONE = st.one_of(
     st.builds(
         lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], *[st.booleans()] * 2
     ),
-    st.builds(lambda is_deferred: [Work(), Restart(is_deferred)], st.booleans()),
+    st.just([Work(), Restart()]),
 )
 EVENTS = st.lists(_ONE, min_size=1, max_size=12).map(lambda some: [event for events in some for event in events])
 JUMPS = st.lists(st.one_of(_ONE, st.builds(lambda ahead: [Jump(ahead)], AHEAD)), min_size=1, max_size=12).map(
@@ -182,15 +178,12 @@ class SignalModel:
             case Act(redrives, which):
                 self._act(redrives, which)
             case BringForward():
-                if (owed := next_owed([list(self.entries.values())])) is not None:
-                    self._move("brought_forward", brought_forward(owed, self.clock))
-            case Restart(is_deferred):
+                first = first_open(self.entries.values())
+                if first is not None and first.state is DeliveryState.OWED:
+                    self._move("brought_forward", brought_forward(first, self.clock))
+            case Restart():
                 for one in [one for one in self.entries.values() if one.state is DeliveryState.CLAIMED]:
-                    if is_deferred:
-                        self.tried[one.turn] -= 1
-                        self._move("deferred", deferred(one, self.clock + MINUTE, "no answer"))
-                    else:
-                        self._move("released", released(one))
+                    self._move("released", released(one))
             case Jump(ahead):
                 self.ahead = ahead
 
@@ -336,8 +329,5 @@ class SignalModel:
             assert one.attempts == self.tried[turn] >= 0
             assert losses_of(one) == self._losses(one)
             assert (one.state is DeliveryState.SENT) == (turn in self.sent), "an acknowledgement is never forgotten"
-            assert with_possible_times(with_possible_times(one, self.now), self.now) == with_possible_times(
-                one, self.now
-            )
         in_flight = [one for one in self.entries.values() if one.lease is not None and one.lease > self.clock]
         assert self.ahead or len(in_flight) <= 1 or any(one.redriven for one in self.entries.values())

@@ -13,28 +13,24 @@ from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
 from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
-    by_claim,
+    born_at,
     claim_id,
     claimed,
-    died_of_age,
     given_up,
     is_claimable,
     is_poison,
     is_still_valid,
     is_suspect,
     is_unclaimed,
-    one_for_each,
     redriven,
     released,
     settled,
-    still_counts,
-    with_possible_times,
 )
-from router.domain.lane_limits import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LEASE, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.pauses import pause_known, wins_probe
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.builders import OPENING, a_delivery
+from tests.store.builders import OPENING
 
 INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
@@ -69,10 +65,8 @@ def test_what_is_deferred_for_longer_than_anything_is_due(lane: Lane) -> None:
     """Each lane has a longest wait."""
     longest = replace(OWED, lane=lane, due=NOW + LONGEST_WAIT[lane] + SKEW)
     assert not is_claimable(longest, NOW)
-    assert with_possible_times(longest, NOW) is longest
     longer = replace(longest, due=longest.due + INSTANT)
     assert is_claimable(longer, NOW)
-    assert with_possible_times(longer, NOW) == replace(longer, due=NOW)
 
 
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state not in ("owed", "claimed")])
@@ -106,14 +100,6 @@ def test_a_release_is_no_loss_and_spends_an_attempt() -> None:
     assert (entry.state, entry.lost, entry.attempts, entry.due, entry.lease) == (DeliveryState.OWED, 2, 1, NOW, None)
 
 
-@pytest.mark.parametrize("lane", Lane)
-def test_a_dead_letter_died_of_age_if_it_was_as_old_as_it_may_grow(lane: Lane) -> None:
-    """One instant earlier something else was wrong."""
-    old = replace(given_up(OWED, NOW + LONGEST[lane], "x"), lane=lane)
-    assert died_of_age(old)
-    assert not died_of_age(replace(old, settled=NOW + LONGEST[lane] - INSTANT))
-
-
 def test_what_is_owed_again_is_due_when_its_settlement_says_and_bears_when_that_was() -> None:
     """A settlement that says nothing of it leaves it where it was."""
     again = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW + HOUR, error="503"))
@@ -129,19 +115,13 @@ def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
     assert (again.attempts, again.redriven) == (1, 1)
 
 
-def test_what_a_wrong_clock_wrote_is_put_right() -> None:
-    """Each instant by itself, on both sides of what clocks that are right may differ by."""
-    wrong = NOW + SKEW + INSTANT
-    assert with_possible_times(replace(OWED, born=NOW + SKEW, due=NOW), NOW).born == NOW + SKEW
-    assert with_possible_times(replace(OWED, born=wrong, due=NOW), NOW) == OWED
-    late = replace(OWED, settled=wrong, due=wrong)
-    assert is_claimable(late, NOW)
-    assert with_possible_times(late, NOW) == replace(OWED, settled=NOW)
-    assert not is_claimable(replace(late, settled=NOW + SKEW), NOW)
-    longest = NOW + LONGEST_LEASE + SKEW
-    held = replace(CLAIMED, lease=longest)
-    assert with_possible_times(held, NOW) is held
-    assert with_possible_times(replace(held, lease=longest + INSTANT), NOW) == replace(held, lease=NOW)
+def test_an_instant_that_only_a_wrong_clock_can_have_written_does_not_count() -> None:
+    """On both sides of what clocks that are right may differ by."""
+    assert born_at(replace(OWED, born=NOW + SKEW), NOW) == NOW + SKEW
+    assert born_at(replace(OWED, born=NOW + SKEW + INSTANT), NOW) == NOW
+    held = replace(CLAIMED, lease=NOW + LONGEST_LEASE + SKEW)
+    assert not is_unclaimed(held, NOW)
+    assert is_unclaimed(replace(held, lease=NOW + LONGEST_LEASE + SKEW + INSTANT), NOW)
 
 
 def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
@@ -158,30 +138,6 @@ OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, claim_id(CLAIMED, "another
 
 
 @pytest.mark.parametrize(
-    ("stored", "claim", "sent", "other"),
-    [
-        (None, CLAIMED, False, False),
-        (CLAIMED, CLAIMED, True, True),
-        (CLAIMED, None, True, True),
-        (OTHERS, CLAIMED, True, False),
-        (released(CLAIMED), CLAIMED, True, False),
-        (given_up(CLAIMED, NOW, "x"), CLAIMED, True, False),
-        (given_up(CLAIMED, NOW, "x"), None, True, False),
-        (settled(CLAIMED, a_settlement(DeliveryState.SENT)), CLAIMED, False, False),
-        (redriven(given_up(CLAIMED, NOW, "x"), NOW), CLAIMED, False, False),
-        (redriven(given_up(CLAIMED, NOW, "x"), NOW), None, True, False),
-    ],
-)
-def test_which_settlement_still_counts(
-    stored: OutboxEntry | None, claim: OutboxEntry | None, sent: bool, other: bool
-) -> None:
-    """By what is stored, and by what its worker had claimed: an acknowledgement, and any other."""
-    assert still_counts(a_settlement(DeliveryState.SENT), stored, claim) is sent
-    for state in (DeliveryState.DEAD, DeliveryState.OWED):
-        assert still_counts(a_settlement(state), stored, claim) is other
-
-
-@pytest.mark.parametrize(
     ("stored", "sent", "other"),
     [
         (CLAIMED, True, True),
@@ -192,33 +148,11 @@ def test_which_settlement_still_counts(
         (redriven(given_up(CLAIMED, NOW, "x"), NOW), False, False),
     ],
 )
-def test_which_settlement_still_counts_that_names_its_claim(stored: OutboxEntry, sent: bool, other: bool) -> None:
+def test_which_settlement_still_counts(stored: OutboxEntry, sent: bool, other: bool) -> None:
     """By what is stored: an acknowledgement, and any other."""
     assert is_still_valid(a_settlement(DeliveryState.SENT), stored) is sent
     for state in (DeliveryState.DEAD, DeliveryState.OWED):
         assert is_still_valid(a_settlement(state), stored) is other
-
-
-def test_of_several_settlements_of_one_delivery_an_acknowledgement_counts_else_the_last() -> None:
-    """Wherever it stands."""
-    sent, dead, owed = (a_settlement(state) for state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED))
-    for settlements, expected in (
-        ([dead, sent, owed], sent),
-        ([sent, dead], sent),
-        ([dead, owed], owed),
-        ([owed, dead], dead),
-    ):
-        assert one_for_each(settlements) == {OPENING.id: expected}
-
-
-def test_settlements_of_two_claims_of_one_delivery_are_written_one_after_the_other() -> None:
-    """Those of one claim stay together, and so do those of different deliveries."""
-    sent, dead, owed = (a_settlement(state) for state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED))
-    other = replace(sent, delivery=a_delivery(2, opened=2), claim="c")
-    first, again = replace(dead, claim="a"), replace(owed, claim="a")
-    second = replace(sent, claim="b")
-    assert by_claim([first, second, other, again]) == [[first, again, other], [second]]
-    assert by_claim([]) == []
 
 
 def test_a_pause_that_is_known_keeps_its_beginning_and_is_probed_by_one() -> None:

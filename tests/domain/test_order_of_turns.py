@@ -11,7 +11,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry, added
 from router.domain.supersession import is_overtaken, redriven_with, superseded
-from router.domain.turn_order import Wait, Waiting, first_turns, next_due_of, next_step
+from router.domain.turn_order import Wait, next_step
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 
@@ -70,12 +70,3 @@ def test_what_is_superseded_waits_for_its_turn() -> None:
     """The first open turn decides when anything is done."""
     entries = [an_entry(1, OPENED, due=NOW + MINUTE), an_entry(2, RESOLVED)]
     assert next_step(entries, NOW) == Wait(entries[0], NOW + MINUTE)
-
-
-def test_a_destination_is_next_due_with_the_soonest_of_the_first_turns() -> None:
-    """A later turn waits for the one before it, however long it has been due."""
-    first, later = Waiting("a", 1, NOW + 2 * MINUTE, "a1"), Waiting("a", 2, NOW, "a2")
-    other = Waiting("b", 7, NOW + MINUTE, "b7")
-    assert first_turns([later, first, other]) == [first, other]
-    assert next_due_of([later, first, other]) == other
-    assert next_due_of([]) is None
