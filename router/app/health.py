@@ -147,6 +147,7 @@ async def _of_state(
 ) -> _HealthPart:
     problems: list[str] = []
     try:
+        await store.refuse_unwritable()
         remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]

@@ -90,6 +90,11 @@ class SqlStore:
         """Return a transaction."""
         return self.engine.transaction()
 
+    async def refuse_unwritable(self) -> None:
+        """Raise StoreError where nothing can be written now: a server is read-only, or its lock is not let go of."""
+        async with self.engine.transaction() as tx:
+            await tx.execute("UPDATE meta SET value=value WHERE name='version'")
+
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps, each a short transaction."""
         return await self._forgetting.forget(now, retention, rules, most)

@@ -70,6 +70,10 @@ class Store(Protocol):
     @property
     def documents(self) -> Documents: ...
 
+    async def refuse_unwritable(self) -> None:
+        """Raises StoreError where nothing can be written now, though it may be read."""
+        ...
+
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Takes away what is old enough, in at most so many steps, each small; what was taken away, and whether that is all.
 

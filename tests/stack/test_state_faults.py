@@ -1,0 +1,167 @@
+"""A state that is down, full, or slow costs time, and never a message: it is said on the health page and in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.stack.accounting import QUICK, Post, books_of, high, junk, low, medium, settle, sweep
+from tests.stack.acts import conditions, runs
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import FunctionsHost, Outcome
+from tests.stack.postgres import Postgres, Way, postgres_running, standby_of
+from tests.stack.stack import Stack, stack_running
+from tests.waiting import until, wait_until
+
+LOCK = 4_711_001
+"""The lock that each transaction waits for, which any program may take."""
+
+
+@dataclass
+class House:
+    """A stack whose state is in a server of its own, by a way that may lead elsewhere; `held` is let go of in the end."""
+
+    stack: Stack
+    server: Postgres
+    way: Way
+    held: ExitStack
+
+    def end_connections(self) -> None:
+        """Ends those of the router."""
+        self.server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='alert-router'"
+        )
+
+    def set_read_only(self, value: LiteralString) -> None:
+        """Has new connections be read-only, or not, and no others be there."""
+        self.server.execute(sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(sql.SQL(value)))
+        self.server.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: self.server.execute("SHOW default_transaction_read_only") == [(value,)])
+        self.end_connections()
+
+
+@pytest.fixture
+def house(azurite: Azurite) -> Iterator[House]:
+    """A house whose router is a user of its server like any other."""
+    with ExitStack() as held:
+        server = held.enter_context(postgres_running())
+        way = held.enter_context(Way(server.url))
+        database = server.new_database()
+        server.execute("CREATE ROLE router LOGIN")
+        server.execute(sql.SQL("ALTER DATABASE {} OWNER TO router").format(sql.Identifier(name_in(database))))
+        stack = held.enter_context(stack_running(azurite, way.to(database.replace("//postgres@", "//router@"))))
+        yield House(stack, server, way, held)
+
+
+def name_in(url: str) -> str:
+    """The name of the database of a URL."""
+    return urlsplit(url).path.removeprefix("/")
+
+
+type Trouble = Callable[[House], AbstractAsyncContextManager[str]]
+"""What is wrong with the server for a while; its words on the health page."""
+
+
+@asynccontextmanager
+async def killed(house: House) -> AsyncIterator[str]:
+    """It is gone in the middle of what it did, and recovers when it is started."""
+    house.server.kill()
+    yield "cannot be reached"
+    house.server.start()
+
+
+@asynccontextmanager
+async def without_connections(house: House) -> AsyncIterator[str]:
+    """Others have all of them."""
+    house.server.execute("ALTER ROLE router CONNECTION LIMIT 0")
+    house.end_connections()
+    yield "too many connections"
+    house.server.execute("ALTER ROLE router CONNECTION LIMIT -1")
+
+
+@asynccontextmanager
+async def read_only(house: House) -> AsyncIterator[str]:
+    """As a server in Azure is whose disk is nearly full."""
+    house.set_read_only("on")
+    yield "read-only"
+    house.set_read_only("off")
+
+
+@asynccontextmanager
+async def locked(house: House) -> AsyncIterator[str]:
+    """Another program has the lock, and does not let go of it for longer than it is waited for."""
+    with psycopg.connect(house.server.of(name_in(house.stack.state))) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield "no answer within"
+
+
+@asynccontextmanager
+async def silent(house: House) -> AsyncIterator[str]:
+    """It hangs, and all connections with it; what was asked is answered in the end."""
+    house.server.pause()
+    yield "no answer within"
+    house.server.resume()
+
+
+@asynccontextmanager
+async def failed_over(house: House) -> AsyncIterator[str]:
+    """It is gone for good, and a second one takes over after a while, with all that was committed."""
+    second = house.held.enter_context(standby_of(house.server))
+    house.server.kill()
+    yield "cannot be reached"
+    house.server, house.way.server = second, second.url
+    second.promote()
+
+
+SOME: tuple[Trouble, ...] = (killed, without_connections, read_only)
+ALL: tuple[Trouble, ...] = (*SOME, silent, locked, failed_over, killed)
+
+
+@pytest.mark.parametrize("troubles", [SOME, pytest.param(ALL, marks=pytest.mark.soak)], ids=["some", "all"])
+def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody_is_told_twice(
+    house: House, troubles: Sequence[Trouble]
+) -> None:
+    """Messages wait in the hub, and what was delivered meanwhile is written down later. As long as something is wrong, the
+    health page says what, and so does one line of the log wherever a function has to do with it."""
+    stack, post = house.stack, Post(house.stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            for number, trouble in enumerate(troubles):
+                await post.send(high(f"before-{number}"), medium(f"open-{number}"))
+                failures = len(failed(host))
+                async with trouble(house) as words:
+                    await post.send(high(f"during-{number}"), junk(), low(f"low-{number}"))
+                    if trouble is not silent:
+                        await until(partial(has_failed, host, failures))
+                    answer = await host.request("GET", "/api/health")
+                    assert answer.status == 503
+                    assert any(words in str(one) for one in json.loads(answer.body)["problems"]), answer.body
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+            assert runs(host, "take_cwpp", Outcome.DIED) == 0
+            for error in failed(host):
+                assert re.fullmatch(r"StoreError: 127\.0\.0\.1, database \w+: [^\n]+", error)
+
+    asyncio.run(run())
+
+
+def has_failed(host: FunctionsHost, before: int) -> bool:
+    """Whether a call of intake has failed once more."""
+    return len(failed(host)) > before
+
+
+def failed(host: FunctionsHost) -> list[str]:
+    """What calls of intake failed of, which the host writes to its log."""
+    return [run.error for run in host.invocations if run.function == "take_cwpp" and run.outcome is Outcome.FAILED]
