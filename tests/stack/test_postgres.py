@@ -118,7 +118,7 @@ def test_a_server_ends_with_the_process_that_started_it() -> None:
     said = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pid, directory = said.split()
     wait_until(lambda: is_gone(int(pid)))
-    shutil.rmtree(directory)  # A later run would sweep it away, in an hour at the earliest.
+    shutil.rmtree(directory)  # A later run would sweep it away, in a minute at the earliest.
 
 
 def test_a_way_counts_the_round_trips_of_its_clients(postgres: Server) -> None:

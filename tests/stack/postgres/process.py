@@ -34,7 +34,7 @@ _ENOUGH = 1 << 30
 """Bytes that must be free in memory, else the data lies where temporary files do."""
 
 _PREFIX = "alert-router-postgres-"
-_STALE = 3600
+_STALE = 60
 """Seconds after which a directory that no process holds is nobody's."""
 
 _ANY = {
