@@ -4,7 +4,7 @@ delivery_loop  what is due in one lane, for as long as it is asked to deliver
 worker         claims, sends, settles, retries and pauses, for one destination
 delivery_pass  one pass of a worker over what is due
 sender         one send: what it is given, and how long it may take
-background     what the state knows beside a notice, read where it is sent
+background     what the state knows beside a notice, read as it is sent
 conversation_runner  does what a destination asks for, and sends it the answers
 settlement_writer  what became of claims, kept where the state did not take it
 credentials    whether a destination takes our credentials

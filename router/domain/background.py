@@ -1,4 +1,4 @@
-"""What the state knows of a signal beside the notice that is sent: read where it is sent, so that it is never out of date."""
+"""What the state knows of a signal beside the notice that is sent: read within moments of that, so it is not out of date."""
 
 from __future__ import annotations
 
