@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +35,16 @@ def asleep() -> dict[str, str]:
 def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     """How many runs of a function ended so."""
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
+
+
+def kill(host: FunctionsHost) -> None:
+    """Kills the worker at once, from any thread."""
+    os.kill(host.worker_pid, signal.SIGKILL)
+
+
+def has_died(host: FunctionsHost, times: int) -> bool:
+    """Whether the worker died of so many batches."""
+    return runs(host, "take_cwpp", Outcome.DIED) == times
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -24,9 +22,9 @@ from tests.stack.accounting import (
     settle,
     sweep,
 )
-from tests.stack.acts import asleep, conditions, runs
+from tests.stack.acts import asleep, conditions, has_died, kill
 from tests.stack.azurite import Azurite
-from tests.stack.functions_host import Death, FunctionsHost, Outcome
+from tests.stack.functions_host import Death
 from tests.stack.gate import GatedStack, gated, to
 from tests.stack.postgres import Way
 from tests.stack.stack import stack_running
@@ -60,11 +58,7 @@ def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
             settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(stack.state)}
             async with stack.host(conditions=conditions(death), **settings).running() as host:
                 for number, trip in enumerate(trips):
-
-                    def kill() -> None:
-                        os.kill(host.worker_pid, signal.SIGKILL)
-
-                    way.cut_at(trip, is_after=number % 2 == 1, happens=kill)
+                    way.cut_at(trip, is_after=number % 2 == 1, happens=partial(kill, host))
                     await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
                     await until(partial(has_died, host, number + 1))
                     await host.idle()
@@ -74,11 +68,6 @@ def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
             assert await books_of(stack) == post.due
 
     asyncio.run(run())
-
-
-def has_died(host: FunctionsHost, times: int) -> bool:
-    """Whether the worker died of so many batches."""
-    return runs(host, "take_cwpp", Outcome.DIED) == times
 
 
 def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(stack: GatedStack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -12,9 +13,11 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid
 from tests.builders import RESOURCE, alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, sweep
+from tests.stack.acts import asleep, conditions, has_died, kill
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.gate import GatedStack, gated
+from tests.stack.postgres import Way
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import PATIENCE, until
 
@@ -85,6 +88,34 @@ async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float =
 
 def pages(stack: Stack, status: str) -> list[Page]:
     return [page for page in stack.soc.pagerduty.pages if page.status == status]
+
+
+def test_workers_that_die_over_a_group_make_one_page_of_it_and_end_it(stack: GatedStack) -> None:
+    """Killed at round trips all along the intake of what joins it: the page is one, counts all, and is over with the last."""
+    post = Post(stack)
+    trips = range(2, 28, 5)
+    names = [f"{number}-{one}" for number in range(len(trips)) for one in range(3)]
+
+    async def run() -> None:
+        with Way(stack.state) as way:
+            settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(stack.state)}
+            async with stack.host(conditions=conditions(), **settings).running() as host:
+                for number, trip in enumerate(trips):
+                    way.cut_at(trip, is_after=number % 2 == 1, happens=partial(kill, host))
+                    await post.send(*(an_alert(f"{number}-{one}", "h") for one in range(3)))
+                    await until(partial(has_died, host, number + 1))
+                    await host.idle()
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            await settled(stack, post, host)
+            assert len(pages(stack, "triggered")) == 1
+            await post.send(*(over(name, "h") for name in names[1:]))
+            await settled(stack, post, host)
+            assert pages(stack, "resolved") == []
+            await post.send(over(names[0], "h"))
+            await settled(stack, post, host)
+
+    asyncio.run(run())
+    assert [page.status for page in stack.soc.pagerduty.pages] == ["resolved"]
 
 
 async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every: float, within: float) -> None:
