@@ -62,16 +62,14 @@ def _health_of(host: FunctionsHost) -> web.Application:
 
 
 def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
-    print("Azurite, Event Hubs and a SOC on 127.0.0.1; function_app.py runs", ", ".join(host.functions))
+    print("PostgreSQL, Azurite, Event Hubs and a SOC on this machine; function_app.py runs", ", ".join(host.functions))
     print(f"rules   {stack.rules}\nSOC     {stack.soc.addresses.control}/_state\nhealth  {address}{HEALTH}")
     print("\nIn another terminal:\n")
-    for name in ("EVENT_HUBS", "AzureWebJobsStorage"):
+    for name in ("EVENT_HUBS", "ALERT_ROUTER_STATE"):
         print(f"  export {name}={shlex.quote(stack.environment[name])}")
     print("  .venv/bin/alert-router send --to cwpp alert_router_demo/samples/cwpp.ndjson")
     print("  .venv/bin/alert-router send --to cspm alert_router_demo/samples/cspm.ndjson")
-    print(
-        "  .venv/bin/alert-router quarantine list --state azure:\n  .venv/bin/alert-router dead-letters list --state azure:"
-    )
+    print("  .venv/bin/alert-router quarantine list\n  .venv/bin/alert-router dead-letters list")
     print("\nCtrl-C ends it. What comes out:\n", flush=True)
 
 
