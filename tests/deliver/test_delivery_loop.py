@@ -26,7 +26,7 @@ from tests.deliver.scripted import Held, Scripted, sent
 from tests.deliver.test_destination_holds import hold
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -100,8 +100,11 @@ def test_what_falls_due_soon_is_waited_for_and_nothing_else(engine: Engine, wait
     assert len(kind.attempts) == attempts
 
 
-def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(engine: Engine) -> None:
-    """A destination that hangs keeps its own waiting, and no other's; a second call does not run beside the first."""
+def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A destination that hangs keeps its own waiting, and no other's; a second call has the first one look."""
+    monkeypatch.setattr("router.deliver.delivery_loop.LOOK", PATIENCE)
     hung, pager = Held(), Scripted(sent)
     engine.owe("k0")
     loop = loop_over(engine, tickets=engine.worker(hung), oncall=engine.worker(pager, destination="oncall"))
@@ -186,6 +189,8 @@ def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engi
         with pytest.raises(StoreError):
             await running
         engine.outbox.down.clear()
+        await loop.deliver_due(never)
+        assert ("oncall", DeliveryState.SENT) in await engine.store.outbox.counts("cwpp")
         engine.clock.now += HOUR
         await loop.deliver_due(never)
 
