@@ -1,4 +1,4 @@
-"""What a message costs over PostgreSQL: round trips, own CPU, and how many an hour go in and out by one worker.
+"""What a message costs over PostgreSQL: round trips, own CPU, and how many a second go in and out by one worker.
 
 The router is in a process of its own, and CPU is that process's. Round trips are counted on the way to the server, which is
 a real one, in memory: each is a message after which the client waits. The receivers are real, on loopback.
@@ -27,7 +27,7 @@ from tests.stack.postgres import Way, postgres_running
 from tests.stack.stack import Stack, stack_running
 
 ROOT = Path(__file__).parent.parent
-MANY, ALONE, WARM = 500, 20, 20
+MANY, ALONE, WARM = 1_000, 50, 20
 AT_A_TIME = 100
 FIRST_ALONE = 100_000
 """The number of the first message that comes alone: those of a partition rise."""
