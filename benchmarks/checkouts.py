@@ -103,10 +103,12 @@ def _interpreter_for(directory: Path) -> str:
     """The interpreter of a new venv with what the lock there pins."""
     python = directory / ".venv" / "bin" / "python"
     uv = [sys.executable, "-m", "uv"]
-    settings = os.environ | {"UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(python.parents[1])}
+    settings = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    install = ["pip", "install", "--quiet", "--compile-bytecode", "--require-hashes"]
     for command in (
         ["venv", "--quiet", "--python", sys.executable, str(python.parents[1])],
-        ["pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "-r", str(directory / LOCK)],
+        # Named, since uv else takes the environment that it is started from.
+        [*install, "--python", str(python), "-r", str(directory / LOCK)],
     ):
         subprocess.run([*uv, *command], env=settings, check=True)
     return str(python)
