@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.stack.accounting import Post, books_of, high, key_of, left_over, low, rows_in, sweep
+from tests.stack.accounting import Post, books_of, high, key_of, left_over, low, rows_in, settle, sweep
 from tests.stack.acts import conditions, runs, state_held
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import FunctionsHost, Outcome
@@ -89,8 +89,7 @@ def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(stack:
             await until(lambda: _is_done(stack), look=1)
             assert await books_of(stack) == post.due
             assert runs(host, "take_cwpp", Outcome.DIED) == 0
-            await sweep(host)
-            assert await left_over(stack) == []
+            await settle(stack, lambda: sweep(host))
 
     asyncio.run(run())
 
