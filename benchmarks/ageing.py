@@ -18,10 +18,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from benchmarks.field import days, rules_for
 from benchmarks.sizes import Size, Sizes, of_file
 from benchmarks.virtual import AtWork, Clock, OnFile, Price, Priced
+from router.store.store import Store
 from tests.store.opened import open_store
 
 DAY = timedelta(days=1)
@@ -94,7 +96,7 @@ async def _on_file(plan: Plan, scratch: Path) -> Life:
         return of_file(scratch / "state")
 
     try:
-        return await _live(plan, clock, priced, OnFile(priced, rules, clock), sizes)
+        return await _live(plan, clock, priced, OnFile(cast(Store, priced), rules, clock), sizes)
     finally:
         await store.close()
 

@@ -18,12 +18,12 @@ from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import Namespace
 from router.eventhubs.events import event_of
 from router.ingest.event_intake import EventIntake
+from router.store.store import Store
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running

@@ -17,12 +17,12 @@ from router.domain.counts import Rule
 from router.domain.deliveries import Claim, Receipt
 from router.domain.journal import Event, HubEpoch, Partition
 from router.domain.lane_limits import LEASE
-from router.domain.ports.store import Store
 from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 
 AT_A_TIME = 100
 CREATED = datetime.fromisoformat("2026-01-01T00:00:00Z")

@@ -20,7 +20,7 @@ from router.store.conninfo import Connector
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
     from router.store.conninfo import PostgresqlAddress
-    from router.store.store import SqlStore
+    from router.store.store import Store
 
 _TIMEOUT = 60.0
 """Seconds that a token is waited for."""
@@ -48,17 +48,17 @@ def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
     return Connector(address, authorities, token)
 
 
-def store_at(state: Path | PostgresqlAddress, settings: Settings) -> SqlStore:
+def store_at(state: Path | PostgresqlAddress, settings: Settings) -> Store:
     """The store in a directory, which is made where it is missing, or in a database, as it was found. Raises BadFile."""
     from router.store.engine import PostgresqlEngine
-    from router.store.store import SqlStore
+    from router.store.store import Store
 
     if isinstance(state, Path):
-        return SqlStore.of(state)
-    return SqlStore(PostgresqlEngine(connector_for(state, settings).connect, state.name))
+        return Store.of(state)
+    return Store(PostgresqlEngine(connector_for(state, settings).connect, state.name))
 
 
-async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> SqlStore:
+async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Store:
     """The store in a directory or a database, carried forward where it is behind.
 
     Raises BadFile, BadSetting, BadUsage where what speaks to the database is not installed, and StoreError where it cannot be
@@ -74,7 +74,7 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sql
 
 
 @asynccontextmanager
-async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> AsyncIterator[SqlStore]:
+async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> AsyncIterator[Store]:
     """A state for who works behind hubs, as long as the context lasts; raises as `open_state` does, and StateInUse.
 
     A directory is this process's alone. What the one before it had claimed is given back: that one is not there any more.

@@ -35,9 +35,9 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Backgrounds, DestinationHolds, Outbox
-from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
+from router.store.store import Store
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from router.domain.catalogue import Catalogue
 from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
-from router.domain.ports.store import Store
 from router.drill.evidence import DrilledAlert, DrillEvidence
 from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.listed import ListedAlert, own_alerts, without_anothers
@@ -29,6 +28,7 @@ from router.drill.simulation import NotDone, Simulation
 from router.drill.subjects import DrillSubject, ListedIds
 from router.drill.verdict import judge_drill
 from router.ingest.document_writes import write_documents
+from router.store.store import Store
 
 LISTED_EVERY, LISTED_SOON = timedelta(seconds=20), timedelta(seconds=4)
 """How often Defender is asked for its list of alerts, which in a large subscription is long; sooner where something came."""

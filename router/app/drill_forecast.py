@@ -17,7 +17,6 @@ from router.domain.decisions import Decision, Outcome
 from router.domain.destination_holds import words_of_hold
 from router.domain.holders import holder_words
 from router.domain.owners import find_owner_of
-from router.domain.ports.store import Store
 from router.domain.rulebook import Rulebook
 from router.domain.severity import severity_named
 from router.domain.signals import DEFENDER, Alert, Kind
@@ -26,6 +25,7 @@ from router.domain.suppression import NO_SUPPRESSIONS
 from router.drill.expected import DrillForecast, ExpectedDestination
 from router.drill.subjects import DrillSubject
 from router.ingest.silence_reader import SilenceReader
+from router.store.store import Store
 
 
 async def read_forecast(store: Store, book: Rulebook, subject: DrillSubject, now: datetime) -> DrillForecast:

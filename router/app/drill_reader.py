@@ -14,7 +14,6 @@ from router.domain.clocks import SKEW
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
 from router.domain.signals import Stream
@@ -22,6 +21,7 @@ from router.drill.evidence import DrilledAlert
 from router.drill.lives import alert_of
 from router.drill.results import OpenReceipt
 from router.drill.subjects import DrillSubject, ListedIds, find_doubt, may_be_of_drill
+from router.store.store import Store
 
 MOST_ALERTS = 50
 """Alerts of a drill that are followed, the first: one bundle makes fewer than that."""

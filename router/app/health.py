@@ -22,10 +22,10 @@ from router.domain.journal import Extent, Partition
 from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.ingest import Hub
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.epochs import highest_known
+from router.store.store import Store
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
 """How old the oldest delivery of a lane may be before the lane is late."""

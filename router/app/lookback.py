@@ -9,9 +9,9 @@ from router.decide.matchers import Matcher
 from router.decide.preview import Preview
 from router.decide.previewer import ASKED_ABOUT, Previewer
 from router.domain.lookback import Looked
-from router.domain.ports.store import Store
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
+from router.store.store import Store
 
 
 async def look_back(

@@ -16,7 +16,6 @@ from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.pauses import pauses_among
 from router.domain.ports.deliver import DestinationHolds, Outbox
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
@@ -25,6 +24,7 @@ from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 
 DAILY = "purge"
 """The name under which the journal keeps when it was last looked for pending turns that nobody found."""

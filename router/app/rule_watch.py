@@ -40,7 +40,6 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.holders import silence_name
 from router.domain.known_rules import is_to_be_renewed
 from router.domain.lookback import HeldCounts, StandingSignal
-from router.domain.ports.store import Store
 from router.domain.rule_events import (
     LOOKBACK,
     MOST_AT_ONCE,
@@ -63,6 +62,7 @@ from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
+from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
 """How often it is looked for events, by a process that sweeps more often."""

@@ -12,7 +12,6 @@ from router.destinations import discover
 from router.destinations.config import settings_in
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadPolicy
-from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
@@ -23,6 +22,7 @@ from router.ingest.tag_reader import TagReader
 from router.rulebook import Problem
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
+from router.store.store import Store
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
 

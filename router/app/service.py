@@ -19,7 +19,7 @@ from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
-from router.store.store import SqlStore
+from router.store.store import Store
 from router.telemetry import Telemetry
 
 AHEAD = timedelta(seconds=60)
@@ -54,7 +54,7 @@ class Service:
         drain: counts what is under way; once an end is asked for, nothing further begins.
     """
 
-    store: SqlStore
+    store: Store
     books: Mapping[Stream, Rulebook]
     event_intakes: Mapping[Stream, EventIntake]
     loops: Mapping[tuple[Stream, Lane], DeliveryLoop]

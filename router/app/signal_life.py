@@ -20,11 +20,11 @@ from router.domain.holders import find_silence_id
 from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.notices import RecordEntry
 from router.domain.plurals import counted
-from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
+from router.store.store import Store
 
 MOST_DECISIONS = 200
 """Decisions that are told of one signal, the latest: a finding that only repeats itself makes one a snapshot."""

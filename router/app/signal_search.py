@@ -10,9 +10,9 @@ from router.domain.deliveries import DeliveryStatus
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import RECORD
 from router.domain.lookups import SignalLookup
-from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
+from router.store.store import Store
 
 MOST_SIGNALS = 20
 """Signals of which an end of an id may be meant; more are not told apart."""

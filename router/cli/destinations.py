@@ -22,9 +22,8 @@ from router.deliver.destination_holds import MadeHold, find_hold, hold_destinati
 from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadSetting, BadUsage
-from router.domain.ports.store import Store
 from router.domain.timestamps import timestamp
-from router.store.store import SqlStore
+from router.store.store import Store
 
 REFUSED = 1
 """The exit code where a destination that was probed did not take what it was asked with."""
@@ -145,7 +144,7 @@ async def _probe_in_file(options: Namespace) -> int:
             if (one.stream, one.destination) == (meant.stream, meant.name):
                 raise BadSetting(f"{meant.name}: cannot be asked: {one.why}")
         _refuse_unnamed(meant, options)
-        if isinstance(store, SqlStore) and not store.is_shared:
+        if isinstance(store, Store) and not store.is_shared:
             # The state is this process's alone: what a run or a probe that was killed had claimed is owed.
             await store.outbox.release_claims()
         with Stop.heeded() as stop:

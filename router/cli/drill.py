@@ -28,7 +28,6 @@ from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
-from router.domain.ports.store import Store
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Stream
 from router.drill.expected import ExpectedDestination
@@ -36,6 +35,7 @@ from router.drill.instructions import NAMESPACE, lines_for
 from router.drill.results import DrillHop, DrillJudgement, DrillResult, result_object
 from router.drill.subjects import CONTAINERS, MACHINES, DrillSubject, samples_of
 from router.drill.verdict import is_settled
+from router.store.store import Store
 
 NOT_PASSED = 1
 """The exit code of a drill that failed, or that did not prove all that it was to prove."""

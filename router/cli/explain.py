@@ -75,9 +75,9 @@ def is_signal_meant(options: Namespace) -> bool:
     name, is_state_named = options.file, options.state is not None
     if name == "-" or _is_file(Path(name)):
         return False
-    from router.store.store import SqlStore  # for which no file waits
+    from router.store.store import Store  # for which no file waits
 
-    if is_state_named or SqlStore.is_in(DEFAULT_STATE):
+    if is_state_named or Store.is_in(DEFAULT_STATE):
         return True
     if Path(name).is_dir():
         return False  # who reads files says why it cannot be read

@@ -31,13 +31,13 @@ from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
 from router.domain.plurals import counted
-from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, Presence, SignalLife
 from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
 from router.domain.step_words import stored_step
 from router.domain.timestamps import timestamp
+from router.store.store import Store
 
 type Facts = Iterator[tuple[str, object]]
 """Names and what they are, one a line."""

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from router.app.forgetting import find_instant_to_forget_by, rules_of, silences_known
 from router.domain.counts import Rule
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.store.forgetting import STEP
+from router.store.store import Store
 
 LEAST = 100_000
 """Decisions and signals that a job forgets at least, where so many are old enough: some seconds' worth."""

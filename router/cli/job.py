@@ -35,7 +35,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
-from router.store.store import SqlStore
+from router.store.store import Store
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
@@ -105,7 +105,7 @@ class Work:
     def __init__(
         self,
         job: Job,
-        store: SqlStore,
+        store: Store,
         dispatcher: Dispatcher,
         decisions: DecisionsFile | None,
         before: Before,
@@ -289,7 +289,7 @@ class Work:
         return [next.due for one in dues for next in one.values()]
 
 
-async def _set_aside_in(store: SqlStore) -> int:
+async def _set_aside_in(store: Store) -> int:
     return max([await store.quarantine.count_damaged_rows(stream) for stream in Stream])
 
 

@@ -14,9 +14,9 @@ from router.cli.complaints import complain
 from router.cli.given import stream_for, streams_in
 from router.deliver.destination_holds import list_holds
 from router.domain.errors import BadUsage, UserError
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.store import Store
 
 RULES = Path("rules")
 """Where rules usually are."""

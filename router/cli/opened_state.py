@@ -13,7 +13,7 @@ from router.app.connections import open_state
 from router.app.settings import Settings
 from router.domain.errors import BadFile, BadUsage
 from router.store.conninfo import PostgresqlAddress
-from router.store.store import SqlStore
+from router.store.store import Store
 
 AT_A_TIME = 100
 """Ids that are seen to at a time: a server answers many questions at once, and each takes it a while."""
@@ -28,7 +28,7 @@ def is_shared(state: Path | PostgresqlAddress) -> bool:
 
 
 @asynccontextmanager
-async def store_in(options: Namespace) -> AsyncIterator[SqlStore]:
+async def store_in(options: Namespace) -> AsyncIterator[Store]:
     """The store that is meant: a database, or the directory that an earlier run left.
 
     Raises BadFile where there is no such directory, BadUsage where what speaks to the database is not installed, and
@@ -43,7 +43,7 @@ async def store_in(options: Namespace) -> AsyncIterator[SqlStore]:
 
 
 @asynccontextmanager
-async def store_to_change(options: Namespace) -> AsyncIterator[SqlStore]:
+async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
     """The same, with a directory to itself; raises StateInUse where a run is at work on it.
 
     A database is shared by all who work on it: each change there is made only over what was read.
@@ -55,7 +55,7 @@ async def store_to_change(options: Namespace) -> AsyncIterator[SqlStore]:
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:
     """Raises BadFile where a directory holds no state."""
-    if isinstance(state, Path) and not SqlStore.is_in(state):
+    if isinstance(state, Path) and not Store.is_in(state):
         raise BadFile(f"{state}: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
 
 

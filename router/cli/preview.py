@@ -19,12 +19,12 @@ from router.decide.preview import Preview
 from router.destinations import discover
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.owners import NO_OWNERS, Owners
-from router.domain.ports.store import Store
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
 from router.ingest.tag_reader import TagReader
 from router.rulebook import Loaded, load, read_rules_file
+from router.store.store import Store
 
 FOUND = 1
 """The exit code where it would have held a signal as grave as `--fail-on` says."""

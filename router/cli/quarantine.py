@@ -14,12 +14,12 @@ from router.cli.opened_state import each, ids_for, ids_meant, is_shared, refuse_
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
-from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code
 from router.domain.timestamps import timestamp
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
+from router.store.store import Store
 
 
 def list_it(options: Namespace) -> int:

@@ -23,7 +23,6 @@ from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import HolderKind, find_shadow_rule, find_silence_id, kind_of, shadow_name
-from router.domain.ports.store import Store
 from router.domain.rule_lives import RuleLife, by_end
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
@@ -34,7 +33,7 @@ from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
-from router.store.store import SqlStore
+from router.store.store import Store
 
 MOST_NAMED = 5
 """The most values of an element that people read; programs get all of them."""
@@ -124,7 +123,7 @@ _UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name
 async def _known(options: Namespace, streams: Iterable[Stream], now: datetime) -> _Known | None:
     """What the state says that is meant; None where none is named, and none is where it usually is."""
     if options.state is None:
-        if not SqlStore.is_in(DEFAULT_STATE):
+        if not Store.is_in(DEFAULT_STATE):
             return None
         options = Namespace(state=DEFAULT_STATE)
     async with store_in(options) as store:

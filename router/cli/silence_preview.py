@@ -18,10 +18,10 @@ from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadUsage
 from router.domain.holders import name_in_words
 from router.domain.plurals import counted
-from router.domain.ports.store import Store
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.timestamps import timestamp
+from router.store.store import Store
 
 BACK = timedelta(hours=24)
 """How far back it is looked."""

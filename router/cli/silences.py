@@ -23,13 +23,13 @@ from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import find_silence_id
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
+from router.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from router.domain.retention import Retention
 from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
 from router.domain.timestamps import timestamp
 from router.store.conninfo import PostgresqlAddress
-from router.store.store import SqlStore
+from router.store.store import Store
 from router.store.upgrade import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
@@ -53,7 +53,7 @@ def show(options: Namespace) -> int:
 async def _report(options: Namespace, now: datetime, retention: Retention) -> StateReport | None:
     if isinstance(options.state, Path):
         refuse_missing(options.state)
-        return await SqlStore.describe_in(options.state, now, retention)
+        return await Store.describe_in(options.state, now, retention)
     store = store_at(options.state, Settings())
     try:
         return await store.describe(now, retention)

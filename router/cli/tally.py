@@ -13,7 +13,7 @@ from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
 from router.domain.ports.deliver import Outbox
-from router.domain.ports.store import Store
+from router.store.store import Store
 
 UNKNOWN = "unknown"
 NOBODY = "told nobody"

@@ -23,8 +23,9 @@ from router.domain.destination_holds import (
 )
 from router.domain.documents import DocumentKind
 from router.domain.ledger import Version
-from router.domain.ports.store import Documents, Store
+from router.domain.ports.store import Documents
 from router.domain.rulebook import Lane
+from router.store.store import Store
 
 FRESH = timedelta(seconds=15)
 """How long what was read about holds is trusted: a hold is obeyed within that, and a conversation that is under way."""

@@ -9,7 +9,6 @@ from itertools import batched
 
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Turn
-from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 from router.grouping.aggregation import MOST_ADMITTED, Aggregation, AggregationChange
@@ -19,6 +18,7 @@ from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_tu
 from router.grouping.held_groups import APART, earliest, has_work, summaries_due
 from router.grouping.in_flight_notices import deliveries_decided_before, notes_decided_before, openings_admitted_before
 from router.grouping.lasting_groups import LastingAggregation
+from router.store.store import Store
 
 TOGETHER = 90
 """States that are written at once."""

@@ -16,7 +16,6 @@ from router.domain.errors import StoreError, Unstorable
 from router.domain.keys import quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
@@ -29,6 +28,7 @@ from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.store import Store
 
 __all__ = ["Intake", "Message"]
 

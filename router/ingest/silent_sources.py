@@ -20,7 +20,6 @@ from router.domain.expected_sources import ExpectedSources, expected_sources
 from router.domain.keys import signal_key
 from router.domain.ledger import Version
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.signals import Kind, Stream
 from router.domain.source_silence import AT_ONCE, published, times_anew, watch_after
 from router.domain.source_turns import (
@@ -34,6 +33,7 @@ from router.domain.source_turns import (
 )
 from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
+from router.store.store import Store
 
 EVERY = timedelta(minutes=10)
 """How often it is looked, by a process that sweeps more often: that lists every source."""

@@ -11,7 +11,6 @@ from itertools import batched
 from router.domain.clocks import AHEAD
 from router.domain.ledger import LedgerRow
 from router.domain.notices import Notice, RecordEntry
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.domain.snapshots import (
@@ -29,6 +28,7 @@ from router.ingest.absences import ended_row, finding_of
 from router.ingest.intake import Intake
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.snapshot_histories import SnapshotHistories
+from router.store.store import Store
 
 AT_A_TIME = 100
 """Findings that end together."""

@@ -30,7 +30,7 @@ from router.store.upgrade import prepare, upgrade
 _CLOCK = partial(datetime.now, UTC)
 
 
-class SqlStore:
+class Store:
     """Everything kept; every method raises StoreError.
 
     Attributes:

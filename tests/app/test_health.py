@@ -28,7 +28,6 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
 from router.domain.ports.ingest import Hub
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
@@ -40,7 +39,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
@@ -52,7 +51,7 @@ BOOK = a_rulebook()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
+def store(tmp_path: Path) -> Iterator[Store]:
     """A store that was swept just now."""
     store = open_store(tmp_path)
     run(store.journal.write_sweep_end("cwpp", NOW))
@@ -71,7 +70,7 @@ def figures(health: Health, stream: str = "cwpp") -> dict[str, Any]:
     return found
 
 
-def test_where_nothing_is_wrong_the_page_says_ok(store: SqlStore) -> None:
+def test_where_nothing_is_wrong_the_page_says_ok(store: Store) -> None:
     """With the rulebook in use, the last sweep, and how far each partition has come."""
     assert health(store).document == {
         "status": "ok",
@@ -93,7 +92,7 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("lane", list(Lane))
-def test_a_delivery_that_waits_too_long_is_a_problem(store: SqlStore, lane: Lane) -> None:
+def test_a_delivery_that_waits_too_long_is_a_problem(store: Store, lane: Lane) -> None:
     """How long that is depends on the lane; the oldest counts."""
     run(store.outbox.put_in_outbox([a_delivery(key="new", lane=lane)], NOW))
     run(store.outbox.put_in_outbox([a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
@@ -115,7 +114,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqlStore, lane: Lane
     )
 
 
-def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: SqlStore) -> None:
+def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Store) -> None:
     """With who, until when and why, on one line whatever is in it, also where it was never owed anything; until it is over."""
     for name, hours in (("tickets", 2), ("oncall", 1)):
         wanted = DestinationHold(
@@ -151,14 +150,14 @@ def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
     return run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[one]))
 
 
-def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: SqlStore) -> None:
+def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: Store) -> None:
     """Also while something is owed there, for as long as that would be in time anywhere."""
     assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
     run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
     assert unready_health(store).document["status"] == "ok"
 
 
-def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: SqlStore) -> None:
+def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: Store) -> None:
     """And dead, as anywhere; the page still names what is missing."""
     run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
     late = unready_health(store)
@@ -168,7 +167,7 @@ def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store:
     assert unready_health(store).problems == ("cwpp tickets: 1 dead letters",)
 
 
-def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqlStore) -> None:
+def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: Store) -> None:
     """Somebody took away what was there."""
     run(store.outbox.put_in_outbox([a_delivery()], NOW))
     (claim,) = run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
@@ -182,13 +181,13 @@ def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqlS
     assert found.document["status"] == "failing"
 
 
-def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: SqlStore) -> None:
+def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: Store) -> None:
     """Nobody would come to mend it by going on."""
     found = unready_health(store, replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),)))
     assert found.problems == ("cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take",)
 
 
-def test_dead_letters_are_a_problem(store: SqlStore) -> None:
+def test_dead_letters_are_a_problem(store: Store) -> None:
     """As many as there are at each destination."""
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
     run(store.outbox.put_in_outbox([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
@@ -203,7 +202,7 @@ def test_dead_letters_are_a_problem(store: SqlStore) -> None:
     assert figures(health(store))["destinations"]["tickets"]["dead"] == 2
 
 
-def test_a_destination_that_refuses_us_is_a_problem(store: SqlStore) -> None:
+def test_a_destination_that_refuses_us_is_a_problem(store: Store) -> None:
     """Since when, and what it says."""
     run(store.outbox.put_in_outbox([a_delivery()], NOW))
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
@@ -212,7 +211,7 @@ def test_a_destination_that_refuses_us_is_a_problem(store: SqlStore) -> None:
     assert figures(health(store))["destinations"]["tickets"]["paused"] == "answered 401"
 
 
-def test_sweeps_that_do_not_end_are_a_problem(store: SqlStore) -> None:
+def test_sweeps_that_do_not_end_are_a_problem(store: Store) -> None:
     """A few may be late."""
     run(store.journal.write_sweep_end("cwpp", NOW - STALE))
     assert health(store).problems == ()
@@ -220,7 +219,7 @@ def test_sweeps_that_do_not_end_are_a_problem(store: SqlStore) -> None:
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
 
 
-def test_a_sweep_that_ended_in_the_future_is_a_problem(store: SqlStore) -> None:
+def test_a_sweep_that_ended_in_the_future_is_a_problem(store: Store) -> None:
     """A clock was wrong, and nobody has swept since it is right."""
     run(store.journal.write_sweep_end("cwpp", NOW + 2 * STALE))
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
@@ -236,7 +235,7 @@ def test_a_stream_that_was_never_swept_is_a_problem(tmp_path: Path) -> None:
         run(store.close())
 
 
-def test_losses_of_a_week_are_a_problem(store: SqlStore) -> None:
+def test_losses_of_a_week_are_a_problem(store: Store) -> None:
     """Each event counts; what was lost earlier does not."""
     epoch = HubEpoch(PLACE, 1)
     losses = [Loss(epoch, Span(0, 9), NOW - WEEK, "trimmed"), Loss(epoch, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
@@ -250,7 +249,7 @@ def test_losses_of_a_week_are_a_problem(store: SqlStore) -> None:
     ]
 
 
-def test_what_was_not_taken_in_yet_is_counted_by_partition(store: SqlStore) -> None:
+def test_what_was_not_taken_in_yet_is_counted_by_partition(store: Store) -> None:
     """Up to the last event that the hub has; a partition that nothing was taken of is behind by all that it holds."""
     hub = Shelf(partitions=3)
     hub.publish(10)
@@ -262,7 +261,7 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: SqlStore) -> N
     assert health(store, hub).problems == ()
 
 
-def test_a_hub_that_cannot_be_reached_is_a_problem(store: SqlStore) -> None:
+def test_a_hub_that_cannot_be_reached_is_a_problem(store: Store) -> None:
     """And the rest of the page is as it is."""
     hubs = EventHubs({"cwpp": 1})
 
@@ -303,7 +302,7 @@ def test_a_state_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
         assert page.problems == ("cwpp: state: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s")
 
 
-def test_a_hub_that_says_nothing_does_not_hold_up_the_page(store: SqlStore) -> None:
+def test_a_hub_that_says_nothing_does_not_hold_up_the_page(store: Store) -> None:
     """It is asked for so long, and no longer; what storage says is on the page."""
 
     async def found() -> Health:
@@ -332,7 +331,7 @@ class Clinging(Shelf):
         raise ConnectionError("closed meanwhile")
 
 
-def test_nor_does_one_that_does_not_let_go(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_nor_does_one_that_does_not_let_go(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """Closing a connection may hang as asking does; what comes of it in the end bothers nobody."""
 
     async def found() -> tuple[Health, bool]:

@@ -14,7 +14,7 @@ from router.domain.errors import BadPolicy
 from router.domain.signals import Stream
 from tests.builders import NOW, RULES, a_message, alert_body, finding_body
 from tests.store.acts import run
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 
 def rules_without(directory: Path, stream: Stream) -> Path:
@@ -23,7 +23,7 @@ def rules_without(directory: Path, stream: Stream) -> Path:
     return directory
 
 
-def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sqlite: SqlStore) -> None:
+def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sqlite: Store) -> None:
     """Alerts go where their rules say, and findings end on record like any other message: none is lost or quarantined."""
     rules = load_rules_of_hubs(rules_without(tmp_path / "rules", Stream.CSPM), NOW)
     assert secret_names_of(rules.books.values()) == {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD"}

@@ -12,24 +12,24 @@ from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import ONE, TWO, Life, subscriptions
 from tests.hubs import Shelf
 from tests.store.acts import DAY, run
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 SECOND = timedelta(seconds=1)
 
 
-def health(store: SqlStore, at: datetime, stream: Stream = Stream.CSPM) -> Health:
+def health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
     """The health of one stream that was swept just now."""
     run(store.journal.write_sweep_end(stream.value, at))
     return run(health_of(store, {stream: Shelf(name=stream.value)}, {stream: a_rulebook(stream=stream)}, at))
 
 
-def write(store: SqlStore, watch: SourceWatch | None) -> None:
+def write(store: Store, watch: SourceWatch | None) -> None:
     """What is known of the sources is written down."""
     assert watch is not None
     assert run(store.documents.put_document(document_of_watch("cspm", watch))) is not None
 
 
-def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: SqlStore) -> None:
+def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: Store) -> None:
     """Neither is a problem by itself: who is silent is told as any finding."""
     life = Life(subscriptions(ONE, TWO, "eeee*"))
     life.lives(NOW + 9 * DAY, since=NOW)
@@ -44,7 +44,7 @@ def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: SqlStore) -
     assert "sources" not in health(sqlite, NOW + 9 * DAY, Stream.CWPP).document["streams"]["cwpp"]
 
 
-def test_that_nobody_was_judged_for_long_is_a_problem(sqlite: SqlStore) -> None:
+def test_that_nobody_was_judged_for_long_is_a_problem(sqlite: Store) -> None:
     """Silence is not seen meanwhile."""
     write(sqlite, SourceWatch(anew=NOW, taken=NOW))
     assert health(sqlite, NOW + DOWN).problems == ()
@@ -53,7 +53,7 @@ def test_that_nobody_was_judged_for_long_is_a_problem(sqlite: SqlStore) -> None:
     )
 
 
-def test_where_nobody_watches_nothing_is_said(sqlite: SqlStore) -> None:
+def test_where_nobody_watches_nothing_is_said(sqlite: Store) -> None:
     """A router without a manifest has no sources to be silent."""
     page = health(sqlite, NOW)
     assert page.problems == ()

@@ -14,8 +14,8 @@ from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LONGEST
 from router.domain.ports.deliver import Outbox
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
+from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import FaultyOutbox
 from tests.store.acts import letters_in, owe, run, states

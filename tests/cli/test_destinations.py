@@ -18,7 +18,7 @@ from router.deliver.destination_holds import FRESH
 from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
-from router.domain.ports.store import Store
+from router.store.store import Store
 from tests.cli.house import House, ndjson
 from tests.cli.test_state_in_postgresql import Both, both, take
 from tests.leash import leashed

@@ -16,12 +16,12 @@ from router.app.rules import intake_over, load_rules
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.known_rules import KnownRules, document_of_rules
 from router.domain.ledger import Arrival
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
+from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.test_state_in_postgresql import Both, both

@@ -16,7 +16,7 @@ from alert_router_demo.soc import soc_in_thread
 from router.cli.decisions import KEYS
 from tests.cli.house import House, a_process, a_suppression, column, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 from tests.waiting import PATIENCE
 
 NOW = "2026-11-24T12:00:00Z"
@@ -541,7 +541,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def _close(store: SqlStore) -> None:
+def _close(store: Store) -> None:
     asyncio.run(store.close())
 
 

@@ -18,7 +18,7 @@ from router.domain.silence_documents import document_of_silence
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said, over_both
 from tests.silences import a_silence
-from tests.store.opened import SqlStore, open_store, rows_in
+from tests.store.opened import Store, open_store, rows_in
 from tests.warm import started
 
 pytestmark = over_both
@@ -363,7 +363,7 @@ def test_what_is_over_is_in_the_list_of_what_is(state: House) -> None:
 def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
     """It holds nothing, and keeps nobody from seeing the others."""
 
-    def damage(store: SqlStore) -> None:
+    def damage(store: Store) -> None:
         document = replace(document_of_silence(a_silence("broken")), body=b"{")
         asyncio.run(store.documents.put_document(document))
 
@@ -373,7 +373,7 @@ def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
     assert len(listed(state)) == 1
 
 
-def with_store(house: House, do: Callable[[SqlStore], None]) -> None:
+def with_store(house: House, do: Callable[[Store], None]) -> None:
     """Does something with the state of a house."""
     store = open_store(house.state)
     try:
@@ -458,7 +458,7 @@ def test_each_change_is_on_record_with_who_made_it(state: House) -> None:
 def test_a_run_that_waits_for_input_does_not_keep_anybody_from_silencing(state: House) -> None:
     """It obeys when it looks again."""
 
-    def silenced_meanwhile(store: SqlStore) -> None:
+    def silenced_meanwhile(store: Store) -> None:
         store.hold()
         added(state, *VM, "--for", "2h")
 

@@ -15,12 +15,12 @@ from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.ledger import Arrival
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
 from router.store.conninfo import parse_address
+from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving

@@ -15,7 +15,6 @@ from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.keys import signal_key
-from router.domain.ports.store import Store
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from tests.builders import NOW, a_rule, alert_body, without_rules
@@ -23,7 +22,7 @@ from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
-from tests.store.opened import SqlStore, changed, is_shared
+from tests.store.opened import Store, changed, is_shared
 
 _KEYS = {"progress": "partition", "groupings": "destination"}
 """Which column of a table names its rows, where that is not `key`."""
@@ -152,7 +151,7 @@ async def _then(town: Town, *bodies: bytes) -> list[tuple[str, str, str]]:
     return sorted(one for one in town.notified if one[0] in ("tickets", "oncall"))
 
 
-def test_a_signal_whose_row_is_damaged_is_told_again(sqlite: SqlStore, tmp_path: Path) -> None:
+def test_a_signal_whose_row_is_damaged_is_told_again(sqlite: Store, tmp_path: Path) -> None:
     """Its next message opens it anew, and its end resolves it; the row is in quarantine whole."""
     town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a"), alert_body("b")))
@@ -185,9 +184,7 @@ def test_what_is_open_by_a_damaged_row_stays_open_where_the_signal_says_only_its
 
 
 @pytest.mark.parametrize("table", ["deliveries", "cards"])
-def test_a_signal_whose_row_is_lost_goes_on_after_what_is_kept_of_it(
-    sqlite: SqlStore, tmp_path: Path, table: str
-) -> None:
+def test_a_signal_whose_row_is_lost_goes_on_after_what_is_kept_of_it(sqlite: Store, tmp_path: Path, table: str) -> None:
     """Its deliveries and its groups say its turn: under one that was owed before, a message would count as a repeat."""
     town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
     town.book = without_rules(town.book)

@@ -25,7 +25,6 @@ from router.domain.errors import Rejected
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
 from router.domain.lane_limits import LEASE
 from router.domain.notices import Notice
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
@@ -33,6 +32,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.deliver.scripted import Scripted

@@ -29,12 +29,11 @@ from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.destinations import DestinationKind
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
 from tests.store.builders import a_delivery
-from tests.store.opened import Place, SqlStore, open_store
+from tests.store.opened import Place, Store, open_store
 
 TICKETS = "tickets"
 
@@ -171,7 +170,7 @@ async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list
 class FromFile:
     """Deliveries in a file."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store: Store = store
         self._outbox = store.outbox
 

@@ -23,10 +23,11 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_HOLD
-from router.domain.ports.store import Documents, Store
+from router.domain.ports.store import Documents
 from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
+from router.store.store import Store
 from tests.builders import NOW, a_message, alert_body
 from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent

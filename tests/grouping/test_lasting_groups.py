@@ -21,7 +21,7 @@ from router.parse import evidence_of, read_signals
 from tests.builders import NOW, a_message
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog, group_in
-from tests.store.opened import Place, SqlStore, open_store
+from tests.store.opened import Place, Store, open_store
 
 DAY = timedelta(days=1)
 TWO_A_DAY = Limit(2, DAY)
@@ -252,7 +252,7 @@ def test_many_groups_that_owe_a_note_are_told_in_one_walk(build: Build) -> None:
 class Interrupting:
     """A store in which others take messages in whenever all groups were walked; it counts the walks."""
 
-    def __init__(self, store: SqlStore, act: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, store: Store, act: Callable[[], Awaitable[object]]) -> None:
         self._store, self._act = store, act
         self.walks = 0
 

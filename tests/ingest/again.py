@@ -9,11 +9,11 @@ from typing import NamedTuple
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Grouping, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.store import Store
 from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
 
 MINUTE = timedelta(minutes=1)

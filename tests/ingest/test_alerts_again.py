@@ -19,13 +19,13 @@ from router.domain.decisions import Change
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Arrival, Target, Turn
 from router.domain.notices import Notice, RecordEntry
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
 from router.grouping.aggregation import Aggregation
 from router.grouping.grouping_keys import MemberTurn
 from router.grouping.in_flight_notices import deliveries_decided_before
 from router.ingest.intake import Intake, Message
+from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.destinations.builders import a_notice
 from tests.examples import some_of

@@ -19,21 +19,21 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake
 from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
-from tests.store.opened import Place, SqlStore, open_store
+from tests.store.opened import Place, Store, open_store
 
 PLACE = Partition("cwpp", "0")
 EPOCH = HubEpoch(PLACE, 1)
 
 
 @pytest.fixture
-def store(place: Place) -> Iterator[SqlStore]:
+def store(place: Place) -> Iterator[Store]:
     """An empty store."""
     store = open_store(place)
     yield store
     asyncio.run(store.close())
 
 
-def an_event_intake(store: SqlStore, process: str = "this") -> EventIntake:
+def an_event_intake(store: Store, process: str = "this") -> EventIntake:
     return EventIntake(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), store.journal, process)
 
 
@@ -41,16 +41,16 @@ def ingest(event_intake: EventIntake, events: Sequence[Event]) -> list[RecordEnt
     return asyncio.run(event_intake.ingest_events(PLACE, events, NOW))
 
 
-def spans_taken(store: SqlStore, epoch: HubEpoch = EPOCH) -> list[Span]:
+def spans_taken(store: Store, epoch: HubEpoch = EPOCH) -> list[Span]:
     return [one.span for one in asyncio.run(store.journal.read_taken(epoch, -1))]
 
 
-def died(store: SqlStore, process: str, first: int, last: int, *, alone: bool = False) -> None:
+def died(store: Store, process: str, first: int, last: int, *, alone: bool = False) -> None:
     """Another process places markers on numbers and is never heard of again."""
     asyncio.run(store.journal.place_markers([InFlightMarker(EPOCH, Span(first, last), process, alone)]))
 
 
-def markers(store: SqlStore) -> list[InFlightMarker]:
+def markers(store: Store) -> list[InFlightMarker]:
     """Every marker that is left."""
     probe = InFlightMarker(EPOCH, Span(0, 10**9), "probe")
     found = [marker for marker in asyncio.run(store.journal.place_markers([probe])) if marker != probe]
@@ -58,7 +58,7 @@ def markers(store: SqlStore) -> list[InFlightMarker]:
     return found
 
 
-def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_marker_is_left(store: SqlStore) -> None:
+def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_marker_is_left(store: Store) -> None:
     """A batch is one span of the journal, and each message is known by hub, epoch, partition and sequence number."""
     entries = ingest(an_event_intake(store), Shelf().publish(3))
     assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
@@ -67,7 +67,7 @@ def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_marker_is_left(
     assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
 
 
-def test_a_batch_that_comes_again_tells_nobody_anew(store: SqlStore) -> None:
+def test_a_batch_that_comes_again_tells_nobody_anew(store: Store) -> None:
     """Redelivered whole or in part, by the same process or another, every message keeps its one outcome."""
     events = Shelf().publish(5)
     ingest(an_event_intake(store), events)
@@ -77,7 +77,7 @@ def test_a_batch_that_comes_again_tells_nobody_anew(store: SqlStore) -> None:
     assert {outcome.value for outcome in outcomes.values()} == {"routed"}
 
 
-def test_a_batch_with_a_gap_is_two_spans(store: SqlStore) -> None:
+def test_a_batch_with_a_gap_is_two_spans(store: Store) -> None:
     """The journal says what was taken, not what lies between."""
     ingest(an_event_intake(store), [*Shelf().publish(2), replace(Shelf().publish(1)[0], sequence=7)])
     assert spans_taken(store) == [Span(0, 1), Span(7, 7)]
@@ -99,7 +99,7 @@ class Watched:
 
 
 @pytest.mark.parametrize(("dead", "singly"), [(2, False), (3, True)])
-def test_what_three_processes_did_not_survive_is_taken_alone(store: SqlStore, dead: int, singly: bool) -> None:
+def test_what_three_processes_did_not_survive_is_taken_alone(store: Store, dead: int, singly: bool) -> None:
     """Two deaths are an accident. After three, each event is tried with nothing beside it, under a marker that says so."""
     for number in range(dead):
         died(store, f"dead-{number}", 0, 2)
@@ -113,7 +113,7 @@ def test_what_three_processes_did_not_survive_is_taken_alone(store: SqlStore, de
     assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
 
 
-def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_are_taken(store: SqlStore) -> None:
+def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_are_taken(store: Store) -> None:
     """A message that kills costs nobody else anything, and is kept whole."""
     events = Shelf().publish(3)
     for process in ("one", "another", "a-third"):
@@ -127,14 +127,14 @@ def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_
     assert kept.quarantined.reason.code == "internal"
 
 
-def test_marks_of_a_process_that_lives_do_not_count_against_an_event(store: SqlStore) -> None:
+def test_marks_of_a_process_that_lives_do_not_count_against_an_event(store: Store) -> None:
     """A storage outage that one living process tries again and again is nobody's death."""
     for _ in range(5):
         died(store, "this", 0, 0, alone=True)
     assert [entry.outcome for entry in ingest(an_event_intake(store), Shelf().publish(1))] == ["routed"]
 
 
-def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: SqlStore) -> None:
+def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: Store) -> None:
     """Numbers that begin again are not mistaken for those of the hub before, whoever was there then."""
     old, new = Shelf(), Shelf(created=NOW)
     ingest(an_event_intake(store), old.publish(5))
@@ -146,7 +146,7 @@ def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: SqlStore) -> None
     assert [(entry.key, entry.outcome) for entry in entries] == [("cwpp:0:2:2", "routed")]
 
 
-def test_an_old_event_that_comes_again_late_is_no_new_epoch(store: SqlStore) -> None:
+def test_an_old_event_that_comes_again_late_is_no_new_epoch(store: Store) -> None:
     """What is redelivered was enqueued when it was enqueued."""
     events = Shelf().publish(5)
     event_intake = an_event_intake(store)

@@ -17,9 +17,9 @@ from router.domain.catalogue import Catalogue
 from router.domain.clocks import SKEW
 from router.domain.keys import signal_key
 from router.domain.ledger import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, Seen
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.store import Store
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.store.builders import a_row

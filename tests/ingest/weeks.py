@@ -12,7 +12,6 @@ from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.journal import Event, Partition
 from router.domain.ledger import Arrival
 from router.domain.notices import Notice, RecordEntry
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
@@ -20,6 +19,7 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf

@@ -15,9 +15,9 @@ from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
 from router.domain.journal import HubEpoch, Partition
 from router.domain.keys import event_uid, signal_key
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.store.row_reader import Columns
+from router.store.store import Store
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack

@@ -23,7 +23,7 @@ from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.postgres import postgres_running
-from tests.store.opened import SqlStore, engine_over
+from tests.store.opened import Store, engine_over
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,9 +102,9 @@ class Stack:
             **given,
         )
 
-    def store(self) -> SqlStore:
+    def store(self) -> Store:
         """The state, to look into; made in the loop that uses it."""
-        return SqlStore(engine_over(self.state))
+        return Store(engine_over(self.state))
 
     def write_policy(self, stream: str, text: str) -> None:
         """Puts a policy in place of a stream's own, the SOC's addresses put in."""
@@ -122,7 +122,7 @@ class Stack:
 
 async def _make(state: str) -> None:
     """Makes the tables in a database."""
-    store = SqlStore(engine_over(state))
+    store = Store(engine_over(state))
     await store.upgrade()
     await store.close()
 

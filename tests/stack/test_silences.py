@@ -13,7 +13,7 @@ from router.app.clock import now
 from router.cli import main
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
-from router.domain.ports.store import Store
+from router.store.store import Store
 from tests.silences import HOUR
 from tests.stack.accounting import Post, high
 from tests.stack.azurite import Azurite

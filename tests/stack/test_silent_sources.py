@@ -12,8 +12,8 @@ import pytest
 from router.app.clock import now
 from router.domain.coverage_sources import LastHeard, document_of_last_heard
 from router.domain.keys import signal_key
-from router.domain.ports.store import Store
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
+from router.store.store import Store
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
 from tests.stack.accounting import sweep
 from tests.stack.azurite import Azurite

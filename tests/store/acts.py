@@ -11,8 +11,8 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.ledger import LedgerRow
 from router.domain.ports.deliver import Outbox
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
 

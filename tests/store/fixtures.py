@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.ports.store import Store
 from router.store.engine import PostgresqlEngine
 from router.store.upgrade import upgrade
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
-from tests.store.opened import Place, SqlStore, engine_over, open_store
+from tests.store.opened import Place, Store, engine_over, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,7 +22,7 @@ def _running() -> Iterator[None]:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[SqlStore]:
+def sqlite(tmp_path: Path) -> Iterator[Store]:
     """An empty store in a file."""
     store = open_store(tmp_path)
     yield store
@@ -46,9 +45,9 @@ def database(lasting: PostgresqlEngine, postgresql: str) -> str:
 
 
 @pytest.fixture
-def postgres_store(lasting: PostgresqlEngine, postgresql: str) -> SqlStore:
+def postgres_store(lasting: PostgresqlEngine, postgresql: str) -> Store:
     """An empty store in a database."""
-    return SqlStore(lasting)
+    return Store(lasting)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -69,7 +68,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def twin(store: SqlStore, request: pytest.FixtureRequest) -> Iterator[Store]:
+def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:

@@ -12,12 +12,12 @@ from router.domain.deliveries import Claim, DeliveryState, Receipt, Recipient, S
 from router.domain.keys import signal_key
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import run
 

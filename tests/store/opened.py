@@ -14,9 +14,9 @@ import psycopg
 from router.app.clock import now
 from router.store.conninfo import Connector, parse_address
 from router.store.engine import PostgresqlEngine
-from router.store.store import SqlStore
+from router.store.store import Store
 
-__all__ = ["Place", "SqlStore", "changed", "empty", "engine_over", "is_shared", "open_store", "rows_in"]
+__all__ = ["Place", "Store", "changed", "empty", "engine_over", "is_shared", "open_store", "rows_in"]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -36,14 +36,14 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
     return PostgresqlEngine(connect, address.name)
 
 
-def open_store(place: Place, clock: Callable[[], datetime] = now) -> SqlStore:
+def open_store(place: Place, clock: Callable[[], datetime] = now) -> Store:
     """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
-    return SqlStore(engine_over(place), clock) if isinstance(place, str) else SqlStore.of(place, clock)
+    return Store(engine_over(place), clock) if isinstance(place, str) else Store.of(place, clock)
 
 
 def is_shared(store: object) -> bool:
     """Whether a store is in a database, where each statement costs a wait."""
-    return isinstance(store, SqlStore) and store.is_shared
+    return isinstance(store, Store) and store.is_shared
 
 
 async def changed(store: Any, statement: str, *values: object) -> int:
@@ -52,7 +52,7 @@ async def changed(store: Any, statement: str, *values: object) -> int:
         return int(await tx.execute(statement, *values))
 
 
-async def empty(store: SqlStore) -> None:
+async def empty(store: Store) -> None:
     """Takes everything out of a store in a database, for the next example."""
     async with store.engine.transaction() as tx:
         for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"):

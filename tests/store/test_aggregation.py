@@ -13,14 +13,13 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
 from router.domain.notices import Notice
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.grouping.test_grouping import HOUR, LIMITED, a_grouping_book
 from tests.store.acts import run
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 
 MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
@@ -108,7 +107,7 @@ def batch(*ids: str, **fields: object) -> list[Message]:
     ],
 )
 def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_one(
-    postgres_store: SqlStore, step: int, is_done: bool
+    postgres_store: Store, step: int, is_done: bool
 ) -> None:
     """Another worker takes an alert of the same group before the dead one's batch comes again: every notice, in order."""
     first = batch("a", "b")
@@ -125,9 +124,7 @@ def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_on
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 7])
-def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(
-    postgres_store: SqlStore, step: int
-) -> None:
+def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(postgres_store: Store, step: int) -> None:
     """The opening that it did not get to owe is owed by whoever changes the group next: an end never comes first."""
     run(intake(postgres_store).ingest(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
     run(delivered(postgres_store))
@@ -142,7 +139,7 @@ def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(
     assert "opened" not in [one.delivery.change for one in run(delivered(postgres_store))]
 
 
-def test_workers_that_take_in_at_once_make_one_group(database: str, postgres_store: SqlStore) -> None:
+def test_workers_that_take_in_at_once_make_one_group(database: str, postgres_store: Store) -> None:
     """Eight workers, each with a store of its own and a part of the storm: one opening, and every alert in its group."""
 
     async def raced() -> None:
@@ -157,7 +154,7 @@ def test_workers_that_take_in_at_once_make_one_group(database: str, postgres_sto
     assert found[-1][2] == 40
 
 
-def test_workers_that_take_in_at_once_keep_the_limit(database: str, postgres_store: SqlStore) -> None:
+def test_workers_that_take_in_at_once_keep_the_limit(database: str, postgres_store: Store) -> None:
     """Each sees only a part of the storm, and together they open no more than the policy lets them, and one summary."""
     book = a_grouping_book(limit=LIMITED)
 
@@ -178,7 +175,7 @@ def test_workers_that_take_in_at_once_keep_the_limit(database: str, postgres_sto
     assert max(count for _, _, count in found) == 36 - LIMITED.most
 
 
-def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(postgres_store: SqlStore) -> None:
+def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(postgres_store: Store) -> None:
     """50 alerts on 50 resources open 50 groups; on one resource, one."""
     run(
         intake(postgres_store).ingest(
@@ -194,7 +191,7 @@ LONG = "\u00e4\u4e2d" * 35_000
 
 
 @pytest.mark.parametrize("field", ["Severity", "AlertType", "AzureResourceId", "CompromisedEntity", "CorrelationKey"])
-def test_no_text_is_too_long_for_a_row(postgres_store: SqlStore, field: str) -> None:
+def test_no_text_is_too_long_for_a_row(postgres_store: Store, field: str) -> None:
     """A column holds 64 KiB: what states hold of a message is cut, and its neighbours are taken in with it."""
     book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR))
     fields: dict[str, object] = {"CompromisedEntity": "vm", "CorrelationKey": "k"}

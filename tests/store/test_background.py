@@ -16,8 +16,8 @@ from router.domain.background import Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
 from router.domain.histories import History
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
 from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle

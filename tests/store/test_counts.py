@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -20,9 +21,9 @@ from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.store import Store
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
@@ -167,7 +168,7 @@ def _counts_once(store: Store, twin: Store, history: list[list[Batch]]) -> None:
 
     async def take(batch: Batch) -> None:
         deadly = Deadly(stores[batch.worker], batch.dies_at, batch.is_done)
-        intake = Intake(deadly, {Stream.CWPP: BOOK}, Catalogue())
+        intake = Intake(cast(Store, deadly), {Stream.CWPP: BOOK}, Catalogue())
         try:
             await intake.ingest([messages[place] for place in batch.messages], NOW + batch.hours * HOUR)
         except StoreError:
@@ -196,7 +197,7 @@ def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store
         message = a_message(alert_body(f"alert-{number}"))
         deadly = Deadly(store, dies_at, is_done)
         with suppress(StoreError):
-            run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
+            run(Intake(cast(Store, deadly), {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
         run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW + 5 * HOUR))
         counts = counts_of(store)
         assert sum(cells.total() for cells in counts.values()) == number

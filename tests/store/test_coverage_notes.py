@@ -23,7 +23,6 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.recommendation_table import EDR_INSTALLED as EDR
 from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
@@ -32,7 +31,7 @@ from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, a
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.examples import some_of
 from tests.store.acts import run
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 
 BOOKS = {stream: a_rulebook(stream=stream) for stream in Stream}
 MINUTE = timedelta(minutes=1)
@@ -143,7 +142,7 @@ def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store
     }
 
 
-def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: SqlStore) -> None:
+def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
     """The same resources within the hour; after it, once for all of them. Another worker looks, and writes nothing."""
     counting = Counting(sqlite)
     intake = an_intake(counting)
@@ -157,7 +156,7 @@ def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: SqlStore) -> No
     assert other.asked == [("find source", 2)]
 
 
-def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: SqlStore) -> None:
+def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: Store) -> None:
     """What raised the last alerts is known to the hour; the subscription's have no watcher, and a sample counts for none."""
     counting = Counting(sqlite)
     intake = an_intake(counting)
@@ -170,7 +169,7 @@ def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: Sq
     assert sources(sqlite)[HERE].by_watcher == ()
 
 
-def test_recommendations_are_heard_of_to_the_minute(sqlite: SqlStore) -> None:
+def test_recommendations_are_heard_of_to_the_minute(sqlite: Store) -> None:
     """From then on silence counts: a source that may be silent for 8 days is told after no less. Within it nothing is asked."""
     counting = Counting(sqlite)
     intake = an_intake(counting)
@@ -181,7 +180,7 @@ def test_recommendations_are_heard_of_to_the_minute(sqlite: SqlStore) -> None:
     assert sources(sqlite)[HERE].posture == NOW + OFTEN_OF_POSTURE
 
 
-def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: SqlStore) -> None:
+def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: Store) -> None:
     """However many rows there are."""
     counting = Counting(sqlite)
     intake = an_intake(counting)
@@ -196,7 +195,7 @@ def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(s
     assert counting.asked == [*first, ("find fact", 4), ("put fact", 4)]
 
 
-def test_a_file_that_is_read_again_says_nothing_anew(sqlite: SqlStore) -> None:
+def test_a_file_that_is_read_again_says_nothing_anew(sqlite: Store) -> None:
     """Its rows are on record. What a hub brings again says when the hub got it."""
     rows = a_file(coverage_body(EDR, "Healthy", isSnapshot=True), alert_body())
     ingest(sqlite, *rows, now=NOW)
@@ -215,7 +214,7 @@ def test_a_file_that_is_read_again_says_nothing_anew(sqlite: SqlStore) -> None:
     assert sources(sqlite)[WORKLOAD].alert == NOW + timedelta(days=7)
 
 
-def test_what_was_quarantined_is_kept_when_it_is_read_again(sqlite: SqlStore) -> None:
+def test_what_was_quarantined_is_kept_when_it_is_read_again(sqlite: Store) -> None:
     """From a file, too: it says for the first time what it says."""
     (message,) = a_file(coverage_body(EDR, "Unhealthy"))
     before = Intake(sqlite, {Stream.CWPP: BOOKS[Stream.CWPP]}, Catalogue())
@@ -256,7 +255,7 @@ def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store
     assert facts(store) == {(RESOURCE.lower(), EDR): "healthy"}
 
 
-def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: SqlStore) -> None:
+def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> None:
     """The message at fault lies in the quarantine, whole; its neighbours are routed, and heard of."""
     counting = Counting(sqlite)
     counting.poison = machine(1).lower()
@@ -267,7 +266,7 @@ def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: SqlStore) 
     assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
-def test_damaged_documents_are_written_anew(sqlite: SqlStore) -> None:
+def test_damaged_documents_are_written_anew(sqlite: Store) -> None:
     """They stop no message."""
     for kind, id in ((DocumentKind.SOURCE, HERE), (DocumentKind.FACT, RESOURCE.lower())):
         run(sqlite.documents.put_document(StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
@@ -299,7 +298,7 @@ def test_of_workers_at_once_none_loses_what_another_writes(store: Store, twin: S
     assert sources(store).keys() == {HERE}
 
 
-def test_a_clock_that_was_wrong_for_a_minute_hides_no_source(sqlite: SqlStore) -> None:
+def test_a_clock_that_was_wrong_for_a_minute_hides_no_source(sqlite: Store) -> None:
     """What it wrote counts for nothing once it is right, also for the process that wrote it."""
     intake = an_intake(sqlite)
     for days, name in ((400, "wrong"), (0, "right")):

@@ -29,7 +29,7 @@ from tests.leash import leashed
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
 from tests.store.crashing import count_in
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 
 DB, WAL, SHM, MARK = "router.db", "router.db-wal", "router.db-shm", "router.commit"
 
@@ -37,7 +37,7 @@ type Files = dict[str, bytes]
 """What is in a state's directory, by name."""
 
 
-def commit(store: SqlStore, first: int, last: int, size: int = 100) -> None:
+def commit(store: Store, first: int, last: int, size: int = 100) -> None:
     """Commits entries one by one."""
     for number in range(first, last):
         run(store.record.put_on_record([an_entry(f"{number}", title=noise(size).hex())]))
@@ -330,7 +330,7 @@ def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path, fo
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute(form)
     before = files_in(tmp_path)
-    for open in (open_store, lambda directory: run(SqlStore.describe_in(directory, NOW, Retention()))):
+    for open in (open_store, lambda directory: run(Store.describe_in(directory, NOW, Retention()))):
         with pytest.raises(BadFile) as told:
             open(tmp_path)
         (line,) = str(told.value).splitlines()

@@ -21,7 +21,6 @@ from router.domain.errors import BadFile
 from router.domain.groups import AggregationState
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
-from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
@@ -31,7 +30,7 @@ from router.store.file import UnchangedFile, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
 
@@ -162,7 +161,7 @@ def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store
     assert [one.next for one in describe(store).forgotten_next if one.outcome is Outcome.ROUTED] == [last]
 
 
-def test_signals_fall_due_when_they_are_looked_at(sqlite: SqlStore) -> None:
+def test_signals_fall_due_when_they_are_looked_at(sqlite: Store) -> None:
     """After their last message, sooner below the floor."""
     rows = [
         a_row("a", heard=NOW - 90 * DAY),
@@ -201,7 +200,7 @@ def prints_of(directory: Path) -> dict[str, str]:
 
 def described(directory: Path, now: datetime = NOW) -> StateReport | None:
     """What is in a directory."""
-    return run(SqlStore.describe_in(directory, now, RETENTION))
+    return run(Store.describe_in(directory, now, RETENTION))
 
 
 def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
@@ -213,7 +212,7 @@ def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
     async def beside() -> StateReport | None:
         async with store.atomically():
             await store.outbox.put_in_outbox([a_delivery(key="other")], NOW)
-            return await SqlStore.describe_in(tmp_path, NOW, RETENTION)
+            return await Store.describe_in(tmp_path, NOW, RETENTION)
 
     report = run(beside())
     assert report is not None
@@ -311,7 +310,7 @@ def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])
-def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqlStore, tmp_path: Path, garbage: object) -> None:
+def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path, garbage: object) -> None:
     """Whichever column holds something that no row has; it counts somewhere or nowhere."""
     decide(sqlite, Outcome.ROUTED, DAY)
     run(sqlite.ledger.write_rows([a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)]))

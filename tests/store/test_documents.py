@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, run
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
 
@@ -27,7 +26,7 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
     assert run(store.documents.list_documents(DocumentKind.FACT)) == []
 
 
-def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: SqlStore) -> None:
+def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: Store) -> None:
     """Workers ask every few seconds, and what ended is kept for 400 days. As SQLite plans it without statistics."""
     asked: list[str] = []
     assert sqlite._file is not None

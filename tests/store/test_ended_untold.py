@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
-from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane
 from router.domain.severity import Severity
+from router.store.store import Store
 from tests.builders import a_destination, a_route, a_rulebook
 from tests.store.acts import LEASE, letters_in, run
 from tests.store.life import Life

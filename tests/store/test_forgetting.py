@@ -13,9 +13,9 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import RECORD, Held, record_delivery
-from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
+from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
 from tests.store.builders import a_row, an_entry

@@ -18,8 +18,8 @@ from router.domain.groups import (
     WindowState,
 )
 from router.domain.ledger import State
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery, a_group, a_row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from router.domain.ports.store import Store
+from router.store.store import Store
 from tests.builders import a_rule, a_rulebook, an_ip
 from tests.store.life import Life
 

@@ -12,9 +12,9 @@ from router.domain.decisions import Outcome
 from router.domain.holds import HeldBy
 from router.domain.ledger import Held
 from router.domain.notices import Notice, Release
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Limit
 from router.ingest.intake import Intake
+from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row

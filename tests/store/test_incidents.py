@@ -5,9 +5,9 @@ from __future__ import annotations
 from router.domain.catalogue import Catalogue
 from router.domain.fingerprints import MOST
 from router.domain.keys import alert_fingerprint, signal_key
-from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
+from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import run
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.ports.store import Store
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import run
 

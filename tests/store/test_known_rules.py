@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from router.domain.documents import DocumentKind
 from router.domain.known_rules import RENEWED
-from router.domain.ports.store import Store
 from router.domain.suppression import Suppressions
 from router.ingest.rule_register import RuleRegister, read_known_rules
+from router.store.store import Store
 from tests.builders import NOW, a_rule, a_rulebook
 from tests.store.acts import DAY, run
 

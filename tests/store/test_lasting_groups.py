@@ -14,7 +14,6 @@ import pytest
 from router.domain.errors import StoreError
 from router.domain.groups import NO_END
 from router.domain.notices import Notice
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
 from router.domain.signals import Stream
@@ -22,7 +21,7 @@ from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog
 from tests.store.acts import letters_in, run
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 from tests.store.test_aggregation import Deadly
 
 DAY = timedelta(days=1)
@@ -85,7 +84,7 @@ def test_a_clock_that_dies_at_any_write_tells_everything_once(
     assert {key: one.standing for key, one in backlog.tickets.items() if not one.is_summary} == standing
 
 
-def test_sweeps_of_several_workers_tell_everything_once(database: str, postgres_store: SqlStore) -> None:
+def test_sweeps_of_several_workers_tell_everything_once(database: str, postgres_store: Store) -> None:
     """Four sweep at once, again and again, while a fifth takes messages in: each ticket opens once."""
     backlog = a_backlog(postgres_store)
 
@@ -150,7 +149,7 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
     assert titles.isdisjoint(one.last.title for one in backlog.of_values())
 
 
-def test_no_finding_that_waits_is_too_long_for_a_row(postgres_store: SqlStore) -> None:
+def test_no_finding_that_waits_is_too_long_for_a_row(postgres_store: Store) -> None:
     """A column holds 64 KiB: of one whose every text is random and far too long, enough is stored to notify people."""
     backlog = Backlog(postgres_store, a_posture_book(Limit(1, DAY)), run)
     shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.

@@ -11,8 +11,8 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import in_doubt, owe, run
 from tests.store.builders import a_delivery, a_row, an_entry, noise

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,10 +17,10 @@ from router.domain.errors import StoreError
 from router.domain.groups import AggregationState, GroupState, Opening
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
@@ -157,7 +157,7 @@ def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     """Whoever comes next owes the notices that the dead one had decided, once, and before its own."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    tickets.store = Deadly(store, step, is_done)
+    tickets.store = cast(Store, Deadly(store, step, is_done))
     with pytest.raises(StoreError):
         tickets.sweep(WINDOW)
     tickets.store = store

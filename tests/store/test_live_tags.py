@@ -18,13 +18,14 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.domain.notices import Notice
 from router.domain.owners import Owner, find_owner_of
-from router.domain.ports.store import Documents, Store
+from router.domain.ports.store import Documents
 from router.domain.retention import LONGEST
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.domain.tag_documents import find_tags_in
 from router.ingest.tag_reader import FRESH, SLACK, TagReader
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip
 from tests.constructed.weeks import row_of
 from tests.ingest.weeks import Weeks, title_of

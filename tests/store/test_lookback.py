@@ -16,7 +16,6 @@ from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.ledger import Held, LedgerRow, State, Version
 from router.domain.lookback import HeldCounts, Looked, StandingSignal
-from router.domain.ports.store import Store
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.severity import Severity
 from router.store.record import SqlRecord
@@ -26,7 +25,7 @@ from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
-from tests.store.opened import SqlStore, changed
+from tests.store.opened import Store, changed
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -42,7 +41,7 @@ async def listed[T](walk: AsyncIterator[T]) -> list[T]:
 
 def in_small_pages(store: Store, page: int) -> SqlRecord:
     """A walk over the decisions of a store, of pages that a small history fills."""
-    assert isinstance(store, SqlStore)
+    assert isinstance(store, Store)
     return SqlRecord(store.engine, lambda: NOW, page)
 
 
@@ -218,7 +217,7 @@ def standing_of(row: LedgerRow) -> StandingSignal:
 
 def small_standing(store: Store, page: int) -> StandingSignals:
     """What walks over what stands, of pages that a small ledger fills where the store has a say in that."""
-    assert isinstance(store, SqlStore)
+    assert isinstance(store, Store)
     return StandingSignals(store.engine, lambda: NOW, page)
 
 

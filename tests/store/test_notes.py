@@ -10,13 +10,12 @@ import pytest
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore, changed
+from tests.store.opened import Store, changed
 
 SENT, DEAD, SKIPPED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED
 
@@ -104,7 +103,7 @@ def test_only_tickets_get_notes(store: Store, lane: Lane) -> None:
     assert claimed(store, status(2, lane=lane)) == [(2, False)]
 
 
-def test_what_cannot_be_read_any_more_may_have_been_news(sqlite: SqlStore, tmp_path: Path) -> None:
+def test_what_cannot_be_read_any_more_may_have_been_news(sqlite: Store, tmp_path: Path) -> None:
     """In doubt the router is loud."""
     ends(sqlite, opening(), SENT)
     ends(sqlite, status(2), DEAD)

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeliveryState, Recipient, Settlement
 from router.domain.keys import signal_key
-from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane
 from router.domain.signals import Kind, Stream
 from router.ingest.intake import Intake, Message
 from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.examples import some_of
 from tests.store.acts import run
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 BOOK = a_rulebook(always=())
 POSTURE = a_rulebook(always=(), stream=Stream.CSPM)
@@ -113,7 +112,7 @@ def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite:
     assert (claim.delivery.key, claim.delivery.change) == (key_of(id), "opened")
 
 
-def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(postgres_store: SqlStore) -> None:
+def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(postgres_store: Store) -> None:
     """They meet at the row of its one key."""
     id = an_id()
     intake = Intake(postgres_store, {Stream.CWPP: BOOK}, Catalogue())

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Receipt, Redrive
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -429,7 +428,7 @@ def test_what_waits_for_an_earlier_turn_is_not_next_due(store: Store) -> None:
     assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503", 2)}
 
 
-def test_a_claim_that_is_given_back_does_not_count_as_lost(store: SqlStore) -> None:
+def test_a_claim_that_is_given_back_does_not_count_as_lost(store: Store) -> None:
     """A process that was ended by somebody did not die of what it had in hand."""
     owe(store, OPENING)
     claim(store)
@@ -474,7 +473,7 @@ def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destina
     assert not run(store.outbox.bring_forward("cwpp", "tickets", later, later))
 
 
-def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(store: SqlStore) -> None:
+def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(store: Store) -> None:
     """What is in flight or deferred is not due; what is sent is over."""
 
     def count(after: timedelta = timedelta(), most: int = 10, stream: str = "cwpp") -> dict[str, int]:
@@ -491,7 +490,7 @@ def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(sto
     assert (count(HOUR - INSTANT)["tickets"], count(HOUR)["tickets"]) == (1, 2)
 
 
-def test_a_destination_says_when_its_first_delivery_is_due(store: SqlStore) -> None:
+def test_a_destination_says_when_its_first_delivery_is_due(store: Store) -> None:
     """Not what waits for its turn; what is in flight is due when its lease ends."""
 
     def first() -> dict[str, datetime]:

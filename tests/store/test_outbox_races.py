@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Redrive, Settlement
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery

@@ -10,8 +10,8 @@ from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, NextDue, Pause, Receipt, Recipient, Redrive, Settlement
 from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
-from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery

@@ -16,7 +16,7 @@ from tests.builders import NOW
 from tests.stack.postgres import Server, Way
 from tests.store.acts import LEASE, claim, owe, run, states
 from tests.store.builders import a_delivery
-from tests.store.opened import SqlStore, changed, open_store
+from tests.store.opened import Store, changed, open_store
 
 
 def some_openings(many: int) -> list[Delivery]:
@@ -30,7 +30,7 @@ def some_lives(many: int) -> list[Delivery]:
     return [a_delivery(turn, change, key=f"l{number}", opened=1) for number in range(many) for turn, change in changes]
 
 
-def trips(way: Way, store: SqlStore, deliveries: list[Delivery], state: DeliveryState) -> tuple[int, int, int]:
+def trips(way: Way, store: Store, deliveries: list[Delivery], state: DeliveryState) -> tuple[int, int, int]:
     """The round trips to owe, to claim and to settle deliveries."""
     counted = [way.trips]
     owe(store, *deliveries)

@@ -12,14 +12,14 @@ from router.domain.ports.eventhubs import HubReaders, PartitionClaim
 from router.domain.reasons import Code
 from router.store.partitions import SqlPartitions
 from tests.store.acts import run
-from tests.store.opened import SqlStore, changed, open_store
+from tests.store.opened import Store, changed, open_store
 
 READERS = HubReaders("soc.servicebus.windows.net", "cwpp", "serve")
 FIRST, SECOND = (PartitionClaim(readers=READERS, partition=id, owner="one") for id in "01")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store of each kind, empty."""
     store = open_store(tmp_path if request.param == "sqlite" else request.getfixturevalue("postgresql"))
     run(store.upgrade())
@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def partitions(store: SqlStore) -> SqlPartitions:
+def partitions(store: Store) -> SqlPartitions:
     """A hub of which nothing is known."""
     return store.partitions
 
@@ -68,7 +68,7 @@ def test_all_that_were_claimed_by_the_dead_are_free(partitions: SqlPartitions) -
     assert [(one.owner, one.sequence) for one in run(partitions.list_partitions(READERS))] == [("", 7), ("", None)]
 
 
-def test_a_row_that_cannot_be_read_is_set_aside_and_its_partition_is_free(store: SqlStore) -> None:
+def test_a_row_that_cannot_be_read_is_set_aside_and_its_partition_is_free(store: Store) -> None:
     """It is read from its start, where the journal knows what was taken in; the partition beside it goes on."""
     run(store.partitions.claim_partitions([FIRST, SECOND]))
     run(store.partitions.write_position(replace(FIRST, sequence=7)))

@@ -17,8 +17,8 @@ from router.decide.preview import Amount, Preview, Spared
 from router.domain.lookback import Looked
 from router.domain.notices import RecordEntry
 from router.domain.owners import NO_OWNERS
-from router.domain.ports.store import Store
 from router.domain.severity import gravity_of
+from router.store.store import Store
 from tests.builders import NOW, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
 from tests.store.acts import run

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from router.domain.ledger import Arrival
-from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import noise

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery

@@ -6,7 +6,7 @@ import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.ledger import Arrival
-from router.domain.ports.store import Store
+from router.store.store import Store
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
 

@@ -15,8 +15,8 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
-from router.domain.ports.store import Store
 from router.domain.rule_fields import signal_of
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise

@@ -22,7 +22,6 @@ from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim
 from router.domain.holders import shadow_name, silence_name
 from router.domain.notices import RecordEntry
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -35,7 +34,7 @@ from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_el
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.life import Life
-from tests.store.opened import SqlStore, is_shared, open_store
+from tests.store.opened import Store, is_shared, open_store
 from tests.store.test_sqlite_forgetting import TABLES
 
 HOUR = timedelta(hours=1)
@@ -179,7 +178,7 @@ def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -
     assert run(store.record.read_hits("cwpp")) == before
 
 
-def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
+def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:
     """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
     life = Life(sqlite, a_book())
     run(sqlite.documents.put_document(document_of_silence(a_silence("ab"))))

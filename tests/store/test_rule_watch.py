@@ -22,7 +22,6 @@ from router.domain.deliveries import Delivery, DeliveryState, Recipient
 from router.domain.destination_holds import DestinationHold, document_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.ports.store import Store
 from router.domain.recurrences import Recurrence
 from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
@@ -31,6 +30,7 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
+from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import DAY, LEASE, claim, run, settle

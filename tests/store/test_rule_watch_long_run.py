@@ -8,8 +8,8 @@ from datetime import time, timedelta
 import pytest
 
 from router.app.rule_watch import RuleWatch
-from router.domain.ports.store import Store
 from router.domain.recurrences import Recurrence
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, run
 from tests.store.life import Life

@@ -24,13 +24,13 @@ from router.domain.documents import DocumentKind
 from router.domain.ledger import RECORD
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import PagingCode, paging_answer
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signal_life import Presence, SignalLife
 from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
+from router.store.store import Store
 from tests.builders import (
     NOW,
     RESOURCE,

@@ -18,7 +18,6 @@ from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
-from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
 from router.domain.silence_documents import document_of_silence
@@ -26,6 +25,7 @@ from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.suppression_release import release_held
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.silences import HOUR, a_silence, machine, named, weekly
 from tests.store.acts import run

@@ -13,12 +13,12 @@ from router.domain.coverage_sources import CoverageSource, LastHeard, document_o
 from router.domain.documents import DocumentKind
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources
+from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
     DAY,

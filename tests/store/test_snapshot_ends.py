@@ -13,7 +13,6 @@ from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 from router.domain.keys import signal_key
 from router.domain.ledger import Held
-from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.domain.snapshots import Appearances, Appeared, Stretch
@@ -24,7 +23,7 @@ from tests.constructed.weeks import row_of
 from tests.ingest.weeks import DAY, Weeks, notices
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 WEEK = 7 * DAY
 CAME = Appearances("s", "recommendation", 500, (Stretch(100, 300), Stretch(500, 500)))
@@ -74,7 +73,7 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
 @pytest.mark.parametrize(
     "damage", ['{"a": 1}', '["s","recommendation"]', '["s","alert",1]', "[", '["s","recommendation",-5]']
 )
-def test_a_row_that_says_no_appearances_is_set_aside(sqlite: SqlStore, damage: str) -> None:
+def test_a_row_that_says_no_appearances_is_set_aside(sqlite: Store, damage: str) -> None:
     """It stops no walk, and the next message names the finding anew."""
     run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME), a_row("l", stream="cspm", appearances=CAME)]))
 

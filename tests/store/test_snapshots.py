@@ -11,8 +11,8 @@ from itertools import islice
 
 import pytest
 
-from router.domain.ports.store import Store
 from router.domain.rulebook import Limit
+from router.store.store import Store
 from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, a_posture_book, a_snapshot
 from tests.grouping.backlog import MINUTE, Backlog

@@ -10,10 +10,10 @@ import pytest
 from router.domain.errors import BadFile, StateInUse
 from tests.store.acts import claim, owe, run
 from tests.store.builders import OPENING
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 
 
-def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlite: SqlStore) -> None:
+def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlite: Store) -> None:
     """Whoever holds the state alone need not wait for leases; what was claimed counts as attempted."""
     owe(sqlite, OPENING)
     claim(sqlite)

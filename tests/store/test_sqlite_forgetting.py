@@ -12,12 +12,12 @@ from router.store.forgetting.forgetting import FEW
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row
-from tests.store.opened import SqlStore
+from tests.store.opened import Store
 
 TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "documents", "lookups", "payloads")
 
 
-def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: SqlStore) -> None:
+def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:
     """As SQLite plans it without statistics, which no state has."""
     asked: list[str] = []
     assert sqlite._file is not None
@@ -33,7 +33,7 @@ def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite:
     assert walked == []
 
 
-def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: SqlStore) -> None:
+def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: Store) -> None:
     """Five hundred of them held the writer for half a second."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
     run(sqlite.ledger.write_rows([a_row(f"k{n}", held=held, heard=NOW) for n in range(FEW + 1)]))

@@ -44,7 +44,7 @@ from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_st
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
-from tests.store.opened import SqlStore, empty, open_store
+from tests.store.opened import Store, empty, open_store
 
 
 class PureOutbox:
@@ -150,7 +150,7 @@ def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step])
 
 @settings(max_examples=some_of(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lane=LANES, steps=STEPS)
-def test_the_rules_of_turns_are_those_of_the_server(postgres_store: SqlStore, lane: Lane, steps: list[Step]) -> None:
+def test_the_rules_of_turns_are_those_of_the_server(postgres_store: Store, lane: Lane, steps: list[Step]) -> None:
     """PostgreSQL reads and writes the same."""
     run(empty(postgres_store))
     assert run(History(postgres_store.outbox, lane).play(steps)) == run(History(PureOutbox(), lane).play(steps))

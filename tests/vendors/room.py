@@ -33,7 +33,7 @@ from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
-from tests.store.opened import SqlStore, open_store
+from tests.store.opened import Store, open_store
 from tests.waiting import PATIENCE
 
 DESTINATION = "there"
@@ -62,7 +62,7 @@ class Room:
     """Deliveries of one destination; its clock stands still until a test moves it."""
 
     def __init__(
-        self, kind: DestinationKind, secrets: Mapping[str, str], store: SqlStore, answers: ConversationRunner
+        self, kind: DestinationKind, secrets: Mapping[str, str], store: Store, answers: ConversationRunner
     ) -> None:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
