@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
 from router.domain import legible
 from router.domain.errors import StoreError, Unstorable
+from router.store.instants import Clock
 from router.store.row_reader import Columns
 
 if TYPE_CHECKING:
@@ -60,9 +63,27 @@ SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE
 _PATIENCE = 120.0
 """Seconds; a lock is waited for 30 of them, which the server sees to."""
 
+_BROKEN_OFF = ("40001", "40P01")
+"""SQLSTATE of a serialization failure and of a deadlock: what was asked is right, and came at a bad time.
+
+https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
+"""
+
+_TRIES = 8
+_FIRST_WAIT = 0.01
+"""Seconds within which a transaction that was broken off is tried a second time; it doubles with each try."""
+
+_CLOCK = partial(datetime.now, UTC)
+
 
 class Transaction(Protocol):
-    """Asks and writes in SQL; raises StoreError, and Unstorable for values that the engine refuses."""
+    """Asks and writes in SQL; raises StoreError, and Unstorable for values that the engine refuses.
+
+    Attributes:
+        now: the time when it began, by the state's clock.
+    """
+
+    now: datetime
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
         """Return the rows that a query finds."""
@@ -105,6 +126,20 @@ class Engine(Protocol):
     """
 
     name: str
+
+    def now(self) -> datetime:
+        """Return the time by the state's clock, which is the same for all who work on it."""
+        ...
+
+    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run work in a transaction, and return what it returned once that is committed.
+
+        PostgreSQL may break a transaction off because of another one. Then nothing of it is kept, and after a moment `work` is
+        called again with a new transaction. So `work` must be repeatable: it changes nothing but by its transaction. Inside a
+        transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
+        tries is broken off too, and what `work` raises.
+        """
+        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction: all of it is kept, or none. Inside another one of the same task it is part of that."""
@@ -161,8 +196,9 @@ _ROW_LOCK = re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
 class SqliteEngine:
     """One file, whose statements return at once: between two of them no other task runs."""
 
-    def __init__(self, file: StateFile | UnchangedFile) -> None:
+    def __init__(self, file: StateFile | UnchangedFile, clock: Clock = _CLOCK) -> None:
         self.name = str(file.path.parent)
+        self.now = clock
         self._file = file
         self._lock = asyncio.Lock()
         self._current: ContextVar[_SqliteTransaction | None] = ContextVar("sqlite transaction", default=None)
@@ -175,7 +211,7 @@ class SqliteEngine:
             return
         async with self._lock:
             with self._file.writing() as db:
-                begun = _SqliteTransaction(db)
+                begun = _SqliteTransaction(db, self.now())
                 token = self._current.set(begun)
                 try:
                     yield begun
@@ -187,7 +223,13 @@ class SqliteEngine:
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
         with self._file.reading() as db:
-            yield _SqliteTransaction(db)
+            current = self._current.get()
+            yield current if current is not None and current.is_open else _SqliteTransaction(db, self.now())
+
+    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run work in a transaction, once: a file has one writer at a time."""
+        async with self.transaction() as tx:
+            return await work(tx)
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
@@ -218,8 +260,9 @@ class SqliteEngine:
 
 
 class _SqliteTransaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, now: datetime) -> None:
         self._db = db
+        self.now = now
         self.is_open = True
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
@@ -285,10 +328,15 @@ class PostgresqlEngine:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], name: str, patience: float = _PATIENCE
+        self,
+        connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
+        name: str,
+        patience: float = _PATIENCE,
+        clock: Clock = _CLOCK,
     ) -> None:
         self._connect = connect
         self.name = name
+        self.now = clock
         self._patience = patience
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
@@ -305,15 +353,19 @@ class PostgresqlEngine:
         async with self._lock:
             with self._faults():
                 connection = await self._begun()
-            begun = _PostgresqlTransaction(connection, self._faults)
+            begun = _PostgresqlTransaction(connection, faults := self._faults(), self.now())
             token = self._current.set(begun)
             cut = self._cut_later(connection)
             try:
                 yield begun
-                with self._faults():
+                if faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
+                    raise faults.first
+                with faults:
                     await connection.execute("COMMIT", prepare=False)
-            except BaseException:
+            except BaseException as fault:
                 await self._roll_back(connection)
+                if isinstance(fault, StoreError) and isinstance(faults.first, _Conflict):
+                    raise faults.first from fault
                 raise
             finally:
                 cut.cancel()
@@ -323,7 +375,8 @@ class PostgresqlEngine:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
-        yield _Statements(self.statement)
+        current = self._current.get()
+        yield current if current is not None and current.is_open else _Statements(self.statement, self.now())
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Transaction]:
@@ -336,9 +389,22 @@ class PostgresqlEngine:
                 connection = await self._opened()
             cut = self._cut_later(connection)
             try:
-                yield _PostgresqlTransaction(connection, self._faults, self._opened)
+                yield _PostgresqlTransaction(connection, self._faults(), self.now(), self._opened)
             finally:
                 cut.cancel()
+
+    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run work in a transaction, and again where the server breaks that off."""
+        if (current := self._current.get()) is not None and current.is_open:
+            return await work(current)
+        for tries in range(_TRIES - 1):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except _Conflict:
+                await asyncio.sleep(random.random() * _FIRST_WAIT * 2**tries)  # noqa: S311  It keeps no secret.
+        async with self.transaction() as tx:
+            return await work(tx)
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
@@ -440,10 +506,15 @@ def _cut(line: int) -> None:
 
 
 class _Faults:
-    """Raises StoreError for what psycopg raises; it names the database and quotes nothing that a row holds."""
+    """Raises StoreError for what psycopg raises; it names the database and quotes nothing that a row holds.
+
+    Attributes:
+        first: the first one that it raised.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.first: StoreError | None = None
 
     def __enter__(self) -> None:
         return None
@@ -459,7 +530,13 @@ class _Faults:
         state = getattr(fault, "sqlstate", None) or ""
         said = getattr(getattr(fault, "diag", None), "message_primary", None) or str(fault).partition("\n")[0]
         refused = state[:2] in ("22", "54") or kind.__name__ == "DataError"
-        raise (Unstorable if refused else StoreError)(f"{self._name}: {said}") from None
+        raised = _Conflict if state in _BROKEN_OFF else Unstorable if refused else StoreError
+        self.first = self.first or raised(f"{self._name}: {said}")
+        raise self.first from None
+
+
+class _Conflict(StoreError):
+    """The server broke a transaction off because of another one."""
 
 
 class _PostgresqlTransaction:
@@ -468,16 +545,18 @@ class _PostgresqlTransaction:
     def __init__(
         self,
         connection: psycopg.AsyncConnection[Any],
-        faults: Callable[[], _Faults],
+        faults: _Faults,
+        now: datetime,
         reopen: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]] | None = None,
     ) -> None:
         self._connection = connection
         self._faults = faults
+        self.now = now
         self._reopen = reopen
         self.is_open = True
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        with self._faults():
+        with self._faults:
             found = await self._run(sql, values)
             names = [column.name for column in found.description or ()]
             return [Columns(dict(zip(names, row, strict=True))) for row in await found.fetchall()]
@@ -487,19 +566,19 @@ class _PostgresqlTransaction:
         return rows[0] if rows else None
 
     async def value(self, sql: str, *values: object) -> Any:
-        with self._faults():
+        with self._faults:
             row = await (await self._run(sql, values)).fetchone()
             return None if row is None else row[0]
 
     async def execute(self, sql: str, *values: object) -> int:
-        with self._faults():
+        with self._faults:
             return (await self._run(sql, values)).rowcount
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = [[storable(one) for one in row] for row in rows]
         if not bound:
             return 0
-        with self._faults():
+        with self._faults:
             async with self._connection.cursor() as cursor:
                 await cursor.executemany(_postgresql_text(sql), bound)
                 return cursor.rowcount
@@ -521,8 +600,9 @@ class _PostgresqlTransaction:
 class _Statements:
     """Statements by themselves: none keeps the connection from what is asked between two of them."""
 
-    def __init__(self, statement: Callable[[], AbstractAsyncContextManager[Transaction]]) -> None:
+    def __init__(self, statement: Callable[[], AbstractAsyncContextManager[Transaction]], now: datetime) -> None:
         self._statement = statement
+        self.now = now
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
         async with self._statement() as one:

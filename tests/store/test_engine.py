@@ -7,6 +7,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import Engine, PostgresqlEngine
+from router.store.engine import Engine, PostgresqlEngine, Transaction
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,
@@ -263,6 +264,165 @@ def test_several_processes_write_one_after_the_other(postgres_url: str) -> None:
         return total
 
     assert run(tried()) == 20
+
+
+def test_work_is_run_in_a_transaction_and_its_result_returned_once_that_is_committed(engine: Engine) -> None:
+    """What the work raises leaves nothing, and is not tried again; work inside other work is part of that."""
+    calls: list[str] = []
+
+    async def work(tx: Transaction, name: str, fault: Exception | None = None) -> int:
+        calls.append(name)
+        await tx.execute(PUT, name, 1, None)
+        if fault is not None:
+            raise fault
+        return len(calls)
+
+    async def outer(tx: Transaction) -> object:
+        found = await engine.run(partial(work, name="inner"))
+        async with engine.transaction() as same, engine.session() as also:
+            assert same.now == also.now == tx.now
+            assert await also.value("SELECT count(*) FROM things") == 2
+        await engine.run(partial(work, name="lost", fault=ZeroDivisionError()))
+        return found
+
+    async def tried() -> list[str]:
+        assert await engine.run(partial(work, name="kept")) == 1
+        for fault in (ZeroDivisionError(), StoreError("its own")):
+            with pytest.raises(type(fault)):
+                await engine.run(partial(work, name="lost", fault=fault))
+        with pytest.raises(ZeroDivisionError):
+            await engine.run(outer)
+        assert calls == ["kept", "lost", "lost", "inner", "lost"]
+        return await keys(engine)
+
+    assert run(tried()) == ["kept"]
+
+
+def test_a_transaction_begins_at_a_time_of_the_state(engine: Engine) -> None:
+    """It stays the same as long as the transaction lasts."""
+
+    async def tried() -> None:
+        before = datetime.now(UTC)
+        async with engine.transaction() as tx, engine.session() as same:
+            assert before <= tx.now == same.now <= datetime.now(UTC)
+        async with engine.session() as later:
+            assert tx.now <= later.now <= datetime.now(UTC)
+
+    run(tried())
+
+
+def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(postgres_url: str) -> None:
+    """Nothing is kept of the try that the server broke off, and the one it gave way to goes first."""
+    tries: list[str] = []
+
+    async def tried(engine: Engine) -> list[str]:
+        await put(engine, "a", "b")
+        async with (
+            await psycopg.AsyncConnection.connect(postgres_url) as other,
+            await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as looking,
+        ):
+            pid = other.info.backend_pid
+            await other.execute("SET deadlock_timeout = '1h'")
+            await other.execute("UPDATE things SET number=2 WHERE key='b'")
+            crossing: list[asyncio.Task[None]] = []
+
+            async def cross() -> None:
+                await other.execute("UPDATE things SET number=2 WHERE key='a'")
+                await other.commit()
+
+            async def is_waiting() -> bool:
+                rows = await looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pid=%s", [pid])
+                return await rows.fetchone() is not None
+
+            async def work(tx: Transaction) -> str:
+                tries.append(f"try {len(tries)}")
+                await tx.execute(PUT, tries[-1], 1, None)
+                await tx.execute("UPDATE things SET number=number+10 WHERE key='a'")
+                if not crossing:
+                    crossing.append(asyncio.ensure_future(cross()))
+                    await until(is_waiting)
+                await tx.execute("UPDATE things SET number=number+10 WHERE key='b'")
+                return tries[-1]
+
+            assert await engine.run(work) == "try 1"
+            await crossing[0]
+        async with engine.session() as tx:
+            rows = await tx.fetch("SELECT key, number FROM things ORDER BY key")
+        return [f"{row.text('key')}: {row.whole('number')}" for row in rows]
+
+    engine = engine_over(postgres_url, "SET deadlock_timeout = 1")
+    assert run(closed_after(engine, tried)) == ["a: 12", "b: 12", "try 1: 1"]
+
+
+@pytest.mark.parametrize("how", ["raised", "reworded", "hidden"])
+def test_workers_that_may_not_see_each_others_writes_run_again_until_they_do(postgres_url: str, how: str) -> None:
+    """Each adds to what it read, and the server breaks off whom another one overtook; whatever the work makes of that."""
+    serializable = "SET default_transaction_isolation = 'serializable'"
+    engines = [engine_over(postgres_url, serializable) for _ in range(2)]
+    tries: list[int] = []
+
+    async def work(tx: Transaction, number: int) -> int:
+        tries.append(number)
+        total = int(await tx.value("SELECT number FROM things WHERE key='sum'")) + 1
+        try:
+            await tx.execute("UPDATE things SET number=? WHERE key='sum'", total)
+        except StoreError as fault:
+            if how == "reworded":
+                raise StoreError("overtaken") from fault
+            if how == "raised":
+                raise
+        await tx.execute(PUT, f"{number:02} made {total:02}", 1, None)
+        return total
+
+    async def add(engine: Engine, numbers: range) -> list[int]:
+        return [await engine.run(partial(work, number=number)) for number in numbers]
+
+    async def tried() -> tuple[list[int], list[str]]:
+        await put(engines[0], "sum")
+        ones, others = await asyncio.gather(add(engines[0], range(10)), add(engines[1], range(10, 20)))
+        found = await keys(engines[0])
+        await asyncio.gather(*(engine.close() for engine in engines))
+        return ones + others, found
+
+    results, found = run(tried())
+    assert sorted(results) == list(range(2, 22))
+    assert found == [*(f"{number:02} made {total:02}" for number, total in enumerate(results)), "sum"]
+    assert len(tries) > 20
+
+
+def test_work_that_is_broken_off_each_time_is_given_up(postgres_url: str) -> None:
+    """Then the state has failed, as it says, and nothing is kept; work within it is not tried by itself."""
+    calls: list[str] = []
+
+    async def broken_off(tx: Transaction) -> None:
+        calls.append("inner")
+        await tx.execute("DO 'BEGIN RAISE EXCEPTION SQLSTATE ''40001'' USING MESSAGE = ''overtaken''; END'")
+
+    async def tried(engine: Engine) -> list[str]:
+        async def work(tx: Transaction) -> None:
+            calls.append("outer")
+            await tx.execute(PUT, "lost", 1, None)
+            await engine.run(broken_off)
+
+        with pytest.raises(StoreError, match="overtaken"):
+            await engine.run(work)
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(postgres_url), tried)) == []
+    assert calls == ["outer", "inner"] * 8
+
+
+def test_a_transaction_in_which_a_statement_failed_is_never_taken_for_kept(postgres_url: str) -> None:
+    """Though what asked for it went on: the server answers a commit of it as if all were well."""
+
+    async def tried(engine: Engine) -> list[str]:
+        with pytest.raises(StoreError, match="duplicate key"):
+            async with engine.transaction() as tx:
+                await tx.execute(PUT, "lost", 1, None)
+                await goes(tx.execute, PUT, "lost", 1, None)
+        return await keys(engine)
+
+    assert run(closed_after(engine_over(postgres_url), tried)) == []
 
 
 def test_what_an_engine_refuses_for_what_it_holds_is_told_from_a_fault(postgres_url: str) -> None:
