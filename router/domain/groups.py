@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from router.domain.decisions import Change
-from router.domain.ledger import Version
 from router.domain.notices import Group, Notice
 
 NO_END = datetime(9999, 12, 31, tzinfo=UTC)
@@ -178,37 +177,27 @@ class Deferred:
 
     `due` is the earliest instant at which a group owes it a note; None where none does.
     `held` are the groups that a limit holds back, as far as there are any.
-    `noted` are the keys of the groups of which the last change told something on the clock; those notices are in flight.
     """
 
     due: datetime | None = None
     held: tuple[HeldGroups, ...] = ()
-    noted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionState:
-    """How many groups a destination opened lately, which groups wait to open, and what its last change was.
+    """How many groups a destination opened lately, and which groups wait to open.
 
-    Every change of a member, group or window of the destination writes it anew at its next version, so that two workers
-    never change one at once.
+    Its row is the lock of the destination's members, groups and windows: who changes one of them has locked it before.
 
     `openings` are the latest openings, for the limit.
-    `in_flight` are the keys of the signals whose turns the last change applied: the worker may not have owed their notices
-    yet, so whoever makes the next change first owes them.
     `waiting` are the keys of the groups that stand and that nobody was notified of, since the limit had no room.
-    `admitted` are the keys of the waiting groups that the last change opened, whose notices are in flight like the others.
-    `version` is what the store calls this state, None if it is not stored yet.
-    `deferred` is what is told on a clock where groups last. It is None where that is not known: a program that knows nothing
-    of it wrote the state, or the state was damaged. Then the states of the groups say it.
+    `deferred` is what is told on a clock where groups last. It is None where that is not known: the state was damaged. Then
+    the states of the groups say it.
     """
 
     openings: tuple[Opening, ...] = ()
-    in_flight: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    admitted: tuple[str, ...] = ()
-    version: Version | None = None
-    deferred: Deferred | None = None
+    deferred: Deferred | None = Deferred()
 
     @property
     def waiting_groups(self) -> int:

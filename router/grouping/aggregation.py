@@ -81,8 +81,7 @@ class Aggregation:
     """The states of a destination while turns are applied to them.
 
     `known` are the states as the store has them; `members`, `groups` and `windows` are those that changed, and hide them.
-    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened, and
-    `noted` those that were open and of which something is told on the clock.
+    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened.
     """
 
     destination: str
@@ -95,14 +94,12 @@ class Aggregation:
     windows: dict[str, WindowState] = field(default_factory=dict)
     touched: dict[str, list[MemberTurn]] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)
-    noted: list[str] = field(default_factory=list)
     owed: list[Delivery] = field(default_factory=list)
 
     def apply_all(self, member_turns: Sequence[MemberTurn]) -> AggregationChange:
         """Applies turns, at most one of each signal.
 
-        Groups that wait open first, so that no later signal takes their room; without turns, only they do. A turn that was
-        applied before changes nothing; its notice is owed again, under the same delivery key.
+        Groups that wait open first, so that no later signal takes their room; without turns, only they do.
         """
         self.admit_waiting()
         # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another joins.
@@ -137,10 +134,7 @@ class Aggregation:
     def apply(self, member_turn: MemberTurn) -> None:
         """Lets the signal of a turn join a group, change in it, or leave it."""
         member = self._find_member(member_turn.notice.key)
-        if member is not None and member.turn >= member_turn.turn.number:
-            if member.turn == member_turn.turn.number and member.group_turn is not None:
-                self.owed.append(delivery_of(member_turn, member.group, self._group(member.group), member.group_turn))
-        elif member is not None and member.stands:
+        if member is not None and member.stands:
             self._claim_named_alerts(member_turn, member.group)
             self._apply_to_group(member_turn, member.group)
         elif member_turn.target.change is not Change.RESOLVED:
@@ -291,15 +285,12 @@ class Aggregation:
         waiting = dict.fromkeys((*self.admission.waiting, *self.touched))
         admission = replace(
             self.admission,
-            in_flight=tuple(self.members),
             waiting=tuple(
                 key for key in waiting if (found := self._find_group(key)) is not None and _is_waiting(found)
             ),
-            admitted=tuple(self.admitted),
         )
         if (deferred := admission.deferred) is not None:
-            counted = recounted(deferred, self.known.groups, self.groups, self.now)
-            admission = replace(admission, deferred=replace(counted, noted=tuple(self.noted)))
+            admission = replace(admission, deferred=recounted(deferred, self.known.groups, self.groups, self.now))
         return AggregationChange(admission, AggregationState(self.members, self.groups, self.windows), tuple(self.owed))
 
     def _settle(self, key: str, member_turns: Sequence[MemberTurn]) -> None:

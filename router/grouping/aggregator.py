@@ -7,41 +7,38 @@ from datetime import datetime
 from functools import partial
 from itertools import batched
 
+from router.domain.deliveries import Delivery
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Turn
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping.aggregation import MOST_ADMITTED, Aggregation, AggregationChange
+from router.grouping.aggregation import MOST_ADMITTED, Aggregation
 from router.grouping.clock_survey import Survey
 from router.grouping.group_notices import NAMED
 from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_turns_of, window_keys_for
 from router.grouping.held_groups import APART, earliest, has_work, summaries_due
-from router.grouping.in_flight_notices import deliveries_decided_before, notes_decided_before, openings_admitted_before
 from router.grouping.lasting_groups import LastingAggregation
+from router.store.engine import Transaction
 from router.store.store import Store
-
-TOGETHER = 90
-"""States that are written at once."""
-
-AT_A_TIME = 40
-"""Turns that are applied at once, as long as their states are no more than `TOGETHER`."""
 
 
 class Aggregator:
-    """Applies turns to groups, over the states that a store has of them; raises StoreError.
-
-    A turn may be given more than once: whoever meets a pending turn publishes it.
-    """
+    """Applies turns to groups, over the states that a store has of them; raises StoreError."""
 
     def __init__(self, store: Store, rulebooks: Mapping[Stream, Rulebook]) -> None:
         self._store = store
         self._rulebooks = rulebooks
 
-    async def aggregate_turns(self, turns: Sequence[Turn], now: datetime) -> None:
-        """Lets the signals of turns join, change in or leave the groups of their destinations, and owes the notices."""
-        for destination, member_turns in _by_destination(turns).items():
-            for start in range(0, len(member_turns), AT_A_TIME):
-                await self._apply(destination, member_turns[start : start + AT_A_TIME], now)
+    async def aggregate_turns(self, tx: Transaction, turns: Sequence[Turn], now: datetime) -> list[Delivery]:
+        """Lets the signals of turns join, change in or leave the groups of their destinations; returns the notices owed.
+
+        Each turn is applied once, in the transaction that makes it.
+        """
+        owed: list[Delivery] = []
+        for at, member_turns in sorted(_by_destination(turns).items()):
+            admission = await self._store.groups.lock_admission(tx, *at)
+            owed += await self._change(tx, at, member_turns, admission, now)
+        return owed
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Opens the groups of a stream that waited and for which limits have room by now, and tells what is due on the clock.
@@ -61,17 +58,13 @@ class Aggregator:
 
     async def _admit_some(self, at: tuple[str, str], now: datetime) -> int:
         """Opens some of the groups that waited for room; returns how many."""
-        async with self._store.atomically():
-            admission = await self._store.groups.read_admission(*at)
-            if not admission.waiting and not admission.admitted:
+        async with self._store.engine.transaction() as tx:
+            admission = await self._store.groups.lock_admission(tx, *at)
+            if not admission.waiting:
                 return 0
-            await self._owe_last_change(at, admission, now)
-            change = await self._change_for(at, (), admission, now)
-            if not change.deliveries and not admission.admitted:
-                return 0
-            if await self._store.groups.write_aggregation(*at, change.admission, change.states):
-                await self._store.outbox.put_in_outbox(change.deliveries, now)
-            return len(change.deliveries)
+            owed = await self._change(tx, at, (), admission, now)
+            await self._store.outbox.put_in_outbox(owed, now)
+            return len(owed)
 
     async def _tell_deferred(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> int:
         """Tells a destination what is due on the clock; returns of how many groups."""
@@ -91,9 +84,7 @@ class Aggregator:
         async for key, state in self._store.groups.standing_groups(*at):
             survey.add(key, state)
         recounted = survey.recounted()
-        is_whole = recounted == admission or await self._store.groups.write_aggregation(
-            *at, recounted, AggregationState()
-        )
+        is_whole = recounted == admission or await self._write_recounted(at, admission, recounted)
         if not is_whole and admission.deferred is None:
             return 0  # Somebody took a turn in meanwhile: the next sweep counts again.
         count, to_open = 0, survey.to_open()
@@ -116,42 +107,42 @@ class Aggregator:
         self, at: tuple[str, str], keys: Collection[str], act: Callable[[LastingAggregation], None], now: datetime
     ) -> int:
         """Changes some groups without a turn, and the summaries; returns of how many it told."""
-        while True:
-            async with self._store.atomically():
-                admission = await self._store.groups.read_admission(*at)
-                await self._owe_last_change(at, admission, now)
-                held = admission.deferred.held if admission.deferred is not None else ()
-                wanted = {*keys, *(one.summary for one in held if one.summary is not None)}
-                states = await self._store.groups.read_aggregation(*at, groups=wanted)
-                changed = LastingAggregation(at[1], admission, states, self._find_spec(*at), now)
-                act(changed)
-                change = changed.result()
-                if not change.deliveries and change.admission.deferred == admission.deferred:
-                    return 0
-                if await self._store.groups.write_aggregation(*at, change.admission, change.states):
-                    await self._store.outbox.put_in_outbox(change.deliveries, now)
-                    return len(change.deliveries)
-
-    async def _apply(self, at: tuple[str, str], member_turns: Sequence[MemberTurn], now: datetime) -> None:
-        while True:
-            admission = await self._store.groups.read_admission(*at)
-            await self._owe_last_change(at, admission, now)
-            change = await self._change_for(at, member_turns, admission, now)
-            if len(change.states) > TOGETHER and len(member_turns) > 1:
-                half = len(member_turns) // 2
-                await self._apply(at, member_turns[:half], now)
-                member_turns = member_turns[half:]
-            elif await self._store.groups.write_aggregation(*at, change.admission, change.states):
+        async with self._store.engine.transaction() as tx:
+            admission = await self._store.groups.lock_admission(tx, *at)
+            held = admission.deferred.held if admission.deferred is not None else ()
+            wanted = {*keys, *(one.summary for one in held if one.summary is not None)}
+            states = await self._store.groups.read_aggregation(*at, groups=wanted)
+            changed = LastingAggregation(at[1], admission, states, self._find_spec(*at), now)
+            act(changed)
+            change = changed.result()
+            if change.deliveries or change.admission.deferred != admission.deferred:
+                await self._store.groups.write_aggregation(tx, *at, change.admission, change.states)
                 await self._store.outbox.put_in_outbox(change.deliveries, now)
-                return
+            return len(change.deliveries)
 
-    async def _change_for(
-        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: AdmissionState, now: datetime
-    ) -> AggregationChange:
+    async def _write_recounted(self, at: tuple[str, str], before: AdmissionState, recounted: AdmissionState) -> bool:
+        """Writes an admission state as a walk says it; False where another worker changed it meanwhile."""
+        async with self._store.engine.transaction() as tx:
+            is_whole = await self._store.groups.lock_admission(tx, *at) == before
+            if is_whole:
+                await self._store.groups.write_aggregation(tx, *at, recounted, AggregationState())
+        return is_whole
+
+    async def _change(
+        self,
+        tx: Transaction,
+        at: tuple[str, str],
+        member_turns: Sequence[MemberTurn],
+        admission: AdmissionState,
+        now: datetime,
+    ) -> Sequence[Delivery]:
         spec = self._find_spec(*at)
         states = await self._states_for(at, member_turns, admission, spec)
         kind = LastingAggregation if spec is not None and spec.is_lasting else Aggregation
-        return kind(at[1], admission, states, spec, now).apply_all(member_turns)
+        change = kind(at[1], admission, states, spec, now).apply_all(member_turns)
+        if member_turns or change.deliveries:
+            await self._store.groups.write_aggregation(tx, *at, change.admission, change.states)
+        return change.deliveries
 
     async def _states_for(
         self,
@@ -160,35 +151,16 @@ class Aggregator:
         admission: AdmissionState,
         spec: DestinationSpec | None,
     ) -> AggregationState:
-        """The members and windows that turns need, the groups that these name, and the groups that wait or were admitted."""
+        """The members and windows that turns need, the groups that these name, and the groups that wait."""
         found = await self._store.groups.read_aggregation(
             *at,
             members={key for one in member_turns for key in member_keys_for(one)},
             windows={key for one in member_turns for key in window_keys_for(one, spec)},
         )
         named = {state.group for state in found.members.values()} | {state.group for state in found.windows.values()}
-        noted = admission.deferred.noted if admission.deferred is not None else ()
-        keys = named.union(admission.waiting, admission.admitted, noted)
+        keys = named.union(admission.waiting)
         groups = (await self._store.groups.read_aggregation(*at, groups=keys)).groups
         return AggregationState(found.members, groups, found.windows)
-
-    async def _owe_last_change(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> None:
-        """Owes the notices of the last change again, since its worker may not have owed them yet, or has died.
-
-        A group's notices are owed in the order of its turns. So this is done before the admission state changes again,
-        which then no longer names the signals of the last change.
-        """
-        rows = await self._store.ledger.find_rows(admission.in_flight)
-        pending = [row.pending for row in rows.values() if row.pending is not None]
-        member_turns = _by_destination(pending).get(at, [])
-        noted = admission.deferred.noted if admission.deferred is not None else ()
-        if member_turns or admission.admitted or noted:
-            spec = self._find_spec(*at)
-            states = await self._states_for(at, member_turns, admission, spec)
-            openings = openings_admitted_before(at[1], admission, states, spec)
-            notes = notes_decided_before(at[1], admission, states, spec)
-            decided = deliveries_decided_before(member_turns, states)
-            await self._store.outbox.put_in_outbox([*openings, *notes, *decided], now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
         book = next((book for known, book in self._rulebooks.items() if known.value == stream), None)

@@ -76,7 +76,7 @@ def has_work(admission: AdmissionState, spec: DestinationSpec | None, now: datet
     """Whether anything may be due on the clock at a destination; whoever tells it walks the states of all its groups."""
     deferred = admission.deferred
     if deferred is None:
-        return admission.version is not None and (spec is None or spec.is_lasting)
+        return spec is None or spec.is_lasting
     if deferred.due is not None and is_over(deferred.due, now):
         return True
     return any(

@@ -40,11 +40,6 @@ class LastingAggregation(Aggregation):
 
     opening: set[str] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        if self.admission.deferred is None and self.admission.version is None:
-            # Nothing was ever stored here, so that nothing waits.
-            self.admission = replace(self.admission, deferred=Deferred())
-
     def _group_for(self, member_turn: MemberTurn) -> str:
         """The group of its values that stands, else one that it opens, now or when it is its turn."""
         grouping = grouping_of(self.spec)
@@ -137,7 +132,6 @@ class LastingAggregation(Aggregation):
         self.groups[key] = state
         note = note_on_clock(self.destination, lane_of(self.spec), key, state)
         if note is not None:
-            self.noted.append(key)
             self.owed.append(note)
 
     def tell_summary(self, sample: bool, keys: Iterable[str]) -> None:

@@ -112,8 +112,9 @@ class Intake:
         entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
-        await self._store.outbox.put_in_outbox([*owed, *recorded], now)
-        await self._aggregator.aggregate_turns(turns, now)
+        async with self._store.engine.transaction() as tx:
+            grouped = await self._aggregator.aggregate_turns(tx, turns, now)
+        await self._store.outbox.put_in_outbox([*owed, *recorded, *grouped], now)
         await self._store.record.put_on_record(entries)
 
     async def _quarantine(self, not_understood: Sequence[NotUnderstood], now: datetime) -> dict[str, RecordEntry]:

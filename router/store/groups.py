@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import replace
 from typing import Any
 
-from router.domain.groups import AdmissionState, AggregationState, GroupState
+from router.domain.groups import AdmissionState, AggregationState, Deferred, GroupState
 from router.store.aggregation_entries import (
     TAGS,
     AggregationEntry,
@@ -20,13 +19,20 @@ from router.store.codec import decode, encode
 from router.store.damaged_rows import read_sound
 from router.store.engine import Engine, Transaction
 from router.store.instants import Clock, micros
-from router.store.row_reader import MOST_STEPS, Columns
+from router.store.row_reader import Columns
 from router.store.stored_names import ADMISSION_STATE, GROUP_STATE
 
 _PAGE = 200
 """States of groups that are read at a time while all are walked."""
 
 _ADMISSION = "SELECT * FROM groupings WHERE stream=? AND destination=?"
+
+_ENSURE = "INSERT INTO groupings (stream, destination, body) VALUES (?,?,?) ON CONFLICT DO NOTHING"
+
+_WRITE_ADMISSION = """
+INSERT INTO groupings (stream, destination, body) VALUES (?,?,?)
+ON CONFLICT (stream, destination) DO UPDATE SET body=excluded.body
+"""
 
 _ENTRIES = "SELECT * FROM cards WHERE stream=? AND destination=? AND type=? AND key = ANY(?)"
 
@@ -48,6 +54,12 @@ class SqlGroups:
         self._engine = engine
         self._clock = clock
 
+    async def lock_admission(self, tx: Transaction, stream: str, destination: str) -> AdmissionState:
+        """Return the admission state of a destination, which no other worker changes before the transaction ends."""
+        await tx.execute(_ENSURE, stream, destination, encode(AdmissionState()))
+        await tx.execute(f"{_ADMISSION} FOR UPDATE", stream, destination)
+        return await self.read_admission(stream, destination)
+
     async def read_admission(self, stream: str, destination: str) -> AdmissionState:
         """Return the admission state of a destination; an empty one where nothing is stored yet."""
         place = (stream, destination)
@@ -55,10 +67,7 @@ class SqlGroups:
             return found[0]
         # One that was lost begins anew, with the groups that wait for room.
         standing = [one async for one in self.standing_groups(stream, destination)]
-        admission = AdmissionState(waiting=waiting_in(standing))
-        if standing and await self.write_aggregation(stream, destination, admission, AggregationState()):
-            return replace(admission, version=1)
-        return admission
+        return AdmissionState(waiting=waiting_in(standing), deferred=None if standing else Deferred())
 
     async def read_aggregation(
         self,
@@ -104,27 +113,12 @@ class SqlGroups:
         return [row.text("destination") for row in rows]
 
     async def write_aggregation(
-        self, stream: str, destination: str, admission: AdmissionState, states: AggregationState
-    ) -> bool:
-        """Write an admission state and some states, all or none; False if another worker wrote the admission state first."""
-        # The notices of a change are owed in its transaction, so none is in flight afterwards.
-        deferred = replace(admission.deferred, noted=()) if admission.deferred is not None else None
-        admission = replace(admission, in_flight=(), admitted=(), deferred=deferred)
-        async with self._engine.transaction() as tx:
-            is_written = await _write_admission(tx, stream, destination, admission)
-            if is_written:
-                entries = sorted(entries_of(states), key=lambda one: one[:2])
-                await tx.execute_many(_WRITE, [_values_of(stream, destination, *one) for one in entries])
-        return is_written
-
-
-async def _write_admission(tx: Transaction, stream: str, destination: str, admission: AdmissionState) -> bool:
-    version = int(admission.version or 0)
-    if version == 0:
-        sql = "INSERT INTO groupings (body, version, stream, destination) VALUES (?,1,?,?) ON CONFLICT DO NOTHING"
-        return bool(await tx.execute(sql, encode(admission), stream, destination))
-    sql = "UPDATE groupings SET body=?, version=version+1 WHERE stream=? AND destination=? AND version=?"
-    return bool(await tx.execute(sql, encode(replace(admission, version=None)), stream, destination, version))
+        self, tx: Transaction, stream: str, destination: str, admission: AdmissionState, states: AggregationState
+    ) -> None:
+        """Write an admission state, which the transaction has locked, and some states."""
+        entries = sorted(entries_of(states), key=lambda one: one[:2])
+        await tx.execute_many(_WRITE, [_values_of(stream, destination, *one) for one in entries])
+        await tx.execute(_WRITE_ADMISSION, stream, destination, encode(admission))
 
 
 def _values_of(stream: str, destination: str, tag: str, key: str, entry: AggregationEntry) -> tuple[object, ...]:
@@ -133,7 +127,7 @@ def _values_of(stream: str, destination: str, tag: str, key: str, entry: Aggrega
 
 def _admission_in(row: Columns) -> AdmissionState:
     admission: AdmissionState = decode(ADMISSION_STATE, row.body("body"))
-    return replace(admission, version=row.whole("version", 1, MOST_STEPS))
+    return admission
 
 
 def _entry_in(row: Columns) -> tuple[str, str, AggregationEntry]:

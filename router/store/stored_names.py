@@ -61,7 +61,6 @@ TYPES: Mapping[str, type[Any]] = {
 """The class of each tag."""
 
 KEYS: Mapping[type[Any], Mapping[str, str]] = {
-    AdmissionState: {"in_flight": "unsure"},
     GroupState: {"audience_key": "whose"},
     GroupTurn: {"number": "turn"},
     MemberState: {"group_turn": "told"},

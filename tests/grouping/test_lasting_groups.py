@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.domain.catalogue import Catalogue
-from router.domain.groups import NO_END, AggregationState, GroupState
+from router.domain.groups import NO_END, GroupState
 from router.domain.rulebook import By, Grouping, Limit
 from router.domain.signals import Finding
 from router.grouping import explain_grouping
@@ -207,22 +206,6 @@ def test_groups_of_a_policy_with_ends_go_on_under_one_with_open_windows(build: B
     assert [one.until for one in windows.values()] == [NO_END]
 
 
-def test_what_an_older_program_wrote_without_knowing_is_counted_again(build: Build) -> None:
-    """It drops what it does not know of the admission state: the next sweep finds notes and waiting groups all the same."""
-    backlog = build(a_posture_book(TWO_A_DAY))
-    backlog.take([an_update("vm-1", f"p{n}") for n in range(5)], NOW)
-    backlog.pass_by(NOW)
-    backlog.take([an_update("vm-2", f"p{n}") for n in range(5)], NOW)
-    groups = backlog.store.groups
-    admission = asyncio.run(groups.read_admission(*AT))
-    assert asyncio.run(groups.write_aggregation(*AT, replace(admission, deferred=None), AggregationState()))
-    assert backlog.pass_by(NOW + HOUR) == ["updated"] * 2
-    assert backlog.pass_by(NOW + 2 * HOUR) == ["updated"], "the summary, an hour after it was counted again"
-    assert backlog.summaries()[0].standing == 6
-    assert backlog.pass_by(NOW + DAY) == ["opened", "opened"]
-    assert sorted(backlog.pass_by(NOW + 2 * DAY)) == ["opened", "resolved"]
-
-
 def test_a_signal_without_one_of_the_values_stands_alone(build: Build) -> None:
     """It has a ticket of its own, which is updated on the same clock."""
     backlog = build(a_posture_book(None, Grouping((By.CVE,), None)))
@@ -301,25 +284,6 @@ def test_a_destination_that_is_never_quiet_is_not_walked_every_minute(build: Bui
     for minute in range(50):
         backlog.sweep(NOW + HOUR + minute * MINUTE)
     assert busily.walks == 1
-
-
-def test_what_is_not_known_stays_so_until_it_is_counted_undisturbed(build: Build) -> None:
-    """The admission state was lost, and a message comes in during the walk: the next sweep counts, and none is lost."""
-    backlog = build(a_posture_book(TWO_A_DAY))
-    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
-    backlog.pass_by(NOW)
-    store, others = backlog.store, backlog.intake
-    admission = asyncio.run(store.groups.read_admission(*AT))
-    asyncio.run(store.groups.write_aggregation(*AT, replace(admission, deferred=None), AggregationState()))
-    late = [a_message(an_update("vm-2", f"p{n}"), at=NOW) for n in range(4)]
-    backlog.store = Interrupting(store, lambda: others.ingest(late, NOW))
-    backlog.sweep(NOW)
-    assert asyncio.run(store.groups.read_admission(*AT)).deferred is None
-    backlog.store = store
-    for half in range(1, 6):
-        backlog.pass_by(NOW + half * timedelta(minutes=30))
-    assert backlog.summaries()[0].standing == 4
-    assert sum(one.standing for one in backlog.of_values()) == 4
 
 
 def test_who_changes_in_a_waiting_group_under_another_policy_does_not_jump_the_queue(build: Build) -> None:

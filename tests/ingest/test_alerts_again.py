@@ -23,7 +23,6 @@ from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
 from router.grouping.aggregation import Aggregation
 from router.grouping.grouping_keys import MemberTurn
-from router.grouping.in_flight_notices import deliveries_decided_before
 from router.ingest.intake import Intake, Message
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
@@ -185,8 +184,8 @@ def test_a_group_that_somebody_joins_tells_more_than_a_status(build: Build) -> N
 
 
 @pytest.mark.parametrize("is_news", [False, True])
-def test_a_groups_notice_says_the_same_however_often_it_is_owed(is_news: bool) -> None:
-    """Whoever finds a change whose worker died owes its notice again, in the words of any of its members."""
+def test_a_groups_notice_says_whether_only_the_status_of_members_changed(is_news: bool) -> None:
+    """It is news if that of any of its members is."""
 
     def turn_of(key: str, number: int, change: Change, *, status_only: bool) -> MemberTurn:
         notice = a_notice(key=key, turn=number, status_only=status_only)
@@ -201,8 +200,7 @@ def test_a_groups_notice_says_the_same_however_often_it_is_owed(is_news: bool) -
         turn_of("b", 2, Change.UPDATED, status_only=not is_news),
     ]
     change = Aggregation("tickets", before.admission, before.states, spec, NOW).apply_all(turns)
-    owed = [*change.deliveries, *deliveries_decided_before(turns, change.states)]
-    assert [one.content.status_only for one in owed if isinstance(one.content, Notice)] == [not is_news] * 3
+    assert [one.content.status_only for one in change.deliveries if isinstance(one.content, Notice)] == [not is_news]
 
 
 @settings(max_examples=some_of(60), deadline=None)

@@ -101,7 +101,7 @@ def ingest_and_die(house: House, batch: Sequence[Message]) -> None:
     class Dying:
         def __init__(self) -> None:
             self.ledger, self.groups, self.outbox = store.ledger, store.groups, store.outbox
-            self.documents = store.documents
+            self.documents, self.engine = store.documents, store.engine
             self.quarantine, self.journal, self.record = store.quarantine, store.journal, self
             self.find_outcomes = store.record.find_outcomes
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
+from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import LedgerRow
 from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
@@ -88,3 +89,11 @@ def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], 
         return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active, now)]
 
     return run(listed())
+
+
+async def write_aggregation(
+    store: Store, stream: str, destination: str, admission: AdmissionState, states: AggregationState
+) -> None:
+    """Write states of groups as a worker does that has locked their destination."""
+    async with store.engine.transaction() as tx:
+        await store.groups.write_aggregation(tx, stream, destination, admission, states)

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import batched
 from typing import Any, cast
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
-from router.domain.groups import AggregationState, GroupState, Opening
+from router.domain.groups import GroupState, Opening
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import Lane, Limit, Rulebook
@@ -23,7 +22,7 @@ from router.ingest.intake import Intake
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
-from tests.store.acts import letters_in, run
+from tests.store.acts import letters_in, run, write_aggregation
 from tests.store.test_aggregation import Deadly
 
 AT = ("cwpp", "tickets")
@@ -252,7 +251,7 @@ def test_a_window_that_ends_in_an_impossible_future_takes_nobody_in(store: Store
 def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
     """An opening that another worker wrote down a few seconds ahead counts."""
     admission = replace(run(store.groups.read_admission(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
-    assert run(store.groups.write_aggregation(*AT, admission, run(store.groups.read_aggregation(*AT))))
+    run(write_aggregation(store, *AT, admission, run(store.groups.read_aggregation(*AT))))
     tickets = LimitedDestination(store)
     tickets.take("A")
     (claim,) = tickets.receive()
@@ -329,24 +328,3 @@ def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, s
     for id in order:
         run(tickets.intake.ingest([a_message(bodies[id])], NOW))
         assert [one.delivery.change.value for one in tickets.receive()] == ["opened"]
-
-
-@pytest.mark.parametrize("comes_next", ["message", pytest.param("sweep", marks=pytest.mark.soak)])
-def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
-    """More groups than one change of an admission state opens: each opens."""
-    tickets = LimitedDestination(store)
-    flapped(tickets)
-    (state,) = [one for one in run(standing_in(store)).values() if one.waiting is not None]
-    keys = [f"g{number}" for number in range(50)]
-    for some in batched(keys, 25, strict=False):
-        admission = run(store.groups.read_admission(*AT))
-        admission = replace(admission, waiting=(*admission.waiting, *some))
-        assert run(store.groups.write_aggregation(*AT, admission, AggregationState(groups=dict.fromkeys(some, state))))
-    tickets.sweep(6 * MINUTE)
-    tickets.book = a_grouping_book(None, None)
-    if comes_next == "message":
-        tickets.book = a_grouping_book()
-        tickets.take("E", at=7 * MINUTE)
-    tickets.sweep(7 * MINUTE)
-    opened = {one.delivery.key for one in tickets.receive(7 * MINUTE) if one.delivery.change.value == "opened"}
-    assert opened >= set(keys)

@@ -2,7 +2,6 @@
 
 destinations    a kind of destination: `rulebook/`, `deliver/`
 ingest          ledger, journal, record, quarantine; a hub: `ingest/`
-grouping        states of groups: `grouping/`
 deliver         outbox, queues, observers: `deliver/`
 store           all stores together: `app/`, `cli/`
 """

@@ -73,8 +73,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 );
 
 CREATE TABLE IF NOT EXISTS groupings (
-    stream TEXT NOT NULL, destination TEXT NOT NULL, body BYTEA NOT NULL, version BIGINT NOT NULL,
-    PRIMARY KEY (stream, destination)
+    stream TEXT NOT NULL, destination TEXT NOT NULL, body BYTEA NOT NULL, PRIMARY KEY (stream, destination)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS cards (
