@@ -17,6 +17,7 @@ import random
 import re
 import socket
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -76,34 +77,63 @@ _FIRST_WAIT = 0.01
 _CLOCK = partial(datetime.now, UTC)
 
 
-class Transaction(Protocol):
+class ResultSet(NamedTuple):
+    """What a database answers a statement.
+
+    Attributes:
+        names: the columns of its rows.
+        written: how many rows it wrote.
+    """
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    written: int
+
+
+class Transaction(ABC):
     """Asks and writes in SQL; raises StoreError, and Unstorable for values that the engine refuses.
 
     Attributes:
         now: the time when it began, by the state's clock.
+        is_open: whether it was begun, and has not ended; statements by themselves never are.
     """
 
-    now: datetime
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.is_open = False
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
         """Return the rows that a query finds."""
-        ...
+        names, rows, _ = await self.ask(sql, values)
+        return [Columns(dict(zip(names, row, strict=True))) for row in rows]
 
     async def find(self, sql: str, *values: object) -> Columns | None:
         """Return the first row that a query finds; None where it finds none."""
-        ...
+        names, rows, _ = await self.ask(sql, values)
+        return Columns(dict(zip(names, rows[0], strict=True))) if rows else None
 
     async def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the first row; None where there is no row."""
-        ...
+        rows = (await self.ask(sql, values)).rows
+        return rows[0][0] if rows else None
 
     async def execute(self, sql: str, *values: object) -> int:
         """Run a statement and return how many rows it wrote."""
-        ...
+        return (await self.ask(sql, values)).written
 
+    @abstractmethod
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        """Run a statement and return what the database answers."""
+
+    @abstractmethod
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement once for each row, in one round trip, and return how many rows all of them wrote."""
-        ...
+
+
+def _begun[T: Transaction](current: ContextVar[T | None]) -> T | None:
+    """The transaction that this task is in."""
+    one = current.get()
+    return one if one is not None and one.is_open else None
 
 
 class StateSizes(NamedTuple):
@@ -129,7 +159,6 @@ class Engine(Protocol):
 
     def now(self) -> datetime:
         """Return the time by the state's clock, which is the same for all who work on it."""
-        ...
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run work in a transaction, and return what it returned once that is committed.
@@ -139,31 +168,24 @@ class Engine(Protocol):
         transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
         tries is broken off too, and what `work` raises.
         """
-        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction: all of it is kept, or none. Inside another one of the same task it is part of that."""
-        ...
 
     def session(self) -> AbstractAsyncContextManager[Transaction]:
         """Return the transaction that this task is in; outside one each statement stands by itself."""
-        ...
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema, as this engine writes them, inside the transaction that this task is in."""
-        ...
 
     async def has_tables(self, *names: str) -> bool:
         """Return whether there are tables of those names, or any."""
-        ...
 
     async def measure(self) -> StateSizes:
         """Return what the state takes; no table where there is none yet."""
-        ...
 
     async def close(self) -> None:
         """Let go of the database."""
-        ...
 
 
 def storable(value: Any) -> Any:
@@ -206,8 +228,8 @@ class SqliteEngine:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Begin a transaction."""
-        if (current := self._current.get()) is not None and current.is_open:
-            yield current
+        if (begun := _begun(self._current)) is not None:
+            yield begun
             return
         async with self._lock:
             with self._file.writing() as db:
@@ -223,8 +245,8 @@ class SqliteEngine:
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
         with self._file.reading() as db:
-            current = self._current.get()
-            yield current if current is not None and current.is_open else _SqliteTransaction(db, self.now())
+            begun = _begun(self._current)
+            yield begun or _SqliteTransaction(db, self.now())
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run work in a transaction, once: a file has one writer at a time."""
@@ -259,39 +281,19 @@ class SqliteEngine:
         self._file.close()
 
 
-class _SqliteTransaction:
+class _SqliteTransaction(Transaction):
     def __init__(self, db: sqlite3.Connection, now: datetime) -> None:
+        super().__init__(now)
         self._db = db
-        self.now = now
         self.is_open = True
 
-    async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        found = self._run(sql, values)
-        names = [column[0] for column in found.description]
-        return [Columns(dict(zip(names, row, strict=True))) for row in found]
-
-    async def find(self, sql: str, *values: object) -> Columns | None:
-        found = self._run(sql, values)
-        row = found.fetchone()
-        return (
-            None
-            if row is None
-            else Columns({column[0]: one for column, one in zip(found.description, row, strict=True)})
-        )
-
-    async def value(self, sql: str, *values: object) -> Any:
-        row = self._run(sql, values).fetchone()
-        return None if row is None else row[0]
-
-    async def execute(self, sql: str, *values: object) -> int:
-        return self._run(sql, values).rowcount
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        found = self._db.execute(_sqlite_text(sql), _sqlite_values(values))
+        return ResultSet([name for name, *_ in found.description or ()], found.fetchall(), found.rowcount)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = [_sqlite_values(row) for row in rows]
         return self._db.executemany(_sqlite_text(sql), bound).rowcount if bound else 0
-
-    def _run(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
-        return self._db.execute(_sqlite_text(sql), _sqlite_values(values))
 
 
 def _sqlite_values(values: Iterable[object]) -> list[Any]:
@@ -336,67 +338,59 @@ class PostgresqlEngine:
     ) -> None:
         self._connect = connect
         self.name = name
-        self.now = clock
         self._patience = patience
+        self.now = clock
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._current: ContextVar[_PostgresqlTransaction | None] = ContextVar("postgresql transaction", default=None)
-        self._used = 0.0
-        self._closing: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncIterator[_PostgresqlTransaction]:
         """Begin a transaction; it waits for all others that write."""
-        if (current := self._current.get()) is not None and current.is_open:
-            yield current
-            return
-        async with self._lock:
-            with self._faults():
-                connection = await self._begun()
-            begun = _PostgresqlTransaction(connection, faults := self._faults(), self.now())
-            token = self._current.set(begun)
-            cut = self._cut_later(connection)
+        async with self._connected() as tx:
+            if tx.is_open:
+                yield tx
+                return
+            token = self._current.set(tx)
             try:
-                yield begun
-                if faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
-                    raise faults.first
-                with faults:
-                    await connection.execute("COMMIT", prepare=False)
+                await tx.begin(self.now)
+                yield tx
+                await tx.commit()
             except BaseException as fault:
-                await self._roll_back(connection)
-                if isinstance(fault, StoreError) and isinstance(faults.first, _Conflict):
-                    raise faults.first from fault
+                await tx.roll_back()
+                if isinstance(fault, StoreError) and isinstance(tx.faults.first, _Conflict):
+                    raise tx.faults.first from fault
                 raise
             finally:
-                cut.cancel()
-                begun.is_open = False
+                tx.is_open = False
                 self._current.reset(token)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
-        current = self._current.get()
-        yield current if current is not None and current.is_open else _Statements(self.statement, self.now())
+        begun = _begun(self._current)
+        yield begun or _Statements(self._connected, self.now())
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[Transaction]:
-        """Return the transaction of this task, or wait for the connection and run one statement by itself."""
-        if (current := self._current.get()) is not None and current.is_open:
-            yield current
+    async def _connected(self) -> AsyncIterator[_PostgresqlTransaction]:
+        """The transaction that this task is in, or the connection, for this task alone as long as the context lasts."""
+        if (begun := _begun(self._current)) is not None:
+            yield begun
             return
         async with self._lock:
-            with self._faults():
-                connection = await self._opened()
-            cut = self._cut_later(connection)
+            faults = _Faults(self.name)
             try:
-                yield _PostgresqlTransaction(connection, self._faults(), self.now(), self._opened)
+                with faults:
+                    connection = await self._opened()
+                yield _PostgresqlTransaction(connection, self._opened, faults, self.now())
             finally:
-                cut.cancel()
+                self._then(_IDLE, self._close_idle)
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run work in a transaction, and again where the server breaks that off."""
-        if (current := self._current.get()) is not None and current.is_open:
-            return await work(current)
+        if (begun := _begun(self._current)) is not None:
+            return await work(begun)
         for tries in range(_TRIES - 1):
             try:
                 async with self.transaction() as tx:
@@ -408,9 +402,8 @@ class PostgresqlEngine:
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
-        async with self.transaction():
-            with self._faults():
-                await (await self._opened()).execute(postgresql_schema(schema), prepare=False)
+        async with self.transaction() as tx:
+            await tx.say(postgresql_schema(schema))
 
     async def has_tables(self, *names: str) -> bool:
         """Return whether there are tables of those names, or any."""
@@ -427,82 +420,35 @@ class PostgresqlEngine:
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
+        if self._end is not None:
+            self._end.cancel()
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
 
-    async def _begun(self) -> psycopg.AsyncConnection[Any]:
-        """A connection inside a transaction. One that broke while nothing was asked of it is replaced, once."""
-        import psycopg
-
-        was_there = self._connection is not None
-        connection = await self._opened()
-        try:
-            await self._begin(connection)
-        except psycopg.OperationalError:
-            if not (was_there and connection.broken):
-                raise
-            connection = await self._opened()
-            await self._begin(connection)
-        return connection
-
-    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        cut = self._cut_later(connection)
-        try:
-            await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})", prepare=False)
-        except BaseException:
-            # It began before it waited, also where its task was cancelled meanwhile.
-            await self._roll_back(connection)
-            raise
-        finally:
-            cut.cancel()
-
-    def _cut_later(self, connection: psycopg.AsyncConnection[Any]) -> asyncio.TimerHandle:
-        """Cuts the line when patience ends: a server that hangs would be waited for without end."""
-        return asyncio.get_running_loop().call_later(self._patience, _cut, connection.pgconn.socket)
-
     async def _opened(self) -> psycopg.AsyncConnection[Any]:
-        loop = asyncio.get_running_loop()
+        """The connection, which is cut when patience ends: a server that hangs would be waited for without end."""
         if self._connection is None or self._connection.closed:
             self._connection = await self._connect()
-            self._used = loop.time()
-        if self._closing is None:
-            self._closing = loop.call_later(_IDLE, self._close_if_idle, loop)
+        self._then(self._patience, partial(_cut, self._connection))
         return self._connection
 
-    def _close_if_idle(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._closing = None
-        connection = self._connection
-        if connection is None:
-            return
-        if self._lock.locked() or loop.time() - self._used < _IDLE:
-            self._closing = loop.call_later(_IDLE, self._close_if_idle, loop)
-            return
-        connection.pgconn.finish()
-        self._connection = None
+    def _then(self, seconds: float, end: Callable[[], None]) -> None:
+        """Has the connection end in a while, and no more as it was to end before."""
+        if self._end is not None:
+            self._end.cancel()
+        self._end = asyncio.get_running_loop().call_later(seconds, end)
 
-    async def _roll_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Ends a transaction without keeping any of it; a connection on which that fails is given up."""
-        import psycopg
-
-        try:
-            if not connection.closed:
-                await connection.execute("ROLLBACK", prepare=False)
-        except (psycopg.Error, asyncio.CancelledError):
-            with suppress(psycopg.Error):
-                await connection.close()
-
-    def _faults(self) -> _Faults:
-        self._used = asyncio.get_running_loop().time()
-        return _Faults(self.name)
+    def _close_idle(self) -> None:
+        if self._connection is not None:
+            self._connection.pgconn.finish()
+            self._connection = None
 
 
-def _cut(line: int) -> None:
-    with socket.socket(fileno=os.dup(line)) as copy, suppress(OSError):
-        copy.shutdown(socket.SHUT_RDWR)
+def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy, suppress(OSError):
+            copy.shutdown(socket.SHUT_RDWR)
 
 
 class _Faults:
@@ -520,12 +466,7 @@ class _Faults:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        if (
-            fault is None
-            or isinstance(fault, StoreError)
-            or kind is None
-            or kind.__module__.partition(".")[0] != "psycopg"
-        ):
+        if kind is None or kind.__module__.partition(".")[0] != "psycopg":
             return
         state = getattr(fault, "sqlstate", None) or ""
         said = getattr(getattr(fault, "diag", None), "message_primary", None) or str(fault).partition("\n")[0]
@@ -539,90 +480,92 @@ class _Conflict(StoreError):
     """The server broke a transaction off because of another one."""
 
 
-class _PostgresqlTransaction:
-    """Statements on a connection; `reopen` is given where each stands by itself, so that one may be tried again."""
+class _PostgresqlTransaction(Transaction):
+    """Statements on a connection, each by itself until they are begun together."""
 
     def __init__(
         self,
         connection: psycopg.AsyncConnection[Any],
+        reopen: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
         faults: _Faults,
         now: datetime,
-        reopen: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]] | None = None,
     ) -> None:
+        super().__init__(now)
         self._connection = connection
-        self._faults = faults
-        self.now = now
         self._reopen = reopen
-        self.is_open = True
+        self.faults = faults
 
-    async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        with self._faults:
-            found = await self._run(sql, values)
+    async def begin(self, clock: Clock) -> None:
+        """Begin a transaction, which waits for all others that write."""
+        await self.say(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})")
+        self.is_open, self.now = True, clock()
+
+    async def commit(self) -> None:
+        """Keep all of it; raises the first fault of a statement, though who asked for that went on."""
+        if self.faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
+            raise self.faults.first
+        await self.say("COMMIT")
+
+    async def roll_back(self) -> None:
+        """Keep none of it; a connection on which that fails is given up."""
+        import psycopg
+
+        try:
+            if not self._connection.closed:
+                await self._connection.execute("ROLLBACK", prepare=False)
+        except (psycopg.Error, asyncio.CancelledError):
+            with suppress(psycopg.Error):
+                await self._connection.close()
+
+    async def say(self, text: str) -> None:
+        """Run statements without values, in one round trip."""
+        with self.faults:
+            await self._send(text, None, prepare=False)
+
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        with self.faults:
+            found = await self._send(_postgresql_text(sql), [storable(one) for one in values])
             names = [column.name for column in found.description or ()]
-            return [Columns(dict(zip(names, row, strict=True))) for row in await found.fetchall()]
-
-    async def find(self, sql: str, *values: object) -> Columns | None:
-        rows = await self.fetch(sql, *values)
-        return rows[0] if rows else None
-
-    async def value(self, sql: str, *values: object) -> Any:
-        with self._faults:
-            row = await (await self._run(sql, values)).fetchone()
-            return None if row is None else row[0]
-
-    async def execute(self, sql: str, *values: object) -> int:
-        with self._faults:
-            return (await self._run(sql, values)).rowcount
+            return ResultSet(names, await found.fetchall() if names else (), found.rowcount)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = [[storable(one) for one in row] for row in rows]
         if not bound:
             return 0
-        with self._faults:
+        with self.faults:
             async with self._connection.cursor() as cursor:
                 await cursor.executemany(_postgresql_text(sql), bound)
                 return cursor.rowcount
 
-    async def _run(self, sql: str, values: Sequence[object]) -> psycopg.AsyncCursor[Any]:
+    async def _send(
+        self, text: str, values: Sequence[object] | None, *, prepare: bool | None = None
+    ) -> psycopg.AsyncCursor[Any]:
         import psycopg
 
-        text, bound = _postgresql_text(sql), [storable(one) for one in values]
         try:
-            return await self._connection.execute(text, bound)
+            return await self._connection.execute(text, values, prepare=prepare)
         except psycopg.OperationalError:
-            if self._reopen is None or not self._connection.broken:
+            # What broke while nothing was asked is seen now. What writes was carried out, perhaps, and is not asked again.
+            if self.is_open or not self._connection.broken or not text.lstrip().startswith(("SELECT", "BEGIN")):
                 raise
-            # It broke while nothing was asked of it, and what was asked first is asked once more.
-            self._connection, self._reopen = await self._reopen(), None
-            return await self._connection.execute(text, bound)
+        self._connection = await self._reopen()
+        return await self._connection.execute(text, values, prepare=prepare)
 
 
-class _Statements:
+class _Statements(Transaction):
     """Statements by themselves: none keeps the connection from what is asked between two of them."""
 
-    def __init__(self, statement: Callable[[], AbstractAsyncContextManager[Transaction]], now: datetime) -> None:
-        self._statement = statement
-        self.now = now
+    def __init__(self, taken: Callable[[], AbstractAsyncContextManager[Transaction]], now: datetime) -> None:
+        super().__init__(now)
+        self._connected = taken
 
-    async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        async with self._statement() as one:
-            return await one.fetch(sql, *values)
-
-    async def find(self, sql: str, *values: object) -> Columns | None:
-        async with self._statement() as one:
-            return await one.find(sql, *values)
-
-    async def value(self, sql: str, *values: object) -> Any:
-        async with self._statement() as one:
-            return await one.value(sql, *values)
-
-    async def execute(self, sql: str, *values: object) -> int:
-        async with self._statement() as one:
-            return await one.execute(sql, *values)
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        async with self._connected() as tx:
+            return await tx.ask(sql, values)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        async with self._statement() as one:
-            return await one.execute_many(sql, rows)
+        async with self._connected() as tx:
+            return await tx.execute_many(sql, rows)
 
 
 @lru_cache(1024)
