@@ -26,12 +26,6 @@ from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 from router.store.store import Store
 
-DAILY = "purge"
-"""The name under which the journal keeps when it was last looked for pending turns that nobody found."""
-
-DAY = timedelta(days=1)
-"""How often it is looked for those; that walks everything."""
-
 FORGETTING = 10
 """Steps of forgetting that one sweep takes, each of some hundred decisions: that keeps up with millions a day."""
 
@@ -98,7 +92,6 @@ class Sweeper:
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
         ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
         silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
-        await steps.do(self._publish_daily(now), None)
         await steps.do(self._forget(now), None)
         steps.raise_fault()
         await self._store.journal.write_sweep_end(self._stream, now)
@@ -132,16 +125,6 @@ class Sweeper:
         held = await self._holds.held_in(self._stream, now)
         named, since = {self._stream: self._named}, now - ROLLOUT
         await give_up_undeliverable(self._outbox, named, self._unready, {self._stream: held}, now, since)
-
-    async def _publish_daily(self, now: datetime) -> None:
-        """Once a day publishes pending turns that nobody found."""
-        journal = self._store.journal
-        name = f"{DAILY}.{self._stream}"
-        last = await journal.find_last_sweep(name)
-        if last is not None and is_recent(last, now, DAY):
-            return
-        await self._intake.publish_pending(await self._store.ledger.find_pending_rows(self._stream), now)
-        await journal.write_sweep_end(name, now)
 
     async def _forget(self, now: datetime) -> None:
         """Takes away some of what is old enough; what is left is taken by the next sweeps."""

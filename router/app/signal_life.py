@@ -97,7 +97,7 @@ def _names(entries: Iterable[RecordEntry], row: LedgerRow | None, owed: Iterable
     """The names of all destinations that a signal has to do with."""
     names = {name for entry in entries for name in entry.destinations} | {one.destination for one in owed}
     if row is not None:
-        names |= {*row.open, *row.grouped, *(one.destination for one in (row.pending.targets if row.pending else ()))}
+        names |= {*row.open, *row.grouped}
     return names
 
 
@@ -115,7 +115,7 @@ async def _destination_life(
     limit = spec.limit if spec is not None else None
     return DestinationLife(
         name=name,
-        lane=next(_lanes(name, row, [*deliveries, *(group.deliveries if group else ())], spec), None),
+        lane=next(_lanes([*deliveries, *(group.deliveries if group else ())], spec), None),
         deliveries=tuple(deliveries),
         group=group,
         unready=facts.unready.get((stream, name)),
@@ -123,13 +123,9 @@ async def _destination_life(
     )
 
 
-def _lanes(
-    name: str, row: LedgerRow | None, deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None
-) -> Iterator[Lane]:
-    """What says the lane of a destination, what was owed there last before what is planned, and that before the rules."""
+def _lanes(deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None) -> Iterator[Lane]:
+    """What says the lane of a destination: what was owed there last, before the rules."""
     yield from (one.lane for one in reversed(deliveries))
-    if row is not None and row.pending is not None:
-        yield from (target.lane for target in row.pending.targets if target.destination == name)
     if spec is not None:
         yield spec.lane
 

@@ -136,14 +136,12 @@ class Work:
             complain(line)
 
     async def finish_earlier(self) -> None:
-        """Finishes what an earlier job that was killed left half done, and tells owners what ended since.
+        """Gives claims of an earlier job that was killed back, and tells owners what ended since.
 
         What a rule held is told with its end, and messages that come in from now on may end it.
         """
         if not self._store.is_shared:
             await self._store.outbox.release_claims()
-        for stream in self._job.rules.books:
-            await self._intake.publish_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
         for book in self._job.rules.books.values():
             await RuleWatch(self._store, book).notify(self._job.clock())
 

@@ -38,7 +38,7 @@ def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, obje
             "resolved": row.state.resolved,
             "outcome": row.outcome,
             "open": {name: _opened(life, name) for name, one in sorted(life.presences.items()) if one is Presence.OPEN},
-            "pending_turn": row.pending.number if row.pending else None,
+            "pending_turn": None,
         }
         if row
         else None,

@@ -143,8 +143,7 @@ def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[t
     yield "lost events", _written(report.lost)
     yield (
         "signals",
-        f"{_written(report.signals)}: not ended {_written(report.standing)}, held {_written(report.held)}, "
-        f"unfinished turns {_written(report.unfinished)}",
+        f"{_written(report.signals)}: not ended {_written(report.standing)}, held {_written(report.held)}",
     )
     yield "groups", _written(report.groups)
     yield "counted", f"hours {_written(report.hours)}, rules with hits {_written(report.rules)}"
@@ -210,7 +209,7 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
             "total": number("signals.total", report.signals),
             "not_ended": number("signals.not_ended", report.standing),
             "held": number("signals.held", report.held),
-            "unfinished_turns": number("signals.unfinished_turns", report.unfinished),
+            "unfinished_turns": 0,
         },
         "groups": number("groups", report.groups),
         "hours_counted": number("hours_counted", report.hours),

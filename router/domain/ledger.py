@@ -180,7 +180,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step of one signal. While the signal's row carries it, it is pending: whoever finds it publishes it as it stands.
+    """One step of one signal.
 
     Attributes:
         number: which step of the signal, counted from 1.
@@ -238,7 +238,6 @@ class LedgerRow:
         grouped: those of these destinations where it is open as a member of a group.
         forwarded: whether any destination was ever notified of it.
         held: its body, while a suppression rule holds it.
-        pending: its latest turn, while that is not published.
         closed_at: when it was last observed to be resolved, for retention.
         heard: when it was last heard of, for retention: when a message about it came in that was not older than what is known,
             or its held body was decided again; None where that is not known.
@@ -247,7 +246,6 @@ class LedgerRow:
         appearances: when messages named it, where it is a finding that ends when it is no longer there.
         held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
             that.
-        version: what the store calls this state of the row; None if it is not stored yet.
     """
 
     key: str
@@ -260,13 +258,11 @@ class LedgerRow:
     grouped: frozenset[str] = frozenset()
     forwarded: bool = False
     held: Held | None = None
-    pending: Turn | None = None
     closed_at: datetime | None = None
     heard: datetime | None = None
     fields: RuleFields | None = None
     appearances: Appearances | None = None
     held_by: HeldBy | None = None
-    version: Version | None = None
 
     @property
     def is_unseen(self) -> bool:

@@ -53,7 +53,6 @@ class PagingCode(StrEnum):
     DESTINATION_HELD = "destination_held"
     NOT_READY = "not_ready"
     LIMIT = "limit"
-    PENDING = "pending"
     DEAD = "dead"
     SUPERSEDED = "superseded"
     DISCARDED = "discarded"
@@ -93,9 +92,7 @@ def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
     if life.key.startswith(ABOUT):
         words = "It pages nobody: it is no signal, but tells of rules, silences and holds to whom the policy's `notify` names."
         return PagingAnswer(PagingCode.ANNOUNCEMENT, words)
-    answer = (
-        _by_deliveries(life, now) or _by_groups(life) or _by_pending(life) or _by_ended(life) or _by_decisions(life)
-    )
+    answer = _by_deliveries(life, now) or _by_groups(life) or _by_ended(life) or _by_decisions(life)
     if answer.code is PagingCode.PAGED:
         return _with_what_came_after(answer, life)
     sent = [call for call in _every_call(life) if call.delivery.state is DeliveryState.SENT]
@@ -221,17 +218,6 @@ def _by_groups(life: SignalLife) -> PagingAnswer | None:
                 f"It paged nobody yet: its group at {one.name} waits for room under {limit_words(one)}.",
             )
     return None
-
-
-def _by_pending(life: SignalLife) -> PagingAnswer | None:
-    pending = life.row.pending if life.row is not None else None
-    if pending is None:
-        return None
-    pagers = [one.destination for one in pending.targets if one.lane is Lane.PAGE and one.change is not Change.RESOLVED]
-    if not pagers:
-        return None
-    words = f"turn {pending.number} is decided for {', '.join(pagers)}, and not yet published"
-    return PagingAnswer(PagingCode.PENDING, f"It paged nobody yet: {words}; the next run or the next sweep does it.")
 
 
 def _by_ended(life: SignalLife) -> PagingAnswer | None:

@@ -154,7 +154,7 @@ def review_of_signal(
     due = since + (BELOW_FLOOR if row.outcome is Outcome.BELOW_FLOOR else LONGEST)
     if due > now:
         return Review(Disposition.KEEP, due)
-    if row.pending is not None or row.outcome is Outcome.SUPPRESSED or is_member_only(row, is_member=is_member):
+    if row.outcome is Outcome.SUPPRESSED or is_member_only(row, is_member=is_member):
         return Review(Disposition.KEEP, now + AGAIN)
     entries = [entry for some in deliveries.values() for entry in some]
     if any(is_needed_by_itself(entry) for entry in entries):

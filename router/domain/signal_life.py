@@ -152,12 +152,9 @@ class SignalLife:
     @property
     def presences(self) -> Mapping[str, Presence]:
         """What each destination has of it, by name; without those that have nothing and are owed nothing."""
-        pending = self.row.pending if self.row is not None else None
         found: dict[str, Presence] = {}
         for one in self.destinations:
             presence = None if one.name == RECORD else one.presence_since(self.came)
-            if presence is None and pending is not None and any(it.destination == one.name for it in pending.targets):
-                presence = Presence.OWED
             if presence is None and not one.all_deliveries and self.row is not None and one.name in self.row.open:
                 presence = Presence.NOT_KEPT
             if presence is not None:

@@ -28,7 +28,6 @@ class AwaitedCode(StrEnum):
     TIME = "time"
     WORKER = "worker"
     ROOM = "room"
-    PUBLICATION = "publication"
     END = "end"
 
 
@@ -73,10 +72,6 @@ def limit_words(one: DestinationLife) -> str:
 
 
 def _own_waits(life: SignalLife, now: datetime) -> Iterator[Awaited]:
-    if life.row is not None and life.row.pending is not None:
-        number = life.row.pending.number
-        words = f"turn {number} is decided and not yet published; the next run or the next sweep does it"
-        yield Awaited(AwaitedCode.PUBLICATION, words)
     if (holder := life.holder) is not None:
         name, silence = holder_words(holder.rule), life.silences.get(holder.rule)
         end = holder.until if silence is None else min(holder.until, silence.end)

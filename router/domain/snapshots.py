@@ -125,13 +125,11 @@ class Appeared(NamedTuple):
     Attributes:
         key: its key.
         resolved: whether it is resolved.
-        is_pending: whether its row carries a pending turn.
         appearances: when messages named it; None where that is not known.
     """
 
     key: str
     resolved: bool
-    is_pending: bool
     appearances: Appearances | None
 
 

@@ -132,7 +132,6 @@ class StateReport:
         signals: how many signals are known.
         standing: how many of them have not ended.
         held: how many of them a suppression rule holds.
-        unfinished: how many of them have a turn that is decided and not published.
         deliveries: the deliveries of each destination.
         owed_since: since when the oldest delivery is owed that is neither sent nor given up on; None where none is owed.
         quarantined: how many messages are in quarantine.
@@ -157,7 +156,6 @@ class StateReport:
     signals: Count = NONE
     standing: Count = NONE
     held: Count = NONE
-    unfinished: Count = NONE
     deliveries: Sequence[DestinationCounts] = ()
     owed_since: datetime | None = None
     quarantined: Count = NONE

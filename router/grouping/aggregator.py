@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import batched
+from itertools import batched, zip_longest
 
 from router.domain.deliveries import Delivery
 from router.domain.groups import AdmissionState, AggregationState
@@ -36,8 +36,9 @@ class Aggregator:
         """
         owed: list[Delivery] = []
         for at, member_turns in sorted(_by_destination(turns).items()):
-            admission = await self._store.groups.lock_admission(tx, *at)
-            owed += await self._change(tx, at, member_turns, admission, now)
+            for wave in _waves(member_turns):
+                admission = await self._store.groups.lock_admission(tx, *at)
+                owed += await self._change(tx, at, wave, admission, now)
         return owed
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
@@ -172,3 +173,12 @@ def _by_destination(turns: Sequence[Turn]) -> dict[tuple[str, str], list[MemberT
     for one in (one for turn in turns for one in member_turns_of(turn)):
         found.setdefault((one.notice.stream, one.target.destination), []).append(one)
     return found
+
+
+def _waves(member_turns: Sequence[MemberTurn]) -> Iterator[list[MemberTurn]]:
+    """Turns in waves, each with at most one of a signal, in the order of their numbers."""
+    by_signal: dict[str, list[MemberTurn]] = {}
+    for one in member_turns:
+        by_signal.setdefault(one.notice.key, []).append(one)
+    for wave in zip_longest(*by_signal.values()):
+        yield [one for one in wave if one is not None]

@@ -21,7 +21,7 @@ from router.parse import evidence_of
 _UNSEEN = DecisionStep(StepCode.SNAPSHOTS_UNSEEN)
 
 
-def ended_row(
+def end_signal(
     row: LedgerRow,
     finding: Finding,
     window: AbsenceWindow,
@@ -29,8 +29,8 @@ def ended_row(
     rulebook: Rulebook,
     until: datetime,
     now: datetime,
-) -> LedgerRow:
-    """The row of a finding that has ended by a window, with the turn that says so; the row carries no pending turn.
+) -> tuple[LedgerRow, Turn]:
+    """The row of a finding that has ended by a window, and the turn that says so.
 
     `last_notice` is what a destination where it is open was last told of it. A message that came after `until`, up to which
     all was taken in, finds the finding ended and opens it again, whatever its own time; an earlier one is a repeat.
@@ -43,7 +43,7 @@ def ended_row(
     source = f"snapshots of {window.subscription}"
     entry = entry_for(finding, decision, key=arrival.key, source=source, now=now, about=row.key, turn=number)
     notice = _notice(finding, decision, last_notice, rulebook, row.key, number) if targets else None
-    return replace(
+    ended = replace(
         row,
         state=row.state._replace(resolved=True),
         # As after a Delete, whose own time says nothing either.
@@ -53,10 +53,10 @@ def ended_row(
         open={},
         grouped=frozenset(),
         forwarded=bool(targets) or row.forwarded,
-        held=None,
-        pending=Turn(number=number, entry=entry, notice=notice, targets=targets),
+        held_by=None,
         closed_at=now,
     )
+    return ended, Turn(number=number, entry=entry, notice=notice, targets=targets)
 
 
 def _decision(finding: Finding, row: LedgerRow, rulebook: Rulebook, now: datetime) -> Decision:

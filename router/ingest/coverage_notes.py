@@ -26,7 +26,6 @@ from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Arrival
 from router.domain.owners import Owners
-from router.domain.ports.ingest import Record
 from router.domain.ports.store import Documents
 from router.domain.signals import Stream
 from router.ingest.document_writes import write_documents
@@ -51,15 +50,19 @@ class CoverageNotes:
     wrote it remembers only when it is told that the batch is taken in, since a file takes back all that was written with it.
     """
 
-    def __init__(self, documents: Documents, record: Record, tags: TagReader) -> None:
+    def __init__(self, documents: Documents, tags: TagReader) -> None:
         self._documents = documents
-        self._record = record
         self._tags = tags
         self._written: OrderedDict[str, LastHeard] = OrderedDict()
 
-    async def write_notes(self, observations: Sequence[Observation], now: datetime) -> Mapping[str, LastHeard]:
-        """Writes what observations say of coverage; returns what is to be remembered once they are taken in."""
-        fresh = await self._without_repeats_from_files(observations)
+    async def write_notes(
+        self, observations: Sequence[Observation], on_record: Mapping[str, Outcome], now: datetime
+    ) -> Mapping[str, LastHeard]:
+        """Writes what observations say of coverage; returns what is to be remembered once they are taken in.
+
+        `on_record` has the outcomes that were on record of their messages before they came.
+        """
+        fresh = [one for one in observations if not _is_repeat_from_file(one.arrival, on_record)]
         streams = {one.signal.stream for one in fresh}
         owners = {stream: (await self._tags.rulebook(stream, now)).owners for stream in streams}
         written = await self._write_sources(self._unwritten_in(fresh, owners, now), now)
@@ -73,22 +76,6 @@ class CoverageNotes:
             self._written[id] = heard
         while len(self._written) > MOST:
             self._written.popitem(last=False)
-
-    async def _without_repeats_from_files(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Those that say when something was heard of: a hub's say when they came, and a file that is read again does not.
-
-        What was not understood when it came first is read for the first time when it is released from quarantine.
-        """
-        firsts = {one.arrival: replace(one.arrival, again=0) for one in observations if one.arrival.enqueued is None}
-        keys = {arrival.key for pair in firsts.items() for arrival in pair}
-        on_record = await self._record.find_outcomes(sorted(keys)) if keys else {}
-
-        def is_repeat(arrival: Arrival) -> bool:
-            first = on_record.get(firsts[arrival].key)
-            is_read_again = arrival.again != 0 and first is not Outcome.QUARANTINED
-            return is_read_again or on_record.get(arrival.key, Outcome.QUARANTINED) is not Outcome.QUARANTINED
-
-        return [one for one in observations if one.arrival.enqueued is not None or not is_repeat(one.arrival)]
 
     def _unwritten_in(
         self, observations: Sequence[Observation], owners: Mapping[Stream, Owners], now: datetime
@@ -132,6 +119,18 @@ class CoverageNotes:
             return document_of_assessments(after, now, document.version if document is not None else None)
 
         await write_documents(self._documents, DocumentKind.FACT, by_resource, document_after)
+
+
+def _is_repeat_from_file(arrival: Arrival, on_record: Mapping[str, Outcome]) -> bool:
+    """Whether a message says nothing of when something was heard of: it comes from no hub and is read again.
+
+    What was not understood when it came first is read for the first time when it is released from quarantine.
+    """
+    if arrival.enqueued is not None:
+        return False
+    first = on_record.get(replace(arrival, again=0).key)
+    is_read_again = arrival.again != 0 and first is not Outcome.QUARANTINED
+    return is_read_again or on_record.get(arrival.key, Outcome.QUARANTINED) is not Outcome.QUARANTINED
 
 
 def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:

@@ -5,16 +5,18 @@ A batch is one transaction. No destination is called here, and nothing is raised
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
+from router.domain.coverage_sources import LastHeard
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError, Unstorable
 from router.domain.keys import quarantine_id
-from router.domain.ledger import LedgerRow, Turn, record_delivery
+from router.domain.ledger import LedgerRow, Turn, message_of, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
@@ -28,9 +30,24 @@ from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.engine import Transaction
 from router.store.store import Store
 
-__all__ = ["Intake", "Message"]
+__all__ = ["Ingested", "Intake", "Message"]
+
+
+class Ingested(NamedTuple):
+    """What a transaction took in.
+
+    Attributes:
+        entries: the record's entry of each signal, in the order of the messages.
+        heard: the sources that were heard of, as they are written.
+        snapshot: when the latest row of a snapshot came; None where none did.
+    """
+
+    entries: list[RecordEntry]
+    heard: Mapping[str, LastHeard]
+    snapshot: datetime | None
 
 
 class Intake:
@@ -56,32 +73,51 @@ class Intake:
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store.documents, longest)
         self.tags = tags if tags is not None else TagReader(store.documents, rulebooks)
-        self._coverage_notes = CoverageNotes(store.documents, store.record, self.tags)
+        self._coverage_notes = CoverageNotes(store.documents, self.tags)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
         try:
-            return await self._ingest_batch(messages, now)
+            ingested = await self._store.engine.run(lambda tx: self.ingest_in(tx, messages, now))
         except Unstorable as fault:
             return await self._ingest_singly(messages, fault, now)
         except StoreError:
             raise
         except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not cost a message.
             return await self._ingest_singly(messages, fault, now)
+        self.remember(ingested)
+        return ingested.entries
 
-    async def _ingest_batch(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
+    async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
+        """Ingests a batch in a transaction, after whose commit `remember` is to be called; raises StoreError.
+
+        Signals are locked in the order of their keys. Reads come first and writes last.
+        """
         parts = [part for message in messages for part in self._reader.read_message(message.as_storable())]
-        async with self._store.atomically():
-            entries = await self._quarantine([part for part in parts if isinstance(part, NotUnderstood)], now)
-            observations = [part for part in parts if isinstance(part, Observation)]
-            # Before anything is on record: what a file says is not heard anew when it is read again.
-            heard = await self._coverage_notes.write_notes(observations, now)
-            for wave in _waves(observations, now):
-                entries |= await self._ingest_wave(wave, now)
-            if rows := [observation.came_at(now) for observation in observations if observation.is_snapshot_row]:
-                await self._snapshot_due.note_row(max(rows))
-        self._coverage_notes.remember(heard)
-        return [entries[part.arrival.key] for part in parts]
+        not_understood = [part for part in parts if isinstance(part, NotUnderstood)]
+        observations = [part for part in parts if isinstance(part, Observation)]
+        # What was decided of a message when it came first is under its own key, also where it is decided once more.
+        keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
+        on_record = await self._store.record.find_outcomes(sorted(keys))
+        transitions = await self._transitions_for(observations, dict(on_record), now)
+        heard = await self._coverage_notes.write_notes(observations, on_record, now)
+        snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
+        if snapshot is not None:
+            await self._snapshot_due.note_row(snapshot)
+        unread = await self._quarantine(not_understood, on_record, now)
+        rows, named = _rows_after(transitions)
+        turnless = [*unread, *(one.entry for one in transitions if one.turn is None)]
+        await self.write(tx, rows, [one.turn for one in transitions if one.turn is not None], now, named, turnless)
+        entries = {part.arrival.key: entry for part, entry in zip(not_understood, unread, strict=True)}
+        for one in transitions:
+            entries.setdefault(one.arrival.key, one.entry)
+        return Ingested([entries[part.arrival.key] for part in parts], heard, snapshot)
+
+    def remember(self, ingested: Ingested) -> None:
+        """Remembers what need not be written again, once it is committed."""
+        self._coverage_notes.remember(ingested.heard)
+        if ingested.snapshot is not None:
+            self._snapshot_due.remember(ingested.snapshot)
 
     async def _ingest_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
         """Ingests messages one at a time, so that the one at fault is quarantined and its neighbours are not."""
@@ -91,39 +127,56 @@ class Intake:
 
     async def refuse(self, messages: Sequence[Message], why: str, now: datetime) -> list[RecordEntry]:
         """Quarantines messages unread, because they cannot be ingested; raises StoreError."""
+        return await self._store.engine.run(lambda tx: self.refuse_in(tx, messages, why, now))
+
+    async def refuse_in(
+        self, tx: Transaction, messages: Sequence[Message], why: str, now: datetime
+    ) -> list[RecordEntry]:
+        """The same in a transaction."""
         reason = Reason(Code.INTERNAL, why)
         not_understood = [
             NotUnderstood(Quarantined(reason=reason, body=one.body), one.arrival, one.as_storable().source)
             for one in messages
         ]
-        return list((await self._quarantine(not_understood, now)).values())
-
-    async def publish_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
-        """Publishes the pending turns that rows carry, as they stand, and clears them."""
-        await self._publish([row.pending for row in rows if row.pending is not None], (), now)
-        await self._store.ledger.clear_pending({row.key: row.version for row in rows if row.version is not None})
+        on_record = await self._store.record.find_outcomes([one.arrival.key for one in messages])
+        entries = await self._quarantine(not_understood, on_record, now)
+        await self.write(tx, (), (), now, turnless=entries)
+        return entries
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
         return await self._aggregator.admit_waiting(stream, now)
 
-    async def _publish(self, turns: Sequence[Turn], turnless: Sequence[RecordEntry], now: datetime) -> None:
-        """Publishes turns: owes their deliveries, applies them to groups, and puts them on record, with what made no turn."""
+    async def write(
+        self,
+        tx: Transaction,
+        rows: Iterable[LedgerRow],
+        turns: Sequence[Turn],
+        now: datetime,
+        named: Iterable[LedgerRow] = (),
+        turnless: Sequence[RecordEntry] = (),
+    ) -> None:
+        """Writes signals with their turns: applies these to groups, owes their deliveries, and puts them on record.
+
+        Of the signals in `named` only that changes when messages named them. The entries in `turnless` made no turn.
+        """
+        await self._store.ledger.write_rows(rows)
+        await self._store.ledger.write_appearances(named)
+        grouped = await self._aggregator.aggregate_turns(tx, turns, now)
         entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
-        async with self._store.engine.transaction() as tx:
-            grouped = await self._aggregator.aggregate_turns(tx, turns, now)
         await self._store.outbox.put_in_outbox([*owed, *recorded, *grouped], now)
         await self._store.record.put_on_record(entries)
 
-    async def _quarantine(self, not_understood: Sequence[NotUnderstood], now: datetime) -> dict[str, RecordEntry]:
-        """Quarantines what was not understood, whole, and then puts it on record.
+    async def _quarantine(
+        self, not_understood: Sequence[NotUnderstood], on_record: Mapping[str, Outcome], now: datetime
+    ) -> list[RecordEntry]:
+        """Quarantines what was not understood, whole; returns the entries for the record.
 
         What is on record as quarantined already was kept before, and a person may have discarded it.
         """
         stream = self._only.value if self._only is not None else None
-        on_record = await self._store.record.find_outcomes([one.arrival.key for one in not_understood])
         fresh = [one for one in not_understood if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
         await self._store.quarantine.put_in_quarantine(
             [
@@ -138,71 +191,38 @@ class Intake:
                 for one in fresh
             ]
         )
-        entries = [self._reader.entry_for(one, now) for one in not_understood]
-        await self._publish((), entries, now)
-        return {entry.key: entry for entry in entries}
+        return [self._reader.entry_for(one, now) for one in not_understood]
 
-    async def _ingest_wave(self, wave: Sequence[Observation], now: datetime) -> dict[str, RecordEntry]:
-        """Makes the transitions of one observation of each signal, and publishes their turns.
-
-        A transition is made again where another worker wrote the row meanwhile.
-        """
-        entries: dict[str, RecordEntry] = {}
-        while wave:
-            transitions = list(zip(wave, await self._transitions_for(wave, now), strict=True))
-            rows = [one.row for _, one in transitions if one.row is not None]
-            named = [one.named for _, one in transitions if one.named is not None]
-            versions = {
-                **await self._store.ledger.write_rows(rows),
-                **(await self._store.ledger.write_appearances(named) if named else {}),
-            }
-            won = [
-                (observation, one)
-                for observation, one in transitions
-                if all(row is None or row.key in versions for row in (one.row, one.named))
-            ]
-            turns = {
-                one.row.key: one.row.pending for _, one in won if one.row is not None and one.row.pending is not None
-            }
-            turnless = [one.entry for _, one in won if one.row is None or one.row.pending is None]
-            await self._publish(list(turns.values()), turnless, now)
-            await self._store.ledger.clear_pending({key: versions[key] for key in turns})
-            entries |= {observation.arrival.key: one.entry for observation, one in won}
-            wave = [observation for observation in wave if observation.arrival.key not in entries]
-        return entries
-
-    async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
-        on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
-        rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
-        found = [next((rows[key] for key in observation.keys if key in rows), None) for observation in wave]
-        unknown = [observation.key for observation, row in zip(wave, found, strict=True) if row is None]
-        last_turns = await self._store.ledger.find_last_turns(unknown) if unknown else {}
-        streams = {observation.signal.stream for observation in wave}
+    async def _transitions_for(
+        self, observations: Sequence[Observation], on_record: dict[str, Outcome], now: datetime
+    ) -> list[SignalTransition]:
+        """The transitions of all observations, those of one signal one after the other."""
+        if not observations:
+            return []
+        rows = dict(await self._store.ledger.find_rows(sorted({key for one in observations for key in one.keys})))
+        unknown = {one.key for one in observations if not any(key in rows for key in one.keys)}
+        last_turns = await self._store.ledger.find_last_turns(sorted(unknown)) if unknown else {}
+        streams = {one.signal.stream for one in observations}
         silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
         rulebooks = {stream: await self.tags.rulebook(stream, now) for stream in streams}
-        return [
-            transition_for(
+        transitions = []
+        for observation in _in_order(observations, now):
+            stream, message = observation.signal.stream, observation.arrival.key
+            transition = transition_for(
                 observation,
-                row,
-                rulebooks[observation.signal.stream],
+                next((rows[key] for key in observation.keys if key in rows), None),
+                rulebooks[stream],
                 now,
-                on_record=on_record.get(observation.arrival.key),
-                silences=silences[observation.signal.stream],
+                on_record=on_record.get(message),
+                silences=silences[stream],
                 last_turn=last_turns.get(observation.key, 0),
             )
-            for observation, row in zip(wave, found, strict=True)
-        ]
-
-    async def find_published_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:
-        """The rows of some signals, after their pending turns were published."""
-        if not keys:
-            return {}
-        rows = await self._store.ledger.find_rows(keys)
-        unfinished = [row for row in rows.values() if row.pending is not None]
-        if not unfinished:
-            return rows
-        await self.publish_pending(unfinished, now)
-        return {**rows, **await self._store.ledger.find_rows([row.key for row in unfinished])}
+            if (row := transition.row or transition.named) is not None:
+                rows[row.key] = row
+            if transition.entry.key != message or message not in on_record:
+                on_record[message_of(transition.entry.key)] = Outcome(transition.entry.outcome)
+            transitions.append(transition)
+        return transitions
 
     def _recorders(self, entry: RecordEntry) -> list[str]:
         """The streams whose record has a second home for this entry; an entry of no stream goes to all of them."""
@@ -211,10 +231,24 @@ class Intake:
         return [s.value for s in streams if (book := self._rulebooks.get(s)) is not None and book.record is not None]
 
 
-def _waves(observations: Sequence[Observation], now: datetime) -> Iterator[list[Observation]]:
-    """Observations in waves, each with at most one observation of a signal; those of one signal come in the order of time."""
-    by_signal: dict[tuple[str, str], list[Observation]] = {}
+def _in_order(observations: Sequence[Observation], now: datetime) -> Iterator[Observation]:
+    """Observations, those of one signal in the order of time."""
+    by_signal: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
     for observation in observations:
-        by_signal.setdefault(observation.identity, []).append(observation)
-    for wave in zip_longest(*(in_time_order(some, now) for some in by_signal.values())):
-        yield [observation for observation in wave if observation is not None]
+        by_signal[observation.identity].append(observation)
+    for some in by_signal.values():
+        yield from in_time_order(some, now)
+
+
+def _rows_after(transitions: Sequence[SignalTransition]) -> tuple[list[LedgerRow], list[LedgerRow]]:
+    """The rows of signals as transitions leave them, and those of which only that changes when messages named them."""
+    rows: dict[str, LedgerRow] = {}
+    named: dict[str, LedgerRow] = {}
+    for one in transitions:
+        if (row := one.row or (one.named if one.named is not None and one.named.key in rows else None)) is not None:
+            before = rows.get(row.key)
+            # A row without what rules can match keeps what is stored, and that of the transition before is not yet.
+            rows[row.key] = replace(row, fields=before.fields) if before is not None and row.fields is None else row
+        elif one.named is not None:
+            named[one.named.key] = one.named
+    return list(rows.values()), [row for key, row in named.items() if key not in rows]

@@ -36,7 +36,11 @@ class SnapshotDue:
         over = at + DAY
         if due is None or (looked is not None and due <= looked) or (over < due and (looked is None or over > looked)):
             await self._journal.write_sweep_end(self._due, over)
-        self._noted = at
+
+    def remember(self, at: datetime) -> None:
+        """Remembers that what `note_row` wrote of an instant is committed."""
+        if self._noted is None or abs(at - self._noted) >= OFTEN:
+            self._noted = at
 
     async def is_due(self, until: datetime) -> bool:
         """Whether a snapshot may be over at an instant up to which all was taken in."""

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import batched
 
 from router.domain.clocks import AHEAD
-from router.domain.ledger import LedgerRow
+from router.domain.ledger import LedgerRow, Turn
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
@@ -24,10 +25,11 @@ from router.domain.snapshots import (
     next_closing,
     second_of,
 )
-from router.ingest.absences import ended_row, finding_of
+from router.ingest.absences import end_signal, finding_of
 from router.ingest.intake import Intake
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.snapshot_histories import SnapshotHistories
+from router.store.engine import Transaction
 from router.store.store import Store
 
 AT_A_TIME = 100
@@ -102,47 +104,39 @@ class SnapshotEnds:
         entries: list[RecordEntry] = []
         latest = second_of(until + AHEAD)
         async for some in self._store.ledger.walk_appearances(self._stream):
-            # Who died when a finding had ended left its turn pending, which is published now.
             unseen = [
                 one.key
                 for one in some
-                if one.is_pending or (not one.resolved and find_window(windows, one.appearances, latest))
+                if not one.resolved and find_window(windows, one.appearances, latest) is not None
             ]
             for keys in batched(unseen, AT_A_TIME, strict=False):
                 if self._is_stopped():
                     return entries
-                entries += await self._end_some(keys, windows, until, now)
+                entries += await self._store.engine.run(partial(self._end_some, keys, windows, until, now))
             await asyncio.sleep(0)
         for subscription, window in windows.items():
             await self._histories.write(subscription, lambda known, end=window.later.last: replace(known, ended=end))  # type: ignore[misc]
         return entries
 
     async def _end_some(
-        self, keys: Sequence[str], windows: Windows, until: datetime, now: datetime
+        self, keys: Sequence[str], windows: Windows, until: datetime, now: datetime, tx: Transaction
     ) -> list[RecordEntry]:
-        """Ends those of some findings that are still unseen, and returns the entries of those that nobody else ended."""
+        """Ends those of some findings that are still unseen, and returns their entries."""
         ledger, latest = self._store.ledger, second_of(until + AHEAD)
-        found = await self._intake.find_published_rows(keys, now)
-        rows = [
-            (row, window)
-            for row in found.values()
-            if not row.state.resolved and (window := find_window(windows, row.appearances, latest)) is not None
-        ]
-        fields = await ledger.read_fields([row.key for row, _ in rows])
+        rows = await ledger.find_rows(keys)
+        fields = await ledger.read_fields(keys)
         rulebook = await self._intake.tags.rulebook(self._rulebook.stream, now)
-
-        async def end(row: LedgerRow, window: AbsenceWindow) -> LedgerRow:
-            known = fields.get(row.key)
-            last = None if known is not None else await self._find_last_decision(row.key)
+        ended: list[tuple[LedgerRow, Turn]] = []
+        for key, row in rows.items():
+            window = find_window(windows, row.appearances, latest)
+            if row.state.resolved or window is None:
+                continue
+            known = fields.get(key)
+            last = None if known is not None else await self._find_last_decision(key)
             notice = await self._find_last_notice(row)
-            return ended_row(row, finding_of(row, known, last), window, notice, rulebook, until, now)
-
-        ended = await asyncio.gather(*(end(row, window) for row, window in rows))
-        async with self._store.atomically():
-            versions = await ledger.write_rows(ended)
-            won = [replace(row, version=versions[row.key]) for row in ended if row.key in versions]
-            await self._intake.publish_pending(won, now)
-        return [row.pending.entry for row in won if row.pending is not None]
+            ended.append(end_signal(row, finding_of(row, known, last), window, notice, rulebook, until, now))
+        await self._intake.write(tx, [row for row, _ in ended], [turn for _, turn in ended], now)
+        return [turn.entry for _, turn in ended]
 
     async def _find_last_decision(self, key: str) -> RecordEntry | None:
         return next(iter(await self._store.record.decisions_of(key, 1)), None)

@@ -41,8 +41,6 @@ async def release_held(
 
 
 async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[LedgerRow], now: datetime) -> list[RecordEntry]:
-    # A release that broke off half-way left its turn pending.
-    await intake.publish_pending([row for row in rows if row.held is None and row.pending is not None], now)
     messages = {
         row.key: Message(
             body=row.held.body,
@@ -56,10 +54,7 @@ async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[LedgerRow
     entries = await intake.ingest(list(messages.values()), now)
     not_understood = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
     # A body that is damaged is in the quarantine now, whole; it would be no other the next time.
-    lost = [
-        replace(row, held=None)
-        for row in rows
-        if row.key in messages and messages[row.key].arrival.key in not_understood
-    ]
-    await ledger.write_rows([row for row in lost if row.version is not None])
+    await ledger.drop_held(
+        (row.key, row.turn) for row in rows if row.key in messages and messages[row.key].arrival.key in not_understood
+    )
     return [entry for entry in entries if entry.suppressed_by is None]

@@ -1,7 +1,7 @@
 """Makes the transition of a signal's row that an observation causes: a repeat, or the signal's next turn. Pure.
 
 An observation that is older than the row, or says the same again, is a repeat. Any other is decided afresh. Its turn notifies
-the destinations where the signal is open and those that the rules name, and is pending in the row until it is published.
+the destinations where the signal is open and those that the rules name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.holds import held_after
-from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
@@ -43,14 +43,18 @@ class SignalTransition:
     """What an observation changes.
 
     Attributes:
+        arrival: where and when the message came in.
         entry: the entry for the record.
         row: the signal's row as it is to be written; None where it does not change.
         named: the row where only that changes when messages named it; None where that is no news.
+        turn: the turn that it makes; None where it makes none.
     """
 
+    arrival: Arrival
     entry: RecordEntry
-    row: LedgerRow | None
+    row: LedgerRow | None = None
     named: LedgerRow | None = None
+    turn: Turn | None = None
 
 
 def transition_for(
@@ -80,12 +84,13 @@ def transition_for(
         row is not None and _is_older(observation, seen, row)
     ):
         return SignalTransition(
+            arrival=observation.arrival,
             entry=_repeat(observation, Code.OLDER, key, rulebook, now),
-            row=None,
             named=_named_anew(observation, row, now, is_replay=is_replay),
         )
     if row is not None and state == row.state and row.outcome in SETTLED:
         return SignalTransition(
+            arrival=observation.arrival,
             entry=_repeat(observation, Code.SAME, key, rulebook, now),
             row=replace(
                 row,
@@ -111,7 +116,7 @@ def transition_for(
         decision = replace(decision, steps=decision.steps + _UNCHANGED)
         entry = _entry(observation, decision, arrival.key, key, None, now)
         named_row = _named_anew(observation, row, now, is_replay=is_replay)
-        return SignalTransition(entry=entry, row=None, named=named_row)
+        return SignalTransition(arrival=observation.arrival, entry=entry, named=named_row)
     entry = _entry(observation, decision, arrival.key, key, number, now)
     notice = None
     if targets:
@@ -126,7 +131,8 @@ def transition_for(
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
     before = row.appearances if row is not None else None
     appearances = observation.appearances_after(before, now, is_replay=is_replay)
-    return SignalTransition(entry=entry, row=replace(next_row, appearances=appearances))
+    row = replace(next_row, appearances=appearances)
+    return SignalTransition(arrival=observation.arrival, entry=entry, row=row, turn=turn)
 
 
 def _is_from(row: LedgerRow, observation: Observation) -> bool:
@@ -229,11 +235,10 @@ def _next_row(
         grouped=frozenset() if resolved else _grouped(row, notified),
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
-        pending=turn,
+        held_by=held.by if held is not None else None,
         closed_at=now if resolved else None,
         heard=now,
         fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,
-        version=row.version if row is not None else None,
     )
 
 

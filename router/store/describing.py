@@ -58,7 +58,6 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
             signals=signals,
             standing=Count(signals.number - (await _count(tx, "ledger WHERE closed_at IS NOT NULL")).number),
             held=await _count(tx, f"held JOIN ledger USING (key) WHERE ledger.outcome='{Outcome.SUPPRESSED}'"),
-            unfinished=await _count(tx, "ledger WHERE intent IS NOT NULL"),
             deliveries=await _deliveries(tx),
             owed_since=_instant(owed_since, "at") if owed_since is not None else None,
             quarantined=await _count(tx, "quarantine WHERE code<>'damaged'"),

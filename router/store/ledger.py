@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import batched
@@ -12,14 +12,13 @@ from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.groups import MemberState
 from router.domain.holders import find_silence_id
-from router.domain.ledger import Arrival, LedgerRow, Seen, State, Version
+from router.domain.ledger import Arrival, LedgerRow, Seen, State
 from router.domain.snapshots import Appeared
 from router.store.appearances import COLUMN, appearances_in, written_appearances
 from router.store.codec import decode, encode, readable
 from router.store.damaged_rows import read_sound, set_aside
-from router.store.engine import Transaction
 from router.store.instants import micros
-from router.store.ledger_rows import COLUMNS, held_in, held_values_of, next_version, row_in, values_of
+from router.store.ledger_rows import COLUMNS, held_in, held_values_of, row_in, values_of
 from router.store.row_reader import MOST_TURNS, Columns
 from router.store.standing import StandingSignals
 from router.store.stored_names import MEMBER_STATE
@@ -68,10 +67,7 @@ _IN_PASSING = 2_000
 
 
 class SqlLedger(StandingSignals):
-    """The latest state of each signal; every method raises StoreError.
-
-    A turn is published in the transaction that makes it, so no row carries a pending one.
-    """
+    """The latest state of each signal; every method raises StoreError."""
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """Return the rows of those signals that are known, with what holds them, without its body.
@@ -93,36 +89,30 @@ class SqlLedger(StandingSignals):
             turns[key] = max(turn, turns.get(key, 0))
         return turns
 
-    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
-        """Return no rows: each turn is published in the transaction that makes it."""
-        return []
-
-    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
-        """Do nothing, for the same reason."""
-
-    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
-        """Write rows, each only if its stored version is still `version`; return the new versions of those written."""
-        if not rows:
-            return {}
+    async def write_rows(self, rows: Iterable[LedgerRow]) -> None:
+        """Write rows of signals."""
+        written = sorted(rows, key=lambda row: row.key)
         async with self._engine.transaction() as tx:
-            won = await _unchanged(tx, rows)
-            await tx.execute_many(_WRITE, map(values_of, won))
+            await tx.execute_many(_WRITE, map(values_of, written))
             # Also where the row is new: what was held may have outlived a row that was lost.
-            await tx.execute("DELETE FROM held WHERE key = ANY(?)", [row.key for row in won if row.held is None])
-            await tx.execute_many(_HOLD, [held_values_of(row, row.held) for row in won if row.held is not None])
-            fields = [(row.key, encode(row.fields)) for row in won if row.fields is not None]
+            await tx.execute("DELETE FROM held WHERE key = ANY(?)", [row.key for row in written if row.held is None])
+            await tx.execute_many(_HOLD, [held_values_of(row, row.held) for row in written if row.held is not None])
+            fields = [(row.key, encode(row.fields)) for row in written if row.fields is not None]
             await tx.execute_many(_FIELDS, fields)
-        return {row.key: next_version(row) for row in won}
 
-    async def write_appearances(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
-        """Write of rows only when messages named them, each only if its stored version is still `version`."""
+    async def write_appearances(self, rows: Iterable[LedgerRow]) -> None:
+        """Write of rows only when messages named them."""
+        written = sorted((row.key, written_appearances(row.appearances)) for row in rows)
         async with self._engine.transaction() as tx:
-            won = await _unchanged(tx, rows)
             await tx.execute_many(
-                "UPDATE ledger SET snapshots=?, version=? WHERE key=?",
-                [(written_appearances(row.appearances), next_version(row), row.key) for row in won],
+                "UPDATE ledger SET snapshots=? WHERE key=?", [(snapshots, key) for key, snapshots in written]
             )
-        return {row.key: next_version(row) for row in won}
+
+    async def drop_held(self, turns: Iterable[tuple[str, int]]) -> None:
+        """Drop what is held of some signals, by their keys, that are still at those turns."""
+        gone = "DELETE FROM held WHERE key=? AND EXISTS (SELECT 1 FROM ledger l WHERE l.key=held.key AND l.turn=?)"
+        async with self._engine.transaction() as tx:
+            await tx.execute_many(gone, sorted(turns))
 
     async def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
         """Yield when messages named the findings of a stream, some of them at a time."""
@@ -162,18 +152,10 @@ class SqlLedger(StandingSignals):
                 yield _row_for_orphan(one, stream)
 
 
-async def _unchanged(tx: Transaction, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-    """Those rows whose stored version is still theirs, in the order of their keys."""
-    found = await tx.fetch("SELECT key, version FROM ledger WHERE key = ANY(?)", [row.key for row in rows])
-    versions = {one.raw("key"): one.raw("version") for one in found}
-    return sorted((row for row in rows if versions.get(row.key) == row.version), key=lambda row: row.key)
-
-
 def _appeared_in(row: Columns) -> Appeared:
     return Appeared(
         key=row.text("key"),
         resolved=row.flag("resolved"),
-        is_pending=False,
         appearances=appearances_in(row.raw(COLUMN)),
     )
 

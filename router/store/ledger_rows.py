@@ -15,17 +15,12 @@ from router.store.codec import readable
 from router.store.holds import COLUMN as HOLD
 from router.store.holds import with_hold, written_hold
 from router.store.instants import EPOCH, micros
-from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
+from router.store.row_reader import MOST_TURNS, Columns, printable
 
 COLUMNS = (
     "key", "stream", "resolved", "status", "severity", "measure", "changed", "origin", "place", "part", "enqueued", "deleted",
-    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", "snapshots", "version",
+    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", "snapshots",
 )  # fmt: skip
-
-
-def next_version(row: LedgerRow) -> int:
-    """Return the version of a row once it is written."""
-    return 1 if row.version is None else int(row.version) + 1
 
 
 def values_of(row: LedgerRow) -> tuple[object, ...]:
@@ -52,7 +47,6 @@ def values_of(row: LedgerRow) -> tuple[object, ...]:
         micros(row.closed_at),
         micros(row.heard),
         written_appearances(row.appearances),
-        next_version(row),
     )
 
 
@@ -83,7 +77,6 @@ def row_in(row: Columns) -> LedgerRow:
         closed_at=row.find_time("closed_at"),
         heard=row.find_time("heard"),
         appearances=appearances_in(row.raw(COLUMN)),
-        version=row.whole("version", 1, MOST_STEPS),
     )
     return found if row.raw("rule") is None else replace(found, held_by=held_by_in(row))
 

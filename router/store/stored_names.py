@@ -26,20 +26,16 @@ from typing import Any
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.groups import AdmissionState, GroupState, GroupTurn, MemberState, WindowState
-from router.domain.ledger import Turn
 from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
-type Storable = (
-    Notice | RecordEntry | Turn | Receipt | AdmissionState | MemberState | GroupState | WindowState | RuleFields
-)
+type Storable = Notice | RecordEntry | Receipt | AdmissionState | MemberState | GroupState | WindowState | RuleFields
 
 NOTICE = "Notice"
 RECORD_ENTRY = "RecordEntry"
-TURN = "Turn"
 RECEIPT = "Receipt"
 ADMISSION_STATE = "Board"
 MEMBER_STATE = "MemberCard"
@@ -50,7 +46,6 @@ RULE_FIELDS = "RuleFields"
 TYPES: Mapping[str, type[Any]] = {
     NOTICE: Notice,
     RECORD_ENTRY: RecordEntry,
-    TURN: Turn,
     RECEIPT: Receipt,
     ADMISSION_STATE: AdmissionState,
     MEMBER_STATE: MemberState,

@@ -57,7 +57,7 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
         "dead letters   0",
         "quarantine     messages 1, damaged rows 0",
         "lost events    0",
-        "signals        2: not ended 2, held 0, unfinished turns 0",
+        "signals        2: not ended 2, held 0",
         "groups         0",
         "counted        hours 1, rules with hits 0",
         "documents      source 2",
@@ -142,7 +142,7 @@ def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None
         until(run, lambda: is_read(run) and _sent(house) == 1)
         said = a_process("state", "--state", "busy", within=house.directory)
         assert (said.code, said.err) == (0, "")
-        assert "signals        1: not ended 1, held 0, unfinished turns 0" in said.out.splitlines()
+        assert "signals        1: not ended 1, held 0" in said.out.splitlines()
         run.communicate(ndjson(a_flat_alert(SystemAlertId="two")).decode())
     assert run.returncode == 0
     assert _sent(house) == 2

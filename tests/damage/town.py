@@ -131,7 +131,6 @@ class Town:
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store.ledger, self.book, self.now)
-        await self.intake.publish_pending(await self.store.ledger.find_pending_rows("cwpp"), self.now)
         await self.store.forget(self.now, Retention(), (), 10_000)
         await self.store.journal.write_sweep_end("cwpp", self.now)
 

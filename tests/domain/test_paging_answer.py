@@ -10,21 +10,16 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.delivery_errors import DISCARDED
 from router.domain.keys import ABOUT
-from router.domain.ledger import Target, Turn
 from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.rulebook import Lane
 from router.domain.signal_life import SignalLife
 from tests.builders import NOW
 from tests.domain.lives import MINUTE, a_group_of, a_life, decided, oncall, owed, tickets
-from tests.store.builders import a_row
 
 SENT, DEAD, SKIPPED, CLAIMED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED, DeliveryState.CLAIMED
 EARLIER = NOW - 2 * MINUTE
 
 PAUSE = Pause(stream="cwpp", destination="oncall", since=NOW - MINUTE, probe=NOW + MINUTE, error="401 (bad key)")
-PENDING = a_row(
-    pending=Turn(number=2, entry=decided(Outcome.ROUTED), targets=(Target("oncall", Lane.PAGE, Change.OPENED, 2),))
-)
 WAITING = a_group_of(waits_for_room=True)
 
 LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
@@ -106,12 +101,6 @@ LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
             a_life(oncall(group=WAITING, lane=None)),
             "It paged nobody yet: its group at oncall waits for room under the limit of that destination.",
         ),
-    ],
-    PagingCode.PENDING: [
-        (
-            a_life(oncall(), row=PENDING),
-            "It paged nobody yet: turn 2 is decided for oncall, and not yet published; the next run or the next sweep does it.",
-        )
     ],
     PagingCode.DEAD: [
         (

@@ -15,7 +15,7 @@ from router.domain.counts import RuleHits
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry
-from router.domain.ledger import LedgerRow, Turn
+from router.domain.ledger import LedgerRow
 from router.domain.retention import (
     AGAIN,
     COUNTS,
@@ -37,7 +37,7 @@ from router.domain.retention import (
 )
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.builders import a_group, a_row, an_entry
+from tests.store.builders import a_group, a_row
 
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
@@ -89,11 +89,10 @@ def test_a_signal_of_which_nobody_knows_when_it_was_heard_counts_as_heard_now(he
     assert review(a_signal(heard=heard)) == Review(Disposition.KEEP, NOW + LONGEST)
 
 
-def test_what_is_held_or_pending_is_reviewed_again() -> None:
-    """A rule may hold for a year, and a turn may wait for whoever finds it."""
+def test_what_is_held_is_reviewed_again() -> None:
+    """A rule may hold for a year."""
     kept = Review(Disposition.KEEP, NOW + AGAIN)
     assert review(a_signal(outcome=Outcome.SUPPRESSED)) == kept
-    assert review(a_signal(pending=Turn(number=1, entry=an_entry()))) == kept
 
 
 @pytest.mark.parametrize("state", DeliveryState)

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.holds import HeldBy
-from router.domain.ledger import Turn
 from router.domain.signal_waits import AwaitedCode, waits_at, waits_of
 from tests.builders import NOW
-from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, decided, oncall, owed
+from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, oncall, owed
 from tests.store.builders import a_row
 
 DAY = timedelta(days=1)
@@ -46,17 +45,16 @@ def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
     ]
 
 
-def test_a_signal_itself_waits_for_its_turn_to_be_published_and_for_what_holds_it_to_end() -> None:
-    """Both are said before what any destination is owed."""
+def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
+    """That is said before what any destination is owed."""
     held_by = HeldBy(rule="silence:ab12", until=NOW + DAY)
-    row = a_row(pending=Turn(number=3, entry=decided(Outcome.ROUTED)), held_by=held_by)
+    row = a_row(held_by=held_by)
     life = a_life(oncall(owed()), row=row)
     assert [(one.code, one.destination) for one in waits_of(life, NOW)] == [
-        (AwaitedCode.PUBLICATION, None),
         (AwaitedCode.END, None),
         (AwaitedCode.WORKER, "oncall"),
     ]
-    assert waits_of(life, NOW)[1].words == (
+    assert waits_of(life, NOW)[0].words == (
         "the signal is held by silence ab12 until 2026-11-25T12:00:00Z; then it is decided again"
     )
 

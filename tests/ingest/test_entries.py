@@ -47,9 +47,9 @@ def an_observation(place: int = 1, *, again: int = 0, **fields: Any) -> Observat
 
 
 def published(transition: SignalTransition) -> LedgerRow:
-    """The row that a transition leaves, after its turn was published and the store kept it."""
+    """The row that a transition leaves, as the store finds it again."""
     assert transition.row is not None
-    return replace(transition.row, pending=None, fields=None)
+    return replace(transition.row, fields=None)
 
 
 def transition_of(
@@ -69,13 +69,12 @@ def added(transition: SignalTransition) -> list[str]:
 
 
 def test_a_first_message_makes_the_first_turn_of_its_signal() -> None:
-    """The entry names both, and so does the one that the pending turn carries."""
+    """The entry names both, and the turn has it."""
     transition = transition_of(an_observation())
     assert (transition.entry.signal, transition.entry.turn) == (KEY, 1)
     assert added(transition) == []
-    assert transition.row is not None
-    assert transition.row.pending is not None
-    assert transition.row.pending.entry == transition.entry
+    assert transition.turn is not None
+    assert transition.turn.entry == transition.entry
 
 
 def test_an_entry_names_the_row_that_it_is_about_whatever_key_its_message_would_have() -> None:
@@ -184,8 +183,7 @@ def test_the_last_step_that_settles_agrees_with_outcome_and_reason(messages: lis
         settled = [settles[code] for step in entry.steps if (code := StepCode(step.partition("=")[0])) in settles]
         assert (entry.outcome, entry.reason.partition(":")[0]) == settled[-1]
         assert entry.signal == KEY
-        pending = transition.row.pending if transition.row is not None else None
-        assert entry.turn == (before + 1 if pending is not None else None)
+        assert entry.turn == (before + 1 if transition.turn is not None else None)
         recorded.setdefault(entry.key, Outcome(entry.outcome))
         if transition.row is not None:
             rows = [published(transition)]

@@ -13,15 +13,12 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.ingest.observations import Observation
 from router.ingest.suppression_release import release_held
-from router.ingest.transitions import transition_for
 from tests.builders import (
     NOW,
     a_destination,
@@ -30,7 +27,6 @@ from tests.builders import (
     a_rule,
     a_rulebook,
     alert_body,
-    an_alert,
     an_ip,
     finding_body,
     without_rules,
@@ -413,15 +409,6 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
     entries = house.ingest(message)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "below_floor"]
     assert [entry.source for entry in entries] == [f"{message.source}[{n}]" for n in (1, 2, 3)]
-
-
-def pending_turn() -> Turn:
-    """The turn that a fresh alert makes, as a dead worker would have left it."""
-    observation = Observation(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
-    row = transition_for(observation, None, a_rulebook(), NOW).row
-    assert row is not None
-    assert row.pending is not None
-    return row.pending
 
 
 def test_every_decision_is_owed_to_the_records_second_home(build: Build) -> None:

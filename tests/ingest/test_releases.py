@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.errors import StoreError
 from router.domain.notices import Notice, Release
 from router.domain.rulebook import Rulebook
 from router.ingest.intake import Message
@@ -63,7 +62,7 @@ def releases(house: House, now: datetime = NOW + 2 * HOUR) -> list[Release | Non
 @settings(max_examples=some_of(40), deadline=None)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 6), max_size=4), st.booleans()), max_size=6))
 def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tuple[list[int], bool]]) -> None:
-    """Whatever came again, in whatever batches, and whether the worker died before it had put a batch on record.
+    """Whatever came again, in whatever batches, and whether the answer to a commit was lost.
 
     What is older than what is known is a repeat, and was not held.
     """
@@ -71,14 +70,13 @@ def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tupl
     with a_house(a_rulebook(RULE)) as house:
         house.ingest(messages[0])
         latest, expected = 0, 1
-        for number, (places, dies) in enumerate(batches, start=1):
+        for number, (places, is_lost) in enumerate(batches, start=1):
             now = NOW + number * MINUTE
             for place in sorted(set(places)):
                 expected, latest = expected + (place > latest), max(latest, place)
             batch = [messages[place] for place in places]
-            if dies:
-                ingest_and_die(house, batch)
-            house.ingest(*batch, now=now)
+            for _ in range(1 + is_lost):
+                house.ingest(*batch, now=now)
         house.release(NOW + HOUR)
         (release,) = releases(house)
     assert release == Release(
@@ -89,37 +87,6 @@ def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tupl
         ended="2026-11-24T13:00:00Z",
         messages=expected,
     )
-
-
-def ingest_and_die(house: House, batch: Sequence[Message]) -> None:
-    """Takes messages in as a worker does that dies once the ledger has them, and nothing is on record yet.
-
-    Like storage that cannot write several things together, it keeps what was written before.
-    """
-    store = house.store
-
-    class Dying:
-        def __init__(self) -> None:
-            self.ledger, self.groups, self.outbox = store.ledger, store.groups, store.outbox
-            self.documents, self.engine = store.documents, store.engine
-            self.quarantine, self.journal, self.record = store.quarantine, store.journal, self
-            self.find_outcomes = store.record.find_outcomes
-
-        @asynccontextmanager
-        async def atomically(self) -> AsyncIterator[None]:
-            yield
-
-        async def put_on_record(self, entries: Sequence[object]) -> None:
-            if entries:
-                raise StoreError("the worker is dead")
-
-    house.store = Dying()  # type: ignore[assignment]  # It is a store in all that an intake asks of one.
-    try:
-        house.ingest(*batch)
-    except StoreError:
-        pass
-    finally:
-        house.store = store
 
 
 def test_a_message_that_rises_above_what_the_rule_covers_says_what_had_held_the_others(house: House) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from router.app.maintenance import DAILY, DAY, Sweeper
+from router.app.maintenance import Sweeper
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
@@ -28,6 +28,8 @@ from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import Place, open_store
+
+DAY = timedelta(days=1)
 
 
 def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(place: Place) -> None:
@@ -61,25 +63,6 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(place: 
         await store.close()
 
     asyncio.run(swept())
-
-
-def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(place: Place) -> None:
-    """Not before a day is over; and not only when the day comes that such a clock showed."""
-
-    async def swept() -> list[datetime | None]:
-        store = open_store(place)
-        book = a_rulebook()
-        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
-        seen = []
-        for now in (NOW + timedelta(days=400), NOW, NOW + DAY / 2, NOW + DAY):
-            await sweeper.sweep(now)
-            seen.append(await store.journal.find_last_sweep(f"{DAILY}.cwpp"))
-        await store.close()
-        return seen
-
-    assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + DAY]
 
 
 def test_a_sweep_ends_what_two_snapshots_came_without(place: Place) -> None:

@@ -180,10 +180,8 @@ async def left_over(stack: Stack) -> list[str]:
 
 async def _deliveries(store: Store) -> list[str]:
     counts = await store.outbox.counts("cwpp")
-    intents = await store.ledger.find_pending_rows("cwpp")
     return [
         *(f"{where}: {count} {state}" for (where, state), count in counts.items() if state is not DeliveryState.SENT),
-        *(f"{row.key}: an intent" for row in intents),
     ]
 
 

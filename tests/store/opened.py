@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from router.store.conninfo import Connector, parse_address
 from router.store.engine import PostgresqlEngine
 from router.store.store import Store
 
-__all__ = ["Place", "Store", "changed", "empty", "engine_over", "is_shared", "open_store", "rows_in"]
+__all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "is_shared", "open_store", "rows_in"]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -58,6 +60,15 @@ async def empty(store: Store) -> None:
         for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"):
             if (table := row.text("tablename")) != "meta":
                 await tx.execute(f"DELETE FROM {table}")  # noqa: S608
+
+
+async def everything_in(store: Store) -> dict[str, list[bytes]]:
+    """Every row of every table but that which counts commits."""
+    schema = files("router.store").joinpath("steps/0001.sql").read_text()
+    tables = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema)) - {"meta"}
+    async with store.engine.session() as tx:
+        rows = {table: await tx.fetch(f"SELECT * FROM {table}") for table in tables}  # noqa: S608
+    return {table: sorted(row.whole_row() for row in found) for table, found in rows.items()}
 
 
 def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from itertools import count
 
 import pytest
 
@@ -19,58 +20,14 @@ from router.ingest.intake import Intake, Message
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.grouping.test_grouping import HOUR, LIMITED, a_grouping_book
 from tests.store.acts import run
-from tests.store.opened import Store, open_store
+from tests.store.deadly import Deadly
+from tests.store.opened import Store, everything_in, open_store
 
 MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
 
 
-WRITES = {
-    "ledger": ("write_rows", "clear_pending"),
-    "groups": ("write_aggregation",),
-    "outbox": ("put_in_outbox",),
-    "record": ("put_on_record",),
-}
-"""The writes at which a worker may die, by the part of the store that does them."""
-
-
-class Deadly:
-    """A store of which a worker dies at one of its writes, before or after that is done."""
-
-    def __init__(self, store: Store, dies_at: int, is_done: bool) -> None:
-        self._store, self._left, self._is_done = store, dies_at, is_done
-        self.died = False
-
-    def __getattr__(self, name: str) -> Any:
-        part = getattr(self._store, name)
-        return _DeadlyPart(part, self, WRITES[name]) if name in WRITES else part
-
-    async def write(self, act: Any, *given: Any, **named: Any) -> Any:
-        self._left -= 1
-        is_last = self._left == 0
-        if self.died or (is_last and not self._is_done):
-            self.died = True
-            raise StoreError("the worker is dead")
-        done = await act(*given, **named)
-        if is_last:
-            self.died = True
-            raise StoreError("the worker is dead")
-        return done
-
-
-class _DeadlyPart:
-    def __init__(self, part: Any, deadly: Deadly, writes: Sequence[str]) -> None:
-        assert all(hasattr(part, name) for name in writes), "a worker dies at no write that has another name"
-        self._part, self._deadly, self._writes = part, deadly, writes
-
-    def __getattr__(self, name: str) -> Any:
-        act = getattr(self._part, name)
-        if name not in self._writes:
-            return act
-        return lambda *given, **named: self._deadly.write(act, *given, **named)
-
-
-def intake(store: Any, book: Rulebook = BOOK) -> Intake:
+def intake(store: Store, book: Rulebook = BOOK) -> Intake:
     return Intake(store, {Stream.CWPP: book}, Catalogue())
 
 
@@ -97,46 +54,24 @@ def batch(*ids: str, **fields: object) -> list[Message]:
     return [a_message(alert_body(id, **fields)) for id in ids]
 
 
-# Who dies before a write leaves what somebody leaves who died after the one before it.
-@pytest.mark.parametrize(
-    ("step", "is_done"),
-    [
-        (1, False),
-        *((step, True) for step in range(1, 10, 2)),
-        *(pytest.param(step, True, marks=pytest.mark.soak) for step in range(2, 10, 2)),
-    ],
-)
-def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_one(
-    postgres_store: Store, step: int, is_done: bool
-) -> None:
-    """Another worker takes an alert of the same group before the dead one's batch comes again: every notice, in order."""
-    first = batch("a", "b")
-    deadly = Deadly(postgres_store, step, is_done)
-    try:
-        run(intake(deadly).ingest(first, NOW))
-    except StoreError:
-        assert deadly.died
-    run(intake(postgres_store).ingest(batch("c"), NOW))
-    run(intake(postgres_store).ingest(first, NOW))
-    assert story(run(delivered(postgres_store)))[-1][2] == 3
-    run(intake(postgres_store).ingest(batch("a", "b", "c", Status="Resolved"), NOW))
-    assert [one.delivery.change for one in run(delivered(postgres_store))] == ["resolved"]
-
-
-@pytest.mark.parametrize("step", [1, 3, 5, 7])
-def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(postgres_store: Store, step: int) -> None:
-    """The opening that it did not get to owe is owed by whoever changes the group next: an end never comes first."""
-    run(intake(postgres_store).ingest(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
-    run(delivered(postgres_store))
-    deadly = Deadly(postgres_store, step, is_done=True)
-    first = batch("a")
-    with pytest.raises(StoreError):
-        run(intake(deadly).ingest(first, NOW))
-    run(intake(postgres_store).ingest(batch("b"), NOW))
-    claims = run(delivered(postgres_store))
-    assert (claims[0].delivery.change, claims[0].delivery.turn) == ("opened", 1)
-    run(intake(postgres_store).ingest(first, NOW))
-    assert "opened" not in [one.delivery.change for one in run(delivered(postgres_store))]
+def test_a_worker_that_dies_at_any_statement_leaves_all_of_its_batch_or_none(store: Store) -> None:
+    """It leaves all where only the answer to its commit is lost. The batch that comes again is told once."""
+    everything = run(everything_in(store))
+    kept = []
+    for step in count(1):
+        messages = [*batch(f"a{step}", f"b{step}"), a_message(b"?")]
+        deadly = Deadly(store, step, is_done=True)
+        with suppress(StoreError):
+            run(intake(deadly).ingest(messages, NOW))
+        left = run(everything_in(store))
+        kept.append(left != everything)
+        run(intake(store).ingest(messages, NOW))
+        everything = run(everything_in(store))
+        assert everything == left or not kept[-1]
+        if not deadly.died:
+            break
+    assert kept == [False] * (len(kept) - 2) + [True, True]
+    assert story(run(delivered(store))) == [("opened", 1, 2), ("updated", len(kept), 2 * len(kept))]
 
 
 def test_workers_that_take_in_at_once_make_one_group(database: str, postgres_store: Store) -> None:

@@ -21,8 +21,8 @@ from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog
 from tests.store.acts import letters_in, run
+from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
-from tests.store.test_aggregation import Deadly
 
 DAY = timedelta(days=1)
 BOOK = a_posture_book(Limit(2, DAY))

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -23,7 +23,7 @@ from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run, write_aggregation
-from tests.store.test_aggregation import Deadly
+from tests.store.deadly import Deadly
 
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)
@@ -156,7 +156,7 @@ def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     """Whoever comes next owes the notices that the dead one had decided, once, and before its own."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    tickets.store = cast(Store, Deadly(store, step, is_done))
+    tickets.store = Deadly(store, step, is_done)
     with pytest.raises(StoreError):
         tickets.sweep(WINDOW)
     tickets.store = store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.ledger import LedgerRow, Version
+from router.domain.ledger import LedgerRow
 from router.domain.lookback import DecisionPage, HeldCounts, StandingPage
 from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
@@ -33,19 +33,16 @@ class Ledger(Protocol):
         """
         ...
 
-    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
-        """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
-
-        A key that is missing in the answer lost such a race: somebody else wrote its row meanwhile.
-        """
+    async def write_rows(self, rows: Iterable[LedgerRow]) -> None:
+        """Writes rows."""
         ...
 
-    async def write_appearances(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
-        """Writes of rows only when messages named them, as `write_rows` does; all else stays, what they hold included."""
+    async def write_appearances(self, rows: Iterable[LedgerRow]) -> None:
+        """Writes of rows only when messages named them; all else stays, what they hold included."""
         ...
 
-    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
-        """Clears the pending turns of rows that are still at those versions: those turns are published."""
+    async def drop_held(self, turns: Iterable[tuple[str, int]]) -> None:
+        """Drops what is held of some signals, by their keys, that are still at those turns."""
         ...
 
     def held_in_doubt(
@@ -53,12 +50,8 @@ class Ledger(Protocol):
     ) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by what is not among the active ones, or under another rulebook, or by a silence until now.
 
-        They may be written while they are read. Those that were let go and still carry a pending turn are among them.
+        They may be written while they are read.
         """
-        ...
-
-    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
-        """The rows of a stream that carry a pending turn."""
         ...
 
     def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:

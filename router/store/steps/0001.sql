@@ -8,8 +8,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     deleted BIGINT NOT NULL,
     turn BIGINT NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
     forwarded BIGINT NOT NULL,
-    intent BYTEA, closed_at BIGINT, version BIGINT NOT NULL,
-    heard BIGINT, review_at BIGINT, snapshots TEXT
+    closed_at BIGINT, heard BIGINT, review_at BIGINT, snapshots TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS rule_fields (
@@ -125,7 +124,6 @@ CREATE TABLE IF NOT EXISTS meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE review_at IS NULL;
 CREATE INDEX IF NOT EXISTS reviewing ON ledger (review_at) WHERE review_at IS NOT NULL;
