@@ -7,6 +7,8 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,12 @@ TOKEN_SCOPES = {
 
 https://learn.microsoft.com/azure/postgresql/security/security-entra-configure#authenticate-with-microsoft-entra-id
 """
+
+_OTHER_ADDRESS = re.compile(r"[^/]*([=@]|://)")
+"""How addresses of other programs begin, of which a directory would be made: `host=...`, `jdbc:postgresql://`, `soc@host`."""
+
+# What fails is raised; psycopg would say it once more, on stderr where no log is set up.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 _PORT = 5432
 _PORTS = 65536
@@ -117,7 +125,7 @@ def parse_state(text: str) -> Path | PostgresqlAddress:
         return parse_address(text.strip())
     if scheme.lower() == "sqlite" and colon:
         text = rest.removeprefix("//")
-    elif rest.startswith("//"):
+    elif _OTHER_ADDRESS.match(text):
         raise ValueError(f"is no address of a state; write DIRECTORY, sqlite:DIRECTORY or {FORM}")
     if not text.strip():
         raise ValueError("names no directory; name one, such as . for this one")
@@ -233,6 +241,9 @@ def _words_for(fault: Exception, password: str | None) -> str:
     # Of several addresses of a host the last one's fault is first; what a server says stands behind its severity.
     said = lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
     said = said.rpartition(" failed: ")[2] if said.startswith("connection to server") else said
+    said = said.replace(
+        "fe_sendauth: no password supplied", "FATAL: asks for a password; ALERT_ROUTER_STATE may hold it"
+    )
     refused = said.partition("FATAL:")[2].strip()
     said = f"refuses the connection: {refused}" if refused else f"cannot be reached: {said}"
     return said.replace(password, "...") if password else said

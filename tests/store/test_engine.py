@@ -105,6 +105,18 @@ async def put(engine: Engine, *names: str) -> None:
             await tx.execute(PUT, name, 1, None)
 
 
+def test_what_is_refused_is_raised_and_logged_by_no_client(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """A log that is set up nowhere is standard error, on which a command has one line."""
+
+    async def tried() -> None:
+        async with engine.transaction() as tx:
+            await tx.execute_many(PUT, [("twice", number, None) for number in range(100)])
+
+    with pytest.raises(StoreError):
+        run(tried())
+    assert caplog.messages == []
+
+
 def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
     """Texts of all of Unicode, numbers to both ends, bytes of any value, and nothing at all."""
     rows = [("", 0, b""), ("é😀'%s?", 2**63 - 1, bytes(range(256))), ("none", None, None), ("low", -(2**63), b"\0")]
