@@ -62,7 +62,8 @@ async def _report(options: Namespace, now: datetime, retention: Retention) -> St
 
 
 def upgrade(options: Namespace) -> int:
-    """Makes the tables where there are none, and carries a state forward to this program's version."""
+    """Makes the tables of a database that has none, and carries a state forward to this program's version."""
+    refuse_missing(options.state)
     steps = asyncio.run(_upgrade(options))
     done = f"{counted(steps, 'step')} carried out" if steps else "nothing to do"
     print_lines([f"{options.state}: {done}, at version {VERSION}"])

@@ -20,7 +20,7 @@ from router.cli.shared_options import (
 )
 
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
-_UPGRADE = "make the tables of a state where there are none, and carry them forward to this program's version"
+_UPGRADE = "make the tables of a database that has none, and carry a state forward to this program's version"
 _BACKUP = "copy the state of a directory into a file, also beside a run"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"

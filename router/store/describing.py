@@ -30,12 +30,12 @@ from router.store.engine import Engine, Transaction
 from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
 from router.store.stored_names import GROUP_STATE
-from router.store.upgrade import VERSION, find_version
+from router.store.upgrade import VERSION, refuse_newer
 
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
-    """Return what is in a state, without a change to it; None where it holds nothing yet."""
-    version = await find_version(engine)
+    """Return what is in a state, without a change to it; None where it holds nothing yet. Raises StoreError."""
+    version = await refuse_newer(engine)
     if version == 0:
         return None
     measured = await engine.measure()

@@ -23,7 +23,7 @@ _WRITE = "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name
 
 async def find_version(engine: Engine) -> int:
     """Return the version of a state; 0 where there are no tables yet. Raises StoreError where the tables say none."""
-    if not await engine.has_tables("meta"):
+    if not await engine.has_tables("meta", "ledger"):
         if await engine.has_tables():
             raise StoreError(
                 f"{engine.name}: holds tables and says no version, as no release of this program leaves them; "

@@ -190,6 +190,12 @@ def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:
     assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
 
 
+def test_no_upgrade_begins_a_state_in_a_directory(house: House) -> None:
+    """A name that was misspelled is told, and nothing is made there."""
+    assert house.says("state", "upgrade", "--state", "stat").complaint.startswith("stat: holds no state; name where")
+    assert not (house.directory / "stat").exists()
+
+
 @pytest.mark.parametrize(
     "options", [("--now", "soon"), ("--format", "yaml"), ("--state", "azure:", "--state", "x"), ("x",)]
 )

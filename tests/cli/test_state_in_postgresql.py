@@ -30,7 +30,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
-from tests.store.opened import open_store
+from tests.store.opened import open_store, rows_in
 
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = BEFORE + timedelta(days=4)
@@ -131,7 +131,7 @@ def test_a_preview_is_the_same_as_on_files(both: Both) -> None:
 
 def test_dead_letters_are_listed_and_shown_as_on_files(both: Both) -> None:
     """In a table and as JSON, to the letter."""
-    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
+    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(60))))
     assert len(both.say("dead-letters", "list").splitlines()) == 7
     letters = json.loads(both.say("dead-letters", "list", "--format", "json"))
     assert {letter["error"] for letter in letters} == {"refused", "no_destination: the policy no longer names it"}
@@ -181,7 +181,7 @@ def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both
 
 def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None:
     """Some by the beginning of their ids, or all; each time what is left is the same."""
-    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
+    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(60))))
     first, second, third, *_ = json.loads(both.say("dead-letters", "list", "--format", "json"))
     said = both.say("dead-letters", "redrive", *OLD, first["id"][:12])
     assert said == "redriven: 1; who serves them sends them within a minute\n"
@@ -243,7 +243,9 @@ def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
 
 
 @pytest.mark.parametrize("command", [("run", "a.ndjson"), ("state",), ("dead-letters", "list"), ("silences", "list")])
-def test_a_database_without_tables_is_refused(house: House, postgres: Server, command: tuple[str, ...]) -> None:
+def test_a_database_without_tables_or_with_newer_ones_is_refused(
+    house: House, postgres: Server, command: tuple[str, ...]
+) -> None:
     """They are made only where an operator says so."""
     database = postgres.new_database()
     house.writes("a.ndjson", alert_body())
@@ -253,6 +255,8 @@ def test_a_database_without_tables_is_refused(house: House, postgres: Server, co
         assert "alert-router state upgrade" in complaint
     assert house.says("state", "upgrade", "--state", database).code == 0
     assert house.says(*command, "--state", database).code == 0
+    rows_in(database, "UPDATE meta SET value='99' WHERE name='version'")
+    assert ": holds state of version 99, and this" in house.says(*command, "--state", database).complaint
 
 
 def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql: str) -> None:

@@ -124,10 +124,11 @@ def test_a_role_that_may_not_change_tables_is_told_what_to_do(postgres: Server) 
         run(one.close())
 
 
-def test_tables_of_something_else_are_left_alone(postgres: Server) -> None:
+@pytest.mark.parametrize("name", ["record", "meta"])
+def test_tables_of_something_else_are_left_alone(postgres: Server, name: str) -> None:
     """A database that another program uses, named by mistake."""
     url = postgres.new_database()
-    rows_in(url, "CREATE TABLE record (theirs TEXT)")
+    rows_in(url, f"CREATE TABLE {name} (theirs TEXT)")
     engine = engine_over(url)
     for asked in (upgrade, prepare):
         with pytest.raises(StoreError, match=r"holds tables and says no version"):
