@@ -178,8 +178,8 @@ class Engine(Protocol):
     async def make(self, schema: str) -> None:
         """Run the statements of a schema, as this engine writes them, inside the transaction that this task is in."""
 
-    async def has_tables(self, *names: str) -> bool:
-        """Return whether there are tables of those names, or any."""
+    async def table_names(self) -> set[str]:
+        """Return the names of all tables."""
 
     async def measure(self) -> StateSizes:
         """Return what the state takes; no table where there is none yet."""
@@ -259,11 +259,10 @@ class SqliteEngine:
             for statement in sqlite_schema(schema):
                 db.execute(statement)
 
-    async def has_tables(self, *names: str) -> bool:
-        """Return whether there are tables of those names, or any."""
+    async def table_names(self) -> set[str]:
+        """Return the names of all tables."""
         with self._file.reading() as db:
-            found = {name for (name,) in db.execute(_SQLITE_TABLES)}
-        return found >= set(names) if names else bool(found)
+            return {name for (name,) in db.execute(_SQLITE_TABLES)}
 
     async def measure(self) -> StateSizes:
         """Return what the file takes, its log, and each table. A large file is not measured by table: all of it is read."""
@@ -405,11 +404,10 @@ class PostgresqlEngine:
         async with self.transaction() as tx:
             await tx.say(postgresql_schema(schema))
 
-    async def has_tables(self, *names: str) -> bool:
-        """Return whether there are tables of those names, or any."""
+    async def table_names(self) -> set[str]:
+        """Return the names of all tables."""
         async with self.session() as tx:
-            found = {row.text("name") for row in await tx.fetch(_POSTGRESQL_TABLES)}
-        return found >= set(names) if names else bool(found)
+            return {row.text("name") for row in await tx.fetch(_POSTGRESQL_TABLES)}
 
     async def measure(self) -> StateSizes:
         """Return what the database takes, and each table."""

@@ -23,13 +23,14 @@ _WRITE = "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name
 
 async def find_version(engine: Engine) -> int:
     """Return the version of a state; 0 where there are no tables yet. Raises StoreError where the tables say none."""
-    if not await engine.has_tables("meta", "ledger"):
-        if await engine.has_tables():
-            raise StoreError(
-                f"{engine.name}: holds tables and says no version, as no release of this program leaves them; "
-                "name another state with --state"
-            )
+    tables = await engine.table_names()
+    if not tables:
         return 0
+    if not {"meta", "ledger"} <= tables:
+        raise StoreError(
+            f"{engine.name}: holds tables and says no version, as no release of this program leaves them; "
+            "name another state with --state"
+        )
     async with engine.session() as tx:
         value = str(await tx.value(_READ))
     if not (value.isascii() and value.isdecimal()):

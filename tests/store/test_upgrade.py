@@ -15,7 +15,7 @@ from router.domain.errors import StoreError
 from router.store.engine import Engine, SqliteEngine
 from router.store.file import StateFile, at_once
 from router.store.upgrade import STEPS, find_version, prepare, refuse_newer, upgrade
-from tests.stack.postgres import Server
+from tests.stack.postgres import Server, Way
 from tests.store.acts import run
 from tests.store.opened import engine_over, rows_in
 
@@ -77,6 +77,25 @@ def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
     assert rows_in(home, "SELECT number FROM later") == [(7,)]
 
 
+@pytest.mark.parametrize("trip", [1, 2])
+def test_a_state_is_begun_once_where_another_process_begins_it_between_two_questions(
+    postgres: Server, trip: int
+) -> None:
+    """As pods do that start together; the one that finds the other's tables takes them for its own."""
+    url = postgres.new_database()
+
+    async def begun_by_another() -> None:
+        other = engine_over(url)
+        assert await upgrade(other) == len(STEPS)
+        await other.close()
+
+    with Way(postgres.url) as way:
+        engine = engine_over(way.to(url))
+        way.cut_at(trip, is_after=False, happens=lambda: asyncio.run(begun_by_another()))
+        assert run(upgrade(engine)) == 0
+        run(engine.close())
+
+
 def test_a_step_that_fails_leaves_nothing_behind(home: Path | str, engine: Engine) -> None:
     """It is one transaction; those before it stay, and a program that has it right goes on from there."""
     run(upgrade(engine))
@@ -84,7 +103,7 @@ def test_a_step_that_fails_leaves_nothing_behind(home: Path | str, engine: Engin
     with pytest.raises(StoreError):
         run(upgrade(engine, wrong))
     assert run(find_version(engine)) == len(STEPS) + 1
-    assert not run(engine.has_tables("half"))
+    assert "half" not in run(engine.table_names())
     assert run(upgrade(engine, LATER)) == 1
     assert rows_in(home, "SELECT number FROM later") == [(7,)]
 
