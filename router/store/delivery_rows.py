@@ -12,6 +12,7 @@ from router.domain.deliveries import Claim, Delivery, DeliveryState, Receipt
 from router.domain.delivery_errors import damaged
 from router.domain.delivery_lifecycle import OutboxEntry, added, born_at, due_at
 from router.domain.errors import Undecodable
+from router.domain.keys import bounded
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, encode, readable, tag_of
@@ -180,7 +181,7 @@ def _update(entry: StoredEntry, receipt: Receipt | None) -> tuple[object, ...]:
         entry.error,
         errors_of(entry),
         encode(receipt) if receipt is not None else None,
-        receipt.reference if receipt is not None else None,
+        bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
         entry.row_id,
     )
 

@@ -8,7 +8,7 @@ from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.histories import History, last_taken, owed_since
-from router.domain.keys import delivery_key
+from router.domain.keys import bounded, delivery_key
 from router.domain.notices import Notice
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
@@ -35,7 +35,7 @@ class DeliveryStatuses:
 
     async def find_by_reference(self, reference: str) -> Sequence[DeliveryStatus]:
         """Return the deliveries whose receipt has that reference, as the vendor writes it."""
-        return await self._read_statuses("reference=? ORDER BY place", reference)
+        return await self._read_statuses("reference=? ORDER BY place", bounded(reference))
 
     async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
         """Return the notice of a signal or group that a destination last took; None where none is kept."""

@@ -166,6 +166,18 @@ def test_a_claim_put_back_has_spent_no_attempt(store: Store) -> None:
     assert [one.number for one in claim(store)] == [1]
 
 
+def test_a_reference_that_no_index_holds_is_written_down_and_found(store: Store) -> None:
+    """A vendor may call a ticket what it likes: what was sent is sent, and so is what is settled together with it."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    # Random enough that it cannot be compressed into a page of the index.
+    references = ["".join(map(chr, range(start, start + 6_000))) for start in (40_000, 39_999)]
+    settle(store, opening, DeliveryState.SENT, receipt=Receipt(reference=references[0]))
+    assert states(store) == {DeliveryState.SENT: 1}
+    for reference, found in zip(references, (1, 0), strict=True):
+        assert len(run(store.outbox.find_by_reference(reference))) == found
+
+
 def test_an_acknowledgement_on_record_is_never_overwritten(store: Store) -> None:
     """A slower twin whose lease had ended has nothing more to say."""
     owe(store, OPENING)
