@@ -87,8 +87,8 @@ class DeadlyEngine:
     async def make(self, schema: str) -> None:
         await self._engine.make(schema)
 
-    async def has_tables(self, *names: str) -> bool:
-        return await self._engine.has_tables(*names)
+    async def table_names(self) -> set[str]:
+        return await self._engine.table_names()
 
     async def measure(self) -> StateSizes:
         return await self._engine.measure()
