@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, StateSizes, Transaction
-from router.store.row_reader import Columns
+from router.store.engine import Engine, ResultSet, StateSizes, Transaction
 from router.store.store import Store
 
 
@@ -110,31 +108,19 @@ class DeadlyEngine:
         raise StoreError("the worker is dead")
 
 
-class _DeadlyTransaction:
+class _DeadlyTransaction(Transaction):
     def __init__(self, tx: Transaction, engine: DeadlyEngine) -> None:
-        self._tx, self._engine, self.now = tx, engine, tx.now
+        super().__init__(tx.now)
+        self._tx, self._engine = tx, engine
 
-    async def _do[T](self, statement: Coroutine[Any, Any, T]) -> T:
-        try:
-            self._engine.before()
-        except StoreError:
-            statement.close()  # A coroutine that is never awaited warns.
-            raise
-        found = await statement
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        self._engine.before()
+        answered = await self._tx.ask(sql, values)
         self._engine.after()
-        return found
-
-    async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        return await self._do(self._tx.fetch(sql, *values))
-
-    async def find(self, sql: str, *values: object) -> Columns | None:
-        return await self._do(self._tx.find(sql, *values))
-
-    async def value(self, sql: str, *values: object) -> Any:
-        return await self._do(self._tx.value(sql, *values))
-
-    async def execute(self, sql: str, *values: object) -> int:
-        return await self._do(self._tx.execute(sql, *values))
+        return answered
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        return await self._do(self._tx.execute_many(sql, rows))
+        self._engine.before()
+        written = await self._tx.execute_many(sql, rows)
+        self._engine.after()
+        return written
