@@ -26,7 +26,7 @@ CONDITIONS = Conditions(timers=60.0)
 def main() -> None:
     """Runs the stack, and says where everything is and what comes out; Ctrl-C is no failure, also while it starts."""
     with suppress(KeyboardInterrupt):
-        print("starting Azurite, Event Hubs, a SOC and a Functions host", flush=True)
+        print("starting PostgreSQL, Azurite, Event Hubs, a SOC and a Functions host", flush=True)
         with stack_running() as stack:
             asyncio.run(_run(stack))
 
