@@ -126,7 +126,7 @@ def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]
     senders = [
         (stream, spec, _AcceptingSender(spec)) for stream, book in rules.books.items() for spec in specs_of(book)
     ]
-    return loops_over(senders, store.outbox, NoHolds(), clock).values()
+    return loops_over(senders, store, NoHolds(), clock).values()
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:

@@ -15,6 +15,7 @@ from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.ports.eventhubs import Partitions
 from router.domain.signals import Stream
+from router.store.claims import release_claims
 from router.store.conninfo import Connector
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> Asy
         # Whoever deploys a function app names its database; from a private one nobody else may reach it.
         await (store.upgrade() if settings.is_functions_app else store.prepare())
         if not store.is_shared:
-            await store.outbox.release_claims()
+            await store.run(release_claims)
             await store.partitions.free_partitions()
         yield store
     finally:

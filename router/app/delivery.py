@@ -34,9 +34,10 @@ from router.domain.deliveries import Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import Backgrounds, DestinationHolds, Outbox
+from router.domain.ports.deliver import Backgrounds, DestinationHolds
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
+from router.store.claims import bring_forward
 from router.store.store import Store
 from router.telemetry import Telemetry
 
@@ -70,7 +71,7 @@ class Dispatcher:
         clock: Clock,
         is_stopped: Callable[[], bool],
     ) -> None:
-        self._outbox = store.outbox
+        self._store = store
         self._rules = rules
         self._readiness = readiness
         self._loops = loops
@@ -88,7 +89,7 @@ class Dispatcher:
         now = self._clock()
         named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self._rules.books.items()}
         held = {stream: await self.held_in(stream) for stream in named}
-        await give_up_undeliverable(self._outbox, named, self._readiness.unready, held, now, now)
+        await give_up_undeliverable(self._store, named, self._readiness.unready, held, now, now)
         await _all_of(loop.deliver_due(lambda: self._is_ended or self._is_stopped()) for loop in self._loops)
 
     async def held_in(self, stream: str) -> Mapping[str, DestinationHold]:
@@ -109,7 +110,7 @@ async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
 
 def loops_over(
     senders: Senders,
-    outbox: Outbox,
+    store: Store,
     holds: DestinationHolds,
     clock: Clock,
     at_a_time: int | None = None,
@@ -127,7 +128,7 @@ def loops_over(
             spec.lane,
             spec.name,
             sender,
-            outbox=outbox,
+            store=store,
             clock=clock,
             concurrency=at_a_time or CONCURRENCY[spec.lane] // SHARE,
             isolation=isolation,
@@ -135,7 +136,7 @@ def loops_over(
             on_settled=on_settled,
         )
     return {
-        place: DeliveryLoop(place[0].value, some, outbox=outbox, clock=clock, holds=holds)
+        place: DeliveryLoop(place[0].value, some, store=store, clock=clock, holds=holds)
         for place, some in workers.items()
     }
 
@@ -152,7 +153,7 @@ async def dispatcher_over(
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
     holds = HoldReader(store.documents, lanes_of(rules.books.values()))
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
-        loops = loops_over(senders, store.outbox, holds, clock).values()
+        loops = loops_over(senders, store, holds, clock).values()
         dispatcher = Dispatcher(store, rules, readiness, loops, holds, clock, is_stopped)
         try:
             yield dispatcher
@@ -176,7 +177,7 @@ async def try_destination(
     """
     settled: list[Settlement] = []
     now = clock()
-    if not await store.outbox.bring_forward(stream, destination, now, now):
+    if not await store.run(lambda tx: bring_forward(tx, stream, destination, now)):
         return None
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
         (spec, sender) = next(
@@ -187,7 +188,7 @@ async def try_destination(
             spec.lane,
             destination,
             sender,
-            outbox=store.outbox,
+            store=store,
             clock=clock,
             concurrency=1,
             isolation=Isolation(),
@@ -241,7 +242,7 @@ def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: t
     if spec.lane is Lane.ROWS:
         return NoBackground()
     people = [one for one in book.destinations.values() if one.lane is not Lane.ROWS and one.name != spec.name]
-    return BackgroundReader(spec, people, outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
+    return BackgroundReader(spec, people, store, lease)
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

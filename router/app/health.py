@@ -20,11 +20,12 @@ from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import AdmissionState
 from router.domain.journal import Extent, Partition
 from router.domain.pauses import pauses_among, refused_keys_among
-from router.domain.ports.deliver import Outbox
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.epochs import highest_known
+from router.store.delivery_status import list_backlogs
+from router.store.destinations import has_delivered, list_pauses
 from router.store.store import Store
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
@@ -81,9 +82,10 @@ class _HealthPart(NamedTuple):
     held: Sequence[str] = ()
 
 
-async def remarks_on(outbox: Outbox, unready: Sequence[Unready]) -> list[Remark]:
+async def remarks_on(store: Store, unready: Sequence[Unready]) -> list[Remark]:
     """The remarks on destinations that cannot be asked; raises StoreError."""
-    return [remark_on(one, has_delivered=await outbox.has_delivered(one.stream, one.destination)) for one in unready]
+    async with store.session() as tx:
+        return [remark_on(one, has_delivered=await has_delivered(tx, one.stream, one.destination)) for one in unready]
 
 
 async def health_of(
@@ -148,7 +150,7 @@ async def _of_state(
     problems: list[str] = []
     try:
         await store.refuse_unwritable()
-        remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
+        remarks = await remarks_on(store, [one for one in unready if one.stream == stream])
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
         held = await holds.held_in(stream, now)
@@ -178,7 +180,8 @@ async def _of_hub(store: Store, hub: Hub) -> _HealthPart:
 async def _figures(
     store: Store, stream: str, problems: list[str], held: Mapping[str, DestinationHold], now: datetime
 ) -> dict[str, Any]:
-    backlog, pauses = await store.outbox.backlog(stream), await store.outbox.pauses(stream)
+    async with store.session() as tx:
+        backlog, pauses = await list_backlogs(tx, stream), await list_pauses(tx, stream)
     swept, losses = await store.journal.find_last_sweep(stream), await store.journal.read_losses(stream)
     for name, one in backlog.items():
         problems += _complaints(stream, name, one, now)

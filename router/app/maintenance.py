@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from router.app.forgetting import find_instant_to_forget_by, silences_known
 from router.app.rule_watch import RuleWatch
@@ -15,7 +16,7 @@ from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.pauses import pauses_among
-from router.domain.ports.deliver import DestinationHolds, Outbox
+from router.domain.ports.deliver import DestinationHolds
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
@@ -24,6 +25,10 @@ from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
+from router.store.dead_letters import abandon_deliveries, give_up_deliveries
+from router.store.delivery_status import list_backlogs
+from router.store.destinations import list_pauses
+from router.store.engine import Transaction
 from router.store.store import Store
 
 FORGETTING = 10
@@ -61,7 +66,6 @@ class Sweeper:
         sources: SilentSources | None = None,
     ) -> None:
         self._store = store
-        self._outbox = store.outbox
         self._rulebook = rulebook
         self._intake = intake
         self._gap_filler = gap_filler
@@ -95,6 +99,8 @@ class Sweeper:
         await steps.do(self._forget(now), None)
         steps.raise_fault()
         await self._store.journal.write_sweep_end(self._stream, now)
+        async with self._store.session() as tx:
+            backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
         swept = Swept(
             stream=self._stream,
             at=now,
@@ -103,8 +109,8 @@ class Sweeper:
             lag=report.lag,
             released=len(released),
             ended=len(ended),
-            backlog=await self._outbox.backlog(self._stream),
-            paused=pauses_among(await self._outbox.pauses(self._stream)),
+            backlog=backlogs,
+            paused=pauses_among(pauses),
             held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
@@ -124,7 +130,7 @@ class Sweeper:
         """Gives up on what has nowhere left to go."""
         held = await self._holds.held_in(self._stream, now)
         named, since = {self._stream: self._named}, now - ROLLOUT
-        await give_up_undeliverable(self._outbox, named, self._unready, {self._stream: held}, now, since)
+        await give_up_undeliverable(self._store, named, self._unready, {self._stream: held}, now, since)
 
     async def _forget(self, now: datetime) -> None:
         """Takes away some of what is old enough; what is left is taken by the next sweeps."""
@@ -139,7 +145,7 @@ class Sweeper:
 
 
 async def give_up_undeliverable(
-    outbox: Outbox,
+    store: Store,
     named: Mapping[str, Collection[str]],
     unready: Sequence[Unready],
     held: Mapping[str, Mapping[str, DestinationHold]],
@@ -156,12 +162,29 @@ async def give_up_undeliverable(
     steps = _Steps()
     for stream, destinations in named.items():
         known = {*destinations, *held.get(stream, {})}
-        await steps.do(outbox.abandon(stream, known, unnamed_since, now), 0)
+        await steps.do(
+            _all_of(store, partial(abandon_deliveries, stream=stream, named=known, born_before=unnamed_since, now=now)),
+            None,
+        )
     for one in unready:
         if one.destination in held.get(one.stream, {}):
             continue
-        await steps.do(outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now), 0)
+        give_up = partial(
+            give_up_deliveries,
+            stream=one.stream,
+            destination=one.destination,
+            born_until=given_up_until(one, now),
+            error=one.error,
+            now=now,
+        )
+        await steps.do(_all_of(store, give_up), None)
     steps.raise_fault()
+
+
+async def _all_of(store: Store, give_up: Callable[[Transaction], Awaitable[int]]) -> None:
+    """Gives up on all that a step gives up on some of."""
+    while await store.run(give_up):
+        pass
 
 
 class _Steps:

@@ -62,6 +62,7 @@ from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
+from router.store.deliveries import add_deliveries
 from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
@@ -144,7 +145,7 @@ class RuleWatch:
     async def _publish(self, log: EventLog, batch: EventBatch, document: StoredDocument, now: datetime) -> int:
         """Owes what a batch tells, and strikes it off."""
         deliveries = announcements_of(batch, self._stream, self._recipients, self._rulebook.hash)
-        await self._store.outbox.put_in_outbox(deliveries, now)
+        await self._store.run(lambda tx: add_deliveries(tx, deliveries, now))
         await self._store.documents.put_document(
             document_of_log(self._stream, published(log), document.at, document.version)
         )

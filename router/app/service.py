@@ -11,7 +11,7 @@ from math import ceil
 from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
-from router.deliver import DeliveryLoop, HoldReader, count_due
+from router.deliver import DeliveryLoop, HoldReader, count_due_by_lane
 from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
@@ -81,7 +81,7 @@ class Service:
     async def count_wake_ups(self, stream: Stream) -> Mapping[Lane, int]:
         """Return how many workers each lane of a stream has work for now: one for each 200 deliveries that are due there."""
         loops = self._loops_of(stream)
-        due = await count_due(stream.value, loops, self.store.outbox, self.holds, self.clock())
+        due = await count_due_by_lane(stream.value, loops, self.store, self.holds, self.clock())
         return {lane: min(ceil(count / A_WORKER), MOST_WORKERS) for lane, count in due.items()}
 
     async def deliver(self, stream: Stream, lane: Lane) -> bool:
@@ -121,7 +121,7 @@ class Service:
 
     async def remarks(self) -> list[str]:
         """The remarks on the settings, for the start, a line each."""
-        return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]
+        return [*self.problems, *(one.text for one in await remarks_on(self.store, self.unready))]
 
     def _loops_of(self, stream: Stream) -> Mapping[Lane, DeliveryLoop]:
         return {lane: loop for (of, lane), loop in self.loops.items() if of is stream}

@@ -24,6 +24,8 @@ from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
+from router.store.delivery_status import list_deliveries, list_deliveries_at
+from router.store.destinations import list_pauses
 from router.store.store import Store
 
 MOST_DECISIONS = 200
@@ -61,7 +63,7 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
     decisions, rows, owed = await asyncio.gather(
         store.record.decisions_of(key, MOST_DECISIONS + 1),
         store.ledger.find_rows([key]),
-        store.outbox.deliveries_of(key),
+        _deliveries_of(store, key),
     )
     row = rows.get(key)
     entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))
@@ -72,7 +74,8 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
             for name in sorted(_names(entries, row, owed))
         )
     )
-    pauses = await store.outbox.pauses(stream) if destinations else {}
+    async with store.session() as tx:
+        pauses = await list_pauses(tx, stream) if destinations else {}
     held = await _holds(store, stream, now)
     record = await _record_deliveries(store, stream, entries)
     return SignalLife(
@@ -138,7 +141,7 @@ async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLi
     states, admission, deliveries = await asyncio.gather(
         store.groups.read_aggregation(stream, name, groups=[member.group]),
         store.groups.read_admission(stream, name),
-        store.outbox.deliveries_at(stream, name, member.group),
+        _deliveries_at(store, stream, name, member.group),
     )
     state: GroupState | None = states.groups.get(member.group)
     return GroupLife(
@@ -156,11 +159,21 @@ async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLi
     )
 
 
+async def _deliveries_of(store: Store, key: str) -> Sequence[DeliveryStatus]:
+    async with store.session() as tx:
+        return await list_deliveries(tx, key)
+
+
+async def _deliveries_at(store: Store, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+    async with store.session() as tx:
+        return (await list_deliveries_at(tx, stream, [destination], [key])).get((destination, key), ())
+
+
 async def _record_deliveries(store: Store, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
     """What the record's second home was owed of some decisions; nothing where there is none."""
     found = await asyncio.gather(
         *(
-            store.outbox.deliveries_at(entry.stream or stream, RECORD, record_key(entry.key, entry.stream or stream))
+            _deliveries_at(store, entry.stream or stream, RECORD, record_key(entry.key, entry.stream or stream))
             for entry in entries
         )
     )

@@ -12,6 +12,7 @@ from router.domain.ledger import RECORD
 from router.domain.lookups import SignalLookup
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
+from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 
 MOST_SIGNALS = 20
@@ -73,7 +74,9 @@ async def _by_key(store: Store, text: str, only: Stream | None) -> list[Meant]:
     """The signal with that key, or the members of a group with it."""
     key = text.lower()
     if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
-        if statuses := await store.outbox.deliveries_of(key):
+        async with store.session() as tx:
+            statuses = await list_deliveries(tx, key)
+        if statuses:
             return await _signals_notified_by(store, statuses, None)
         if entries := await store.record.decisions_of(key, 1):
             return [Meant(key, entries[0].stream or "")]
@@ -96,7 +99,9 @@ async def _by_end_or_reference(store: Store, text: str, only: Stream | None) -> 
     """The signals whose ids end so, and those that a ticket of that number tells of, as it is written or in capitals."""
     found = [_meant(one) for one in await store.record.find_signals(text, MOST_SIGNALS + 1, only)]
     for reference in dict.fromkeys((text, text.upper())):
-        if statuses := await store.outbox.find_by_reference(reference):
+        async with store.session() as tx:
+            statuses = await find_by_reference(tx, reference)
+        if statuses:
             via = f"{statuses[0].destination} {reference}"
             return [*found, *await _signals_notified_by(store, statuses, via)]
     return found
@@ -119,7 +124,8 @@ async def _signals_of(store: Store, stream: str, destination: str, key: str) -> 
     states = await store.groups.read_aggregation(stream, destination, groups=[key])
     if (state := states.groups.get(key)) is None:
         return [(key, stream)]
-    last = await store.outbox.find_last_notice(stream, destination, key)
+    async with store.session() as tx:
+        last = await find_last_notice(tx, stream, destination, key)
     named = [one.key for one in (*state.group.named, *(last.group.named if last and last.group else ()))]
     speaker = [signal_key(stream, last.kind, last.id)] if last is not None else []
     known = [one for one in dict.fromkeys([*named, *speaker]) if await store.record.decisions_of(one, 1)]

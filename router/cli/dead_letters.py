@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 import orjson
 
@@ -18,7 +19,9 @@ from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.domain.timestamps import timestamp
+from router.store import dead_letters
 from router.store.codec import encode
+from router.store.store import Store
 
 type Letter = DeadLetter | DamagedLetter
 
@@ -82,17 +85,19 @@ def discard(options: Namespace) -> int:
 
 async def _letters(options: Namespace) -> Sequence[Letter]:
     async with store_in(options) as store:
-        return await store.outbox.dead()
+        return await _all_in(store)
 
 
 async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
     # A resolution that a run is sending right now could not be owed again after the opening.
     async with store_to_change(options) as store:
-        letters = await store.outbox.dead()
+        letters = await _all_in(store)
         ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now)()
 
         async def in_turn(some: Sequence[Letter]) -> list[tuple[Letter, Redrive]]:
-            return [(letter, await store.outbox.redrive(id_of(letter), now)) for letter in some]
+            return [
+                (letter, await store.run(partial(dead_letters.redrive, id=id_of(letter), now=now))) for letter in some
+            ]
 
         became = await each(in_turn, _by_signal([letter for letter in letters if id_of(letter) in ids]))
         return [one for some in became for one in some]
@@ -100,9 +105,18 @@ async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
 
 async def _discard(options: Namespace) -> int:
     async with store_to_change(options) as store:
-        known = [id_of(letter) for letter in await store.outbox.dead()]
+        known = [id_of(letter) for letter in await _all_in(store)]
         now = clock_for(options.now)()
-        return sum(await each(lambda letter: store.outbox.discard(letter, now), ids_meant(options, known)))
+        return sum(
+            await each(
+                lambda letter: store.run(lambda tx: dead_letters.discard(tx, letter, now)), ids_meant(options, known)
+            )
+        )
+
+
+async def _all_in(store: Store) -> Sequence[Letter]:
+    async with store.session() as tx:
+        return await dead_letters.list_dead_letters(tx)
 
 
 def id_of(letter: Letter) -> str:

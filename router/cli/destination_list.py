@@ -20,6 +20,8 @@ from router.deliver.destination_holds import HoldReader
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.timestamps import timestamp
+from router.store.delivery_status import list_backlogs
+from router.store.destinations import has_delivered, list_pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +88,14 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
     rules = find_rules(options, now)
     async with store_in(options) as store:
         known = await known_destinations(store, rules, stream_for(options.stream), now)
-        outbox, holds = store.outbox, HoldReader(store.documents, {(one.stream, one.name): one.lane for one in known})
+        holds = HoldReader(store.documents, {(one.stream, one.name): one.lane for one in known})
         streams = sorted({one.stream for one in known})
-        backlogs = {stream: await outbox.backlog(stream) for stream in streams}
-        pauses = {stream: await outbox.pauses(stream) for stream in streams}
+        async with store.session() as tx:
+            backlogs = {stream: await list_backlogs(tx, stream) for stream in streams}
+            pauses = {stream: await list_pauses(tx, stream) for stream in streams}
+            reached = {(one.stream, one.name) for one in known if await has_delivered(tx, one.stream, one.name)}
         held = {stream: await holds.held_in(stream, now) for stream in streams}
-        dues = {stream: await dues_in(outbox, stream, (), held[stream]) for stream in streams}
+        dues = {stream: await dues_in(store, stream, (), held[stream]) for stream in streams}
         # Who serves a shared state has settings of its own, and says on its health page what they lack.
         readiness = readiness_of(rules, Settings()) if rules is not None and not is_shared(options.state) else None
         lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}
@@ -103,7 +107,7 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
                 held=held[one.stream].get(one.name),
                 backlog=backlogs[one.stream].get(one.name),
                 next=dues[one.stream].get(one.name),
-                has_delivered=await outbox.has_delivered(one.stream, one.name),
+                has_delivered=(one.stream, one.name) in reached,
             )
             for one in known
         ]

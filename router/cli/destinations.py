@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from router.app.delivery import try_destination
@@ -19,10 +20,13 @@ from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.deliver.credentials import FRESH
 from router.deliver.destination_holds import MadeHold, find_hold, hold_destination, release_destination
-from router.domain.deliveries import DeliveryState, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadSetting, BadUsage
 from router.domain.timestamps import timestamp
+from router.store.claims import bring_forward, release_claims
+from router.store.delivery_status import list_next_due
+from router.store.destinations import list_pauses, take_probe
 from router.store.store import Store
 
 REFUSED = 1
@@ -122,11 +126,11 @@ async def _probe_in_shared(options: Namespace) -> int:
         # Without rules nobody can say here.
         if rules is not None and meant.stream in rules.books:
             _refuse_unnamed(meant, options)
-        pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
-        if not await store.outbox.bring_forward(meant.stream, meant.name, now + _SEEN, now):
+        pause = await _find_pause(store, meant)
+        if not await store.run(lambda tx: bring_forward(tx, meant.stream, meant.name, now + _SEEN)):
             return _print_nothing_to_ask_with(meant)
         if pause is not None:
-            await store.outbox.probe(pause, now)
+            await store.run(partial(take_probe, pause=pause, next=now))
     paused = f"; it is paused since {timestamp(pause.since)}: {pause.error}" if pause is not None else ""
     print_lines([f"{meant}: whoever serves the state asks it within a minute, with one that it is owed{paused}"])
     return 0
@@ -146,10 +150,10 @@ async def _probe_in_file(options: Namespace) -> int:
         _refuse_unnamed(meant, options)
         if isinstance(store, Store) and not store.is_shared:
             # The state is this process's alone: what a run or a probe that was killed had claimed is owed.
-            await store.outbox.release_claims()
+            await store.run(release_claims)
         with Stop.heeded() as stop:
             settled = await try_destination(store, rules, readiness, settings, clock, meant.stream, meant.name)
-        pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
+        pause = await _find_pause(store, meant)
     if settled is None:
         return _print_nothing_to_ask_with(meant)
     paused = f"; it is paused since {timestamp(pause.since)}, probed next at {timestamp(pause.probe)}" if pause else ""
@@ -189,8 +193,14 @@ async def _meant(store: Store, options: Namespace, now: datetime) -> KnownDestin
     return destination_meant(options.name, known)
 
 
+async def _find_pause(store: Store, meant: KnownDestination) -> Pause | None:
+    async with store.session() as tx:
+        return (await list_pauses(tx, meant.stream)).get(meant.name)
+
+
 async def _owed_at(store: Store, meant: KnownDestination) -> int:
-    next = (await store.outbox.next_due(meant.stream)).get(meant.name)
+    async with store.session() as tx:
+        next = (await list_next_due(tx, meant.stream)).get(meant.name)
     return next.owed if next is not None else 0
 
 

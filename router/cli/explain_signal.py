@@ -37,6 +37,7 @@ from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
 from router.domain.step_words import stored_step
 from router.domain.timestamps import timestamp
+from router.store.delivery_status import find_last_notice
 from router.store.store import Store
 
 type Facts = Iterator[tuple[str, object]]
@@ -80,7 +81,8 @@ async def _notice(store: Store, life: SignalLife, options: Namespace, now: datet
         if one.name == name and delivery.state is DeliveryState.SENT
     ]
     last = max(taken, key=lambda delivery: delivery.settled or delivery.born, default=None)
-    found = await store.outbox.find_last_notice(life.stream, name, last.key) if last is not None else None
+    async with store.session() as tx:
+        found = await find_last_notice(tx, life.stream, name, last.key) if last is not None else None
     if last is None or found is None:
         return f"{name}: took nothing of it, or what it took is not kept."
     is_untold = last.change is Change.RESOLVED and any(

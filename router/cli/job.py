@@ -35,6 +35,8 @@ from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
+from router.store.claims import release_claims
+from router.store.delivery_status import count_deliveries
 from router.store.store import Store
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
@@ -130,7 +132,7 @@ class Work:
 
     async def name_what_is_missing(self) -> None:
         """Says on stderr which destinations cannot be asked, and whether they are not there yet or were before."""
-        remarks = await remarks_on(self._store.outbox, self._readiness.unready)
+        remarks = await remarks_on(self._store, self._readiness.unready)
         self._is_hindered = bool(self._readiness.problems) or any(one.is_problem for one in remarks)
         for line in [*self._readiness.problems, *(one.text for one in remarks)]:
             complain(line)
@@ -141,7 +143,7 @@ class Work:
         What a rule held is told with its end, and messages that come in from now on may end it.
         """
         if not self._store.is_shared:
-            await self._store.outbox.release_claims()
+            await self._store.run(release_claims)
         for book in self._job.rules.books.values():
             await RuleWatch(self._store, book).notify(self._job.clock())
 
@@ -276,14 +278,15 @@ class Work:
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""
         if self._stop.is_asked:
-            counts = [await self._store.outbox.counts(stream) for stream in Stream]
+            async with self._store.session() as tx:
+                counts = [await count_deliveries(tx, stream) for stream in Stream]
             owed = sum(count for one in counts for (_, state), count in one.items() if state in _STILL_OWED)
             raise self._stop.said(f"{self._tally.received} taken in, {owed} owed; the next run goes on with them")
 
     async def _dues(self) -> list[datetime]:
-        outbox, unready = self._store.outbox, self._readiness.unready
+        unready = self._readiness.unready
         held_in = self._dispatcher.held_in
-        dues = [await dues_in(outbox, stream, unready, await held_in(stream)) for stream in self._job.rules.books]
+        dues = [await dues_in(self._store, stream, unready, await held_in(stream)) for stream in self._job.rules.books]
         return [next.due for one in dues for next in one.values()]
 
 
@@ -312,7 +315,8 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
             dispatcher_over(store, job.rules, readiness, job.settings, job.clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
-        before = {stream: await store.outbox.counts(stream) for stream in Stream}
+        async with store.session() as tx:
+            before = {stream: await count_deliveries(tx, stream) for stream in Stream}
         work = Work(job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness, retention)
         await work.name_what_is_missing()
         await work.finish_earlier()

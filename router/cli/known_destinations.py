@@ -16,6 +16,7 @@ from router.deliver.destination_holds import list_holds
 from router.domain.errors import BadUsage, UserError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.delivery_status import list_backlogs
 from router.store.store import Store
 
 RULES = Path("rules")
@@ -73,7 +74,9 @@ async def known_destinations(
         if hold.stream in streams
     }
     for stream in streams:
-        for name, backlog in (await store.outbox.backlog(stream)).items():
+        async with store.session() as tx:
+            backlogs = await list_backlogs(tx, stream)
+        for name, backlog in backlogs.items():
             found[stream, name] = KnownDestination(stream, name, backlog.lane, None)
         book = rules.books.get(stream) if rules is not None else None
         for spec in specs_of(book) if book is not None else []:

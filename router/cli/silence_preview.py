@@ -21,6 +21,7 @@ from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.timestamps import timestamp
+from router.store.delivery_status import count_deliveries, list_deliveries
 from router.store.store import Store
 
 BACK = timedelta(hours=24)
@@ -79,7 +80,8 @@ async def _preview_of(
     if not _signals(preview):
         found = {option: _signals(other) for option, other in others.items() if _signals(other)}
         return SilencePreview(preview, 0, is_owed_whole=True, instead=found)
-    counts = await store.outbox.counts(stream)
+    async with store.session() as tx:
+        counts = await count_deliveries(tx, stream)
     if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
         return SilencePreview(preview, 0, is_owed_whole=True)
     keys: list[str] = []
@@ -89,7 +91,8 @@ async def _preview_of(
         is_whole = page.is_whole
     asked = keys[:_MOST]
     groups = await _groups_of(store, stream, asked)
-    deliveries = [one for key in (*asked, *groups) for one in await store.outbox.deliveries_of(key)]
+    async with store.session() as tx:
+        deliveries = [one for key in (*asked, *groups) for one in await list_deliveries(tx, key)]
     owed = sum(one.state in _STILL_OWED for one in deliveries)
     return SilencePreview(preview, owed, is_owed_whole=is_whole and len(keys) <= _MOST)
 

@@ -12,7 +12,8 @@ from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
-from router.domain.ports.deliver import Outbox
+from router.store.delivery_status import count_deliveries, list_next_due
+from router.store.destinations import list_pauses
 from router.store.store import Store
 
 UNKNOWN = "unknown"
@@ -106,9 +107,9 @@ async def standings_in(
     store: Store, stream: str, before: Counts, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
 ) -> list[Standing]:
     """How it stands with every destination of a stream, given the counts from before the run, and those that are held."""
-    outbox = store.outbox
-    counts = await outbox.counts(stream)
-    dues, pauses = await dues_in(outbox, stream, unready, held), await outbox.pauses(stream)
+    async with store.session() as tx:
+        counts, pauses = await count_deliveries(tx, stream), await list_pauses(tx, stream)
+    dues = await dues_in(store, stream, unready, held)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
     def new(destination: str, state: DeliveryState) -> int:
@@ -135,18 +136,20 @@ async def standings_in(
 
 
 async def dues_in(
-    outbox: Outbox, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
+    store: Store, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
 ) -> Mapping[str, NextDue]:
     """When each destination that is owed something is next tried.
 
     A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
     """
     left = {one.destination for one in unready if one.stream == stream}
-    earliest = {name: pause.probe for name, pause in (await outbox.pauses(stream)).items()}
+    async with store.session() as tx:
+        pauses, dues = await list_pauses(tx, stream), await list_next_due(tx, stream)
+    earliest = {name: pause.probe for name, pause in pauses.items()}
     for name, hold in held.items():
         earliest[name] = max(hold.ends, earliest.get(name, hold.ends))
     return {
         destination: next._replace(due=max(next.due, earliest.get(destination, next.due)))
-        for destination, next in (await outbox.next_due(stream)).items()
+        for destination, next in dues.items()
         if destination not in left
     }

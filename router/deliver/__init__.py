@@ -17,7 +17,7 @@ http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the 
 
 from router.deliver.background import BackgroundReader, NoBackground
 from router.deliver.conversation_runner import ConversationRunner
-from router.deliver.delivery_loop import DeliveryLoop, count_due
+from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
 from router.deliver.destination_holds import HoldReader, NoHolds
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
@@ -33,5 +33,5 @@ __all__ = [
     "NoHolds",
     "Sender",
     "Worker",
-    "count_due",
+    "count_due_by_lane",
 ]

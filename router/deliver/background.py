@@ -18,9 +18,10 @@ from router.domain.histories import History, find_notified
 from router.domain.keys import signal_key
 from router.domain.lookups import earlier_of
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.ports.deliver import Histories, Memberships, SignalMemory
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Kind
+from router.store.delivery_status import find_histories, list_deliveries_at
+from router.store.store import Store
 
 MOST_SIGNALS = 100
 """Signals at a resource that are looked at for how often the same happened there before."""
@@ -61,17 +62,12 @@ class BackgroundReader:
         self,
         spec: DestinationSpec,
         others: Sequence[DestinationSpec],
-        *,
-        outbox: Histories,
-        groups: Memberships,
-        record: SignalMemory,
+        store: Store,
         lease: timedelta,
     ) -> None:
         self._spec = spec
         self._others = others
-        self._outbox = outbox
-        self._groups = groups
-        self._record = record
+        self._store = store
         self._longest = min(LONGEST_READ, lease * SHARE_OF_LEASE).total_seconds()
         self._ahead: dict[str, tuple[float, Background]] = {}
 
@@ -133,7 +129,8 @@ class BackgroundReader:
         later = {one.delivery.key: one for one in claims if one.delivery.change is not Change.OPENED}
         if later:
             opened = {key: one.delivery.opened for key, one in later.items()}
-            histories = await self._outbox.find_histories(self._stream_of(claims), self._spec.name, opened)
+            async with self._store.session() as tx:
+                histories = await find_histories(tx, self._stream_of(claims), self._spec.name, opened)
             found |= {later[key].id: history for key, history in histories.items()}
         return found
 
@@ -149,7 +146,8 @@ class BackgroundReader:
         stream = self._stream_of(claim for claim, _ in asked)
         keys = {spec.name: await self._keys_at(stream, spec, set(signals.values())) for spec in self._others}
         those = {key for some in keys.values() for key in some.values()}
-        statuses = await self._outbox.deliveries_at_each(stream, list(keys), those)
+        async with self._store.session() as tx:
+            statuses = await list_deliveries_at(tx, stream, list(keys), those)
         elsewhere: dict[str, tuple[Counterpart, ...]] = {}
         for id, signal in signals.items():
             notified = [
@@ -170,7 +168,7 @@ class BackgroundReader:
         """Under which key another destination knows each of some signals, as far as it does."""
         if not other.is_grouped:
             return {signal: signal for signal in signals}
-        states = await self._groups.read_aggregation(stream, other.name, members=signals)
+        states = await self._store.groups.read_aggregation(stream, other.name, members=signals)
         return {key: member.group for key, member in states.members.items() if member.stands}
 
     async def _read_earlier(self, asked: Sequence[_Asked]) -> dict[str, Earlier | None]:
@@ -185,7 +183,7 @@ class BackgroundReader:
         ]
         resources = {resource for _, _, resource in openings}
         stream = self._stream_of(claim for claim, _ in asked)
-        found = await self._record.signals_at_each(stream, resources, MOST_SIGNALS + 1) if resources else {}
+        found = await self._store.record.signals_at_each(stream, resources, MOST_SIGNALS + 1) if resources else {}
         return {
             claim.id: earlier_of(found.get(resource, ()), notice, claim.born, _named_in(notice), MOST_SIGNALS)
             for claim, notice, resource in openings

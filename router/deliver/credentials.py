@@ -9,19 +9,20 @@ from datetime import datetime, timedelta
 from router.domain.conversation import Result
 from router.domain.deliveries import Delivery, Pause
 from router.domain.pauses import PROBE, find_key_answer, is_probe_due, pause_after
-from router.domain.ports.deliver import Outbox
+from router.store.destinations import list_pauses, pause_destination, resume_destination, take_probe
+from router.store.store import Store
 
 FRESH = timedelta(seconds=5)
 """How long what was read about a pause is trusted."""
 
 
 class CredentialPause:
-    """The pause of one destination, which all workers share through the outbox; raises StoreError."""
+    """The pause of one destination, which all workers share through the state; raises StoreError."""
 
-    def __init__(self, stream: str, destination: str, outbox: Outbox) -> None:
+    def __init__(self, stream: str, destination: str, store: Store) -> None:
         self._stream = stream
         self._destination = destination
-        self._outbox = outbox
+        self._store = store
         self._read: tuple[datetime, Mapping[str, Pause]] | None = None
 
     async def find_pause(self, now: datetime) -> Pause | None:
@@ -30,19 +31,20 @@ class CredentialPause:
 
     async def _pauses(self, now: datetime) -> Mapping[str, Pause]:
         if self._read is None or not timedelta() <= now - self._read[0] <= FRESH:
-            self._read = (now, await self._outbox.pauses(self._stream))
+            async with self._store.session() as tx:
+                self._read = (now, await list_pauses(tx, self._stream))
         return self._read[1]
 
     async def take_probe(self, pause: Pause, now: datetime) -> bool:
         """Takes the one probe that is due; False where none is, or another worker took it."""
-        if not is_probe_due(pause, now) or not await self._outbox.probe(pause, now + PROBE):
+        if not is_probe_due(pause, now) or not await self._store.run(lambda tx: take_probe(tx, pause, now + PROBE)):
             return False
         self._read = None
         return True
 
     async def return_probe(self, pause: Pause, now: datetime) -> None:
         """Leaves a probe that was taken to whoever comes next."""
-        await self._outbox.pause(replace(pause, probe=now))
+        await self._store.run(lambda tx: pause_destination(tx, replace(pause, probe=now)))
         self._read = None
 
     async def record_answers(self, results: Sequence[Result], pause: Pause | None, now: datetime) -> None:
@@ -61,7 +63,7 @@ class CredentialPause:
     async def _write(self, name: str, pause: Pause | None) -> None:
         """Remembers a pause, or forgets it."""
         if pause is not None:
-            await self._outbox.pause(pause)
+            await self._store.run(lambda tx: pause_destination(tx, pause))
         else:
-            await self._outbox.resume(self._stream, name)
+            await self._store.run(lambda tx: resume_destination(tx, self._stream, name))
         self._read = None

@@ -12,8 +12,11 @@ from router.domain.clocks import is_possible
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.pauses import is_probe_due, pauses_among
-from router.domain.ports.deliver import DestinationHolds, Outbox
+from router.domain.ports.deliver import DestinationHolds
 from router.domain.rulebook import Lane
+from router.store.delivery_status import count_due, find_first_due
+from router.store.destinations import list_pauses
+from router.store.store import Store
 
 LOOK = 1.0
 """Seconds between two looks at what is due, while a loop waits."""
@@ -40,13 +43,13 @@ class DeliveryLoop:
         stream: str,
         workers: Mapping[str, Worker],
         *,
-        outbox: Outbox,
+        store: Store,
         clock: Callable[[], datetime],
         holds: DestinationHolds = _NO_HOLDS,
     ) -> None:
         self._stream = stream
         self._workers = workers
-        self._outbox = outbox
+        self._store = store
         self._clock = clock
         self._holds = holds
         self._has_news = asyncio.Event()
@@ -135,8 +138,9 @@ class DeliveryLoop:
         """When each destination is next asked, as far as that is not after an instant; nothing where the state fails."""
         try:
             now = self._clock()
-            waits = await find_waits(self._stream, self._outbox, self._holds, now)
-            dues = await self._outbox.first_due(self._stream, list(self._workers))
+            waits = await find_waits(self._stream, self._store, self._holds, now)
+            async with self._store.session() as tx:
+                dues = await find_first_due(tx, self._stream, list(self._workers))
         except StoreError as fault:
             faults.append(fault)
             return {}
@@ -158,26 +162,25 @@ class DeliveryLoop:
             news.cancel()
 
 
-async def find_waits(stream: str, outbox: Outbox, holds: DestinationHolds, now: datetime) -> dict[str, datetime]:
+async def find_waits(stream: str, store: Store, holds: DestinationHolds, now: datetime) -> dict[str, datetime]:
     """Return the instant before which each destination of a stream is not asked, of those that are paused or held."""
-    waits = {
-        name: pause.probe
-        for name, pause in pauses_among(await outbox.pauses(stream)).items()
-        if not is_probe_due(pause, now)
-    }
+    async with store.session() as tx:
+        pauses = pauses_among(await list_pauses(tx, stream))
+    waits = {name: pause.probe for name, pause in pauses.items() if not is_probe_due(pause, now)}
     for name, hold in (await holds.held_in(stream, now)).items():
         waits[name] = max(hold.ends, waits.get(name, hold.ends))
     return waits
 
 
-async def count_due(
-    stream: str, loops: Mapping[Lane, DeliveryLoop], outbox: Outbox, holds: DestinationHolds, now: datetime
+async def count_due_by_lane(
+    stream: str, loops: Mapping[Lane, DeliveryLoop], store: Store, holds: DestinationHolds, now: datetime
 ) -> Mapping[Lane, int]:
     """Return how many deliveries are due in each lane of a stream, at destinations that may be asked now, up to `MOST` each.
 
     Raises StoreError.
     """
-    waits = await find_waits(stream, outbox, holds, now)
+    waits = await find_waits(stream, store, holds, now)
     names = [name for loop in loops.values() for name in loop.destinations if name not in waits]
-    due = await outbox.count_due(stream, names, now, MOST) if names else {}
+    async with store.session() as tx:
+        due = await count_due(tx, stream, names, now, MOST)
     return {lane: sum(due.get(name, 0) for name in loop.destinations) for lane, loop in loops.items()}

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from router.domain.deliveries import Claim, Settlement
 from router.domain.errors import StoreError
-from router.domain.ports.deliver import Outbox
+from router.store.claims import settle_claims
+from router.store.store import Store
 
 type Settled = Sequence[tuple[Claim, Settlement]]
 """Claims, each with what became of it."""
@@ -19,8 +20,8 @@ type OnSettled = Callable[[Settled], None]
 class SettlementWriter:
     """Writes the settlements of one destination."""
 
-    def __init__(self, outbox: Outbox, on_settled: OnSettled) -> None:
-        self._outbox = outbox
+    def __init__(self, store: Store, on_settled: OnSettled) -> None:
+        self._store = store
         self._on_settled = on_settled
         self._unwritten: list[tuple[Claim, Settlement]] = []
         self._writing_unwritten = asyncio.Lock()
@@ -31,7 +32,7 @@ class SettlementWriter:
         They are kept as well where the call is broken off, since the state may or may not have taken them.
         """
         try:
-            await self._outbox.settle([settlement for _, settlement in settled])
+            await self._store.run(lambda tx: settle_claims(tx, [settlement for _, settlement in settled]))
         except (StoreError, asyncio.CancelledError):
             self.keep(settled)
             raise

@@ -26,9 +26,11 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Pause, Receipt, Recipient, Settlement
 from router.domain.errors import StoreError, Unauthorized, Unavailable
 from router.domain.pauses import PROBE
-from router.domain.ports.deliver import DestinationHolds, Outbox
+from router.domain.ports.deliver import DestinationHolds
 from router.domain.rulebook import Lane
 from router.domain.settlement import settlement_for, untried
+from router.store.claims import claim_deliveries
+from router.store.store import Store
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
@@ -55,7 +57,7 @@ class Worker:
         destination: str,
         sender: Sender,
         *,
-        outbox: Outbox,
+        store: Store,
         clock: Callable[[], datetime],
         concurrency: int,
         isolation: Isolation,
@@ -67,14 +69,14 @@ class Worker:
         self._destination = destination
         self._recipient = Recipient(stream, lane, destination)
         self._sender = sender
-        self._outbox = outbox
+        self._store = store
         self._clock = clock
         self._concurrency = concurrency
         self._limit = ConcurrencyLimit(concurrency)
         self._isolation = isolation
         self._holds = holds
-        self._settlements = SettlementWriter(outbox, on_settled)
-        self._credentials = CredentialPause(stream, destination, outbox)
+        self._settlements = SettlementWriter(store, on_settled)
+        self._credentials = CredentialPause(stream, destination, store)
         self._rest_until = datetime.min.replace(tzinfo=UTC)
 
     def find_end_of_rest(self, now: datetime) -> datetime | None:
@@ -165,8 +167,9 @@ class Worker:
         with self._isolation.claiming():
             try:
                 now = self._clock()
-                claims = await self._outbox.claim(
-                    self._recipient, this_pass.due, now + self._sender.lease, this_pass.room
+                until, room = now + self._sender.lease, this_pass.room
+                claims = await self._store.run(
+                    lambda tx: claim_deliveries(tx, self._recipient, this_pass.due, until, room)
                 )
             except StoreError as fault:
                 this_pass.fail(fault, self._clock() + BUSY)

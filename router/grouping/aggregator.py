@@ -18,6 +18,7 @@ from router.grouping.group_notices import NAMED
 from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_turns_of, window_keys_for
 from router.grouping.held_groups import APART, earliest, has_work, summaries_due
 from router.grouping.lasting_groups import LastingAggregation
+from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
 from router.store.store import Store
 
@@ -64,7 +65,7 @@ class Aggregator:
             if not admission.waiting:
                 return 0
             owed = await self._change(tx, at, (), admission, now)
-            await self._store.outbox.put_in_outbox(owed, now)
+            await self._store.run(lambda tx: add_deliveries(tx, owed, now))
             return len(owed)
 
     async def _tell_deferred(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> int:
@@ -118,7 +119,7 @@ class Aggregator:
             change = changed.result()
             if change.deliveries or change.admission.deferred != admission.deferred:
                 await self._store.groups.write_aggregation(tx, *at, change.admission, change.states)
-                await self._store.outbox.put_in_outbox(change.deliveries, now)
+                await self._store.run(lambda tx: add_deliveries(tx, change.deliveries, now))
             return len(change.deliveries)
 
     async def _write_recounted(self, at: tuple[str, str], before: AdmissionState, recounted: AdmissionState) -> bool:

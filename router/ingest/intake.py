@@ -30,6 +30,7 @@ from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
 from router.store.store import Store
 
@@ -166,7 +167,7 @@ class Intake:
         entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
-        await self._store.outbox.put_in_outbox([*owed, *recorded, *grouped], now)
+        await add_deliveries(tx, [*owed, *recorded, *grouped], now)
         await self._store.record.put_on_record(entries)
 
     async def _quarantine(

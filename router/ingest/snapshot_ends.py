@@ -29,6 +29,7 @@ from router.ingest.absences import end_signal, finding_of
 from router.ingest.intake import Intake
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.snapshot_histories import SnapshotHistories
+from router.store.delivery_status import find_last_notice
 from router.store.engine import Transaction
 from router.store.store import Store
 
@@ -148,7 +149,9 @@ class SnapshotEnds:
             row.open.keys() - row.grouped, key=lambda name: (name in specs and specs[name].lane is Lane.ROWS, name)
         )
         for name in names:
-            if (notice := await self._store.outbox.find_last_notice(row.stream, name, row.key)) is not None:
+            async with self._store.session() as tx:
+                notice = await find_last_notice(tx, row.stream, name, row.key)
+            if notice is not None:
                 return notice
         return None
 

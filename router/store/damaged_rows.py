@@ -17,7 +17,7 @@ PLACES = {
     "ledger": ("key",),
     "held": ("key",),
     "rule_fields": ("key",),
-    "pauses": ("stream", "destination"),
+    "destinations": ("stream", "name"),
     "groupings": ("stream", "destination"),
     "cards": ("stream", "destination", "type", "key"),
     "progress": ("hub", "partition"),

@@ -1,77 +1,107 @@
-"""Dead letters: listed, redriven and discarded."""
+"""Dead letters: what is given up on, and how it is listed, redriven and discarded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from router.domain.clocks import latest
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DeadLetter, Redrive
-from router.domain.delivery_errors import DISCARDED, damaged
-from router.domain.delivery_lifecycle import discarded, redriven, skipped
+from router.domain.delivery_errors import DISCARDED, NOWHERE, damaged
+from router.domain.delivery_lifecycle import discarded, given_up, redriven, skipped
 from router.domain.errors import Undecodable
-from router.domain.supersession import is_overtaken, redriven_with
+from router.domain.lane_limits import LONGEST_LEASE
+from router.domain.supersession import is_overtaken, redriven_with, superseded
+from router.store.claims import find_ends_to_send
 from router.store.codec import attempt, readable
-from router.store.delivery_rows import (
+from router.store.deliveries import (
+    IS_OPEN,
     WHOLE,
     StoredEntry,
     damaged_row,
     delivery_of,
     entry_of,
+    read_entries,
     read_signals,
+    set_aside_unknown,
     write_entries,
 )
-from router.store.engine import Engine, Transaction
+from router.store.destinations import forget_pauses
+from router.store.engine import Transaction
 from router.store.instants import EPOCH, micros
 from router.store.row_reader import MOST_TIMES, Columns
+
+_AT_A_TIME = 500
+"""Deliveries that one transaction gives up on: no other waits for more."""
 
 _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
 
 
-class DeadDeliveries:
-    """What was given up on; raises StoreError."""
+async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter | DamagedLetter]:
+    """Return the dead letters, oldest first; of those that cannot be decoded what is left of them."""
+    rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' ORDER BY d.settled NULLS FIRST, d.id")
+    return [_letter_of(row) for row in rows]
 
-    _engine: Engine
 
-    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
-        """Return the dead letters, oldest first; of those that cannot be decoded what is left of them."""
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' ORDER BY d.settled NULLS FIRST, d.id")
-        return [_letter_of(row) for row in rows]
+async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
+    """Owe a dead letter again, and the resolutions that came after it; one that is overtaken is skipped.
 
-    async def redrive(self, id: str, now: datetime) -> Redrive:
-        """Owe a dead letter again, and the resolutions that came after it; one that is overtaken is skipped.
+    A resolution that is in flight is owed again too, whatever comes of that. One that cannot be decoded stays.
+    """
+    row = await _find_dead(tx, id)
+    if row is None:
+        return Redrive.UNKNOWN
+    letter = attempt(entry_of, row)
+    if isinstance(letter, Undecodable) or isinstance(attempt(delivery_of, row), Undecodable):
+        return Redrive.DAMAGED
+    entries = (await read_signals(tx, [letter.row_id]))[letter.key]
+    if is_overtaken(letter, entries):
+        await write_entries(tx, [skipped(letter, now)])
+        return Redrive.OVERTAKEN
+    await write_entries(tx, [redriven(one, now) for one in (letter, *redriven_with(letter, entries))])
+    return Redrive.OWED
 
-        A resolution that is in flight is owed again too, whatever comes of that. One that cannot be decoded stays.
-        """
-        async with self._engine.transaction() as tx:
-            row = await _find_dead(tx, id)
-            if row is None:
-                return Redrive.UNKNOWN
-            letter = attempt(entry_of, row)
-            if isinstance(letter, Undecodable) or isinstance(attempt(delivery_of, row), Undecodable):
-                return Redrive.DAMAGED
-            entries = (await read_signals(tx, [letter.row_id]))[letter.key]
-            if is_overtaken(letter, entries):
-                await write_entries(tx, [skipped(letter, now)])
-                return Redrive.OVERTAKEN
-            await write_entries(tx, [redriven(one, now) for one in (letter, *redriven_with(letter, entries))])
-            return Redrive.OWED
 
-    async def discard(self, id: str, now: datetime) -> bool:
-        """Take a dead letter off the list for good; False if there is none."""
-        async with self._engine.transaction() as tx:
-            row = await _find_dead(tx, id)
-            if row is None:
-                return False
-            letter = attempt(entry_of, row)
-            if isinstance(letter, StoredEntry):
-                await write_entries(tx, [discarded(letter, now)])
-            else:
-                sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
-                await tx.execute(sql, micros(now), DISCARDED, row.whole("place"))
-            return True
+async def discard(tx: Transaction, id: str, now: datetime) -> bool:
+    """Take a dead letter off the list for good; False if there is none."""
+    row = await _find_dead(tx, id)
+    if row is None:
+        return False
+    letter = attempt(entry_of, row)
+    if isinstance(letter, StoredEntry):
+        await write_entries(tx, [discarded(letter, now)])
+    else:
+        sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
+        await tx.execute(sql, micros(now), DISCARDED, row.whole("place"))
+    return True
+
+
+async def abandon_deliveries(
+    tx: Transaction, stream: str, named: Collection[str], born_before: datetime, now: datetime
+) -> int:
+    """Give up on deliveries that old to destinations of a stream that the policy does not name; return how many.
+
+    That is 500 at most: where any were, there may be more. What such a destination was paused for is forgotten.
+    """
+    await set_aside_unknown(tx, now)
+    await forget_pauses(tx, stream, named)
+    return await _give_up(
+        tx, await _read_old(tx, stream, born_before, now, "destination <> ALL(?)", list(named)), NOWHERE, now
+    )
+
+
+async def give_up_deliveries(
+    tx: Transaction, stream: str, destination: str, born_until: datetime, error: str, now: datetime
+) -> int:
+    """Give up on what was owed until an instant at a destination that cannot be asked; return how many deliveries ended.
+
+    That is 500 at most: where any did, there may be more. What is superseded is skipped, as it is before a claim.
+    """
+    old = await _read_old(tx, stream, born_until, now, "destination=?", destination)
+    gone = await _skip_superseded(tx, old, now)
+    return len(gone) + await _give_up(tx, [one for one in old if one.row_id not in gone], error, now)
 
 
 async def _find_dead(tx: Transaction, id: str) -> Columns | None:
@@ -100,3 +130,40 @@ def _letter_of(row: Columns) -> DeadLetter | DamagedLetter:
         died=readable(EPOCH, row.time, "settled"),
         error=error,
     )
+
+
+async def _read_old(
+    tx: Transaction, stream: str, born_until: datetime, now: datetime, where: str, value: object
+) -> list[StoredEntry]:
+    """The open deliveries that are so old and that no worker has in flight; those are left to their workers."""
+    free = f"{IS_OPEN} AND (state='owed' OR due<=? OR due>?)"
+    return await read_entries(
+        tx,
+        now,
+        f"stream=? AND {free} AND born<=? AND {where}",
+        stream,
+        micros(now),
+        micros(latest(now, LONGEST_LEASE)),
+        micros(born_until),
+        value,
+        most=_AT_A_TIME,
+    )
+
+
+async def _skip_superseded(tx: Transaction, entries: Iterable[StoredEntry], now: datetime) -> set[int]:
+    """Skips what is superseded of the signals of some open deliveries; returns the rows."""
+    row_ids = {one.key: one.row_id for one in entries}
+    signals = (await read_signals(tx, row_ids.values())).values()
+    kept = await find_ends_to_send(tx, list(signals))
+    gone: dict[int, StoredEntry] = {}
+    for some in signals:
+        while needless := superseded(some, kept):
+            gone |= {one.row_id: skipped(one, now) for one in needless}
+            some = [gone.get(one.row_id, one) for one in some]
+    await write_entries(tx, gone.values())
+    return set(gone)
+
+
+async def _give_up(tx: Transaction, entries: Collection[StoredEntry], ending: str, now: datetime) -> int:
+    await write_entries(tx, [given_up(one, now, ending) for one in entries])
+    return len(entries)

@@ -1,41 +1,295 @@
-"""The outbox: the deliveries, and each topic's own module of what can be asked of them.
-
-claiming         claiming what is due                      settling       what became of claims, and who took anything
-dead_letters     what was given up on                      giving_up      giving up, giving back, bringing forward
-delivery_status  how far deliveries have come              backlog        how much is owed, dead and due
-pauses           destinations that refuse our credentials  delivery_rows  the rows
-"""
+"""Deliveries as rows: how far one has come, what it tells, and what becomes of a row that cannot be decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from router.domain.deliveries import Delivery
-from router.store.backlog import Backlogs
-from router.store.claiming import DeliveryClaims
-from router.store.dead_letters import DeadDeliveries
-from router.store.delivery_rows import add_deliveries
-from router.store.delivery_status import DeliveryStatuses
-from router.store.engine import Engine
-from router.store.giving_up import OpenDeliveries
-from router.store.instants import Clock
-from router.store.pauses import DestinationPauses
-from router.store.settling import DeliverySettlements
+import orjson
+
+from router.domain.damage import DamagedRow, quarantine_entry_of
+from router.domain.decisions import Change
+from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
+from router.domain.delivery_errors import damaged
+from router.domain.delivery_lifecycle import OutboxEntry, added, born_at, due_at
+from router.domain.errors import Undecodable
+from router.domain.keys import bounded
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.store.codec import attempt, content_of, decode, encode, readable, tag_of
+from router.store.engine import Transaction
+from router.store.instants import micros
+from router.store.quarantine import keep
+from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns, time_of
+from router.store.stored_names import RECEIPT
+
+IS_OPEN = "state IN ('owed', 'claimed')"
+"""The condition of the index of what still has to be sent. A claimed row keeps the end of its lease as `due`."""
+
+_UNKNOWN = "NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')))"
+
+ENTRY = (
+    "place", "id", "lane", "key", "turn", "change", "opened", "state", "attempts", "lost", "redriven", "born", "due",
+    "claim", "settled", "error", "errors",
+)  # fmt: skip
+"""The columns from which an entry is read."""
+
+WHOLE = """
+SELECT d.*, p.body FROM deliveries d LEFT JOIN notices p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type
+"""
+"""Selects deliveries with what they tell, also those of which that is gone."""
+
+_INSERT = """
+INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, trace, state, attempts, lost, redriven,
+                        born, due)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
+"""
+
+_INSERT_NOTICE = "INSERT INTO notices (key, turn, type, body) VALUES (?,?,?,?) ON CONFLICT (key, turn, type) DO NOTHING"
+
+_UPDATE = """
+UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, claim=?, settled=?, error=?, errors=?,
+                      receipt=coalesce(?, receipt), reference=coalesce(?, reference)
+WHERE place=?
+"""
 
 
-class SqlOutbox(
-    DeliveryClaims, DeliverySettlements, DeadDeliveries, OpenDeliveries, DeliveryStatuses, Backlogs, DestinationPauses
-):
-    """The deliveries: owed, claimed, sent, skipped, dead; every method raises StoreError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry(OutboxEntry):
+    """How far one delivery has come, and where that is written.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._reached = set()
+    Attributes:
+        row_id: The row's number, in the column `place`.
+        key: The key of its signal or group.
+    """
 
-    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
-        """Owe deliveries, create-if-absent by their id."""
-        if deliveries:
-            async with self._engine.transaction() as tx:
-                await add_deliveries(tx, deliveries, now)
+    row_id: int
+    key: str
+
+
+def entry_of(row: Columns) -> StoredEntry:
+    """Return the entry that a row holds; raises Undecodable.
+
+    A claimed row does not keep since when it was due: no later than its claim, and no earlier than it was owed.
+    """
+    state, born, due = row.word("state", DeliveryState), row.time("born"), row.time("due")
+    is_claimed = state is DeliveryState.CLAIMED
+    return StoredEntry(
+        row_id=row.whole("place"),
+        id=row.text("id"),
+        key=row.text("key"),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        lane=row.word("lane", Lane),
+        change=row.word("change", Change),
+        opened=row.whole("opened", 1, MOST_TURNS),
+        state=state,
+        born=born,
+        due=born if is_claimed else due,
+        attempts=row.whole("attempts", 0, MOST_TIMES),
+        lost=row.whole("lost", 0, MOST_TIMES),
+        redriven=row.whole("redriven", 0, MOST_TIMES),
+        lease=due if is_claimed else None,
+        claim=row.find_text("claim") or "",
+        settled=row.find_time("settled"),
+        error=row.words("error") or None,
+        failed=readable((), _failed_in, row),
+    )
+
+
+def delivery_of(row: Columns) -> Delivery:
+    """Return the delivery that a whole row holds; raises Undecodable."""
+    delivery = Delivery(
+        stream=row.word("stream", Stream).value,
+        destination=row.text("destination"),
+        lane=row.word("lane", Lane),
+        key=row.text("key"),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        change=row.word("change", Change),
+        opened=row.whole("opened", 1, MOST_TURNS),
+        content=content_of(row.text("type"), row.raw("body")),
+        trace=readable(None, row.find_text, "trace"),
+    )
+    if delivery.id != row.raw("id"):
+        raise Undecodable("id: is not that of its signal, turn and destination")
+    return delivery
+
+
+def claim_of(entry: StoredEntry, delivery: Delivery, opening: bytes | None, now: datetime, *, is_untold: bool) -> Claim:
+    """Return the claim that an entry stands for; `opening` is the stored receipt of what opened its signal there."""
+    return Claim(
+        delivery=delivery,
+        id=entry.claim,
+        number=entry.attempts,
+        born=born_at(entry, now),
+        # Without its handles the vendor is asked where the signal is open.
+        opening=readable(None, decode, RECEIPT, opening) if opening is not None else None,
+        lost=entry.lost,
+        is_untold=is_untold,
+    )
+
+
+async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> None:
+    """Owe deliveries, create-if-absent by their id. What a turn tells is kept once for all its destinations."""
+    told = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
+    await tx.execute_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
+    await tx.execute_many(_INSERT, [_insertion(one, now) for one in deliveries])
+
+
+def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:
+    entry = added(delivery, now)
+    return (
+        entry.id,
+        delivery.stream,
+        delivery.destination,
+        entry.lane.value,
+        delivery.key,
+        entry.turn,
+        entry.change.value,
+        entry.opened,
+        tag_of(delivery.content),
+        delivery.trace,
+        entry.state.value,
+        entry.attempts,
+        entry.lost,
+        entry.redriven,
+        micros(entry.born),
+        micros(due_at(entry)),
+    )
+
+
+async def write_entries(
+    tx: Transaction, entries: Iterable[StoredEntry], receipts: Mapping[int, Receipt | None] | None = None
+) -> None:
+    """Write entries as they are now; `receipts` are what some of them brought back, by the numbers of their rows."""
+    receipts = receipts or {}
+    in_order = sorted(entries, key=lambda one: one.row_id)
+    await tx.execute_many(_UPDATE, [_update(one, receipts.get(one.row_id)) for one in in_order])
+
+
+def _update(entry: StoredEntry, receipt: Receipt | None) -> tuple[object, ...]:
+    return (
+        entry.state.value,
+        entry.attempts,
+        entry.lost,
+        entry.redriven,
+        micros(entry.born),
+        micros(due_at(entry)),
+        entry.claim,
+        micros(entry.settled),
+        entry.error,
+        _errors_of(entry),
+        encode(receipt) if receipt is not None else None,
+        bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
+        entry.row_id,
+    )
+
+
+async def read_entries(
+    tx: Transaction, now: datetime, where: str, *values: object, most: int = MOST_TIMES
+) -> list[StoredEntry]:
+    """Return the entries of some deliveries, in the order of their rows. An open one that cannot be decoded is dead then."""
+    columns = ", ".join(ENTRY)
+    rows = await tx.fetch(
+        f"SELECT {columns} FROM deliveries WHERE {where} ORDER BY place LIMIT ? FOR UPDATE", *values, most
+    )
+    found, faults = sound_entries(rows)
+    await set_aside(tx, faults, now)
+    return found
+
+
+async def read_signals(tx: Transaction, row_ids: Collection[int]) -> dict[str, list[StoredEntry]]:
+    """Return all entries of the signals of some deliveries, by the signals' keys; no two may be of one signal."""
+    columns = ", ".join(f"e.{column}" for column in ENTRY)
+    rows = await tx.fetch(
+        f"SELECT {columns} FROM deliveries d JOIN deliveries e ON e.key=d.key AND e.destination=d.destination "
+        "WHERE d.place = ANY(?)",
+        list(row_ids),
+    )
+    signals: dict[str, list[StoredEntry]] = {}
+    for entry in sound_entries(rows)[0]:
+        signals.setdefault(entry.key, []).append(entry)
+    return signals
+
+
+async def read_deliveries(tx: Transaction, row_ids: Collection[int]) -> dict[int, Delivery]:
+    """Return those of some deliveries that can be decoded, by the numbers of their rows."""
+    rows = await tx.fetch(f"{WHOLE} WHERE d.place = ANY(?)", list(row_ids)) if row_ids else []
+    found = {row.whole("place"): attempt(delivery_of, row) for row in rows}
+    return {row_id: one for row_id, one in found.items() if isinstance(one, Delivery)}
+
+
+def sound_entries(rows: Iterable[Columns]) -> tuple[list[StoredEntry], dict[int, Undecodable]]:
+    """Return the entries that rows hold, and why others cannot be decoded, by the numbers of their rows."""
+    found: list[StoredEntry] = []
+    faults: dict[int, Undecodable] = {}
+    for row in rows:
+        entry = attempt(entry_of, row)
+        if isinstance(entry, StoredEntry):
+            found.append(entry)
+        else:
+            faults[row.whole("place")] = entry
+    return found, faults
+
+
+async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: datetime) -> None:
+    """Give up on deliveries that cannot be decoded, unless they are closed; their rows are in the quarantine as they were."""
+    if not faults:
+        return
+    where = "d.place = ANY(?) AND d.state NOT IN ('sent', 'skipped', 'dead') ORDER BY d.place"
+    found = [(row, faults[row.whole("place")]) for row in await tx.fetch(f"{WHOLE} WHERE {where}", list(faults))]
+    await keep(tx, [quarantine_entry_of(damaged_row(row, why), now) for row, why in found])
+    await tx.execute_many(
+        "UPDATE deliveries SET state='dead', settled=?, error=? WHERE place=?",
+        [(micros(now), damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],
+    )
+
+
+async def set_aside_unknown(tx: Transaction, now: datetime) -> None:
+    """Give up on deliveries whose state or stream is none: no claim would ever find them."""
+    rows = await tx.fetch(f"SELECT place FROM deliveries INDEXED BY unknown WHERE {_UNKNOWN}")
+    await set_aside(
+        tx, {row.whole("place"): Undecodable("state, stream: are none that this version knows") for row in rows}, now
+    )
+
+
+def damaged_row(row: Columns, why: Undecodable) -> DamagedRow:
+    """Return a row that cannot be decoded, as it is set aside."""
+    stream = attempt(row.word, "stream", Stream)
+    return DamagedRow(
+        table="deliveries",
+        key=row.words("id"),
+        why=str(why),
+        stream=stream if isinstance(stream, Stream) else None,
+        addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
+        row=row.whole_row(),
+    )
+
+
+def _errors_of(entry: StoredEntry) -> str | None:
+    """The column of a delivery; None where no attempt failed."""
+    if not entry.failed:
+        return None
+    return orjson.dumps([[micros(one.at), one.error] for one in entry.failed]).decode()
+
+
+def _failed_in(row: Columns) -> tuple[FailedAttempt, ...]:
+    """The attempts that a row names; raises Undecodable."""
+    text = row.find_text("errors")
+    if text is None:
+        return ()
+    try:
+        pairs: Any = orjson.loads(text)
+    except orjson.JSONDecodeError as fault:
+        raise Undecodable("errors: is no JSON") from fault
+    if not isinstance(pairs, list):
+        raise Undecodable("errors: is no list")
+    return tuple(_failed(pair) for pair in pairs)
+
+
+def _failed(pair: Any) -> FailedAttempt:
+    match pair:
+        case [int() as at, str() as error]:
+            return FailedAttempt(time_of(at, "errors"), error)
+    raise Undecodable("errors: names no attempt")

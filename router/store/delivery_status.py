@@ -1,92 +1,176 @@
-"""How far deliveries have come, as people and notices ask for it. What cannot be decoded is left out."""
+"""How far deliveries have come, and how much is owed, dead and due. What cannot be decoded is left out."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.histories import History, last_taken, owed_since
 from router.domain.keys import bounded, delivery_key
 from router.domain.notices import Notice
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.claims import IS_FIRST
 from router.store.codec import attempt, content_of, decode, readable
-from router.store.delivery_rows import ENTRY, WHOLE, entry_of
-from router.store.engine import Engine
+from router.store.deliveries import ENTRY, IS_OPEN, WHOLE, entry_of
+from router.store.engine import Transaction
+from router.store.instants import EPOCH, micros
 from router.store.row_reader import Columns
 from router.store.stored_names import RECEIPT
 
 _STATUS = f"SELECT {', '.join(ENTRY)}, stream, destination, receipt FROM deliveries"
 
+_COUNTS = "SELECT destination, state, count(*) AS many FROM deliveries WHERE stream=? GROUP BY destination, state"
 
-class DeliveryStatuses:
-    """Finds deliveries by their signal, or by what a vendor calls what it made of them; raises StoreError."""
+_BACKLOG = f"""
+SELECT destination, min(lane) AS lane, min(CASE WHEN {IS_OPEN} THEN born END) AS oldest,
+       CAST(sum(CASE WHEN state='dead' THEN 1 ELSE 0 END) AS BIGINT) AS dead
+FROM deliveries WHERE stream=? GROUP BY destination
+"""
 
-    _engine: Engine
+_NEXT_DUE = f"""
+SELECT destination, due, error, owed FROM (
+  SELECT destination, due, error, owed, row_number() OVER (PARTITION BY destination ORDER BY due, place) AS nr FROM (
+    SELECT destination, due, error, place, turn, count(*) OVER (PARTITION BY destination) AS owed,
+           min(turn) OVER (PARTITION BY destination, key) AS first
+    FROM deliveries INDEXED BY due WHERE stream=? AND {IS_OPEN}
+  ) AS waiting WHERE turn=first
+) AS firsts WHERE nr=1
+"""
 
-    async def deliveries_of(self, key: str) -> Sequence[DeliveryStatus]:
-        """Return the deliveries that are kept of a signal or group, by destination and turn."""
-        return await self._read_statuses("key=? ORDER BY destination, turn", key)
+_SOME_DUE = f"""
+SELECT destination FROM deliveries INDEXED BY due WHERE stream=? AND destination=? AND {IS_OPEN} AND due<=? LIMIT ?
+"""
 
-    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
-        """Return the deliveries that are kept of a signal or group at one destination, by turn."""
-        return await self._read_statuses("key=? AND destination=? AND stream=? ORDER BY turn", key, destination, stream)
+_FIRST_DUE = f"""
+SELECT d.destination, d.due FROM deliveries d INDEXED BY due WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND {IS_FIRST}
+ORDER BY d.due LIMIT 1
+"""
 
-    async def find_by_reference(self, reference: str) -> Sequence[DeliveryStatus]:
-        """Return the deliveries whose receipt has that reference, as the vendor writes it."""
-        return await self._read_statuses("reference=? ORDER BY place", bounded(reference))
 
-    async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
-        """Return the notice of a signal or group that a destination last took; None where none is kept."""
-        where = "d.key=? AND d.destination=? AND d.stream=? AND d.state=? ORDER BY d.turn DESC LIMIT 1"
-        return await self._find_notice(where, key, destination, stream, DeliveryState.SENT.value)
+async def list_deliveries(tx: Transaction, key: str) -> Sequence[DeliveryStatus]:
+    """Return the deliveries that are kept of a signal or group, by destination and turn."""
+    return await _read_statuses(tx, "key=? ORDER BY destination, turn", key)
 
-    async def deliveries_at_each(
-        self, stream: str, destinations: Collection[str], keys: Collection[str]
-    ) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
-        """Return the deliveries that are kept of some signals or groups at some destinations, by destination and key."""
-        where = "stream=? AND destination = ANY(?) AND key = ANY(?) ORDER BY key, destination, turn"
-        found: dict[tuple[str, str], list[DeliveryStatus]] = {}
-        for one in await self._read_statuses(where, stream, list(destinations), list(keys)) if keys else ():
-            found.setdefault((one.destination, one.key), []).append(one)
-        return found
 
-    async def find_histories(self, stream: str, destination: str, opened: Mapping[str, int]) -> Mapping[str, History]:
-        """Return what a destination was told of some signals or groups since the turns that opened them there."""
-        statuses = await self.deliveries_at_each(stream, [destination], opened)
-        told = {key: statuses.get((destination, key), ()) for key in opened}
-        last = {key: one for key, turn in opened.items() if (one := last_taken(told[key], turn)) is not None}
-        notices = await self._find_notices([delivery_key(key, one.turn, destination) for key, one in last.items()])
-        receipts = {key: one.receipt for key, one in last.items() if one.receipt is not None}
-        return {
-            key: History(
-                last=notices.get(key),
-                handles=receipts[key].handles if key in receipts else {},
-                opened=owed_since(told[key], turn),
-            )
-            for key, turn in opened.items()
-        }
+async def list_deliveries_at(
+    tx: Transaction, stream: str, destinations: Collection[str], keys: Collection[str]
+) -> Mapping[tuple[str, str], Sequence[DeliveryStatus]]:
+    """Return the deliveries that are kept of some signals or groups at some destinations, by destination and key."""
+    where = "stream=? AND destination = ANY(?) AND key = ANY(?) ORDER BY key, destination, turn"
+    found: dict[tuple[str, str], list[DeliveryStatus]] = {}
+    for one in await _read_statuses(tx, where, stream, list(destinations), list(keys)) if keys else ():
+        found.setdefault((one.destination, one.key), []).append(one)
+    return found
 
-    async def _find_notices(self, ids: Collection[str]) -> dict[str, Notice]:
-        """The notices of some deliveries of different signals, by the signals' keys."""
-        if not ids:
-            return {}
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", list(ids))
-        found = {row.words("key"): attempt(content_of, row.words("type"), row.raw("body")) for row in rows}
-        return {key: one for key, one in found.items() if isinstance(one, Notice)}
 
-    async def _find_notice(self, where: str, *values: str) -> Notice | None:
-        async with self._engine.session() as tx:
-            row = await tx.find(f"{WHOLE} WHERE {where}", *values)
-        content = attempt(content_of, row.words("type"), row.raw("body")) if row is not None else None
-        return content if isinstance(content, Notice) else None
+async def find_by_reference(tx: Transaction, reference: str) -> Sequence[DeliveryStatus]:
+    """Return the deliveries whose receipt has that reference, such as a ticket's number, as the vendor writes it."""
+    return await _read_statuses(tx, "reference=? ORDER BY place", bounded(reference))
 
-    async def _read_statuses(self, where: str, *values: str | list[str]) -> list[DeliveryStatus]:
-        async with self._engine.session() as tx:
-            rows = await tx.fetch(f"{_STATUS} WHERE {where}", *values)
-        return [one for row in rows if not isinstance(one := attempt(_status_of, row), Undecodable)]
+
+async def find_last_notice(tx: Transaction, stream: str, destination: str, key: str) -> Notice | None:
+    """Return the notice of a signal or group that a destination last took; None where none is kept."""
+    where = "d.key=? AND d.destination=? AND d.stream=? AND d.state='sent' ORDER BY d.turn DESC LIMIT 1"
+    found = [_notice_in(row) for row in await tx.fetch(f"{WHOLE} WHERE {where}", key, destination, stream)]
+    return found[0] if found else None
+
+
+async def find_histories(
+    tx: Transaction, stream: str, destination: str, opened: Mapping[str, int]
+) -> Mapping[str, History]:
+    """Return what a destination was told of some signals or groups since the turns that opened them there."""
+    statuses = await list_deliveries_at(tx, stream, [destination], opened)
+    told = {key: statuses.get((destination, key), ()) for key in opened}
+    last = {key: one for key, turn in opened.items() if (one := last_taken(told[key], turn)) is not None}
+    ids = [delivery_key(key, one.turn, destination) for key, one in last.items()]
+    rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", ids) if ids else []
+    notices = {row.words("key"): _notice_in(row) for row in rows}
+    receipts = {key: one.receipt for key, one in last.items() if one.receipt is not None}
+    return {
+        key: History(
+            last=notices.get(key),
+            handles=receipts[key].handles if key in receipts else {},
+            opened=owed_since(told[key], turn),
+        )
+        for key, turn in opened.items()
+    }
+
+
+async def count_deliveries(tx: Transaction, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+    """Return how many deliveries there are by destination and state; one whose state is damaged is as good as dead."""
+    total: Counter[tuple[str, DeliveryState]] = Counter()
+    for row in await tx.fetch(_COUNTS, stream):
+        state = readable(DeliveryState.DEAD, row.word, "state", DeliveryState)
+        total[row.words("destination"), state] += row.whole("many")
+    return dict(total)
+
+
+async def list_next_due(tx: Transaction, stream: str) -> Mapping[str, NextDue]:
+    """Return when each destination that is owed something is next due; what waits for an earlier turn does not count."""
+    return {
+        row.words("destination"): NextDue(
+            # What is damaged is seen to at once.
+            readable(EPOCH, row.time, "due"),
+            row.words("error") or None,
+            row.whole("owed"),
+        )
+        for row in await tx.fetch(_NEXT_DUE, stream)
+    }
+
+
+async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:
+    """Return what is open and what is dead by destination, for every destination of which deliveries are kept."""
+    return {
+        row.words("destination"): Backlog(
+            readable(Lane.TICKET, row.word, "lane", Lane),
+            readable(None, row.find_time, "oldest"),
+            row.whole("dead"),
+        )
+        for row in await tx.fetch(_BACKLOG, stream)
+    }
+
+
+async def count_due(
+    tx: Transaction, stream: str, destinations: Collection[str], now: datetime, most: int
+) -> Mapping[str, int]:
+    """Return how many deliveries are due at each of some destinations, counted up to so many.
+
+    Those that wait for an earlier turn count too.
+    """
+    counting = [f"SELECT destination, count(*) AS many FROM ({_SOME_DUE}) AS due GROUP BY destination"] * len(
+        destinations
+    )
+    rows = await _fetch_all(
+        tx, counting, [value for name in destinations for value in (stream, name, micros(now), most)]
+    )
+    return {row.words("destination"): row.whole("many") for row in rows}
+
+
+async def find_first_due(tx: Transaction, stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
+    """Return when each of some destinations that is owed something is next due, as `list_next_due` has it."""
+    finding = [f"SELECT destination, due FROM ({_FIRST_DUE}) AS first"] * len(destinations)
+    rows = await _fetch_all(tx, finding, [value for name in destinations for value in (stream, name)])
+    return {row.words("destination"): readable(EPOCH, row.time, "due") for row in rows}
+
+
+async def _fetch_all(tx: Transaction, queries: Collection[str], values: Collection[object]) -> list[Columns]:
+    """The rows of all queries, in one round trip."""
+    return await tx.fetch(" UNION ALL ".join(queries), *values) if queries else []
+
+
+async def _read_statuses(tx: Transaction, where: str, *values: str | list[str]) -> list[DeliveryStatus]:
+    rows = await tx.fetch(f"{_STATUS} WHERE {where}", *values)
+    return [one for row in rows if not isinstance(one := attempt(_status_of, row), Undecodable)]
+
+
+def _notice_in(row: Columns) -> Notice | None:
+    content = attempt(content_of, row.words("type"), row.raw("body"))
+    return content if isinstance(content, Notice) else None
 
 
 def _status_of(row: Columns) -> DeliveryStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
@@ -12,10 +12,9 @@ from typing import Self
 from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
-from router.store.deliveries import SqlOutbox
 from router.store.describing import describe
 from router.store.documents import SqlDocuments
-from router.store.engine import Engine, SqliteEngine
+from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
 from router.store.groups import SqlGroups
@@ -42,7 +41,6 @@ class Store:
         self.engine = engine
         self.is_shared = file is None
         self._file = file
-        self.outbox = SqlOutbox(engine, clock)
         self.groups = SqlGroups(engine, clock)
         self.ledger = SqlLedger(engine, clock)
         self.documents = SqlDocuments(engine, clock)
@@ -85,6 +83,18 @@ class Store:
         """
         if self._file is not None:
             self._file.hold()
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a transaction: all of it is kept, or none."""
+        return self.engine.transaction()
+
+    def session(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return the transaction that this task is in; outside one each statement stands by itself."""
+        return self.engine.session()
+
+    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run work in a transaction, and again, whole, where the server breaks that off."""
+        return await self.engine.run(work)
 
     def atomically(self) -> AbstractAsyncContextManager[object]:
         """Return a transaction."""

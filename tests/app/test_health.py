@@ -31,6 +31,10 @@ from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import give_up_deliveries
+from router.store.deliveries import add_deliveries
+from router.store.destinations import pause_destination
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
@@ -40,6 +44,7 @@ from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, open_store
+from tests.store.within import within
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
@@ -94,8 +99,8 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: Store) -> None:
 @pytest.mark.parametrize("lane", list(Lane))
 def test_a_delivery_that_waits_too_long_is_a_problem(store: Store, lane: Lane) -> None:
     """How long that is depends on the lane; the oldest counts."""
-    run(store.outbox.put_in_outbox([a_delivery(key="new", lane=lane)], NOW))
-    run(store.outbox.put_in_outbox([a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
+    run(within(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW))
+    run(within(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
     in_time = health(store)
     assert in_time.problems == ()
     assert figures(in_time)["destinations"]["tickets"] == {
@@ -106,7 +111,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: Store, lane: Lane) -
         "paused": None,
         "held_until": None,
     }
-    run(store.outbox.put_in_outbox([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
+    run(within(store, add_deliveries, [a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
     late = health(store)
     assert late.document["status"] == "failing"
     assert late.problems == (
@@ -127,7 +132,7 @@ def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Sto
             until=NOW + hours * 3600 * SECOND,
         )
         run(hold_destination(store, wanted, NOW - 3600 * SECOND))
-    run(store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW - LATE[Lane.PAGE]))
+    run(within(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW - LATE[Lane.PAGE]))
     page = health(store)
     assert page.document["held"] == [
         "cwpp oncall: held by ana since 2026-11-24T11:00:00Z until 2026-11-24T13:00:00Z: it is moved",
@@ -153,27 +158,29 @@ def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
 def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: Store) -> None:
     """Also while something is owed there, for as long as that would be in time anywhere."""
     assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
-    run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
+    run(within(store, add_deliveries, [a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
     assert unready_health(store).document["status"] == "ok"
 
 
 def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: Store) -> None:
     """And dead, as anywhere; the page still names what is missing."""
-    run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
+    run(within(store, add_deliveries, [a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
     late = unready_health(store)
     assert [line.partition(" waits")[0] for line in late.problems] == ["cwpp tickets: the oldest of its deliveries"]
     assert late.not_yet == (f"cwpp tickets: not yet: {WHY}",)
-    assert run(store.outbox.give_up("cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
+    assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
     assert unready_health(store).problems == ("cwpp tickets: 1 dead letters",)
 
 
 def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: Store) -> None:
     """Somebody took away what was there."""
-    run(store.outbox.put_in_outbox([a_delivery()], NOW))
-    (claim,) = run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
+    run(within(store, add_deliveries, [a_delivery()], NOW))
+    (claim,) = run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
     run(
-        store.outbox.settle(
-            [Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]
+        within(
+            store,
+            settle_claims,
+            [Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW, receipt=Receipt())],
         )
     )
     found = unready_health(store)
@@ -190,12 +197,16 @@ def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: Store) -> Non
 def test_dead_letters_are_a_problem(store: Store) -> None:
     """As many as there are at each destination."""
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
-    run(store.outbox.put_in_outbox([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
+    run(within(store, add_deliveries, [*deliveries, replace(deliveries[0], destination="backlog")], NOW))
     for destination in ("tickets", "backlog"):
-        claims = run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
+        claims = run(
+            within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10)
+        )
         run(
-            store.outbox.settle(
-                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW) for one in claims]
+            within(
+                store,
+                settle_claims,
+                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW) for one in claims],
             )
         )
     assert sorted(health(store).problems) == ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
@@ -204,9 +215,9 @@ def test_dead_letters_are_a_problem(store: Store) -> None:
 
 def test_a_destination_that_refuses_us_is_a_problem(store: Store) -> None:
     """Since when, and what it says."""
-    run(store.outbox.put_in_outbox([a_delivery()], NOW))
+    run(within(store, add_deliveries, [a_delivery()], NOW))
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
-    run(store.outbox.pause(pause))
+    run(within(store, pause_destination, pause))
     assert health(store).problems == ("cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z",)
     assert figures(health(store))["destinations"]["tickets"]["paused"] == "answered 401"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
 
 import pytest
 
@@ -13,34 +12,33 @@ from router.domain.deliveries import DeliveryState
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LONGEST
-from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
 from router.store.store import Store
 from tests.builders import NOW
-from tests.deliver.engines import FaultyOutbox
 from tests.store.acts import letters_in, owe, run, states
 from tests.store.builders import OPENING
+from tests.store.faulty import faulty
 
 MOMENT = timedelta(microseconds=1)
 LACKING = Unready(stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=(Lack("TICKETS_URL", Why.MISSING),))
 
 
-def give_up(outbox: Outbox, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:
+def give_up(store: Store, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:
     """Gives up where the policy of `cwpp` names some destinations."""
-    run(give_up_undeliverable(outbox, {"cwpp": named}, unready, {}, now, since))
+    run(give_up_undeliverable(store, {"cwpp": named}, unready, {}, now, since))
 
 
 def errors(store: Store) -> list[str]:
     """What the dead letters say."""
-    return [letter.error for letter in run(letters_in(store.outbox))]
+    return [letter.error for letter in run(letters_in(store))]
 
 
 def test_what_the_policy_no_longer_names_becomes_a_dead_letter(store: Store) -> None:
     """A destination that went away does not take its deliveries with it."""
     owe(store, OPENING)
-    give_up(store.outbox, ["tickets"], NOW, NOW)
+    give_up(store, ["tickets"], NOW, NOW)
     assert states(store) == {DeliveryState.OWED: 1}
-    give_up(store.outbox, ["oncall"], NOW, NOW)
+    give_up(store, ["oncall"], NOW, NOW)
     assert errors(store) == ["no_destination: the policy no longer names it"]
 
 
@@ -48,9 +46,9 @@ def test_what_others_may_still_deliver_to_is_not_given_up_on_yet(store: Store) -
     """While an older policy may be at work beside this one."""
     owe(store, OPENING)
     before = NOW + ROLLOUT - MOMENT
-    give_up(store.outbox, ["oncall"], before, before - ROLLOUT)
+    give_up(store, ["oncall"], before, before - ROLLOUT)
     assert states(store) == {DeliveryState.OWED: 1}
-    give_up(store.outbox, ["oncall"], NOW + ROLLOUT, NOW)
+    give_up(store, ["oncall"], NOW + ROLLOUT, NOW)
     assert states(store) == {DeliveryState.DEAD: 1}
 
 
@@ -58,17 +56,17 @@ def test_what_nobody_can_ask_is_owed_for_as_long_as_its_lane_lets_it_live(store:
     """And is a dead letter then, which says what is missing."""
     owe(store, OPENING)
     end = NOW + LONGEST[Lane.TICKET]
-    give_up(store.outbox, ["tickets"], end - MOMENT, NOW, LACKING)
+    give_up(store, ["tickets"], end - MOMENT, NOW, LACKING)
     assert states(store) == {DeliveryState.OWED: 1}
-    give_up(store.outbox, ["tickets"], end, NOW, LACKING)
+    give_up(store, ["tickets"], end, NOW, LACKING)
     assert errors(store) == ["never tried: TICKETS_URL is missing"]
 
 
 def test_a_step_that_fails_keeps_no_other_from_being_done(store: Store) -> None:
     """What it raised is raised in the end."""
     owe(store, OPENING)
-    outbox = FaultyOutbox(store.outbox)
-    outbox.down.add("abandon")
+    broken, state = faulty(store)
+    state.down.add("abandon")
     with pytest.raises(StoreError):
-        give_up(cast(Outbox, outbox), ["tickets"], NOW + LONGEST[Lane.TICKET], NOW, LACKING)
+        give_up(broken, ["tickets"], NOW + LONGEST[Lane.TICKET], NOW, LACKING)
     assert states(store) == {DeliveryState.DEAD: 1}

@@ -18,12 +18,15 @@ from router.deliver.destination_holds import FRESH
 from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
+from router.store.delivery_status import list_next_due
+from router.store.destinations import list_pauses, pause_destination
 from router.store.store import Store
 from tests.cli.house import House, ndjson
 from tests.cli.test_state_in_postgresql import Both, both, take
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, body_of
 from tests.store.opened import open_store
+from tests.store.within import within
 from tests.waiting import PATIENCE, wait_until
 
 __all__ = ["both"]
@@ -280,7 +283,7 @@ def test_a_probe_in_a_database_has_whoever_serves_it_ask_a_paused_destination_wi
         await store.upgrade()
         await owing("one")(store)
         pause = Pause(stream="cwpp", destination="people", since=NOW, probe=NOW + HOUR / 12, error="answered 401")
-        await store.outbox.pause(pause)
+        await within(store, pause_destination, pause)
         await store.close()
 
     asyncio.run(probed())
@@ -292,7 +295,10 @@ def test_a_probe_in_a_database_has_whoever_serves_it_ask_a_paused_destination_wi
 
     async def looked() -> tuple[datetime, datetime]:
         store = open_store(postgresql)
-        found = (await store.outbox.pauses("cwpp"))["people"].probe, (await store.outbox.next_due("cwpp"))["people"].due
+        found = (
+            (await within(store, list_pauses, "cwpp"))["people"].probe,
+            (await within(store, list_next_due, "cwpp"))["people"].due,
+        )
         await store.close()
         return found
 

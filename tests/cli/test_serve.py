@@ -20,6 +20,7 @@ from router.cli import main
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
 from router.store.conninfo import parse_address
+from router.store.delivery_status import count_deliveries
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.serving import Received, serving
 from tests.parse.messages import (
@@ -42,6 +43,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server, postgres_running
 from tests.stack.stack import Stack, stack_running
 from tests.store import opened
+from tests.store.within import within
 
 EVERY_KIND: dict[str, list[object]] = {
     "cwpp": [
@@ -139,7 +141,7 @@ def states(stack: Stack) -> Counter[DeliveryState]:
     async def counted() -> Counter[DeliveryState]:
         store = stack.store()
         try:
-            counts = [await store.outbox.counts(stream) for stream in ("cwpp", "cspm")]
+            counts = [await within(store, count_deliveries, stream) for stream in ("cwpp", "cspm")]
         finally:
             await store.close()
         found: Counter[DeliveryState] = Counter()

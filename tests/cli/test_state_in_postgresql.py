@@ -19,7 +19,10 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
+from router.store.claims import claim_deliveries, settle_claims
 from router.store.conninfo import parse_address
+from router.store.dead_letters import abandon_deliveries
+from router.store.deliveries import add_deliveries
 from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
@@ -31,6 +34,7 @@ from tests.stack.postgres import Server
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store, rows_in
+from tests.store.within import within
 
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = BEFORE + timedelta(days=4)
@@ -101,14 +105,16 @@ def dead(*bodies: bytes) -> Seed:
     async def seed(store: Store) -> None:
         await take(store, *bodies)
         recipient = Recipient("cwpp", Lane.TICKET, "people")
-        while claims := await store.outbox.claim(recipient, NOW, NOW + timedelta(hours=1), 100):
-            await store.outbox.settle(
+        while claims := await within(store, claim_deliveries, recipient, NOW, NOW + timedelta(hours=1), 100):
+            await within(
+                store,
+                settle_claims,
                 [
                     Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="refused")
                     for one in claims
-                ]
+                ],
             )
-        await store.outbox.abandon("cwpp", [], NOW, NOW)
+        await within(store, abandon_deliveries, "cwpp", [], NOW, NOW)
 
     return seed
 
@@ -202,8 +208,8 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
     deliveries = [a_delivery(turn, change) for turn, change in enumerate(changes, start=1)]
 
     async def seed(store: Store) -> None:
-        await store.outbox.put_in_outbox(deliveries, BEFORE)
-        await store.outbox.abandon("cwpp", [], NOW, NOW)
+        await within(store, add_deliveries, deliveries, BEFORE)
+        await within(store, abandon_deliveries, "cwpp", [], NOW, NOW)
 
     both.hold(seed)
     assert (
@@ -265,7 +271,7 @@ def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql:
     async def claim(store: Store) -> None:
         await take(store, alert_body("alert-1"))
         recipient = Recipient("cwpp", Lane.TICKET, "people")
-        assert len(await store.outbox.claim(recipient, NOW, NOW + HOUR, 100)) == 1
+        assert len(await within(store, claim_deliveries, recipient, NOW, NOW + HOUR, 100)) == 1
 
     asyncio.run(seed_database(postgresql, claim))
     run = ("run", "--state", postgresql, house.writes("none.ndjson", b""))

@@ -31,7 +31,7 @@ def owed(house: House) -> House:
     house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=id) for id in ("one", "two"))))
     assert house.says("run", *NOW, "a.ndjson").code == 0
     (house.directory / "people.ndjson").rmdir()
-    spoil(house, "UPDATE payloads SET body=x'7b' WHERE rowid=(SELECT min(rowid) FROM payloads WHERE type='Notice')")
+    spoil(house, "UPDATE notices SET body=x'7b' WHERE rowid=(SELECT min(rowid) FROM notices WHERE type='Notice')")
     return house
 
 

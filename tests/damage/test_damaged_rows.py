@@ -17,12 +17,14 @@ from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
+from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 from tests.store.opened import Store, changed, is_shared
+from tests.store.within import within
 
 _KEYS = {"progress": "partition", "groupings": "destination"}
 """Which column of a table names its rows, where that is not `key`."""
@@ -70,9 +72,9 @@ def _in_file(directory: Path, table: str, name: str, columns: dict[str, object])
 def test_a_delivery_that_cannot_be_decoded_is_dead_and_its_neighbours_go_on(store: Store, spoil: Spoil) -> None:
     """It is listed with the reason, shown whole, and no turn waits for it."""
     owe(store, OPENING, a_delivery(key="other"))
-    spoil("payloads", "k", {"body": b'{"key":'})
+    spoil("notices", "k", {"body": b'{"key":'})
     assert [one.delivery.key for one in claim(store)] == ["other"]
-    (letter,) = run(store.outbox.dead())
+    (letter,) = run(within(store, list_dead_letters))
     assert isinstance(letter, DamagedLetter)
     assert letter.id == OPENING.id
     assert letter.error.startswith("damaged: it cannot be decoded")
@@ -86,16 +88,16 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     owe(store, OPENING)
     spoil("deliveries", "k", {"type": "Nonsense"})
     assert claim(store) == []
-    assert run(store.outbox.dead())
-    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.DAMAGED
+    assert run(within(store, list_dead_letters))
+    assert run(within(store, redrive, OPENING.id, NOW)) is Redrive.DAMAGED
     spoil("deliveries", "k", {"type": "RecordEntry"})
-    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    assert run(within(store, redrive, OPENING.id, NOW)) is Redrive.OWED
     (again,) = claim(store)
     settle(store, again, DeliveryState.DEAD, error="400")
     spoil("deliveries", "k", {"change": "?"})
-    assert [type(letter) for letter in run(store.outbox.dead())] == [DamagedLetter]
-    assert run(store.outbox.discard(OPENING.id, NOW))
-    assert list(run(store.outbox.dead())) == []
+    assert [type(letter) for letter in run(within(store, list_dead_letters))] == [DamagedLetter]
+    assert run(within(store, discard, OPENING.id, NOW))
+    assert list(run(within(store, list_dead_letters))) == []
     assert states(store) == {DeliveryState.SKIPPED: 1}
 
 
@@ -118,8 +120,8 @@ def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_i
     owe(store, OPENING, a_delivery(key="other"))
     spoil("deliveries", "k", {column: value})
     assert [one.delivery.key for one in claim(store)] == ["other"]
-    run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
-    (letter,) = run(store.outbox.dead())
+    run(within(store, abandon_deliveries, "cwpp", ["tickets"], NOW, NOW))
+    (letter,) = run(within(store, list_dead_letters))
     assert (letter.id if isinstance(letter, DamagedLetter) else letter.delivery.id) == OPENING.id
     assert letter.error.startswith("damaged: it cannot be decoded")
     (kept,) = run(store.quarantine.list_quarantined())

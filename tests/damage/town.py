@@ -32,11 +32,15 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.suppression_release import release_held
+from router.store.dead_letters import list_dead_letters
+from router.store.delivery_status import count_deliveries, list_next_due
+from router.store.destinations import list_pauses, pause_destination
 from router.store.store import Store
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.deliver.scripted import Scripted
 from tests.hubs import LONG_AGO, Shelf
+from tests.store.within import within
 
 PLACE = Partition("cwpp", "0")
 HOUR = timedelta(hours=1)
@@ -108,14 +112,14 @@ class Town:
         async with Http(trust) as http:
             logs, tokens = Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock)
             answers = ConversationRunner(http, logs, tokens, Mail(trust))
-            await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
+            await give_up_undeliverable(self.store, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
             for name, lane in LANES.items():
                 worker = Worker(
                     "cwpp",
                     lane,
                     name,
                     Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
-                    outbox=self.store.outbox,
+                    store=self.store,
                     clock=self.clock,
                     concurrency=2,
                     isolation=Isolation(),
@@ -136,12 +140,11 @@ class Town:
 
     async def look(self) -> Health:
         """Asks for everything that can be asked."""
-        outbox = self.store.outbox
-        await outbox.dead()
+        await within(self.store, list_dead_letters)
         await self.store.quarantine.list_quarantined()
-        await outbox.counts("cwpp")
-        await outbox.next_due("cwpp")
-        await outbox.pauses("cwpp")
+        await within(self.store, count_deliveries, "cwpp")
+        await within(self.store, list_next_due, "cwpp")
+        await within(self.store, list_pauses, "cwpp")
         return await health_of(self.store, {Stream.CWPP: self.hub}, {Stream.CWPP: self.book}, self.now)
 
     async def begin(self) -> None:
@@ -157,8 +160,10 @@ class Town:
         epoch = HubEpoch(PLACE, 1)
         await self.store.journal.place_markers([InFlightMarker(epoch, Span(900, 901), "another")])
         await self.store.journal.write_losses([Loss(epoch, Span(800, 801), self.now, "gone")])
-        await self.store.outbox.pause(
-            Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized")
+        await within(
+            self.store,
+            pause_destination,
+            Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized"),
         )
         self.notified.clear()
 
@@ -187,14 +192,14 @@ class Town:
 
     async def open_deliveries(self) -> int:
         """How many deliveries are still owed, or claimed."""
-        counts = await self.store.outbox.counts("cwpp")
+        counts = await within(self.store, count_deliveries, "cwpp")
         return sum(
             count for (_, state), count in counts.items() if state in (DeliveryState.OWED, DeliveryState.CLAIMED)
         )
 
     async def visible(self) -> int:
         """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
-        letters = [one for one in await self.store.outbox.dead() if isinstance(one, DamagedLetter)]
+        letters = [one for one in await within(self.store, list_dead_letters) if isinstance(one, DamagedLetter)]
         return len(letters) + len(await self.store.quarantine.list_quarantined()) - 1
 
 

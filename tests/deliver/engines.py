@@ -8,11 +8,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import pytest
 
@@ -25,15 +24,18 @@ from router.deliver.mail import Mail
 from router.deliver.settlement_writer import Settled
 from router.deliver.tokens import Tokens
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient
-from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import Outbox
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries, release_claims
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
 from tests.store.builders import a_delivery
+from tests.store.faulty import faulty
 from tests.store.opened import Place, Store, open_store
+from tests.store.within import within
 
 TICKETS = "tickets"
 
@@ -51,45 +53,13 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class FaultyOutbox:
-    """An outbox of which some calls find storage down, and whose claims at some destinations come late.
-
-    down   the names of the calls that fail; `faults` says how many did
-    late   for each destination whose claims come late, what they wait for; `made` says how many do
-    """
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self.down: set[str] = set()
-        self.late: dict[str, asyncio.Event] = {}
-        self.made = 0
-        self.faults = 0
-
-    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        if "claim" in self.down:
-            self.faults += 1
-            raise StoreError("storage is down")
-        claims = await self._outbox.claim(recipient, due, until, limit)
-        if recipient.destination in self.late:
-            self.made += 1
-            await self.late[recipient.destination].wait()
-        return claims
-
-    def __getattr__(self, name: str) -> Any:
-        async def fail(*_: object) -> None:
-            self.faults += 1
-            raise StoreError("storage is down")
-
-        return fail if name in self.down else getattr(self._outbox, name)
-
-
 class Engine:
     """A store in which deliveries to `tickets` are owed, and the workers of one process over it."""
 
     def __init__(self, run: Callable[[Awaitable[Any]], Any], store: Store) -> None:
         self.run = run
         self.store = store
-        self.outbox = FaultyOutbox(store.outbox)
+        self.faulty_store, self.state = faulty(store)
         self.clock = Clock()
         self.isolation = Isolation()
         self.holds = HoldReader(store.documents)
@@ -109,7 +79,7 @@ class Engine:
             lane,
             destination,
             kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane),
-            outbox=cast(Outbox, self.outbox),
+            store=self.faulty_store,
             clock=self.clock,
             concurrency=concurrency,
             isolation=self.isolation,
@@ -120,7 +90,7 @@ class Engine:
     def owe(self, *keys: str, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> None:
         """Owes openings of some signals."""
         deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
-        self.run(self.store.outbox.put_in_outbox(deliveries, self.clock()))
+        self.run(within(self.store, add_deliveries, deliveries, self.clock()))
 
     def deliver(self, worker: Worker, is_ended: Callable[[], bool] = lambda: False) -> list[DeliveryState]:
         """Has a worker deliver what is due; what it settled."""
@@ -133,13 +103,15 @@ class Engine:
         lost: list[Claim] = []
         for name in destinations or [TICKETS]:
             end = self.clock() + LEASE[Lane.TICKET]
-            lost += self.run(self.store.outbox.claim(Recipient("cwpp", Lane.TICKET, name), self.clock(), end, 10))
+            lost += self.run(
+                within(self.store, claim_deliveries, Recipient("cwpp", Lane.TICKET, name), self.clock(), end, 10)
+            )
         self.clock.now += LEASE[Lane.TICKET]
         return lost
 
     def states(self, destination: str = TICKETS) -> dict[DeliveryState, int]:
         """How many deliveries are in which state."""
-        counts = self.run(self.store.outbox.counts("cwpp"))
+        counts = self.run(within(self.store, count_deliveries, "cwpp"))
         return {state: count for (name, state), count in counts.items() if name == destination}
 
 
@@ -163,7 +135,7 @@ class Rounds(Protocol):
 async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list[Delivery]:
     """Owes openings of some signals."""
     deliveries = [a_delivery(key=key, lane=lane) for key in keys]
-    await engine.store.outbox.put_in_outbox(deliveries, now)
+    await within(engine.store, add_deliveries, deliveries, now)
     return deliveries
 
 
@@ -172,11 +144,10 @@ class FromFile:
 
     def __init__(self, store: Store) -> None:
         self.store: Store = store
-        self._outbox = store.outbox
 
     async def round(self, kind: DestinationKind, clock: Clock) -> None:
         """As each run does."""
-        await self._outbox.release_claims()
+        await within(self.store, release_claims)
         await _give_up(self.store, clock)
         async with _worker(kind, clock, self.store) as worker:
             await worker.deliver_due(lambda: False)
@@ -188,7 +159,7 @@ MOST = 4
 
 async def _give_up(store: Store, clock: Clock) -> None:
     held = {"cwpp": await HoldReader(store.documents).held_in("cwpp", clock())}
-    await give_up_undeliverable(store.outbox, {"cwpp": [TICKETS]}, (), held, clock(), clock())
+    await give_up_undeliverable(store, {"cwpp": [TICKETS]}, (), held, clock(), clock())
 
 
 @asynccontextmanager
@@ -199,7 +170,7 @@ async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIte
             kind.lane,
             TICKETS,
             a_sender(kind, clock, http),
-            outbox=store.outbox,
+            store=store,
             clock=clock,
             concurrency=4,
             isolation=Isolation(),

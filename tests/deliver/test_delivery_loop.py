@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from router.deliver import DeliveryLoop, Worker, count_due
+from router.deliver import DeliveryLoop, Worker, count_due_by_lane
 from router.deliver.sender import SHARE_OF_LEASE
 from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Receipt, Recipient
+from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
 from router.domain.errors import StoreError, Unavailable
 from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
-from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import count_deliveries, count_due
+from router.store.destinations import pause_destination, resume_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, Scripted, sent
 from tests.deliver.test_destination_holds import hold
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
@@ -42,8 +46,7 @@ def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def loop_over(engine: Engine, **workers: Worker) -> DeliveryLoop:
     """A loop over some destinations."""
-    outbox = cast(Outbox, engine.outbox)
-    return DeliveryLoop("cwpp", workers, outbox=outbox, clock=engine.clock, holds=engine.holds)
+    return DeliveryLoop("cwpp", workers, store=engine.faulty_store, clock=engine.clock, holds=engine.holds)
 
 
 def never() -> bool:
@@ -56,7 +59,7 @@ def test_what_is_due_at_any_destination_is_delivered(engine: Engine) -> None:
     engine.owe("k0", "k1")
     engine.owe("k0", destination="oncall")
     update = a_delivery(2, Change.UPDATED, key="k0")
-    engine.run(engine.store.outbox.put_in_outbox([update], NOW))
+    engine.run(within(engine.store, add_deliveries, [update], NOW))
     tickets, pager = Scripted(sent), Scripted(sent)
     loop = loop_over(engine, tickets=engine.worker(tickets), oncall=engine.worker(pager, destination="oncall"))
     engine.run(loop.deliver_due(never))
@@ -112,7 +115,7 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     async def delivered() -> None:
         running = asyncio.create_task(loop.deliver_on(never, MINUTE))
         await until(lambda: hung.waiting == 1)
-        await engine.store.outbox.put_in_outbox([oncall("k1")], NOW)
+        await within(engine.store, add_deliveries, [oncall("k1")], NOW)
         assert await loop.deliver_on(never, MINUTE) is False
         assert not running.done()
         await until(lambda: len(pager.attempts) == 1)
@@ -151,18 +154,11 @@ def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
     is_over = asyncio.Event()
     kind = Scripted(sent)
     loop = loop_over(engine, tickets=engine.worker(kind))
-    looks: list[str] = []
-
-    async def first_due(stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
-        looks.append(stream)
-        return await engine.store.outbox.first_due(stream, destinations)
-
-    engine.outbox.first_due = first_due  # type: ignore[attr-defined]
 
     async def delivered() -> None:
         running = asyncio.create_task(loop.deliver_on(is_over.is_set))
-        await until(lambda: len(looks) > 1)
-        await engine.store.outbox.put_in_outbox([a_delivery()], NOW)
+        await until(lambda: engine.state.seen["first_due"] > 1)
+        await within(engine.store, add_deliveries, [a_delivery()], NOW)
         await until(lambda: len(kind.attempts) == 1)
         is_over.set()
         await running
@@ -178,19 +174,19 @@ def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engi
     loop = loop_over(engine, oncall=engine.worker(hung, destination="oncall"), tickets=engine.worker(kind))
 
     async def delivered() -> None:
-        await engine.store.outbox.put_in_outbox([oncall("k1")], NOW)
+        await within(engine.store, add_deliveries, [oncall("k1")], NOW)
         running = asyncio.create_task(loop.deliver_on(never, MINUTE))
         await until(lambda: hung.waiting == 1)
-        engine.outbox.down.add(call)
-        await engine.store.outbox.put_in_outbox([a_delivery(key="k2")], NOW)
-        await until(lambda: engine.outbox.faults > 0 or call == "settle")
+        engine.state.down.add(call)
+        await within(engine.store, add_deliveries, [a_delivery(key="k2")], NOW)
+        await until(lambda: engine.state.faults > 0 or call == "settle")
         assert not running.done()
         hung.open()
         with pytest.raises(StoreError):
             await running
-        engine.outbox.down.clear()
+        engine.state.down.clear()
         await loop.deliver_due(never)
-        assert ("oncall", DeliveryState.SENT) in await engine.store.outbox.counts("cwpp")
+        assert ("oncall", DeliveryState.SENT) in await within(engine.store, count_deliveries, "cwpp")
         engine.clock.now += HOUR
         await loop.deliver_due(never)
 
@@ -206,9 +202,9 @@ def test_what_is_paused_held_or_rests_is_not_asked_before_that_is_over(engine: E
     kind = Scripted(sent)
     loop = loop_over(engine, tickets=engine.worker(kind))
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(engine.store.outbox.pause(pause))
+    engine.run(within(engine.store, pause_destination, pause))
     assert engine.run(loop.deliver_on(never, MINUTE)) is False
-    engine.run(engine.store.outbox.resume("cwpp", TICKETS))
+    engine.run(within(engine.store, resume_destination, "cwpp", TICKETS))
     engine.clock.now += MINUTE
     engine.run(hold(engine.store, engine.clock()))
     assert engine.run(loop.deliver_on(never, MINUTE)) is False
@@ -229,23 +225,25 @@ def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) ->
 
     def counted() -> Mapping[Lane, int]:
         due: Mapping[Lane, int] = engine.run(
-            count_due("cwpp", loops, engine.store.outbox, engine.holds, engine.clock())
+            count_due_by_lane("cwpp", loops, engine.store, engine.holds, engine.clock())
         )
         return due
 
     assert counted() == {Lane.PAGE: 5, Lane.TICKET: 3}
     pause = Pause(stream="cwpp", destination="third", since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(engine.store.outbox.pause(pause))
+    engine.run(within(engine.store, pause_destination, pause))
     assert counted() == {Lane.PAGE: 5, Lane.TICKET: 2}
     engine.run(hold(engine.store, NOW, destination="other"))
     engine.clock.now += MINUTE
     assert counted() == {Lane.PAGE: 5, Lane.TICKET: 0}
     engine.clock.now = NOW - SECOND
-    assert engine.run(engine.store.outbox.count_due("cwpp", [TICKETS], engine.clock(), 10)) == {}
-    assert engine.run(engine.store.outbox.count_due("cwpp", [TICKETS], NOW, 3)) == {TICKETS: 3}
+    assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], engine.clock(), 10)) == {}
+    assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], NOW, 3)) == {TICKETS: 3}
 
 
-def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(engine: Engine) -> None:
+def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A send begins only while the claim lasts longer than any conversation: no other worker takes it for lost meanwhile."""
     claimed: dict[str, datetime] = {}
     began: list[timedelta] = []
@@ -255,19 +253,14 @@ def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(engine: Eng
         engine.clock.now += LEASE[Lane.TICKET] / 8
         return Receipt()
 
-    class Noting:
+    async def noted(*args: Any) -> Sequence[Claim]:
         """Notes when what is claimed."""
-
-        async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-            claims = await engine.store.outbox.claim(recipient, due, until, limit)
-            claimed.update((claim.delivery.key, engine.clock.now) for claim in claims)
-            return claims
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(engine.store.outbox, name)
+        claims = await claim_deliveries(*args)
+        claimed.update((claim.delivery.key, engine.clock.now) for claim in claims)
+        return claims
 
     engine.owe(*(f"k{number}" for number in range(8)))
-    engine.outbox = cast(Any, Noting())
+    monkeypatch.setattr("router.deliver.worker.claim_deliveries", noted)
     kind = Scripted(slow)
     engine.run(engine.worker(kind, concurrency=1).deliver_due(never))
     assert engine.states() == {DeliveryState.SENT: 8}

@@ -27,6 +27,9 @@ from router.domain.ports.store import Documents
 from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
+from router.store.dead_letters import list_dead_letters
+from router.store.deliveries import add_deliveries
+from router.store.destinations import list_pauses
 from router.store.store import Store
 from tests.builders import NOW, a_message, alert_body
 from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, owe
@@ -34,6 +37,7 @@ from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
+from tests.store.within import within
 from tests.waiting import until
 
 SECOND = timedelta(seconds=1)
@@ -200,18 +204,18 @@ def test_a_paused_destination_is_not_probed_while_it_is_held(engine: Engine) -> 
     """Its pause is as it was when it is released, and is probed then."""
     engine.owe("k0")
     engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))
-    (pause,) = engine.run(engine.store.outbox.pauses("cwpp")).values()
+    (pause,) = engine.run(within(engine.store, list_pauses, "cwpp")).values()
     engine.clock.now += FRESH + SECOND
     engine.run(hold(engine.store, engine.clock()))
     engine.clock.now += HOUR
     worker = engine.worker(destination := Scripted(sent))
     engine.deliver(worker)
     assert destination.attempts == []
-    assert engine.run(engine.store.outbox.pauses("cwpp")) == {TICKETS: pause}
+    assert engine.run(within(engine.store, list_pauses, "cwpp")) == {TICKETS: pause}
     engine.run(release(engine.store, engine.clock()))
     engine.clock.now += FRESH + SECOND
     assert engine.deliver(worker) == [DeliveryState.SENT]
-    assert engine.run(engine.store.outbox.pauses("cwpp")) == {}
+    assert engine.run(within(engine.store, list_pauses, "cwpp")) == {}
 
 
 def test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_superseded(engine: Engine) -> None:
@@ -226,7 +230,7 @@ def test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_
         a_delivery(key="k1"),
         replace(a_delivery(key="k1", turn=2, change=Change.RESOLVED), opened=1),
     ]
-    engine.run(engine.store.outbox.put_in_outbox(later, engine.clock()))
+    engine.run(within(engine.store, add_deliveries, later, engine.clock()))
     engine.clock.now += 3 * HOUR
     worker = engine.worker(destination := Scripted(sent))
     for _ in range(4):
@@ -341,7 +345,11 @@ async def _nothing_dies_while_held(engine: Rounds, lane: Lane, steps: Sequence[t
 
 async def dead_in(engine: Rounds) -> set[str]:
     """The signals of the dead letters."""
-    return {letter.delivery.key for letter in await engine.store.outbox.dead() if isinstance(letter, DeadLetter)}
+    return {
+        letter.delivery.key
+        for letter in await within(engine.store, list_dead_letters)
+        if isinstance(letter, DeadLetter)
+    }
 
 
 @settings(max_examples=25, deadline=None)

@@ -17,9 +17,11 @@ from router.domain.deliveries import Attempt, DeliveryState
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.rulebook import Lane
+from router.store.delivery_status import count_deliveries
 from tests.builders import NOW
 from tests.deliver.engines import Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 
@@ -73,7 +75,7 @@ async def _every_death_has_a_last_try(engine: Rounds, lane: Lane, rounds: Sequen
         await engine.round(kind, clock)
         for attempt in kind.attempts:
             tried.setdefault(attempt.delivery.key, []).append(attempt.now)
-    assert set(await engine.store.outbox.counts("cwpp")) == {("tickets", DeliveryState.DEAD)}
+    assert set(await within(engine.store, count_deliveries, "cwpp")) == {("tickets", DeliveryState.DEAD)}
     slowest = 2 * MINUTE  # one attempt keeps the next from being looked at
     for times in tried.values():
         # It died of an attempt that began at its end of life or later, and of the first such.
@@ -106,7 +108,9 @@ def test_one_long_wish_does_not_cost_a_page_its_life(wish: float) -> None:
         async with from_file() as engine:
             clock, attempts = Clock(), 0
             await owe(engine, Lane.PAGE, ["k0"], NOW)
-            while (engine_counts := await engine.store.outbox.counts("cwpp")) != {("tickets", DeliveryState.DEAD): 1}:
+            while (engine_counts := await within(engine.store, count_deliveries, "cwpp")) != {
+                ("tickets", DeliveryState.DEAD): 1
+            }:
                 kind = Failing(Lane.PAGE, clock, Round(MINUTE, timedelta(), Unavailable("503", retry_after=wish)))
                 await engine.round(kind, clock)
                 attempts += len(kind.attempts)

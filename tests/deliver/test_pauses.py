@@ -17,9 +17,12 @@ from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST
 from router.domain.pauses import PROBE, Credentials, credentials_by, is_probe_due, pause_after
 from router.domain.rulebook import Lane
+from router.store.dead_letters import list_dead_letters
+from router.store.destinations import list_pauses
 from tests.builders import NOW
 from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
+from tests.store.within import within
 
 FAULT = ZeroDivisionError("a fault of ours")
 REFUSED = Unauthorized("answered 401")
@@ -64,7 +67,7 @@ async def _paused_until_taken(engine: Rounds, probes: Sequence[tuple[Result | Ex
         clock.now += LONGEST[Lane.PAGE] if is_old else PROBE + MOMENT
         kind = AnswersAsScripted(brought)
         await engine.round(kind, clock)
-        pause = (await engine.store.outbox.pauses("cwpp")).get("tickets")
+        pause = (await within(engine.store, list_pauses, "cwpp")).get("tickets")
         if brought in TAKEN:
             assert pause is None
             return
@@ -94,7 +97,7 @@ def test_a_probe_that_dies_of_age_resumes_nothing(brought: Result) -> None:
     async def played() -> None:
         async with from_file() as engine:
             await _paused_until_taken(engine, [(brought, True)])
-            assert len(await engine.store.outbox.dead()) == 1
+            assert len(await within(engine.store, list_dead_letters)) == 1
 
     asyncio.run(played())
 
@@ -111,11 +114,11 @@ def test_a_pause_that_a_wrong_clock_wrote_is_probed_once_the_clock_is_right(wron
             await engine.round(AnswersAsScripted(REFUSED), clock)
             clock.now = NOW + MOMENT
             await engine.round(AnswersAsScripted(REFUSED), clock)
-            (pause,) = (await engine.store.outbox.pauses("cwpp")).values()
+            (pause,) = (await within(engine.store, list_pauses, "cwpp")).values()
             assert (pause.since, pause.probe) == (clock(), clock() + PROBE)
             clock.now += PROBE + MOMENT
             await engine.round(AnswersAsScripted(Receipt()), clock)
-            assert await engine.store.outbox.pauses("cwpp") == {}
+            assert await within(engine.store, list_pauses, "cwpp") == {}
 
     asyncio.run(played())
 

@@ -17,11 +17,15 @@ from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.dead_letters import list_dead_letters
+from router.store.deliveries import add_deliveries
+from router.store.destinations import list_pauses, pause_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
@@ -88,7 +92,7 @@ def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(engine: E
     engine.owe("k0", "k1", "k2", "k3")
     engine.deliver(engine.worker(Scripted(answer)))
     assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.DEAD: 2}
-    letters = engine.run(engine.store.outbox.dead())
+    letters = engine.run(within(engine.store, list_dead_letters))
     assert sorted(letter.error for letter in letters) == ["400", "internal: ZeroDivisionError"]
 
 
@@ -118,7 +122,7 @@ def test_rows_leave_many_in_one_send(engine: Engine) -> None:
 
 def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
     """So a ticket is updated by its own number, in the order in which things happened."""
-    engine.run(engine.store.outbox.put_in_outbox([a_delivery(), a_delivery(2, Change.UPDATED)], NOW))
+    engine.run(within(engine.store, add_deliveries, [a_delivery(), a_delivery(2, Change.UPDATED)], NOW))
     destination = Scripted(sent)
     worker = engine.worker(destination)
     engine.deliver(worker)
@@ -159,11 +163,11 @@ def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(en
     assert engine.deliver(worker) == []
     engine.clock.now += timedelta(microseconds=1) + MOMENT
     assert engine.deliver(worker) == [DeliveryState.OWED]
-    assert list(engine.run(engine.store.outbox.pauses("cwpp"))) == [TICKETS]
+    assert list(engine.run(within(engine.store, list_pauses, "cwpp"))) == [TICKETS]
     answer[0] = Receipt(reference="T")
     engine.clock.now += PROBE + MOMENT
     engine.deliver(worker)
-    assert engine.run(engine.store.outbox.pauses("cwpp")) == {}
+    assert engine.run(within(engine.store, list_pauses, "cwpp")) == {}
     engine.clock.now += HOUR
     engine.deliver(worker)
     assert engine.states() == {DeliveryState.SENT: 30}
@@ -203,14 +207,14 @@ def test_a_probe_that_neither_got_through_nor_was_refused_is_the_only_one(engine
     busy = Scripted(lambda _: Unavailable("503"))
     engine.deliver(engine.worker(busy))
     assert len(busy.attempts) == 1
-    assert list(engine.run(engine.store.outbox.pauses("cwpp"))) == [TICKETS]
+    assert list(engine.run(within(engine.store, list_pauses, "cwpp"))) == [TICKETS]
 
 
 def test_of_two_workers_one_probes(engine: Engine) -> None:
     """The probe is taken in the outbox, so that a paused destination is asked once and not by everybody."""
     engine.owe(*(f"k{n}" for n in range(10)))
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW, error="401")
-    engine.run(engine.store.outbox.pause(pause))
+    engine.run(within(engine.store, pause_destination, pause))
     destination = Held(Unauthorized("401"))
 
     async def probed() -> None:
@@ -229,7 +233,7 @@ def test_where_nothing_is_due_the_probe_is_left_to_what_is_due_next(engine: Engi
     answer: list[Result] = [Receipt(reference="T")]
     worker = engine.worker(Scripted(lambda attempt: answer[0]))
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(engine.store.outbox.pause(pause))
+    engine.run(within(engine.store, pause_destination, pause))
     engine.clock.now += PROBE + MOMENT
     assert engine.deliver(worker) == []
     engine.owe("k1")
@@ -246,7 +250,7 @@ def test_what_was_read_of_pauses_by_a_clock_ahead_is_read_again(engine: Engine) 
     engine.clock.now = NOW
     engine.owe("k1")
     paused = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(engine.store.outbox.pause(paused))
+    engine.run(within(engine.store, pause_destination, paused))
     assert engine.deliver(worker) == []
     assert len(destination.attempts) == 1
 
@@ -266,7 +270,7 @@ def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time(engine: Engine)
 
 
 async def _widths_at(engine: Engine, vendor: Held, worker: Worker) -> list[int]:
-    await engine.store.outbox.put_in_outbox([a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
+    await within(engine.store, add_deliveries, [a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
     widths = []
     for answer, rounds in ((a_refusal(), WIDTHS[:2]), (Receipt(reference="T1"), WIDTHS[2:])):
         vendor.answer = answer
@@ -371,13 +375,13 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
     waits.open()
 
     async def delivered() -> None:
-        engine.outbox.late["other"] = asyncio.Event()
+        engine.state.late["other"] = asyncio.Event()
         waiting = asyncio.create_task(engine.worker(waits, destination="other").deliver_due(go_on))
-        await until(lambda: engine.outbox.made == 1)
+        await until(lambda: engine.state.made == 1)
         trying = asyncio.create_task(engine.worker(tried).deliver_due(go_on))
         await until(lambda: engine.isolation.is_reserved)
         assert tried.keys == []
-        engine.outbox.late.pop("other").set()
+        engine.state.late.pop("other").set()
         await asyncio.gather(trying, waiting)
 
     engine.run(delivered())
@@ -426,16 +430,16 @@ def test_at_the_stop_nothing_is_claimed(engine: Engine) -> None:
 @pytest.mark.parametrize("lane", [Lane.TICKET, Lane.ROWS])
 def test_what_was_claimed_when_the_stop_came_is_put_back_and_due(engine: Engine, lane: Lane) -> None:
     """It was not sent and spends no attempt; no lease has to run out, and no worker died of it."""
-    engine.outbox.late[TICKETS] = asyncio.Event()
+    engine.state.late[TICKETS] = asyncio.Event()
     destination = Scripted(sent)
     engine.owe("k", lane=lane)
     stopped = asyncio.Event()
 
     async def delivered() -> None:
         delivering = asyncio.create_task(engine.worker(destination, lane=lane).deliver_due(stopped.is_set))
-        await until(lambda: engine.outbox.made == 1)
+        await until(lambda: engine.state.made == 1)
         stopped.set()
-        engine.outbox.late.pop(TICKETS).set()
+        engine.state.late.pop(TICKETS).set()
         await delivering
 
     engine.run(delivered())
@@ -470,19 +474,19 @@ def test_what_storage_did_not_take_is_written_before_anything_else(engine: Engin
     destination = Scripted(sent)
     engine.owe(*(f"k{n}" for n in range(9)))
     worker = engine.worker(destination)
-    engine.outbox.down.add("settle")
+    engine.state.down.add("settle")
     with pytest.raises(StoreError):
         engine.deliver(worker)
     tried = len(destination.attempts)
     assert (tried > 0, engine.settled) == (True, [])
-    engine.outbox.down.add("claim")
+    engine.state.down.add("claim")
     # Its lease is over: whoever claims would send it again.
     engine.clock.now += 2 * LEASE[Lane.TICKET]
-    engine.outbox.down.remove("settle")
+    engine.state.down.remove("settle")
     with pytest.raises(StoreError):
         engine.deliver(worker)
     assert engine.states()[DeliveryState.SENT] == tried
-    engine.outbox.down.clear()
+    engine.state.down.clear()
     engine.deliver(worker)
     assert engine.states() == {DeliveryState.SENT: 9}
     assert sorted(attempt.delivery.key for attempt in destination.attempts) == sorted(f"k{n}" for n in range(9))
@@ -501,15 +505,15 @@ def test_what_is_on_its_way_when_storage_fails_is_finished_and_kept(engine: Engi
     async def delivered() -> None:
         delivering = asyncio.create_task(worker.deliver_due(go_on))
         await until(lambda: destination.waiting == 2)
-        engine.outbox.down.add("settle")
+        engine.state.down.add("settle")
         destination.release()
-        await until(lambda: engine.outbox.faults > 0)
+        await until(lambda: engine.state.faults > 0)
         destination.open()
         with pytest.raises(StoreError):
             await delivering
 
     engine.run(delivered())
-    engine.outbox.down.clear()
+    engine.state.down.clear()
     engine.run(worker.write_unwritten())
     assert engine.states()[DeliveryState.SENT] == len(destination.keys) == len(set(destination.keys))
 
@@ -520,13 +524,13 @@ def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None
     worker = engine.worker(Scripted(sent))
     settling = asyncio.Event()
 
-    async def hang(_: object) -> None:
+    async def hang(*_: object) -> None:
         settling.set()
         await asyncio.Event().wait()
 
     async def broken_off() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine.outbox, "settle", hang, raising=False)
+            patch.setattr("router.deliver.settlement_writer.settle_claims", hang)
             delivering = asyncio.create_task(worker.deliver_due(go_on))
             await settling.wait()
             delivering.cancel()
@@ -568,6 +572,6 @@ def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
 def test_a_fault_of_storage_reaches_who_asked(engine: Engine, call: str) -> None:
     """So it is delivered later, and a run says so."""
     engine.owe("k")
-    engine.outbox.down.add(call)
+    engine.state.down.add(call)
     with pytest.raises(StoreError):
         engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))

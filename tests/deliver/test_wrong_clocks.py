@@ -16,9 +16,14 @@ from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries
+from router.store.dead_letters import list_dead_letters
+from router.store.delivery_status import count_deliveries, list_backlogs
+from router.store.destinations import list_pauses
 from tests.builders import NOW
 from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -51,7 +56,7 @@ class Answering(Scripted):
 
 async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequence[Act]) -> None:
     clock = Clock()
-    outbox = engine.store.outbox
+    store = engine.store
     await owe(engine, lane, ["k0"], NOW)
     owed = 1
     for act in acts:
@@ -62,19 +67,20 @@ async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequen
         if act.trouble is not None:
             await engine.round(Answering(lane, act.trouble), clock)
         else:
-            await outbox.claim(Recipient("cwpp", lane, "tickets"), clock(), clock() + LEASE[lane], 1)
+            recipient = Recipient("cwpp", lane, "tickets")
+            await within(store, claim_deliveries, recipient, clock(), clock() + LEASE[lane], 1)
     # Whoever waits for a probe, a lease or a retry does so for as long as each of them lasts.
     right, bound = NOW + MINUTE, LONGEST_WAIT[lane] + PROBE + LEASE[lane] + 10 * MINUTE
     clock.now = right
     while clock() <= right + bound:
         await engine.round(Answering(lane, Receipt()), clock)
         clock.now += max(bound / 12, MINUTE)
-    dead = len(await outbox.dead())
+    dead = len(await within(store, list_dead_letters))
     assert dead == 0 or any(act.ahead >= LONGEST[lane] and act.trouble is not None for act in acts)
     states = {("tickets", DeliveryState.SENT): owed - dead, ("tickets", DeliveryState.DEAD): dead}
-    assert await outbox.counts("cwpp") == {state: many for state, many in states.items() if many}
+    assert await within(store, count_deliveries, "cwpp") == {state: many for state, many in states.items() if many}
     # What is dead probes nothing.
-    assert dead or await outbox.pauses("cwpp") == {}
+    assert dead or await within(store, list_pauses, "cwpp") == {}
 
 
 LANES = st.sampled_from([Lane.PAGE, Lane.TICKET])
@@ -102,7 +108,7 @@ def test_what_was_owed_before_a_clock_fell_behind_is_no_older_for_it() -> None:
             for clock.now in (NOW - 9_000 * DAY, NOW - 9_000 * DAY + MINUTE, NOW + MINUTE):
                 await engine.round(failing, clock)
             assert len(failing.attempts) == 3
-            (backlog,) = (await engine.store.outbox.backlog("cwpp")).values()
+            (backlog,) = (await within(engine.store, list_backlogs, "cwpp")).values()
             assert (backlog.oldest, backlog.dead) == (NOW, 0)
 
     asyncio.run(played())
@@ -117,6 +123,6 @@ def test_what_a_clock_far_off_owed_is_sent_once_it_is_right() -> None:
                 await owe(engine, Lane.PAGE, [key], NOW + off)
             clock = Clock()
             await engine.round(Answering(Lane.PAGE, Receipt()), clock)
-            assert await engine.store.outbox.counts("cwpp") == {("tickets", DeliveryState.SENT): 2}
+            assert await within(engine.store, count_deliveries, "cwpp") == {("tickets", DeliveryState.SENT): 2}
 
     asyncio.run(played())

@@ -13,8 +13,10 @@ from router.domain.rulebook import Clause, Grouping, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.claims import claim_deliveries, settle_claims
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
@@ -42,11 +44,11 @@ class Soc:
         (entry,) = await Intake(self.store, {Stream.CWPP: self.book}, Catalogue()).ingest([message], NOW)
         for name, heard in self.heard.items():
             recipient = Recipient("cwpp", LANES[name], name)
-            while claims := await self.store.outbox.claim(recipient, NOW, NOW + MINUTE, 10):
+            while claims := await within(self.store, claim_deliveries, recipient, NOW, NOW + MINUTE, 10):
                 done = [
                     Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
                 ]
-                await self.store.outbox.settle(done)
+                await within(self.store, settle_claims, done)
                 heard += ["note" if one.is_note else one.delivery.change.value for one in claims]
         return entry
 

@@ -20,10 +20,12 @@ from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.claims import claim_deliveries, settle_claims
 from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
 from tests.store.acts import LEASE, RUNNER
 from tests.store.opened import Place, open_store
+from tests.store.within import within
 
 type Json = Any
 
@@ -117,9 +119,11 @@ class House:
         """What a destination is told, all of which it takes."""
         told: list[object] = []
         recipient = Recipient(stream, Lane.TICKET, destination)
-        while claims := await self.store.outbox.claim(recipient, NOW, NOW + LEASE, 10):
-            await self.store.outbox.settle(
-                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
+        while claims := await within(self.store, claim_deliveries, recipient, NOW, NOW + LEASE, 10):
+            await within(
+                self.store,
+                settle_claims,
+                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims],
             )
             told += [(one.delivery.key, one.delivery.turn, one.delivery.change, one.delivery.content) for one in claims]
         return sorted(told, key=lambda one: one[:2])  # type: ignore[index]

@@ -19,12 +19,14 @@ from router.domain.source_silence import DOWN
 from router.domain.source_turns import finding_id_of
 from router.ingest.gaps import GapFiller
 from router.ingest.silent_sources import BEHIND, SilentSources
+from router.store.delivery_status import list_deliveries
 from tests.builders import NOW
 from tests.constructed.weeks import row_of
 from tests.domain.silence_model import DAY, HOUR, ONE, TWO, of_subscription, subscriptions
 from tests.examples import some_of
 from tests.ingest.weeks import MINUTE, Weeks
 from tests.store.opened import open_store
+from tests.store.within import within
 
 WITHIN = 2 * DAY
 """How long each of two subscriptions may be silent here."""
@@ -153,7 +155,7 @@ def test_whatever_comes_and_goes_what_is_told_is_true_and_whoever_is_silent_is_t
         assert [router.said[id][-1][1] for id in (ONE, TWO)] == ["resolved", "routed"]
         for id, said in router.said.items():
             key = signal_key("cspm", "coverage", finding_id_of(of_subscription(id)))
-            owed = [one for one in await store.outbox.deliveries_of(key) if one.destination == "tickets"]
+            owed = [one for one in await within(store, list_deliveries, key) if one.destination == "tickets"]
             assert [(one.change, one.turn) for one in owed] == [
                 ("opened" if outcome == "routed" else "resolved", turn) for turn, (_, outcome) in enumerate(said, 1)
             ]

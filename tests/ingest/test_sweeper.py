@@ -22,12 +22,15 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
+from router.store.claims import claim_deliveries
+from router.store.deliveries import add_deliveries
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import Place, open_store
+from tests.store.within import within
 
 DAY = timedelta(days=1)
 
@@ -52,13 +55,13 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(place: 
             retention=Retention(),
             unready=[lacking],
         )
-        await store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW)
+        await within(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW)
         for now in (NOW + timedelta(hours=1), end - timedelta(microseconds=1)):
             found, _ = await sweeper.sweep(now)
             assert found.backlog["tickets"] == Backlog(Lane.PAGE, NOW, 0)
         found, _ = await sweeper.sweep(end)
         assert found.backlog["tickets"] == Backlog(Lane.PAGE, None, 1)
-        (letter,) = await letters_in(store.outbox)
+        (letter,) = await letters_in(store)
         assert (letter.error, letter.attempts, letter.born) == ("never tried: KEY is missing", 0, NOW)
         await store.close()
 
@@ -139,7 +142,7 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(place: Place) -> None:
                 holds=HoldReader(store.documents),
             )
 
-        await store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW)
+        await within(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW)
         since, until = NOW + 3 * hours, NOW + 7 * hours
         wanted = DestinationHold(
             stream="cwpp", destination="tickets", lane=Lane.PAGE, author="a", reason="b", since=since, until=until
@@ -168,7 +171,9 @@ def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(place: P
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         await intake.ingest([a_message(alert_body(Entities=[an_ip("10.20.0.5")]), at=NOW)], NOW)
         found, _ = await sweeper.sweep(NOW + DAY)
-        claims = await store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10)
+        claims = await within(
+            store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10
+        )
         notices = [claim.delivery.content for claim in claims]
         await store.close()
         return found.released, [

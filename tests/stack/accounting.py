@@ -16,11 +16,13 @@ from router.domain.deliveries import DeliveryState
 from router.domain.journal import HubEpoch, Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
+from router.store.delivery_status import count_deliveries
 from router.store.row_reader import Columns
 from router.store.store import Store
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 ROWS, DECISIONS = "Custom-ASimAlertEventLogs", "Custom-AlertRouterDecisions_CL"
@@ -179,7 +181,7 @@ async def left_over(stack: Stack) -> list[str]:
 
 
 async def _deliveries(store: Store) -> list[str]:
-    counts = await store.outbox.counts("cwpp")
+    counts = await within(store, count_deliveries, "cwpp")
     return [
         *(f"{where}: {count} {state}" for (where, state), count in counts.items() if state is not DeliveryState.SENT),
     ]

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 import psycopg
 
 from router.domain.deliveries import DeadLetter, DeliveryState
+from router.store.delivery_status import count_deliveries
 from router.store.engine import _LOCK as LOCK
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
 from tests.store.acts import letters_in
+from tests.store.within import within
 from tests.waiting import until
 
 
@@ -77,10 +79,10 @@ async def dead_letters(stack: Stack) -> list[DeadLetter]:
     store, open = stack.store(), {DeliveryState.OWED, DeliveryState.CLAIMED}
 
     async def is_over() -> bool:
-        return not open & {state for _, state in await store.outbox.counts("cwpp")}
+        return not open & {state for _, state in await within(store, count_deliveries, "cwpp")}
 
     try:
         await until(is_over, look=0.3)
-        return await letters_in(store.outbox)
+        return await letters_in(store)
     finally:
         await store.close()

@@ -21,6 +21,7 @@ from router.cli import main
 from router.cli.decisions import decision_of
 from router.domain.deliveries import DeliveryState
 from router.store.codec import decode
+from router.store.delivery_status import count_deliveries
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
 from tests.cli.test_real_messages import unwrapped
@@ -39,6 +40,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.gate import Gate, gate_in_thread
 from tests.stack.stack import ROOT, Stack, stack_running
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 DEMO = ROOT / "alert_router_demo" / "samples"
@@ -156,7 +158,7 @@ async def delivered(stack: Stack) -> None:
     open, store = {DeliveryState.OWED, DeliveryState.CLAIMED}, stack.store()
 
     async def is_over() -> bool:
-        return not open & {state for stream in STREAMS for _, state in await store.outbox.counts(stream)}
+        return not open & {state for stream in STREAMS for _, state in await within(store, count_deliveries, stream)}
 
     try:
         await until(is_over, look=0.5)

@@ -13,12 +13,14 @@ from router.app.clock import now
 from router.domain.coverage_sources import LastHeard, document_of_last_heard
 from router.domain.keys import signal_key
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
+from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
 from tests.stack.accounting import sweep
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_destination_faults import host, received
+from tests.store.within import within
 from tests.waiting import until
 
 MANIFEST = f"expect:\n  - {{kind: subscription, name: [{ONE}, {TWO}]}}\n  - {{kind: cluster, name: 'aks-*'}}\n"
@@ -44,7 +46,7 @@ async def have_lived(store: Store, at: datetime) -> None:
 async def owed_of(store: Store, id: str) -> list[str]:
     """What the ticket intake was owed of a subscription."""
     key = signal_key("cspm", "coverage", finding_id_of(of_subscription(id)))
-    return [one.change.value for one in await store.outbox.deliveries_of(key) if one.destination == "backlog"]
+    return [one.change.value for one in await within(store, list_deliveries, key) if one.destination == "backlog"]
 
 
 def test_a_sweep_tells_who_is_silent(stack: Stack) -> None:

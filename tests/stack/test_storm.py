@@ -11,6 +11,7 @@ import pytest
 from alert_router_demo.soc.pagerduty import Page
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid
+from router.store.delivery_status import count_deliveries
 from tests.builders import RESOURCE, alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, sweep
 from tests.stack.acts import asleep, conditions, has_died, kill
@@ -19,6 +20,7 @@ from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.gate import GatedStack, gated
 from tests.stack.postgres import Way
 from tests.stack.stack import Stack, stack_running
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 MOST = 10
@@ -60,14 +62,14 @@ def over(name: str, host: str) -> Letter:
     return an_alert(name, host, Status="Resolved")
 
 
-async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float = PATIENCE) -> None:
+async def settled(stack: Stack, post: Post, host: FunctionsHost, patience: float = PATIENCE) -> None:
     """Sweeps until every message is on record, every row is there, and nothing is owed."""
     store, left = stack.store(), ["nothing was looked at in time"]
 
     async def is_settled() -> bool:
         nonlocal left
         await sweep(host)
-        counts = await store.outbox.counts("cwpp")
+        counts = await within(store, count_deliveries, "cwpp")
         books = await books_of(stack)
         left = [f"{n} {state} at {where}" for (where, state), n in counts.items() if n and state in OPEN]
         left += [
@@ -79,9 +81,9 @@ async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float =
         return not left
 
     try:
-        await until(is_settled, look=1, within=within)
+        await until(is_settled, look=1, within=patience)
     except TimeoutError:
-        raise TimeoutError(f"After {within:.0f} seconds: {'; '.join(left[:20])}") from None
+        raise TimeoutError(f"After {patience:.0f} seconds: {'; '.join(left[:20])}") from None
     finally:
         await store.close()
 

@@ -16,6 +16,8 @@ from router.app.service import A_WORKER, MOST_WORKERS
 from router.domain.deliveries import Pause
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.deliveries import add_deliveries
+from router.store.destinations import pause_destination
 from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, medium, settle, sweep
 from tests.stack.acts import LANES, asleep, conditions, runs
 from tests.stack.azurite import Azurite, Queue
@@ -23,6 +25,7 @@ from tests.stack.functions_host import Outcome
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_hub_faults import forget_checkpoints
 from tests.store.builders import a_delivery
+from tests.store.within import within
 from tests.waiting import until
 
 
@@ -64,7 +67,7 @@ async def owe(stack: Stack, count: int, name: str = "d") -> None:
     store = stack.store()
     one = a_delivery(lane=Lane.PAGE)
     owed = [replace(one, destination="oncall", key=f"{name}-{number}") for number in range(count)]
-    await store.outbox.put_in_outbox(owed, now())
+    await within(store, add_deliveries, owed, now())
     await store.close()
 
 
@@ -92,7 +95,7 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             assert await woken(stack) == {"page": MOST_WORKERS, "ticket": 0, "rows": 1}
             store = stack.store()
             refused = Pause(stream="cwpp", destination="oncall", since=now(), probe=now() + PROBE, error="401")
-            await store.outbox.pause(refused)
+            await within(store, pause_destination, refused)
             await store.close()
             await sweep(host)
             assert await woken(stack) == {"page": 0, "ticket": 0, "rows": 1}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import LedgerRow
-from router.domain.ports.deliver import Outbox
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import list_dead_letters
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import count_deliveries
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
+from tests.store.within import within
 
 LEASE = timedelta(minutes=5)
 DAY = timedelta(days=1)
@@ -26,16 +29,9 @@ RUNNER = asyncio.Runner()
 run = RUNNER.run
 
 
-class WithOutbox(Protocol):
-    """A store, as far as its outbox goes."""
-
-    @property
-    def outbox(self) -> Outbox: ...
-
-
-def owe(store: WithOutbox, *deliveries: Delivery) -> None:
+def owe(store: Store, *deliveries: Delivery) -> None:
     """Owes deliveries."""
-    run(store.outbox.put_in_outbox(deliveries, NOW))
+    run(within(store, add_deliveries, deliveries, NOW))
 
 
 def decided(store: Store, *deliveries: Delivery) -> None:
@@ -55,7 +51,7 @@ def decided(store: Store, *deliveries: Delivery) -> None:
 
 
 def claim(
-    store: WithOutbox,
+    store: Store,
     *,
     after: timedelta = timedelta(),
     limit: int = 10,
@@ -63,23 +59,25 @@ def claim(
     lane: Lane = Lane.TICKET,
 ) -> Sequence[Claim]:
     """Claims what is due at a destination."""
-    return run(store.outbox.claim(Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
+    return run(
+        within(store, claim_deliveries, Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit)
+    )
 
 
-def settle(store: WithOutbox, claim: Claim, state: DeliveryState, **more: object) -> None:
+def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
     """Writes down what became of a claim."""
     settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW, **more)  # type: ignore[arg-type]
-    run(store.outbox.settle([settlement]))
+    run(within(store, settle_claims, [settlement]))
 
 
-def states(store: WithOutbox) -> dict[DeliveryState, int]:
+def states(store: Store) -> dict[DeliveryState, int]:
     """How many deliveries there are in each state."""
-    return {state: count for (_, state), count in run(store.outbox.counts("cwpp")).items()}
+    return {state: count for (_, state), count in run(within(store, count_deliveries, "cwpp")).items()}
 
 
-async def letters_in(outbox: Outbox) -> list[DeadLetter]:
+async def letters_in(store: Store) -> list[DeadLetter]:
     """The dead letters that can be decoded."""
-    return [one for one in await outbox.dead() if isinstance(one, DeadLetter)]
+    return [one for one in await within(store, list_dead_letters) if isinstance(one, DeadLetter)]
 
 
 def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], now: datetime = NOW) -> list[LedgerRow]:

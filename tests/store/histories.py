@@ -25,8 +25,14 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import count_deliveries, list_backlogs, list_next_due
+from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import a_delivery
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 SHORT_LEASE = timedelta(seconds=150)
@@ -50,6 +56,43 @@ class Played(Protocol):
     async def dead(self) -> Sequence[DeadLetter | DamagedLetter]: ...
     async def redrive(self, id: str, now: datetime) -> Redrive: ...
     async def discard(self, id: str, now: datetime) -> bool: ...
+
+
+class InStore:
+    """The outbox of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        await within(self._store, add_deliveries, deliveries, now)
+
+    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        return await within(self._store, claim_deliveries, recipient, due, until, limit)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        await within(self._store, settle_claims, settlements)
+
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        return await within(self._store, abandon_deliveries, stream, named, born_before, now)
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        return await within(self._store, count_deliveries, stream)
+
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
+        return await within(self._store, list_next_due, stream)
+
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        return await within(self._store, list_backlogs, stream)
+
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        return await within(self._store, list_dead_letters)
+
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        return await within(self._store, redrive, id, now)
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        return await within(self._store, discard, id, now)
 
 
 @dataclass(frozen=True)

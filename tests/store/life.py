@@ -17,9 +17,12 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import run
+from tests.store.within import within
 
 LEASE = timedelta(minutes=5)
 TICKET = Receipt(reference="INC0012345", handles={"sys_id": "s"})
@@ -64,7 +67,7 @@ class Life:
         error = None if state is DeliveryState.SENT else "answered 400"
         for destination in self.book.destinations:
             while claims := self.claims(destination):
-                run(self.store.outbox.settle([self._settlement(one, state, error=error) for one in claims]))
+                run(within(self.store, settle_claims, [self._settlement(one, state, error=error) for one in claims]))
                 delivered += claims
         return delivered
 
@@ -72,13 +75,13 @@ class Life:
         """What is due at a destination."""
         spec = self.book.destinations[destination]
         recipient = Recipient(self.book.stream.value, spec.lane, destination)
-        return run(self.store.outbox.claim(recipient, self.now, self.now + LEASE, 100))
+        return run(within(self.store, claim_deliveries, recipient, self.now, self.now + LEASE, 100))
 
     def settle(
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
     ) -> None:
         """Writes down what became of a claim."""
-        run(self.store.outbox.settle([self._settlement(claim, state, error=error, due=due)]))
+        run(within(self.store, settle_claims, [self._settlement(claim, state, error=error, due=due)]))
 
     def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
@@ -98,7 +101,7 @@ class Life:
 
     def deliveries(self, id: str = "alert-1") -> list[tuple[str, int]]:
         """The deliveries that are kept of an alert, by destination and turn."""
-        return [(one.destination, one.turn) for one in run(self.store.outbox.deliveries_of(self.key(id)))]
+        return [(one.destination, one.turn) for one in run(within(self.store, list_deliveries, self.key(id)))]
 
     def _settlement(
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None

@@ -17,11 +17,13 @@ from router.domain.notices import Notice
 from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.claims import claim_deliveries, settle_claims
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.grouping.test_grouping import HOUR, LIMITED, a_grouping_book
 from tests.store.acts import run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, everything_in, open_store
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
@@ -35,10 +37,12 @@ async def delivered(store: Store) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
     recipient = Recipient("cwpp", Lane.TICKET, "tickets")
-    while claims := await store.outbox.claim(recipient, NOW, NOW + MINUTE, 10):
+    while claims := await within(store, claim_deliveries, recipient, NOW, NOW + MINUTE, 10):
         found += claims
-        await store.outbox.settle(
-            [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
+        await within(
+            store,
+            settle_claims,
+            [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims],
         )
     return found
 

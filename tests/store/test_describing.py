@@ -24,6 +24,7 @@ from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
+from router.store.deliveries import add_deliveries
 from router.store.describing import describe as describe_state
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
@@ -33,6 +34,7 @@ from tests.store.builders import a_delivery, a_group, a_row, an_entry
 from tests.store.opened import Store, open_store
 from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
+from tests.store.within import within
 
 INSTANT = timedelta(microseconds=1)
 EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
@@ -211,7 +213,7 @@ def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
 
     async def beside() -> StateReport | None:
         async with store.atomically():
-            await store.outbox.put_in_outbox([a_delivery(key="other")], NOW)
+            await within(store, add_deliveries, [a_delivery(key="other")], NOW)
             return await Store.describe_in(tmp_path, NOW, RETENTION)
 
     report = run(beside())

@@ -6,10 +6,12 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.rulebook import Clause, Lane
 from router.domain.severity import Severity
+from router.store.dead_letters import give_up_deliveries, redrive
 from router.store.store import Store
 from tests.builders import a_destination, a_route, a_rulebook
 from tests.store.acts import LEASE, letters_in, run
 from tests.store.life import Life
+from tests.store.within import within
 
 HIGH = Clause("severity", "High", lambda signal, attack: signal.severity is Severity.HIGH)
 PAGER, TICKETS, MORE = a_destination("oncall", Lane.PAGE), a_destination("tickets"), a_destination("more")
@@ -87,9 +89,9 @@ def test_what_ended_untold_where_nobody_can_be_asked_is_a_dead_letter_in_the_end
     """One for each ticket destination, since somebody was to hear of it."""
     life = a_paging_life(store)
     life.alert(), life.alert(Status="Resolved")
-    assert run(store.outbox.give_up("cwpp", "tickets", life.now, "not ready", life.now)) == 1
-    assert run(store.outbox.give_up("cwpp", "oncall", life.now, "not ready", life.now)) == 0
-    (letter,) = run(letters_in(store.outbox))
+    run(within(store, give_up_deliveries, "cwpp", "tickets", life.now, "not ready", life.now))
+    run(within(store, give_up_deliveries, "cwpp", "oncall", life.now, "not ready", life.now))
+    (letter,) = run(letters_in(store))
     assert letter.delivery.change is Change.RESOLVED
 
 
@@ -97,9 +99,9 @@ def test_an_opening_that_its_resolution_told_of_is_not_told_again(store: Store) 
     """It died untried; whoever redrives it then would open a second ticket."""
     life = a_paging_life(store)
     life.alert()
-    assert run(store.outbox.give_up("cwpp", "tickets", life.now, "not ready", life.now)) == 1
+    assert run(within(store, give_up_deliveries, "cwpp", "tickets", life.now, "not ready", life.now)) == 1
     life.alert(Status="Resolved")
     assert heard_by(life) == [(2, Change.RESOLVED, True)]
-    (letter,) = run(letters_in(store.outbox))
-    assert run(store.outbox.redrive(letter.delivery.id, life.now)) is Redrive.OVERTAKEN
+    (letter,) = run(letters_in(store))
+    assert run(within(store, redrive, letter.delivery.id, life.now)) is Redrive.OVERTAKEN
     assert heard_by(life) == []

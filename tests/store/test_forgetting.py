@@ -15,11 +15,14 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import RECORD, Held, record_delivery
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
+from router.store.dead_letters import discard, redrive
+from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
 from tests.store.builders import a_row, an_entry
 from tests.store.life import TICKET, Life
+from tests.store.within import within
 
 INSTANT = timedelta(microseconds=1)
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
@@ -107,7 +110,7 @@ def test_where_a_signal_is_open_key_and_place_are_kept_until_it_is_resolved_ther
     assert run(life.store.ledger.read_fields([life.key()])) == {}
     assert ("tickets", 1) in life.deliveries()
     assert ("tickets", 2) not in life.deliveries()
-    assert run(life.store.outbox.find_last_notice("cwpp", "tickets", life.key())) is None
+    assert run(within(life.store, find_last_notice, "cwpp", "tickets", life.key())) is None
     life.now = NOW + 400 * DAY
     life.forget()
     life.alert(Status="Resolved")
@@ -144,8 +147,8 @@ def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
     life.alert("owed")
     lives_on(life, 400 * DAY)
     assert None not in (life.row("dead"), life.row("owed"))
-    for letter in run(letters_in(life.store.outbox)):
-        run(life.store.outbox.redrive(letter.delivery.id, life.now))
+    for letter in run(letters_in(life.store)):
+        run(within(life.store, redrive, letter.delivery.id, life.now))
     assert sorted(one.delivery.key for one in life.deliver()) == sorted([life.key("dead"), life.key("owed")] * 2)
     life.alert("dead", Status="Resolved")
     life.deliver()
@@ -171,7 +174,7 @@ def test_deliveries_go_with_their_decision_and_the_last_notice_with_the_signal(s
     lives_on(life, 95 * DAY)
     # What opened it is kept, too: it is open there.
     assert life.deliveries() == [("sentinel", 1), ("sentinel", 2)]
-    notice = run(store.outbox.find_last_notice("cwpp", "sentinel", life.key()))
+    notice = run(within(store, find_last_notice, "cwpp", "sentinel", life.key()))
     assert notice is not None
     assert notice.severity == "Critical"
     life.goes_on(1)
@@ -296,14 +299,14 @@ def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(st
     life.alert(Severity="High")
     life.deliver()
     lives_on(life, 200 * DAY)
-    assert [(one.destination, one.turn) for one in run(store.outbox.deliveries_of(life.key()))] == [
+    assert [(one.destination, one.turn) for one in run(within(store, list_deliveries, life.key()))] == [
         ("sentinel", 1),
         ("sentinel", 3),
         ("tickets", 1),
         ("tickets", 2),
         ("tickets", 3),
     ]
-    (letter,) = run(letters_in(store.outbox))
+    (letter,) = run(letters_in(store))
     assert letter.delivery.turn == 2
 
 
@@ -358,12 +361,12 @@ def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(s
     settle(store, claim(store, destination=RECORD)[0], DeliveryState.DEAD, error="answered 400")
     life = Life(store)
     lives_on(life, 20 * DAY)
-    (letter,) = run(letters_in(store.outbox))
+    (letter,) = run(letters_in(store))
     if is_redriven:
-        run(store.outbox.redrive(letter.delivery.id, life.now))
+        run(within(store, redrive, letter.delivery.id, life.now))
         life.settle(claim(store, destination=RECORD, after=20 * DAY)[0], DeliveryState.SENT)
     else:
-        assert run(store.outbox.discard(letter.delivery.id, life.now))
+        assert run(within(store, discard, letter.delivery.id, life.now))
     lives_on(life, 109 * DAY)
     assert sum(states(store).values()) == 1
     lives_on(life, 110 * DAY)

@@ -17,12 +17,14 @@ from router.domain.notices import Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
 from router.domain.signals import Stream
+from router.store.dead_letters import abandon_deliveries
 from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog
 from tests.store.acts import letters_in, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
+from tests.store.within import within
 
 DAY = timedelta(days=1)
 BOOK = a_posture_book(Limit(2, DAY))
@@ -142,8 +144,8 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
     for minute in (1, 2):
         now = NOW + minute * MINUTE
         backlog.sweep(now)
-        run(store.outbox.abandon("cspm", ["intake"], now, now))
-    letters = run(letters_in(store.outbox))
+        run(within(store, abandon_deliveries, "cspm", ["intake"], now, now))
+    letters = run(letters_in(store))
     titles = {one.delivery.content.title for one in letters if isinstance(one.delivery.content, Notice)}
     assert len(titles) == 2
     assert titles.isdisjoint(one.last.title for one in backlog.of_values())

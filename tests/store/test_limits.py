@@ -19,11 +19,14 @@ from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import abandon_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run, write_aggregation
 from tests.store.deadly import Deadly
+from tests.store.within import within
 
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)
@@ -55,10 +58,12 @@ class LimitedDestination:
 
     async def _receive(self, now: datetime) -> list[Claim]:
         found: list[Claim] = []
-        while claims := await self.store.outbox.claim(Recipient(AT[0], Lane.TICKET, AT[1]), now, now + MINUTE, 10):
+        while claims := await within(
+            self.store, claim_deliveries, Recipient(AT[0], Lane.TICKET, AT[1]), now, now + MINUTE, 10
+        ):
             found += claims
             done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
-            await self.store.outbox.settle(done)
+            await within(self.store, settle_claims, done)
         return found
 
     def over(self, id: str, at: timedelta) -> None:
@@ -211,8 +216,12 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
     tickets.book = a_rulebook(destinations=[a_destination("intake"), a_destination("sentinel", Lane.ROWS)])
     for minute in (6, 7):
         tickets.sweep(minute * MINUTE)
-        run(store.outbox.abandon("cwpp", ["intake", "sentinel"], NOW + minute * MINUTE, NOW + minute * MINUTE))
-    (letter,) = run(letters_in(store.outbox))
+        run(
+            within(
+                store, abandon_deliveries, "cwpp", ["intake", "sentinel"], NOW + minute * MINUTE, NOW + minute * MINUTE
+            )
+        )
+    (letter,) = run(letters_in(store))
     assert isinstance(letter.delivery.content, Notice)
     assert (letter.delivery.destination, letter.delivery.content.title) == ("tickets", "D")
 

@@ -11,11 +11,13 @@ import pytest
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState
 from router.domain.rulebook import Lane
+from router.store.dead_letters import discard
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, changed
+from tests.store.within import within
 
 SENT, DEAD, SKIPPED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED
 
@@ -50,7 +52,7 @@ def ends(store: Store, delivery: Delivery, state: DeliveryState) -> None:
     owe(store, delivery)
     settle(store, claim(store)[0], SENT if state is SENT else DEAD, error=None if state is SENT else "400")
     if state is SKIPPED:
-        assert run(store.outbox.discard(delivery.id, NOW))
+        assert run(within(store, discard, delivery.id, NOW))
 
 
 @pytest.mark.parametrize(
@@ -107,5 +109,5 @@ def test_what_cannot_be_read_any_more_may_have_been_news(sqlite: Store, tmp_path
     """In doubt the router is loud."""
     ends(sqlite, opening(), SENT)
     ends(sqlite, status(2), DEAD)
-    run(changed(sqlite, "UPDATE payloads SET body=? WHERE turn=2", b"\0"))
+    run(changed(sqlite, "UPDATE notices SET body=? WHERE turn=2", b"\0"))
     assert claimed(sqlite, status(3)) == [(3, False)]

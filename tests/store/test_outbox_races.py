@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Redrive, Settlement
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import discard, redrive
+from router.store.deliveries import add_deliveries
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery
+from tests.store.within import within
 
 ROUNDS = range(10)
 TICKETS = Recipient("cwpp", Lane.TICKET, "tickets")
@@ -22,7 +26,9 @@ def claimed_at_once(stores: Sequence[Store], limit: int) -> list[str]:
     """The keys of what all of several workers claim at the same time."""
 
     async def raced() -> list[Sequence[Claim]]:
-        return list(await asyncio.gather(*(one.outbox.claim(TICKETS, NOW, NOW + LEASE, limit) for one in stores)))
+        return list(
+            await asyncio.gather(*(within(one, claim_deliveries, TICKETS, NOW, NOW + LEASE, limit) for one in stores))
+        )
 
     return [one.delivery.key for claims in run(raced()) for one in claims]
 
@@ -47,10 +53,10 @@ def test_a_dead_letter_that_two_people_redrive_is_owed_once(store: Store, twin: 
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
 
     async def raced() -> list[Redrive]:
-        return list(await asyncio.gather(*(one.outbox.redrive(OPENING.id, NOW) for one in (store, twin))))
+        return list(await asyncio.gather(*(within(one, redrive, OPENING.id, NOW) for one in (store, twin))))
 
     assert sorted(run(raced())) == [Redrive.OWED, Redrive.UNKNOWN]
-    assert not run(twin.outbox.discard(OPENING.id, NOW))
+    assert not run(within(twin, discard, OPENING.id, NOW))
     assert len(claim(store)) == 1
 
 
@@ -65,8 +71,8 @@ class Worker:
         """Asks for more until a number of times nothing is due."""
         idle = 0
         while idle < len(ROUNDS):
-            claims = await self.store.outbox.claim(TICKETS, NOW, NOW + LEASE, 2)
-            await self.store.outbox.settle([self._send(one) for one in claims])
+            claims = await within(self.store, claim_deliveries, TICKETS, NOW, NOW + LEASE, 2)
+            await within(self.store, settle_claims, [self._send(one) for one in claims])
             idle = 0 if claims else idle + 1
 
     def _send(self, claim: Claim) -> Settlement:
@@ -85,7 +91,7 @@ def test_all_turns_of_all_signals_are_told_in_order_by_the_worker_that_is_free(s
 
     async def add_turns() -> None:
         for turn, change in enumerate((Change.OPENED, Change.UPDATED, Change.UPDATED), 1):
-            await store.outbox.put_in_outbox([a_delivery(turn, change, key=key) for key in signals], NOW)
+            await within(store, add_deliveries, [a_delivery(turn, change, key=key) for key in signals], NOW)
 
     async def raced() -> None:
         await asyncio.gather(add_turns(), *(worker.work() for worker in workers))

@@ -11,10 +11,16 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, NextDue, Pause, Receipt, Recipient, Redrive, Settlement
 from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.dead_letters import abandon_deliveries, discard, give_up_deliveries, redrive
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import list_next_due
+from router.store.destinations import list_pauses, pause_destination
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
+from tests.store.within import within
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -24,7 +30,7 @@ WRONG = timedelta(days=400)
 
 def abandon(store: Store, after: timedelta = timedelta()) -> int:
     """Gives up on all that nobody has in flight, since the policy names its destination no longer."""
-    return run(store.outbox.abandon("cwpp", [], NOW + after, NOW + after))
+    return run(within(store, abandon_deliveries, "cwpp", [], NOW + after, NOW + after))
 
 
 def test_a_slow_worker_whose_claim_another_has_now_is_heard_only_if_it_was_sent(store: Store, twin: Store) -> None:
@@ -47,7 +53,7 @@ def test_a_resolution_that_is_being_sent_when_its_opening_is_redriven_is_sent_ag
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, RESOLUTION)
     (resolution,) = claim(store)
-    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    assert run(within(store, redrive, OPENING.id, NOW)) is Redrive.OWED
     settle(store, resolution, DeliveryState.SENT)
     for expected in (Change.OPENED, Change.RESOLVED):
         (again,) = claim(store)
@@ -62,7 +68,7 @@ def test_several_settlements_of_one_delivery_at_once_are_one(store: Store) -> No
     (one,) = claim(store)
     sent = Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW)
     dead = Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="400")
-    run(store.outbox.settle([sent, dead]))
+    run(within(store, settle_claims, [sent, dead]))
     assert states(store) == {DeliveryState.SENT: 1}
 
 
@@ -74,7 +80,7 @@ def test_what_an_earlier_claim_brings_does_not_count_once_somebody_asked_for_the
     owe(store, OPENING)
     (slow,) = claim(store)
     assert abandon(twin, LEASE) == 1
-    assert run(twin.outbox.redrive(OPENING.id, NOW + LEASE)) is Redrive.OWED
+    assert run(within(twin, redrive, OPENING.id, NOW + LEASE)) is Redrive.OWED
     settle(store, slow, late)
     assert states(store) == {DeliveryState.OWED: 1}
     assert [one.delivery for one in claim(store, after=LEASE)] == [OPENING]
@@ -96,7 +102,7 @@ def test_an_earlier_claim_is_known_from_a_later_one_of_the_same_process(
         after += LEASE
     if since != "given up":
         assert abandon(store, after) == 1
-    assert run(store.outbox.redrive(OPENING.id, NOW + after)) is Redrive.OWED
+    assert run(within(store, redrive, OPENING.id, NOW + after)) is Redrive.OWED
     (again,) = claim(store, after=after)
     settle(store, slow, late, due=NOW if late is DeliveryState.OWED else None)
     assert states(store) == {DeliveryState.CLAIMED: 1}
@@ -115,7 +121,7 @@ def test_what_a_lost_claim_brings_does_not_end_a_later_claim_of_the_same_process
     assert states(store) == {DeliveryState.CLAIMED: 1}
     assert claim(store, after=LEASE) == []
     settle(store, fast, DeliveryState.DEAD, error="400")
-    assert [one.error for one in run(letters_in(store.outbox))] == ["400"]
+    assert [one.error for one in run(letters_in(store))] == ["400"]
 
 
 def test_of_results_of_several_claims_that_are_written_together_each_belongs_to_its_claim(store: Store) -> None:
@@ -123,14 +129,16 @@ def test_of_results_of_several_claims_that_are_written_together_each_belongs_to_
     owe(store, OPENING)
     (slow,) = claim(store)
     assert abandon(store, LEASE) == 1
-    assert run(store.outbox.redrive(OPENING.id, NOW + LEASE)) is Redrive.OWED
+    assert run(within(store, redrive, OPENING.id, NOW + LEASE)) is Redrive.OWED
     (again,) = claim(store, after=LEASE)
     run(
-        store.outbox.settle(
+        within(
+            store,
+            settle_claims,
             [
                 Settlement(delivery=OPENING, claim=slow.id, state=DeliveryState.SENT, at=NOW + LEASE),
                 Settlement(delivery=OPENING, claim=again.id, state=DeliveryState.DEAD, at=NOW + LEASE, error="400"),
-            ]
+            ],
         )
     )
     assert states(store) == {DeliveryState.DEAD: 1}
@@ -176,7 +184,7 @@ def test_a_resolution_of_what_was_discarded_untold_is_skipped(store: Store) -> N
     """A person took the opening off the list; so nobody has to hear that it is over."""
     owe(store, OPENING)
     abandon(store)
-    assert run(store.outbox.discard(OPENING.id, NOW))
+    assert run(within(store, discard, OPENING.id, NOW))
     owe(store, RESOLUTION)
     assert claim(store) == []
     assert states(store) == {DeliveryState.SKIPPED: 2}
@@ -208,10 +216,10 @@ def test_a_destination_is_next_due_with_the_first_of_its_signals(store: Store) -
         if one.delivery.key != "claimed":
             due = NOW + (LEASE / 2 if one.delivery.key == "sooner" else LEASE * 2)
             settle(store, one, DeliveryState.OWED, due=due, error=one.delivery.key)
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE / 2, "sooner", 3)}
+    assert run(within(store, list_next_due, "cwpp")) == {"tickets": NextDue(NOW + LEASE / 2, "sooner", 3)}
     (sooner,) = claim(store, after=LEASE / 2)
     settle(store, sooner, DeliveryState.SENT)
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None, 2)}
+    assert run(within(store, list_next_due, "cwpp")) == {"tickets": NextDue(NOW + LEASE, None, 2)}
 
 
 def test_updates_have_a_row_each_in_the_rows_lane(store: Store) -> None:
@@ -225,7 +233,7 @@ def test_an_update_that_somebody_asked_for_is_told_before_the_next_one(store: St
     """Though the next one says all that it says."""
     owe(store, UPDATE)
     abandon(store)
-    assert run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OWED
+    assert run(within(store, redrive, UPDATE.id, NOW)) is Redrive.OWED
     owe(store, a_delivery(3, Change.UPDATED))
     assert [one.delivery.turn for one in claim(store)] == [2]
 
@@ -235,9 +243,9 @@ def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_s
     owe(store, a_delivery(key="in flight"))
     claim(store)
     owe(store, OPENING, RESOLUTION, a_delivery(key="alone"))
-    run(store.outbox.put_in_outbox([a_delivery(key="younger")], NOW + INSTANT))
-    assert run(store.outbox.give_up("cwpp", "tickets", NOW, "not ready", NOW)) == 1
-    (letter,) = run(letters_in(store.outbox))
+    run(within(store, add_deliveries, [a_delivery(key="younger")], NOW + INSTANT))
+    assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, "not ready", NOW)) == 3
+    (letter,) = run(letters_in(store))
     assert (letter.delivery.key, letter.error) == ("alone", "not ready")
     assert states(store) == {
         DeliveryState.CLAIMED: 1,
@@ -268,7 +276,7 @@ def test_a_dead_letter_is_overtaken_by_what_was_sent_since_and_leaves_it_nothing
         settle(store, claim(store)[0], state)
     is_overtaken = end is DeliveryState.SENT and later in OVERTAKEN_BY[letter]
     expected = Redrive.OVERTAKEN if is_overtaken else Redrive.OWED
-    assert run(store.outbox.redrive(dead.id, NOW)) is expected
+    assert run(within(store, redrive, dead.id, NOW)) is expected
     assert [one.delivery.turn for one in claim(store)] == ([] if is_overtaken else [2])
 
 
@@ -278,7 +286,7 @@ def test_a_dead_letter_is_not_overtaken_by_what_was_sent_before_it(store: Store)
     settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, UPDATE)
     settle(store, claim(store)[0], DeliveryState.DEAD)
-    assert run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OWED
+    assert run(within(store, redrive, UPDATE.id, NOW)) is Redrive.OWED
 
 
 def test_only_the_resolution_of_what_a_dead_letter_opens_is_sent_again_with_it(store: Store) -> None:
@@ -292,7 +300,7 @@ def test_only_the_resolution_of_what_a_dead_letter_opens_is_sent_again_with_it(s
     for delivery in (others[0], a_delivery(2, opened=2), *others[1:]):
         owe(store, delivery)
         settle(store, claim(store)[0], DeliveryState.DEAD)
-    assert run(store.outbox.redrive(a_delivery(2, opened=2).id, NOW + HOUR)) is Redrive.OWED
+    assert run(within(store, redrive, a_delivery(2, opened=2).id, NOW + HOUR)) is Redrive.OWED
     again = []
     while claims := claim(store, after=HOUR):
         assert claims[0].born == NOW + HOUR
@@ -305,9 +313,9 @@ def test_a_pause_by_a_clock_that_is_right_began_when_that_says(store: Store) -> 
     """What a wrong clock wrote is later, so it goes."""
     wrong = Pause(stream="cwpp", destination="tickets", since=NOW + WRONG, probe=NOW + WRONG, error="401")
     right = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + LEASE, error="403")
-    run(store.outbox.pause(wrong))
-    run(store.outbox.pause(right))
-    assert run(store.outbox.pauses("cwpp")) == {"tickets": right}
+    run(within(store, pause_destination, wrong))
+    run(within(store, pause_destination, right))
+    assert run(within(store, list_pauses, "cwpp")) == {"tickets": right}
 
 
 @pytest.mark.parametrize("lane", Lane)
@@ -323,7 +331,7 @@ def test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once(store
 
 def test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right(store: Store) -> None:
     """It is as old as if it were owed from its claim on."""
-    run(store.outbox.put_in_outbox([OPENING], NOW + WRONG))
+    run(within(store, add_deliveries, [OPENING], NOW + WRONG))
     owe(store, a_delivery(key="deferred"))
     (one,) = claim(store, limit=1)
     assert one.delivery.key == "deferred"
@@ -335,7 +343,7 @@ def test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right(stor
         due=NOW + WRONG + LEASE,
         error="503",
     )
-    run(store.outbox.settle([late]))
+    run(within(store, settle_claims, [late]))
     assert {(one.delivery.key, one.born) for one in claim(store, after=HOUR)} == {("k", NOW + HOUR), ("deferred", NOW)}
 
 
@@ -345,12 +353,12 @@ def test_what_is_claimed_for_longer_than_anything_is_gets_given_up_on(
 ) -> None:
     """A wrong clock gave that lease. Both sides of the longest that settings give."""
     owe(store, OPENING)
-    run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
+    run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
     assert abandon(store) == is_free
 
 
 def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(store: Store) -> None:
     """The delivery is claimed anew, and its claim counts as lost."""
     owe(store, OPENING)
-    run(store.outbox.claim(Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
+    run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
     assert [one.lost for one in claim(store)] == [1]

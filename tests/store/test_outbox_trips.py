@@ -12,11 +12,13 @@ import pytest
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState, Settlement
 from router.domain.errors import StoreError
+from router.store.claims import settle_claims
 from tests.builders import NOW
 from tests.stack.postgres import Server, Way
 from tests.store.acts import LEASE, claim, owe, run, states
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, changed, open_store
+from tests.store.within import within
 
 
 def some_openings(many: int) -> list[Delivery]:
@@ -39,8 +41,10 @@ def trips(way: Way, store: Store, deliveries: list[Delivery], state: DeliverySta
     counted.append(way.trips)
     due = NOW if state is DeliveryState.OWED else None
     run(
-        store.outbox.settle(
-            [Settlement(delivery=one.delivery, claim=one.id, state=state, at=NOW, due=due) for one in claims]
+        within(
+            store,
+            settle_claims,
+            [Settlement(delivery=one.delivery, claim=one.id, state=state, at=NOW, due=due) for one in claims],
         )
     )
     counted.append(way.trips)
@@ -84,8 +88,8 @@ def test_at_whatever_round_trip_the_line_is_cut_each_delivery_is_sent_once_it_ca
                 Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
             ]
             way.cut_at(trip, is_after=is_after)
-            tried(lambda: run(store.outbox.settle(results)))  # noqa: B023
-            run(store.outbox.settle(results))
+            tried(lambda: run(within(store, settle_claims, results)))  # noqa: B023
+            run(within(store, settle_claims, results))
             assert states(store) == {DeliveryState.SENT: 3}
             assert claim(store, limit=3, after=LEASE) == []
         run(store.close())

@@ -9,10 +9,13 @@ import pytest
 
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.retention import Retention
+from router.store import destinations
+from router.store.dead_letters import give_up_deliveries, redrive
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery
+from tests.store.within import within
 
 WHY = "never tried: KEY is missing"
 INSTANT = timedelta(microseconds=1)
@@ -20,7 +23,7 @@ INSTANT = timedelta(microseconds=1)
 
 def has_delivered(store: Store, destination: str = "tickets", stream: str = "cwpp") -> bool:
     """Whether a destination ever took a delivery."""
-    return run(store.outbox.has_delivered(stream, destination))
+    return run(within(store, destinations.has_delivered, stream, destination))
 
 
 def deliver(store: Store) -> None:
@@ -52,8 +55,8 @@ def test_what_was_not_sent_was_not_delivered(store: Store, state: DeliveryState)
 
 
 def give_up(store: Store, born_until: timedelta, *, after: timedelta = timedelta()) -> int:
-    """Gives up on what is that old at `tickets`."""
-    return run(store.outbox.give_up("cwpp", "tickets", NOW + born_until, WHY, NOW + after))
+    """Gives up on what is that old at `tickets`; how many deliveries end."""
+    return run(within(store, give_up_deliveries, "cwpp", "tickets", NOW + born_until, WHY, NOW + after))
 
 
 def test_what_is_old_at_a_destination_becomes_a_dead_letter(store: Store) -> None:
@@ -61,9 +64,9 @@ def test_what_is_old_at_a_destination_becomes_a_dead_letter(store: Store) -> Non
     owe(store, OPENING, replace(OPENING, destination="pager"))
     assert give_up(store, -INSTANT) == 0
     assert give_up(store, timedelta()) == 1
-    (letter,) = run(letters_in(store.outbox))
+    (letter,) = run(letters_in(store))
     assert (letter.delivery, letter.error, letter.attempts, letter.died) == (OPENING, WHY, 0, NOW)
-    run(store.outbox.redrive(OPENING.id, NOW))
+    run(within(store, redrive, OPENING.id, NOW))
     assert [one.delivery for one in claim(store)] == [OPENING]
 
 
@@ -78,7 +81,7 @@ def test_what_a_worker_has_is_left_to_it(store: Store) -> None:
 def test_what_opened_and_ended_untold_is_skipped_and_not_dead(store: Store) -> None:
     """Nobody was told of it, and nobody needs to be."""
     owe(store, OPENING, replace(RESOLUTION, turn=2), a_delivery(key="stands"))
-    assert give_up(store, timedelta()) == 1
+    assert give_up(store, timedelta()) == 3
     assert states(store) == {DeliveryState.SKIPPED: 2, DeliveryState.DEAD: 1}
 
 

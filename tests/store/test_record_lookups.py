@@ -16,11 +16,13 @@ from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import signal_of
+from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
 from tests.store.life import TICKET, Life
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 
@@ -127,10 +129,10 @@ def test_a_ticket_leads_to_what_was_delivered(life: Life) -> None:
     """By the vendor's own number, with its errors on the way and its receipt."""
     life.alert()
     life.deliver()
-    found = run(life.store.outbox.find_by_reference("INC0012345"))
+    found = run(within(life.store, find_by_reference, "INC0012345"))
     assert {one.key for one in found} == {life.key()}
     assert {one.destination: one.receipt for one in found}["tickets"] == TICKET
-    assert run(life.store.outbox.find_by_reference("INC9")) == []
+    assert run(within(life.store, find_by_reference, "INC9")) == []
 
 
 def test_each_delivery_says_what_failed_before(life: Life) -> None:
@@ -142,7 +144,7 @@ def test_each_delivery_says_what_failed_before(life: Life) -> None:
         life.goes_on(1 / 24)
         (claim,) = life.claims("tickets")
     life.settle(claim, DeliveryState.SENT)
-    (status,) = [one for one in run(life.store.outbox.deliveries_of(life.key())) if one.destination == "tickets"]
+    (status,) = [one for one in run(within(life.store, list_deliveries, life.key())) if one.destination == "tickets"]
     expected = [FailedAttempt(NOW + timedelta(hours=number), f"answered {500 + number}") for number in range(2, 12)]
     assert list(status.failed) == expected
     assert (status.state, status.attempts, status.settled) == (DeliveryState.SENT, 13, life.now)
@@ -159,11 +161,11 @@ def test_the_last_notice_that_a_destination_took_is_known(life: Life) -> None:
     life.alert(Severity="Medium")
     life.deliver()
     assert _last(life) == "Medium"
-    assert run(life.store.outbox.find_last_notice("cwpp", "oncall", life.key())) is None
+    assert run(within(life.store, find_last_notice, "cwpp", "oncall", life.key())) is None
 
 
 def _last(life: Life) -> str | None:
-    notice = run(life.store.outbox.find_last_notice("cwpp", "tickets", life.key()))
+    notice = run(within(life.store, find_last_notice, "cwpp", "tickets", life.key()))
     assert isinstance(notice, Notice)
     return notice.severity
 

@@ -30,12 +30,15 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
+from router.store.claims import claim_deliveries, settle_claims
+from router.store.delivery_status import count_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import DAY, LEASE, claim, run, settle
 from tests.store.life import Life
 from tests.store.opened import open_store
+from tests.store.within import within
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MAIL = discover()["email"].Config.model_validate(
@@ -70,8 +73,8 @@ def heard(store: Store, destination: str = "mail") -> list[Delivery]:
     """What a destination was owed of announcements, in the order in which it would be sent."""
     recipient = Recipient("cwpp", Lane.TICKET, destination)
     far = NOW + 4000 * DAY
-    claims = run(store.outbox.claim(recipient, far, far + LEASE, 1_000))
-    run(store.outbox.settle([untried(one, far, far) for one in claims]))
+    claims = run(within(store, claim_deliveries, recipient, far, far + LEASE, 1_000))
+    run(within(store, settle_claims, [untried(one, far, far) for one in claims]))
     return sorted((claim.delivery for claim in claims), key=lambda one: notice_in(one).changed or "")
 
 
@@ -440,14 +443,9 @@ class Mortal:
         """The documents."""
         return self
 
-    @property
-    def outbox(self) -> Any:
-        """The outbox."""
-        return self
-
-    async def put_in_outbox(self, *args: Any) -> None:
+    async def run(self, work: Any) -> Any:
         """Owes deliveries, if the worker lives."""
-        await self._written(self._store.outbox.put_in_outbox(*args))
+        return await self._written(self._store.run(work))
 
     async def put_document(self, *args: Any) -> Any:
         """Writes a document, if the worker lives."""
@@ -521,7 +519,7 @@ def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owe
     def deliveries(days: int) -> dict[tuple[str, DeliveryState], int]:
         while not run(store.forget(NOW + days * DAY, Retention(), (), 100)).is_done:
             pass
-        return dict(run(store.outbox.counts("cwpp")))
+        return dict(run(within(store, count_deliveries, "cwpp")))
 
     owed = {("tickets", DeliveryState.OWED): 1}
     assert deliveries(89) == {("mail", DeliveryState.SENT): 2, **owed}

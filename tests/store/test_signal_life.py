@@ -30,6 +30,9 @@ from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
+from router.store.dead_letters import discard, list_dead_letters
+from router.store.delivery_status import count_deliveries, find_by_reference
+from router.store.destinations import pause_destination, resume_destination
 from router.store.store import Store
 from tests.builders import (
     NOW,
@@ -50,6 +53,7 @@ from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.life import Life
 from tests.store.opened import empty, open_store
+from tests.store.within import within
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 HOUR = timedelta(hours=1)
@@ -184,7 +188,7 @@ def test_to_look_for_a_group_makes_no_signal_of_it(store: Store) -> None:
     life = Life(store, a_grouping_book(ALIKE))
     life.alert("a")
     life.deliver()
-    (group,) = {one.key for one in run(store.outbox.find_by_reference("INC0012345"))} - {life.key("a")}
+    (group,) = {one.key for one in run(within(store, find_by_reference, "INC0012345"))} - {life.key("a")}
     assert keys_of(store, group) == [life.key("a")]
     life.alert("a", Status="Resolved")
     life.deliver()
@@ -273,11 +277,11 @@ def test_a_pause_is_told_where_it_is_now(life: Life) -> None:
     """Its destination's, and no other's."""
     life.alert()
     pause = Pause(stream="cwpp", destination="oncall", since=NOW, probe=NOW + HOUR, error="401")
-    run(life.store.outbox.pause(pause))
+    run(within(life.store, pause_destination, pause))
     told = life_of(life, "alert-1")
     assert {one.name: one.pause for one in told.destinations if one.pause is not None} == {"oncall": pause}
     assert paging_answer(told, life.now).code is PagingCode.PAUSED
-    run(life.store.outbox.resume("cwpp", "oncall"))
+    run(within(life.store, resume_destination, "cwpp", "oncall"))
     assert paging_answer(life_of(life, "alert-1"), life.now).code is PagingCode.OWED
 
 
@@ -357,8 +361,8 @@ def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> tuple[list[R
                 for one in life.claims(str(what)):
                     life.settle(one, DeliveryState.OWED, error="503", due=life.now + HOUR / 4)
             case "discard":
-                for letter in run(life.store.outbox.dead())[:1]:
-                    run(life.store.outbox.discard(letter.delivery.id, life.now))  # type: ignore[union-attr]
+                for letter in run(within(life.store, list_dead_letters))[:1]:
+                    run(within(life.store, discard, letter.delivery.id, life.now))  # type: ignore[union-attr]
             case _:
                 life.book = without_rules(life.book)
                 life.release()
@@ -409,7 +413,7 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
                 entries = [entry for one in told for entry in one.decisions]
                 on_record = run(store.record.decisions_between(NOW, life.now + HOUR, 1_000))
                 assert sorted(entries, key=str) == sorted(on_record, key=str)
-                there = run(store.outbox.counts("cwpp"))
+                there = run(within(store, count_deliveries, "cwpp"))
                 deliveries = once(told)
                 for at, number in there.items():
                     # Of a group that none of its members is in any more nobody knows whose it was.

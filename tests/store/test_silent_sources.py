@@ -18,6 +18,7 @@ from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources
+from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
@@ -34,6 +35,7 @@ from tests.domain.silence_model import (
     subscriptions,
 )
 from tests.store.acts import run
+from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
 BOOK = a_rulebook(stream=Stream.CSPM)
@@ -82,7 +84,7 @@ def key_of(source: CoverageSource) -> str:
 
 async def owed_of(store: Store, source: CoverageSource) -> list[tuple[str, int]]:
     """What `tickets` is owed of a source."""
-    owed = await store.outbox.deliveries_of(key_of(source))
+    owed = await within(store, list_deliveries, key_of(source))
     return [(one.change.value, one.turn) for one in owed if one.destination == "tickets"]
 
 

@@ -18,12 +18,14 @@ from router.domain.signals import Stream
 from router.domain.snapshots import Appearances, Appeared, Stretch
 from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
+from router.store.delivery_status import list_deliveries
 from tests.builders import NOW, a_message, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.ingest.weeks import DAY, Weeks, notices
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row
 from tests.store.opened import Store
+from tests.store.within import within
 
 WEEK = 7 * DAY
 CAME = Appearances("s", "recommendation", 500, (Stretch(100, 300), Stretch(500, 500)))
@@ -119,7 +121,7 @@ def key_in(of: str, name: str = "d") -> str:
 
 async def changes_of(store: Store, key: str) -> tuple[list[tuple[str, int]], list[str]]:
     """What `tickets` is owed of a finding, and the reasons on record of its ends."""
-    owed = [one for one in await store.outbox.deliveries_of(key) if one.destination == "tickets"]
+    owed = [one for one in await within(store, list_deliveries, key) if one.destination == "tickets"]
     entries = await store.record.decisions_of(key, 10)
     return [(one.change.value, one.turn) for one in owed], [one.key for one in entries if one.outcome == "resolved"]
 

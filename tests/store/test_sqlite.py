@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile, StateInUse
+from router.store.claims import release_claims
 from tests.store.acts import claim, owe, run
 from tests.store.builders import OPENING
 from tests.store.opened import Store, open_store
+from tests.store.within import within
 
 
 def test_claims_of_a_dead_process_are_given_back_at_once_by_the_one_holder(sqlite: Store) -> None:
     """Whoever holds the state alone need not wait for leases; what was claimed counts as attempted."""
     owe(sqlite, OPENING)
     claim(sqlite)
-    assert run(sqlite.outbox.release_claims()) == 1
+    assert run(within(sqlite, release_claims)) == 1
     assert [one.number for one in claim(sqlite)] == [2]
 
 

@@ -43,7 +43,7 @@ from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
 from tests.examples import some_of
 from tests.store.acts import run
-from tests.store.histories import LANES, STEPS, History, Step
+from tests.store.histories import LANES, STEPS, History, InStore, Step
 from tests.store.opened import Store, empty, open_store
 
 
@@ -143,7 +143,7 @@ def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step])
     """Whatever the store reads and writes set by set, it decides as one function does of one signal."""
     with TemporaryDirectory() as directory:
         store = open_store(Path(directory))
-        seen = run(History(store.outbox, lane).play(steps))
+        seen = run(History(InStore(store), lane).play(steps))
         run(store.close())
     assert seen == run(History(PureOutbox(), lane).play(steps))
 
@@ -153,4 +153,4 @@ def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step])
 def test_the_rules_of_turns_are_those_of_the_server(postgres_store: Store, lane: Lane, steps: list[Step]) -> None:
     """PostgreSQL reads and writes the same."""
     run(empty(postgres_store))
-    assert run(History(postgres_store.outbox, lane).play(steps)) == run(History(PureOutbox(), lane).play(steps))
+    assert run(History(InStore(postgres_store), lane).play(steps)) == run(History(PureOutbox(), lane).play(steps))

@@ -28,12 +28,17 @@ from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
+from router.store.dead_letters import redrive
+from router.store.deliveries import add_deliveries
+from router.store.delivery_status import count_deliveries
+from router.store.destinations import list_pauses
 from router.telemetry import Telemetry
 from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.store.opened import Store, open_store
+from tests.store.within import within
 from tests.waiting import PATIENCE
 
 DESTINATION = "there"
@@ -68,14 +73,14 @@ class Room:
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
         spec = DestinationSpec(name=DESTINATION, kind=kind.name, lane=Lane.TICKET, config=None)
         lease = LEASE[Lane.TICKET]
-        beside = BackgroundReader(spec, (), outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
+        beside = BackgroundReader(spec, (), store, lease)
         sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside)
         self._worker = Worker(
             "cwpp",
             Lane.TICKET,
             DESTINATION,
             sender,
-            outbox=store.outbox,
+            store=store,
             clock=self._clock,
             concurrency=4,
             isolation=Isolation(),
@@ -86,7 +91,7 @@ class Room:
 
     async def deliver(self, *deliveries: Delivery) -> None:
         """Owes deliveries, and delivers whatever is due."""
-        await self._store.outbox.put_in_outbox(deliveries, self.now)
+        await within(self._store, add_deliveries, deliveries, self.now)
         await self._worker.deliver_due(lambda: False)
 
     async def deliver_all(self, *deliveries: Delivery, later: Callable[[], None] = lambda: None) -> None:
@@ -102,21 +107,21 @@ class Room:
 
     async def states(self) -> Counter[DeliveryState]:
         """How many deliveries there are in each state."""
-        counts = await self._store.outbox.counts("cwpp")
+        counts = await within(self._store, count_deliveries, "cwpp")
         return Counter({state: count for (_, state), count in counts.items() if count})
 
     async def redrive(self) -> None:
         """Has every dead letter sent again."""
         for letter in await self.dead():
-            await self._store.outbox.redrive(letter.delivery.id, self.now)
+            await within(self._store, redrive, letter.delivery.id, self.now)
 
     async def dead(self) -> list[DeadLetter]:
         """The dead letters."""
-        return await letters_in(self._store.outbox)
+        return await letters_in(self._store)
 
     async def is_paused(self) -> bool:
         """Whether the destination is paused."""
-        return DESTINATION in await self._store.outbox.pauses("cwpp")
+        return DESTINATION in await within(self._store, list_pauses, "cwpp")
 
     async def complaints(self) -> list[str]:
         """What the health page says of the destination."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from router.store.codec import attempt
-from router.store.delivery_rows import ENTRY, StoredEntry, entry_of
+from router.store.deliveries import ENTRY, StoredEntry, entry_of
 from router.store.engine import Transaction
 
 STEP = 25
@@ -14,8 +14,8 @@ STEP = 25
 _OF_KEYS = f"SELECT {', '.join(ENTRY)}, destination FROM deliveries WHERE key = ANY(?)"
 _TOLD = "SELECT DISTINCT key, turn, type FROM deliveries WHERE place = ANY(?) ORDER BY key, turn, type"
 _FORGET_TOLD = """
-DELETE FROM payloads WHERE key=? AND turn=? AND type=? AND NOT EXISTS
-(SELECT 1 FROM deliveries d WHERE d.key=payloads.key AND d.turn=payloads.turn AND d.type=payloads.type)
+DELETE FROM notices WHERE key=? AND turn=? AND type=? AND NOT EXISTS
+(SELECT 1 FROM deliveries d WHERE d.key=notices.key AND d.turn=notices.turn AND d.type=notices.type)
 """
 
 
@@ -42,4 +42,4 @@ async def forget_deliveries(tx: Transaction, entries: Sequence[StoredEntry]) -> 
 
 async def forget_payloads(tx: Transaction, keys: Collection[str]) -> None:
     """Take away whatever deliveries of some signals or groups told; none of them is owed or dead."""
-    await tx.execute("DELETE FROM payloads WHERE key = ANY(?)", list(keys))
+    await tx.execute("DELETE FROM notices WHERE key = ANY(?)", list(keys))

@@ -21,7 +21,7 @@ from router.domain.retention import (
 from router.domain.state_report import age_of_signal
 from router.store.aggregation_entries import entry_of
 from router.store.codec import attempt
-from router.store.delivery_rows import StoredEntry
+from router.store.deliveries import StoredEntry
 from router.store.engine import Transaction
 from router.store.forgetting.deliveries import STEP, entries_by_key, forget_deliveries, forget_payloads
 from router.store.instants import micros

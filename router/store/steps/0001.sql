@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS held (
 );
 
 -- What a turn tells, once for all its deliveries.
-CREATE TABLE IF NOT EXISTS payloads (
+CREATE TABLE IF NOT EXISTS notices (
     key TEXT NOT NULL, turn BIGINT NOT NULL, type TEXT NOT NULL, body BYTEA NOT NULL,
     PRIMARY KEY (key, turn, type)
 );
@@ -37,8 +37,11 @@ CREATE TABLE IF NOT EXISTS deliveries (
 -- Each delivery is written three times within seconds: room for that in its page, and dead rows that go soon.
 --postgresql ALTER TABLE deliveries SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
-CREATE TABLE IF NOT EXISTS reached (
-    stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
+-- A destination that refuses our credentials is paused. Under its name, a colon and a secret's is an owner's key that it refused.
+CREATE TABLE IF NOT EXISTS destinations (
+    stream TEXT NOT NULL, name TEXT NOT NULL, paused_since BIGINT, probe_at BIGINT, error TEXT,
+    delivered BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS record (
@@ -80,11 +83,6 @@ CREATE TABLE IF NOT EXISTS cards (
     standing BIGINT NOT NULL, at BIGINT NOT NULL, body BYTEA NOT NULL,
     reduced BIGINT NOT NULL DEFAULT 0,
     UNIQUE (stream, destination, type, key)
-);
-
-CREATE TABLE IF NOT EXISTS pauses (
-    stream TEXT NOT NULL, destination TEXT NOT NULL, since BIGINT NOT NULL, probe BIGINT NOT NULL, error TEXT NOT NULL,
-    PRIMARY KEY (stream, destination)
 );
 
 CREATE TABLE IF NOT EXISTS progress (

@@ -29,12 +29,14 @@ from router.domain.suppression import SuppressionRule
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
+from router.store.dead_letters import discard
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
 from tests.store.acts import letters_in
 from tests.store.opened import open_store
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 
@@ -75,15 +77,15 @@ class AtWork:
 
     def discard_dead_letters(self) -> None:
         """Somebody has seen to them."""
-        for letter in asyncio.run(letters_in(self._store.outbox)):
-            asyncio.run(self._store.outbox.discard(letter.delivery.id, self.now))
+        for letter in asyncio.run(letters_in(self._store)):
+            asyncio.run(within(self._store, discard, letter.delivery.id, self.now))
 
     def deliver(self, destination: str, lane: Lane) -> None:
         """A destination is told what is due there."""
         loop = DeliveryLoop(
             "cwpp",
             {destination: self._worker(destination, lane)},
-            outbox=self._store.outbox,
+            store=self._store,
             clock=self._clock,
         )
         asyncio.run(loop.deliver_due(lambda: False))
@@ -140,7 +142,7 @@ class AtWork:
             lane,
             destination,
             Sender(_Says(self, destination), answers, {}, self._clock, LEASE[lane], tracing),
-            outbox=self._store.outbox,
+            store=self._store,
             clock=self._clock,
             concurrency=6,
             isolation=Isolation(),

@@ -1,4 +1,4 @@
-"""Claiming what is due: of each signal its first open turn, as many at a time as a worker has room for."""
+"""Claims: what is due is claimed, of each signal its first open turn, and what became of it is settled."""
 
 from __future__ import annotations
 
@@ -9,27 +9,38 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from router.domain.clocks import latest
-from router.domain.deliveries import Claim, Delivery, Recipient
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.delivery_errors import DEADLY
-from router.domain.delivery_lifecycle import claim_id, claimed, given_up, skipped
+from router.domain.delivery_lifecycle import (
+    brought_forward,
+    claim_id,
+    claimed,
+    given_up,
+    is_still_valid,
+    released,
+    settled,
+    skipped,
+)
 from router.domain.errors import Undecodable
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.supersession import asks_for_closed, find_untold_life, is_paged, may_be_note, untold_before
 from router.domain.turn_order import ClaimNow, GiveUp, NextStep, Skip, Wait, next_step
 from router.store.codec import attempt
-from router.store.delivery_rows import (
+from router.store.deliveries import (
     ENTRY,
     IS_OPEN,
     StoredEntry,
     claim_of,
     delivery_of,
     read_deliveries,
+    read_entries,
     read_signals,
     set_aside,
     sound_entries,
     write_entries,
 )
-from router.store.engine import Engine, Transaction
+from router.store.destinations import note_delivered
+from router.store.engine import Transaction
 from router.store.instants import micros
 from router.store.row_reader import Columns
 
@@ -54,23 +65,63 @@ SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.stream, e.destination, 
        o.receipt AS receipt_of_opening
 FROM firsts f JOIN deliveries d ON d.place=f.place
 JOIN deliveries e ON e.key=d.key AND e.destination=d.destination AND e.{IS_OPEN} AND (e.place=d.place OR e.lane<>'rows')
-LEFT JOIN payloads p ON p.key=e.key AND p.turn=e.turn AND p.type=e.type
+LEFT JOIN notices p ON p.key=e.key AND p.turn=e.turn AND p.type=e.type
 LEFT JOIN deliveries o ON o.key=e.key AND o.destination=e.destination AND o.turn=e.opened AND o.turn<>e.turn
 ORDER BY f.due, f.place, e.turn
 """
 
 
-class DeliveryClaims:
-    """Claims deliveries; raises StoreError."""
+_NEXT = f"""
+SELECT {", ".join(f"d.{column}" for column in ENTRY)} FROM deliveries d INDEXED BY due
+WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.state='owed' AND {IS_FIRST}
+ORDER BY d.due, d.place LIMIT 1 FOR UPDATE OF d
+"""
 
-    _engine: Engine
 
-    async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claim up to `limit` deliveries that are due, in order of due; a suspect alone, where there is nothing else."""
-        if limit < 1:
-            return []
-        async with self._engine.transaction() as tx:
-            return await _Claims(tx, recipient, due, until).make(limit)
+async def claim_deliveries(
+    tx: Transaction, recipient: Recipient, due: datetime, until: datetime, limit: int
+) -> Sequence[Claim]:
+    """Claim up to `limit` deliveries that are due at an instant, in order of due, until another instant.
+
+    Each is the first of its signal there in turn order. What was lost `SUSPECT` times comes alone, where there is nothing else;
+    what was lost once more is dead. An opening that was never attempted and its resolution are skipped together where the
+    destination's lane is page or ticket.
+    """
+    return await _Claims(tx, recipient, due, until).make(limit) if limit > 0 else []
+
+
+async def settle_claims(tx: Transaction, settlements: Sequence[Settlement]) -> None:
+    """Write down what became of claims; what does not count any more changes nothing."""
+    if not settlements:
+        return
+    ids = sorted({one.delivery.id for one in settlements})
+    now = max(one.at for one in settlements)
+    stored = {one.id: one for one in await read_entries(tx, now, "id = ANY(?)", ids)}
+    changed: dict[str, StoredEntry] = {}
+    receipts: dict[int, Receipt | None] = {}
+    for one in settlements:
+        entry = stored.get(one.delivery.id)
+        if entry is not None and is_still_valid(one, entry):
+            stored[entry.id] = changed[entry.id] = settled(entry, one)
+            receipts[entry.row_id] = one.receipt
+    await write_entries(tx, changed.values(), receipts)
+    sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
+    await note_delivered(tx, {(one.stream, one.destination) for one in sent})
+
+
+async def release_claims(tx: Transaction) -> int:
+    """Give back all claims; for the one process that holds the state, since no other lives. None counts as lost."""
+    sql = f"SELECT {', '.join(ENTRY)} FROM deliveries INDEXED BY due WHERE {IS_OPEN} AND state='claimed'"
+    claims, _ = sound_entries(await tx.fetch(sql))
+    await write_entries(tx, map(released, claims))
+    return len(claims)
+
+
+async def bring_forward(tx: Transaction, stream: str, destination: str, due: datetime) -> bool:
+    """Make the delivery that is next at a destination due at an instant at the latest; False where none waits."""
+    found, _ = sound_entries(await tx.fetch(_NEXT, stream, destination))
+    await write_entries(tx, [brought_forward(one, due) for one in found])
+    return bool(found)
 
 
 class _Candidate(NamedTuple):

@@ -1,0 +1,92 @@
+"""Destinations: those that refuse our credentials, and those that ever took a delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from router.domain.deliveries import Pause
+from router.domain.errors import Undecodable
+from router.domain.pauses import destination_of, pause_known, wins_probe
+from router.store.codec import attempt, readable
+from router.store.damaged_rows import set_aside
+from router.store.engine import Transaction
+from router.store.instants import micros
+from router.store.row_reader import Columns
+
+_PAUSE = """
+INSERT INTO destinations (stream, name, paused_since, probe_at, error) VALUES (?,?,?,?,?)
+ON CONFLICT (stream, name) DO UPDATE
+SET paused_since=excluded.paused_since, probe_at=excluded.probe_at, error=excluded.error
+"""
+
+_DELIVERED = """
+INSERT INTO destinations (stream, name, delivered) VALUES (?,?,1)
+ON CONFLICT (stream, name) DO UPDATE SET delivered=1 WHERE destinations.delivered=0
+"""
+
+_RESUME = "UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=?"
+
+
+async def pause_destination(tx: Transaction, pause: Pause) -> None:
+    """Remember that a destination refuses our credentials; since when stays what it was."""
+    kept = pause_known(await _find(tx, pause), pause)
+    await tx.execute(_PAUSE, kept.stream, kept.destination, micros(kept.since), micros(kept.probe), kept.error)
+
+
+async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
+    """Take the one probe that a paused destination is due, deferring the next one; False if another took it."""
+    if not wins_probe(await _find(tx, pause), pause):
+        return False
+    sql = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
+    await tx.execute(sql, micros(next), pause.stream, pause.destination)
+    return True
+
+
+async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
+    """Forget a pause."""
+    await tx.execute(_RESUME, stream, destination)
+
+
+async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
+    """Return the pauses of a stream by destination. One that cannot be decoded is set aside: the next refusal pauses anew."""
+    rows = await tx.fetch("SELECT * FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
+    found = [(row, attempt(_pause_of, row)) for row in rows]
+    damaged = [(row, one) for row, one in found if isinstance(one, Undecodable)]
+    await set_aside(tx, lambda: tx.now, "destinations", damaged)
+    return {one.destination: one for _, one in found if isinstance(one, Pause)}
+
+
+async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) -> None:
+    """Forget the pauses of a stream's destinations that are not among those."""
+    rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
+    names = [row.words("name") for row in rows]
+    await tx.execute_many(_RESUME, [(stream, name) for name in names if destination_of(name) not in named])
+
+
+async def note_delivered(tx: Transaction, destinations: Collection[tuple[str, str]]) -> None:
+    """Remember that destinations, each of a stream, took a delivery."""
+    await tx.execute_many(_DELIVERED, sorted(destinations))
+
+
+async def has_delivered(tx: Transaction, stream: str, destination: str) -> bool:
+    """Return whether a destination ever took a delivery, whatever is kept of it."""
+    sql = "SELECT 1 FROM destinations WHERE stream=? AND name=? AND delivered=1"
+    return await tx.value(sql, stream, destination) is not None
+
+
+async def _find(tx: Transaction, pause: Pause) -> Pause | None:
+    """What is remembered of the same destination."""
+    sql = "SELECT * FROM destinations WHERE stream=? AND name=? FOR UPDATE"
+    row = await tx.find(sql, pause.stream, pause.destination)
+    return readable(None, _pause_of, row) if row is not None else None
+
+
+def _pause_of(row: Columns) -> Pause:
+    return Pause(
+        stream=row.text("stream"),
+        destination=row.text("name"),
+        since=row.time("paused_since"),
+        probe=row.time("probe_at"),
+        error=row.text("error"),
+    )
