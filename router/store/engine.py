@@ -43,6 +43,12 @@ _LEAST = -(2**63)
 _LOCK = 4_711_001
 """The advisory lock of every transaction that writes: PostgreSQL has room for others beside it."""
 
+_STATES = {"25006": "is read-only", "53100": "has no room left on its disk"}
+"""What a server refuses every write for, where its own words are others for each statement and each file.
+
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
 _IDLE = 60.0
 """Seconds after which a connection that nothing asked for is closed: a small server has few."""
 
@@ -467,7 +473,8 @@ class _Faults:
         if kind is None or kind.__module__.partition(".")[0] != "psycopg":
             return
         state = getattr(fault, "sqlstate", None) or ""
-        said = getattr(getattr(fault, "diag", None), "message_primary", None) or str(fault).partition("\n")[0]
+        said = _STATES.get(state) or getattr(getattr(fault, "diag", None), "message_primary", None)
+        said = said or str(fault).partition("\n")[0]
         refused = state[:2] in ("22", "54") or kind.__name__ == "DataError"
         raised = _Conflict if state in _BROKEN_OFF else Unstorable if refused else StoreError
         self.first = self.first or raised(f"{self._name}: {said}")

@@ -101,9 +101,16 @@ class Store:
         return self.engine.transaction()
 
     async def refuse_unwritable(self) -> None:
-        """Raise StoreError where nothing can be written now: a server is read-only, or its lock is not let go of."""
+        """Raise StoreError where nothing can be written now.
+
+        A server may be read-only, its disk full, or its lock not let go of.
+        """
         async with self.engine.transaction() as tx:
             await tx.execute("UPDATE meta SET value=value WHERE name='version'")
+            if self.is_shared:
+                # A row may find room where no file can grow, so a query writes 300 KB to a temporary one.
+                await tx.execute("SET LOCAL work_mem = '64kB'")
+                await tx.fetch("SELECT count(*) FROM generate_series(1, 10000)")
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps, each a short transaction."""

@@ -252,7 +252,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(server: Postgres) -> Iterator[SmallDisk]:
-    """A disk for a server, which is gone in the end with the databases on it; PermissionError where none may be mounted."""
+    """A disk for a server, on which there is no database any more in the end; PermissionError where none may be mounted."""
     place = server.directory / "small"
     place.mkdir()
     owner().own(place)
@@ -263,7 +263,6 @@ def small_disk(server: Postgres) -> Iterator[SmallDisk]:
     try:
         server.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(place))))
         yield SmallDisk(place)
-        server.drop_databases()
         server.execute("DROP TABLESPACE small")
     finally:
         subprocess.run(("umount", "--lazy", str(place)), check=True)
