@@ -144,13 +144,17 @@ async def sweep(
     cspm_rows: WakeUps,
 ) -> None:
     """Does every minute what runs on a clock, and wakes what delivers."""
-    opened = await working()
     try:
-        await opened.sweep()
+        opened = await working()
+        try:
+            await opened.sweep()
+        finally:
+            await wake_lanes(Stream.CWPP, {Lane.PAGE: cwpp_page, Lane.TICKET: cwpp_ticket, Lane.ROWS: cwpp_rows})
+            await wake_lanes(Stream.CSPM, {Lane.TICKET: cspm_ticket, Lane.ROWS: cspm_rows})
+    except Ending:
+        raise
     except RouterError as fault:  # The wake-ups of a call that fails are not sent.
         _LOG.error("sweep: %s", one_line(str(fault)))
-    await wake_lanes(Stream.CWPP, {Lane.PAGE: cwpp_page, Lane.TICKET: cwpp_ticket, Lane.ROWS: cwpp_rows})
-    await wake_lanes(Stream.CSPM, {Lane.TICKET: cspm_ticket, Lane.ROWS: cspm_rows})
 
 
 @app.route(route="health", methods=["GET"])
