@@ -66,6 +66,13 @@ _PATIENCE: dict[str, str | int] = {
 }
 """How long a server that is gone is waited for: seconds, and milliseconds for what it does not acknowledge."""
 
+_ENDS_TRANSACTIONS = 170_000
+_END_TRANSACTIONS = "SET transaction_timeout = '120s'"
+"""A client that hangs between two statements which it sends together is not idle in its transaction, and holds its locks.
+
+Servers from 17 on end that transaction, too. An older one refuses a session that begins with a setting which it does not know.
+"""
+
 _NO_FILE = "/dev/null/none"
 """A file that cannot be there: without a name libpq would look for ~/.pgpass."""
 
@@ -208,9 +215,12 @@ class Connector:
 
         password = await self.token() if self.token is not None else self.address.password
         try:
-            return await psycopg.AsyncConnection.connect(
+            connection = await psycopg.AsyncConnection.connect(
                 autocommit=True, **conninfo(self.address, password, self.ca_file)
             )
+            if connection.info.server_version >= _ENDS_TRANSACTIONS:
+                await connection.execute(_END_TRANSACTIONS)
+            return connection
         except (psycopg.Error, OSError) as fault:
             raise StoreError(f"{self.address.name}: {_words_for(fault, password)}") from None
 

@@ -43,11 +43,11 @@ def test_what_libpq_reads_of_the_environment_counts_for_nothing(
         async with connection:
             answer = await connection.execute(
                 "SELECT current_setting('application_name'), current_setting('lock_timeout'), "
-                "current_setting('TimeZone') <> 'nowhere'"
+                "current_setting('TimeZone') <> 'nowhere', coalesce(current_setting('transaction_timeout', true), '2min')"
             )
             return await answer.fetchone()
 
-    assert asyncio.run(asked()) == ("alert-router", "30s", True)
+    assert asyncio.run(asked()) == ("alert-router", "30s", True, "2min")
 
 
 def test_a_server_elsewhere_is_verified_by_the_systems_authorities_and_those_of_a_setting(tmp_path: Path) -> None:
