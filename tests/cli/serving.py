@@ -60,7 +60,7 @@ class Serving:
 
 
 @contextmanager
-def serving(stack: Stack, **more: str) -> Iterator[Serving]:
+def serving(stack: Stack, program: str = "router", **more: str) -> Iterator[Serving]:
     """A process that serves a stack under further settings; it has begun to, and is gone at the end of the context.
 
     Whatever it says stands on lines of its log's form, in which is no secret and no URL.
@@ -68,7 +68,7 @@ def serving(stack: Stack, **more: str) -> Iterator[Serving]:
     log = stack.directory / f"serve-{len([*stack.directory.glob('serve-*.log')])}.log"
     with log.open("wb") as stderr:
         process = started(
-            *("router", "serve", "--rules", stack.rules), env=stack.environment | more, cwd=ROOT, stderr=stderr.fileno()
+            *(program, "serve", "--rules", stack.rules), env=stack.environment | more, cwd=ROOT, stderr=stderr.fileno()
         )
     one = Serving(stack, process, log)
     try:

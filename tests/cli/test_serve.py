@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import re
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ from router.domain.keys import event_uid, signal_key
 from router.store.conninfo import parse_address
 from router.store.delivery_status import count_deliveries
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.cli.serving import Received, serving
+from tests.cli.serving import Received, Serving, serving
 from tests.parse.messages import (
     a_common_alert,
     a_compliance_assessment,
@@ -40,10 +44,11 @@ from tests.parse.messages import (
 )
 from tests.secrecy import found_in, secrets_in
 from tests.stack.azurite import Azurite
-from tests.stack.postgres import Server, postgres_running
+from tests.stack.postgres import Server, Way, postgres_running
 from tests.stack.stack import Stack, stack_running
 from tests.store import opened
 from tests.store.within import within
+from tests.waiting import PATIENCE
 
 EVERY_KIND: dict[str, list[object]] = {
     "cwpp": [
@@ -67,6 +72,9 @@ EVERY_KIND: dict[str, list[object]] = {
     ],
 }
 
+
+type Trouble = Callable[[Serving], None]
+"""What becomes of one of several processes."""
 
 type Ended = Callable[..., tuple[int, str]]
 """The exit code of a serve under further settings, or with other rules, and what it said."""
@@ -281,6 +289,81 @@ def test_two_share_the_partitions_of_a_state(stack: Stack) -> None:
         assert other.stop() == 0
     assert owners() == []
     assert_nothing_was_received_twice(stack)
+
+
+def is_killed(one: Serving) -> None:
+    """It is gone."""
+    one.process.kill()
+
+
+def hangs(one: Serving) -> None:
+    """It does nothing for longer than its leases and its claims on partitions last, and then goes on where it was."""
+    one.process.send_signal(signal.SIGSTOP)
+
+
+A_ROUND = 6
+MOST_TRIPS = 150
+"""Round trips to the state within which trouble comes: about as many as a round takes."""
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.soak)])
+def test_several_lose_nothing_whichever_is_killed_or_hangs_in_the_midst_of_a_batch(stack: Stack, rounds: int) -> None:
+    """At a round trip to the state that chance chose, and another one in its place. Every partition is read again, every
+    message comes out, and what came twice was on its way: a page is one, and so is all that nobody lost the claim on."""
+    chance, published = random.Random(20261130), 0  # noqa: S311  A seed, so that a failure can be had again.
+
+    def is_over(is_last: bool) -> bool:
+        return has_received(stack, range(published)) and (not is_last or positions(stack) == ends(stack))
+
+    with ExitStack() as held:
+        way = held.enter_context(Way(stack.state))
+        settings = {"ALERT_ROUTER_STATE": way.to(stack.state), "ALERT_ROUTER_LEASE": "2", "ALERT_ROUTER_GRACE": "1"}
+
+        def begun() -> Serving:
+            return held.enter_context(serving(stack, "tests.cli.hasty", **settings))
+
+        running = [begun(), begun()]
+        for trouble in islice(cycle((is_killed, is_killed, hangs)), rounds):
+            victim, met = running.pop(0), threading.Event()
+
+            def happens(trouble: Trouble = trouble, victim: Serving = victim, met: threading.Event = met) -> None:
+                trouble(victim)
+                met.set()
+
+            way.cut_at(chance.randint(1, MOST_TRIPS), is_after=chance.random() < 0.5, happens=happens)
+            published += A_ROUND
+            publish(stack, range(published - A_ROUND, published))
+            assert met.wait(PATIENCE)
+            if rounds > 1:
+                running.append(begun())
+            if trouble is hangs:
+                running[0].until(lambda: is_over(is_last=False))
+                victim.process.send_signal(signal.SIGCONT)
+                running.append(victim)
+        published += A_ROUND
+        publish(stack, range(published - A_ROUND, published))
+        running[0].until(lambda: is_over(is_last=True))
+        assert {one.stop() for one in running} == {0}
+    received = Received.at(stack)
+    assert set(received.pages.values()) == {1}
+    lost = {key for (key,) in opened.rows_in(stack.state, "SELECT key FROM deliveries WHERE lost > 0")}
+    told = received.tickets + received.decisions
+    assert {key for key, count in told.items() if count > 1} <= lost
+    again = {uid for rows in received.rows.values() for uid, count in rows.items() if count > 1}
+    assert again <= {event_uid(key, 1) for key in lost}
+    assert rounds == 1 or lost, "no trouble met a delivery, so nothing was proven"
+
+
+def positions(stack: Stack) -> dict[tuple[str, str], int]:
+    """Up to where each partition is read, and not just taken in by a sweep."""
+    rows = opened.rows_in(stack.state, "SELECT hub, partition, sequence FROM partitions")
+    return {(hub, partition): sequence for hub, partition, sequence in rows}
+
+
+def ends(stack: Stack) -> dict[tuple[str, str], int]:
+    """The last number of each partition."""
+    places = [(hub, partition) for hub in ("cwpp", "cspm") for partition in ("0", "1")]
+    return {place: stack.hubs.last_sequence(*place) for place in places}
 
 
 @pytest.mark.soak  # Its client of hubs tries again without a pause, and says so after a minute.

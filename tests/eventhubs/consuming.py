@@ -52,15 +52,10 @@ class Inbox:
 
 @dataclass(slots=True)
 class ConsumerRig:
-    """Where consumers work.
-
-    Attributes:
-        database: the URL of the database in which they keep what they claim.
-    """
+    """Where consumers work."""
 
     hubs: EventHubs
     engine: PostgresqlEngine
-    database: str
 
     def consumer(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> Consumer:
         """A consumer that tells an inbox of its troubles."""
@@ -96,6 +91,6 @@ async def a_rig(database: str, hubs: EventHubs | None = None) -> AsyncIterator[C
     try:
         await upgrade(engine)
         async with (hubs or EventHubs({HUB: 2})).running() as running:
-            yield ConsumerRig(running, engine, database)
+            yield ConsumerRig(running, engine)
     finally:
         await engine.close()

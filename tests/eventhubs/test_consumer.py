@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +12,11 @@ from router.domain.journal import Event, Partition
 from router.eventhubs.consumer import MOST, Rhythm
 from tests.eventhubs.consuming import ConsumerRig, Inbox, a_rig
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, fill, run
-from tests.leash import leashed
 from tests.stack.event_hubs import EventHubs
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
 
-ROOT = Path(__file__).parents[2]
 WATCHFUL = Rhythm(renew=0.5, watch=0.3)
 
 
@@ -86,34 +82,6 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
         assert inbox.tries == [(FIRST, in_hand), (SECOND, [0])]
         assert inbox.taken == {FIRST: in_hand, SECOND: [0]}
         assert await rig.positions() == {FIRST: in_hand[-1], SECOND: 0}
-
-    consuming(postgresql, work)
-
-
-def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(postgresql: str) -> None:
-    """With the partition, which is anybody's when the dead do not renew it."""
-
-    async def work(rig: ConsumerRig) -> None:
-        fill(rig.hubs, FIRST, 250)
-        dying = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "tests.eventhubs.dying",
-                rig.hubs.connection_string,
-                rig.database,
-            ),
-            cwd=ROOT,
-            preexec_fn=leashed,
-        )
-        assert await dying.wait() == 9
-        # How much of a partition comes at once is the hub's to say: it took one batch, and no more.
-        left = list(range((await rig.positions())[FIRST] + 1, 250))
-        assert 250 - MOST <= len(left) < 250
-        inbox = Inbox()
-        async with rig.consuming(inbox):
-            await until(lambda: len(inbox.bodies) == len(left))
-        assert inbox.taken == {FIRST: left}
 
     consuming(postgresql, work)
 
@@ -232,28 +200,41 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(postgresql:
     consuming(postgresql, work)
 
 
-def test_consumers_share_the_partitions_of_a_hub(postgresql: str) -> None:
-    """Each event comes to one of them at least, and each of them has something to do."""
+def test_a_partition_that_another_consumer_takes_over_in_the_midst_of_a_batch_is_taken_whole_by_both(
+    postgresql: str,
+) -> None:
+    """Who has a batch in hand takes it to its end, and nothing after it; who took the partition over begins with that batch.
+    From then on each has something to do, and all is checkpointed, also by who came late."""
 
     async def work(rig: ConsumerRig) -> None:
-        one, other = Inbox(), Inbox()
-        async with rig.consuming(one), rig.consuming(other):
+        free = asyncio.Event()
 
-            def both_have_some() -> bool:
-                rig.hubs.append(*FIRST, b"")
-                rig.hubs.append(*SECOND, b"")
-                return bool(one.bodies and other.bodies)
+        async def wait(partition: Partition, events: Sequence[Event]) -> None:
+            await free.wait()
 
-            await until(both_have_some, look=0.1)
-            count = {partition: rig.hubs.last_sequence(*partition) + 1 for partition in (FIRST, SECOND)}
+        one, other = Inbox(wait), Inbox()
+        for partition in (FIRST, SECOND):
+            fill(rig.hubs, partition, 150)
+        async with rig.consuming(one):
+            await until(lambda: {partition for partition, _ in one.tries} == {FIRST, SECOND})
+            in_hand = dict(one.tries)
+            async with rig.consuming(other):
+                await until(lambda: len(other.bodies) == 150)
+                (stolen,) = other.taken
+                assert (other.taken[stolen], one.taken) == (list(range(150)), {})
+                free.set()
+                await until(lambda: stolen in one.taken)
+                for partition in (FIRST, SECOND):
+                    fill(rig.hubs, partition, 5)
 
-            def all_taken() -> bool:
-                taken = {
-                    partition: {*one.taken.get(partition, []), *other.taken.get(partition, [])} for partition in count
-                }
-                return taken == {partition: set(range(number)) for partition, number in count.items()}
+                async def is_all_taken() -> bool:
+                    return await rig.positions() == {FIRST: 154, SECOND: 154}
 
-            await until(all_taken)
+                await until(is_all_taken)
+        (kept,) = {FIRST, SECOND} - {stolen}
+        assert one.taken == {stolen: in_hand[stolen], kept: list(range(155))}
+        assert other.taken == {stolen: list(range(155))}
+        assert one.troubles == other.troubles == []
 
     consuming(postgresql, work)
 
