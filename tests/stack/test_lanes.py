@@ -102,8 +102,8 @@ def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack
             async with host(behind, WEBHOOK_SECRET=secret, ALERT_ROUTER_GRACE="1").running() as running:
                 await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
                 # A request gives up after 30 seconds, and another takes its place.
-                await until(lambda: received(behind, "hooks") == HUNG)
-                assert 0 < len(tried) <= AT_A_TIME
+                await until(lambda: received(behind, "hooks") == HUNG and bool(tried))
+                assert len(tried) <= AT_A_TIME
                 hung.end()
                 await settle(behind, lambda: sweep(running))
                 assert (await books_of(behind)).tickets == post.due.tickets
@@ -122,7 +122,7 @@ def test_a_setting_says_how_many_calls_at_a_time_a_worker_makes_to_a_destination
             async with host(behind, ALERT_ROUTER_AT_A_TIME="2").running():
                 await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
                 # A request gives up after 30 seconds, and another takes its place.
-                await until(lambda: received(behind, "pages") + received(behind, "rows") >= HUNG)
+                await until(lambda: received(behind, "rows") >= HUNG and len(tried) >= 2)
                 assert len(tried) == 2
 
     asyncio.run(run())
