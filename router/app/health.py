@@ -17,7 +17,6 @@ from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.errors import HubError, StoreError, without_words
-from router.domain.groups import AdmissionState
 from router.domain.journal import Extent, Partition
 from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.ingest import Hub
@@ -26,6 +25,7 @@ from router.domain.signals import Stream
 from router.ingest.epochs import highest_known
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses
+from router.store.groups import count_waiting
 from router.store.store import Store
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
@@ -195,6 +195,8 @@ async def _figures(
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
+    async with store.engine.session() as tx:
+        waiting = await count_waiting(tx, stream)
     if set_aside := await store.quarantine.count_damaged_rows(stream):
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
@@ -208,7 +210,7 @@ async def _figures(
         "set_aside": set_aside,
         **({"sources": sources.figures} if sources.figures is not None else {}),
         "destinations": {
-            name: _row(one, pauses.get(name), held.get(name), await store.groups.read_admission(stream, name), now)
+            name: _row(one, pauses.get(name), held.get(name), waiting[name], now)
             for name, one in sorted(backlog.items())
         },
         "lost": [
@@ -235,14 +237,14 @@ def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str
 
 
 def _row(
-    one: Backlog, pause: Pause | None, hold: DestinationHold | None, admission: AdmissionState, now: datetime
+    one: Backlog, pause: Pause | None, hold: DestinationHold | None, waiting: int, now: datetime
 ) -> dict[str, Any]:
     oldest = (now - one.oldest).total_seconds() if one.oldest is not None else None
     return {
         "lane": one.lane.value,
         "oldest_seconds": round(oldest, 1) if oldest is not None else None,
         "dead": one.dead,
-        "waiting": admission.waiting_groups,
+        "waiting": waiting,
         "paused": without_words(pause.error) if pause is not None else None,
         "held_until": _written(hold.ends) if hold is not None else None,
     }

@@ -15,7 +15,6 @@ from router.domain.counts import decided_at
 from router.domain.deliveries import DeliveryStatus
 from router.domain.destination_holds import holds_in_force, read_holds, words_of_hold
 from router.domain.documents import DocumentKind
-from router.domain.groups import GroupState
 from router.domain.holders import find_silence_id
 from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.notices import RecordEntry
@@ -24,6 +23,7 @@ from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
+from router.store import groups
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
 from router.store.store import Store
@@ -135,26 +135,23 @@ def _lanes(deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None) -
 
 async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLife | None:
     """The group of which a signal is a member at a destination, with its deliveries; None where it is a member of none."""
-    member = (await store.groups.read_aggregation(stream, name, members=[key])).members.get(key)
-    if member is None:
-        return None
-    states, admission, deliveries = await asyncio.gather(
-        store.groups.read_aggregation(stream, name, groups=[member.group]),
-        store.groups.read_admission(stream, name),
-        _deliveries_at(store, stream, name, member.group),
-    )
-    state: GroupState | None = states.groups.get(member.group)
+    async with store.engine.session() as tx:
+        member = (await groups.find_members(tx, stream, name, [key])).get(key)
+        if member is None:
+            return None
+        state = (await groups.find_groups(tx, stream, name, [member.group])).get(member.group)
+    deliveries = await _deliveries_at(store, stream, name, member.group)
     return GroupLife(
         key=member.group,
         by=state.group.by if state is not None else (),
         total=state.group.total if state is not None else None,
         standing=state.group.standing if state is not None else None,
         is_summary=state is not None and state.group.limited,
-        waits_for_room=member.group in admission.waiting or (state is not None and state.is_held),
+        waits_for_room=state is not None and state.waits is not None,
         stands=member.stands,
         changed=member.at,
         deliveries=tuple(deliveries),
-        joined=member.group_turn.number if member.group_turn is not None else None,
+        joined=member.group_turn,
         is_named=state is not None and any(one.key == key for one in state.group.named),
     )
 

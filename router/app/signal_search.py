@@ -12,6 +12,7 @@ from router.domain.ledger import RECORD
 from router.domain.lookups import SignalLookup
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
+from router.store import groups
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 
@@ -121,10 +122,10 @@ async def _signals_of(store: Store, stream: str, destination: str, key: str) -> 
     """
     if await store.record.decisions_of(key, 1):
         return [(key, stream)]
-    states = await store.groups.read_aggregation(stream, destination, groups=[key])
-    if (state := states.groups.get(key)) is None:
-        return [(key, stream)]
-    async with store.session() as tx:
+    async with store.engine.session() as tx:
+        state = (await groups.find_groups(tx, stream, destination, [key])).get(key)
+        if state is None:
+            return [(key, stream)]
         last = await find_last_notice(tx, stream, destination, key)
     named = [one.key for one in (*state.group.named, *(last.group.named if last and last.group else ()))]
     speaker = [signal_key(stream, last.kind, last.id)] if last is not None else []

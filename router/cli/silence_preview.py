@@ -21,6 +21,7 @@ from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.timestamps import timestamp
+from router.store import groups
 from router.store.delivery_status import count_deliveries, list_deliveries
 from router.store.store import Store
 
@@ -103,8 +104,9 @@ async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]
     for row in (await store.ledger.find_rows(keys)).values():
         for destination in row.grouped:
             members[destination].append(row.key)
-    found = [await store.groups.read_aggregation(stream, name, members=some) for name, some in members.items()]
-    return {member.group for states in found for member in states.members.values()}
+    async with store.engine.session() as tx:
+        found = [await groups.find_members(tx, stream, name, some) for name, some in members.items()]
+    return {member.group for some in found for member in some.values()}
 
 
 def _signals(preview: Preview) -> int:

@@ -14,6 +14,7 @@ from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses
+from router.store.groups import count_waiting
 from router.store.store import Store
 
 UNKNOWN = "unknown"
@@ -109,6 +110,7 @@ async def standings_in(
     """How it stands with every destination of a stream, given the counts from before the run, and those that are held."""
     async with store.session() as tx:
         counts, pauses = await count_deliveries(tx, stream), await list_pauses(tx, stream)
+        waiting = await count_waiting(tx, stream)
     dues = await dues_in(store, stream, unready, held)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
@@ -129,7 +131,7 @@ async def standings_in(
             paused=pauses[destination].error if destination in pauses else None,
             held=words_of_hold(held[destination]) if destination in held else None,
             unready=lacking.get(destination),
-            waiting=(await store.groups.read_admission(stream, destination)).waiting_groups,
+            waiting=waiting[destination],
         )
         for destination in sorted({*(destination for destination, _ in counts), *held})
     ]

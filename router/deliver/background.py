@@ -21,6 +21,7 @@ from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Kind
 from router.store.delivery_status import find_histories, list_deliveries_at
+from router.store.groups import find_members
 from router.store.store import Store
 
 MOST_SIGNALS = 100
@@ -168,8 +169,9 @@ class BackgroundReader:
         """Under which key another destination knows each of some signals, as far as it does."""
         if not other.is_grouped:
             return {signal: signal for signal in signals}
-        states = await self._store.groups.read_aggregation(stream, other.name, members=signals)
-        return {key: member.group for key, member in states.members.items() if member.stands}
+        async with self._store.session() as tx:
+            members = await find_members(tx, stream, other.name, signals)
+        return {key: member.group for key, member in members.items() if member.stands}
 
     async def _read_earlier(self, asked: Sequence[_Asked]) -> dict[str, Earlier | None]:
         """How often the same alert was raised on the same resource before each that opens."""

@@ -18,7 +18,6 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry
 from router.domain.documents import DocumentKind
-from router.domain.groups import GroupState
 from router.domain.ledger import LedgerRow
 from router.domain.rulebook import Lane
 
@@ -237,11 +236,11 @@ def deliveries_beyond_opening[E: OutboxEntry](entries: Sequence[E], row: LedgerR
     return [entry for entry in entries if not is_opening_of(row, destination, entry)]
 
 
-def disposition_of_group(state: GroupState, entries: Sequence[OutboxEntry]) -> Disposition:
+def disposition_of_group(stands: bool, entries: Sequence[OutboxEntry]) -> Disposition:
     """What becomes of a group of which nothing changed for as long as anything is kept, and of its deliveries."""
     if any(is_needed_by_itself(entry) for entry in entries):
         return Disposition.KEEP
-    return Disposition.REDUCE if state.group.standing > 0 else Disposition.FORGET
+    return Disposition.REDUCE if stands else Disposition.FORGET
 
 
 def is_rule_forgotten(rule: Rule, hits: RuleHits, there: Iterable[Rule], now: datetime) -> bool:

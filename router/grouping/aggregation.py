@@ -4,7 +4,7 @@ The first signal of a group opens it at once, under the group's key. Those of th
 window join it, and the group resolves with the last of them. An incident and the alerts that it names are one group whatever
 they are like, as far as they are for the same audience. Where a destination has opened as many groups as its limit allows, the
 next signals join one more group, the summary of what the limit holds back. A summary that may not open yet waits. It opens as
-soon as there is room, whoever looks first: the next message, or a sweep.
+soon as there is room, with the next message or on the clock.
 
 At a pager a signal that joins calls nobody. So a signal that is graver than all before it opens a group instead of joining
 one. An owner who has a pager of their own is called by it, with groups and a limit of their own.
@@ -19,29 +19,22 @@ from datetime import datetime, timedelta
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.groups import (
-    AdmissionState,
-    AggregationState,
-    GroupState,
-    GroupTurn,
-    MemberState,
-    WindowState,
-    empty_group,
-)
+from router.domain.groups import AlertClaim, GroupState, MemberState, States, Waits
 from router.domain.keys import group_key
-from router.domain.rulebook import DestinationSpec, Lane, Limit, written
+from router.domain.notices import Group
+from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.severity import gravity_of
 from router.grouping.group_notices import (
+    GroupTurn,
     change_of,
     delivery_of,
+    delivery_on_clock,
     gravity_of_member,
     is_status_only,
-    lane_of,
     members_to_name,
     named_member,
-    notice_to_open_with,
-    opening_of_waiting,
     with_gravest,
+    words_of,
 )
 from router.grouping.grouping_keys import (
     MemberTurn,
@@ -51,108 +44,148 @@ from router.grouping.grouping_keys import (
     common_values_of,
     grouping_key_for,
     grouping_of,
+    held_key_for,
     is_for_same_audience,
     member_keys_for,
     summary_key_for,
 )
-from router.grouping.held_groups import recounted
-from router.grouping.limits import Audience, audience_of, has_room, has_room_beyond, opening_of, recent
+from router.grouping.limits import Room, audience_of
+from router.store.groups import WaitingCount
 
-MOST_ADMITTED = 40
-"""Groups of which one change of an admission state tells without a turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class AggregationChange:
-    """A change of the groups of one destination, which a store writes all or none of.
-
-    `admission` is the admission state as it is to be written.
-    `states` are the states that changed.
-    `deliveries` are the notices that the destination is owed once both are written.
-    """
-
-    admission: AdmissionState
-    states: AggregationState
-    deliveries: tuple[Delivery, ...]
+APART = timedelta(hours=1)
+"""How long after a change its destination is told of it, with all that changed until then: a ticket gets a note an hour."""
 
 
 @dataclass(slots=True)
 class Aggregation:
-    """The states of a destination while turns are applied to them.
+    """The groups of a destination while turns are applied to them.
 
-    `known` are the states as the store has them; `members`, `groups` and `windows` are those that changed, and hide them.
-    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened.
+    Attributes:
+        states: the states as they are by now; those that were read, and those that are new.
+        changed: those of them that are to be written.
+        touched: the turns that were applied, by the key of their group.
+        owed: the notices that the destination is owed for it.
+        held: whether real groups, and samples, wait or waited for their turn.
     """
 
     destination: str
-    admission: AdmissionState
-    known: AggregationState
     spec: DestinationSpec | None
+    room: Room
+    states: States
     now: datetime
-    members: dict[str, MemberState] = field(default_factory=dict)
-    groups: dict[str, GroupState] = field(default_factory=dict)
-    windows: dict[str, WindowState] = field(default_factory=dict)
+    changed: States = field(default_factory=States)
     touched: dict[str, list[MemberTurn]] = field(default_factory=dict)
-    admitted: list[str] = field(default_factory=list)
     owed: list[Delivery] = field(default_factory=list)
+    _before: dict[str, GroupState] = field(default_factory=dict)
+    _windows: dict[str, str] = field(default_factory=dict)
+    held: set[bool] = field(default_factory=set)
 
-    def apply_all(self, member_turns: Sequence[MemberTurn]) -> AggregationChange:
-        """Applies turns, at most one of each signal.
+    def __post_init__(self) -> None:
+        for key, state in self.states.groups.items():
+            self._know(key, state)
 
-        Groups that wait open first, so that no later signal takes their room; without turns, only they do.
-        """
-        self.admit_waiting()
+    def apply_all(self, member_turns: Sequence[MemberTurn]) -> None:
+        """Applies turns, at most one of each signal. Groups that wait for room open first: no later signal takes it."""
+        self.open_waiting()
         # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another joins.
         for one in sorted(
             member_turns, key=lambda one: (one.target.change is Change.RESOLVED, -gravity_of_member(one))
         ):
-            self.apply(one)
-        return self.result()
+            self._apply(one)
+        touched_before, self.touched = self.touched, {}
+        for key, touched in touched_before.items():
+            state = self.states.groups[key]
+            # In the words of one of its audience: a member that has moved to another audience leaves the others behind.
+            theirs = [one for one in touched if is_for_same_audience(state, one)]
+            self._settle(key, theirs + [one for one in touched if one not in theirs])
+        self.note_held()
 
-    def admit_waiting(self) -> None:
-        """Opens waiting groups as far as there is room, those that have waited longest first."""
-        for key in self.admission.waiting:
-            state = self._find_group(key)
-            if state is None or state.waiting is None or not _is_waiting(state):
+    def waiting(self, what: Waits, *, sample: bool | None = None) -> list[str]:
+        """The keys of groups that wait: the gravest first, and of those the one that changed longest ago."""
+        groups = self.states.groups
+        keys = [key for key, one in groups.items() if one.waits is what and sample in (None, one.is_sample)]
+        return sorted(sorted(keys, reverse=True), key=lambda key: (-gravity_of(groups[key].severity), groups[key].at))
+
+    def open_waiting(self) -> None:
+        """Opens the summaries that wait for room, as far as there is any."""
+        for key in self.waiting(Waits.ROOM):
+            self.open_if_room(key, beyond=True) or self.open_if_room(key)
+
+    def open_if_room(self, key: str, *, beyond: bool = False) -> bool:
+        """Opens a group that waits, in the words that it has; returns whether there was room."""
+        state = self.states.groups[key]
+        if state.words is None:
+            return False
+        is_free = self.room.take(audience_of(state.words, self.room.lane), state.severity, beyond=beyond)
+        if is_free:
+            turn = state.turn + 1
+            self.tell(key, replace(state, turn=turn, opened=turn, is_open=True, at=self.now), Change.OPENED)
+        return is_free
+
+    def tell(self, key: str, state: GroupState, change: Change) -> None:
+        """Owes the notice of a group's latest turn, which no message led to, and keeps the state."""
+        note = delivery_on_clock(self.destination, self.room.lane, key, state, change)
+        self.put(key, state)
+        self.owed += [note] if note is not None else []
+
+    def put(self, key: str, state: GroupState) -> None:
+        """Keeps the state of a group: with words only as long as a notice may need them."""
+        if (before := self.states.groups.get(key)) is not None:
+            self._before.setdefault(key, before)
+        lasts = state.until is None or (self.spec is not None and self.spec.is_lasting)
+        if not state.group.standing or (state.is_open and not lasts):
+            state = replace(state, words=None)
+        self.states.groups[key] = self.changed.groups[key] = state
+        self._know(key, state)
+
+    def _know(self, key: str, state: GroupState) -> None:
+        if state.window_key is not None:
+            self._windows[state.window_key] = key
+        if state.waits is Waits.TURN:
+            self.held.add(state.is_sample)
+
+    def find_in_window(self, window_key: str) -> str | None:
+        """The key of the group that has the key of a window."""
+        return self._windows.get(window_key)
+
+    def note_held(self) -> None:
+        """Writes down that summaries of what waits owe a note, where it counts otherwise by now."""
+        for key, state in list(self.changed.groups.items()):
+            before = self._before.get(key)
+            (count, sample), (count_before, sample_before) = _held_in(state), _held_in(before)
+            if count == count_before:
                 continue
-            if len(self.admitted) == MOST_ADMITTED:
-                return
-            audience = audience_of(state.waiting, lane_of(self.spec))
-            if self._reserve_opening(audience, state.severity, beyond=True) or self._reserve_opening(
-                audience, state.severity
-            ):
-                self.open_waiting(key, state)
+            summary_key = self.find_in_window(held_key_for(sample or sample_before))
+            if summary_key is not None:
+                summary = self.states.groups[summary_key]
+                total = summary.group.total + max(count.total - count_before.total, 0)
+                due = summary.note_due or self.now + APART
+                self.put(summary_key, replace(summary, group=replace(summary.group, total=total), note_due=due))
 
-    def open_waiting(self, key: str, state: GroupState) -> None:
-        """Opens a group that waited, with the notice that waited."""
-        turn = state.turn + 1
-        self.groups[key] = opened = replace(state, turn=turn, opened=turn, is_open=True, at=self.now)
-        self.admitted.append(key)
-        if (opening := opening_of_waiting(self.destination, lane_of(self.spec), key, opened)) is not None:
-            self.owed.append(opening)
-
-    def apply(self, member_turn: MemberTurn) -> None:
+    def _apply(self, member_turn: MemberTurn) -> None:
         """Lets the signal of a turn join a group, change in it, or leave it."""
         member = self._find_member(member_turn.notice.key)
         if member is not None and member.stands:
             self._claim_named_alerts(member_turn, member.group)
             self._apply_to_group(member_turn, member.group)
         elif member_turn.target.change is not Change.RESOLVED:
-            self._apply_to_group(member_turn, self._group_for(member_turn))
+            key = self._group_for(member_turn)
+            self._claim_named_alerts(member_turn, key)
+            self._apply_to_group(member_turn, key)
 
     def _group_for(self, member_turn: MemberTurn) -> str:
-        """The group that a signal joins: one that stands, else one that it opens."""
+        """The key of the group that a signal joins: one that stands, else one that it opens."""
         candidates = list(self._candidates_for(member_turn))
         key = next((key for key in candidates if self._can_join(member_turn, key)), None)
-        key = key or self._group_to_open(member_turn, candidates)
-        self._claim_named_alerts(member_turn, key)
-        return key
+        return key or self._group_to_open(member_turn, candidates)
 
     def _claim_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
         """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
         audience_key = audience_key_for(member_turn, grouping_of(self.spec))
-        claim = WindowState(group=key, until=self.now + self._length)
-        self.windows |= {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
+        claim = AlertClaim(group=key, until=self.now + self._length)
+        claims = {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
+        self.states.claims |= claims
+        self.changed.claims |= claims
 
     @property
     def _length(self) -> timedelta:
@@ -161,7 +194,7 @@ class Aggregation:
 
     def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
         """Whether a signal joins a group: somebody stands in it, and the signal need not call people anew as graver."""
-        state = self._group(key)
+        state = self.states.groups[key]
         is_paged = member_turn.target.lane is Lane.PAGE and state.is_open
         calls = is_paged and gravity_of_member(member_turn) > gravity_of(state.severity)
         return state.group.standing > 0 and not calls
@@ -170,87 +203,72 @@ class Aggregation:
         """The groups that a signal may join: its incident's, those of the alerts that it names, that of its grouping key."""
         grouping = grouping_of(self.spec)
         audience_key = audience_key_for(member_turn, grouping)
-        yield from self._groups_in_window(claim_key_for(member_turn.notice.id, audience_key), self._length)
+        claim = self.states.claims.get(claim_key_for(member_turn.notice.id, audience_key))
+        if claim is not None and claim.group in self.states.groups and self._runs(claim.until, self._length):
+            yield claim.group
         for alert in member_keys_for(member_turn)[1:]:
             member = self._find_member(alert)
             audiences = (audience_key, summary_key_for(member_turn))
-            if member is not None and member.stands and self._group(member.group).audience_key in audiences:
+            if member is not None and member.stands and self.states.groups[member.group].audience_key in audiences:
                 yield member.group
         yield from self._groups_in_window(grouping_key_for(member_turn, grouping), self._length)
 
-    def _groups_in_window(self, key: str, length: timedelta) -> Iterator[str]:
-        """The group of a window, unless the window has ended, or a clock that was wrong wrote down when it ends."""
-        window = self.windows.get(key) or self.known.windows.get(key)
-        if window is None or self._find_group(window.group) is None:
-            return
-        if self.now < window.until and is_possible(window.until, self.now, length):
-            yield window.group
+    def _groups_in_window(self, window_key: str, length: timedelta) -> Iterator[str]:
+        """The group of a window that runs."""
+        key = self.find_in_window(window_key)
+        if key is not None and self._runs(self.states.groups[key].until, length):
+            yield key
+
+    def _runs(self, until: datetime | None, length: timedelta) -> bool:
+        """Whether a window has not ended yet, and no clock that was wrong wrote down when it ends."""
+        return until is not None and self.now < until and is_possible(until, self.now, length)
 
     def _group_to_open(self, member_turn: MemberTurn, candidates: Sequence[str]) -> str:
-        """The group that a signal opens: one that resolved before its window ended, a new one, or the summary."""
-        limit = self.spec.limit if self.spec is not None else None
-        if limit is not None and not self._reserve_opening(audience_for(member_turn), member_turn.notice.severity):
-            by = (("limit", f"{limit.most} openings in {written(limit.window)}"),)
+        """The key of the group that a signal opens: one that is over while its window runs, a new one, or the summary."""
+        groups, limit = self.states.groups, self.room.limit
+        if limit is not None and not self.room.take(audience_for(member_turn), member_turn.notice.severity):
             summary_key = summary_key_for(member_turn)
-            summary = next(self._summaries_for(member_turn, limit), None)
-            return summary or self._create_group(member_turn, summary_key, summary_key, self.now + limit.window, by)
+            running = next(self._groups_in_window(summary_key, limit.window), None)
+            if running is not None and (self._can_join(member_turn, running) or not groups[running].group.standing):
+                return running
+            waiting = (key for key in self.waiting(Waits.ROOM) if groups[key].audience_key == summary_key)
+            return next(waiting, None) or self._create_group(
+                member_turn, summary_key, summary_key, self.now + limit.window, self.limited()
+            )
         grouping = grouping_of(self.spec)
-        over = (key for key in candidates if self._is_over(key) and not self._group(key).group.limited)
+        over = (key for key in candidates if not groups[key].group.standing and not groups[key].group.limited)
         return next(over, None) or self._create_group(
             member_turn,
             grouping_key_for(member_turn, grouping),
             audience_key_for(member_turn, grouping),
             self.now + self._length,
-            common_values_of(member_turn.notice, grouping),
+            Group(by=common_values_of(member_turn.notice, grouping), total=0, standing=0, named=()),
         )
 
-    def _summaries_for(self, member_turn: MemberTurn, limit: Limit) -> Iterator[str]:
-        """The summaries that take a signal beyond the limit: the one of the running window, else one that waits for room."""
-        summary_key = summary_key_for(member_turn)
-        for key in self._groups_in_window(summary_key, limit.window):
-            if self._can_join(member_turn, key) or self._is_over(key):
-                yield key
-        known = {**self.known.groups, **self.groups}
-        yield from (key for key, state in known.items() if state.audience_key == summary_key and _is_waiting(state))
-
-    def _reserve_opening(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
-        """Whether the limit has room for one more opening; if so, the opening is counted."""
-        limit = self.spec.limit if self.spec is not None else None
-        if limit is None:
-            return True
-        openings = recent(self.admission.openings, limit, self.now)
-        if beyond:
-            is_free = has_room_beyond(openings, audience, limit, lane_of(self.spec), severity)
-        else:
-            is_free = has_room(openings, audience, limit)
-        if is_free:
-            one = opening_of(audience, severity, self.now, beyond=beyond)
-            self.admission = replace(self.admission, openings=(*openings, one))
-        return is_free
-
-    def _is_over(self, key: str) -> bool:
-        return not self._group(key).group.standing
+    def limited(self) -> Group:
+        """An empty summary of what the limit holds back."""
+        limit = self.room.limit
+        by = (("limit", f"{limit.most} openings in {written(limit.window)}"),) if limit is not None else ()
+        return Group(by=by, total=0, standing=0, named=(), limited=True)
 
     def _create_group(
-        self,
-        member_turn: MemberTurn,
-        window_key: str,
-        audience_key: str,
-        until: datetime,
-        by: tuple[tuple[str, str], ...],
+        self, member_turn: MemberTurn, window_key: str, audience_key: str, until: datetime | None, group: Group
     ) -> str:
-        """Creates a group with its window; nobody stands in it yet. Returns its key."""
-        notice, number = member_turn.notice, member_turn.turn.number
-        key = group_key(notice.stream, self.destination, window_key, notice.key, number, self.now.isoformat())
-        is_summary = window_key == summary_key_for(member_turn)
-        self.groups[key] = empty_group(by, audience_key, self.now, limited=is_summary)
-        self.windows[window_key] = WindowState(group=key, until=until)
+        """Creates a group, and gives it the window; nothing stands in it yet. Returns its key."""
+        notice = member_turn.notice
+        start = self.now.isoformat()
+        key = group_key(notice.stream, self.destination, window_key, notice.key, member_turn.turn.number, start)
+        if (before := self._windows.pop(window_key, None)) is not None:
+            self.put(before, replace(self.states.groups[before], window_key=None))
+        self.put(
+            key, GroupState(group=group, audience_key=audience_key, at=self.now, window_key=window_key, until=until)
+        )
         return key
 
     def _apply_to_group(self, member_turn: MemberTurn, key: str) -> None:
         """Counts and names a member as its turn leaves it: it joins the group, changes in it, or is over."""
         notice = member_turn.notice
-        state, member = self._group(key), self._find_member(notice.key)
+        state, member = self.states.groups[key], self._find_member(notice.key)
         stands, stood = member_turn.target.change is not Change.RESOLVED, member is not None and member.stands
         is_new = member is None or member.group != key
         others = tuple(one for one in state.group.named if one.key != notice.key)
@@ -260,87 +278,56 @@ class Aggregation:
             standing=state.group.standing + stands - stood,
             named=members_to_name((named_member(notice), *others)) if stands else others,
         )
-        self.groups[key] = replace(
-            with_gravest(state, notice) if stands else state,
-            group=group,
-            waiting=state.waiting if self._keeps_words(key, replace(state, group=group)) else None,
-            at=self.now,
-        )
-        self.members[notice.key] = MemberState(
-            group=key, turn=member_turn.turn.number, stands=stands, group_turn=None, at=self.now
+        self.put(key, replace(with_gravest(state, notice) if stands else state, group=group, at=self.now))
+        self._keep_member(
+            notice.key,
+            MemberState(group=key, turn=member_turn.turn.number, stands=stands, group_turn=None, at=self.now),
         )
         self.touched.setdefault(key, []).append(member_turn)
 
-    def _keeps_words(self, key: str, state: GroupState) -> bool:
-        """Whether the notice that waited is still of use: until the group's opening is certainly owed."""
-        return key in self.admitted or (state.group.standing > 0 and not state.is_open)
-
-    def result(self) -> AggregationChange:
-        """Gives each group that has something to say its next turn, and its members the notice that says theirs."""
-        for key, touched in self.touched.items():
-            state = self.groups[key]
-            # In the words of one of its audience: a member that has moved to another audience leaves the others behind.
-            theirs = [one for one in touched if is_for_same_audience(state, one)]
-            self._settle(key, theirs + [one for one in touched if one not in theirs])
-        waiting = dict.fromkeys((*self.admission.waiting, *self.touched))
-        admission = replace(
-            self.admission,
-            waiting=tuple(
-                key for key in waiting if (found := self._find_group(key)) is not None and _is_waiting(found)
-            ),
-        )
-        if (deferred := admission.deferred) is not None:
-            admission = replace(admission, deferred=recounted(deferred, self.known.groups, self.groups, self.now))
-        return AggregationChange(admission, AggregationState(self.members, self.groups, self.windows), tuple(self.owed))
+    def _keep_member(self, signal: str, member: MemberState) -> None:
+        self.states.members[signal] = self.changed.members[signal] = member
 
     def _settle(self, key: str, member_turns: Sequence[MemberTurn]) -> None:
         """Notifies of a group that turns touched, or lets it wait."""
-        state = self.groups[key]
+        state = self.states.groups[key]
         change = change_of(state, member_turns)
         if change is Change.OPENED and not self._may_open(state, member_turns):
-            self.groups[key] = replace(state, waiting=notice_to_open_with(state, member_turns))
+            self.put(key, replace(state, words=words_of(state, member_turns)))
         elif change is not None:
-            self._notify(key, change, member_turns)
+            self.notify(key, change, member_turns)
 
     def _may_open(self, state: GroupState, member_turns: Sequence[MemberTurn]) -> bool:
-        """Whether turns open a group: room for one of its own is reserved, unless it waits since it was to last."""
-        if state.group.limited:
-            return self._may_open_summary(state, member_turns)
-        return not state.is_held or self._reserve_opening(audience_for(member_turns[0]), state.severity)
+        """Whether turns open a group: a new one has its room already, and what was to last waits for the clock.
 
-    def _may_open_summary(self, state: GroupState, member_turns: Sequence[MemberTurn]) -> bool:
-        """Whether turns in a summary open it, as far as the limit has room; the end of one of its members opens nothing."""
+        A summary opens as far as there is room beyond the limit; the end of one of its members opens nothing.
+        """
+        if not state.group.limited:
+            return state.waits is None
         standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
         first = next((one for one in standing if is_for_same_audience(state, one)), None)
-        return first is not None and self._reserve_opening(audience_for(first), state.severity, beyond=True)
+        return first is not None and self.room.take(audience_for(first), state.severity, beyond=True)
 
-    def _notify(self, key: str, change: Change, member_turns: Sequence[MemberTurn]) -> None:
+    def notify(self, key: str, change: Change, member_turns: Sequence[MemberTurn]) -> None:
         """Gives a group its next turn, and owes the notice of it."""
-        state = self.groups[key]
+        state = self.states.groups[key]
         turn = state.turn + 1
-        group_turn = GroupTurn(
-            number=turn,
-            change=change,
-            opened=turn if change is Change.OPENED else state.opened,
-            status_only=is_status_only(change, member_turns),
-        )
-        is_open = change is not Change.RESOLVED
-        self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=is_open, note_due=None)
-        keys = [one.notice.key for one in member_turns]
-        self.members |= {key: replace(self.members[key], group_turn=group_turn) for key in keys}
+        opened = turn if change is Change.OPENED else state.opened
+        group_turn = GroupTurn(turn, change, opened, is_status_only(change, member_turns))
         self.owed.append(delivery_of(member_turns[0], key, state, group_turn))
+        is_open = change is not Change.RESOLVED
+        self.put(key, replace(state, turn=turn, opened=opened, is_open=is_open, note_due=None))
+        for one in member_turns:
+            self._keep_member(one.notice.key, replace(self.states.members[one.notice.key], group_turn=turn))
 
-    def _find_member(self, key: str) -> MemberState | None:
+    def _find_member(self, signal: str) -> MemberState | None:
         """The state of a member, if that of its group is there as well."""
-        found = self.members.get(key) or self.known.members.get(key)
-        return found if found is not None and self._find_group(found.group) is not None else None
-
-    def _find_group(self, key: str) -> GroupState | None:
-        return self.groups.get(key) or self.known.groups.get(key)
-
-    def _group(self, key: str) -> GroupState:
-        return self.groups[key] if key in self.groups else self.known.groups[key]
+        found = self.states.members.get(signal)
+        return found if found is not None and found.group in self.states.groups else None
 
 
-def _is_waiting(state: GroupState) -> bool:
-    return state.waiting is not None and state.group.standing > 0 and not state.is_open and state.window_key is None
+def _held_in(state: GroupState | None) -> tuple[WaitingCount, bool]:
+    """How much a group adds to what waits for its turn, and whether it is one of samples."""
+    if state is None or state.waits is not Waits.TURN:
+        return WaitingCount(0, 0, 0), False
+    return WaitingCount(1, state.group.standing, state.group.total), state.is_sample

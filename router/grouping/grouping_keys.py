@@ -17,7 +17,7 @@ from router.domain.signals import Kind
 from router.grouping.limits import Audience, audience_of
 
 LONGEST = 200
-"""Characters of a text of a message that a state holds: a state is a row of a table."""
+"""Characters of a text of a message by which a group is known, or names a member."""
 
 _ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
 
@@ -49,18 +49,9 @@ def member_keys_for(member_turn: MemberTurn) -> list[str]:
 
 
 def window_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
-    """The keys of the windows whose states are needed: that of an incident's claim, of its values, and of the summary.
-
-    Where groups last there is only that of its values: incidents are alerts, and summaries are told on a clock.
-    """
-    grouping = grouping_of(spec)
-    if grouping.window is None:
-        return [grouping_key_for(member_turn, grouping)]
-    return [
-        claim_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping)),
-        grouping_key_for(member_turn, grouping),
-        summary_key_for(member_turn),
-    ]
+    """The keys of the windows whose groups a turn may change: that of its values, and those of the summaries."""
+    held = held_key_for(audience_for(member_turn).sample)
+    return [grouping_key_for(member_turn, grouping_of(spec)), summary_key_for(member_turn), held]
 
 
 def explain_grouping(notice: Notice, spec: DestinationSpec) -> str:
@@ -110,19 +101,27 @@ def summary_key_for(member_turn: MemberTurn) -> str:
     return fingerprint_of("limit", *_parts_of(audience_for(member_turn)))
 
 
-def held_key_for(audience: Audience) -> str:
-    """The key of the summary that counts the groups which an audience gets when it is their turn."""
-    return fingerprint_of("held", *_parts_of(audience))
+def held_key_for(sample: bool) -> str:
+    """The key of the summary that counts the groups which wait for their turn, real ones or samples."""
+    return fingerprint_of("held", *_parts_of(Audience(None, sample)))
 
 
 def is_for_same_audience(state: GroupState, member_turn: MemberTurn) -> bool:
     """Whether a turn is for the audience of its group: a signal may have moved to another one since it joined a summary."""
-    return not state.group.limited or state.audience_key in (None, summary_key_for(member_turn))
+    return not state.group.limited or state.audience_key == summary_key_for(member_turn)
 
 
 def claim_key_for(id: str, audience_key: str) -> str:
     """The key under which an incident claims an alert that it names, if that alert is for the same audience."""
     return fingerprint_of("alert", same_id(id), audience_key)
+
+
+def claim_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
+    """The key under which an incident may have claimed a signal; none where groups last, since findings are no alerts."""
+    grouping = grouping_of(spec)
+    if grouping.window is None:
+        return []
+    return [claim_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping))]
 
 
 def audience_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:

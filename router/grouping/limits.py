@@ -1,23 +1,26 @@
-"""How much a destination may open: which openings count, and whether there is room for one more. Pure."""
+"""How much a destination may open: whether there is room for one more group, and what was opened since. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.clocks import is_possible
 from router.domain.groups import Opening
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane, Limit
 from router.domain.severity import gravity_of
+from router.store.groups import OpeningCount, OpeningCounts
+
+_NONE = OpeningCount(0, -1)
 
 
 class Audience(NamedTuple):
     """Whom an opening calls; each audience has a limit of its own.
 
-    `pager` is the name of an owner's pager key, None for the destination's own.
-    `sample` is whether the signal is one of Defender's samples.
+    Attributes:
+        pager: the name of an owner's pager key, None for the destination's own.
+        sample: whether the signal is one of Defender's samples.
     """
 
     pager: str | None
@@ -30,34 +33,42 @@ def audience_of(notice: Notice, lane: Lane) -> Audience:
     return Audience(pager, notice.sample)
 
 
-def recent(openings: Iterable[Opening], limit: Limit, now: datetime) -> tuple[Opening, ...]:
-    """The openings that count now: those of the window; one in the future counts for nothing."""
-    return tuple(one for one in openings if now - limit.window < one.at and is_possible(one.at, now))
+@dataclass(slots=True)
+class Room:
+    """The room that the limit of a destination leaves.
 
-
-def has_room(openings: Iterable[Opening], audience: Audience, limit: Limit) -> bool:
-    """Whether one more group may open, beside the recent openings."""
-    return len(_of(openings, audience, beyond=False)) < limit.most
-
-
-def has_room_beyond(
-    openings: Iterable[Opening], audience: Audience, limit: Limit, lane: Lane, severity: str | None
-) -> bool:
-    """Whether one more summary may open, beside the recent openings.
-
-    One summary may open, and after it, where each of them was over by then, as many more as the limit says. At a pager one may
-    also open that is graver than all of these; there are only so many steps in severity.
+    Attributes:
+        limit: the limit; None where everything may open.
+        lane: the lane of the destination.
+        now: the time by which openings are counted.
+        counts: what opened within the window of the limit.
+        openings: what took room since.
     """
-    summaries = _of(openings, audience, beyond=True)
-    if len(summaries) <= limit.most:
-        return True
-    return lane is Lane.PAGE and gravity_of(severity) > max(one.gravity for one in summaries)
 
+    limit: Limit | None
+    lane: Lane
+    now: datetime
+    counts: OpeningCounts
+    openings: list[Opening] = field(default_factory=list)
 
-def opening_of(audience: Audience, severity: str | None, now: datetime, *, beyond: bool) -> Opening:
-    """An opening as the admission state counts it."""
-    return Opening(now, audience.pager, beyond, audience.sample, gravity_of(severity))
+    def has(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
+        """Whether there is room for one more group, or beyond the limit for one more summary.
 
+        One summary may open, and after it, where each of them was over by then, as many more as the limit says. At a pager one
+        may also open that is graver than all of these; there are only so many steps in severity.
+        """
+        if self.limit is None:
+            return True
+        many, gravest = self.counts.get((*audience, beyond), _NONE)
+        is_graver = beyond and self.lane is Lane.PAGE and gravity_of(severity) > gravest
+        return many < self.limit.most + beyond or is_graver
 
-def _of(openings: Iterable[Opening], audience: Audience, *, beyond: bool) -> list[Opening]:
-    return [one for one in openings if (Audience(one.pager, one.sample), one.beyond) == (audience, beyond)]
+    def take(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
+        """Take such room; return whether there was any."""
+        is_free = self.has(audience, severity, beyond=beyond)
+        if is_free and self.limit is not None:
+            many, gravest = self.counts.get((*audience, beyond), _NONE)
+            gravity = gravity_of(severity)
+            self.counts[(*audience, beyond)] = OpeningCount(many + 1, max(gravest, gravity))
+            self.openings.append(Opening(self.now, *audience, beyond, gravity))
+        return is_free

@@ -22,7 +22,7 @@ from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
-from router.grouping import Aggregator
+from router.grouping import aggregate_turns, tell_waiting
 from router.ingest.coverage_notes import CoverageNotes
 from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
@@ -66,7 +66,6 @@ class Intake:
         tags: TagReader | None = None,
     ) -> None:
         self._store = store
-        self._aggregator = Aggregator(store, rulebooks)
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
@@ -146,7 +145,7 @@ class Intake:
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
-        return await self._aggregator.admit_waiting(stream, now)
+        return await tell_waiting(self._store, self._rulebooks[stream], now)
 
     async def write(
         self,
@@ -163,7 +162,7 @@ class Intake:
         """
         await self._store.ledger.write_rows(rows)
         await self._store.ledger.write_appearances(named)
-        grouped = await self._aggregator.aggregate_turns(tx, turns, now)
+        grouped = await aggregate_turns(tx, self._rulebooks, turns, now)
         entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]

@@ -29,7 +29,6 @@ from router.store.codec import attempt
 from router.store.engine import Engine, Transaction
 from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
-from router.store.stored_names import GROUP_STATE
 from router.store.upgrade import VERSION, refuse_newer
 
 
@@ -63,7 +62,7 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
             quarantined=await _count(tx, "quarantine WHERE code<>'damaged'"),
             damaged=await _count(tx, "quarantine WHERE code='damaged'"),
             lost=await _lost(tx),
-            groups=await _count(tx, f"cards WHERE type='{GROUP_STATE}'"),
+            groups=await _count(tx, "groups"),
             hours=Count(await tx.value("SELECT count(DISTINCT hour) FROM counts")),
             rules=await _count(tx, "hits"),
             documents=_by(

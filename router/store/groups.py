@@ -1,134 +1,265 @@
-"""The groups of each destination: its admission state, and the states of members, groups and windows."""
+"""Groups of signals, their members, the claims of incidents, and the openings that limits count.
+
+The row of a destination in `admissions` is the lock of all of these: who changes one has locked it before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from router.domain.groups import AdmissionState, AggregationState, Deferred, GroupState
-from router.store.aggregation_entries import (
-    TAGS,
-    AggregationEntry,
-    entries_of,
-    entry_of,
-    last_used_at,
-    standing_in,
-    waiting_in,
+from router.domain.errors import Undecodable
+from router.domain.groups import AlertClaim, GroupState, MemberState, States
+from router.domain.severity import gravity_of
+from router.store.codec import attempt, decode, encode
+from router.store.damaged_rows import set_aside
+from router.store.engine import Transaction
+from router.store.instants import micros
+from router.store.row_reader import MOST_TURNS, Columns
+from router.store.stored_names import GROUP_STATE
+
+_FIND_LOCKS = (
+    "SELECT destination FROM admissions WHERE stream=? AND destination = ANY(?) ORDER BY destination FOR UPDATE"
 )
-from router.store.codec import decode, encode
-from router.store.damaged_rows import read_sound
-from router.store.engine import Engine, Transaction
-from router.store.instants import Clock, micros
-from router.store.row_reader import Columns
-from router.store.stored_names import ADMISSION_STATE, GROUP_STATE
+_MAKE_LOCK = "INSERT INTO admissions (stream, destination) VALUES (?,?) ON CONFLICT DO NOTHING"
 
-_PAGE = 200
-"""States of groups that are read at a time while all are walked."""
-
-_ADMISSION = "SELECT * FROM groupings WHERE stream=? AND destination=?"
-
-_ENSURE = "INSERT INTO groupings (stream, destination, body) VALUES (?,?,?) ON CONFLICT DO NOTHING"
-
-_WRITE_ADMISSION = """
-INSERT INTO groupings (stream, destination, body) VALUES (?,?,?)
-ON CONFLICT (stream, destination) DO UPDATE SET body=excluded.body
+_MEMBERS = "SELECT * FROM members WHERE stream=? AND destination = ANY(?) AND signal = ANY(?)"
+_CLAIMS = "SELECT * FROM claims WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
+_GROUPS = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
+_GROUPS_OF = """
+SELECT g.* FROM {table} m JOIN groups g ON g.stream=m.stream AND g.destination=m.destination AND g.key=m.group_key
+WHERE m.stream=? AND m.destination = ANY(?) AND m.{column} = ANY(?)
+"""
+_IN_WINDOWS = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND window_key = ANY(?)"
+_WAITING_FOR_ROOM = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND waits='room'"
+_NEXT = """
+SELECT * FROM (
+    SELECT * FROM groups WHERE stream=? AND destination=? AND waits='turn' AND sample=?
+    ORDER BY gravity DESC, at, key DESC LIMIT ?
+) AS next
+"""
+_DUE = """
+SELECT * FROM (
+    SELECT * FROM groups WHERE stream=? AND destination=? AND note_due BETWEEN ? AND ? ORDER BY note_due LIMIT ?
+) AS due
 """
 
-_ENTRIES = "SELECT * FROM cards WHERE stream=? AND destination=? AND type=? AND key = ANY(?)"
-
-_STANDING = """
-SELECT * FROM cards WHERE stream=? AND destination=? AND type=? AND key>? AND standing<>0 ORDER BY key LIMIT ?
+_OPENINGS = """
+SELECT destination, pager, sample, beyond, count(*) AS many, max(gravity) AS gravest FROM openings
+WHERE stream=? AND destination=? AND at>? AND at<=? GROUP BY destination, pager, sample, beyond
 """
 
-_WRITE = """
-INSERT INTO cards (stream, destination, type, key, standing, at, body) VALUES (?,?,?,?,?,?,?)
-ON CONFLICT (stream, destination, type, key) DO UPDATE SET
-standing=excluded.standing, at=excluded.at, body=excluded.body, reduced=0
+_WRITE_GROUP = """
+INSERT INTO groups (stream, destination, key, window_key, is_open, waits, sample, gravity, standing, total, note_due, at, body)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT (stream, destination, key) DO UPDATE SET
+window_key=excluded.window_key, is_open=excluded.is_open, waits=excluded.waits, sample=excluded.sample,
+gravity=excluded.gravity, standing=excluded.standing, total=excluded.total, note_due=excluded.note_due, at=excluded.at,
+body=excluded.body, reduced=0
 """
+_WRITE_MEMBER = """
+INSERT INTO members (stream, destination, signal, group_key, turn, stands, group_turn, at) VALUES (?,?,?,?,?,?,?,?)
+ON CONFLICT (stream, destination, signal) DO UPDATE SET
+group_key=excluded.group_key, turn=excluded.turn, stands=excluded.stands, group_turn=excluded.group_turn, at=excluded.at
+"""
+_WRITE_CLAIM = """
+INSERT INTO claims (stream, destination, key, group_key, until) VALUES (?,?,?,?,?)
+ON CONFLICT (stream, destination, key) DO UPDATE SET group_key=excluded.group_key, until=excluded.until
+"""
+_WRITE_OPENING = "INSERT INTO openings (stream, destination, at, pager, sample, beyond, gravity) VALUES (?,?,?,?,?,?,?)"
 
 
-class SqlGroups:
-    """Admission states in the table `groupings`, and entries in the table `cards`; every method raises StoreError."""
-
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine = engine
-        self._clock = clock
-
-    async def lock_admission(self, tx: Transaction, stream: str, destination: str) -> AdmissionState:
-        """Return the admission state of a destination, which no other worker changes before the transaction ends."""
-        await tx.execute(_ENSURE, stream, destination, encode(AdmissionState()))
-        await tx.execute(f"{_ADMISSION} FOR UPDATE", stream, destination)
-        return await self.read_admission(stream, destination)
-
-    async def read_admission(self, stream: str, destination: str) -> AdmissionState:
-        """Return the admission state of a destination; an empty one where nothing is stored yet."""
-        place = (stream, destination)
-        if found := await read_sound(self._engine, self._clock, "groupings", _ADMISSION, place, _admission_in):
-            return found[0]
-        # One that was lost begins anew, with the groups that wait for room.
-        standing = [one async for one in self.standing_groups(stream, destination)]
-        return AdmissionState(waiting=waiting_in(standing), deferred=None if standing else Deferred())
-
-    async def read_aggregation(
-        self,
-        stream: str,
-        destination: str,
-        *,
-        members: Collection[str] = (),
-        groups: Collection[str] = (),
-        windows: Collection[str] = (),
-    ) -> AggregationState:
-        """Return the states of some members, groups and windows of a destination, as far as there are any."""
-        asked = [(tag, list(keys)) for tag, keys in zip(TAGS, (members, groups, windows), strict=True) if keys]
-        found: dict[str, dict[str, Any]] = {tag: {} for tag in TAGS}
-        if asked:
-            sql = " UNION ALL ".join([_ENTRIES] * len(asked))
-            values = [value for tag, keys in asked for value in (stream, destination, tag, keys)]
-            for tag, key, entry in await read_sound(self._engine, self._clock, "cards", sql, values, _entry_in):
-                found[tag][key] = entry
-        return AggregationState(*found.values())
-
-    async def standing_groups(self, stream: str, destination: str) -> AsyncIterator[tuple[str, GroupState]]:
-        """Yield the groups of a destination in which anything stands, by their keys."""
-        after = ""
-        while True:
-            values = (stream, destination, GROUP_STATE, after, _PAGE)
-            keys: list[str] = []
-
-            def group_in(row: Columns, keys: list[str] = keys) -> tuple[str, GroupState]:
-                keys.append(row.text("key"))
-                return row.text("key"), decode(GROUP_STATE, row.body("body"))
-
-            for key, state in await read_sound(self._engine, self._clock, "cards", _STANDING, values, group_in):
-                if state.group.standing > 0:
-                    yield key, state
-            if len(keys) < _PAGE:
-                return
-            after = keys[-1]
-
-    async def find_grouped_destinations(self, stream: str) -> Collection[str]:
-        """Return the destinations of a stream that have, or had, groups, whatever its policy names."""
-        async with self._engine.session() as tx:
-            rows = await tx.fetch("SELECT destination FROM groupings WHERE stream=? ORDER BY destination", stream)
-        return [row.text("destination") for row in rows]
-
-    async def write_aggregation(
-        self, tx: Transaction, stream: str, destination: str, admission: AdmissionState, states: AggregationState
-    ) -> None:
-        """Write an admission state, which the transaction has locked, and some states."""
-        entries = sorted(entries_of(states), key=lambda one: one[:2])
-        await tx.execute_many(_WRITE, [_values_of(stream, destination, *one) for one in entries])
-        await tx.execute(_WRITE_ADMISSION, stream, destination, encode(admission))
+async def lock_admissions(tx: Transaction, stream: str, destinations: Collection[str]) -> None:
+    """Lock the groups and limits of some destinations, in the order of their names, until the transaction ends."""
+    names = sorted(destinations)
+    found = await tx.fetch(_FIND_LOCKS, stream, names)
+    if len(found) < len(names):
+        await tx.execute_many(_MAKE_LOCK, [(stream, name) for name in names])
+        await tx.fetch(_FIND_LOCKS, stream, names)
 
 
-def _values_of(stream: str, destination: str, tag: str, key: str, entry: AggregationEntry) -> tuple[object, ...]:
-    return stream, destination, tag, key, standing_in(entry), micros(last_used_at(entry)), encode(entry)
+async def list_grouped(tx: Transaction, stream: str) -> list[str]:
+    """Return the destinations of a stream that have, or had, groups, whatever its policy names."""
+    rows = await tx.fetch("SELECT destination FROM admissions WHERE stream=? ORDER BY destination", stream)
+    return [row.text("destination") for row in rows]
 
 
-def _admission_in(row: Columns) -> AdmissionState:
-    admission: AdmissionState = decode(ADMISSION_STATE, row.body("body"))
-    return admission
+async def find_members(
+    tx: Transaction, stream: str, destination: str, signals: Collection[str]
+) -> dict[str, MemberState]:
+    """Return the memberships of some signals in groups of a destination, by the keys of the signals."""
+    rows = await tx.fetch(_MEMBERS, stream, [destination], list(signals))
+    return {key: member for _, key, member in await _sound(tx, "members", rows, _member_in)}
 
 
-def _entry_in(row: Columns) -> tuple[str, str, AggregationEntry]:
-    return row.text("type"), row.text("key"), entry_of(row.text("type"), row.body("body"))
+async def find_groups(tx: Transaction, stream: str, destination: str, keys: Collection[str]) -> dict[str, GroupState]:
+    """Return some groups of a destination, by their keys."""
+    rows = await tx.fetch(_GROUPS, stream, [destination], list(keys))
+    return {key: state for _, key, state in await _sound(tx, "groups", rows, _group_in)}
+
+
+async def count_waiting(tx: Transaction, stream: str) -> Counter[str]:
+    """Return how many groups of a stream wait until a limit has room, summaries too, by destination."""
+    sql = "SELECT destination, count(*) AS many FROM groups WHERE stream=? AND waits IS NOT NULL GROUP BY destination"
+    return Counter({row.text("destination"): row.whole("many") for row in await tx.fetch(sql, stream)})
+
+
+class Asked(NamedTuple):
+    """Which states of some destinations are asked for, beside the summaries that wait for room.
+
+    Attributes:
+        signals: the keys of signals, whose memberships and groups are asked for.
+        claims: the keys of claims, which are asked for with their groups.
+        windows: the keys of windows, whose groups are asked for.
+        waiting: the most groups of a destination that are asked for which open next, real ones and as many of samples.
+        due: the instants from which and until which notes are due whose groups are asked for.
+        most: the most of these.
+    """
+
+    signals: Collection[str] = ()
+    claims: Collection[str] = ()
+    windows: Collection[str] = ()
+    waiting: int = 1
+    due: Sequence[tuple[datetime, datetime]] = ()
+    most: int = 0
+
+
+async def read_states(tx: Transaction, stream: str, destinations: Sequence[str], asked: Asked) -> dict[str, States]:
+    """Return what is asked for of some destinations, by their names."""
+    found = {destination: States() for destination in destinations}
+    at = (stream, list(destinations))
+    signals, claims, windows = list(asked.signals), list(asked.claims), list(asked.windows)
+    parts: list[tuple[str, Sequence[object]]] = [(_WAITING_FOR_ROOM, at)]
+    if signals:
+        for destination, key, member in await _sound(tx, "members", await tx.fetch(_MEMBERS, *at, signals), _member_in):
+            found[destination].members[key] = member
+        parts.append((_GROUPS_OF.format(table="members", column="signal"), (*at, signals)))
+    if claims:
+        for destination, key, claim in await _sound(tx, "claims", await tx.fetch(_CLAIMS, *at, claims), _claim_in):
+            found[destination].claims[key] = claim
+        parts.append((_GROUPS_OF.format(table="claims", column="key"), (*at, claims)))
+    if windows:
+        parts.append((_IN_WINDOWS, (*at, windows)))
+    for destination in destinations:
+        parts += [(_NEXT, (stream, destination, sample, asked.waiting)) for sample in (0, 1)]
+        parts += [(_DUE, (stream, destination, *map(micros, span), asked.most)) for span in asked.due]
+    sql = " UNION ALL ".join(sql for sql, _ in parts)
+    rows = await tx.fetch(sql, *(value for _, values in parts for value in values))
+    for destination, key, state in await _sound(tx, "groups", rows, _group_in):
+        found[destination].groups[key] = state
+    return found
+
+
+class OpeningCount(NamedTuple):
+    """How many groups opened for one audience within a window, and how grave the gravest of them was."""
+
+    many: int
+    gravest: int
+
+
+type OpeningCounts = dict[tuple[str | None, bool, bool], OpeningCount]
+"""By pager, whether samples, and whether beyond the limit."""
+
+
+async def count_openings(
+    tx: Transaction, stream: str, spans: Mapping[str, tuple[datetime, datetime]]
+) -> dict[str, OpeningCounts]:
+    """Return how many groups opened within a span of time, by destination."""
+    found: dict[str, OpeningCounts] = {destination: {} for destination in spans}
+    if not spans:
+        return found
+    values = [value for destination, span in spans.items() for value in (stream, destination, *map(micros, span))]
+    for row in await tx.fetch(" UNION ALL ".join([_OPENINGS] * len(spans)), *values):
+        audience = (row.find_text("pager"), row.flag("sample"), row.flag("beyond"))
+        found[row.text("destination")][audience] = OpeningCount(row.whole("many"), row.whole("gravest"))
+    return found
+
+
+class WaitingCount(NamedTuple):
+    """What waits for its turn: groups, signals that stand in them, and signals that ever joined them."""
+
+    groups: int
+    standing: int
+    total: int
+
+
+async def count_held(tx: Transaction, stream: str, destination: str, *, sample: bool) -> WaitingCount:
+    """Return what waits for its turn at a destination, of samples or of what is real."""
+    sql = (
+        "SELECT count(*) AS many, CAST(coalesce(sum(standing), 0) AS BIGINT) AS standing, "
+        "CAST(coalesce(sum(total), 0) AS BIGINT) AS total FROM groups "
+        "WHERE stream=? AND destination=? AND waits='turn' AND sample=?"
+    )
+    (row,) = await tx.fetch(sql, stream, destination, int(sample))
+    return WaitingCount(row.whole("many"), row.whole("standing"), row.whole("total"))
+
+
+async def write_states(tx: Transaction, stream: str, changes: Mapping[str, States]) -> None:
+    """Write states of destinations that the transaction has locked."""
+    every = sorted(changes.items())
+    await tx.execute_many(
+        _WRITE_GROUP,
+        [_group_values(stream, name, *one) for name, states in every for one in sorted(states.groups.items())],
+    )
+    await tx.execute_many(
+        _WRITE_MEMBER,
+        [
+            (stream, name, signal, one.group, one.turn, int(one.stands), one.group_turn, micros(one.at))
+            for name, states in every
+            for signal, one in sorted(states.members.items())
+        ],
+    )
+    await tx.execute_many(
+        _WRITE_CLAIM,
+        [
+            (stream, name, key, one.group, micros(one.until))
+            for name, states in every
+            for key, one in sorted(states.claims.items())
+        ],
+    )
+    await tx.execute_many(
+        _WRITE_OPENING,
+        [
+            (stream, name, micros(one.at), one.pager, int(one.sample), int(one.beyond), one.gravity)
+            for name, states in every
+            for one in states.openings
+        ],
+    )
+
+
+def _group_values(stream: str, destination: str, key: str, state: GroupState) -> tuple[object, ...]:
+    return (
+        stream, destination, key, state.window_key, int(state.is_open), state.waits, int(state.is_sample),
+        gravity_of(state.severity), state.group.standing, state.group.total, micros(state.note_due), micros(state.at),
+        encode(state),
+    )  # fmt: skip
+
+
+async def _sound[T](tx: Transaction, table: str, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
+    """Return the values of rows; those that cannot be read are set aside."""
+    found = [(row, attempt(read, row)) for row in rows]
+    if damaged := [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]:
+        await set_aside(tx, lambda: tx.now, table, damaged)
+    return [value for _, value in found if not isinstance(value, Undecodable)]
+
+
+def _member_in(row: Columns) -> tuple[str, str, MemberState]:
+    member = MemberState(
+        group=row.text("group_key"),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        stands=row.flag("stands"),
+        group_turn=row.whole("group_turn", 1) if row.raw("group_turn") is not None else None,
+        at=row.time("at"),
+    )
+    return row.text("destination"), row.text("signal"), member
+
+
+def _claim_in(row: Columns) -> tuple[str, str, AlertClaim]:
+    return row.text("destination"), row.text("key"), AlertClaim(group=row.text("group_key"), until=row.time("until"))
+
+
+def _group_in(row: Columns) -> tuple[str, str, GroupState]:
+    state: GroupState = decode(GROUP_STATE, row.body("body"))
+    return row.text("destination"), row.text("key"), state

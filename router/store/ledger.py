@@ -10,18 +10,16 @@ from itertools import batched
 from router.domain.damage import ORIGIN
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
-from router.domain.groups import MemberState
 from router.domain.holders import find_silence_id
 from router.domain.ledger import Arrival, LedgerRow, Seen, State
 from router.domain.snapshots import Appeared
 from router.store.appearances import COLUMN, appearances_in, written_appearances
-from router.store.codec import decode, encode, readable
+from router.store.codec import encode, readable
 from router.store.damaged_rows import read_sound, set_aside
 from router.store.instants import micros
 from router.store.ledger_rows import COLUMNS, held_in, held_values_of, row_in, values_of
 from router.store.row_reader import MOST_TURNS, Columns
 from router.store.standing import StandingSignals
-from router.store.stored_names import MEMBER_STATE
 
 _FIND = (
     f"SELECT {', '.join(f'l.{name}' for name in COLUMNS)}, h.rule, h.until, h.hold FROM ledger l "
@@ -35,8 +33,8 @@ _WRITE = (
 )
 
 _LAST_TURNS = (
-    "SELECT key, turn, NULL AS body FROM deliveries WHERE key = ANY(?) "
-    "UNION ALL SELECT key, NULL, body FROM cards WHERE type=? AND key = ANY(?)"
+    "SELECT key, turn FROM deliveries WHERE key = ANY(?) "
+    "UNION ALL SELECT signal, turn FROM members WHERE signal = ANY(?)"
 )
 
 _HOLD = """
@@ -82,10 +80,10 @@ class SqlLedger(StandingSignals):
     async def find_last_turns(self, keys: Collection[str]) -> Mapping[str, int]:
         """Return the highest turns of those signals of which deliveries or memberships in groups are kept."""
         async with self._engine.session() as tx:
-            found = await tx.fetch(_LAST_TURNS, list(keys), MEMBER_STATE, list(keys))
+            found = await tx.fetch(_LAST_TURNS, list(keys), list(keys))
         turns: dict[str, int] = {}
         for row in found:
-            key, turn = row.text("key"), readable(0, _turn_in, row)
+            key, turn = row.text("key"), readable(0, row.whole, "turn", 1, MOST_TURNS)
             turns[key] = max(turn, turns.get(key, 0))
         return turns
 
@@ -172,11 +170,3 @@ def _row_for_orphan(held: Columns, stream: str) -> LedgerRow:
         outcome=Outcome.SUPPRESSED,
         held=held_in(held),
     )
-
-
-def _turn_in(row: Columns) -> int:
-    """The turn of a delivery, or that of a membership."""
-    if row.raw("body") is None:
-        return row.whole("turn", 1, MOST_TURNS)
-    member: MemberState = decode(MEMBER_STATE, row.body("body"))
-    return member.turn

@@ -17,7 +17,6 @@ from router.store.documents import SqlDocuments
 from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
-from router.store.groups import SqlGroups
 from router.store.instants import Clock
 from router.store.journal import SqlJournal
 from router.store.ledger import SqlLedger
@@ -41,7 +40,6 @@ class Store:
         self.engine = engine
         self.is_shared = file is None
         self._file = file
-        self.groups = SqlGroups(engine, clock)
         self.ledger = SqlLedger(engine, clock)
         self.documents = SqlDocuments(engine, clock)
         self.record = SqlRecord(engine, clock)

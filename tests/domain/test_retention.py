@@ -37,7 +37,7 @@ from router.domain.retention import (
 )
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.builders import a_group, a_row
+from tests.store.builders import a_row
 
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
@@ -175,7 +175,7 @@ def test_the_opening_where_a_signal_is_open_and_the_last_that_was_sent_stay() ->
 @pytest.mark.parametrize("standing", [0, 1])
 def test_a_group_goes_when_it_is_over_and_nothing_of_it_is_owed_or_dead(state: DeliveryState, standing: int) -> None:
     """One that stands is reduced."""
-    found = disposition_of_group(a_group(standing), [sent(), sent(2, state=state)])
+    found = disposition_of_group(bool(standing), [sent(), sent(2, state=state)])
     settled = Disposition.REDUCE if standing else Disposition.FORGET
     assert found is (settled if state in CLOSED else Disposition.KEEP)
 

@@ -335,9 +335,7 @@ def test_members_of_a_group_are_named_by_the_same_words() -> None:
     member = named_member(at(f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu/databases/ledger", "ledger"))
     assert member.place == "sql-weu/ledger"
     group = Group(by=(), total=2, standing=1, named=(member,))
-    state = GroupState(
-        group=group, turn=1, opened=1, is_open=True, severity=None, severity_written=None, respond_by=None, at=NOW
-    )
+    state = GroupState(group=group, audience_key="a", at=NOW, window_key=None, until=None)
     like = at(AKS, "another", subscription_name="Another", environment="production")
     said = whereabouts_of(notice_from_state(state, like))
     assert (said.words, said.surroundings) == ("sql-weu/ledger", None)

@@ -18,6 +18,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.store.claims import claim_deliveries, settle_claims
 from tests.builders import a_message
+from tests.store.acts import groups_at
 from tests.store.within import within
 
 AT = ("cspm", "tickets")
@@ -101,10 +102,7 @@ class Backlog:
 
     def standing(self) -> dict[str, GroupState]:
         """The groups in which somebody stands."""
-        return self._runs(self._standing())  # type: ignore[no-any-return]
-
-    async def _standing(self) -> dict[str, GroupState]:
-        return {key: state async for key, state in self.store.groups.standing_groups(*AT)}
+        return self._runs(groups_at(self.store, *AT))  # type: ignore[no-any-return]
 
     def of_values(self) -> list[Ticket]:
         """The tickets of groups, without summaries."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from router.decide import decide, notice_for
 from router.domain.catalogue import Catalogue
-from router.domain.groups import NO_END, GroupState
 from router.domain.rulebook import By, Grouping, Limit
 from router.domain.signals import Finding
 from router.grouping import explain_grouping
 from router.parse import evidence_of, read_signals
-from tests.builders import NOW, a_message
+from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
-from tests.grouping.backlog import AT, MINUTE, Backlog, group_in
-from tests.store.opened import Place, Store, open_store
+from tests.grouping.backlog import MINUTE, Backlog, group_in
+from tests.store.opened import Place, open_store
 
 DAY = timedelta(days=1)
 TWO_A_DAY = Limit(2, DAY)
@@ -136,9 +133,9 @@ def test_a_waiting_group_whose_members_are_over_never_opens(build: Build) -> Non
     backlog = build(a_posture_book(TWO_A_DAY))
     backlog.take([an_update("vm-1", f"p{n}") for n in range(3)], NOW)
     backlog.pass_by(NOW)
-    (waiting,) = [one for one in backlog.standing().values() if one.is_held]
-    assert waiting.waiting is not None
-    package = waiting.waiting.title.removeprefix("Update ")
+    (waiting,) = [one.words for one in backlog.standing().values() if one.waits]
+    assert waiting is not None
+    package = waiting.title.removeprefix("Update ")
     backlog.take([an_update("vm-1", package, status="Healthy")], NOW + HOUR)
     assert backlog.pass_by(NOW + HOUR) == ["resolved"]
     assert backlog.pass_by(NOW + 2 * DAY) == []
@@ -201,9 +198,7 @@ def test_groups_of_a_policy_with_ends_go_on_under_one_with_open_windows(build: B
     backlog.take([an_update("vm-2", "p")], NOW + 30 * DAY)
     assert backlog.pass_by(NOW + 30 * DAY + HOUR) == ["updated"]
     assert len(backlog.tickets) == 1
-    (state,) = backlog.standing().values()
-    windows = asyncio.run(backlog.store.groups.read_aggregation(*AT, windows=[state.window_key])).windows
-    assert [one.until for one in windows.values()] == [NO_END]
+    assert [one.until for one in backlog.standing().values()] == [None]
 
 
 def test_a_signal_without_one_of_the_values_stands_alone(build: Build) -> None:
@@ -230,60 +225,6 @@ def test_many_groups_that_owe_a_note_are_told_in_one_walk(build: Build) -> None:
     backlog.take([an_update("vm-2", f"p{n}") for n in range(95)], NOW + MINUTE)
     assert backlog.pass_by(NOW + HOUR + MINUTE) == ["updated"] * 95
     assert all(one.standing == 2 for one in backlog.tickets.values())
-
-
-class Interrupting:
-    """A store in which others take messages in whenever all groups were walked; it counts the walks."""
-
-    def __init__(self, store: Store, act: Callable[[], Awaitable[object]]) -> None:
-        self._store, self._act = store, act
-        self.walks = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return self if name == "groups" else getattr(self._store, name, None) or getattr(self._store.groups, name)
-
-    async def standing_groups(self, *at: str) -> AsyncIterator[tuple[str, GroupState]]:
-        async for found in self._store.groups.standing_groups(*at):
-            yield found
-        self.walks += 1
-        await self._act()
-
-
-def test_what_comes_in_while_a_sweep_walks_is_told_an_hour_later(build: Build) -> None:
-    """The walk has passed the group already, which owed nothing then: its note is due an hour after the message."""
-    backlog = build()
-    backlog.take([an_update("vm-1", "p0"), an_update("vm-1", "p1")], NOW)
-    backlog.pass_by(NOW)
-    backlog.take([an_update("vm-2", "p0")], NOW)
-    store, others = backlog.store, backlog.intake
-    late = [a_message(an_update("vm-2", "p1"), at=NOW + HOUR)]
-    backlog.store = Interrupting(store, lambda: others.ingest(late, NOW + HOUR))
-    backlog.sweep(NOW + HOUR)
-    backlog.store = store
-    backlog.receive(NOW + HOUR)
-    assert backlog.pass_by(NOW + 2 * HOUR) == ["updated"]
-    assert [one.standing for one in backlog.tickets.values()] == [2, 2]
-    assert backlog.pass_by(NOW + 5 * HOUR) == []
-
-
-def test_a_destination_that_is_never_quiet_is_not_walked_every_minute(build: Build) -> None:
-    """What owed a note is over, and messages come in during every walk: the next walk is an hour later."""
-    backlog = build()
-    backlog.take([an_update("vm-1", "p0"), an_update("vm-1", "p1")], NOW)
-    backlog.pass_by(NOW)
-    backlog.take([an_update("vm-2", "p0")], NOW)
-    backlog.take([an_update(f"vm-{n}", "p0", status="Healthy") for n in (1, 2)], NOW)
-    store, others = backlog.store, backlog.intake
-    numbers = itertools.count()
-
-    async def busy() -> None:
-        body = an_update(f"vm-{next(numbers)}", "p1")
-        await others.ingest([a_message(body, at=NOW + HOUR)], NOW + HOUR)
-
-    backlog.store = busily = Interrupting(store, busy)
-    for minute in range(50):
-        backlog.sweep(NOW + HOUR + minute * MINUTE)
-    assert busily.walks == 1
 
 
 def test_who_changes_in_a_waiting_group_under_another_policy_does_not_jump_the_queue(build: Build) -> None:

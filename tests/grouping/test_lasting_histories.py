@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.groups import AdmissionState, GroupState
 from router.domain.keys import signal_key
 from router.domain.rulebook import Limit
 from router.domain.signals import Kind
@@ -23,6 +22,7 @@ from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, SUBSCRIPTION, a_posture_book, an_update
 from tests.examples import some_of
 from tests.grouping.backlog import AT, MINUTE, Backlog
+from tests.store.acts import members_at
 from tests.store.opened import open_store
 
 WINDOW = 6 * HOUR
@@ -100,8 +100,7 @@ def lived(backlog: Backlog, acts: Sequence[Act], bodies: list[bytes]) -> tuple[d
 
 def _members(backlog: Backlog, standing: dict[str, str]) -> dict[str, str]:
     """The group in which each signal stands."""
-    reading = backlog.store.groups.read_aggregation(*AT, members=list(standing))
-    members = asyncio.run(reading).members
+    members = asyncio.run(members_at(backlog.store, *AT, *standing))
     assert members.keys() == standing.keys()
     assert all(one.stands for one in members.values())
     return {key: one.group for key, one in members.items()}
@@ -116,16 +115,10 @@ def _assert_notified_or_counted(backlog: Backlog, standing: dict[str, str]) -> N
         by_values.setdefault(standing[key], set()).add(group)
     assert all(len(some) == 1 for some in by_values.values()), "one group for each package and owner"
     assert Counter(members.values()) == {key: one.group.standing for key, one in groups.items()}
-    waiting: dict[str, GroupState] = {key: one for key, one in groups.items() if one.is_held}
+    waiting = {key: one for key, one in groups.items() if one.waits}
     told = {key for key, one in backlog.tickets.items() if one.changes[-1] != "resolved"}
     assert groups.keys() - waiting.keys() <= told
     assert not waiting.keys() & backlog.tickets.keys()
-    admission = asyncio.run(backlog.store.groups.read_admission(*AT))
-    if admission == AdmissionState():
-        return
-    assert admission.deferred is not None
-    held = sum(one.groups for one in admission.deferred.held), sum(one.standing for one in admission.deferred.held)
-    assert held == (len(waiting), sum(one.group.standing for one in waiting.values()))
 
 
 def _assert_paced(backlog: Backlog, limit: Limit | None) -> None:

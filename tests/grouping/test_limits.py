@@ -25,6 +25,7 @@ from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.ingest.test_intake import House
+from tests.store.acts import members_at
 
 MINUTE = timedelta(minutes=1)
 WINDOW = 10 * MINUTE
@@ -124,8 +125,7 @@ class Life:
         self.stood_at.setdefault(act.id, index)
 
     def find_member(self, key: str) -> MemberState | None:
-        found = asyncio.run(self.house.store.groups.read_aggregation("cwpp", "tickets", members=[key]))
-        return found.members.get(key)
+        return asyncio.run(members_at(self.house.store, "cwpp", "tickets", key)).get(key)
 
     def deliver(self, index: int, now: datetime) -> None:
         for claim in self.house.owed("tickets", now):

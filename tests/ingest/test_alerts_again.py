@@ -15,21 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.decisions import Change
-from router.domain.groups import AdmissionState, AggregationState
-from router.domain.ledger import Arrival, Target, Turn
-from router.domain.notices import Notice, RecordEntry
-from router.domain.rulebook import By, Grouping, Lane, Rulebook
+from router.domain.ledger import Arrival
+from router.domain.notices import RecordEntry
+from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.signals import Stream
-from router.grouping.aggregation import Aggregation
-from router.grouping.grouping_keys import MemberTurn
 from router.ingest.intake import Intake, Message
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
-from tests.destinations.builders import a_notice
 from tests.examples import some_of
 from tests.ingest.again import LANES, Promise, Said, Soc, a_book
-from tests.store.builders import an_entry
 from tests.store.opened import Place, open_store
 
 MINUTE = timedelta(minutes=1)
@@ -181,26 +175,6 @@ def test_a_group_that_somebody_joins_tells_more_than_a_status(build: Build) -> N
     asyncio.run(at_once())
     assert soc.heard["tickets"] == ["opened", "updated"]
     assert soc.heard["oncall"] == ["opened", "updated"]
-
-
-@pytest.mark.parametrize("is_news", [False, True])
-def test_a_groups_notice_says_whether_only_the_status_of_members_changed(is_news: bool) -> None:
-    """It is news if that of any of its members is."""
-
-    def turn_of(key: str, number: int, change: Change, *, status_only: bool) -> MemberTurn:
-        notice = a_notice(key=key, turn=number, status_only=status_only)
-        target = Target("tickets", Lane.TICKET, change, 1, grouped=True)
-        return MemberTurn(Turn(number=number, entry=an_entry(), notice=notice, targets=(target,)), notice, target)
-
-    spec = a_book(ALIKE).destinations["tickets"]
-    members = [turn_of(key, 1, Change.OPENED, status_only=False) for key in ("a", "b")]
-    before = Aggregation("tickets", AdmissionState(), AggregationState(), spec, NOW).apply_all(members)
-    turns = [
-        turn_of("a", 2, Change.UPDATED, status_only=True),
-        turn_of("b", 2, Change.UPDATED, status_only=not is_news),
-    ]
-    change = Aggregation("tickets", before.admission, before.states, spec, NOW).apply_all(turns)
-    assert [one.content.status_only for one in change.deliveries if isinstance(one.content, Notice)] == [not is_news]
 
 
 @settings(max_examples=some_of(60), deadline=None)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
-from router.domain.groups import AdmissionState, AggregationState
+from router.domain.groups import GroupState, MemberState, States
 from router.domain.ledger import LedgerRow
 from router.domain.rulebook import Lane
+from router.store import groups
 from router.store.claims import claim_deliveries, settle_claims
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
@@ -89,9 +90,22 @@ def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], 
     return run(listed())
 
 
-async def write_aggregation(
-    store: Store, stream: str, destination: str, admission: AdmissionState, states: AggregationState
-) -> None:
+async def write_groups(store: Store, stream: str, destination: str, states: States) -> None:
     """Write states of groups as a worker does that has locked their destination."""
     async with store.engine.transaction() as tx:
-        await store.groups.write_aggregation(tx, stream, destination, admission, states)
+        await groups.lock_admissions(tx, stream, [destination])
+        await groups.write_states(tx, stream, {destination: states})
+
+
+async def groups_at(store: Store, stream: str, destination: str) -> dict[str, GroupState]:
+    """The groups of a destination in which anything stands, by their keys."""
+    async with store.engine.session() as tx:
+        rows = await tx.fetch("SELECT key FROM groups WHERE stream=? AND destination=?", stream, destination)
+        found = await groups.find_groups(tx, stream, destination, [row.text("key") for row in rows])
+    return {key: state for key, state in found.items() if state.group.standing}
+
+
+async def members_at(store: Store, stream: str, destination: str, *signals: str) -> dict[str, MemberState]:
+    """The memberships of some signals."""
+    async with store.engine.session() as tx:
+        return await groups.find_members(tx, stream, destination, signals)

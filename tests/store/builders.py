@@ -45,7 +45,16 @@ def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
     named = (NamedMember(key="k", title="Ä title", severity=None, place="vm-1"),)
     group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
     return GroupState(
-        group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at
+        group=group,
+        audience_key="a",
+        at=at,
+        window_key="w",
+        until=NOW,
+        turn=3,
+        opened=1,
+        is_open=True,
+        severity="High",
+        severity_written="High",
     )
 
 

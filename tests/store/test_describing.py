@@ -18,7 +18,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
-from router.domain.groups import AggregationState
+from router.domain.groups import States
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
@@ -29,7 +29,7 @@ from router.store.describing import describe as describe_state
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
 from tests.builders import NOW
-from tests.store.acts import DAY, claim, owe, run, settle, write_aggregation
+from tests.store.acts import DAY, claim, owe, run, settle, write_groups
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
 from tests.store.opened import Store, open_store
 from tests.store.test_groups import a_member
@@ -123,9 +123,8 @@ def test_groups_are_counted(store: Store) -> None:
     """Not their members."""
 
     async def written() -> None:
-        admission = await store.groups.read_admission("cwpp", "tickets")
-        states = AggregationState({"k": a_member(), "l": a_member()}, {"g": a_group()}, {})
-        await write_aggregation(store, "cwpp", "tickets", admission, states)
+        states = States(members={"k": a_member(), "l": a_member()}, groups={"g": a_group()})
+        await write_groups(store, "cwpp", "tickets", states)
 
     run(written())
     assert describe(store).groups == Count(1)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-import orjson
 import pytest
 
 from router.domain.errors import StoreError
-from router.domain.groups import NO_END
 from router.domain.notices import Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
@@ -20,7 +17,7 @@ from router.domain.signals import Stream
 from router.store.dead_letters import abandon_deliveries
 from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
-from tests.grouping.backlog import AT, MINUTE, Backlog
+from tests.grouping.backlog import MINUTE, Backlog
 from tests.store.acts import letters_in, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
@@ -122,19 +119,6 @@ def test_a_group_that_stands_for_longer_than_anything_is_kept_still_takes_others
     assert len(backlog.tickets) == 1
 
 
-def test_the_window_of_a_group_that_is_over_is_forgotten_in_time(store: Store) -> None:
-    """While the group stands its window has no end; with its last member it ends, whoever owns that by then."""
-    backlog = Backlog(store, a_posture_book(), run)
-    backlog.take([an_update("vm-1", "p", team=1)], NOW)
-    (state,) = backlog.standing().values()
-    assert state.window_key is not None
-    windows = run(store.groups.read_aggregation(*AT, windows=[state.window_key])).windows
-    assert [one.until for one in windows.values()] == [NO_END]
-    backlog.take([an_update("vm-1", "p", team=1, status="Healthy")], NOW + HOUR)
-    windows = run(store.groups.read_aggregation(*AT, windows=[state.window_key])).windows
-    assert [one.until for one in windows.values()] == [NOW + HOUR]
-
-
 def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
     """Two groups wait at `tickets`, which the policy then calls otherwise: they are given up where everybody can see it."""
     backlog = Backlog(store, BOOK, run)
@@ -149,23 +133,3 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
     titles = {one.delivery.content.title for one in letters if isinstance(one.delivery.content, Notice)}
     assert len(titles) == 2
     assert titles.isdisjoint(one.last.title for one in backlog.of_values())
-
-
-def test_no_finding_that_waits_is_too_long_for_a_row(postgres_store: Store) -> None:
-    """A column holds 64 KiB: of one whose every text is random and far too long, enough is stored to notify people."""
-    backlog = Backlog(postgres_store, a_posture_book(Limit(1, DAY)), run)
-    shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
-    long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(3_000))
-    body = orjson.loads(an_update("vm-2", "p1", cves=tuple(f"CVE-2026-{n:04}{long[:100]}" for n in range(60))))
-    properties = body["properties"]
-    properties["displayName"] = properties["metadata"]["displayName"] = long
-    properties["metadata"] |= {"recommendationCategory": long, "description": long, "remediationDescription": long}
-    properties["status"] |= {"cause": long, "description": long}
-    for name in ("SoftwareName", "PackageType", "Language", "FixedVersion", "FixStatus", "Scanner", "Source"):
-        properties["additionalData"][name] = long
-    properties["additionalData"]["DetectedSoftwareVersions"] = [long] * 9
-    properties["risk"] = {"level": "High", "riskFactors": [long] * 9, "attackPathsReferences": [long] * 9}
-    backlog.take([an_update("vm-1", "p0"), orjson.dumps(body)], NOW)
-    backlog.pass_by(NOW)
-    assert sorted(backlog.pass_by(NOW + DAY)) == ["opened", "resolved"]
-    assert len(backlog.of_values()) == 2

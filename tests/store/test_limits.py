@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
-from router.domain.groups import GroupState, Opening
+from router.domain.groups import GroupState, Opening, States
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import Lane, Limit, Rulebook
@@ -24,7 +23,7 @@ from router.store.dead_letters import abandon_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
-from tests.store.acts import letters_in, run, write_aggregation
+from tests.store.acts import groups_at, letters_in, run, write_groups
 from tests.store.deadly import Deadly
 from tests.store.within import within
 
@@ -72,7 +71,7 @@ class LimitedDestination:
 
 async def standing_in(store: Store) -> dict[str, GroupState]:
     """The groups of the destination in which somebody stands."""
-    return {key: state async for key, state in store.groups.standing_groups(*AT)}
+    return await groups_at(store, *AT)
 
 
 def story(claims: Sequence[Claim]) -> list[tuple[str, str]]:
@@ -177,28 +176,6 @@ def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     assert "opened" not in [change for change, _ in story(tickets.receive(WINDOW))]
 
 
-def test_no_notice_that_waits_is_too_long_for_a_row(store: Store) -> None:
-    """A column holds 64 KiB: of an alert whose every text is random and far too long, enough is stored to notify people."""
-    tickets = LimitedDestination(store)
-    flapped(tickets)
-    shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
-    long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(8_000))
-    fields: dict[str, Any] = dict.fromkeys(
-        ("AlertDisplayName", "Description", "AlertType", "CompromisedEntity", "AzureResourceId", "Severity", "Intent"),
-        long,
-    )
-    fields["RemediationSteps"] = [long] * 20
-    fields["ExtendedProperties"] = {f"{number}": long for number in range(5)}
-    fields["Entities"] = [{"$id": f"{n}", "Type": "file", "Name": f"{n}{long}", "Directory": long} for n in range(9)]
-    fields["AlertUri"] = f"https://portal.azure.com/{'x' * 5_000}"
-    tickets.take("E", at=6 * MINUTE, **fields)
-    tickets.over("D", 7 * MINUTE)
-    tickets.sweep(WINDOW)
-    (claim,) = tickets.receive(WINDOW)
-    assert isinstance(claim.delivery.content, Notice)
-    assert (claim.delivery.change.value, claim.delivery.content.title[:9]) == ("opened", long[:9])
-
-
 def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> None:
     """The sweep under the new rules opens D at once."""
     tickets = LimitedDestination(store)
@@ -259,8 +236,7 @@ def test_a_window_that_ends_in_an_impossible_future_takes_nobody_in(store: Store
 
 def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
     """An opening that another worker wrote down a few seconds ahead counts."""
-    admission = replace(run(store.groups.read_admission(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
-    run(write_aggregation(store, *AT, admission, run(store.groups.read_aggregation(*AT))))
+    run(write_groups(store, *AT, States(openings=[Opening(NOW + timedelta(seconds=30), None, False, False, 1)])))
     tickets = LimitedDestination(store)
     tickets.take("A")
     (claim,) = tickets.receive()

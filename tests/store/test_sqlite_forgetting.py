@@ -14,7 +14,19 @@ from tests.store.acts import run
 from tests.store.builders import a_row
 from tests.store.opened import Store
 
-TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "documents", "lookups", "notices")
+TABLES = (
+    "record",
+    "ledger",
+    "held",
+    "groups",
+    "members",
+    "deliveries",
+    "counts",
+    "hits",
+    "documents",
+    "lookups",
+    "notices",
+)
 
 
 def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:

@@ -14,7 +14,7 @@ from router.domain.documents import DocumentKind
 from router.domain.retention import COUNTS, Forgotten, Retention, document_age
 from router.store.engine import Engine, Transaction
 from router.store.forgetting.decisions import forget_announcements, forget_decisions, forget_outlived
-from router.store.forgetting.signals import forget_groups, forget_signals
+from router.store.forgetting.signals import forget_groups, forget_memberships, forget_signals
 from router.store.instants import micros
 from router.store.ledger import SqlLedger
 
@@ -67,6 +67,7 @@ class SqlForgetting:
         yield lambda tx: forget_outlived(tx, now - retention.deliveries)
         yield lambda tx: forget_announcements(tx, now - retention.deliveries)
         yield lambda tx: forget_groups(tx, now)
+        yield lambda tx: forget_memberships(tx, now)
         yield lambda tx: forget_signals(tx, self._ledger, now, retention)
         yield lambda tx: _forget_bodies(tx, now)
         yield lambda tx: _forget_counts(tx, now)

@@ -1,12 +1,10 @@
-"""Signals of which nothing came for long enough, and states of members, groups and windows that did not change for as long."""
+"""Signals of which nothing came for long enough, and groups, members and claims that did not change for as long."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
-from router.domain.decisions import Outcome
-from router.domain.groups import GroupState
+from router.domain.decisions import Change, Outcome
 from router.domain.ledger import LedgerRow
 from router.domain.retention import (
     AGAIN,
@@ -19,20 +17,28 @@ from router.domain.retention import (
     review_of_signal,
 )
 from router.domain.state_report import age_of_signal
-from router.store.aggregation_entries import entry_of
-from router.store.codec import attempt
 from router.store.deliveries import StoredEntry
 from router.store.engine import Transaction
 from router.store.forgetting.deliveries import STEP, entries_by_key, forget_deliveries, forget_payloads
 from router.store.instants import micros
 from router.store.ledger import SqlLedger
 from router.store.row_reader import Columns
-from router.store.stored_names import GROUP_STATE, MEMBER_STATE
 
 _UNHEARD = "SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND heard<=? AND review_at IS NULL LIMIT ?"
 _TO_REVIEW = "SELECT key FROM ledger INDEXED BY reviewing WHERE review_at<=? LIMIT ?"
-_MEMBERS = "SELECT key FROM cards WHERE type=? AND key = ANY(?)"
-_OLD_GROUPS = "SELECT * FROM cards INDEXED BY aging_cards WHERE reduced=0 AND at<=? ORDER BY at LIMIT ?"
+_MEMBERS = "SELECT signal AS key FROM members WHERE signal = ANY(?)"
+_OLD_GROUPS = "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ?"
+_OLD_MEMBERS = """
+DELETE FROM members WHERE (stream, destination, signal) IN (
+    SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? LIMIT ?
+)
+"""
+_OLD_CLAIMS = """
+DELETE FROM claims WHERE (stream, destination, key) IN (
+    SELECT stream, destination, key FROM claims WHERE until<=? LIMIT ?
+)
+"""
+_OLD_OPENINGS = "DELETE FROM openings WHERE place IN (SELECT place FROM openings WHERE at<=? LIMIT ?)"
 
 
 async def forget_signals(tx: Transaction, ledger: SqlLedger, now: datetime, retention: Retention) -> Forgotten:
@@ -41,7 +47,7 @@ async def forget_signals(tx: Transaction, ledger: SqlLedger, now: datetime, rete
     if not keys:
         return Forgotten()
     rows, entries = await ledger.find_rows(keys), await entries_by_key(tx, keys)
-    members = {row.raw("key") for row in await tx.fetch(_MEMBERS, MEMBER_STATE, keys)}
+    members = {row.raw("key") for row in await tx.fetch(_MEMBERS, keys)}
     again: list[tuple[int, str]] = []
     reduced: list[LedgerRow] = []
     going: list[str] = []
@@ -80,48 +86,41 @@ async def _old_signals(tx: Transaction, now: datetime) -> list[str]:
 
 
 async def forget_groups(tx: Transaction, now: datetime) -> Forgotten:
-    """Take some states away, or leave key and place of a group that stands."""
+    """Take some groups away, or leave key and place of one that stands."""
     rows = await tx.fetch(_OLD_GROUPS, micros(now - LONGEST), STEP)
     if not rows:
         return Forgotten()
-    entries = await entries_by_key(tx, {row.words("key") for row in rows if row.raw("type") == GROUP_STATE})
-    going: list[int] = []
-    reduced: list[int] = []
-    later: list[tuple[int, int]] = []
+    entries = await entries_by_key(tx, {row.words("key") for row in rows})
+    going: list[tuple[object, ...]] = []
+    reduced: list[tuple[object, ...]] = []
+    later: list[tuple[object, ...]] = []
     closed: list[StoredEntry] = []
     forgotten: list[str] = []
     for row in rows:
-        place, key, state = row.whole("place"), row.words("key"), _group_in(row)
-        if state is None:
-            (reduced if row.raw("standing") else going).append(place)
-            continue
+        place, key = (row.raw("stream"), row.raw("destination"), row.raw("key")), row.words("key")
         some = entries.get(key, {}).get(row.words("destination"), [])
-        match disposition_of_group(state, some):
+        match disposition_of_group(bool(row.raw("standing")), some):
             case Disposition.KEEP:
-                later.append((micros(now - LONGEST + AGAIN), place))
+                later.append((micros(now - LONGEST + AGAIN), *place))
                 continue
             case Disposition.REDUCE:
                 reduced.append(place)
-                closed += [entry for entry in some if entry.turn != state.opened]
+                opening = max((entry.turn for entry in some if entry.change == Change.OPENED), default=0)
+                closed += [entry for entry in some if entry.turn != opening]
             case Disposition.FORGET:
                 going.append(place)
                 closed += some
         forgotten.append(key)
     deliveries = await forget_deliveries(tx, closed)
     await forget_payloads(tx, forgotten)
-    await tx.execute_many("UPDATE cards SET at=? WHERE place=?", later)
-    await _see_to(tx, going, reduced)
+    where = "WHERE stream=? AND destination=? AND key=?"
+    await tx.execute_many(f"UPDATE groups SET at=? {where}", later)
+    await tx.execute_many(f"UPDATE groups SET reduced=1 {where}", reduced)
+    await tx.execute_many(f"DELETE FROM groups {where}", going)
     return Forgotten(groups=len(going), reduced=len(reduced), deliveries=deliveries, is_done=False)
 
 
-async def _see_to(tx: Transaction, going: Collection[int], reduced: Collection[int]) -> None:
-    await tx.execute("DELETE FROM cards WHERE place = ANY(?)", list(going))
-    await tx.execute("UPDATE cards SET reduced=1 WHERE place = ANY(?)", list(reduced))
-
-
-def _group_in(row: Columns) -> GroupState | None:
-    """The state of a group that a row holds; None for another's, and for one that is damaged, which goes by its columns."""
-    if row.raw("type") != GROUP_STATE:
-        return None
-    state = attempt(entry_of, GROUP_STATE, row.raw("body"))
-    return state if isinstance(state, GroupState) else None
+async def forget_memberships(tx: Transaction, now: datetime) -> Forgotten:
+    """Take away members that are over, claims of incidents and openings that no window counts."""
+    gone = [await tx.execute(sql, micros(now - LONGEST), STEP) for sql in (_OLD_MEMBERS, _OLD_CLAIMS, _OLD_OPENINGS)]
+    return Forgotten(groups=sum(gone), is_done=max(gone) < STEP)

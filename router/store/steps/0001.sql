@@ -74,15 +74,34 @@ CREATE TABLE IF NOT EXISTS quarantine (
     code TEXT NOT NULL, words TEXT NOT NULL, at_fault TEXT, body BYTEA NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS groupings (
-    stream TEXT NOT NULL, destination TEXT NOT NULL, body BYTEA NOT NULL, PRIMARY KEY (stream, destination)
+-- The row of a destination is the lock of its groups, members, claims and openings.
+CREATE TABLE IF NOT EXISTS admissions (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS cards (
-    place PLACE, stream TEXT NOT NULL, destination TEXT NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL,
-    standing BIGINT NOT NULL, at BIGINT NOT NULL, body BYTEA NOT NULL,
+CREATE TABLE IF NOT EXISTS groups (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, key TEXT NOT NULL,
+    window_key TEXT, is_open BIGINT NOT NULL, waits TEXT, sample BIGINT NOT NULL, gravity BIGINT NOT NULL,
+    standing BIGINT NOT NULL, total BIGINT NOT NULL, note_due BIGINT, at BIGINT NOT NULL, body BYTEA NOT NULL,
     reduced BIGINT NOT NULL DEFAULT 0,
-    UNIQUE (stream, destination, type, key)
+    PRIMARY KEY (stream, destination, key)
+);
+--postgresql ALTER TABLE groups SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE IF NOT EXISTS members (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, signal TEXT NOT NULL,
+    group_key TEXT NOT NULL, turn BIGINT NOT NULL, stands BIGINT NOT NULL, group_turn BIGINT, at BIGINT NOT NULL,
+    PRIMARY KEY (stream, destination, signal)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS claims (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, key TEXT NOT NULL, group_key TEXT NOT NULL, until BIGINT NOT NULL,
+    PRIMARY KEY (stream, destination, key)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS openings (
+    place PLACE, stream TEXT NOT NULL, destination TEXT NOT NULL, at BIGINT NOT NULL,
+    pager TEXT, sample BIGINT NOT NULL, beyond BIGINT NOT NULL, gravity BIGINT NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS progress (
@@ -146,8 +165,15 @@ CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resourc
 
 CREATE INDEX IF NOT EXISTS last_hits ON hits (last);
 
-CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
-CREATE INDEX IF NOT EXISTS aging_cards ON cards (at) WHERE reduced = 0;
+CREATE INDEX IF NOT EXISTS windows ON groups (stream, destination, window_key) WHERE window_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting ON groups (stream, destination, waits, sample, gravity DESC, at, key DESC) WHERE waits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS noting ON groups (stream, destination, note_due) WHERE note_due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS aging_groups ON groups (at) WHERE reduced = 0;
+CREATE INDEX IF NOT EXISTS memberships ON members (signal);
+CREATE INDEX IF NOT EXISTS ended_members ON members (at) WHERE stands = 0;
+CREATE INDEX IF NOT EXISTS ended_claims ON claims (until);
+CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
+CREATE INDEX IF NOT EXISTS aging_openings ON openings (at);
 
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
