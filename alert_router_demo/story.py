@@ -19,10 +19,11 @@ from rich.console import Console
 from alert_router_demo.connection import connected
 from alert_router_demo.shown import lines_of_page, lines_of_ticket
 from alert_router_demo.soc import Drop, Soc, Status
+from router.app.clock import now
 from router.app.extras import PACKAGE
 from router.cli.batches import batches_of
 from router.cli.files import InputFile, open_files
-from router.cli.given import clock_for, rules_given
+from router.cli.given import rules_given
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
@@ -85,17 +86,16 @@ class Story:
 
 
 async def _route(state: Path, decisions: Path) -> Story:
-    clock = clock_for(None)
     async with Soc.running(lag=LAG, authority=None) as soc:
         _make_busy(soc)
-        rules, settings = connected(rules_given(STARTER, None, clock()), soc)
+        rules, settings = connected(rules_given(STARTER, None, now()), soc)
         job = Job(
             rules=rules,
             only=None,
             state=state,
             decisions=decisions,
             settings=settings,
-            clock=clock,
+            clock=None,
             patience=PATIENCE,
         )
         async with at_work(job) as work:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.app.clock import Clock, now
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.identity import identity_for
 from router.app.settings import HUBS, Settings, forget_libpq
@@ -49,14 +50,17 @@ def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
     return Connector(address, authorities, token)
 
 
-def store_at(state: Path | PostgresqlAddress, settings: Settings) -> Store:
-    """The store in a directory, which is made where it is missing, or in a database, as it was found. Raises BadFile."""
+def store_at(state: Path | PostgresqlAddress, settings: Settings, clock: Clock = now) -> Store:
+    """The store in a directory, which is made where it is missing, or in a database, as it was found. Raises BadFile.
+
+    The state's clock is `clock`, set right by a database's own.
+    """
     from router.store.engine import PostgresqlEngine
     from router.store.store import Store
 
     if isinstance(state, Path):
-        return Store.of(state)
-    return Store(PostgresqlEngine(connector_for(state, settings).connect, state.name))
+        return Store.of(state, clock)
+    return Store(PostgresqlEngine(connector_for(state, settings).connect, state.name, clock=clock))
 
 
 async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Store:
@@ -75,12 +79,13 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sto
 
 
 @asynccontextmanager
-async def state_over(state: Path | PostgresqlAddress, settings: Settings) -> AsyncIterator[Store]:
+async def state_over(state: Path | PostgresqlAddress, settings: Settings, clock: Clock) -> AsyncIterator[Store]:
     """A state for who works behind hubs, as long as the context lasts; raises as `open_state` does, and StateInUse.
 
-    A directory is this process's alone. What the one before it had claimed is given back: that one is not there any more.
+    The state's clock is `clock`, set right by a database's own. A directory is this process's alone. What the one before it had
+    claimed is given back: that one is not there any more.
     """
-    store = store_at(state, settings)
+    store = store_at(state, settings, clock)
     try:
         store.hold()
         # Whoever deploys a function app names its database; from a private one nobody else may reach it.

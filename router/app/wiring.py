@@ -45,7 +45,7 @@ async def service_over(
 ) -> AsyncIterator[Service]:
     """The router at work behind hubs, as long as the context lasts; raises as `state_over` does, and BadSetting.
 
-    Without a `state` it is the one that the settings name.
+    Without a `state` it is the one that the settings name. A database's clock sets `clock` right.
 
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
@@ -63,7 +63,8 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        store = await stack.enter_async_context(state_over(state or settings.state_named, settings))
+        store = await stack.enter_async_context(state_over(state or settings.state_named, settings, clock))
+        clock = store.now
         senders = await stack.enter_async_context(senders_over(store, rules, readiness, settings, clock, telemetry))
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)

@@ -60,7 +60,7 @@ def layer(options: Namespace) -> int:
     looked = (
         _look_in_file(options, stream, now, counter, left_out)
         if options.file is not None
-        else asyncio.run(_look_in_state(options, stream, now, counter))
+        else asyncio.run(_look_in_state(options, stream, counter))
     )
     report = _report_of(book, now, looked, counter, left_out)
     layers = layers_of(attack_layers_of(report), report.attack_version)
@@ -90,9 +90,10 @@ def _look_in_file(
     return _Looked(str(options.file), span)
 
 
-async def _look_in_state(options: Namespace, stream: Stream, now: datetime, counter: AttackCounter) -> _Looked:
-    since, until = _span(options, now, options.since or LOOK_BACK)
+async def _look_in_state(options: Namespace, stream: Stream, counter: AttackCounter) -> _Looked:
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
+        since, until = _span(options, now, options.since or LOOK_BACK)
         back_to = await count_pages(store.record.walk_decisions(stream, since, until, LOOKED_AT), counter)
         silences = await SilenceReader(store.documents).silences(stream, now)
     return _Looked(f"the state in {options.state}", DecisionSpan(since, until), back_to, silences)

@@ -57,7 +57,7 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> O
         refuse_unwritable(options.keep_tags, "the tags")
     with progress_of("asking Azure") as advance:
         answers = asyncio.run(_ask(options, manifest, now, advance))
-    lacking = keep_tags_read(options, answers.tags, now) if wants_tags(options) else ()
+    lacking = keep_tags_read(options, answers.tags) if wants_tags(options) else ()
     return asked_documents("what Azure answered", (*answers.documents, *lacking), now)
 
 

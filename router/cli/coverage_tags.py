@@ -7,11 +7,11 @@ import errno
 import os
 from argparse import Namespace
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 
 from router.app.tags import keep_tags
 from router.cli.complaints import complain
+from router.cli.given import clock_for
 from router.cli.opened_state import store_in
 from router.coverage.documents import CoverageDocument
 from router.coverage.live.probes import refused
@@ -30,7 +30,7 @@ def refuse_unwritable(file: Path, what: str) -> None:
         raise BadFile(f"{file}: {what} cannot be written there: {os.strerror(errno.ENOENT)}")
 
 
-def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument], now: datetime) -> tuple[CoverageDocument, ...]:
+def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument]) -> tuple[CoverageDocument, ...]:
     """Keeps tags where the options say, and returns what is lacking of a file that was asked for.
 
     A state keeps what it had of whatever was not answered; a file is written whole, or stays as it is. Raises BadFile and
@@ -39,7 +39,7 @@ def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument], now: da
     documents = tuple(tags)
     lacking = tuple(refused(one.name, one.refusals[0].reason) for one in documents if one.refusals)
     if options.state is not None:
-        asyncio.run(_keep_in_state(options, documents, now))
+        asyncio.run(_keep_in_state(options, documents))
         if lacking:
             complain("tags: not every one was answered; the state keeps what it had of the others")
     if options.keep_tags is None:
@@ -51,9 +51,9 @@ def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument], now: da
     return lacking
 
 
-async def _keep_in_state(options: Namespace, documents: Iterable[CoverageDocument], now: datetime) -> None:
+async def _keep_in_state(options: Namespace, documents: Iterable[CoverageDocument]) -> None:
     async with store_in(options) as store:
-        await keep_tags(store.documents, documents, now)
+        await keep_tags(store.documents, documents, clock_for(options.now, store.now)())
 
 
 def _write(file: Path, data: bytes) -> None:

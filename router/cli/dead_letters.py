@@ -92,7 +92,7 @@ async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
     # A resolution that a run is sending right now could not be owed again after the opening.
     async with store_to_change(options) as store:
         letters = await _all_in(store)
-        ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now)()
+        ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now, store.now)()
 
         async def in_turn(some: Sequence[Letter]) -> list[tuple[Letter, Redrive]]:
             return [
@@ -106,7 +106,7 @@ async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
 async def _discard(options: Namespace) -> int:
     async with store_to_change(options) as store:
         known = [id_of(letter) for letter in await _all_in(store)]
-        now = clock_for(options.now)()
+        now = clock_for(options.now, store.now)()
         return sum(
             await each(
                 lambda letter: store.run(lambda tx: dead_letters.discard(tx, letter, now)), ids_meant(options, known)

@@ -6,7 +6,6 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from router.app.destination_readiness import readiness_of
 from router.app.settings import Settings
@@ -69,8 +68,7 @@ class DestinationStatus:
 
 def show(options: Namespace) -> int:
     """Prints how every destination is."""
-    now = clock_for(options.now)()
-    found = asyncio.run(_statuses(options, now))
+    found = asyncio.run(_statuses(options))
     if options.format == "json":
         print_json([document_of(one) for one in found])
         return 0
@@ -84,9 +82,10 @@ def show(options: Namespace) -> int:
     return 0
 
 
-async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationStatus]:
-    rules = find_rules(options, now)
+async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
+    rules = find_rules(options, clock_for(options.now)())
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         known = await known_destinations(store, rules, stream_for(options.stream), now)
         holds = HoldReader(store.documents, {(one.stream, one.name): one.lane for one in known})
         streams = sorted({one.stream for one in known})

@@ -48,8 +48,7 @@ class Made(NamedTuple):
 def hold(options: Namespace) -> int:
     """Keeps a destination from being asked until an end."""
     author, reason = author_given(options.author), words_given("--reason", options.reason)
-    now = clock_for(options.now)()
-    made = asyncio.run(_hold(options, author.name, reason, now))
+    made, now = asyncio.run(_hold(options, author.name, reason))
     if options.format == "json":
         print_json({**_document(made), "extended": made.is_extended})
         return 0
@@ -66,9 +65,10 @@ def hold(options: Namespace) -> int:
     return 0
 
 
-async def _hold(options: Namespace, author: str, reason: str, now: datetime) -> Made:
+async def _hold(options: Namespace, author: str, reason: str) -> tuple[Made, datetime]:
     # Beside a run at work, too: it reads what others set down.
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         meant = await _meant(store, options, now)
         wanted = DestinationHold(
             stream=meant.stream,
@@ -80,14 +80,14 @@ async def _hold(options: Namespace, author: str, reason: str, now: datetime) -> 
             until=now + options.duration,
         )
         made: MadeHold = await hold_destination(store, wanted, now)
-        return Made(meant, made.hold, await _owed_at(store, meant), made.extended is not None)
+        return Made(meant, made.hold, await _owed_at(store, meant), made.extended is not None), now
 
 
 def release(options: Namespace) -> int:
     """Has a destination asked again that a person holds."""
     author = author_given(options.author)
     reason = words_given("--reason", options.reason)
-    made = asyncio.run(_release(options, author.name, reason, clock_for(options.now)()))
+    made = asyncio.run(_release(options, author.name, reason))
     if options.format == "json":
         print_json(_document(made))
         return 0
@@ -100,8 +100,9 @@ def release(options: Namespace) -> int:
     return 0
 
 
-async def _release(options: Namespace, author: str, reason: str, now: datetime) -> Made:
+async def _release(options: Namespace, author: str, reason: str) -> Made:
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         meant = await _meant(store, options, now)
         released = await release_destination(store, meant.stream, meant.name, author=author, reason=reason, now=now)
         if released is None:
@@ -118,9 +119,9 @@ def probe(options: Namespace) -> int:
 
 
 async def _probe_in_shared(options: Namespace) -> int:
-    now = clock_for(options.now)()
-    rules = find_rules(options, now)
+    rules = find_rules(options, clock_for(options.now)())
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream), now))
         await _refuse_held(store, meant, now)
         # Without rules nobody can say here.
@@ -137,11 +138,12 @@ async def _probe_in_shared(options: Namespace) -> int:
 
 
 async def _probe_in_file(options: Namespace) -> int:
-    clock = clock_for(options.now)
-    now, settings = clock(), Settings()
-    rules = rules_given(options.rules or RULES, stream_for(options.stream), now)
+    settings = Settings()
+    rules = rules_given(options.rules or RULES, stream_for(options.stream), clock_for(options.now)())
     readiness = readiness_of(rules, settings)
     async with store_to_change(options) as store:
+        clock = clock_for(options.now, store.now)
+        now = clock()
         meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream), now))
         await _refuse_held(store, meant, now)
         for one in readiness.unready:

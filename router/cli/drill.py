@@ -22,7 +22,7 @@ from router.cli.complaints import complain
 from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.drill_commands import REAL_WITHIN, WITHIN
 from router.cli.drill_text import DrillProgress, forecast_lines, result_lines
-from router.cli.given import clock_for, rules_given
+from router.cli.given import rules_given
 from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
@@ -62,9 +62,9 @@ def drill(options: Namespace) -> int:
 
 
 async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
-    clock = clock_for(None)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(store_in(options))
+        clock = store.now
         plan, cluster = await _plan(options, settings, subject, store, clock), _cluster_in(options, settings)
         # Who is not signed in may know whom it is going to call, too.
         _say(options, [*forecast_lines(plan, options.within), *_instructions(options, subject)])

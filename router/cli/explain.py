@@ -102,7 +102,7 @@ def _explain_file(options: Namespace) -> int:
     if has_examples(Path(options.file)):
         raise BadUsage(f"{options.file}: holds examples, and no messages; alert-router rules test runs them")
     now, only = clock_for(options.now)(), stream_for(options.stream)
-    rules, silences = _with_state_given(options, rules_given(options.rules, only, now), now)
+    rules, silences, now = _with_state_given(options, rules_given(options.rules, only, now), now)
     around = _Around(reader_over(rules, only), now, silences)
     if options.notice is not None:
         check_destination(options.notice, around.reader.rulebooks.values())
@@ -127,26 +127,31 @@ def _parts_of(files: Iterable[Source], reader: MessageReader) -> Iterator[Messag
             yield from reader.read_message(message)
 
 
-def _with_state_given(options: Namespace, rules: Rules, now: datetime) -> tuple[Rules, Mapping[str, Silences]]:
-    """The rules by the tags of the state that is named, and its silences by stream; without one as they are, and none.
+def _with_state_given(
+    options: Namespace, rules: Rules, now: datetime
+) -> tuple[Rules, Mapping[str, Silences], datetime]:
+    """The rules by the tags of the state that is named, its silences by stream, and the time by its clock.
+
+    Without a state the rules and the time are as they were, and there is no silence.
 
     Raises as `store_in` does.
     """
     if options.state is None:
-        return rules, {}
+        return rules, {}, now
     import asyncio  # none of it is needed to read a file
 
     from router.cli.opened_state import store_in
     from router.ingest.silence_reader import SilenceReader
     from router.ingest.tag_reader import TagReader
 
-    async def read() -> tuple[Rules, Mapping[str, Silences]]:
+    async def read() -> tuple[Rules, Mapping[str, Silences], datetime]:
         async with store_in(options) as store:
+            now = clock_for(options.now, store.now)()
             reader = SilenceReader(store.documents, max(book.silences.longest for book in rules.books.values()))
             silences = {stream.value: await reader.silences(stream.value, now) for stream in rules.books}
             tags = TagReader(store.documents, rules.books)
             books = {stream: await tags.rulebook(stream, now) for stream in rules.books}
-            return replace(rules, books=books), silences
+            return replace(rules, books=books), silences, now
 
     return asyncio.run(read())
 

@@ -52,8 +52,8 @@ def run(options: Namespace) -> int:
 
 
 async def _explain(options: Namespace) -> int:
-    now = clock_for(options.now)()
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         found = await find_meant(store, options.file, stream_for(options.stream))
         if len(found.signals) != 1:
             await _refuse(store, found, options)

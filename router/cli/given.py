@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from os.path import relpath
 from pathlib import Path
 
 from router.app.clock import Clock
+from router.app.clock import now as by_the_machine
 from router.app.rules import Rules, load_rules
 from router.cli.complaints import complain
 from router.domain.errors import BadFile
@@ -16,9 +17,9 @@ from router.domain.signals import Stream
 from router.rulebook import Problem
 
 
-def clock_for(now: datetime | None) -> Clock:
-    """The clock, standing still where a time is given."""
-    return (lambda: datetime.now(UTC)) if now is None else (lambda: now)
+def clock_for(now: datetime | None, clock: Clock = by_the_machine) -> Clock:
+    """A clock, such as a store's, or where a time is given one that stands still."""
+    return clock if now is None else (lambda: now)
 
 
 def stream_for(name: str | None) -> Stream | None:

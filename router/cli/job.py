@@ -58,7 +58,7 @@ class Job:
         state: the directory of the state.
         decisions: the file that decisions are written to, where there is one.
         settings: the app settings.
-        clock: tells the time.
+        clock: tells the time; None for the state's own clock.
         patience: how long to wait for deliveries that are due again soon; zero ends them when nothing is due now.
     """
 
@@ -67,7 +67,7 @@ class Job:
     state: Path
     decisions: Path | None
     settings: Settings
-    clock: Clock
+    clock: Clock | None
     patience: timedelta = timedelta()
 
 
@@ -82,6 +82,7 @@ class Report:
         standings: the deliveries of each destination.
         set_aside: how many damaged rows of the state are in quarantine.
         fresh: how many of them this job found.
+        made: when it was made.
         is_hindered: whether a setting is missing that was there before, or that nothing works without.
         authors: whose the silences are that are not long over, by their names on record.
     """
@@ -92,6 +93,7 @@ class Report:
     standings: Sequence[Standing]
     set_aside: int
     fresh: int
+    made: datetime
     is_hindered: bool = False
     authors: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,11 +117,13 @@ class Work:
         stop: Stop,
         readiness: Readiness,
         retention: Retention,
+        clock: Clock,
     ) -> None:
         self._readiness = readiness
         self._retention = retention
         self._is_hindered = False
         self._job = job
+        self._clock = clock
         self._store = store
         self._dispatcher = dispatcher
         self._decisions = decisions
@@ -145,7 +149,7 @@ class Work:
         if not self._store.is_shared:
             await self._store.run(release_claims)
         for book in self._job.rules.books.values():
-            await RuleWatch(self._store, book).notify(self._job.clock())
+            await RuleWatch(self._store, book).notify(self._clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
         """Takes in what sources hold, up to the stop. Where a source comes bit by bit, it delivers meanwhile.
@@ -162,7 +166,7 @@ class Work:
 
     async def take(self, batch: Sequence[Message]) -> None:
         """Takes one batch in; raises BadFile and StoreError."""
-        entries = await self._intake.ingest(batch, self._job.clock())
+        entries = await self._intake.ingest(batch, self._clock())
         self._tally.add(entries)
         self._write(entries)
 
@@ -182,7 +186,7 @@ class Work:
                 await self.release()
                 await self._dispatcher.deliver_due()
                 due = min(await self._dues(), default=None)
-                wait = max((due - self._job.clock()).total_seconds(), WAIT) if due is not None else LOOK
+                wait = max((due - self._clock()).total_seconds(), WAIT) if due is not None else LOOK
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(wait, LOOK)):
                         await more.wait()
@@ -215,7 +219,7 @@ class Work:
 
     async def release(self) -> None:
         """Notifies owners of what ended, decides again what that held, and opens groups that waited for room under a limit."""
-        ledger, now = self._store.ledger, self._job.clock
+        ledger, now = self._store.ledger, self._clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
                 await self._watches[stream].notify(now())
@@ -227,7 +231,7 @@ class Work:
     async def end_unseen(self) -> None:
         """Ends findings that two snapshots came without, where a snapshot may be over."""
         if (book := self._job.rules.books.get(Stream.CSPM)) is not None:
-            now = self._job.clock()
+            now = self._clock()
             ends = SnapshotEnds(self._intake, self._store, book, lambda: self._stop.is_asked)
             entries = await ends.end_unseen(now, now)
             self._ended.add(entries)
@@ -238,8 +242,8 @@ class Work:
         if self._stop.is_asked:
             return
         await self._dispatcher.deliver_due()
-        end = self._job.clock() + self._job.patience
-        while not self._stop.is_asked and (now := self._job.clock()) < end:
+        end = self._clock() + self._job.patience
+        while not self._stop.is_asked and (now := self._clock()) < end:
             dues = [due for due in await self._dues() if due <= end]
             if not dues:
                 return
@@ -258,7 +262,7 @@ class Work:
             )
         ]
         books, received = self._job.rules.books, self._tally.received
-        await forget_old(self._store, books, self._retention, self._job.clock(), received, lambda: self._stop.is_asked)
+        await forget_old(self._store, books, self._retention, self._clock(), received, lambda: self._stop.is_asked)
         now = await _set_aside_in(self._store)
         return Report(
             tally=self._tally,
@@ -267,12 +271,13 @@ class Work:
             standings=standings,
             set_aside=now,
             fresh=now - self._set_aside,
+            made=self._clock(),
             is_hindered=self._is_hindered,
             authors=await self._authors(),
         )
 
     async def _authors(self) -> Mapping[str, str]:
-        silences = [await self._intake.silences.silences(stream, self._job.clock()) for stream in self._job.rules.books]
+        silences = [await self._intake.silences.silences(stream, self._clock()) for stream in self._job.rules.books]
         return {name: one.author for some in silences for name, one in some.by_name.items()}
 
     async def end_if_asked(self) -> None:
@@ -310,14 +315,17 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         store = await open_state(job.state, job.settings)
         stack.push_async_callback(store.close)
         store.hold()
+        clock = job.clock or store.now
         stop = stack.enter_context(Stop.heeded())
         dispatcher = await stack.enter_async_context(
-            dispatcher_over(store, job.rules, readiness, job.settings, job.clock, lambda: stop.is_asked)
+            dispatcher_over(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         async with store.session() as tx:
             before = {stream: await count_deliveries(tx, stream) for stream in Stream}
-        work = Work(job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness, retention)
+        work = Work(
+            job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness, retention, clock
+        )
         await work.name_what_is_missing()
         await work.finish_earlier()
         yield work

@@ -40,7 +40,7 @@ def show(options: Namespace) -> int:
     stream = _stream_of(options.file, stream_for(options.stream))
     loaded = _rules_around(options.rules, stream, now)
     rules = _rules_in(options.file, stream, loaded, now)
-    previews = asyncio.run(_look_back(options, stream, rules, loaded, now))
+    previews = asyncio.run(_look_back(options, stream, rules, loaded))
     previewed = [Previewed(str(options.file), stream.value, preview) for preview in previews]
     attack = loaded.rulebook.attack if loaded is not None and loaded.rulebook is not None else None
     names = Names(loaded.policy.destinations if loaded is not None else {}, attack)
@@ -55,9 +55,10 @@ def show(options: Namespace) -> int:
 
 
 async def _look_back(
-    options: Namespace, stream: Stream, rules: Sequence[SuppressionRule], loaded: Loaded | None, now: datetime
+    options: Namespace, stream: Stream, rules: Sequence[SuppressionRule], loaded: Loaded | None
 ) -> list[Preview]:
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         owners = await _owners_in(store, stream, loaded, now)
         matchers = [RuleMatcher(rule, owners) for rule in rules]
         return await look_back(store, stream.value, matchers, now - options.since, now + _INSTANT)

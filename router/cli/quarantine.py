@@ -83,7 +83,7 @@ async def _retake(options: Namespace) -> list[str]:
     async with store_to_change(options) as store:
         entries = {one.id: one for one in await store.quarantine.list_quarantined()}
         ids = ids_meant(options, list(entries))
-        clock, only = clock_for(options.now), stream_for(options.stream)
+        clock, only = clock_for(options.now, store.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
         lines = [await _retake_one(entries[id], store, reader, intake, clock()) for id in ids]

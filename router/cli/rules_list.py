@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -49,13 +49,15 @@ class _Known:
         since: since when each is known, likewise.
         silences: the silences that are not forgotten yet.
         remarks: what could not be read whole.
+        now: the time by its clock.
     """
 
-    hits: Mapping[Rule, RuleHits] = field(default_factory=dict)
-    held: Mapping[Rule, int] = field(default_factory=dict)
-    since: Mapping[Rule, datetime] = field(default_factory=dict)
-    silences: Sequence[Silence] = ()
-    remarks: Sequence[str] = ()
+    hits: Mapping[Rule, RuleHits]
+    held: Mapping[Rule, int]
+    since: Mapping[Rule, datetime]
+    silences: Sequence[Silence]
+    remarks: Sequence[str]
+    now: datetime
 
 
 def list_them(options: Namespace) -> int:
@@ -66,7 +68,8 @@ def list_them(options: Namespace) -> int:
     problems = [one for stream in streams for one in loaded[stream].problems if one.level == "problem"]
     for line in lines_for(problems):
         complain(line)
-    known = asyncio.run(_known(options, list(Stream) if only is None else [only], now))
+    known = asyncio.run(_known(options, list(Stream) if only is None else [only]))
+    now = known.now if known is not None else now
     if known is None and options.unused is not None:
         raise BadUsage("--unused: only a state knows what rules held; name one with --state")
     most = None if options.format == "json" else MOST_NAMED
@@ -120,14 +123,14 @@ def _no_such(name: str, lives: Iterable[RuleLife]) -> str:
 _UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state"
 
 
-async def _known(options: Namespace, streams: Iterable[Stream], now: datetime) -> _Known | None:
+async def _known(options: Namespace, streams: Iterable[Stream]) -> _Known | None:
     """What the state says that is meant; None where none is named, and none is where it usually is."""
     if options.state is None:
         if not Store.is_in(DEFAULT_STATE):
             return None
-        options = Namespace(state=DEFAULT_STATE)
+        options = Namespace(state=DEFAULT_STATE, now=options.now)
     async with store_in(options) as store:
-        return await _read(store, [stream.value for stream in streams], now)
+        return await _read(store, [stream.value for stream in streams], clock_for(options.now, store.now)())
 
 
 async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
@@ -148,7 +151,7 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     silences, undecodable = read_silences(await store.documents.list_documents(DocumentKind.SILENCE))
     if undecodable:
         remarks.append(undecodable_words(undecodable))
-    return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks)
+    return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks, now)
 
 
 def _lives(subjects: Iterable[Subject], known: _Known | None, most: int | None) -> Iterator[RuleLife]:

@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
             state=options.state,
             decisions=options.decisions,
             settings=Settings(),
-            clock=clock,
+            clock=clock if options.now is not None else None,
         )
         report = asyncio.run(do(job, files))
     print_report(job, report)
@@ -56,7 +56,7 @@ def print_report(job: Job, report: Report) -> None:
     print_tally(screen(), report.tally, _attack_in(job.rules), report.authors)
     print_released(screen(), report.released)
     print_ended(screen(), report.ended)
-    print_standings(screen(), report.standings, job.clock(), job.state)
+    print_standings(screen(), report.standings, report.made, job.state)
     if grouped := [
         name for book in job.rules.books.values() for name, spec in book.destinations.items() if spec.is_grouped
     ]:

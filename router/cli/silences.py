@@ -55,8 +55,7 @@ class ListedSilence:
 
 def list_them(options: Namespace) -> int:
     """Prints the silences that are not over, or with `--expired` the others, the soonest end first."""
-    now = clock_for(options.now)()
-    listed, undecodable = asyncio.run(_listed(options, now))
+    listed, undecodable, now = asyncio.run(_listed(options))
     if options.format == "json":
         print_json([document_of_listed(one, now) for one in listed])
     elif listed:
@@ -70,18 +69,16 @@ def list_them(options: Namespace) -> int:
 
 def extend(options: Namespace) -> int:
     """Lets a silence end later, as far as the policy allows, and prints its end."""
-    now = clock_for(options.now)()
     author = author_given(options.author)
-    silence = asyncio.run(_extend(options, author.name, now))
+    silence, now = asyncio.run(_extend(options, author.name))
     _print_changed(silence, f"extended by {author}", now, options.format)
     return 0
 
 
 def end(options: Namespace) -> int:
     """Ends a silence now: what it holds and still stands comes out."""
-    now = clock_for(options.now)()
     author = author_given(options.author)
-    silence, is_over = asyncio.run(_end(options, author.name, now))
+    silence, now, is_over = asyncio.run(_end(options, author.name))
     if is_over and options.format == "text":
         screen().print(f"silence {silence.id} ended already, {both_times(silence.end)}")
     else:
@@ -100,12 +97,13 @@ def _print_changed(silence: Silence, what: str, now: datetime, format: str) -> N
     screen().print(f"  ends    {both_times(silence.end)}")
 
 
-async def _listed(options: Namespace, now: datetime) -> tuple[list[ListedSilence], int]:
+async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetime]:
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         known = await stored_silences(store.documents, None if options.expired else needed_since(BOUNDS, now))
         wanted = [one for one in known.silences if (state_of(one, now) == "over") is options.expired]
         listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
-    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable
+    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable, now
 
 
 async def _of_stream(
@@ -130,9 +128,10 @@ async def _of_stream(
     ]
 
 
-async def _extend(options: Namespace, author: str, now: datetime) -> Silence:
-    bounds = _bounds_in(options, now)
+async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
+    bounds = _bounds_in(options, clock_for(options.now)())
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         known = (await stored_silences(store.documents, None)).silences
         id = _id_meant(options.id, known)
 
@@ -147,20 +146,21 @@ async def _extend(options: Namespace, author: str, now: datetime) -> Silence:
             refuse_overrun("--for", longer, known, mine, given_from=silence.end)
             return longer
 
-        return await change_silence(store.documents, id, ChangeAction.EXTENDED, author, now, extended)
+        return await change_silence(store.documents, id, ChangeAction.EXTENDED, author, now, extended), now
 
 
-async def _end(options: Namespace, author: str, now: datetime) -> tuple[Silence, bool]:
+async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool]:
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
         known = (await stored_silences(store.documents, None)).silences
         id = _id_meant(options.id, known)
         (silence,) = (one for one in known if one.id == id)
         if silence.end <= now:
-            return silence, True
+            return silence, now, True
         ended = await change_silence(
             store.documents, id, ChangeAction.ENDED, author, now, lambda one: replace(one, ended=min(now, one.end))
         )
-        return ended, False
+        return ended, now, False
 
 
 def _id_meant(written: str, known: Sequence[Silence]) -> str:

@@ -47,26 +47,25 @@ GIVEN_UP = 2
 
 def add(options: Namespace) -> int:
     """Shows what a silence would hold, asks, makes it, and prints its id and its end."""
-    now, stream = clock_for(options.now)(), Stream(options.stream)
+    stream = Stream(options.stream)
     refuse_unasked("silence it", is_confirmed=options.yes)
     scope = _scope_in(options, stream)
-    book, known = _rules_in(options, stream, now)
+    book, known = _rules_in(options, stream, clock_for(options.now)())
     author = author_given(options.author)
-    draft = _draft_of(options, scope, author.name, now)
-    _refuse_times(draft, book.silences, now)
     _refuse_ticket(options.ticket, book.silences)
     # Types of findings are ids of assessments, of which no list is whole.
-    doubted = draft.alert_type if stream is Stream.CWPP else None
+    doubted = options.type.strip() if options.type is not None and stream is Stream.CWPP else None
     for doubt in [*scope.doubts, *_doubts_about_type(doubted, known)]:
         complain(f"warning: {doubt}")
-    return asyncio.run(_add(options, draft, book, author, now, is_narrow=scope.is_narrow))
+    return asyncio.run(_add(options, scope, book, author))
 
 
-async def _add(
-    options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime, *, is_narrow: bool
-) -> int:
+async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: Author) -> int:
     shown = screen()
     async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
+        draft = _draft_of(options, scope, author.name, now)
+        _refuse_times(draft, book.silences, now)
         known = await stored_silences(store.documents, needed_since(book.silences, now))
         others = [one for one in known.silences if one.stream == draft.stream]
         draft = with_first(draft, others)
@@ -76,7 +75,7 @@ async def _add(
         book = await TagReader(store.documents, {book.stream: book}).rulebook(book.stream, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
         matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
-        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now, is_narrow=is_narrow)
+        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now, is_narrow=scope.is_narrow)
         if options.format == "text":
             shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)

@@ -38,7 +38,7 @@ _SMALL = 100
 
 def show(options: Namespace) -> int:
     """Prints what is in a state, and leaves it as it is."""
-    report = asyncio.run(_report(options, clock_for(options.now)(), Settings().retention))
+    report = asyncio.run(_report(options, Settings().retention))
     if report is None and isinstance(options.state, Path):
         raise BadFile(f"{options.state}: holds no state yet; a run begins one")
     if report is None:
@@ -50,13 +50,14 @@ def show(options: Namespace) -> int:
     return 0
 
 
-async def _report(options: Namespace, now: datetime, retention: Retention) -> StateReport | None:
+async def _report(options: Namespace, retention: Retention) -> StateReport | None:
     if isinstance(options.state, Path):
         refuse_missing(options.state)
-        return await Store.describe_in(options.state, now, retention)
+        return await Store.describe_in(options.state, clock_for(options.now)(), retention)
     store = store_at(options.state, Settings())
     try:
-        return await store.describe(now, retention)
+        async with store.engine.session() as tx:
+            return await store.describe(options.now or tx.now, retention)
     finally:
         await store.close()
 

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -29,7 +29,7 @@ import orjson
 
 from router.domain import legible
 from router.domain.errors import StoreError, Unstorable
-from router.store.instants import Clock
+from router.store.instants import Clock, instant
 from router.store.row_reader import Columns
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
 _TRIES = 8
 _FIRST_WAIT = 0.01
 """Seconds within which a transaction that was broken off is tried a second time; it doubles with each try."""
+
+_TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_SAME = timedelta(seconds=1)
+"""Up to this, two clocks tell the same time."""
 
 _CLOCK = partial(datetime.now, UTC)
 
@@ -332,6 +336,8 @@ class PostgresqlEngine:
         connect: opens a connection in autocommit mode; raises StoreError.
         name: the server and the database in words, for errors; no secret.
         patience: seconds after which a transaction, or a statement by itself, is cut off from a server that does not end it.
+        clock: tells the time.
+        machine: the clock of this machine. By as much as the server's is ahead of it, the state's is ahead of `clock`.
     """
 
     def __init__(
@@ -340,15 +346,22 @@ class PostgresqlEngine:
         name: str,
         patience: float = _PATIENCE,
         clock: Clock = _CLOCK,
+        machine: Clock = _CLOCK,
     ) -> None:
         self._connect = connect
         self.name = name
         self._patience = patience
-        self.now = clock
+        self._clock, self._machine = clock, machine
+        self._ahead = timedelta()
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._compared: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._current: ContextVar[_PostgresqlTransaction | None] = ContextVar("postgresql transaction", default=None)
         self._end: asyncio.TimerHandle | None = None
+
+    def now(self) -> datetime:
+        """Return the time by the server's clock, which was last looked at when it was connected to."""
+        return self._clock() + self._ahead
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[_PostgresqlTransaction]:
@@ -374,6 +387,9 @@ class PostgresqlEngine:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
+        if self._compared is None:
+            async with self._connected():
+                pass  # Now the time is the server's.
         begun = _begun(self._current)
         yield begun or _Statements(self._connected, self.now())
 
@@ -435,7 +451,18 @@ class PostgresqlEngine:
         if self._connection is None or self._connection.closed:
             self._connection = await self._connect()
         self._then(self._patience, partial(_cut, self._connection))
+        if self._compared is not self._connection:
+            await self._compare_clocks(self._connection)
         return self._connection
+
+    async def _compare_clocks(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Finds out by how much the server's clock is ahead. What may as well be the time of the way is no difference."""
+        asked = self._machine()
+        ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
+        trip = self._machine() - asked
+        ahead = instant(told) - (asked + trip / 2)
+        self._ahead = ahead if abs(ahead) > _SAME + trip / 2 else timedelta()
+        self._compared = connection
 
     def _then(self, seconds: float, end: Callable[[], None]) -> None:
         """Has the connection end in a while, and no more as it was to end before."""

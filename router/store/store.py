@@ -33,11 +33,13 @@ class Store:
 
     Attributes:
         engine: the database.
+        now: tells the time by the state's clock, which all who work on it share.
         is_shared: whether other processes work on it beside this one, as on a server; a directory is opened by `of`.
     """
 
-    def __init__(self, engine: Engine, clock: Clock = _CLOCK, file: StateFile | None = None) -> None:
+    def __init__(self, engine: Engine, file: StateFile | None = None) -> None:
         self.engine = engine
+        clock = self.now = engine.now
         self.is_shared = file is None
         self._file = file
         self.ledger = SqlLedger(engine, clock)
@@ -52,7 +54,7 @@ class Store:
     def of(cls, directory: Path, clock: Clock = _CLOCK) -> Self:
         """Return the store in a directory, which is made where it is missing; raises BadFile if it cannot be opened."""
         file = StateFile(directory)
-        return cls(SqliteEngine(file), clock, file)
+        return cls(SqliteEngine(file, clock), file)
 
     @staticmethod
     def is_in(directory: Path) -> bool:

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from alert_router_demo.soc import Status
 from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Recipient, Settlement
+from router.domain.lane_limits import LEASE
 from router.domain.ledger import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -24,7 +26,7 @@ from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.store import Store
-from tests.builders import alert_body
+from tests.builders import RESOURCE, alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
@@ -33,7 +35,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
-from tests.store.opened import open_store, rows_in
+from tests.store.opened import engine_over, open_store, rows_in
 from tests.store.within import within
 
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -279,6 +281,62 @@ def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql:
     assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 0)
     assert house.says(*run, "--now", (NOW + 2 * HOUR).isoformat()).code == 0
     assert (len(house.lines("everything.ndjson")), len(house.lines("people.ndjson"))) == (1, 1)
+
+
+@pytest.mark.parametrize("wrong", [-10, 10])
+def test_a_machine_whose_clock_is_wrong_works_by_the_servers(house: House, postgres: Server, wrong: int) -> None:
+    """It takes nothing that another one has, ends no silence early, and dates what it decides and what people do."""
+    database = postgres.new_database()
+    ahead = timedelta(minutes=-wrong)
+    with psycopg.connect(database, autocommit=True) as server:
+        server.execute(_OTHER_CLOCK)
+        server.execute("SELECT set_ahead(%s)", [ahead])
+
+    def by_the_server() -> datetime:
+        return datetime.now(UTC) + ahead
+
+    async def seed(store: Store) -> None:
+        await store.upgrade()
+        now = by_the_server()
+        assert abs(store.now() - now) < _NEAR
+        intake = intake_over(store, load_rules(Path("rules"), list(Stream), now), Stream.CWPP)
+        await intake.ingest([Message(alert_body("taken"), "cwpp/0:0", Arrival("cwpp:0:1", 0, now))], now)
+        recipient = Recipient("cwpp", Lane.TICKET, "people")
+        assert len(await within(store, claim_deliveries, recipient, now, now + LEASE[Lane.TICKET], 100)) == 1
+        silence = a_silence(begins=now - timedelta(seconds=1), lasts=timedelta(minutes=5), groups=(named("vm-1"),))
+        await store.documents.put_document(document_of_silence(silence))
+
+    right = Store(engine_over(database, clock=by_the_server, machine=by_the_server))
+    asyncio.run(seeded(right, seed))
+    there = ("--state", database)
+    message = alert_body("silenced"), alert_body("routed", AzureResourceId=f"{RESOURCE}-9")
+    house.writes("a.ndjson", b"\n".join(message))
+    decisions = house.routes(*there, "a.ndjson")
+    assert [one["outcome"] for one in decisions] == ["suppressed", "routed"]
+    assert [abs(datetime.fromisoformat(one["at"]) - by_the_server()) < _NEAR for one in decisions] == [True, True]
+    assert len(house.lines("people.ndjson")) == 1
+
+    (listed,) = json.loads(house.says("silences", "list", *there, "--format", "json").out)
+    assert listed["state"] == "active"
+    as_ana = (*there, "--author", "ana", "--reason", "works", "--format", "json")
+    held = json.loads(house.says("destinations", "hold", "people", "--for", "2h", *as_ana).out)
+    made = json.loads(
+        house.says("silences", "add", "--stream", "cwpp", "--resource", "vm-2", "--for", "2h", "--yes", *as_ana).out
+    )
+    for end in (held["until"], made["ends"]):
+        assert abs(datetime.fromisoformat(end) - 2 * HOUR - by_the_server()) < _NEAR
+
+
+_NEAR = timedelta(minutes=5)
+
+_OTHER_CLOCK = """
+CREATE FUNCTION set_ahead(ahead interval) RETURNS void LANGUAGE plpgsql AS $f$ BEGIN
+    EXECUTE format('CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+        $$ SELECT pg_catalog.clock_timestamp() + %L::interval $$', ahead);
+    EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+END $f$
+"""
+"""Has a database say another time than this machine does: what differs is the same as if this machine's clock were wrong."""
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
 
 
-def engine_over(url: str, *settings: str) -> PostgresqlEngine:
+def engine_over(
+    url: str, *settings: str, clock: Callable[[], datetime] = now, machine: Callable[[], datetime] = now
+) -> PostgresqlEngine:
     """An engine over a database; in each of its sessions some statements are run first."""
     address = parse_address(url)
     connector = Connector(address)
@@ -35,12 +37,12 @@ def engine_over(url: str, *settings: str) -> PostgresqlEngine:
             await connection.execute(setting.encode())
         return connection
 
-    return PostgresqlEngine(connect, address.name)
+    return PostgresqlEngine(connect, address.name, clock=clock, machine=machine)
 
 
 def open_store(place: Place, clock: Callable[[], datetime] = now) -> Store:
     """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
-    return Store(engine_over(place), clock) if isinstance(place, str) else Store.of(place, clock)
+    return Store(engine_over(place, clock=clock)) if isinstance(place, str) else Store.of(place, clock)
 
 
 def is_shared(store: object) -> bool:

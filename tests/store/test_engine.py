@@ -7,7 +7,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -321,6 +321,51 @@ def test_a_transaction_begins_at_a_time_of_the_state(engine: Engine) -> None:
             assert tx.now <= later.now <= datetime.now(UTC)
 
     run(tried())
+
+
+@pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(), timedelta(minutes=10), timedelta(days=3650)])
+def test_the_servers_clock_is_everybodys(postgres_url: str, wrong: timedelta) -> None:
+    """Ours is set right by as much as this machine's differs from it; one that does not, stays as it is to the microsecond."""
+    given = datetime(2030, 1, 1, tzinfo=UTC)
+
+    async def tried() -> None:
+        machine = lambda: datetime.now(UTC) + wrong  # noqa: E731
+        running = engine_over(postgres_url, clock=machine, machine=machine)
+        standing = engine_over(postgres_url, clock=lambda: given, machine=machine)
+        async with running.session() as first:
+            assert abs(first.now - datetime.now(UTC)) < timedelta(minutes=5)
+        async with running.transaction() as tx, standing.session() as other:
+            assert first.now <= tx.now <= running.now()
+            assert abs(other.now - (given - wrong)) < timedelta(minutes=5)
+            assert wrong or other.now == given
+        await asyncio.gather(running.close(), standing.close())
+
+    run(tried())
+
+
+def test_the_servers_clock_is_looked_at_with_each_connection_and_never_again(
+    postgres: Server, postgres_url: str
+) -> None:
+    """So that it costs no statement a wait, and a server that another one took over from is believed at once."""
+    wrong = timedelta()
+
+    async def tried(engine: Engine, way: Way) -> list[timedelta]:
+        nonlocal wrong
+        found = []
+        for wrong in (timedelta(), timedelta(hours=1), -timedelta(hours=1)):
+            way.cut()
+            await keys(engine)
+            trips = way.trips
+            await keys(engine)
+            await put(engine, f"{wrong}")
+            assert way.trips - trips == 4
+            found.append(engine.now() - datetime.now(UTC))
+        return found
+
+    with Way(postgres.url) as way:
+        engine = engine_over(way.to(postgres_url), machine=lambda: datetime.now(UTC) + wrong)
+        found = run(closed_after(engine, partial(tried, way=way)))
+    assert [round(one / timedelta(hours=1)) for one in found] == [0, -1, 1]
 
 
 def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(postgres_url: str) -> None:
