@@ -39,8 +39,8 @@ TOKEN_SCOPES = {
 https://learn.microsoft.com/azure/postgresql/security/security-entra-configure#authenticate-with-microsoft-entra-id
 """
 
-_OTHER_ADDRESS = re.compile(r"[^/]*([=@]|://)")
-"""How addresses of other programs begin, of which a directory would be made: `host=...`, `jdbc:postgresql://`, `soc@host`."""
+_OTHER_ADDRESS = re.compile(r"[^/]*[=@]|[^/]+//")
+"""How addresses begin of which a directory would be made: `host=...`, `jdbc:postgresql://`, `postgresql//`, `soc@host`."""
 
 # What fails is raised; psycopg would say it once more, on stderr where no log is set up.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
@@ -132,7 +132,7 @@ def parse_state(text: str) -> Path | PostgresqlAddress:
         return parse_address(text.strip())
     if scheme.lower() == "sqlite" and colon:
         text = rest.removeprefix("//")
-    elif _OTHER_ADDRESS.match(text):
+    if _OTHER_ADDRESS.match(text):
         raise ValueError(f"is no address of a state; write DIRECTORY, sqlite:DIRECTORY or {FORM}")
     if not text.strip():
         raise ValueError("names no directory; name one, such as . for this one")
