@@ -9,6 +9,7 @@ from typing import NamedTuple
 from router.domain.deliveries import DeliveryStatus
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import RECORD
+from router.domain.legible import storable
 from router.domain.lookups import SignalLookup
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
@@ -60,7 +61,7 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
     The first of these that leads anywhere counts, so that a whole id is never mistaken for the end of another. The end of an id
     and a reference count alike: many ticket systems number their tickets with a few digits, and so end ids.
     """
-    text = text.strip()
+    text = storable(text.strip())
     for look in (_by_key, _by_whole_id, _by_end_or_reference, _by_resource):
         found = [one for one in await look(store, text, only) if only is None or one.stream == only]
         if found:

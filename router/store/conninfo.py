@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from router.domain.errors import StoreError
 from router.domain.hosts import is_example
+from router.domain.legible import storable
 from router.domain.urls import is_host, is_loopback
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def parse_address(text: str) -> PostgresqlAddress:
     # A database or a role may have any characters, which are escaped in a URL.
     role, database, host = unquote(url.username or ""), unquote(url.path.removeprefix("/")), directory or unquote(host)
     password = unquote(url.password) if url.password else None
-    if "\0" in f"{role}{database}{host}{password}":
-        raise ValueError("holds a NUL, which PostgreSQL takes in no name")
+    if (names := f"{role}{database}{host}{password}") != storable(names):
+        raise ValueError("holds a NUL, or bytes that are not UTF-8, which PostgreSQL takes in no name")
     if directory and url.hostname:
         raise ValueError("names a host twice; name it once")
     if not role:

@@ -200,7 +200,7 @@ def opened_unchanged(directory: Path) -> Iterator[UnchangedFile]:
         named = witness.find()
         log = path.with_name(f"{path.name}-wal")
         is_logged = log.exists() and log.stat().st_size > 0
-        place = f"file:{quote(str(path))}?mode=rw"
+        place = f"file:{quote(bytes(path))}?mode=rw"
         with closing(sqlite3.connect(place, uri=True, isolation_level=None, timeout=30)) as db:
             # To close it would put the log that a killed run left into the file. Where there is none, it removes its own.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_logged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -167,6 +168,9 @@ def test_several_signals_that_may_be_meant_are_listed(house: House) -> None:
 
 def test_where_nothing_is_found_it_is_said_where_it_was_looked_for(routed: House) -> None:
     """Or that the message which says it was not understood."""
+    assert routed.says("explain", os.fsdecode(b"nob\xffdy")).complaint.startswith(
+        "nob\ufffddy: is no file, and no signal in"
+    )
     assert routed.says("explain", "nobody").complaint == (
         "nobody: is no file, and no signal in .state: none has that id or key, no id or resource ends so, no ticket has that "
         "number, and no message in quarantine says it"

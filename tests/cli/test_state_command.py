@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -181,6 +182,13 @@ def test_what_cannot_be_looked_at_is_named(worked: House, harm: Callable[[Path],
     before = sorted(path.name for path in state.iterdir()) if state.exists() else None
     assert re.match(said, worked.says("state").complaint)
     assert (sorted(path.name for path in state.iterdir()) if state.exists() else None) == before
+
+
+def test_a_state_may_lie_under_a_name_that_is_no_text(worked: House) -> None:
+    """A file system allows bytes that are not UTF-8."""
+    name = os.fsdecode(b"st\xffate ?#%41")
+    (worked.directory / ".state").rename(worked.directory / name)
+    assert described(worked, "--state", name)["decisions"]["total"] == 3
 
 
 def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:

@@ -84,6 +84,7 @@ def test_a_state_is_a_directory_or_a_database(written: str, meant: object) -> No
         ("postgresql://soc:s3cret@pg.contoso.com/alerts?host=/run/pg", "names a host twice"),
         ("postgresql://soc@/alerts?host=run", "host: names no directory"),
         ("postgresql://soc:s3cret%00@pg.contoso.com/alerts", "holds a NUL"),
+        ("postgresql://soc:s3cret@pg.contoso.com/alerts\udcff", "holds a NUL, or bytes that are not UTF-8"),
         ("postgresql://soc@pg.contoso.com/alerts?sslmode=require", "sslmode: is verify-full beyond this machine"),
         ("postgresql://soc@pg.contoso.com/alerts?sslrootcert=system", "sslrootcert: is not taken here"),
         ("postgresql://soc@pg.contoso.com/alerts?password=s3cret", "password: is no parameter"),
