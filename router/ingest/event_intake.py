@@ -28,6 +28,7 @@ class EventIntake:
         self._process = process
         self._lock = lock if lock is not None else SharedExclusiveLock()
         self._epochs = EpochTracker(journal)
+        self._left: set[InFlightMarker] = set()
 
     async def ingest_events(
         self, partition: Partition, events: Sequence[Event], now: datetime, trace: str | None = None
@@ -39,14 +40,15 @@ class EventIntake:
         if not events:
             return []
         async with self._lock.shared():
+            await self._take_left_away()
             position = await self._epochs.position_before(partition, events[0], now)
             epoch, spans = position.epoch, spans_of([event.sequence for event in events])
             markers = [InFlightMarker(epoch, span, self._process) for span in spans]
-            overlapping = await self._journal.place_markers(markers)
-            others = [marker for marker in overlapping if marker.process != self._process]
-            messages = {event.sequence: _message(epoch, event, trace) for event in events}
-            verdicts = verdicts_on(messages, others)
             async with self._without_markers_on_error(markers):
+                overlapping = await self._journal.place_markers(markers)
+                others = [marker for marker in overlapping if marker.process != self._process]
+                messages = {event.sequence: _message(epoch, event, trace) for event in events}
+                verdicts = verdicts_on(messages, others)
                 entries = [] if verdicts else await self._intake.ingest(list(messages.values()), now)
         if verdicts:
             async with self._without_markers_on_error(markers):
@@ -77,8 +79,8 @@ class EventIntake:
     async def _ingest_alone(self, marker: InFlightMarker, message: Message, now: datetime) -> list[RecordEntry]:
         """Ingests a message while this process ingests nothing else: if it kills the process, no other event is blamed."""
         async with self._lock.exclusive():
-            await self._journal.place_markers([marker])
             async with self._without_markers_on_error([marker]):
+                await self._journal.place_markers([marker])
                 entries = await self._intake.ingest([message], now)
             await self._journal.finish_markers([marker], [])
         return entries
@@ -89,9 +91,16 @@ class EventIntake:
         try:
             yield
         except StoreError:
+            self._left.update(markers)
             with suppress(StoreError):  # it may be down for this, too
-                await self._journal.finish_markers(markers, [])
+                await self._take_left_away()
             raise
+
+    async def _take_left_away(self) -> None:
+        """Takes the markers away that a failing state kept: a process that is at work again did not die of those events."""
+        left = list(self._left)
+        await self._journal.finish_markers(left, [])
+        self._left.difference_update(left)
 
 
 def _message(epoch: HubEpoch, event: Event, trace: str | None) -> Message:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
+from router.domain.errors import StoreError
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.ports.ingest import Journal
@@ -19,6 +20,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake
 from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
+from tests.stack.postgres import Server, Way
 from tests.store.opened import Place, Store, open_store
 
 PLACE = Partition("cwpp", "0")
@@ -132,6 +134,29 @@ def test_marks_of_a_process_that_lives_do_not_count_against_an_event(store: Stor
     for _ in range(5):
         died(store, "this", 0, 0, alone=True)
     assert [entry.outcome for entry in ingest(an_event_intake(store), Shelf().publish(1))] == ["routed"]
+
+
+@pytest.mark.parametrize("trip", range(3, 22, 3))
+def test_a_process_that_lost_its_state_and_is_at_work_again_died_of_nothing(
+    database: str, postgres: Server, trip: int
+) -> None:
+    """It lost it at some round trip, and could not say so; with the next events that it takes in it does."""
+    with Way(postgres.url) as way:
+        store = open_store(way.to(database))
+        event_intake = an_event_intake(store, "alive")
+
+        def lose() -> None:
+            way.server = postgres.url.replace("%2F", "%2Fgone")
+            way.cut()
+
+        way.cut_at(trip, is_after=False, happens=lose)
+        with pytest.raises(StoreError):
+            while True:
+                ingest(event_intake, Shelf().publish(3))
+        way.server = postgres.url
+        asyncio.run(event_intake.ingest_events(Partition("cwpp", "1"), Shelf().publish(1), NOW))
+        assert markers(store) == []
+        asyncio.run(store.close())
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: Store) -> None:
