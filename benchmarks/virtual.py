@@ -168,7 +168,7 @@ class OnFile:
         """Decides again what no rule holds any more, and forgets what is old enough."""
         now = self._clock()
         for stream, book in self._rules.books.items():
-            await release_held(self._intakes[stream], self._store.ledger, book, now)
+            await release_held(self._intakes[stream], self._store, book, now)
             await self._intakes[stream].admit_waiting(stream, now)
         while not (await self._store.forget(now, Retention(), rules_there(self._rules), 1)).is_done:
             pass

@@ -11,6 +11,7 @@ from router.decide.previewer import ASKED_ABOUT, Previewer
 from router.domain.lookback import Looked
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
+from router.store import signals
 from router.store.store import Store
 
 
@@ -30,10 +31,11 @@ async def look_back(
             for entry in entries
             if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
         }
-        signals = _signals_of(await store.ledger.read_fields(wanted) if wanted else {})
+        async with store.session() as tx:
+            found = _signals_of(await signals.read_fields(tx, wanted) if wanted else {})
         for entry in entries:
             for one in previewers:
-                one.look_at_decision(entry, signals.get(entry.signal or ""))
+                one.look_at_decision(entry, found.get(entry.signal or ""))
         looked = page.looked
     is_whole = await _look_at_standing(store, stream, previewers)
     return [one.preview(since, until, looked, is_standing_whole=is_whole) for one in previewers]
@@ -42,16 +44,18 @@ async def look_back(
 async def _look_at_standing(store: Store, stream: str, previewers: Sequence[Previewer]) -> bool:
     """Asks about what stands; whether that was all."""
     is_whole = False
-    async for stands in store.ledger.walk_standing(stream, _types_of([one.matcher for one in previewers])):
-        for signal in stands.signals:
-            found = signal_of(signal.fields) if signal.fields is not None else None
-            for one in previewers:
-                one.look_at_standing(signal, found)
-        is_whole = stands.is_whole
-    for one in previewers:
-        async for held in store.ledger.walk_held(stream, one.matcher.name):
-            for signal in held.signals:
-                one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
+    types = _types_of([one.matcher for one in previewers])
+    async with store.session() as tx:
+        async for stands in signals.walk_standing(tx, stream, types):
+            for signal in stands.signals:
+                found = signal_of(signal.fields) if signal.fields is not None else None
+                for one in previewers:
+                    one.look_at_standing(signal, found)
+            is_whole = stands.is_whole
+        for one in previewers:
+            async for held in signals.walk_held(tx, stream, one.matcher.name):
+                for signal in held.signals:
+                    one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
     return is_whole
 
 

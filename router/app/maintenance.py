@@ -93,7 +93,7 @@ class Sweeper:
         await steps.do(self._give_up(now), None)
         # What a rule held is told with its end, so that comes before it is released.
         await steps.do(self._watch.notify(now), 0)
-        released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
+        released = await steps.do(release_held(self._intake, self._store, self._rulebook, now), [])
         ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
         silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
         await steps.do(self._forget(now), None)

@@ -62,6 +62,7 @@ from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
+from router.store import signals
 from router.store.deliveries import add_deliveries
 from router.store.store import Store
 
@@ -204,7 +205,7 @@ class RuleWatch:
         known = await self._register.known_rules(now)
         hits = await self._store.record.read_hits(self._stream)
         found = [*rules_that_hold_nothing(self._rules.values(), known, hits, (), now)]
-        held = await self._store.ledger.held_counts(self._stream) if found else HeldCounts({}, is_whole=True)
+        held = await self._count_held() if found else HeldCounts({}, is_whole=True)
         self._searched = now
         # What was not counted to the end may be held by any of them.
         return [one for one in found if held.is_whole and not held.by_name.get(one.name)]
@@ -223,7 +224,7 @@ class RuleWatch:
         if not about:
             return [one.event for one in candidates]
         hits = await self._store.record.read_hits(self._stream)
-        held = await self._store.ledger.held_counts(self._stream)
+        held = await self._count_held()
         described: list[RuleEvent] = []
         looked_into = 0
         for event, since in candidates:
@@ -246,14 +247,19 @@ class RuleWatch:
         """The gravest of what a rule or silence holds."""
         found: list[HeldSignal] = []
         read = 0
-        async for page in self._store.ledger.walk_held(self._stream, name):
-            found = nsmallest(
-                MOST_NAMED, [*found, *map(_held_signal, page.signals)], key=lambda one: -gravity_of(one.severity)
-            )
-            read += len(page.signals)
-            if read >= MOST_READ:
-                break
+        async with self._store.session() as tx:
+            async for page in signals.walk_held(tx, self._stream, name):
+                found = nsmallest(
+                    MOST_NAMED, [*found, *map(_held_signal, page.signals)], key=lambda one: -gravity_of(one.severity)
+                )
+                read += len(page.signals)
+                if read >= MOST_READ:
+                    break
         return tuple(found)
+
+    async def _count_held(self) -> HeldCounts:
+        async with self._store.session() as tx:
+            return await signals.count_held(tx, self._stream)
 
 
 def recipients_of(rulebook: Rulebook) -> Recipients:

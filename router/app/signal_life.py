@@ -26,6 +26,7 @@ from router.domain.silences import Silence
 from router.store import groups
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
+from router.store.signals import find_signals
 from router.store.store import Store
 
 MOST_DECISIONS = 200
@@ -60,12 +61,12 @@ def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
 async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:
     """The life of a signal, with what stands in the way of its destinations at an instant."""
     key = meant.key
-    decisions, rows, owed = await asyncio.gather(
+    decisions, owed = await asyncio.gather(
         store.record.decisions_of(key, MOST_DECISIONS + 1),
-        store.ledger.find_rows([key]),
         _deliveries_of(store, key),
     )
-    row = rows.get(key)
+    async with store.session() as tx:
+        row = (await find_signals(tx, [key])).get(key)
     entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))
     stream = row.stream if row is not None else meant.stream
     destinations = await asyncio.gather(

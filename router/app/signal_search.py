@@ -15,6 +15,7 @@ from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
 from router.store import groups
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
+from router.store.signals import find_signals
 from router.store.store import Store
 
 MOST_SIGNALS = 20
@@ -82,8 +83,7 @@ async def _by_key(store: Store, text: str, only: Stream | None) -> list[Meant]:
             return await _signals_notified_by(store, statuses, None)
         if entries := await store.record.decisions_of(key, 1):
             return [Meant(key, entries[0].stream or "")]
-        if rows := await store.ledger.find_rows([key]):
-            return [Meant(row.key, row.stream) for row in rows.values()]
+        return await _known(store, [key])
     return []
 
 
@@ -94,7 +94,12 @@ async def _by_whole_id(store: Store, text: str, only: Stream | None) -> list[Mea
         return whole
     # A look-up has no more than the end of a very long id.
     keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
-    return [Meant(row.key, row.stream) for row in (await store.ledger.find_rows(keys)).values()]
+    return await _known(store, keys)
+
+
+async def _known(store: Store, keys: list[str]) -> list[Meant]:
+    async with store.session() as tx:
+        return [Meant(row.key, row.stream) for row in (await find_signals(tx, keys)).values()]
 
 
 async def _by_end_or_reference(store: Store, text: str, only: Stream | None) -> list[Meant]:

@@ -219,11 +219,11 @@ class Work:
 
     async def release(self) -> None:
         """Notifies owners of what ended, decides again what that held, and opens groups that waited for room under a limit."""
-        ledger, now = self._store.ledger, self._clock
+        now = self._clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
                 await self._watches[stream].notify(now())
-                entries = await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked)
+                entries = await release_held(self._intake, self._store, book, now(), lambda: self._stop.is_asked)
                 self._released.add(entries)
                 self._write(entries)
                 await self._intake.admit_waiting(stream, now())

@@ -33,6 +33,7 @@ from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
+from router.store.signals import count_held
 from router.store.store import Store
 
 MOST_NAMED = 5
@@ -140,7 +141,8 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     remarks: list[str] = []
     for stream in streams:
         hits |= {(stream, name): one for name, one in (await store.record.read_hits(stream)).items()}
-        counts = await store.ledger.held_counts(stream)
+        async with store.session() as tx:
+            counts = await count_held(tx, stream)
         held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}
         rules = await read_known_rules(store.documents, stream)
         since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}

@@ -21,7 +21,7 @@ from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.timestamps import timestamp
-from router.store import groups
+from router.store import groups, signals
 from router.store.delivery_status import count_deliveries, list_deliveries
 from router.store.store import Store
 
@@ -87,9 +87,12 @@ async def _preview_of(
         return SilencePreview(preview, 0, is_owed_whole=True)
     keys: list[str] = []
     is_whole = True
-    async for page in store.ledger.walk_standing(stream, matcher.types):
-        keys += [one.key for one in page.signals if one.fields is not None and matcher.covers(signal_of(one.fields))]
-        is_whole = page.is_whole
+    async with store.session() as tx:
+        async for page in signals.walk_standing(tx, stream, matcher.types):
+            keys += [
+                one.key for one in page.signals if one.fields is not None and matcher.covers(signal_of(one.fields))
+            ]
+            is_whole = page.is_whole
     asked = keys[:_MOST]
     groups = await _groups_of(store, stream, asked)
     async with store.session() as tx:
@@ -101,7 +104,9 @@ async def _preview_of(
 async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]:
     """The keys of the groups in which signals are told of: what is owed about them there is owed under these."""
     members: defaultdict[str, list[str]] = defaultdict(list)
-    for row in (await store.ledger.find_rows(keys)).values():
+    async with store.session() as tx:
+        rows = await signals.find_signals(tx, keys)
+    for row in rows.values():
         for destination in row.grouped:
             members[destination].append(row.key)
     async with store.engine.session() as tx:

@@ -29,6 +29,7 @@ from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
+from router.store.signals import count_held
 from router.store.store import Store
 
 
@@ -112,7 +113,9 @@ async def _of_stream(
     mine = [one for one in wanted if one.stream == stream]
     if not mine:
         return []
-    hits, held = await store.record.read_hits(stream), await store.ledger.held_counts(stream)
+    hits = await store.record.read_hits(stream)
+    async with store.session() as tx:
+        held = await count_held(tx, stream)
     since = min(one.made for one in mine)
     changes = read_changes(await store.documents.list_documents(DocumentKind.CHANGE, since)).changes
     return [

@@ -246,6 +246,7 @@ class LedgerRow:
         appearances: when messages named it, where it is a finding that ends when it is no longer there.
         held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
             that.
+        is_stored: whether the state has it already.
     """
 
     key: str
@@ -263,6 +264,7 @@ class LedgerRow:
     fields: RuleFields | None = None
     appearances: Appearances | None = None
     held_by: HeldBy | None = None
+    is_stored: bool = field(default=False, compare=False)
 
     @property
     def is_unseen(self) -> bool:

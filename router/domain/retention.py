@@ -257,7 +257,6 @@ class Forgotten:
         deliveries: deliveries, with what they told.
         signals: rows of the ledger.
         reduced: signals and groups of which key and place are left.
-        bodies: bodies of signals that no rule holds any more.
         groups: groups, members and windows.
         counts: cells of hours, and hits of rules that are there no more.
         documents: documents.
@@ -268,7 +267,6 @@ class Forgotten:
     deliveries: int = 0
     signals: int = 0
     reduced: int = 0
-    bodies: int = 0
     groups: int = 0
     counts: int = 0
     documents: int = 0

@@ -125,12 +125,12 @@ class Appeared(NamedTuple):
     Attributes:
         key: its key.
         resolved: whether it is resolved.
-        appearances: when messages named it; None where that is not known.
+        appearances: when messages named it.
     """
 
     key: str
     resolved: bool
-    appearances: Appearances | None
+    appearances: Appearances
 
 
 def first_appearance(signal: Signal, at: int) -> Appearances | None:

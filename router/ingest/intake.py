@@ -32,6 +32,7 @@ from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
+from router.store.signals import find_last_turns, lock_signals, write_appearances, write_signals
 from router.store.store import Store
 
 __all__ = ["Ingested", "Intake", "Message"]
@@ -78,7 +79,7 @@ class Intake:
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
         try:
-            ingested = await self._store.engine.run(lambda tx: self.ingest_in(tx, messages, now))
+            ingested = await self._store.run(lambda tx: self.ingest_in(tx, messages, now))
         except Unstorable as fault:
             return await self._ingest_singly(messages, fault, now)
         except StoreError:
@@ -99,7 +100,7 @@ class Intake:
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
         keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
         on_record = await self._store.record.find_outcomes(sorted(keys))
-        transitions = await self._transitions_for(observations, dict(on_record), now)
+        transitions = await self._transitions_for(tx, observations, dict(on_record), now)
         heard = await self._coverage_notes.write_notes(observations, on_record, now)
         snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
         if snapshot is not None:
@@ -127,7 +128,7 @@ class Intake:
 
     async def refuse(self, messages: Sequence[Message], why: str, now: datetime) -> list[RecordEntry]:
         """Quarantines messages unread, because they cannot be ingested; raises StoreError."""
-        return await self._store.engine.run(lambda tx: self.refuse_in(tx, messages, why, now))
+        return await self._store.run(lambda tx: self.refuse_in(tx, messages, why, now))
 
     async def refuse_in(
         self, tx: Transaction, messages: Sequence[Message], why: str, now: datetime
@@ -160,8 +161,8 @@ class Intake:
 
         Of the signals in `named` only that changes when messages named them. The entries in `turnless` made no turn.
         """
-        await self._store.ledger.write_rows(rows)
-        await self._store.ledger.write_appearances(named)
+        await write_signals(tx, rows)
+        await write_appearances(tx, named)
         grouped = await aggregate_turns(tx, self._rulebooks, turns, now)
         entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
@@ -194,14 +195,14 @@ class Intake:
         return [self._reader.entry_for(one, now) for one in not_understood]
 
     async def _transitions_for(
-        self, observations: Sequence[Observation], on_record: dict[str, Outcome], now: datetime
+        self, tx: Transaction, observations: Sequence[Observation], on_record: dict[str, Outcome], now: datetime
     ) -> list[SignalTransition]:
         """The transitions of all observations, those of one signal one after the other."""
         if not observations:
             return []
-        rows = dict(await self._store.ledger.find_rows(sorted({key for one in observations for key in one.keys})))
+        rows = await lock_signals(tx, sorted({key for one in observations for key in one.keys}))
         unknown = {one.key for one in observations if not any(key in rows for key in one.keys)}
-        last_turns = await self._store.ledger.find_last_turns(sorted(unknown)) if unknown else {}
+        last_turns = await find_last_turns(tx, sorted(unknown)) if unknown else {}
         streams = {one.signal.stream for one in observations}
         silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
         rulebooks = {stream: await self.tags.rulebook(stream, now) for stream in streams}

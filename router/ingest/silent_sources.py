@@ -33,6 +33,7 @@ from router.domain.source_turns import (
 )
 from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
+from router.store.signals import find_signals
 from router.store.store import Store
 
 EVERY = timedelta(minutes=10)
@@ -182,7 +183,8 @@ class SilentSources:
     async def _turns_known(self, sources: Iterable[CoverageSource]) -> Mapping[str, _TurnKnown]:
         """The latest turns that were taken in of some sources, by the ids of the sources."""
         ids = {_key_of(source): source.id for source in sources}
-        rows = await self._store.ledger.find_rows(list(ids)) if ids else {}
+        async with self._store.session() as tx:
+            rows = await find_signals(tx, list(ids))
         return {ids[key]: _TurnKnown(row.seen.arrival.place, row.state.resolved) for key, row in rows.items()}
 
 

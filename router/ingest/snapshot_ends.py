@@ -29,6 +29,7 @@ from router.ingest.absences import end_signal, finding_of
 from router.ingest.intake import Intake
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.snapshot_histories import SnapshotHistories
+from router.store import signals
 from router.store.delivery_status import find_last_notice
 from router.store.engine import Transaction
 from router.store.store import Store
@@ -91,30 +92,31 @@ class SnapshotEnds:
     async def _tally(self, histories: Mapping[str, SnapshotHistory], until: datetime) -> Mapping[str, SnapshotTally]:
         tallies = {subscription: SnapshotTally(history.judged) for subscription, history in histories.items()}
         latest = second_of(until + AHEAD)
-        async for some in self._store.ledger.walk_appearances(self._stream):
-            for one in some:
-                if one.appearances is not None:
+        async with self._store.session() as tx:
+            async for some in signals.walk_appearances(tx, self._stream):
+                for one in some:
                     subscription = one.appearances.subscription
                     tally = tallies.get(subscription) or tallies.setdefault(subscription, SnapshotTally())
                     tally.count(one.appearances.possible_until(latest))
-            # Whatever else the process does goes on meanwhile.
-            await asyncio.sleep(0)
+                # Whatever else the process does goes on meanwhile.
+                await asyncio.sleep(0)
         return tallies
 
     async def _end_all(self, windows: Windows, until: datetime, now: datetime) -> list[RecordEntry]:
         entries: list[RecordEntry] = []
         latest = second_of(until + AHEAD)
-        async for some in self._store.ledger.walk_appearances(self._stream):
-            unseen = [
-                one.key
-                for one in some
-                if not one.resolved and find_window(windows, one.appearances, latest) is not None
-            ]
-            for keys in batched(unseen, AT_A_TIME, strict=False):
-                if self._is_stopped():
-                    return entries
-                entries += await self._store.engine.run(partial(self._end_some, keys, windows, until, now))
-            await asyncio.sleep(0)
+        async with self._store.session() as tx:
+            async for some in signals.walk_appearances(tx, self._stream):
+                unseen = [
+                    one.key
+                    for one in some
+                    if not one.resolved and find_window(windows, one.appearances, latest) is not None
+                ]
+                for keys in batched(unseen, AT_A_TIME, strict=False):
+                    if self._is_stopped():
+                        return entries
+                    entries += await self._store.run(partial(self._end_some, keys, windows, until, now))
+                await asyncio.sleep(0)
         for subscription, window in windows.items():
             await self._histories.write(subscription, lambda known, end=window.later.last: replace(known, ended=end))  # type: ignore[misc]
         return entries
@@ -123,9 +125,9 @@ class SnapshotEnds:
         self, keys: Sequence[str], windows: Windows, until: datetime, now: datetime, tx: Transaction
     ) -> list[RecordEntry]:
         """Ends those of some findings that are still unseen, and returns their entries."""
-        ledger, latest = self._store.ledger, second_of(until + AHEAD)
-        rows = await ledger.find_rows(keys)
-        fields = await ledger.read_fields(keys)
+        latest = second_of(until + AHEAD)
+        rows = await signals.lock_signals(tx, keys)
+        fields = await signals.read_fields(tx, keys)
         rulebook = await self._intake.tags.rulebook(self._rulebook.stream, now)
         ended: list[tuple[LedgerRow, Turn]] = []
         for key, row in rows.items():

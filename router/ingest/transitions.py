@@ -236,6 +236,7 @@ def _next_row(
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
         held_by=held.by if held is not None else None,
+        is_stored=row is not None and row.is_stored,
         closed_at=now if resolved else None,
         heard=now,
         fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,

@@ -14,9 +14,7 @@ from router.store.quarantine import keep
 from router.store.row_reader import Columns, printable
 
 PLACES = {
-    "ledger": ("key",),
-    "held": ("key",),
-    "rule_fields": ("key",),
+    "signals": ("key",),
     "destinations": ("stream", "name"),
     "groups": ("stream", "destination", "key"),
     "members": ("stream", "destination", "signal"),

@@ -43,7 +43,7 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
             "SELECT outcome, count(*) AS many, min(decided) AS first, max(decided) AS last FROM record GROUP BY outcome"
         )
         ends = [one for row in decided for name in ("first", "last") if (one := _instant(row, name)) is not None]
-        signals = await _count(tx, "ledger")
+        signals = await _count(tx, "signals")
         owed_since = await tx.find("SELECT min(born) AS at FROM deliveries WHERE state IN ('owed', 'claimed')")
         return StateReport(
             at=now,
@@ -55,8 +55,8 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
             oldest=min(ends, default=None),
             newest=max(ends, default=None),
             signals=signals,
-            standing=Count(signals.number - (await _count(tx, "ledger WHERE closed_at IS NOT NULL")).number),
-            held=await _count(tx, f"held JOIN ledger USING (key) WHERE ledger.outcome='{Outcome.SUPPRESSED}'"),
+            standing=Count(signals.number - (await _count(tx, "signals WHERE closed_at IS NOT NULL")).number),
+            held=await _count(tx, "signals WHERE held_by IS NOT NULL"),
             deliveries=await _deliveries(tx),
             owed_since=_instant(owed_since, "at") if owed_since is not None else None,
             quarantined=await _count(tx, "quarantine WHERE code<>'damaged'"),
@@ -122,10 +122,10 @@ async def _decisions(tx: Transaction, outcome: Outcome, retention: Retention, no
 
 async def _signals(tx: Transaction, now: datetime) -> NextForgotten:
     """Signals of which nothing came for long enough, and those that are to be looked at again."""
-    found = [await _due(tx, "review_at", "ledger WHERE review_at IS NOT NULL", Cutoffs(now, now + SOON))]
+    found = [await _due(tx, "review_at", "signals WHERE review_at IS NOT NULL", Cutoffs(now, now + SOON))]
     for outcome in Outcome:
         age = age_of_signal(outcome)
-        rows = "ledger WHERE outcome=? AND review_at IS NULL"
+        rows = "signals WHERE outcome=? AND review_at IS NULL"
         due = await _due(tx, "heard", rows, cutoffs_for(age, now), outcome.value)
         found.append(due._replace(next=due_after(due.next, age) if due.next is not None else None))
     return NextForgotten(

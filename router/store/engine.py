@@ -377,7 +377,7 @@ class PostgresqlEngine:
                 await tx.commit()
             except BaseException as fault:
                 await tx.roll_back()
-                if isinstance(fault, StoreError) and isinstance(tx.faults.first, _Conflict):
+                if isinstance(fault, StoreError) and isinstance(tx.faults.first, Conflict):
                     raise tx.faults.first from fault
                 raise
             finally:
@@ -416,7 +416,7 @@ class PostgresqlEngine:
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
-            except _Conflict:
+            except Conflict:
                 await asyncio.sleep(random.random() * _FIRST_WAIT * 2**tries)  # noqa: S311  It keeps no secret.
         async with self.transaction() as tx:
             return await work(tx)
@@ -503,12 +503,12 @@ class _Faults:
         said = _STATES.get(state) or getattr(getattr(fault, "diag", None), "message_primary", None)
         said = said or str(fault).partition("\n")[0]
         refused = state[:2] in ("22", "54") or kind.__name__ == "DataError"
-        raised = _Conflict if state in _BROKEN_OFF else Unstorable if refused else StoreError
+        raised = Conflict if state in _BROKEN_OFF else Unstorable if refused else StoreError
         self.first = self.first or raised(f"{self._name}: {said}")
         raise self.first from None
 
 
-class _Conflict(StoreError):
+class Conflict(StoreError):
     """The server broke a transaction off because of another one."""
 
 

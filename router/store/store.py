@@ -19,7 +19,6 @@ from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
 from router.store.instants import Clock
 from router.store.journal import SqlJournal
-from router.store.ledger import SqlLedger
 from router.store.partitions import SqlPartitions
 from router.store.quarantine import SqlQuarantine
 from router.store.record import SqlRecord
@@ -42,13 +41,12 @@ class Store:
         clock = self.now = engine.now
         self.is_shared = file is None
         self._file = file
-        self.ledger = SqlLedger(engine, clock)
         self.documents = SqlDocuments(engine, clock)
         self.record = SqlRecord(engine, clock)
         self.quarantine = SqlQuarantine(engine)
         self.journal = SqlJournal(engine, clock)
         self.partitions = SqlPartitions(engine, clock)
-        self._forgetting = SqlForgetting(engine, self.ledger)
+        self._forgetting = SqlForgetting(engine)
 
     @classmethod
     def of(cls, directory: Path, clock: Clock = _CLOCK) -> Self:
@@ -95,10 +93,6 @@ class Store:
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run work in a transaction, and again, whole, where the server breaks that off."""
         return await self.engine.run(work)
-
-    def atomically(self) -> AbstractAsyncContextManager[object]:
-        """Return a transaction."""
-        return self.engine.transaction()
 
     async def refuse_unwritable(self) -> None:
         """Raise StoreError where nothing can be written now.

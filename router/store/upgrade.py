@@ -26,7 +26,7 @@ async def find_version(engine: Engine) -> int:
     tables = await engine.table_names()
     if not tables:
         return 0
-    if not {"meta", "ledger"} <= tables:
+    if not {"meta", "signals"} <= tables:
         raise StoreError(
             f"{engine.name}: holds tables and says no version, as no release of this program leaves them; "
             "name another state with --state"

@@ -228,10 +228,10 @@ def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house
     [
         "UPDATE record SET body = x'00'",
         "UPDATE record SET body = CAST(replace(CAST(body AS TEXT), '2026-11-24T12:00:00Z', 'no time') AS BLOB)",
-        "UPDATE ledger SET open = '['",
+        "UPDATE signals SET open = '['",
         "UPDATE deliveries SET receipt = x'00' WHERE destination = 'people'",
         "UPDATE deliveries SET change = 'x' WHERE destination = 'people'",
-        "DELETE FROM ledger",
+        "DELETE FROM signals",
         "DELETE FROM deliveries",
         "DELETE FROM record",
     ],

@@ -21,7 +21,7 @@ from router.store.dead_letters import abandon_deliveries, discard, list_dead_let
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
-from tests.store.acts import claim, in_doubt, members_at, owe, run, settle, states
+from tests.store.acts import claim, find_rows, in_doubt, members_at, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 from tests.store.opened import Store, changed, is_shared
 from tests.store.within import within
@@ -157,7 +157,7 @@ def test_a_signal_whose_row_is_damaged_is_told_again(sqlite: Store, tmp_path: Pa
     """Its next message opens it anew, and its end resolves it; the row is in quarantine whole."""
     town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a"), alert_body("b")))
-    _in_file(tmp_path, "ledger", key, {"outcome": "?", "open": "{"})
+    _in_file(tmp_path, "signals", key, {"outcome": "?", "open": "{"})
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
     assert run(_then(town, alert_body("a", Status="Resolved"))) == [
         ("oncall", "resolved", "a"),
@@ -176,7 +176,7 @@ def test_what_is_open_by_a_damaged_row_stays_open_where_the_signal_says_only_its
     """As the page says: the entry in quarantine has where it was open, for a person to close it."""
     town, key = Town(store), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a"), alert_body("b")))
-    spoil("ledger", key, {"outcome": "?"})
+    spoil("signals", key, {"outcome": "?"})
     run(_then(town, *(alert_body(name, Status="Resolved") for name in ("a", "b"))))
     ended = {(name, id) for name, _, id in town.notified}
     assert ("oncall", "b") in ended
@@ -193,24 +193,20 @@ def test_a_signal_whose_row_is_lost_goes_on_after_what_is_kept_of_it(sqlite: Sto
     run(_begun(town, alert_body("a"), alert_body("a", Status="InProgress")))
     other, column = ("members", "signal") if table == "deliveries" else ("deliveries", "key")
     with closing(sqlite3.connect(tmp_path / "router.db")) as db, db:
-        db.execute("DELETE FROM ledger")
+        db.execute("DELETE FROM signals")
         db.execute(f"DELETE FROM {other} WHERE {column}=?", (key,))  # noqa: S608
     town.notified.clear()
     run(_notified(town, alert_body("a")))
     assert {("tickets", "opened", "a"), ("oncall", "opened", "a")} <= set(town.notified)
     assert any(name == "chat" for name, _, _ in town.notified)
-    assert run(sqlite.ledger.find_rows([key]))[key].turn == 3
+    assert find_rows(sqlite, [key])[key].turn == 3
 
 
 def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(store: Store, spoil: Spoil) -> None:
     """Once: it is held no longer, and the signal's next message is decided."""
     town, key = Town(store), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a", **HELD), alert_body("b", **HELD)))
-    spoil(
-        "held",
-        key,
-        {"body": b"{"},
-    )
+    spoil("signals", key, {"held_body": b"{"})
     town.book = without_rules(town.book)
     run(town.sweep())
     assert {one[2] for one in run(_then(town))} == {"b"}
@@ -219,12 +215,12 @@ def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(st
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
 
 
-@pytest.mark.parametrize("column", ["rule", "rulebook"])
+@pytest.mark.parametrize("column", ["held_by", "held_rulebook"])
 def test_a_signal_comes_out_whatever_is_damaged_of_what_holds_it(store: Store, spoil: Spoil, column: str) -> None:
     """A suppression ends when it says, or else it would be a blind spot for ever."""
     town, key = Town(store), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a", **HELD)))
-    spoil("held", key, {column: "?"})
+    spoil("signals", key, {column: "?"})
     # Under the same hash, as when the rule has ended.
     town.book = replace(town.book, suppressions=Suppressions.of([a_rule("another", alert_type="VM_Nothing")]))
     run(town.sweep())

@@ -134,7 +134,7 @@ class Town:
         gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
-        await release_held(self.intake, self.store.ledger, self.book, self.now)
+        await release_held(self.intake, self.store, self.book, self.now)
         await self.store.forget(self.now, Retention(), (), 10_000)
         await self.store.journal.write_sweep_end("cwpp", self.now)
 

@@ -56,7 +56,7 @@ class House:
         return asyncio.run(self._intake.ingest(messages, now))
 
     def release(self, now: datetime = NOW) -> list[RecordEntry]:
-        return asyncio.run(release_held(self._intake, self.store.ledger, self.book, now))
+        return asyncio.run(release_held(self._intake, self.store, self.book, now))
 
     def owed(self, destination: str, now: datetime = NOW) -> list[Claim]:
         """Every delivery that a destination gets, in order, each acknowledged."""

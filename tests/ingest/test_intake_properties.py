@@ -30,6 +30,7 @@ from tests.builders import (
 )
 from tests.examples import some_of
 from tests.ingest.test_intake import House, changes
+from tests.store.acts import find_rows
 
 MINUTE = timedelta(minutes=1)
 few = settings(max_examples=some_of(60))
@@ -142,7 +143,7 @@ def test_a_resolution_reaches_every_open_place_whatever_rules_changed_and_never_
             told = changes(house.owed(name))
             assert told[:1] != ["updated"]
             assert is_well_formed(told), (name, told)
-        (row,) = asyncio.run(house.store.ledger.find_rows([house.key()])).values()
+        (row,) = find_rows(house.store, [house.key()]).values()
         assert row.open == {}
 
 

@@ -18,10 +18,12 @@ from router.domain.reasons import Code
 from router.domain.signals import Stream
 from router.domain.snapshots import REMEMBERED
 from router.ingest.intake import Message
+from router.store import signals
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
+from tests.store.acts import find_rows
 from tests.store.opened import Place, open_store
 
 WEEK = 7 * DAY
@@ -73,7 +75,7 @@ def ended(weeks: Weeks) -> list[str]:
 def row_in(weeks: Weeks, name: str) -> LedgerRow:
     """The ledger's row of a finding."""
     (entry,) = asyncio.run(weeks.store.record.find_signals(f"assessments/{name}", 2))
-    (row,) = asyncio.run(weeks.store.ledger.find_rows([entry.signal])).values()
+    (row,) = find_rows(weeks.store, [entry.signal]).values()
     return row
 
 
@@ -390,10 +392,10 @@ def test_nobody_walks_the_findings_while_no_snapshot_can_have_ended(
     """A run, or a sweep, costs nothing more for all the findings that there are."""
     start = live(weeks, NAMES, NAMES)
 
-    def walked(stream: str) -> None:
+    def walked(tx: object, stream: str) -> None:
         raise AssertionError(stream)
 
-    monkeypatch.setattr(weeks.store.ledger, "walk_appearances", walked)
+    monkeypatch.setattr(signals, "walk_appearances", walked)
     weeks.publish([replace(one, is_snapshot=False) for one in rows(NAMES, start)])
     for hours in (1, 2, 50):
         swept(weeks, start + hours * HOUR)

@@ -147,9 +147,7 @@ def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(place: Place) ->
         book = a_rulebook(rule, stream=Stream.CSPM)
         (held,) = await Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM).ingest([message_of(SILENT)], NOW)
         free = without_rules(book)
-        released = await release_held(
-            Intake(store, {Stream.CSPM: free}, Catalogue(), Stream.CSPM), store.ledger, free, NOW
-        )
+        released = await release_held(Intake(store, {Stream.CSPM: free}, Catalogue(), Stream.CSPM), store, free, NOW)
         await store.close()
         return [held, *released]
 

@@ -19,6 +19,7 @@ from router.domain.keys import signal_key
 from router.domain.ledger import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, Seen
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.signals import find_signals, write_signals
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.examples import some_of
@@ -59,7 +60,8 @@ async def _nothing_is_silenced(store: Store, timed: Sequence[Timed], is_from_hub
     for place, one in enumerate(timed):
         await intake.ingest([_message(place, one)], one.clock)
     # The clock is right: the signal stands, is over, and stands again, each a little later.
-    row = (await store.ledger.find_rows([KEY])).get(KEY)
+    async with store.session() as tx:
+        row = (await find_signals(tx, [KEY])).get(KEY)
     is_over = row is not None and not row.state.resolved
     for step in range(3):
         now = NOW + timedelta(minutes=step)
@@ -93,11 +95,12 @@ def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Pa
 
     async def healed() -> None:
         store = open_store(tmp_path)
-        await store.ledger.write_rows([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
+        await store.run(lambda tx: write_signals(tx, [a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))]))
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         (entry,) = await intake.ingest([_message(1, Timed(True, NOW, False, NOW, NOW))], NOW)
         assert entry.outcome == "resolved"
-        assert (await store.ledger.find_rows([KEY]))[KEY].seen.changed == NOW
+        async with store.session() as tx:
+            assert (await find_signals(tx, [KEY]))[KEY].seen.changed == NOW
         await store.close()
 
     asyncio.run(healed())

@@ -97,7 +97,7 @@ class Weeks:
 
     async def release(self) -> list[RecordEntry]:
         """What rules held is decided again."""
-        return await release_held(self.intake, self.store.ledger, self.book, self.now)
+        return await release_held(self.intake, self.store, self.book, self.now)
 
     async def deliver(self, destination: str = "tickets") -> list[Claim]:
         """What a destination is told now, each acknowledged."""

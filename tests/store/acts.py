@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.groups import GroupState, MemberState, States
 from router.domain.ledger import LedgerRow
+from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
-from router.store import groups
+from router.store import groups, signals
 from router.store.claims import claim_deliveries, settle_claims
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
+from router.store.engine import Transaction
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
@@ -81,13 +84,28 @@ async def letters_in(store: Store) -> list[DeadLetter]:
     return [one for one in await within(store, list_dead_letters) if isinstance(one, DeadLetter)]
 
 
+def write_rows(store: Store, rows: Iterable[LedgerRow]) -> None:
+    """Writes signals, whatever is there of them."""
+    run(store.run(lambda tx: signals.write_signals(tx, [replace(row, is_stored=True) for row in rows])))
+
+
+def find_rows(store: Store, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+    """Those signals that are known."""
+    return run(store.run(lambda tx: signals.find_signals(tx, keys)))
+
+
+def read_fields(store: Store, keys: Collection[str]) -> Mapping[str, RuleFields]:
+    """What rules can match of signals."""
+    return run(store.run(lambda tx: signals.read_fields(tx, keys)))
+
+
 def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], now: datetime = NOW) -> list[LedgerRow]:
-    """The rows that the ledger has in doubt."""
+    """The signals that are held in doubt, with what is held of them."""
 
-    async def listed() -> list[LedgerRow]:
-        return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active, now)]
+    async def found(tx: Transaction) -> list[LedgerRow]:
+        return await signals.find_held(tx, await signals.find_in_doubt(tx, stream, rulebook, active, now))
 
-    return run(listed())
+    return [replace(row, held_by=None) for row in run(store.run(found))]
 
 
 async def write_groups(store: Store, stream: str, destination: str, states: States) -> None:

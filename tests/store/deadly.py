@@ -29,6 +29,10 @@ class Deadly(Store):
         """Whether it is dead."""
         return self._deadly.died
 
+    def revive(self) -> None:
+        """Let the state answer again, for ever: it was the state that failed, and not the worker."""
+        self._deadly.died = False
+
 
 class DeadlyEngine:
     """The engine of such a worker."""

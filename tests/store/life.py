@@ -21,7 +21,7 @@ from router.store.claims import claim_deliveries, settle_claims
 from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
-from tests.store.acts import run
+from tests.store.acts import find_rows, run
 from tests.store.within import within
 
 LEASE = timedelta(minutes=5)
@@ -59,7 +59,7 @@ class Life:
 
     def release(self) -> None:
         """What a rule held is decided again if the rule ended."""
-        run(release_held(self._intake, self.store.ledger, self.book, self.now))
+        run(release_held(self._intake, self.store, self.book, self.now))
 
     def deliver(self, state: DeliveryState = DeliveryState.SENT) -> list[Claim]:
         """Everything that is due is tried, and ends in some state."""
@@ -93,7 +93,7 @@ class Life:
 
     def row(self, id: str = "alert-1") -> LedgerRow | None:
         """What is known of an alert."""
-        return run(self.store.ledger.find_rows([self.key(id)])).get(self.key(id))
+        return find_rows(self.store, [self.key(id)]).get(self.key(id))
 
     def decisions(self, id: str = "alert-1") -> list[str]:
         """The outcomes of the decisions on an alert that are on record, the latest first."""

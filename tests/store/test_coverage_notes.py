@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +31,7 @@ from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, a
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.examples import some_of
 from tests.store.acts import run
+from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
 
 BOOKS = {stream: a_rulebook(stream=stream) for stream in Stream}
@@ -113,10 +114,6 @@ class Counting:
     async def list_documents(self, *args: Any) -> Any:
         """Lists documents."""
         return await self._store.documents.list_documents(*args)
-
-    def atomically(self) -> AbstractAsyncContextManager[object]:
-        """A transaction, where the store can do that."""
-        return self._store.atomically()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -229,30 +226,17 @@ def test_what_was_quarantined_is_kept_when_it_is_read_again(sqlite: Store) -> No
 
 
 def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
-    """On a file they went with the batch, in an account they are there already."""
-
-    class Full(Counting):
-        """A store whose ledger takes nothing at first."""
-
-        is_full = True
-
-        @property
-        def ledger(self) -> Any:
-            """The ledger, if there is room."""
-            if self.is_full:
-                raise StoreError("full")
-            return self._store.ledger
-
-    full = Full(store)
-    intake = an_intake(full)
-    message = a_message(coverage_body(EDR, "Healthy"), at=NOW)
-    with pytest.raises(StoreError):
+    """They went with the batch, at whichever statement the state failed."""
+    for step in count(1):
+        failing = Deadly(store, step, is_done=False)
+        intake, message = an_intake(failing), a_message(alert_body(f"{step}", AzureResourceId=machine(step)), at=NOW)
+        with suppress(StoreError):
+            run(intake.ingest([message], NOW))
+        if not failing.died:
+            return
+        failing.revive()
         run(intake.ingest([message], NOW))
-    assert sources(store) == {}
-    full.is_full = False
-    run(intake.ingest([message], NOW))
-    assert sources(store).keys() == {HERE}
-    assert facts(store) == {(RESOURCE.lower(), EDR): "healthy"}
+        assert f"workload:{machine(step).lower()}" in sources(store)
 
 
 def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> None:

@@ -304,7 +304,7 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     store = open_store(tmp_path)
 
     async def look() -> None:
-        async with store.atomically():
+        async with store.transaction():
             await store.record.find_outcomes(["1"])
 
     run(look())

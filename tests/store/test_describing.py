@@ -29,7 +29,7 @@ from router.store.describing import describe as describe_state
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
 from tests.builders import NOW
-from tests.store.acts import DAY, claim, owe, run, settle, write_groups
+from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
 from tests.store.opened import Store, open_store
 from tests.store.test_groups import a_member
@@ -80,7 +80,7 @@ def test_signals_are_counted(store: Store) -> None:
         a_row("c", outcome=Outcome.SUPPRESSED, held=HELD),
         a_row("d", outcome=Outcome.RESOLVED, closed_at=NOW),
     ]
-    run(store.ledger.write_rows(rows))
+    write_rows(store, rows)
     report = describe(store)
     assert (report.signals, report.standing) == (Count(4), Count(3))
     assert report.held == Count(1)
@@ -158,7 +158,7 @@ def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store
     """No sweep has seen to it yet."""
     last = datetime.max.replace(tzinfo=UTC)
     run(store.record.put_on_record([an_entry(outcome=Outcome.ROUTED.value, at=last.isoformat())]))
-    run(store.ledger.write_rows([a_row(heard=last)]))
+    write_rows(store, [a_row(heard=last)])
     assert [one.next for one in describe(store).forgotten_next if one.outcome is Outcome.ROUTED] == [last]
 
 
@@ -170,7 +170,7 @@ def test_signals_fall_due_when_they_are_looked_at(sqlite: Store) -> None:
         a_row("c", heard=NOW - 80 * DAY),
         a_row("d", heard=NOW - 10 * DAY, outcome=Outcome.BELOW_FLOOR),
     ]
-    run(sqlite.ledger.write_rows(rows))
+    write_rows(sqlite, rows)
     found = next_of(describe(sqlite), None)
     assert (found.next, found.overdue, found.soon) == (NOW, Count(1), Count(2))
     found = next_of(describe(sqlite, NOW - 4 * DAY), None)
@@ -211,7 +211,7 @@ def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
     owe(store, a_delivery())
 
     async def beside() -> StateReport | None:
-        async with store.atomically():
+        async with store.transaction():
             await within(store, add_deliveries, [a_delivery(key="other")], NOW)
             return await Store.describe_in(tmp_path, NOW, RETENTION)
 
@@ -307,14 +307,14 @@ def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> No
         opened_unchanged(tmp_path) as file,
         file.reading() as db,
     ):
-        db.execute("DELETE FROM ledger")
+        db.execute("DELETE FROM signals")
 
 
 @pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])
 def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path, garbage: object) -> None:
     """Whichever column holds something that no row has; it counts somewhere or nowhere."""
     decide(sqlite, Outcome.ROUTED, DAY)
-    run(sqlite.ledger.write_rows([a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)]))
+    write_rows(sqlite, [a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)])
     owe(sqlite, a_delivery())
     run(sqlite.quarantine.put_in_quarantine([a_quarantined()]))
     run(sqlite.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))

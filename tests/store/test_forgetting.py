@@ -12,15 +12,15 @@ from router.app.forgetting import rules_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import RECORD, Held, record_delivery
+from router.domain.ledger import RECORD, record_delivery
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
 from router.store.dead_letters import discard, redrive
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
-from tests.store.builders import a_row, an_entry
+from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_fields, run, settle, states
+from tests.store.builders import an_entry
 from tests.store.life import TICKET, Life
 from tests.store.within import within
 
@@ -107,7 +107,7 @@ def test_where_a_signal_is_open_key_and_place_are_kept_until_it_is_resolved_ther
     row = life.row()
     assert row is not None
     assert row.open["tickets"] == 1
-    assert run(life.store.ledger.read_fields([life.key()])) == {}
+    assert read_fields(life.store, [life.key()]) == {}
     assert ("tickets", 1) in life.deliveries()
     assert ("tickets", 2) not in life.deliveries()
     assert run(within(life.store, find_last_notice, "cwpp", "tickets", life.key())) is None
@@ -274,17 +274,8 @@ def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life)
         steps += 1
         assert steps < 1000
     assert steps > 1
-    assert run(life.store.ledger.find_rows([life.key(id) for id in ids])) == {}
+    assert find_rows(life.store, [life.key(id) for id in ids]) == {}
     assert life.forget().total == 0
-
-
-def test_a_body_that_no_rule_holds_any_more_goes_with_its_rule(store: Store) -> None:
-    """A program that died, or was an older one, may have left it."""
-    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    run(store.ledger.write_rows([a_row(held=held), a_row("waits", held=held, outcome=Outcome.SUPPRESSED)]))
-    assert run(store.forget(NOW - INSTANT, Retention(), (), 10_000)).bodies == 0
-    assert run(store.forget(NOW, Retention(), (), 10_000)).bodies == 1
-    assert [row.key for row in in_doubt(store, "cwpp", "h", [])] == ["waits"]
 
 
 def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:

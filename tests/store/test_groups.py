@@ -15,7 +15,18 @@ from router.store.groups import Asked, OpeningCount, WaitingCount
 from router.store.store import Store
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
-from tests.store.acts import claim, groups_at, members_at, owe, run, settle, states, write_groups
+from tests.store.acts import (
+    claim,
+    find_rows,
+    groups_at,
+    members_at,
+    owe,
+    run,
+    settle,
+    states,
+    write_groups,
+    write_rows,
+)
 from tests.store.builders import a_delivery, a_group, a_row
 
 AT = ("cwpp", "tickets")
@@ -130,7 +141,7 @@ def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) 
     rows = [
         a_row(key, state=resolved, open={}, heard=NOW - 91 * DAY, closed_at=NOW - 91 * DAY) for key in ("k", "gone")
     ]
-    run(store.ledger.write_rows(rows))
+    write_rows(store, rows)
     write(store, States(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
     run(store.forget(NOW, Retention(), (), 10_000))
-    assert list(run(store.ledger.find_rows(["k", "gone"]))) == ["k"]
+    assert list(find_rows(store, ["k", "gone"])) == ["k"]

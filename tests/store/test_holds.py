@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.holds import HeldBy
@@ -16,10 +14,9 @@ from router.domain.rulebook import By, Grouping, Limit
 from router.ingest.intake import Intake
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
-from tests.store.acts import in_doubt, run
+from tests.store.acts import find_rows, in_doubt, run, write_rows
 from tests.store.builders import a_row
 from tests.store.life import Life
-from tests.store.opened import changed
 
 HOUR = timedelta(hours=1)
 BY = HeldBy(rule="r", until=NOW + HOUR, since=NOW, messages=3)
@@ -29,25 +26,17 @@ SCANNER: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
 
 def found(store: Store, key: str = "k") -> HeldBy | None:
     """What holds a signal, as its row is found."""
-    return run(store.ledger.find_rows([key]))[key].held_by
+    return find_rows(store, [key])[key].held_by
 
 
 def test_a_row_is_found_with_what_holds_it_and_without_the_body(store: Store) -> None:
     """A transition asks since when and how many; the body is read where it is decided again."""
-    run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
-    (row,) = run(store.ledger.find_rows(["k"])).values()
+    write_rows(store, [a_row(held=HELD, outcome=Outcome.SUPPRESSED)])
+    (row,) = find_rows(store, ["k"]).values()
     assert (row.held, row.held_by) == (None, BY)
     assert [one.held for one in in_doubt(store, "cwpp", "other", [])] == [HELD]
-    run(store.ledger.write_rows([a_row()]))
+    write_rows(store, [a_row()])
     assert found(store) is None
-
-
-@pytest.mark.parametrize("damage", ["", "[]", "no JSON", '["a",2]', "[null,2]", "[1,-3]", "[1,2,3]"])
-def test_what_is_damaged_says_nothing(store: Store, damage: str) -> None:
-    """The rule is known all the same."""
-    run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
-    run(changed(store, "UPDATE held SET hold=?", damage))
-    assert found(store) == replace(BY, since=None, messages=None)
 
 
 def test_a_release_says_what_a_rule_had_held_since_when_and_how_many_messages(store: Store) -> None:

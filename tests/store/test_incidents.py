@@ -9,7 +9,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
-from tests.store.acts import run
+from tests.store.acts import find_rows, run
 
 BOOK = a_rulebook(always=())
 
@@ -37,6 +37,6 @@ def test_a_row_of_an_earlier_version_is_gone_on_with(store: Store) -> None:
     alerts = [f"al-{number}" for number in range(MOST + 1)]
     ingest(store, alerts[:MOST])
     key = signal_key("cwpp", "incident", "incident-1")
-    (row,) = run(store.ledger.find_rows([key])).values()
+    (row,) = find_rows(store, [key]).values()
     assert row.state.measure == " ".join(sorted(map(alert_fingerprint, alerts[:MOST])))
     assert [ingest(store, alerts), ingest(store, alerts)] == ["updated", "repeat"]

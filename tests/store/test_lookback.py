@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,11 +19,12 @@ from router.domain.ledger import Held, LedgerRow, State
 from router.domain.lookback import HeldCounts, Looked, StandingSignal
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.severity import Severity
+from router.store import signals
+from router.store.engine import Transaction
 from router.store.record import SqlRecord
-from router.store.standing import StandingSignals
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
 from tests.examples import some_of
-from tests.store.acts import run
+from tests.store.acts import run, write_rows
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
 from tests.store.opened import Store, changed
@@ -182,25 +184,26 @@ def test_what_stands_and_what_is_held_is_what_was_written(
             held=replace(HELD, rule=name, rulebook=rulebook) if outcome is Outcome.SUPPRESSED else None,
             fields=alert_fields(type) if type is not None else None,
         )
-        run(store.ledger.write_rows([row]))
+        write_rows(store, [row])
         if row.fields is None and key in model:
             row = replace(row, fields=model[key].fields)
         model[key] = row
     stands = [standing_of(one) for one in model.values() if one.stream == "cwpp" and one.outcome in STANDING]
-    for walk in (store.ledger, small_standing(store, page)):
-        found = run(listed(walk.walk_standing("cwpp", types)))
+    for size in (2_000, page):
+        found = walked(store, partial(signals.walk_standing, stream="cwpp", types=types, page=size))
         assert sorted(one for some in found for one in some.signals) == sorted(
             one for one in stands if types is None or one.fields is None or one.fields.type.casefold() in types
         )
         assert [some.is_whole for some in found] == [False] * (len(found) - 1) + [True]
         for name in ("scanner", "silence:ab12cd", "nobody"):
-            held = run(listed(walk.walk_held("cwpp", name)))
+            held = walked(store, partial(signals.walk_held, stream="cwpp", name=name, page=size))
             assert sorted(one for some in held for one in some.signals) == sorted(
                 one for one in stands if one.held_by == name
             )
             assert held[-1].is_whole
-        counts = Counter(one.held_by for one in stands if one.held_by is not None)
-        assert run(walk.held_counts("cwpp")) == HeldCounts(counts, is_whole=True)
+    assert count_held(store) == HeldCounts(
+        Counter(one.held_by for one in stands if one.held_by is not None), is_whole=True
+    )
 
 
 STANDING = (Outcome.ROUTED, Outcome.SUPPRESSED)
@@ -213,15 +216,24 @@ def standing_of(row: LedgerRow) -> StandingSignal:
     return StandingSignal(row.key, row.outcome, severity, row.held.rule if row.held else None, row.fields)
 
 
-def small_standing(store: Store, page: int) -> StandingSignals:
-    """What walks over what stands, of pages that a small ledger fills where the store has a say in that."""
-    assert isinstance(store, Store)
-    return StandingSignals(store.engine, lambda: NOW, page)
+def walked[T](store: Store, walk: Callable[[Transaction], AsyncIterator[T]]) -> list[T]:
+    """All pages of a walk."""
+
+    async def pages() -> list[T]:
+        async with store.session() as tx:
+            return [page async for page in walk(tx)]
+
+    return run(pages())
+
+
+def count_held(store: Store) -> HeldCounts:
+    """How many signals each rule holds."""
+    return run(store.run(lambda tx: signals.count_held(tx, "cwpp")))
 
 
 def all_standing(store: Store, types: Collection[str] | None = None, stream: str = "cwpp") -> list[StandingSignal]:
     """The signals that stand."""
-    return [one for page in run(listed(store.ledger.walk_standing(stream, types))) for one in page.signals]
+    return [one for page in walked(store, lambda tx: signals.walk_standing(tx, stream, types)) for one in page.signals]
 
 
 def test_what_stands_goes_with_what_the_router_decides(store: Store) -> None:
@@ -239,19 +251,19 @@ def test_what_stands_goes_with_what_the_router_decides(store: Store) -> None:
     }
     assert {one.key for one in all_standing(store, {"vm_test"})} == set(found)
     assert all_standing(store, {"vm_other"}) == []
-    assert run(store.ledger.held_counts("cwpp")).by_name == {"scanner": 1}
+    assert count_held(store).by_name == {"scanner": 1}
 
 
 def test_a_finding_is_found_by_its_category(store: Store) -> None:
     """A rule may be about one, and what finds a signal by its type says nothing of it."""
     fields = replace(rule_fields_of(a_finding()), category="VMVulnerabilities")
-    run(store.ledger.write_rows([a_row(stream="cspm", fields=fields)]))
+    write_rows(store, [a_row(stream="cspm", fields=fields)])
     assert [one.key for one in all_standing(store, {"vmvulnerabilities"}, "cspm")] == ["k"]
     assert all_standing(store, {"another"}, "cspm") == []
 
 
 def test_fields_that_are_damaged_are_none(store: Store) -> None:
     """The signal stands all the same, and whoever looks can say of how many nothing is known."""
-    run(store.ledger.write_rows([a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")]))
-    run(changed(store, "UPDATE rule_fields SET body=? WHERE key='a'", b"{"))
+    write_rows(store, [a_row(key, fields=alert_fields("VM_Test")) for key in ("a", "b")])
+    run(changed(store, "UPDATE signals SET rule_fields=? WHERE key='a'", b"{"))
     assert [(one.key, one.fields is None) for one in all_standing(store)] == [("a", True), ("b", False)]

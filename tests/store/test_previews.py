@@ -21,7 +21,7 @@ from router.domain.severity import gravity_of
 from router.store.store import Store
 from tests.builders import NOW, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
-from tests.store.acts import run
+from tests.store.acts import run, write_rows
 from tests.store.builders import a_row
 from tests.store.life import Life
 
@@ -173,7 +173,7 @@ def test_what_could_not_be_looked_at_is_counted(store: Store) -> None:
     entry = life.alert("a", Entities=[an_ip(SCANNER)])
     gone = replace(entry, key="old:2", signal="gone")
     run(store.record.put_on_record([gone]))
-    run(store.ledger.write_rows([a_row("gone")]))
+    write_rows(store, [a_row("gone")])
     found = preview_of(life, timedelta(days=1))
     assert (found.looked_at, found.unjudged, found.held) == (2, 1, Amount(1, 1))
     assert (found.standing.looked_at, found.standing.unjudged, found.standing.signals) == (2, 1, 1)

@@ -19,7 +19,7 @@ from router.domain.rule_fields import signal_of
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
-from tests.store.acts import run
+from tests.store.acts import read_fields, run
 from tests.store.builders import an_entry, noise
 from tests.store.life import TICKET, Life
 from tests.store.within import within
@@ -177,7 +177,7 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
     for _ in range(2):
         life.alert("a", **fields)
         life.alert("b")
-    kept = run(life.store.ledger.read_fields([life.key("a"), life.key("b"), "nobody"]))
+    kept = read_fields(life.store, [life.key("a"), life.key("b"), "nobody"])
     assert set(kept) == {life.key("a"), life.key("b")}
     assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, NO_OWNERS) is not None
     assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, NO_OWNERS) is None
@@ -190,6 +190,6 @@ def test_what_rules_can_match_of_a_signal_comes_back_with_its_next_message(life:
     life.deliver()
     life.goes_on(120)
     life.forget()
-    assert run(life.store.ledger.read_fields([life.key()])) == {}
+    assert read_fields(life.store, [life.key()]) == {}
     assert life.alert().outcome == "repeat"
-    assert set(run(life.store.ledger.read_fields([life.key()]))) == {life.key()}
+    assert set(read_fields(life.store, [life.key()])) == {life.key()}

@@ -145,7 +145,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
 
     async def release(worker: Store, hash: str, at: datetime) -> None:
         book = a_book(hash=hash)
-        await release_held(Intake(worker, {Stream.CWPP: book}, Catalogue()), worker.ledger, book, at)
+        await release_held(Intake(worker, {Stream.CWPP: book}, Catalogue()), worker, book, at)
 
     async def live() -> None:
         await store.documents.put_document(document_of_silence(a_silence("ab")))

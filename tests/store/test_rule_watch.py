@@ -436,7 +436,7 @@ class Mortal:
     def __init__(self, store: Store, last: int, *, is_after: bool) -> None:
         self._store, self._last, self._is_after = store, last, is_after
         self._writes = 0
-        self.ledger, self.record = store.ledger, store.record
+        self.session, self.record = store.session, store.record
 
     @property
     def documents(self) -> Any:

@@ -126,7 +126,7 @@ def test_what_was_extended_a_moment_before_its_end_goes_on_holding(store: Store)
     life.now = NOW + 2 * HOUR
     run(worker.ingest([a_message(alert_body("alert-2"), at=life.now)], life.now - SECOND))
     put(store, a_silence(lasts=4 * HOUR))
-    assert run(release_held(worker, store.ledger, life.book, life.now)) == []
+    assert run(release_held(worker, store, life.book, life.now)) == []
     assert ticketed(life) == []
 
 
@@ -377,10 +377,7 @@ def test_two_workers_at_the_end_let_go_once(store: Store, twin: Store) -> None:
 
     async def at_once() -> None:
         await asyncio.gather(
-            *(
-                release_held(Intake(one, {book.stream: book}, Catalogue()), one.ledger, book, life.now)
-                for one in (store, twin)
-            )
+            *(release_held(Intake(one, {book.stream: book}, Catalogue()), one, book, life.now) for one in (store, twin))
         )
 
     run(at_once())

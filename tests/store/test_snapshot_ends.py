@@ -18,11 +18,12 @@ from router.domain.signals import Stream
 from router.domain.snapshots import Appearances, Appeared, Stretch
 from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
+from router.store import signals
 from router.store.delivery_status import list_deliveries
 from tests.builders import NOW, a_message, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.ingest.weeks import DAY, Weeks, notices
-from tests.store.acts import in_doubt, run
+from tests.store.acts import find_rows, in_doubt, run, write_rows
 from tests.store.builders import a_row
 from tests.store.opened import Store
 from tests.store.within import within
@@ -36,7 +37,8 @@ def walked(store: Store, stream: str) -> list[Appeared]:
     """All that the ledger says of when messages named findings."""
 
     async def walk() -> list[Appeared]:
-        return [one async for some in store.ledger.walk_appearances(stream) for one in some]
+        async with store.session() as tx:
+            return [one async for some in signals.walk_appearances(tx, stream) for one in some]
 
     return sorted(run(walk()))
 
@@ -49,13 +51,12 @@ def test_when_messages_named_a_finding_comes_back(store: Store) -> None:
         a_row("c", stream="cspm"),
         a_row("d", stream="cwpp", appearances=CAME),
     ]
-    run(store.ledger.write_rows(rows))
-    found = run(store.ledger.find_rows(["a", "b", "c"]))
+    write_rows(store, rows)
+    found = find_rows(store, ["a", "b", "c"])
     assert {key: row.appearances for key, row in found.items()} == {row.key: row.appearances for row in rows[:3]}
     assert walked(store, "cspm") == [
         Appeared("a", False, CAME),
         Appeared("b", True, CAME._replace(snapshots=())),
-        Appeared("c", False, None),
     ]
 
 
@@ -63,8 +64,9 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
     """What it holds stays, and so does all else."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
     row = a_row(stream="cspm", held=held, outcome=Outcome.SUPPRESSED, appearances=CAME)
-    run(store.ledger.write_rows([row]))
-    run(store.ledger.write_appearances([replace(row, turn=2, held=None, appearances=CAME.named_at(900))]))
+    write_rows(store, [row])
+    changed_row = replace(row, turn=2, held=None, appearances=CAME.named_at(900))
+    run(store.run(lambda tx: signals.write_appearances(tx, [changed_row])))
     assert in_doubt(store, "cspm", "other", []) == [replace(row, appearances=CAME.named_at(900))]
 
 
@@ -73,15 +75,15 @@ def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> No
 )
 def test_a_row_that_says_no_appearances_is_set_aside(sqlite: Store, damage: str) -> None:
     """It stops no walk, and the next message names the finding anew."""
-    run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME), a_row("l", stream="cspm", appearances=CAME)]))
+    write_rows(sqlite, [a_row(stream="cspm", appearances=CAME), a_row("l", stream="cspm", appearances=CAME)])
 
     async def spoil() -> None:
         async with sqlite.engine.transaction() as tx:
-            await tx.execute("UPDATE ledger SET snapshots=? WHERE key='k'", damage)
+            await tx.execute("UPDATE signals SET snapshots=? WHERE key='k'", damage)
 
     run(spoil())
     assert [one.key for one in walked(sqlite, "cspm")] == ["l"]
-    assert run(sqlite.ledger.find_rows(["k", "l"])).keys() == {"l"}
+    assert find_rows(sqlite, ["k", "l"]).keys() == {"l"}
     assert len(run(sqlite.quarantine.list_quarantined())) == 1
 
 
@@ -184,7 +186,7 @@ def test_weeks_go_by_over_every_store(store: Store) -> None:
     assert run(live()) == [[("opened", name) for name in "abcd"], [], [("resolved", "d")], [("opened", "d")], []]
     assert documents_after(store, weeks.now + 80 * DAY) == 1
     assert documents_after(store, weeks.now + 95 * DAY) == 0
-    assert run(store.ledger.find_rows([key_in("11111111-1111-1111-1111-111111111111", "a")])).keys()
+    assert find_rows(store, [key_in("11111111-1111-1111-1111-111111111111", "a")]).keys()
 
 
 def documents_after(store: Store, at: datetime) -> int:

@@ -6,18 +6,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from router.domain.ledger import Held
 from router.domain.retention import Retention
-from router.store.forgetting.forgetting import FEW
 from tests.builders import NOW
 from tests.store.acts import run
-from tests.store.builders import a_row
 from tests.store.opened import Store
 
 TABLES = (
     "record",
-    "ledger",
-    "held",
+    "signals",
     "groups",
     "members",
     "deliveries",
@@ -43,11 +39,3 @@ def test_no_step_reads_a_table_from_one_end_to_the_other(tmp_path: Path, sqlite:
         plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
     walked = [one for one, plan in plans.items() if any(step in {f"SCAN {table}" for table in TABLES} for step in plan)]
     assert walked == []
-
-
-def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: Store) -> None:
-    """Five hundred of them held the writer for half a second."""
-    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    run(sqlite.ledger.write_rows([a_row(f"k{n}", held=held, heard=NOW) for n in range(FEW + 1)]))
-    assert run(sqlite.forget(NOW, Retention(), (), 1)).bodies == FEW
-    assert run(sqlite.forget(NOW, Retention(), (), 10)).bodies == 1

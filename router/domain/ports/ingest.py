@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,76 +10,10 @@ from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.ledger import LedgerRow
-from router.domain.lookback import DecisionPage, HeldCounts, StandingPage
+from router.domain.lookback import DecisionPage
 from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
-from router.domain.rule_fields import RuleFields
-from router.domain.snapshots import Appeared
-
-
-class Ledger(Protocol):
-    """Keeps the latest state of each signal."""
-
-    async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """The rows of those signals that are known; one that cannot be decoded is set aside, and its signal is unknown then."""
-        ...
-
-    async def find_last_turns(self, keys: Collection[str]) -> Mapping[str, int]:
-        """The highest turns of those signals of which deliveries or memberships in groups are kept.
-
-        A signal whose row was lost goes on after that turn: under one that was owed before, its message would be a repeat.
-        """
-        ...
-
-    async def write_rows(self, rows: Iterable[LedgerRow]) -> None:
-        """Writes rows."""
-        ...
-
-    async def write_appearances(self, rows: Iterable[LedgerRow]) -> None:
-        """Writes of rows only when messages named them; all else stays, what they hold included."""
-        ...
-
-    async def drop_held(self, turns: Iterable[tuple[str, int]]) -> None:
-        """Drops what is held of some signals, by their keys, that are still at those turns."""
-        ...
-
-    def held_in_doubt(
-        self, stream: str, rulebook: str, active: Collection[str], now: datetime
-    ) -> AsyncIterator[LedgerRow]:
-        """The rows of a stream held by what is not among the active ones, or under another rulebook, or by a silence until now.
-
-        They may be written while they are read.
-        """
-        ...
-
-    def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
-        """When messages named the findings of a stream, some of them at a time.
-
-        Rows may be written meanwhile. Damaged ones are left out.
-        """
-        ...
-
-    async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
-        """What rules can match of those signals of which it is kept."""
-        ...
-
-    def walk_standing(self, stream: str, types: Collection[str] | None = None) -> AsyncIterator[StandingPage]:
-        """The signals of a stream that stand and that rules could match, in pages; at least one page.
-
-        `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of
-        another. Damaged rows are left out. Rows may be written meanwhile.
-        """
-        ...
-
-    async def held_counts(self, stream: str) -> HeldCounts:
-        """How many signals of a stream each rule or silence holds now that still stand, by its name."""
-        ...
-
-    def walk_held(self, stream: str, name: str) -> AsyncIterator[StandingPage]:
-        """The signals of a stream that a rule or silence holds now, in pages, as `walk_standing` gives them."""
-        ...
 
 
 class Journal(Protocol):

@@ -12,7 +12,7 @@ from router.domain.signals import Stream
 from router.store.engine import Transaction
 from router.store.forgetting.deliveries import STEP, entries_by_key, forget_deliveries
 from router.store.instants import micros
-from router.store.ledger import SqlLedger
+from router.store.signals import find_signals
 
 _OLD = """
 SELECT place, key, signal, turn FROM record INDEXED BY decided WHERE outcome=? AND decided<=? ORDER BY decided LIMIT ?
@@ -32,7 +32,7 @@ WHERE key>=? AND key<? AND state IN ('sent', 'skipped') AND settled<=? LIMIT ?
 _AFTER_ABOUT = f"{ABOUT[:-1]}{chr(ord(ABOUT[-1]) + 1)}"
 
 
-async def forget_decisions(tx: Transaction, ledger: SqlLedger, now: datetime, retention: Retention) -> Forgotten:
+async def forget_decisions(tx: Transaction, now: datetime, retention: Retention) -> Forgotten:
     """Take the oldest decisions of an outcome away, each with its deliveries."""
     for outcome, age in retention.decisions.items():
         found = await tx.fetch(_OLD, outcome.value, micros(now - age), STEP)
@@ -44,18 +44,16 @@ async def forget_decisions(tx: Transaction, ledger: SqlLedger, now: datetime, re
                     turns[signal].add(turn)
                 for stream in Stream:
                     turns[record_key(row.words("key"), stream)].add(1)
-            deliveries = await _forget_delivered(tx, ledger, turns, now - retention.deliveries)
+            deliveries = await _forget_delivered(tx, turns, now - retention.deliveries)
             await tx.execute("DELETE FROM record WHERE place = ANY(?)", [row.whole("place") for row in found])
             return Forgotten(decisions=len(found), deliveries=deliveries, is_done=False)
     return Forgotten()
 
 
-async def _forget_delivered(
-    tx: Transaction, ledger: SqlLedger, turns: dict[str, set[int]], settled_until: datetime
-) -> int:
+async def _forget_delivered(tx: Transaction, turns: dict[str, set[int]], settled_until: datetime) -> int:
     """Take away what was delivered by some turns of signals."""
     entries = await entries_by_key(tx, turns)
-    rows = await ledger.find_rows(entries)
+    rows = await find_signals(tx, entries)
     going = [
         entry
         for key, by_destination in entries.items()

@@ -16,20 +16,10 @@ from router.store.engine import Engine, Transaction
 from router.store.forgetting.decisions import forget_announcements, forget_decisions, forget_outlived
 from router.store.forgetting.signals import forget_groups, forget_memberships, forget_signals
 from router.store.instants import micros
-from router.store.ledger import SqlLedger
 
 MANY = 500
 """Rows that go unseen, of which one transaction takes so many."""
 
-FEW = 10
-"""Bodies, each of which may be as large as a message, of which one transaction takes so many."""
-
-_BODIES = """
-DELETE FROM held WHERE key IN (
-    SELECT h.key FROM held h INDEXED BY holding
-    WHERE h.until<=? AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.key=h.key AND l.outcome='suppressed') LIMIT ?
-)
-"""
 _COUNTS = "DELETE FROM counts WHERE (hour, id) IN (SELECT hour, id FROM counts WHERE hour<=? LIMIT ?)"
 _HITS = "SELECT stream, rule FROM hits WHERE last<=?"
 _DOCUMENTS = """
@@ -43,9 +33,8 @@ type Step = Callable[[Transaction], Awaitable[Forgotten]]
 class SqlForgetting:
     """Sweeps the state; raises StoreError. Safe to repeat, and to break off anywhere."""
 
-    def __init__(self, engine: Engine, ledger: SqlLedger) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._ledger = ledger
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps."""
@@ -63,22 +52,15 @@ class SqlForgetting:
         return gone.and_then(Forgotten())
 
     def _steps(self, now: datetime, retention: Retention, rules: Collection[Rule]) -> Iterator[Step]:
-        yield lambda tx: forget_decisions(tx, self._ledger, now, retention)
+        yield lambda tx: forget_decisions(tx, now, retention)
         yield lambda tx: forget_outlived(tx, now - retention.deliveries)
         yield lambda tx: forget_announcements(tx, now - retention.deliveries)
         yield lambda tx: forget_groups(tx, now)
         yield lambda tx: forget_memberships(tx, now)
-        yield lambda tx: forget_signals(tx, self._ledger, now, retention)
-        yield lambda tx: _forget_bodies(tx, now)
+        yield lambda tx: forget_signals(tx, now, retention)
         yield lambda tx: _forget_counts(tx, now)
         yield lambda tx: _forget_hits(tx, now, rules)
         yield lambda tx: _forget_documents(tx, now)
-
-
-async def _forget_bodies(tx: Transaction, now: datetime) -> Forgotten:
-    """Bodies that no rule holds any more; what waits for its rule to end keeps its body, however long nobody looked."""
-    gone = await tx.execute(_BODIES, micros(now), FEW)
-    return Forgotten(bodies=gone, is_done=gone < FEW)
 
 
 async def _forget_counts(tx: Transaction, now: datetime) -> Forgotten:

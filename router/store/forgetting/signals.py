@@ -21,11 +21,11 @@ from router.store.deliveries import StoredEntry
 from router.store.engine import Transaction
 from router.store.forgetting.deliveries import STEP, entries_by_key, forget_deliveries, forget_payloads
 from router.store.instants import micros
-from router.store.ledger import SqlLedger
 from router.store.row_reader import Columns
+from router.store.signals import lock_signals
 
-_UNHEARD = "SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND heard<=? AND review_at IS NULL LIMIT ?"
-_TO_REVIEW = "SELECT key FROM ledger INDEXED BY reviewing WHERE review_at<=? LIMIT ?"
+_UNHEARD = "SELECT key FROM signals INDEXED BY aging WHERE outcome=? AND heard<=? AND review_at IS NULL LIMIT ?"
+_TO_REVIEW = "SELECT key FROM signals INDEXED BY reviewing WHERE review_at<=? LIMIT ?"
 _MEMBERS = "SELECT signal AS key FROM members WHERE signal = ANY(?)"
 _OLD_GROUPS = "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ?"
 _OLD_MEMBERS = """
@@ -41,12 +41,12 @@ DELETE FROM claims WHERE (stream, destination, key) IN (
 _OLD_OPENINGS = "DELETE FROM openings WHERE place IN (SELECT place FROM openings WHERE at<=? LIMIT ?)"
 
 
-async def forget_signals(tx: Transaction, ledger: SqlLedger, now: datetime, retention: Retention) -> Forgotten:
+async def forget_signals(tx: Transaction, now: datetime, retention: Retention) -> Forgotten:
     """Review some signals: each goes, is reduced to key and place, or is looked at again later."""
     keys = await _old_signals(tx, now)
     if not keys:
         return Forgotten()
-    rows, entries = await ledger.find_rows(keys), await entries_by_key(tx, keys)
+    rows, entries = await lock_signals(tx, keys), await entries_by_key(tx, keys)
     members = {row.raw("key") for row in await tx.fetch(_MEMBERS, keys)}
     again: list[tuple[int, str]] = []
     reduced: list[LedgerRow] = []
@@ -69,9 +69,9 @@ async def forget_signals(tx: Transaction, ledger: SqlLedger, now: datetime, rete
     deliveries = await forget_deliveries(tx, [*beyond, *closed])
     untold = [*going, *(row.key for row in reduced)]
     await forget_payloads(tx, untold)
-    await tx.execute_many("UPDATE ledger SET review_at=? WHERE key=?", again)
-    await tx.execute("DELETE FROM rule_fields WHERE key = ANY(?)", untold)
-    for table, column in (("lookups", "signal"), ("held", "key"), ("ledger", "key")):
+    await tx.execute_many("UPDATE signals SET review_at=? WHERE key=?", again)
+    await tx.execute("UPDATE signals SET rule_fields=NULL WHERE key = ANY(?)", [row.key for row in reduced])
+    for table, column in (("lookups", "signal"), ("signals", "key")):
         await tx.execute(f"DELETE FROM {table} WHERE {column} = ANY(?)", going)
     return Forgotten(deliveries=deliveries, signals=len(going), reduced=len(reduced), is_done=False)
 

@@ -1,23 +1,16 @@
 -- The tables of the state, as PostgreSQL writes them. `engine.py` says what SQLite makes of it: PLACE numbers the rows of a table.
 -- Instants are microseconds since 1970, UTC.
 
-CREATE TABLE IF NOT EXISTS ledger (
+-- What rules can match and a body that is held come last: who asks for the rest reads over neither.
+CREATE TABLE IF NOT EXISTS signals (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL,
     resolved BIGINT NOT NULL, status TEXT, severity BIGINT, measure TEXT,
     changed BIGINT, origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
     deleted BIGINT NOT NULL,
     turn BIGINT NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
-    forwarded BIGINT NOT NULL,
-    closed_at BIGINT, heard BIGINT, review_at BIGINT, snapshots TEXT
-) WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS rule_fields (
-    key TEXT PRIMARY KEY, body BYTEA NOT NULL
-);
-
-CREATE TABLE IF NOT EXISTS held (
-    key TEXT PRIMARY KEY, stream TEXT NOT NULL, rule TEXT NOT NULL, until BIGINT NOT NULL,
-    rulebook TEXT NOT NULL, source TEXT NOT NULL, body BYTEA NOT NULL, hold TEXT
+    forwarded BIGINT NOT NULL, closed_at BIGINT, heard BIGINT, review_at BIGINT, snapshots TEXT,
+    held_by TEXT, held_until BIGINT, held_since BIGINT, held_messages BIGINT, held_rulebook TEXT, held_source TEXT,
+    type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA
 );
 
 -- What a turn tells, once for all its deliveries.
@@ -141,11 +134,13 @@ CREATE TABLE IF NOT EXISTS meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE review_at IS NULL;
-CREATE INDEX IF NOT EXISTS reviewing ON ledger (review_at) WHERE review_at IS NOT NULL;
-
-CREATE INDEX IF NOT EXISTS holding ON held (until);
+CREATE INDEX IF NOT EXISTS closed ON signals (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS aging ON signals (outcome, heard) WHERE review_at IS NULL;
+CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at) WHERE review_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
+CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE held_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS named ON signals (stream, key) WHERE snapshots IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);

@@ -14,7 +14,7 @@ from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
 from router.domain.retention import Retention
 from router.store.store import Store
 from tests.builders import NOW
-from tests.store.acts import in_doubt, owe, run
+from tests.store.acts import find_rows, in_doubt, owe, run, write_rows
 from tests.store.builders import a_delivery, a_row, noise
 
 _NUMBERS = count()
@@ -22,16 +22,16 @@ _NUMBERS = count()
 
 def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
     """The ledger keeps every part of a row, and of two writes the last."""
-    run(store.ledger.write_rows([a_row(turn=7)]))
+    write_rows(store, [a_row(turn=7)])
     row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
-    run(store.ledger.write_rows([row]))
-    assert run(store.ledger.find_rows(["k", "unknown"])) == {"k": row}
+    write_rows(store, [row])
+    assert find_rows(store, ["k", "unknown"]) == {"k": row}
 
 
 def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store) -> None:
     """A group has deliveries and is no signal, and so has a notice about rules."""
     owe(store, a_delivery(key="group"))
-    assert run(store.ledger.find_rows(["group"])) == {}
+    assert find_rows(store, ["group"]) == {}
     described = run(store.describe(NOW, Retention()))
     assert described is not None and (described.signals.number, described.damaged.number) == (0, 0)
 
@@ -39,7 +39,7 @@ def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store
 def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(store: Store) -> None:
     """What is held by an active rule of the same rulebook is left in peace; what was let go is forgotten."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    run(store.ledger.write_rows([a_row(held=held, outcome=Outcome.SUPPRESSED)]))
+    write_rows(store, [a_row(held=held, outcome=Outcome.SUPPRESSED)])
 
     def doubted(book: str, active: Sequence[str]) -> list[Held | None]:
         return [row.held for row in in_doubt(store, "cwpp", book, active)]
@@ -48,7 +48,7 @@ def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(sto
     assert doubted("h", []) == [held]
     assert doubted("other", ["r"]) == [held]
     assert in_doubt(store, "cspm", "h", []) == []
-    run(store.ledger.write_rows([a_row()]))
+    write_rows(store, [a_row()])
     assert doubted("h", []) == []
 
 
@@ -60,8 +60,8 @@ def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
     seen = Seen(None, Arrival("f", 2**62, None, 3), deleted=True)
     held = Held(rule="r", until=NOW, rulebook="b", source="s", body=noise(size))
     row = a_row(state=state, seen=seen, held=held)
-    run(store.ledger.write_rows([row]))
-    assert run(store.ledger.find_rows(["k"])) == {"k": replace(row, held=None)}
+    write_rows(store, [row])
+    assert find_rows(store, ["k"]) == {"k": replace(row, held=None, held_by=held.by)}
     assert in_doubt(store, "cwpp", "b", []) == [row]
 
 
@@ -70,7 +70,7 @@ def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) ->
     rules = [f"rule {number}" for number in range(30)]
     rows = [a_held_row(rule, "b1") for rule in rules for _ in range(3)]
     older = [a_held_row(rules[0], book) for book in ("b", "b0", "b11", "b2", "")]
-    run(store.ledger.write_rows(rows + older))
+    write_rows(store, rows + older)
     found = in_doubt(store, "cwpp", "b1", [rule for rule in rules if rule != "rule 17"])
     ended = [row for row in rows if row.held is not None and row.held.rule == "rule 17"]
     assert {row.key for row in found} == {row.key for row in ended + older}
@@ -79,9 +79,9 @@ def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) ->
 def test_a_signal_that_is_held_anew_is_held_under_its_new_rule_only(store: Store) -> None:
     """What held it before has no say any more."""
     row = a_held_row("first", "b1")
-    run(store.ledger.write_rows([row]))
+    write_rows(store, [row])
     again = replace(a_held_row("second", "b2"), key=row.key)
-    run(store.ledger.write_rows([again]))
+    write_rows(store, [again])
     assert in_doubt(store, "cwpp", "b2", ["second"]) == []
     (found,) = in_doubt(store, "cwpp", "b1", ["first"])
     assert found.held == again.held

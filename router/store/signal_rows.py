@@ -1,0 +1,192 @@
+"""The rows of the table `signals`: what their columns mean, and how they are written."""
+
+from __future__ import annotations
+
+from itertools import batched
+from typing import Any
+
+import orjson
+
+from router.domain.decisions import Outcome
+from router.domain.errors import Undecodable
+from router.domain.holds import HeldBy
+from router.domain.keys import bounded
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
+from router.domain.lookback import StandingSignal
+from router.domain.rule_fields import RuleFields
+from router.domain.severity import find_severity
+from router.domain.signals import Stream
+from router.domain.snapshots import ENDING_KINDS, Appearances, Appeared, Stretch
+from router.store.codec import decode, encode, readable
+from router.store.instants import micros
+from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns
+from router.store.stored_names import RULE_FIELDS
+
+HELD = ("held_by", "held_until", "held_since", "held_messages")
+"""What holds a signal; empty where nothing does."""
+
+COLUMNS = (
+    "key", "stream", "resolved", "status", "severity", "measure", "changed", "origin", "place", "part", "enqueued", "deleted",
+    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", "snapshots", *HELD,
+)  # fmt: skip
+"""What a transition of a signal asks for."""
+
+BODIES = ("held_rulebook", "held_source", "held_body")
+"""What a signal that is held is decided again from."""
+
+MATCHED = ("type", "rule_fields")
+"""What rules can match of a signal."""
+
+_KINDS = [kind.value for kind in ENDING_KINDS]
+
+_LATEST = 253_402_300_799
+"""The end of the year 9999."""
+
+
+def values_of(row: LedgerRow) -> tuple[object, ...]:
+    """Return the values of COLUMNS, BODIES and MATCHED."""
+    state, seen, held, fields = row.state, row.seen, row.held, row.fields
+    return (
+        row.key,
+        row.stream,
+        state.resolved,
+        state.status,
+        state.severity,
+        state.measure,
+        micros(seen.changed),
+        seen.arrival.origin,
+        seen.arrival.place,
+        seen.arrival.part,
+        micros(seen.arrival.enqueued),
+        seen.deleted,
+        row.turn,
+        row.outcome.value,
+        orjson.dumps(row.open).decode(),
+        orjson.dumps(sorted(row.grouped)).decode(),
+        row.forwarded,
+        micros(row.closed_at),
+        micros(row.heard),
+        written_appearances(row.appearances),
+        *(
+            (held.rule, micros(held.until), micros(held.since), held.messages, held.rulebook, held.source, held.body)
+            if held is not None
+            else (None,) * 7
+        ),
+        type_of(fields.type) if fields is not None else "",
+        encode(fields) if fields is not None else None,
+    )
+
+
+def type_of(type: str) -> str:
+    """Return a type as signals are found by it, whatever its case."""
+    return bounded(type.casefold())
+
+
+def row_in(row: Columns) -> LedgerRow:
+    """Return the signal that columns hold; raises Undecodable."""
+    severity = row.raw("severity")
+    arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
+    held = held_in(row) if row.raw("held_body") is not None else None
+    return LedgerRow(
+        key=row.text("key"),
+        stream=row.word("stream", Stream).value,
+        state=State(
+            resolved=row.flag("resolved"),
+            status=row.text("status"),
+            severity=row.whole("severity", -1) if severity is not None else None,
+            measure=row.find_text("measure"),
+        ),
+        seen=Seen(row.find_time("changed"), arrival, row.flag("deleted")),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        outcome=row.word("outcome", Outcome),
+        open=row.turns("open"),
+        grouped=row.names("grouped"),
+        forwarded=row.flag("forwarded"),
+        closed_at=row.find_time("closed_at"),
+        heard=row.find_time("heard"),
+        appearances=appearances_in(row.raw("snapshots")),
+        held=held,
+        held_by=held_by_in(row) if row.raw("held_by") is not None else None,
+        is_stored=True,
+    )
+
+
+def held_by_in(row: Columns) -> HeldBy:
+    """Return what holds a signal; raises Undecodable."""
+    return HeldBy(
+        rule=row.text("held_by"),
+        until=row.time("held_until"),
+        since=row.find_time("held_since"),
+        messages=row.whole("held_messages", 1, MOST_STEPS) if row.raw("held_messages") is not None else None,
+    )
+
+
+def held_in(row: Columns) -> Held:
+    """Return what holds a signal, with its body; raises Undecodable."""
+    by = held_by_in(row)
+    return Held(
+        rule=by.rule,
+        until=by.until,
+        rulebook=row.text("held_rulebook"),
+        source=row.text("held_source"),
+        body=row.body("held_body"),
+        since=by.since,
+        messages=by.messages,
+    )
+
+
+def standing_in(row: Columns) -> StandingSignal:
+    """Return a signal that stands, with what rules can match of it if that is there and sound; raises Undecodable."""
+    return StandingSignal(
+        key=row.text("key"),
+        outcome=row.word("outcome", Outcome),
+        severity=find_severity(row.raw("severity")),
+        held_by=row.find_text("held_by"),
+        fields=readable(None, fields_in, row),
+    )
+
+
+def fields_in(row: Columns) -> RuleFields:
+    """Return what rules can match of a signal; raises Undecodable."""
+    fields: RuleFields = decode(RULE_FIELDS, row.body("rule_fields"))
+    return fields
+
+
+def appeared_in(row: Columns) -> Appeared:
+    """Return when messages named a finding; raises Undecodable."""
+    appearances = appearances_in(row.raw("snapshots"))
+    if appearances is None:
+        raise Undecodable("snapshots: says no appearances")
+    return Appeared(row.text("key"), row.flag("resolved"), appearances)
+
+
+def written_appearances(appearances: Appearances | None) -> str | None:
+    """Return when messages named a finding, as it is stored: a JSON array of subscription, kind and instants."""
+    if appearances is None:
+        return None
+    subscription, kind, named, snapshots = appearances
+    instants = (instant for stretch in snapshots for instant in stretch)
+    return orjson.dumps([subscription, kind, named, *instants]).decode()
+
+
+def appearances_in(text: object) -> Appearances | None:
+    """Return the appearances that were stored so, None where there are none; raises Undecodable."""
+    if text is None:
+        return None
+    try:
+        parts: Any = orjson.loads(text) if isinstance(text, str) else None
+    except orjson.JSONDecodeError as fault:
+        raise Undecodable("snapshots: is no JSON") from fault
+    if not isinstance(parts, list) or len(parts) < 3 or not len(parts) % 2:
+        raise Undecodable("snapshots: says no appearances")
+    subscription, kind, *instants = parts
+    if not isinstance(subscription, str) or kind not in _KINDS or not all(map(_is_instant, instants)):
+        raise Undecodable("snapshots: says no appearances")
+    snapshots = tuple(Stretch(*pair) for pair in batched(instants[1:], 2, strict=True))
+    if any(one.first > one.last for one in snapshots):
+        raise Undecodable("snapshots: says no appearances")
+    return Appearances(subscription, kind, instants[0], tuple(sorted(snapshots)))
+
+
+def _is_instant(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LATEST

@@ -1,0 +1,235 @@
+"""The table `signals`: the latest state of each signal, what rules can match of it, and what holds it.
+
+Every function takes the transaction first and raises StoreError. A row that cannot be read is set aside, and its signal is
+unknown then. Whoever changes signals locks them first, in the order of their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from datetime import datetime
+
+from router.domain.errors import Undecodable
+from router.domain.holders import find_silence_id
+from router.domain.ledger import LedgerRow
+from router.domain.lookback import HeldCounts, StandingPage, StandingSignal
+from router.domain.rule_fields import RuleFields
+from router.domain.signals import Stream
+from router.domain.snapshots import Appeared
+from router.store.codec import attempt, readable
+from router.store.damaged_rows import set_aside
+from router.store.engine import Conflict, Transaction
+from router.store.instants import micros
+from router.store.row_reader import MOST_TURNS, Columns
+from router.store.signal_rows import (
+    BODIES,
+    COLUMNS,
+    HELD,
+    MATCHED,
+    appeared_in,
+    fields_in,
+    row_in,
+    standing_in,
+    type_of,
+    values_of,
+    written_appearances,
+)
+
+_FIND = f"SELECT {', '.join(COLUMNS)} FROM signals WHERE key = ANY(?)"
+_LOCK = f"{_FIND} ORDER BY key FOR UPDATE"
+_FIND_HELD = (
+    f"SELECT {', '.join((*COLUMNS, *BODIES))} FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
+)
+
+# A row that is written is not looked at by retention before its signal is old again; one without what rules can match keeps
+# what is stored of that. One that nobody had when it was looked for is written only if nobody has it now.
+_ALL = (*COLUMNS, *BODIES, *MATCHED)
+_WRITE = (
+    f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))}) ON CONFLICT (key) DO UPDATE SET "
+    f"{', '.join(f'{name}=excluded.{name}' for name in (*COLUMNS[2:], *BODIES))}, review_at=NULL, "
+    "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END, "
+    "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields) WHERE ?=1"
+)
+
+_LAST_TURNS = (
+    "SELECT key, max(turn) AS turn FROM deliveries WHERE key = ANY(?) GROUP BY key "
+    "UNION ALL SELECT signal, max(turn) FROM members WHERE signal = ANY(?) GROUP BY signal"
+)
+
+# Each name once, by as many steps along the index.
+_HOLDERS = """
+WITH RECURSIVE holders (name) AS (
+    SELECT min(held_by) FROM signals WHERE stream=? AND held_by IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(held_by) FROM signals WHERE stream=? AND held_by>holders.name) FROM holders WHERE name IS NOT NULL
+)
+SELECT name FROM holders WHERE name IS NOT NULL
+"""
+
+_OTHER_RULEBOOK = """
+SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_rulebook<?
+UNION ALL SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_rulebook>?
+"""
+_HELD_UNTIL = "SELECT key FROM signals WHERE stream=? AND held_by=? AND held_until<=?"
+
+_DROP_HELD = f"UPDATE signals SET {', '.join(f'{name}=NULL' for name in (*HELD, *BODIES))} WHERE key=? AND turn=?"
+
+_STANDING = "key, outcome, severity, held_by, held_until, type, rule_fields FROM signals"
+_STANDS = "resolved=0 AND outcome IN ('routed', 'suppressed')"
+_WALK = f"SELECT {_STANDING} WHERE stream=? AND {_STANDS} AND type<=? AND (type, key)>(?, ?) ORDER BY type, key LIMIT ?"
+_WALK_HELD = (
+    f"SELECT {_STANDING} WHERE stream=? AND held_by=? AND (held_until, key)>(?, ?) ORDER BY held_until, key LIMIT ?"
+)
+_COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND held_by IS NOT NULL GROUP BY held_by"
+_WALK_APPEARED = """
+SELECT key, stream, resolved, snapshots FROM signals WHERE stream=? AND snapshots IS NOT NULL AND key>? ORDER BY key LIMIT ?
+"""
+
+_PAGE = 2_000
+"""Rows of a page."""
+
+_FIRST, _LAST = -(2**63), 2**63 - 1
+"""Before and after every instant."""
+
+_BEYOND = "\U0010ffff"
+"""After every type."""
+
+
+async def find_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
+    """Return those signals that are known, with what holds them, without its body."""
+    return {row.key: row for row in await _sound(tx, await tx.fetch(_FIND, list(keys)), row_in)} if keys else {}
+
+
+async def lock_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
+    """Return the same, locked until the transaction ends."""
+    return {row.key: row for row in await _sound(tx, await tx.fetch(_LOCK, list(keys)), row_in)} if keys else {}
+
+
+async def find_held(tx: Transaction, keys: Collection[str]) -> list[LedgerRow]:
+    """Return those signals that are held, with their bodies."""
+    return await _sound(tx, await tx.fetch(_FIND_HELD, list(keys)), row_in)
+
+
+async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
+    """Write signals; raises Conflict where another transaction has written one since it was found to be new."""
+    written = sorted(rows, key=lambda row: row.key)
+    done = await tx.execute_many(_WRITE, [(*values_of(row), int(row.is_stored)) for row in written])
+    if done != len(written):
+        raise Conflict("signals: another transaction wrote one of them first")
+
+
+async def write_appearances(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
+    """Write of signals only when messages named them; all else stays."""
+    named = sorted((row.key, written_appearances(row.appearances)) for row in rows)
+    await tx.execute_many("UPDATE signals SET snapshots=? WHERE key=?", [(text, key) for key, text in named])
+
+
+async def find_last_turns(tx: Transaction, keys: Collection[str]) -> Mapping[str, int]:
+    """Return the highest turns of those signals of which deliveries or memberships in groups are kept.
+
+    A signal whose row was lost goes on after that turn: under one that was owed before, its message would be a repeat.
+    """
+    turns: dict[str, int] = {}
+    for row in await tx.fetch(_LAST_TURNS, list(keys), list(keys)):
+        key, turn = row.text("key"), readable(0, row.whole, "turn", 1, MOST_TURNS)
+        turns[key] = max(turn, turns.get(key, 0))
+    return turns
+
+
+async def read_fields(tx: Transaction, keys: Collection[str]) -> Mapping[str, RuleFields]:
+    """Return what rules can match of those signals of which it is kept and sound."""
+    rows = await tx.fetch(
+        "SELECT key, rule_fields FROM signals WHERE key = ANY(?) AND rule_fields IS NOT NULL", list(keys)
+    )
+    found = ((row.raw("key"), readable(None, fields_in, row)) for row in rows)
+    return {key: fields for key, fields in found if fields is not None}
+
+
+async def find_in_doubt(
+    tx: Transaction, stream: str, rulebook: str, active: Collection[str], now: datetime
+) -> list[str]:
+    """Return the keys of what another rulebook holds, what is not among the active ones, or a silence until now."""
+    rows = await tx.fetch(_OTHER_RULEBOOK, stream, rulebook, stream, rulebook)
+    for holder in [row.raw("name") for row in await tx.fetch(_HOLDERS, stream, stream)]:
+        # A rule's own end is in its file, and so in its rulebook.
+        until = micros(now) if find_silence_id(holder) else _FIRST
+        rows += await tx.fetch(_HELD_UNTIL, stream, holder, until if holder in active else _LAST)
+    return sorted({row.raw("key") for row in rows})
+
+
+async def drop_held(tx: Transaction, turns: Iterable[tuple[str, int]]) -> None:
+    """Drop what is held of some signals, by their keys, that are still at those turns."""
+    await tx.execute_many(_DROP_HELD, sorted(turns))
+
+
+async def walk_standing(
+    tx: Transaction, stream: str, types: Collection[str] | None = None, page: int = _PAGE
+) -> AsyncIterator[StandingPage]:
+    """Yield the signals of a stream that stand and that rules could match, in pages; at least one page.
+
+    `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of another.
+    """
+    # A finding may be of a category, which is no column.
+    spans = [("", _BEYOND)] if types is None or stream != Stream.CWPP else [(one, one) for one in _known_as(types)]
+    for first, last in spans:
+        walked = _pages(tx, _WALK, (stream, last), lambda row: (row.raw("type"), row.raw("key")), (first, ""), page)
+        async for rows, is_whole in walked:
+            found = _standing(rows)
+            yield StandingPage([one for one in found if one.is_of_type(types)], is_whole and last == spans[-1][1])
+
+
+async def walk_held(tx: Transaction, stream: str, name: str, page: int = _PAGE) -> AsyncIterator[StandingPage]:
+    """Yield the signals of a stream that a rule or silence holds now, in pages; at least one page."""
+    first = _FIRST, ""
+    walked = _pages(tx, _WALK_HELD, (stream, name), lambda row: (row.raw("held_until"), row.raw("key")), first, page)
+    async for rows, is_whole in walked:
+        yield StandingPage(_standing(rows), is_whole)
+
+
+async def count_held(tx: Transaction, stream: str) -> HeldCounts:
+    """Return how many signals of a stream each rule or silence holds now, by its name."""
+    rows = await tx.fetch(_COUNT_HELD, stream)
+    return HeldCounts({row.words("held_by"): row.whole("many") for row in rows}, is_whole=True)
+
+
+async def walk_appearances(tx: Transaction, stream: str) -> AsyncIterator[list[Appeared]]:
+    """Yield when messages named the findings of a stream, some of them at a time."""
+    async for rows, _ in _pages(tx, _WALK_APPEARED, (stream,), lambda row: (row.raw("key"),), ("",), _PAGE):
+        # A damaged row is set aside when its signal is asked for.
+        yield [one for row in rows if (one := readable(None, appeared_in, row)) is not None]
+
+
+async def _pages(
+    tx: Transaction,
+    select: str,
+    values: tuple[object, ...],
+    place_of: Callable[[Columns], tuple[object, ...]],
+    after: tuple[object, ...],
+    page: int,
+) -> AsyncIterator[tuple[list[Columns], bool]]:
+    """Yield pages of rows, and whether each is the last; at least one page."""
+    while True:
+        rows = await tx.fetch(select, *values, *after, page)
+        yield rows, len(rows) < page
+        if len(rows) < page:
+            return
+        after = place_of(rows[-1])
+
+
+def _known_as(types: Collection[str]) -> list[str]:
+    """The types as signals are found by them, and the one of signals of which no type is known."""
+    return sorted({"", *map(type_of, types)})
+
+
+def _standing(rows: Iterable[Columns]) -> list[StandingSignal]:
+    """The signals that stand in rows; a damaged row is set aside when its signal is asked for."""
+    return [one for row in rows if (one := readable(None, standing_in, row)) is not None]
+
+
+async def _sound[T](tx: Transaction, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
+    """What rows hold; those that cannot be read are set aside."""
+    found = [(row, attempt(read, row)) for row in rows]
+    damaged = [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]
+    if damaged:
+        await set_aside(tx, lambda: tx.now, "signals", damaged)
+    return [value for _, value in found if not isinstance(value, Undecodable)]
