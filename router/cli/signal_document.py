@@ -8,7 +8,7 @@ from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
-from router.domain.holds import HeldBy
+from router.domain.ledger import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
 from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife

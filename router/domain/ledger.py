@@ -10,7 +10,6 @@ from typing import NamedTuple
 from router.domain.clocks import SKEW, is_plausible
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Delivery
-from router.domain.holds import HeldBy
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
@@ -149,6 +148,23 @@ class Target:
     change: Change
     opened: int
     grouped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """What holds a signal, without its body.
+
+    Attributes:
+        rule: the name of the suppression rule.
+        until: when the rule ends, as it stood when the signal was last decided.
+        since: when it was first decided that this rule holds the signal; None where that is not known.
+        messages: how many messages were held by this rule, the first among them; None where that is not known.
+    """
+
+    rule: str
+    until: datetime
+    since: datetime | None = None
+    messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from enum import StrEnum
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
-from router.domain.holds import HeldBy
-from router.domain.ledger import RECORD, LedgerRow
+from router.domain.ledger import RECORD, HeldBy, LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.silences import Silence

@@ -1,9 +1,9 @@
-"""Takes messages in: a batch of them becomes rows of the ledger, deliveries in the outbox and entries of the record.
+"""Takes messages in: a batch of them becomes signals, deliveries and decisions on record.
 
 messages        reads a message into observations of signals, or into why it is not understood
 observations    signals as messages describe them, and the order in which their states held; pure
 transitions     what an observation changes in its signal's row: nothing, for a repeat, or the next turn; pure
-signal_states   the state that an observation leaves; targets  which destinations a turn notifies; releases  what had held it
+targets         which destinations a turn notifies; pure
 silence_reader  the silences, as every worker knows them     rule_register  since when each rule is known
 intake          ingests a batch of messages in one transaction
 event_intake    ingests the events of a hub, each exactly once, whichever worker dies meanwhile

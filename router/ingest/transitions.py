@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from router.decide import decide, entry_for, notice_for
+from router.decide import decide, entry_for, iso, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
-from router.domain.holds import held_after
-from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
-from router.domain.notices import RecordEntry
+from router.domain.fingerprints import fingerprints_after
+from router.domain.holders import HolderKind, find_silence_id
+from router.domain.keys import alert_fingerprint
+from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State, Target, Turn
+from router.domain.notices import RecordEntry, Release
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Alert
+from router.domain.signals import Alert, Finding, Kind
 from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.observations import Observation
-from router.ingest.releases import release_of
-from router.ingest.signal_states import new_first, state_after
 from router.ingest.targets import SETTLED, with_targets
 from router.parse import alerts_named_in, evidence_of
 
@@ -32,6 +32,7 @@ UNASKED = frozenset({Outcome.BELOW_FLOOR, Outcome.NOTED})
 DAY = timedelta(days=1)
 """How often a signal that only repeats itself says anew what rules can match of it."""
 
+_KINDS = frozenset({Kind.ALERT.value, Kind.INCIDENT.value})
 _REPEATS = {Code.OLDER: (DecisionStep(StepCode.LEDGER_OLDER),), Code.SAME: (DecisionStep(StepCode.LEDGER_SAME),)}
 _AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
 _STILL_HELD = (DecisionStep(StepCode.LEDGER_STILL_HELD),)
@@ -76,7 +77,7 @@ def transition_for(
     if row is not None:
         # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
         row = replace(row, seen=row.seen.without_impossible(now))
-    seen, state = observation.seen_at(now), state_after(observation, row)
+    seen, state = observation.seen_at(now), _state_after(observation, row)
     key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     is_back = is_replay and row is not None and _is_back(observation, row, now)
@@ -121,10 +122,10 @@ def transition_for(
     notice = None
     if targets:
         signal = observation.signal
-        named = new_first(alerts_named_in(signal), row)
+        named = _new_first(alerts_named_in(signal), row)
         evidence = evidence_of(signal, rulebook.catalogue)
         notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
-        release = release_of(row, decision, rulebook, silences, now)
+        release = _release_of(row, decision, rulebook, silences, now)
         paged = not notice.sample and any(target.lane is Lane.PAGE for target in targets)
         notice = replace(notice, status_only=status_only, paged=paged, release=release)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
@@ -205,7 +206,7 @@ def _next_row(
     if decision.suppressed_by and decision.suppressed_until:
         is_new = row is None or not _is_from(row, observation)
         was_held = row is not None and row.outcome is Outcome.SUPPRESSED
-        by = held_after(
+        by = _held_after(
             row.held_by if row is not None else None,
             decision.suppressed_by,
             decision.suppressed_until,
@@ -266,3 +267,82 @@ def _entry(
     """The entry of a message about the signal of a key, at its place on record."""
     signal, source = observation.signal, observation.source
     return entry_for(signal, decision, key=place, source=source, now=now, about=key, turn=turn)
+
+
+def _state_after(observation: Observation, row: LedgerRow | None) -> State:
+    """The state of a row after an observation.
+
+    All alerts that an incident ever named are part of its state: more alerts change it, fewer do not. So is the kind in which
+    the signal came back, where it is not the kind in which it was opened.
+    """
+    state, signal = observation.state, observation.signal
+    if isinstance(signal, Finding):
+        return state
+    fingerprints = _fingerprints_in(row)
+    if row is None or not (row.state.resolved and state.resolved):
+        is_other = row is not None and row.key in observation.keys[1:]
+        fingerprints = fingerprints_after(fingerprints - _KINDS, alerts_named_in(signal)).union(
+            [signal.kind.value] if is_other else []
+        )
+    return state._replace(measure=" ".join(sorted(fingerprints)) or None)
+
+
+def _new_first(named: Sequence[str], row: LedgerRow | None) -> tuple[str, ...]:
+    """The alerts that an incident names, those first that it did not name before, since a notice has room for so many only."""
+    known = _fingerprints_in(row)
+    return tuple(sorted(named, key=lambda alert: alert_fingerprint(alert) in known))
+
+
+def _fingerprints_in(row: LedgerRow | None) -> frozenset[str]:
+    measure = row.state.measure if row is not None else None
+    return frozenset(measure.split()) if measure is not None else frozenset()
+
+
+def _release_of(
+    row: LedgerRow | None, decision: Decision, rulebook: Rulebook, silences: Silences, now: datetime
+) -> Release | None:
+    """What had held a signal that stands and is notified now; None where nothing had, or where it is over.
+
+    A rule that is no longer in the rulebook has no owner that anybody knows of. One that is there ended where its end has
+    passed: else it was disabled or changed, or what the signal says is no longer what it covers. So with a silence, of whose
+    windows the one ended that held the signal last.
+    """
+    if row is None or row.held_by is None or row.outcome is not Outcome.SUPPRESSED:
+        return None
+    if decision.outcome in (Outcome.SUPPRESSED, Outcome.RESOLVED):
+        return None
+    by = row.held_by
+    if (id := find_silence_id(by.rule)) is not None:
+        silence = silences.by_name.get(by.rule)
+        end = min(by.until, silence.end) if silence is not None else by.until
+        author = silence.author if silence is not None else None
+        return _release(by, HolderKind.SILENCE, id, author, end, now)
+    rule = rulebook.suppressions.by_name.get(by.rule)
+    end = rule.expires if rule is not None else by.until
+    return _release(by, HolderKind.RULE, by.rule, rule.owner if rule is not None else None, end, now)
+
+
+def _release(by: HeldBy, kind: HolderKind, name: str, author: str | None, end: datetime, now: datetime) -> Release:
+    return Release(
+        kind=kind.value,
+        name=name,
+        author=author,
+        since=iso(by.since),
+        ended=iso(end) if end <= now else None,
+        messages=by.messages,
+    )
+
+
+def _held_after(
+    before: HeldBy | None, rule: str, until: datetime, now: datetime, *, was_held: bool, is_new: bool
+) -> HeldBy:
+    """What holds a signal after a rule held a message about it; `before` is what held it, as far as that is known.
+
+    Another rule that takes over begins anew: it says of itself alone since when, and the message that it took over is its
+    first. A message that is decided once more is counted once; an older one, which is a repeat, is not held at all.
+    """
+    if not was_held or (before is not None and before.rule != rule):
+        return HeldBy(rule=rule, until=until, since=now, messages=1)
+    if before is None or before.messages is None:
+        return HeldBy(rule=rule, until=until)
+    return HeldBy(rule=rule, until=until, since=before.since, messages=before.messages + is_new)

@@ -9,9 +9,8 @@ import orjson
 
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
-from router.domain.holds import HeldBy
 from router.domain.keys import bounded
-from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
+from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State
 from router.domain.lookback import StandingSignal
 from router.domain.rule_fields import RuleFields
 from router.domain.severity import find_severity

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from router.domain.counts import hits_in
 from router.domain.decisions import Outcome, StepCode
-from router.domain.holds import HeldBy
 from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, LedgerRow
+from router.domain.ledger import Arrival, HeldBy, LedgerRow
 from router.domain.reasons import Code
 from router.domain.rule_fields import rule_fields_of
 from router.domain.rulebook import Rulebook

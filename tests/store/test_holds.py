@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.holds import HeldBy
-from router.domain.ledger import Held
+from router.domain.ledger import Held, HeldBy
 from router.domain.notices import Notice, Release
 from router.domain.rulebook import By, Grouping, Limit
 from router.ingest.intake import Intake

@@ -1,4 +1,4 @@
-"""What every store promises of the ledger."""
+"""What every store promises of signals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
 from router.domain.retention import Retention
+from router.store import signals
+from router.store.engine import Conflict
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import find_rows, in_doubt, owe, run, write_rows
@@ -26,6 +28,23 @@ def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
     row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
     write_rows(store, [row])
     assert find_rows(store, ["k", "unknown"]) == {"k": row}
+
+
+def test_a_signal_that_another_transaction_wrote_first_is_not_written_over(store: Store) -> None:
+    """Who found nothing of it decided as if it were new: that transaction is run again, and finds it."""
+    new = a_row("new")
+
+    async def write(*rows: LedgerRow) -> None:
+        async with store.transaction() as tx:
+            await signals.write_signals(tx, rows)
+
+    run(write(new))
+    with pytest.raises(Conflict):
+        run(write(a_row("beside"), replace(new, turn=9)))
+    assert find_rows(store, ["beside", "new"]) == {"new": new}
+    (found,) = find_rows(store, ["new"]).values()
+    run(write(replace(found, turn=2), a_row("beside")))
+    assert {row.turn for row in find_rows(store, ["beside", "new"]).values()} == {1, 2}
 
 
 def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store) -> None:
