@@ -10,7 +10,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Receipt, Redrive
 from router.domain.rulebook import Lane
 from router.store.claims import bring_forward, release_claims
-from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
+from router.store.dead_letters import abandon_deliveries, discard, give_up_deliveries, list_dead_letters, redrive
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_backlogs, list_next_due
 from router.store.destinations import list_pauses, pause_destination, resume_destination, take_probe
@@ -152,10 +152,16 @@ def test_what_is_not_to_be_sent_leaves_room_for_what_is(store: Store) -> None:
 
 
 def test_in_the_rows_lane_nothing_is_skipped(store: Store) -> None:
-    """Rows are history: each turn has its own."""
-    owe(store, a_delivery(lane=Lane.ROWS), a_delivery(3, Change.RESOLVED, lane=Lane.ROWS))
+    """Rows are history: each turn has its own, also where it is given up on."""
+    turns = (Change.OPENED, Change.UPDATED, Change.UPDATED, Change.RESOLVED)
+    rows = {
+        key: [a_delivery(turn, change, key=key, lane=Lane.ROWS) for turn, change in enumerate(turns, 1)] for key in "ab"
+    }
+    owe(store, *rows["a"])
     assert len(claim(store)) == 1
-    assert DeliveryState.SKIPPED not in states(store)
+    owe(store, *rows["b"])
+    assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, "not ready", NOW)) == 7
+    assert states(store) == {DeliveryState.CLAIMED: 1, DeliveryState.DEAD: 7}
 
 
 def test_a_resolution_of_a_later_opening_does_not_skip_an_earlier_one(store: Store) -> None:
@@ -257,7 +263,7 @@ def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store:
     (resolution,) = claim(store)
     settle(store, resolution, DeliveryState.SENT)
     (letter,) = run(letters_in(store))
-    assert (letter.error, letter.attempts, letter.delivery) == ("400", 1, OPENING)
+    assert (letter.error, letter.attempts, letter.died, letter.delivery) == ("400", 1, NOW, OPENING)
     assert run(within(store, redrive, OPENING.id, NOW)) is Redrive.OWED
     for expected in (Change.OPENED, Change.RESOLVED):
         (again,) = claim(store)
