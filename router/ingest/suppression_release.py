@@ -29,7 +29,7 @@ async def release_held(
     stream = rulebook.stream.value
     await intake.silences.read_again(now)
     silences = await intake.silences.silences(stream, now)
-    active = [rule.name for rule in rulebook.suppressions.active(now)] + [one.name for one in silences.active(now)]
+    active = {one.name for holders in (rulebook.suppressions, silences) for one in holders.active(now)}
     async with store.session() as tx:
         keys = await find_in_doubt(tx, stream, rulebook.hash, active, now)
     released: list[RecordEntry] = []

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from datetime import datetime
 
 from router.domain.errors import Undecodable
-from router.domain.holders import find_silence_id
 from router.domain.ledger import LedgerRow
 from router.domain.lookback import HeldCounts, StandingPage, StandingSignal
 from router.domain.rule_fields import RuleFields
@@ -66,11 +65,12 @@ WITH RECURSIVE holders (name) AS (
 SELECT name FROM holders WHERE name IS NOT NULL
 """
 
-_OTHER_RULEBOOK = """
-SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_rulebook<?
+_ENDED = """
+SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_until<=?
+UNION ALL SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_rulebook<?
 UNION ALL SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND held_rulebook>?
 """
-_HELD_UNTIL = "SELECT key FROM signals WHERE stream=? AND held_by=? AND held_until<=?"
+_HELD_BY = "SELECT key FROM signals WHERE stream=? AND held_by=?"
 
 _DROP_HELD = f"UPDATE signals SET {', '.join(f'{name}=NULL' for name in (*HELD, *BODIES))} WHERE key=? AND turn=?"
 
@@ -88,8 +88,8 @@ SELECT key, stream, resolved, snapshots FROM signals WHERE stream=? AND snapshot
 _PAGE = 2_000
 """Rows of a page."""
 
-_FIRST, _LAST = -(2**63), 2**63 - 1
-"""Before and after every instant."""
+_FIRST = -(2**63)
+"""Before every instant."""
 
 _BEYOND = "\U0010ffff"
 """After every type."""
@@ -148,12 +148,11 @@ async def read_fields(tx: Transaction, keys: Collection[str]) -> Mapping[str, Ru
 async def find_in_doubt(
     tx: Transaction, stream: str, rulebook: str, active: Collection[str], now: datetime
 ) -> list[str]:
-    """Return the keys of what another rulebook holds, what is not among the active ones, or a silence until now."""
-    rows = await tx.fetch(_OTHER_RULEBOOK, stream, rulebook, stream, rulebook)
-    for holder in [row.raw("name") for row in await tx.fetch(_HOLDERS, stream, stream)]:
-        # A rule's own end is in its file, and so in its rulebook.
-        until = micros(now) if find_silence_id(holder) else _FIRST
-        rows += await tx.fetch(_HELD_UNTIL, stream, holder, until if holder in active else _LAST)
+    """Return the keys of what was held until now, under another rulebook, or by what is not among the active ones."""
+    rows = await tx.fetch(_ENDED, stream, micros(now), stream, rulebook, stream, rulebook)
+    for holder in await tx.fetch(_HOLDERS, stream, stream):
+        if (name := holder.raw("name")) not in active:
+            rows += await tx.fetch(_HELD_BY, stream, name)
     return sorted({row.raw("key") for row in rows})
 
 

@@ -139,6 +139,7 @@ CREATE INDEX IF NOT EXISTS aging ON signals (outcome, heard) WHERE review_at IS 
 CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
 CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_until ON signals (stream, held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS named ON signals (stream, key) WHERE snapshots IS NOT NULL;
 
