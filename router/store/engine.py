@@ -17,6 +17,7 @@ import random
 import re
 import socket
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -354,6 +355,7 @@ class PostgresqlEngine:
         self._clock, self._machine = clock, machine
         self._ahead = timedelta()
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._zero = self._find_zero()
         self._compared: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._current: ContextVar[_PostgresqlTransaction | None] = ContextVar("postgresql transaction", default=None)
@@ -448,6 +450,8 @@ class PostgresqlEngine:
 
     async def _opened(self) -> psycopg.AsyncConnection[Any]:
         """The connection, which is cut when patience ends: a server that hangs would be waited for without end."""
+        if abs(self._find_zero() - self._zero) > _SAME:
+            self._close_idle()  # The machine's clock was set, and is compared anew.
         if self._connection is None or self._connection.closed:
             self._connection = await self._connect()
         self._then(self._patience, partial(_cut, self._connection))
@@ -457,12 +461,16 @@ class PostgresqlEngine:
 
     async def _compare_clocks(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Finds out by how much the server's clock is ahead. What may as well be the time of the way is no difference."""
-        asked = self._machine()
+        asked, self._zero = self._machine(), self._find_zero()
         ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
         trip = self._machine() - asked
         ahead = instant(told) - (asked + trip / 2)
         self._ahead = ahead if abs(ahead) > _SAME + trip / 2 else timedelta()
         self._compared = connection
+
+    def _find_zero(self) -> datetime:
+        """When the clock that nobody sets began, by the machine's, which people set."""
+        return self._machine() - timedelta(seconds=time.monotonic())
 
     def _then(self, seconds: float, end: Callable[[], None]) -> None:
         """Has the connection end in a while, and no more as it was to end before."""

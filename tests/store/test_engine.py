@@ -368,6 +368,24 @@ def test_the_servers_clock_is_looked_at_with_each_connection_and_never_again(
     assert [round(one / timedelta(hours=1)) for one in found] == [0, -1, 1]
 
 
+def test_a_machine_whose_clock_is_set_meanwhile_goes_on_by_the_servers(postgres_url: str) -> None:
+    """As it is set right, or is stepped by who moves the machine: a connection that is never idle may last for months."""
+    wrong = timedelta(minutes=10)
+
+    async def tried(engine: Engine) -> list[timedelta]:
+        nonlocal wrong
+        found = []
+        for _ in range(3):
+            async with engine.transaction() as tx:
+                found.append(tx.now - datetime.now(UTC))
+            wrong -= timedelta(minutes=10)
+        return found
+
+    machine = lambda: datetime.now(UTC) + wrong  # noqa: E731
+    engine = engine_over(postgres_url, clock=machine, machine=machine)
+    assert all(abs(one) < timedelta(minutes=1) for one in run(closed_after(engine, tried)))
+
+
 def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(postgres_url: str) -> None:
     """Nothing is kept of the try that the server broke off, and the one it gave way to goes first."""
     tries: list[str] = []
