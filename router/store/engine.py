@@ -72,14 +72,10 @@ _PATIENCE = 120.0
 """Seconds; a lock is waited for 30 of them, which the server sees to."""
 
 _BROKEN_OFF = ("40001", "40P01")
-"""SQLSTATE of a serialization failure and of a deadlock: what was asked is right, and came at a bad time.
-
-https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-"""
+"""https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html"""
 
 _TRIES = 8
-_FIRST_WAIT = 0.01
-"""Seconds within which a transaction that was broken off is tried a second time; it doubles with each try."""
+"""How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
 
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SAME = timedelta(seconds=1)
@@ -88,17 +84,8 @@ _SAME = timedelta(seconds=1)
 _CLOCK = partial(datetime.now, UTC)
 
 
-class ResultSet(NamedTuple):
-    """What a database answers a statement.
-
-    Attributes:
-        names: the columns of its rows.
-        written: how many rows it wrote.
-    """
-
-    names: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    written: int
+type ResultSet = tuple[Sequence[Any], Sequence[Sequence[Any]], int]
+"""What tells of each column, its name first; the rows; and how many rows were written."""
 
 
 class Transaction(ABC):
@@ -115,22 +102,24 @@ class Transaction(ABC):
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
         """Return the rows that a query finds."""
-        names, rows, _ = await self.ask(sql, values)
+        columns, rows, _ = await self.ask(sql, values)
+        names = [one[0] for one in columns]
         return [Columns(dict(zip(names, row, strict=True))) for row in rows]
 
     async def find(self, sql: str, *values: object) -> Columns | None:
         """Return the first row that a query finds; None where it finds none."""
-        names, rows, _ = await self.ask(sql, values)
-        return Columns(dict(zip(names, rows[0], strict=True))) if rows else None
+        columns, rows, _ = await self.ask(sql, values)
+        return Columns({about[0]: one for about, one in zip(columns, rows[0], strict=True)}) if rows else None
 
     async def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the first row; None where there is no row."""
-        rows = (await self.ask(sql, values)).rows
+        _, rows, _ = await self.ask(sql, values)
         return rows[0][0] if rows else None
 
     async def execute(self, sql: str, *values: object) -> int:
         """Run a statement and return how many rows it wrote."""
-        return (await self.ask(sql, values)).written
+        _, _, written = await self.ask(sql, values)
+        return written
 
     @abstractmethod
     async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
@@ -299,7 +288,7 @@ class _SqliteTransaction(Transaction):
 
     async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
         found = self._db.execute(_sqlite_text(sql), _sqlite_values(values))
-        return ResultSet([name for name, *_ in found.description or ()], found.fetchall(), found.rowcount)
+        return found.description or (), found.fetchall(), found.rowcount
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = [_sqlite_values(row) for row in rows]
@@ -419,7 +408,7 @@ class PostgresqlEngine:
                 async with self.transaction() as tx:
                     return await work(tx)
             except Conflict:
-                await asyncio.sleep(random.random() * _FIRST_WAIT * 2**tries)  # noqa: S311  It keeps no secret.
+                await asyncio.sleep(random.random() * 0.01 * 2**tries)  # noqa: S311  It keeps no secret.
         async with self.transaction() as tx:
             return await work(tx)
 
@@ -565,8 +554,8 @@ class _PostgresqlTransaction(Transaction):
     async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
         with self.faults:
             found = await self._send(_postgresql_text(sql), [storable(one) for one in values])
-            names = [column.name for column in found.description or ()]
-            return ResultSet(names, await found.fetchall() if names else (), found.rowcount)
+            columns = found.description or ()
+            return columns, await found.fetchall() if columns else (), found.rowcount
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = [[storable(one) for one in row] for row in rows]
