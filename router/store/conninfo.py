@@ -53,6 +53,7 @@ _SESSION = {
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
     "default_transaction_isolation": r"read\ committed",
+    "synchronous_commit": "on",
     "client_min_messages": "warning",
 }
 """What a session sets at its start, whatever is set for its role or its database."""

@@ -650,6 +650,19 @@ def own() -> Iterator[Postgres]:
         yield server
 
 
+def test_what_returned_from_a_commit_is_on_disk_whatever_is_set_for_the_database(postgres: Server) -> None:
+    """Where commits return before that, a server that dies loses what a hub counts as taken in."""
+    url = postgres.new_database()
+    name = sql.Identifier(parse_address(url).database)
+    postgres.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
+
+    async def asked(engine: Engine) -> object:
+        async with engine.session() as tx:
+            return await tx.value("SHOW synchronous_commit")
+
+    assert run(closed_after(engine_over(url), asked)) == "on"
+
+
 def test_a_server_that_is_killed_and_started_again_is_written_to_as_before(own: Postgres) -> None:
     """What was committed is there, what was not is not, and while it is down each question is an error at once."""
     url = own.new_database()
