@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,12 +124,3 @@ def test_any_column_of_any_row_may_hold_anything(morning: Morning, examples: int
         check(morning, cell, garbage)
 
     holds()
-
-
-@pytest.mark.parametrize("column", ["attempts", "lost", "redriven"])
-def test_a_count_that_no_delivery_comes_to_is_damage(morning: Morning, column: str) -> None:
-    """A delivery that says it was tried two thousand million times would else never be claimed, nor counted on."""
-    with closing(sqlite3.connect(morning.directory / "router.db")) as db:
-        states = [state for (state,) in db.execute("SELECT state FROM deliveries ORDER BY id")]
-    for place in (place for place, state in enumerate(states) if state == "owed"):
-        check(morning, ("deliveries", place, column), 2**31 - 1)

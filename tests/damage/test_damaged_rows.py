@@ -23,7 +23,7 @@ from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import claim, find_rows, in_doubt, members_at, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
-from tests.store.opened import Store, changed, is_shared
+from tests.store.opened import Store, changed
 from tests.store.within import within
 
 _KEYS = {"progress": "partition", "members": "signal"}
@@ -34,39 +34,15 @@ type Spoil = Callable[[str, str, dict[str, object]], None]
 
 
 @pytest.fixture
-def spoil(request: pytest.FixtureRequest, store: Store) -> Spoil:
-    """Damages rows of the store, beside the router."""
-    if is_shared(store):
-        return lambda table, name, columns: run(_in_database(store, table, name, columns))
-    directory: Path = request.getfixturevalue("tmp_path")
-    return lambda table, name, columns: _in_file(directory, table, name, columns)
+def spoil(store: Store) -> Spoil:
+    """Damages rows of the store, beside the router; a column of numbers takes a number only."""
 
+    def spoil(table: str, name: str, columns: dict[str, object]) -> None:
+        values = ", ".join(f"{column}=?" for column in columns)
+        which = f"UPDATE {table} SET {values} WHERE {_KEYS.get(table, 'key')}=?"  # noqa: S608
+        assert run(changed(store, which, *columns.values(), name))
 
-async def _in_database(store: Store, table: str, name: str, columns: dict[str, object]) -> None:
-    values = ", ".join(f"{column}=?" for column in columns)
-    if "epoch" in columns:
-        columns = {"epoch": 2**63 - 1}  # No column of numbers takes anything else there.
-    assert await changed(
-        store,
-        f"UPDATE {table} SET {values} WHERE {_KEYS.get(table, 'key')}=?",  # noqa: S608
-        *columns.values(),
-        name,
-    )
-
-
-def _in_file(directory: Path, table: str, name: str, columns: dict[str, object]) -> None:
-    db = sqlite3.connect(directory / "router.db")
-    types = {info[1]: info[2] for info in db.execute(f"PRAGMA table_info({table})")}
-    with db:
-        # What a column of that type takes: texts that are no UTF-8, numbers that are no instants and no counts.
-        values = ", ".join(f"{column}=CAST(? AS {types[column]})" for column in columns)
-        numbers = (
-            2**63 - 1 if types[column] == "INTEGER" and not isinstance(value, int) else value
-            for column, value in columns.items()
-        )
-        done = db.execute(f"UPDATE {table} SET {values} WHERE {_KEYS.get(table, 'key')}=?", (*numbers, name))  # noqa: S608
-        assert done.rowcount
-    db.close()
+    return spoil
 
 
 def test_a_delivery_that_cannot_be_decoded_is_dead_and_its_neighbours_go_on(store: Store, spoil: Spoil) -> None:
@@ -153,17 +129,17 @@ async def _then(town: Town, *bodies: bytes) -> list[tuple[str, str, str]]:
     return sorted(one for one in town.notified if one[0] in ("tickets", "oncall"))
 
 
-def test_a_signal_whose_row_is_damaged_is_told_again(sqlite: Store, tmp_path: Path) -> None:
+def test_a_signal_whose_row_is_damaged_is_told_again(store: Store, spoil: Spoil) -> None:
     """Its next message opens it anew, and its end resolves it; the row is in quarantine whole."""
-    town, key = Town(sqlite), signal_key("cwpp", "alert", "a")
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
     run(_begun(town, alert_body("a"), alert_body("b")))
-    _in_file(tmp_path, "signals", key, {"outcome": "?", "open": "{"})
+    spoil("signals", key, {"outcome": "?", "open": "{"})
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
     assert run(_then(town, alert_body("a", Status="Resolved"))) == [
         ("oncall", "resolved", "a"),
         ("tickets", "resolved", "a"),
     ]
-    (kept,) = run(sqlite.quarantine.list_quarantined())
+    (kept,) = run(store.quarantine.list_quarantined())
     assert kept.quarantined.reason.code is Code.DAMAGED
     assert key in kept.source
     assert kept.stream == "cwpp"
@@ -263,7 +239,7 @@ def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(st
     run(town.sweep())
     progress = run(store.journal.read_progress(PLACE))
     assert progress.settled is not None
-    spoil("progress", PLACE.id, {"epoch": "?"})
+    spoil("progress", PLACE.id, {"epoch": 2**63 - 1})
     again = run(store.journal.read_progress(PLACE))
     assert again.epoch.number > progress.epoch.number
     assert (again.settled, run(store.journal.read_progress(PLACE))) == (None, again)

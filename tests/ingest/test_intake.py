@@ -170,38 +170,12 @@ def test_a_resolution_of_what_the_ledger_never_saw_goes_to_always(house: House) 
     assert (entry.outcome, entry.destinations) == ("resolved", ("sentinel",))
 
 
-def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(build: Build) -> None:
-    """Unhealthy, Healthy, Unhealthy: three turns; each replay is a repeat."""
-    house = build(a_rulebook(stream=Stream.CSPM))
-    bodies = [
-        finding_body(status=s, changed=NOW + day * MINUTE)
-        for day, s in enumerate(["Unhealthy", "Healthy", "Unhealthy"])
-    ]
-    told = outcomes([house.ingest(a_message(body))[0] for body in bodies])
-    assert told == [("routed", "opened"), ("resolved", "resolved"), ("routed", "opened")]
-    replayed = [house.ingest(a_message(body))[0] for body in bodies]
-    assert [(entry.outcome, entry.reason) for entry in replayed] == [
-        ("repeat", "older"), ("repeat", "older"), ("repeat", "same"),
-    ]  # fmt: skip
-    assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
-
-
 def test_an_older_state_never_reopens(house: House) -> None:
     """Messages overtake one another between partitions: their own times say which state is older."""
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
     house.ingest(a_message(alert_body(Status="Resolved", ProcessingEndTime=late)))
     (entry,) = house.ingest(a_message(alert_body(Status="New", ProcessingEndTime=early)))
     assert (entry.outcome, entry.reason) == ("repeat", "older")
-
-
-def test_messages_of_one_signal_in_one_batch_are_ingested_in_time_order(house: House) -> None:
-    """A batch may hold a resolution before its opening; outcomes come back in the order of the messages."""
-    late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
-    entries = house.ingest(
-        a_message(alert_body(Status="Resolved", ProcessingEndTime=late)),
-        a_message(alert_body(Status="New", ProcessingEndTime=early)),
-    )
-    assert outcomes(entries) == [("resolved", "resolved"), ("routed", "opened")]
 
 
 def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(house: House) -> None:
@@ -306,15 +280,6 @@ def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(bui
     assert (entry.outcome, entry.notice) == ("routed", "opened")
 
 
-def test_what_was_held_or_too_low_is_decided_afresh_whenever_it_is_seen(house: House) -> None:
-    """A floor that falls, or a rule that went, shows at the next sight of the same state."""
-    house.book = a_rulebook(a_rule())
-    (held,) = house.ingest(a_message(alert_body("alert-1", **HELD)))
-    house.book = a_rulebook()
-    (seen,) = house.ingest(a_message(alert_body("alert-1", **HELD)))
-    assert (held.outcome, seen.outcome, seen.notice) == ("suppressed", "routed", "opened")
-
-
 def test_what_a_rule_held_comes_out_when_the_rule_ends_and_only_once(house: House) -> None:
     """An expiry never buries what it covered."""
     house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
@@ -365,13 +330,6 @@ def test_an_alert_of_azure_monitor_is_opened_by_fired_and_ended_by_resolved(hous
     assert (again.outcome, again.notice) == ("routed", "opened")
 
 
-def test_an_alert_of_azure_monitor_is_none_of_posture(build: Build) -> None:
-    """On the hub of posture it is quarantined like any other alert."""
-    house = build(a_rulebook(stream=Stream.CSPM), only=Stream.CSPM)
-    (entry,) = house.ingest(a_message(body_of(a_common_alert())))
-    assert (entry.outcome, entry.reason) == ("quarantined", "wrong_stream: cwpp alert on the cspm stream")
-
-
 def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None:
     """Posture never reaches the SOC's queue by standing on its hub."""
     house = build(a_rulebook(), only=Stream.CWPP)
@@ -380,12 +338,6 @@ def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None
     assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
     (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
     assert kept.quarantined.body == body
-
-
-def test_a_poison_message_costs_its_neighbours_nothing(house: House) -> None:
-    """Each message has its own outcome."""
-    entries = house.ingest(*map(a_message, [alert_body("a"), b"\xff{", b"[]", b'{"hello": 1}', alert_body("b")]))
-    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "quarantined", "quarantined", "routed"]
 
 
 def test_a_fault_of_ours_parks_the_message_and_not_its_neighbours(house: House) -> None:

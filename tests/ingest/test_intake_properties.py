@@ -158,16 +158,3 @@ def is_well_formed(told: Sequence[str]) -> bool:
             return False
         is_open = change != "resolved"
     return not is_open
-
-
-@few
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=5))
-def test_what_a_rule_held_comes_out_once_however_often_the_clock_is_looked_at(minutes: list[int]) -> None:
-    """Looked at before, at and after the rule's end, in any order: one opening."""
-    with a_house() as house:
-        house.book = a_rulebook(a_rule(expires=NOW))
-        house.ingest(a_message(alert_body(Entities=[an_ip("10.20.0.5")])), now=NOW - timedelta(hours=1))
-        for minute in sorted(minutes):
-            house.release(NOW + minute * MINUTE)
-        ended = max(minutes) >= 0
-        assert changes(house.owed("tickets", NOW + timedelta(hours=1))) == (["opened"] if ended else [])

@@ -12,7 +12,7 @@ from router.domain.notices import Notice, Release
 from router.domain.rulebook import By, Grouping, Limit
 from router.ingest.intake import Intake
 from router.store.store import Store
-from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
+from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip, without_rules
 from tests.store.acts import find_rows, in_doubt, run, write_rows
 from tests.store.builders import a_row
 from tests.store.life import Life
@@ -36,36 +36,6 @@ def test_a_row_is_found_with_what_holds_it_and_without_the_body(store: Store) ->
     assert [one.held for one in in_doubt(store, "cwpp", "other", [])] == [HELD]
     write_rows(store, [a_row()])
     assert found(store) is None
-
-
-def test_a_release_says_what_a_rule_had_held_since_when_and_how_many_messages(store: Store) -> None:
-    """Each message that it held counts once, however often it comes; the rule's owner and its end are those of the file."""
-    rule = replace(a_rule(expires=NOW + timedelta(days=2)), owner="ada@contoso.example")
-    life = Life(store, a_rulebook(rule))
-    first, second = (a_message(alert_body("alert-1", **SCANNER), at=NOW + place * HOUR) for place in range(2))
-    life.ingest(first)
-    life.goes_on(1)
-    life.ingest(second, first)
-    life.ingest(second)
-    life.goes_on(1)
-    life.release()
-    assert releases(life) == {
-        ("tickets", Release(
-            kind="rule", name="scanner", author="ada@contoso.example", since="2026-11-24T12:00:00Z",
-            ended="2026-11-26T12:00:00Z", messages=2,
-        ))
-    }  # fmt: skip
-
-
-def test_a_rule_that_was_taken_away_is_named_and_had_no_end(store: Store) -> None:
-    """Nobody knows any more whose it was."""
-    life = Life(store, a_rulebook(replace(a_rule(), owner="ada@contoso.example")))
-    life.alert("alert-1", **SCANNER)
-    life.book = without_rules(life.book)
-    life.release()
-    assert releases(life) == {
-        ("tickets", Release(kind="rule", name="scanner", since="2026-11-24T12:00:00Z", messages=1))
-    }
 
 
 def releases(life: Life) -> set[tuple[str, Release | None]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
 from router.domain.fingerprints import MOST
-from router.domain.keys import alert_fingerprint, signal_key
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
-from tests.store.acts import find_rows, run
+from tests.store.acts import run
 
 BOOK = a_rulebook(always=())
 
@@ -30,13 +29,3 @@ def test_an_incident_is_told_of_as_it_grows_beyond_what_a_row_knows(store: Store
     assert [ingest(store, some) for some in (alerts, alerts[::-1], alerts[:-1], alerts[1:], alerts[:9])] == [
         "repeat"
     ] * 5
-
-
-def test_a_row_of_an_earlier_version_is_gone_on_with(store: Store) -> None:
-    """It knows the first alerts only: what names more is an update, once."""
-    alerts = [f"al-{number}" for number in range(MOST + 1)]
-    ingest(store, alerts[:MOST])
-    key = signal_key("cwpp", "incident", "incident-1")
-    (row,) = find_rows(store, [key]).values()
-    assert row.state.measure == " ".join(sorted(map(alert_fingerprint, alerts[:MOST])))
-    assert [ingest(store, alerts), ingest(store, alerts)] == ["updated", "repeat"]

@@ -74,15 +74,6 @@ def test_an_id_that_was_trimmed_and_in_lower_case_keeps_its_key() -> None:
     }
 
 
-def test_spellings_of_one_id_are_one_signal(store: Store) -> None:
-    """The same state in another spelling is a repeat, a change is an update, an end ends it, in one batch or several."""
-    id = an_id()
-    assert ingest(store, alert(id.upper()), alert(f" {id} "), alert(id, "InProgress")) == ["routed", "repeat", "routed"]
-    assert ingest(store, alert(id.title(), "Resolved"), alert(id, "Dismissed")) == ["resolved", "resolved"]
-    assert tells(store, alert(id.upper())) == [(key_of(id), "opened")]
-    assert tells(store, alert(f"{id}\t", "Resolved")) == [(key_of(id), "resolved")]
-
-
 def test_blanks_at_the_ends_of_a_findings_id_say_nothing(store: Store) -> None:
     """Findings are compared as alerts are."""
     body = finding_body("a-1")
@@ -96,13 +87,6 @@ def test_an_alert_that_is_flagged_as_an_incident_stays_the_same_ticket(store: St
     said += tells(store, alert(id, IsIncident=True), alert(id, IsIncident=True))
     said += tells(store, alert(id, "Resolved", IsIncident=True), alert(id, "Resolved"))
     assert said == [(key_of(id), change) for change in ("opened", "updated", "resolved")]
-
-
-def test_an_incident_that_is_none_any_more_stays_the_same_ticket(store: Store) -> None:
-    """The other way about."""
-    id = an_id()
-    said = tells(store, alert(id, IsIncident=True), alert(id), alert(id, "Resolved"))
-    assert said == [(key_of(id, Kind.INCIDENT), change) for change in ("opened", "updated", "resolved")]
 
 
 def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite: Store) -> None:
