@@ -151,7 +151,7 @@ async def dispatcher_over(
     is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
-    holds = HoldReader(store.documents, lanes_of(rules.books.values()))
+    holds = HoldReader(store, lanes_of(rules.books.values()))
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
         loops = loops_over(senders, store, holds, clock).values()
         dispatcher = Dispatcher(store, rules, readiness, loops, holds, clock, is_stopped)

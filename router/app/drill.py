@@ -91,7 +91,7 @@ class Drill:
 
     def alone(self, within: timedelta) -> AbstractAsyncContextManager[None]:
         """A context in which no other drill of its subject begins; raises BadUsage where one is under way, and StoreError."""
-        return alone(self._store.documents, self.plan.subject, self._clock(), within)
+        return alone(self._store, self.plan.subject, self._clock(), within)
 
     async def prepare(self) -> None:
         """Notes what is there already, which is none of the drill's; raises StoreError.
@@ -217,7 +217,7 @@ class Drill:
         def document_after(_: str, stored: StoredDocument | None) -> StoredDocument:
             return document_of_result(result, stored.version if stored is not None else None)
 
-        await write_documents(self._store.documents, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
+        await write_documents(self._store, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
 
     @property
     def _listed_ids(self) -> ListedIds:

@@ -30,8 +30,8 @@ from router.store.store import Store
 
 async def read_forecast(store: Store, book: Rulebook, subject: DrillSubject, now: datetime) -> DrillForecast:
     """Whom a drill is going to call, as rules, silences and holds stand; raises StoreError."""
-    silences = await SilenceReader(store.documents, book.silences.longest).silences(book.stream.value, now)
-    held = await HoldReader(store.documents, lanes_of([book])).held_in(book.stream.value, now)
+    silences = await SilenceReader(store, book.silences.longest).silences(book.stream.value, now)
+    held = await HoldReader(store, lanes_of([book])).held_in(book.stream.value, now)
     holds = {name: f"it is {words_of_hold(one)}" for name, one in held.items()}
     return forecast(book, silences, subject, now, holds)
 

@@ -21,6 +21,7 @@ from router.drill.evidence import DrilledAlert
 from router.drill.lives import alert_of
 from router.drill.results import OpenReceipt
 from router.drill.subjects import DrillSubject, ListedIds, find_doubt, may_be_of_drill
+from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
 MOST_ALERTS = 50
@@ -74,11 +75,12 @@ class DrillReader:
 
     async def read_quarantined(self) -> Sequence[str]:
         """Why messages that came since and bear the words of a sample were not understood; raises StoreError."""
-        return [
-            f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
-            for one in await self._store.quarantine.list_quarantined()
-            if one.at >= self._began and any(mark in one.quarantined.body.lower() for mark in _MARKS)
-        ]
+        async with self._store.session() as tx:
+            return [
+                f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
+                for one in await list_quarantined(tx)
+                if one.at >= self._began and any(mark in one.quarantined.body.lower() for mark in _MARKS)
+            ]
 
     async def find_last_sweep(self) -> datetime | None:
         """When the router last ended a sweep of the hub; raises StoreError."""

@@ -9,10 +9,11 @@ from router.domain.counts import Rule, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.holders import shadow_name
 from router.domain.ports.ingest import Journal
-from router.domain.ports.store import Documents
 from router.domain.retention import ClockWitness, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
 from router.domain.silence_documents import read_silences
+from router.store.documents import list_documents
+from router.store.store import Store
 
 TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
 """The names under which the journal keeps what is known of the clocks."""
@@ -42,7 +43,8 @@ def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
     )
 
 
-async def silences_known(documents: Documents) -> frozenset[Rule]:
+async def silences_known(store: Store) -> frozenset[Rule]:
     """The silences that the state still has, which are rules that are there; raises StoreError."""
-    found = read_silences(await documents.list_documents(DocumentKind.SILENCE)).silences
+    async with store.session() as tx:
+        found = read_silences(await list_documents(tx, DocumentKind.SILENCE)).silences
     return frozenset(rule_of(one.stream, one.name) for one in found)

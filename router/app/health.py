@@ -26,6 +26,7 @@ from router.ingest.epochs import highest_known
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses
 from router.store.groups import count_waiting
+from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
@@ -102,7 +103,7 @@ async def health_of(
 
     `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
     """
-    holds = HoldReader(store.documents, lanes_of(books.values()))
+    holds = HoldReader(store, lanes_of(books.values()))
     questions = [
         question
         for stream, book in books.items()
@@ -197,12 +198,13 @@ async def _figures(
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
     async with store.engine.session() as tx:
         waiting = await count_waiting(tx, stream)
-    if set_aside := await store.quarantine.count_damaged_rows(stream):
+        set_aside = await count_damaged_rows(tx, stream)
+    if set_aside:
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:
         problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
-    sources = await health_of_sources(store.documents, stream, now) if stream == Stream.CSPM else SourceHealth()
+    sources = await health_of_sources(store, stream, now) if stream == Stream.CSPM else SourceHealth()
     if sources.problem is not None:
         problems.append(sources.problem)
     return {

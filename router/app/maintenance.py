@@ -29,6 +29,7 @@ from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses
 from router.store.engine import Transaction
+from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
 FORGETTING = 10
@@ -101,6 +102,8 @@ class Sweeper:
         await self._store.journal.write_sweep_end(self._stream, now)
         async with self._store.session() as tx:
             backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
+        async with self._store.session() as tx:
+            damaged = await count_damaged_rows(tx, self._stream)
         swept = Swept(
             stream=self._stream,
             at=now,
@@ -113,7 +116,7 @@ class Sweeper:
             paused=pauses_among(pauses),
             held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
-            set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
+            set_aside=damaged,
             warnings=(*report.warnings, *silence.warnings),
         )
         return swept, [*released, *ended, *silence.entries, *report.entries]
@@ -139,7 +142,7 @@ class Sweeper:
         by = await find_instant_to_forget_by(self._store.journal, now)
         if by is None:
             return
-        rules = self._rules | await silences_known(self._store.documents)
+        rules = self._rules | await silences_known(self._store)
         forgotten = await self._store.forget(by, self._retention, rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 

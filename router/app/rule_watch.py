@@ -64,6 +64,7 @@ from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
 from router.store import signals
 from router.store.deliveries import add_deliveries
+from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
@@ -98,7 +99,7 @@ class RuleWatch:
         self._counted_as = {counted_name(name): rule for name, rule in self._rules.items()}
         self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
         self._has_rules = bool(self._rules or rulebook.shadows.by_name)
-        self._register = RuleRegister(store.documents, rulebook)
+        self._register = RuleRegister(store, rulebook)
         self._looked: datetime | None = None
         self._counted: datetime | None = None
         self._searched: datetime | None = None
@@ -117,7 +118,8 @@ class RuleWatch:
         if not self._recipients.destinations:
             self._looked = now
             return 0
-        document = await self._store.documents.find_document(DocumentKind.RULE_EVENTS, self._stream)
+        async with self._store.session() as tx:
+            document = await find_document(tx, DocumentKind.RULE_EVENTS, self._stream)
         log = event_log_in(document.body) if document is not None else NO_EVENTS
         if log.batch is not None and document is not None:
             # Somebody died, or is at it just now: the keys are the same.
@@ -132,13 +134,13 @@ class RuleWatch:
         candidates = [one for one in ends if log.is_news(one.event, now)][:MOST_AT_ONCE]
         if not candidates:
             if document is not None and is_to_be_renewed(document, now):
-                await self._store.documents.put_document(replace(document, at=now))
+                await self._store.run(lambda tx: put_document(tx, replace(document, at=now)))
             return 0
         news = await self._described(candidates, silences, now)
         last = document.at if document is not None else now
         after = log_after(log, [one.event for one in candidates], news, now, last)
         stored = document_of_log(self._stream, after, now, document.version if document is not None else None)
-        version = await self._store.documents.put_document(stored)
+        version = await self._store.run(lambda tx: put_document(tx, stored))
         if version is None or after.batch is None:
             return 0
         return await self._publish(after, after.batch, replace(stored, version=version), now)
@@ -147,18 +149,20 @@ class RuleWatch:
         """Owes what a batch tells, and strikes it off."""
         deliveries = announcements_of(batch, self._stream, self._recipients, self._rulebook.hash)
         await self._store.run(lambda tx: add_deliveries(tx, deliveries, now))
-        await self._store.documents.put_document(
-            document_of_log(self._stream, published(log), document.at, document.version)
+        await self._store.run(
+            lambda tx: put_document(tx, document_of_log(self._stream, published(log), document.at, document.version))
         )
         return len(deliveries)
 
     async def _events(self, now: datetime) -> tuple[dict[str, Silence], list[EventCandidate]]:
         """The silences of the stream that are not long over, by their names, and all that happened lately."""
-        documents = self._store.documents
-        stored = await documents.list_documents(DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
+        async with self._store.session() as tx:
+            stored = await list_documents(tx, DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
         silences = {one.name: one for one in read_silences(stored).silences if one.stream == self._stream}
-        holds, _ = read_holds(await documents.list_documents(DocumentKind.HOLD, now - LOOKBACK))
-        changes, _ = read_changes(await documents.list_documents(DocumentKind.CHANGE, now - timedelta(days=2)))
+        async with self._store.session() as tx:
+            holds, _ = read_holds(await list_documents(tx, DocumentKind.HOLD, now - LOOKBACK))
+        async with self._store.session() as tx:
+            changes, _ = read_changes(await list_documents(tx, DocumentKind.CHANGE, now - timedelta(days=2)))
         events = [
             *ends_of_rules(self._ending, self._rulebook.warn, now),
             *ends_of_holds((one for one in holds if one.stream == self._stream), now),

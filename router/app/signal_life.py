@@ -26,6 +26,7 @@ from router.domain.silences import Silence
 from router.store import groups
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
+from router.store.documents import find_documents, list_documents
 from router.store.signals import find_signals
 from router.store.store import Store
 
@@ -184,12 +185,14 @@ async def _silences(store: Store, entries: Sequence[RecordEntry], row: LedgerRow
     held_by = row.held_by.rule if row is not None and row.held_by is not None else None
     names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
     ids = {name: id for name in names if (id := find_silence_id(name)) is not None}
-    documents = await asyncio.gather(*(store.documents.find_document(DocumentKind.SILENCE, id) for id in ids.values()))
-    found = ((name, find_silence_in(one)) for name, one in zip(ids, documents, strict=True) if one is not None)
+    async with store.session() as tx:
+        documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())
+    found = ((name, find_silence_in(documents[id])) for name, id in ids.items() if id in documents)
     return {name: silence for name, silence in found if silence is not None}
 
 
 async def _holds(store: Store, stream: str, now: datetime) -> dict[str, str]:
     """By whom, until when and why destinations of a stream are held now, by their names."""
-    holds = read_holds(await store.documents.list_documents(DocumentKind.HOLD, now - SKEW)).holds
+    async with store.session() as tx:
+        holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).holds
     return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}

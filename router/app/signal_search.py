@@ -15,6 +15,7 @@ from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
 from router.store import groups
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
+from router.store.quarantine import list_quarantined
 from router.store.signals import find_signals
 from router.store.store import Store
 
@@ -157,8 +158,9 @@ async def _in_quarantine(store: Store, text: str) -> list[QuarantineEntry]:
     """The messages in quarantine that are called so, or in whose bodies the text stands, whatever its case."""
     wanted = text.lower()
     inside = wanted.encode() if len(wanted) >= _SHORTEST else None
-    return [
-        one
-        for one in await store.quarantine.list_quarantined()
-        if one.id == wanted or (inside is not None and inside in one.quarantined.body.lower())
-    ]
+    async with store.session() as tx:
+        return [
+            one
+            for one in await list_quarantined(tx)
+            if one.id == wanted or (inside is not None and inside in one.quarantined.body.lower())
+        ]

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from router.domain.documents import DocumentKind
-from router.domain.ports.store import Documents
 from router.domain.source_silence import DOWN
 from router.domain.source_turns import find_watch
 from router.domain.timestamps import timestamp
+from router.store.documents import find_document
+from router.store.store import Store
 
 
 class SourceHealth(NamedTuple):
@@ -25,9 +26,10 @@ class SourceHealth(NamedTuple):
     problem: str | None = None
 
 
-async def health_of_sources(documents: Documents, stream: str, now: datetime) -> SourceHealth:
+async def health_of_sources(store: Store, stream: str, now: datetime) -> SourceHealth:
     """What is known of the sources of a stream; raises StoreError."""
-    document = await documents.find_document(DocumentKind.SILENT_SOURCES, stream)
+    async with store.session() as tx:
+        document = await find_document(tx, DocumentKind.SILENT_SOURCES, stream)
     watch = find_watch(document) if document is not None else None
     if watch is None:
         return SourceHealth()

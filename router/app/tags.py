@@ -9,15 +9,15 @@ from itertools import batched
 from router.coverage.documents import CoverageDocument
 from router.coverage.tags import tags_said_in
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ports.store import Documents
 from router.domain.tag_documents import by_subscription, document_of_tags, find_tags_in, tags_after
 from router.ingest.document_writes import write_documents
+from router.store.store import Store
 
 AT_A_TIME = 20
 """Subscriptions that are written at a time."""
 
 
-async def keep_tags(documents: Documents, said_by: Iterable[CoverageDocument], now: datetime) -> None:
+async def keep_tags(store: Store, said_by: Iterable[CoverageDocument], now: datetime) -> None:
     """Keeps the tags that documents of Azure say, with the instant, which is the one at which they were read.
 
     What the documents do not name stays as it is: an answer may be cut, or refused. Raises StoreError; it is safe to repeat,
@@ -33,4 +33,4 @@ async def keep_tags(documents: Documents, said_by: Iterable[CoverageDocument], n
         return document_of_tags(subscription, after, now, document.version if document is not None else None)
 
     for subscriptions in batched(said, AT_A_TIME, strict=False):
-        await write_documents(documents, DocumentKind.TAGS, subscriptions, document_after)
+        await write_documents(store, DocumentKind.TAGS, subscriptions, document_after)

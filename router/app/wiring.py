@@ -71,8 +71,8 @@ async def service_over(
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
         process, lock = uuid4().hex, SharedExclusiveLock()
-        holds = HoldReader(store.documents, lanes_of(rules.books.values()))
-        tags = TagReader(store.documents, rules.books)
+        holds = HoldReader(store, lanes_of(rules.books.values()))
+        tags = TagReader(store, rules.books)
         intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()

@@ -95,7 +95,7 @@ async def _look_in_state(options: Namespace, stream: Stream, counter: AttackCoun
         now = clock_for(options.now, store.now)()
         since, until = _span(options, now, options.since or LOOK_BACK)
         back_to = await count_pages(store.record.walk_decisions(stream, since, until, LOOKED_AT), counter)
-        silences = await SilenceReader(store.documents).silences(stream, now)
+        silences = await SilenceReader(store).silences(stream, now)
     return _Looked(f"the state in {options.state}", DecisionSpan(since, until), back_to, silences)
 
 

@@ -10,6 +10,7 @@ from router.cli.opened_state import store_in
 from router.coverage.facts import name_of_state
 from router.coverage.stored import READ_KINDS, documents_of_state
 from router.domain.documents import StoredDocument
+from router.store.documents import list_documents
 
 
 def open_coverage_state(options: Namespace) -> OtherDocuments | None:
@@ -23,5 +24,5 @@ def open_coverage_state(options: Namespace) -> OtherDocuments | None:
 
 
 async def _stored(options: Namespace) -> list[StoredDocument]:
-    async with store_in(options) as store:
-        return [one for kind in READ_KINDS for one in await store.documents.list_documents(kind)]
+    async with store_in(options) as store, store.session() as tx:
+        return [one for kind in READ_KINDS for one in await list_documents(tx, kind)]

@@ -53,7 +53,7 @@ def keep_tags_read(options: Namespace, tags: Iterable[CoverageDocument]) -> tupl
 
 async def _keep_in_state(options: Namespace, documents: Iterable[CoverageDocument]) -> None:
     async with store_in(options) as store:
-        await keep_tags(store.documents, documents, clock_for(options.now, store.now)())
+        await keep_tags(store, documents, clock_for(options.now, store.now)())
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -87,7 +87,7 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         known = await known_destinations(store, rules, stream_for(options.stream), now)
-        holds = HoldReader(store.documents, {(one.stream, one.name): one.lane for one in known})
+        holds = HoldReader(store, {(one.stream, one.name): one.lane for one in known})
         streams = sorted({one.stream for one in known})
         async with store.session() as tx:
             backlogs = {stream: await list_backlogs(tx, stream) for stream in streams}

@@ -147,9 +147,9 @@ def _with_state_given(
     async def read() -> tuple[Rules, Mapping[str, Silences], datetime]:
         async with store_in(options) as store:
             now = clock_for(options.now, store.now)()
-            reader = SilenceReader(store.documents, max(book.silences.longest for book in rules.books.values()))
+            reader = SilenceReader(store, max(book.silences.longest for book in rules.books.values()))
             silences = {stream.value: await reader.silences(stream.value, now) for stream in rules.books}
-            tags = TagReader(store.documents, rules.books)
+            tags = TagReader(store, rules.books)
             books = {stream: await tags.rulebook(stream, now) for stream in rules.books}
             return replace(rules, books=books), silences, now
 

@@ -45,4 +45,4 @@ async def _rules_there(store: Store, books: Mapping[Stream, Rulebook]) -> frozen
     """The rules and silences that are there; of a stream whose rules the job has not read, all that ever held anything."""
     unread = [stream.value for stream in Stream if stream not in books]
     hits = [{(stream, name) for name in await store.record.read_hits(stream)} for stream in unread]
-    return rules_of(books.values()).union(await silences_known(store.documents), *hits)
+    return rules_of(books.values()).union(await silences_known(store), *hits)

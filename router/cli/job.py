@@ -37,6 +37,7 @@ from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 from router.store.claims import release_claims
 from router.store.delivery_status import count_deliveries
+from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
@@ -296,7 +297,8 @@ class Work:
 
 
 async def _set_aside_in(store: Store) -> int:
-    return max([await store.quarantine.count_damaged_rows(stream) for stream in Stream])
+    async with store.session() as tx:
+        return max([await count_damaged_rows(tx, stream) for stream in Stream])
 
 
 def _nothing() -> None:

@@ -70,7 +70,7 @@ async def _owners_in(store: Store, stream: Stream, loaded: Loaded | None, now: d
         return NO_OWNERS
     if loaded.rulebook is None:
         return loaded.owners.owners
-    return (await TagReader(store.documents, {stream: loaded.rulebook}).rulebook(stream, now)).owners
+    return (await TagReader(store, {stream: loaded.rulebook}).rulebook(stream, now)).owners
 
 
 def _is_too_grave(preview: Preview, least: str | None) -> bool:

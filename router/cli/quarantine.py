@@ -19,6 +19,7 @@ from router.domain.reasons import Code
 from router.domain.timestamps import timestamp
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
+from router.store.quarantine import discard_quarantined, list_quarantined
 from router.store.store import Store
 
 
@@ -69,25 +70,32 @@ def discard(options: Namespace) -> int:
 
 
 async def _entries(options: Namespace) -> Sequence[QuarantineEntry]:
-    async with store_in(options) as store:
-        return await store.quarantine.list_quarantined()
+    async with store_in(options) as store, store.session() as tx:
+        return await list_quarantined(tx)
 
 
 async def _discard(options: Namespace) -> int:
     async with store_in(options) as store:
-        known = [one.id for one in await store.quarantine.list_quarantined()]
-        return sum(await each(store.quarantine.discard_quarantined, ids_meant(options, known)))
+        async with store.session() as tx:
+            known = [one.id for one in await list_quarantined(tx)]
+
+        async def discard(id: str) -> bool:
+            return await store.run(lambda tx: discard_quarantined(tx, id))
+
+        return sum(await each(discard, ids_meant(options, known)))
 
 
 async def _retake(options: Namespace) -> list[str]:
     async with store_to_change(options) as store:
-        entries = {one.id: one for one in await store.quarantine.list_quarantined()}
+        async with store.session() as tx:
+            entries = {one.id: one for one in await list_quarantined(tx)}
         ids = ids_meant(options, list(entries))
         clock, only = clock_for(options.now, store.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
         lines = [await _retake_one(entries[id], store, reader, intake, clock()) for id in ids]
-        left = {one.id for one in await store.quarantine.list_quarantined()}
+        async with store.session() as tx:
+            left = {one.id for one in await list_quarantined(tx)}
         soon, later = "what was routed is sent within a minute", "the next run sends what was routed"
         when = soon if is_shared(options.state) else later
         return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
@@ -109,7 +117,7 @@ async def _retake_one(
     decisions = await intake.ingest([message], now)
     if any(one.outcome == Outcome.QUARANTINED for one in decisions):
         return f"{entry.id}: stays, it still cannot be taken: {'; '.join(one.reason for one in decisions)}"
-    await store.quarantine.discard_quarantined(entry.id)
+    await store.run(lambda tx: discard_quarantined(tx, entry.id))
     return f"{entry.id}: {'; '.join(f'{one.outcome}, {one.reason}' for one in decisions)}"
 
 

@@ -33,6 +33,7 @@ from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
+from router.store.documents import list_documents
 from router.store.signals import count_held
 from router.store.store import Store
 
@@ -144,13 +145,14 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
         async with store.session() as tx:
             counts = await count_held(tx, stream)
         held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}
-        rules = await read_known_rules(store.documents, stream)
+        rules = await read_known_rules(store, stream)
         since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}
         if not counts.is_whole:
             remarks.append(
                 f"{stream}: too many signals are held to count them all; what a rule holds is at least so many"
             )
-    silences, undecodable = read_silences(await store.documents.list_documents(DocumentKind.SILENCE))
+    async with store.session() as tx:
+        silences, undecodable = read_silences(await list_documents(tx, DocumentKind.SILENCE))
     if undecodable:
         remarks.append(undecodable_words(undecodable))
     return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks, now)

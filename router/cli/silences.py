@@ -29,6 +29,7 @@ from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
+from router.store.documents import list_documents
 from router.store.signals import count_held
 from router.store.store import Store
 
@@ -101,7 +102,7 @@ def _print_changed(silence: Silence, what: str, now: datetime, format: str) -> N
 async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetime]:
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        known = await stored_silences(store.documents, None if options.expired else needed_since(BOUNDS, now))
+        known = await stored_silences(store, None if options.expired else needed_since(BOUNDS, now))
         wanted = [one for one in known.silences if (state_of(one, now) == "over") is options.expired]
         listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
     return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable, now
@@ -117,7 +118,8 @@ async def _of_stream(
     async with store.session() as tx:
         held = await count_held(tx, stream)
     since = min(one.made for one in mine)
-    changes = read_changes(await store.documents.list_documents(DocumentKind.CHANGE, since)).changes
+    async with store.session() as tx:
+        changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).changes
     return [
         ListedSilence(
             one,
@@ -135,7 +137,7 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
     bounds = _bounds_in(options, clock_for(options.now)())
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        known = (await stored_silences(store.documents, None)).silences
+        known = (await stored_silences(store, None)).silences
         id = _id_meant(options.id, known)
 
         def extended(silence: Silence) -> Silence:
@@ -149,19 +151,19 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
             refuse_overrun("--for", longer, known, mine, given_from=silence.end)
             return longer
 
-        return await change_silence(store.documents, id, ChangeAction.EXTENDED, author, now, extended), now
+        return await change_silence(store, id, ChangeAction.EXTENDED, author, now, extended), now
 
 
 async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool]:
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        known = (await stored_silences(store.documents, None)).silences
+        known = (await stored_silences(store, None)).silences
         id = _id_meant(options.id, known)
         (silence,) = (one for one in known if one.id == id)
         if silence.end <= now:
             return silence, now, True
         ended = await change_silence(
-            store.documents, id, ChangeAction.ENDED, author, now, lambda one: replace(one, ended=min(now, one.end))
+            store, id, ChangeAction.ENDED, author, now, lambda one: replace(one, ended=min(now, one.end))
         )
         return ended, now, False
 

@@ -66,13 +66,13 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
         now = clock_for(options.now, store.now)()
         draft = _draft_of(options, scope, author.name, now)
         _refuse_times(draft, book.silences, now)
-        known = await stored_silences(store.documents, needed_since(book.silences, now))
+        known = await stored_silences(store, needed_since(book.silences, now))
         others = [one for one in known.silences if one.stream == draft.stream]
         draft = with_first(draft, others)
         option = "--for" if options.duration is not None else "--until"
         refuse_overrun(option, draft, others, book.silences)
         share = silenced_share(draft, others, now)
-        book = await TagReader(store.documents, {book.stream: book}).rulebook(book.stream, now)
+        book = await TagReader(store, {book.stream: book}).rulebook(book.stream, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
         matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
         preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now, is_narrow=scope.is_narrow)
@@ -85,7 +85,7 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
         if not is_wanted(_question(draft, now), is_confirmed=options.yes):
             complain("nothing is silenced")
             return GIVEN_UP
-        silence = await add_silence(store.documents, draft)
+        silence = await add_silence(store, draft)
     if options.format == "json":
         print_json(_document(silence, preview, share, now))
         return 0

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,10 +22,10 @@ from router.domain.destination_holds import (
     id_of_hold,
     read_holds,
 )
-from router.domain.documents import DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
-from router.domain.ports.store import Documents
 from router.domain.rulebook import Lane
+from router.store.documents import find_document, list_documents, put_with_change
 from router.store.store import Store
 
 FRESH = timedelta(seconds=15)
@@ -40,12 +41,12 @@ class HoldReader:
 
     def __init__(
         self,
-        documents: Documents,
+        store: Store,
         lanes: Mapping[tuple[str, str], Lane] = MappingProxyType({}),
         *,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._documents = documents
+        self._store = store
         self._lanes = lanes
         self._ticks = ticks
         self._read_at: datetime | None = None
@@ -59,7 +60,8 @@ class HoldReader:
             async with self._lock:
                 if not self._is_fresh(now):
                     ticked = self._ticks()
-                    documents = await self._documents.list_documents(DocumentKind.HOLD, now - SKEW)
+                    async with self._store.session() as tx:
+                        documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
                     self._holds = tuple(map(self._bounded, read_holds(documents).holds))
                     self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
@@ -94,11 +96,10 @@ async def hold_destination(store: Store, wanted: DestinationHold, now: datetime)
     while True:
         known, version = await _find(store, wanted.stream, wanted.destination)
         made = MadeHold(*hold_after(known, wanted, now))
-        if await store.documents.put_document(document_of_hold(made.hold, version)) is not None:
-            break
-    action = ChangeAction.ADDED if made.extended is None else ChangeAction.EXTENDED
-    await _record(store, made.hold, action, wanted.author, wanted.reason, now)
-    return made
+        action = ChangeAction.ADDED if made.extended is None else ChangeAction.EXTENDED
+        change = _change(made.hold, action, wanted.author, wanted.reason, now)
+        if await store.run(partial(put_with_change, document=document_of_hold(made.hold, version), change=change)):
+            return made
 
 
 async def release_destination(
@@ -113,15 +114,15 @@ async def release_destination(
         if known is None or not known.is_in_force(now):
             return None
         released = replace(known, released=now)
-        if await store.documents.put_document(document_of_hold(released, version)) is not None:
-            break
-    await _record(store, released, ChangeAction.RELEASED, author, reason, now)
-    return released
+        change = _change(released, ChangeAction.RELEASED, author, reason, now)
+        if await store.run(partial(put_with_change, document=document_of_hold(released, version), change=change)):
+            return released
 
 
 async def list_holds(store: Store, now: datetime) -> Sequence[DestinationHold]:
     """The holds of every stream that are in force now; raises StoreError."""
-    documents = await store.documents.list_documents(DocumentKind.HOLD, now - SKEW)
+    async with store.session() as tx:
+        documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
     return holds_in_force(read_holds(documents).holds, now)
 
 
@@ -132,13 +133,12 @@ async def find_hold(store: Store, stream: str, destination: str) -> DestinationH
 
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
-    document = await store.documents.find_document(DocumentKind.HOLD, id_of_hold(stream, destination))
+    async with store.session() as tx:
+        document = await find_document(tx, DocumentKind.HOLD, id_of_hold(stream, destination))
     return (find_hold_in(document.body), document.version) if document is not None else (None, None)
 
 
-async def _record(
-    store: Store, hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime
-) -> None:
+def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> StoredDocument:
     change = ChangeEntry(
         subject=ChangeSubject.HOLD,
         id=id_of_hold(hold.stream, hold.destination),
@@ -149,4 +149,4 @@ async def _record(
         reason=reason,
         until=hold.ends,
     )
-    await store.documents.put_document(document_of_change(change))
+    return document_of_change(change)

@@ -26,11 +26,11 @@ from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Arrival
 from router.domain.owners import Owners
-from router.domain.ports.store import Documents
 from router.domain.signals import Stream
 from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.tag_reader import TagReader
+from router.store.store import Store
 
 OFTEN = timedelta(hours=1)
 """How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""
@@ -50,8 +50,8 @@ class CoverageNotes:
     wrote it remembers only when it is told that the batch is taken in, since a file takes back all that was written with it.
     """
 
-    def __init__(self, documents: Documents, tags: TagReader) -> None:
-        self._documents = documents
+    def __init__(self, store: Store, tags: TagReader) -> None:
+        self._store = store
         self._tags = tags
         self._written: OrderedDict[str, LastHeard] = OrderedDict()
 
@@ -101,7 +101,7 @@ class CoverageNotes:
             version = document.version if document is not None else None
             return document_of_last_heard(after, now, version) if is_news else None
 
-        await write_documents(self._documents, DocumentKind.SOURCE, heard, document_after)
+        await write_documents(self._store, DocumentKind.SOURCE, heard, document_after)
         return written
 
     async def _write_facts(self, observations: Sequence[Observation], now: datetime) -> None:
@@ -118,7 +118,7 @@ class CoverageNotes:
                 return None
             return document_of_assessments(after, now, document.version if document is not None else None)
 
-        await write_documents(self._documents, DocumentKind.FACT, by_resource, document_after)
+        await write_documents(self._store, DocumentKind.FACT, by_resource, document_after)
 
 
 def _is_repeat_from_file(arrival: Arrival, on_record: Mapping[str, Outcome]) -> bool:

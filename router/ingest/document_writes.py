@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ports.store import Documents
+from router.store.documents import find_documents, put_documents
+from router.store.engine import Transaction
+from router.store.store import Store
 
 type DocumentAfter = Callable[[str, StoredDocument | None], StoredDocument | None]
 """What is to be stored under an id, over what is stored there; None where nothing changes."""
 
 
 async def write_documents(
-    documents: Documents, kind: DocumentKind, ids: Collection[str], document_after: DocumentAfter
+    store: Store, kind: DocumentKind, ids: Collection[str], document_after: DocumentAfter
 ) -> None:
     """Writes what is made of each document; of what somebody else was faster to write it is made again.
 
     Raises StoreError.
     """
     left = list(ids)
-    while left:
-        stored = await documents.find_documents(kind, left)
+
+    async def write(tx: Transaction) -> list[str]:
+        stored = await find_documents(tx, kind, left)
         changed = [one for id in left if (one := document_after(id, stored.get(id))) is not None]
-        written = await documents.put_documents(changed) if changed else {}
-        left = [one.id for one in changed if one.id not in written]
+        written = await put_documents(tx, changed)
+        return [one.id for one in changed if one.id not in written]
+
+    while left:
+        left = await store.run(write)

@@ -32,6 +32,7 @@ from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
+from router.store.quarantine import put_in_quarantine
 from router.store.signals import find_last_turns, lock_signals, write_appearances, write_signals
 from router.store.store import Store
 
@@ -72,9 +73,9 @@ class Intake:
         self._only = only
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
-        self.silences = SilenceReader(store.documents, longest)
-        self.tags = tags if tags is not None else TagReader(store.documents, rulebooks)
-        self._coverage_notes = CoverageNotes(store.documents, self.tags)
+        self.silences = SilenceReader(store, longest)
+        self.tags = tags if tags is not None else TagReader(store, rulebooks)
+        self._coverage_notes = CoverageNotes(store, self.tags)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
@@ -179,18 +180,21 @@ class Intake:
         """
         stream = self._only.value if self._only is not None else None
         fresh = [one for one in not_understood if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
-        await self._store.quarantine.put_in_quarantine(
-            [
-                QuarantineEntry(
-                    id=quarantine_id(replace(one.arrival, again=0).key),
-                    source=one.source,
-                    arrival=one.arrival,
-                    stream=stream,
-                    at=now,
-                    quarantined=one.quarantined,
-                )
-                for one in fresh
-            ]
+        await self._store.run(
+            lambda tx: put_in_quarantine(
+                tx,
+                [
+                    QuarantineEntry(
+                        id=quarantine_id(replace(one.arrival, again=0).key),
+                        source=one.source,
+                        arrival=one.arrival,
+                        stream=stream,
+                        at=now,
+                        quarantined=one.quarantined,
+                    )
+                    for one in fresh
+                ],
+            )
         )
         return [self._reader.entry_for(one, now) for one in not_understood]
 

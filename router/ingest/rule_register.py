@@ -14,13 +14,16 @@ from router.domain.known_rules import (
     known_after,
     known_rules_in,
 )
-from router.domain.ports.store import Documents
 from router.domain.rulebook import Rulebook
+from router.store.documents import find_document, put_document
+from router.store.engine import Transaction
+from router.store.store import Store
 
 
-async def read_known_rules(documents: Documents, stream: str) -> KnownRules:
+async def read_known_rules(store: Store, stream: str) -> KnownRules:
     """What is known of a stream's rules; raises StoreError."""
-    document = await documents.find_document(DocumentKind.RULES, stream)
+    async with store.session() as tx:
+        document = await find_document(tx, DocumentKind.RULES, stream)
     return known_rules_in(document.body) if document is not None else NONE_KNOWN
 
 
@@ -30,8 +33,8 @@ class RuleRegister:
     Storage is asked for it once in the life of a rulebook, and written to where rules came or went since.
     """
 
-    def __init__(self, documents: Documents, rulebook: Rulebook) -> None:
-        self._documents = documents
+    def __init__(self, store: Store, rulebook: Rulebook) -> None:
+        self._store = store
         self._stream = rulebook.stream.value
         self._names = {*rulebook.suppressions.by_name, *map(shadow_name, rulebook.shadows.by_name)}
         self._known: KnownRules | None = None
@@ -44,12 +47,17 @@ class RuleRegister:
 
     async def _learn(self, now: datetime) -> KnownRules:
         """Reads what is known, and writes it down with what is new, whoever else writes meanwhile."""
-        while True:
-            document = await self._documents.find_document(DocumentKind.RULES, self._stream)
+
+        async def learn(tx: Transaction) -> KnownRules | None:
+            document = await find_document(tx, DocumentKind.RULES, self._stream)
             before = known_rules_in(document.body) if document is not None else NONE_KNOWN
             after = known_after(before, self._names, now)
             if document is not None and after is before and not is_to_be_renewed(document, now):
                 return after
             version = document.version if document is not None else None
-            if await self._documents.put_document(document_of_rules(self._stream, after, now, version)) is not None:
-                return after
+            written = await put_document(tx, document_of_rules(self._stream, after, now, version))
+            return after if written is not None else None
+
+        while (known := await self._store.run(learn)) is None:
+            pass
+        return known

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from router.domain.documents import DocumentKind
-from router.domain.ports.store import Documents
 from router.domain.silence_documents import read_silences
 from router.domain.silence_spans import BREAK
 from router.domain.silences import NO_SILENCES, Silences
+from router.store.documents import list_documents
+from router.store.store import Store
 
 FRESH = timedelta(seconds=15)
 """How long what was read counts: a silence is obeyed within half a minute, and a batch costs no request of its own."""
@@ -27,9 +28,9 @@ class SilenceReader:
     """
 
     def __init__(
-        self, documents: Documents, longest: timedelta = timedelta(), ticks: Callable[[], float] = time.monotonic
+        self, store: Store, longest: timedelta = timedelta(), ticks: Callable[[], float] = time.monotonic
     ) -> None:
-        self._documents = documents
+        self._store = store
         self._ticks = ticks
         self._lately = max(LATELY, longest + BREAK)
         self._read_at = datetime.min.replace(tzinfo=UTC)
@@ -46,7 +47,8 @@ class SilenceReader:
     async def read_again(self, now: datetime) -> None:
         """Reads what the store has by now, however fresh what was read is."""
         ticked = self._ticks()
-        documents = await self._documents.list_documents(DocumentKind.SILENCE, now - self._lately)
+        async with self._store.session() as tx:
+            documents = await list_documents(tx, DocumentKind.SILENCE, now - self._lately)
         found = read_silences(documents).silences
         streams = {silence.stream for silence in found}
         self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}

@@ -33,6 +33,7 @@ from router.domain.source_turns import (
 )
 from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
+from router.store.documents import find_document, list_documents, put_document
 from router.store.signals import find_signals
 from router.store.store import Store
 
@@ -93,16 +94,18 @@ class SilentSources:
             return SourceReport()
         if self._looked is not None and is_recent(self._looked, now, EVERY):
             return SourceReport()
-        document = await self._store.documents.find_document(DocumentKind.SILENT_SOURCES, _STREAM.value)
+        async with self._store.session() as tx:
+            document = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value)
         if document is None and not self._manifest.is_given:
             self._is_idle = True
             return SourceReport()
-        heard = {
-            one.source.id: one
-            for found in await self._store.documents.list_documents(DocumentKind.SOURCE)
-            # Workloads and owners are many, and may be silent for ever.
-            if found.id.partition(":")[0] in RUNGS and (one := find_last_heard(found)) is not None
-        }
+        async with self._store.session() as tx:
+            heard = {
+                one.source.id: one
+                for found in await list_documents(tx, DocumentKind.SOURCE)
+                # Workloads and owners are many, and may be silent for ever.
+                if found.id.partition(":")[0] in RUNGS and (one := find_last_heard(found)) is not None
+            }
         sources = expected_sources(self._manifest, heard.values())
         stored = find_watch(document) if document is not None else None
         before = stored or await self._begun(sources, heard, until)
@@ -111,7 +114,9 @@ class SilentSources:
         after = await self._judged(before, sources, heard, until, now)
         version = document.version if document is not None else None
         if after != stored:
-            version = await self._store.documents.put_document(document_of_watch(_STREAM.value, after, version))
+            version = await self._store.run(
+                lambda tx: put_document(tx, document_of_watch(_STREAM.value, after, version))
+            )
             if version is None:
                 return SourceReport()
         turns = after.unpublished
@@ -140,7 +145,7 @@ class SilentSources:
     async def _publish(self, watch: SourceWatch, version: Version | None, now: datetime) -> list[RecordEntry]:
         """Takes in what the turns say that are written down, and strikes them off."""
         entries = await self._intake.ingest([message_of(turn) for turn in watch.unpublished], now)
-        await self._store.documents.put_document(document_of_watch(_STREAM.value, published(watch), version))
+        await self._store.run(lambda tx: put_document(tx, document_of_watch(_STREAM.value, published(watch), version)))
         return entries
 
     async def _begun(self, sources: ExpectedSources, heard: Mapping[str, LastHeard], until: datetime) -> SourceWatch:

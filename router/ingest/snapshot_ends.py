@@ -54,7 +54,7 @@ class SnapshotEnds:
         self._store = store
         self._rulebook = rulebook
         self._stream = rulebook.stream.value
-        self._histories = SnapshotHistories(store.documents)
+        self._histories = SnapshotHistories(store)
         self._due = SnapshotDue(store.journal, rulebook.stream)
         self._is_stopped = is_stopped
 

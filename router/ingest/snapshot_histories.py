@@ -8,25 +8,29 @@ from typing import Any
 import orjson
 
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ports.store import Documents
 from router.domain.snapshots import JudgedSnapshot, SnapshotHistory, Stretch, instant_of
+from router.store.documents import find_document, list_documents, put_document
+from router.store.engine import Transaction
+from router.store.store import Store
 
 
 class SnapshotHistories:
     """The history of each subscription; raises StoreError. What cannot be read counts as not there, and is judged anew."""
 
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def read_all(self) -> Mapping[str, SnapshotHistory]:
         """Every subscription's history."""
-        found = await self._documents.list_documents(DocumentKind.SNAPSHOTS)
+        async with self._store.session() as tx:
+            found = await list_documents(tx, DocumentKind.SNAPSHOTS)
         return {document.id: history_in(document.body) for document in found}
 
     async def write(self, subscription: str, change: Callable[[SnapshotHistory], SnapshotHistory]) -> SnapshotHistory:
         """Writes what a change makes of a subscription's history, whoever else writes it, and returns that."""
-        while True:
-            document = await self._documents.find_document(DocumentKind.SNAPSHOTS, subscription)
+
+        async def changed(tx: Transaction) -> SnapshotHistory | None:
+            document = await find_document(tx, DocumentKind.SNAPSHOTS, subscription)
             before = history_in(document.body) if document is not None else SnapshotHistory()
             after = change(before)
             if after == before or not after.judged:
@@ -38,8 +42,11 @@ class SnapshotHistories:
                 body=body_of(after),
                 version=document.version if document is not None else None,
             )
-            if await self._documents.put_document(stored) is not None:
-                return after
+            return after if await put_document(tx, stored) is not None else None
+
+        while (after := await self._store.run(changed)) is None:
+            pass
+        return after
 
 
 def body_of(history: SnapshotHistory) -> bytes:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from router.domain.documents import DocumentKind
 from router.domain.ledger import Version
-from router.domain.ports.store import Documents
 from router.domain.retention import LONGEST
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.tag_documents import ReadTags, TagsById, find_tags_in, tags_that_count
 from router.domain.tags import Tags
+from router.store.documents import list_documents
+from router.store.store import Store
 
 FRESH = timedelta(minutes=5)
 """How long what was read counts. Tags are read of Azure once a day or so, and no batch waits for them."""
@@ -41,11 +42,11 @@ class TagReader:
 
     def __init__(
         self,
-        documents: Documents,
+        store: Store,
         rulebooks: Mapping[Stream, Rulebook],
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._documents = documents
+        self._store = store
         self._of_files = rulebooks
         self._rulebooks = rulebooks
         self._names = frozenset[str]().union(*(book.owners.live_tags for book in rulebooks.values()))
@@ -64,7 +65,8 @@ class TagReader:
         look = _Look(now, self._ticks())
         is_whole = not self._whole.is_within(WHOLE, now, look.ticked)
         since = now - LONGEST if is_whole else min(now, self._look.at) - SLACK
-        documents = await self._documents.list_documents(DocumentKind.TAGS, since)
+        async with self._store.session() as tx:
+            documents = await list_documents(tx, DocumentKind.TAGS, since)
         written = [one for one in documents if one.id not in self._known or self._known[one.id].version != one.version]
         there = {one.id for one in documents}
         known = {id: one for id, one in self._known.items() if not is_whole or id in there}

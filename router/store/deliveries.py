@@ -21,7 +21,7 @@ from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, encode, readable, tag_of
 from router.store.engine import Transaction
 from router.store.instants import micros
-from router.store.quarantine import keep
+from router.store.quarantine import put_in_quarantine
 from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns, time_of
 from router.store.stored_names import RECEIPT
 
@@ -239,7 +239,7 @@ async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: dat
         return
     where = "d.place = ANY(?) AND d.state NOT IN ('sent', 'skipped', 'dead') ORDER BY d.place"
     found = [(row, faults[row.whole("place")]) for row in await tx.fetch(f"{WHOLE} WHERE {where}", list(faults))]
-    await keep(tx, [quarantine_entry_of(damaged_row(row, why), now) for row, why in found])
+    await put_in_quarantine(tx, [quarantine_entry_of(damaged_row(row, why), now) for row, why in found])
     await tx.execute_many(
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE place=?",
         [(micros(now), damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],

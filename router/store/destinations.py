@@ -9,9 +9,9 @@ from router.domain.deliveries import Pause
 from router.domain.errors import Undecodable
 from router.domain.pauses import destination_of, pause_known, wins_probe
 from router.store.codec import attempt, readable
-from router.store.damaged_rows import set_aside
 from router.store.engine import Transaction
 from router.store.instants import micros
+from router.store.quarantine import set_aside
 from router.store.row_reader import Columns
 
 _PAUSE = """
@@ -53,7 +53,7 @@ async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
     rows = await tx.fetch("SELECT * FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
     found = [(row, attempt(_pause_of, row)) for row in rows]
     damaged = [(row, one) for row, one in found if isinstance(one, Undecodable)]
-    await set_aside(tx, lambda: tx.now, "destinations", damaged)
+    await set_aside(tx, "destinations", damaged)
     return {one.destination: one for _, one in found if isinstance(one, Pause)}
 
 

@@ -14,9 +14,9 @@ from router.domain.errors import Undecodable
 from router.domain.groups import AlertClaim, GroupState, MemberState, States
 from router.domain.severity import gravity_of
 from router.store.codec import attempt, decode, encode
-from router.store.damaged_rows import set_aside
 from router.store.engine import Transaction
 from router.store.instants import micros
+from router.store.quarantine import set_aside
 from router.store.row_reader import MOST_TURNS, Columns
 from router.store.stored_names import GROUP_STATE
 
@@ -241,7 +241,7 @@ async def _sound[T](tx: Transaction, table: str, rows: Iterable[Columns], read: 
     """Return the values of rows; those that cannot be read are set aside."""
     found = [(row, attempt(read, row)) for row in rows]
     if damaged := [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]:
-        await set_aside(tx, lambda: tx.now, table, damaged)
+        await set_aside(tx, table, damaged)
     return [value for _, value in found if not isinstance(value, Undecodable)]
 
 

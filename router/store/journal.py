@@ -11,9 +11,9 @@ from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
 from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
-from router.store.damaged_rows import read_sound, set_aside
 from router.store.engine import Engine
 from router.store.instants import Clock, micros
+from router.store.quarantine import read_sound, set_aside
 from router.store.row_reader import MOST_STEPS, Columns
 
 _INSERT_PROGRESS = """
@@ -62,7 +62,7 @@ class SqlJournal:
         epoch = readable(None, row.whole, "epoch", 1, MOST_STEPS)
         begun = replace(progress_after_damage(partition, epoch, self._clock()), version=1)
         async with self._engine.transaction() as tx:
-            await set_aside(tx, self._clock, "progress", [(row, progress)])
+            await set_aside(tx, "progress", [(row, progress)])
             await tx.execute(_INSERT_PROGRESS, *_columns(begun))
         return begun
 
@@ -131,7 +131,8 @@ class SqlJournal:
             await tx.execute(_SWEEP, hub, micros(at))
 
     async def _sound[T](self, table: str, sql: str, read: Callable[[Columns], T], *values: object) -> list[T]:
-        return await read_sound(self._engine, self._clock, table, sql, values, read)
+        async with self._engine.session() as tx:
+            return await read_sound(tx, table, sql, values, read)
 
 
 def _marker_key(marker: InFlightMarker) -> tuple[str, int, int, str]:

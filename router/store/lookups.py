@@ -10,9 +10,9 @@ from router.domain.errors import Undecodable
 from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
 from router.domain.notices import RecordEntry
 from router.store.codec import attempt
-from router.store.damaged_rows import read_sound
 from router.store.engine import Engine, Transaction, storable
 from router.store.instants import Clock
+from router.store.quarantine import read_sound
 from router.store.row_reader import Columns
 
 _BEYOND = "\U0010ffff"
@@ -71,7 +71,8 @@ class SqlLookups:
         of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
         sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
         values = (end, end + _BEYOND, *only, most)
-        return await read_sound(self._engine, self._clock, "lookups", sql, values, _lookup_in)
+        async with self._engine.session() as tx:
+            return await read_sound(tx, "lookups", sql, values, _lookup_in)
 
 
 async def enter_lookups(tx: Transaction, entries: Sequence[RecordEntry]) -> None:

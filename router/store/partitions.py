@@ -8,9 +8,9 @@ from operator import attrgetter
 from uuid import uuid4
 
 from router.domain.ports.eventhubs import HubReaders, PartitionClaim
-from router.store.damaged_rows import read_sound
 from router.store.engine import Engine
 from router.store.instants import Clock
+from router.store.quarantine import read_sound
 from router.store.row_reader import Columns
 
 _OF = "namespace=? AND hub=? AND readers=?"
@@ -38,7 +38,8 @@ class SqlPartitions:
 
     async def list_partitions(self, readers: HubReaders) -> Sequence[PartitionClaim]:
         """Return all that is known of the partitions of a hub. One whose row cannot be read is read from its start."""
-        return await read_sound(self._engine, self._clock, "partitions", _LIST, readers, _partition)
+        async with self._engine.session() as tx:
+            return await read_sound(tx, "partitions", _LIST, readers, _partition)
 
     async def claim_partitions(self, wanted: Sequence[PartitionClaim]) -> Sequence[PartitionClaim]:
         """Claim partitions, each only where its claim is still the one that is stored; return those that were got."""

@@ -1,16 +1,17 @@
-"""The quarantine: what was not understood, and the rows of the state that cannot be decoded."""
+"""The quarantine: what was not understood, and the rows of the state that cannot be decoded, so that their neighbours can."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from router.domain.damage import ORIGIN
+from router.domain.damage import ORIGIN, DamagedRow, quarantine_entry_of
+from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.signals import Quarantined
-from router.store.codec import readable
-from router.store.engine import Engine, Transaction
+from router.domain.signals import Quarantined, Stream
+from router.store.codec import attempt, readable
+from router.store.engine import Transaction
 from router.store.instants import EPOCH, micros
 from router.store.row_reader import Columns, printable
 
@@ -20,42 +21,28 @@ VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
 """
 _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)"
 
-
-class SqlQuarantine:
-    """What was not understood, in the table `quarantine`."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
-        """Store entries, create-if-absent by their id."""
-        if entries:
-            async with self._engine.transaction() as tx:
-                await keep(tx, entries)
-
-    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
-        """Return all entries, oldest first; of an entry that is damaged itself, what can be read of it."""
-        async with self._engine.session() as tx:
-            return [_entry_in(row) for row in await tx.fetch("SELECT * FROM quarantine ORDER BY at, id")]
-
-    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
-        """Return one entry."""
-        async with self._engine.session() as tx:
-            row = await tx.find("SELECT * FROM quarantine WHERE id=?", id)
-        return _entry_in(row) if row is not None else None
-
-    async def discard_quarantined(self, id: str) -> bool:
-        """Discard one; False if there is none."""
-        async with self._engine.transaction() as tx:
-            return bool(await tx.execute("DELETE FROM quarantine WHERE id=?", id))
-
-    async def count_damaged_rows(self, stream: str) -> int:
-        """Return how many damaged rows there are, of a stream or of an unknown one."""
-        async with self._engine.session() as tx:
-            return int(await tx.value(_DAMAGED, stream))
+PLACES = {
+    "signals": ("key",),
+    "destinations": ("stream", "name"),
+    "groups": ("stream", "destination", "key"),
+    "members": ("stream", "destination", "signal"),
+    "claims": ("stream", "destination", "key"),
+    "progress": ("hub", "partition"),
+    "taken": ("origin", "last", "first"),
+    "marks": ("origin", "last", "first", "process"),
+    "losses": ("hub", "partition", "epoch", "first"),
+    "sweeps": ("hub",),
+    "partitions": ("namespace", "hub", "readers", "partition"),
+    "record": ("key",),
+    "lookups": ("signal",),
+    "counts": ("hour", "id"),
+    "hits": ("stream", "rule"),
+    "documents": ("kind", "id"),
+}
+"""The columns under which the rows of each table lie."""
 
 
-async def keep(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:
+async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:
     """Store entries, create-if-absent by their id."""
     rows = [
         (
@@ -75,6 +62,55 @@ async def keep(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:
         for one in sorted(entries, key=lambda one: one.id)
     ]
     await tx.execute_many(_INSERT, rows)
+
+
+async def list_quarantined(tx: Transaction) -> Sequence[QuarantineEntry]:
+    """Return all entries, oldest first; of an entry that is damaged itself, what can be read of it."""
+    return [_entry_in(row) for row in await tx.fetch("SELECT * FROM quarantine ORDER BY at, id")]
+
+
+async def discard_quarantined(tx: Transaction, id: str) -> bool:
+    """Discard one; False if there is none."""
+    return bool(await tx.execute("DELETE FROM quarantine WHERE id=?", id))
+
+
+async def count_damaged_rows(tx: Transaction, stream: str) -> int:
+    """Return how many damaged rows there are, of a stream or of an unknown one."""
+    return int(await tx.value(_DAMAGED, stream))
+
+
+async def read_sound[T](
+    tx: Transaction, table: str, sql: str, values: Sequence[object], read: Callable[[Columns], T]
+) -> list[T]:
+    """Return the values of the rows of a table that a query finds. Rows that cannot be decoded are set aside."""
+    found = [(row, attempt(read, row)) for row in await tx.fetch(sql, *values)]
+    await set_aside(tx, table, [(row, fault) for row, fault in found if isinstance(fault, Undecodable)])
+    return [value for _, value in found if not isinstance(value, Undecodable)]
+
+
+async def set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Columns, Undecodable]]) -> None:
+    """Put damaged rows whole in the quarantine, and take them out of their table.
+
+    A row whose key is no text stays: only a hand that wrote into a file can make one, and it is set aside once.
+    """
+    names = PLACES[table]
+    where = " AND ".join(f"{name}=?" for name in names)
+    for row, why in damaged:
+        place = [row.raw(name) for name in names]
+        whole = await tx.find(f"SELECT * FROM {table} WHERE {where}", *place) or row
+        await put_in_quarantine(tx, [quarantine_entry_of(_damaged_row(table, whole, why), tx.now)])
+        await tx.execute(f"DELETE FROM {table} WHERE {where}", *place)
+
+
+def _damaged_row(table: str, row: Columns, why: Undecodable) -> DamagedRow:
+    stream = attempt(row.word, "stream", Stream)
+    return DamagedRow(
+        table=table,
+        key="/".join(printable(row.raw(name)) for name in PLACES[table]),
+        why=str(why),
+        stream=stream.value if isinstance(stream, Stream) else None,
+        row=row.whole_row(),
+    )
 
 
 def _entry_in(row: Columns) -> QuarantineEntry:

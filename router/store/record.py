@@ -18,10 +18,10 @@ from router.domain.lookback import DecisionPage, Looked
 from router.domain.notices import RecordEntry
 from router.store.cells import cell_in, text_of
 from router.store.codec import decision_in, encode
-from router.store.damaged_rows import read_sound
 from router.store.engine import Engine, Transaction
 from router.store.instants import Clock, instant, micros
 from router.store.lookups import SqlLookups, enter_lookups
+from router.store.quarantine import read_sound
 from router.store.row_reader import Columns
 
 _INSERT = """
@@ -76,7 +76,8 @@ class SqlRecord(SqlLookups):
         if not keys:
             return {}
         sql = "SELECT key, message, outcome FROM record WHERE message = ANY(?) ORDER BY place"
-        return dict(await read_sound(self._engine, self._clock, "record", sql, (list(keys),), _outcome_in))
+        async with self._engine.session() as tx:
+            return dict(await read_sound(tx, "record", sql, (list(keys),), _outcome_in))
 
     async def decisions_of(self, signal: str, most: int) -> Sequence[RecordEntry]:
         """Return the latest decisions on a signal, by its key; the latest first."""
@@ -111,17 +112,21 @@ class SqlRecord(SqlLookups):
         """Return how many decisions are in each cell, for each hour that began from one instant to before another."""
         sql, span = "SELECT * FROM counts WHERE hour>=? AND hour<? ORDER BY hour", (micros(since), micros(until))
         hours: dict[datetime, dict[Cell, int]] = {}
-        for hour, cell, count in await read_sound(self._engine, self._clock, "counts", sql, span, _count_in):
+        async with self._engine.session() as tx:
+            found = await read_sound(tx, "counts", sql, span, _count_in)
+        for hour, cell, count in found:
             hours.setdefault(hour, {})[cell] = count
         return hours
 
     async def read_hits(self, stream: str) -> Mapping[str, RuleHits]:
         """Return how often each suppression rule of a stream ever held a signal, by its name."""
         sql = "SELECT * FROM hits WHERE stream=?"
-        return dict(await read_sound(self._engine, self._clock, "hits", sql, (stream,), _hits_in))
+        async with self._engine.session() as tx:
+            return dict(await read_sound(tx, "hits", sql, (stream,), _hits_in))
 
     async def _decisions(self, sql: str, *values: object) -> list[RecordEntry]:
-        return await read_sound(self._engine, self._clock, "record", sql, values, _decision_in)
+        async with self._engine.session() as tx:
+            return await read_sound(tx, "record", sql, values, _decision_in)
 
     async def _earlier(self, stream: str, since: int, before: _Row, outcomes: Collection[Outcome]) -> list[_Row]:
         """The places of the latest decisions before one, a page of them."""

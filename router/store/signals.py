@@ -16,9 +16,9 @@ from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
 from router.store.codec import attempt, readable
-from router.store.damaged_rows import set_aside
 from router.store.engine import Conflict, Transaction
 from router.store.instants import micros
+from router.store.quarantine import set_aside
 from router.store.row_reader import MOST_TURNS, Columns
 from router.store.signal_rows import (
     BODIES,
@@ -230,5 +230,5 @@ async def _sound[T](tx: Transaction, rows: Iterable[Columns], read: Callable[[Co
     found = [(row, attempt(read, row)) for row in rows]
     damaged = [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]
     if damaged:
-        await set_aside(tx, lambda: tx.now, "signals", damaged)
+        await set_aside(tx, "signals", damaged)
     return [value for _, value in found if not isinstance(value, Undecodable)]

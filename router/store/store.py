@@ -13,14 +13,12 @@ from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
 from router.store.describing import describe
-from router.store.documents import SqlDocuments
 from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
 from router.store.instants import Clock
 from router.store.journal import SqlJournal
 from router.store.partitions import SqlPartitions
-from router.store.quarantine import SqlQuarantine
 from router.store.record import SqlRecord
 from router.store.upgrade import prepare, upgrade
 
@@ -41,9 +39,7 @@ class Store:
         clock = self.now = engine.now
         self.is_shared = file is None
         self._file = file
-        self.documents = SqlDocuments(engine, clock)
         self.record = SqlRecord(engine, clock)
-        self.quarantine = SqlQuarantine(engine)
         self.journal = SqlJournal(engine, clock)
         self.partitions = SqlPartitions(engine, clock)
         self._forgetting = SqlForgetting(engine)

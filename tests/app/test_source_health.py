@@ -8,11 +8,13 @@ from router.app.health import Health, health_of
 from router.domain.signals import Stream
 from router.domain.source_silence import DOWN
 from router.domain.source_turns import SourceWatch, document_of_watch
+from router.store.documents import put_document
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import ONE, TWO, Life, subscriptions
 from tests.hubs import Shelf
 from tests.store.acts import DAY, run
 from tests.store.opened import Store
+from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
 
@@ -26,7 +28,7 @@ def health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
 def write(store: Store, watch: SourceWatch | None) -> None:
     """What is known of the sources is written down."""
     assert watch is not None
-    assert run(store.documents.put_document(document_of_watch("cspm", watch))) is not None
+    assert run(within(store, put_document, document_of_watch("cspm", watch))) is not None
 
 
 def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: Store) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from router.domain.documents import DocumentKind
 from router.domain.tag_documents import TagsById, find_tags_in
+from router.store.documents import find_document
 from tests.cli.house import House, Said
 from tests.coverage.builders import kubectl, nodes, sensor
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
@@ -22,6 +23,7 @@ from tests.stack.azure_management.faults import FAULTS
 from tests.stack.azure_management.management import AzureManagement
 from tests.stack.azure_management.server import serving
 from tests.store.opened import open_store
+from tests.store.within import within
 from tests.warm import started
 
 AT = ("--now", "2026-11-26T12:00:00Z")
@@ -219,7 +221,7 @@ def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
 
     async def tags() -> TagsById:
         store = open_store(state)
-        document = await store.documents.find_document(DocumentKind.TAGS, FIRST)
+        document = await within(store, find_document, DocumentKind.TAGS, FIRST)
         await store.close()
         return (find_tags_in(document) if document is not None else None) or {}
 

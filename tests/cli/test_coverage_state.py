@@ -13,11 +13,13 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, L
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
 from router.domain.source_turns import SourceWatch, document_of_watch
+from router.store.documents import put_document
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said
 from tests.store.opened import open_store
+from tests.store.within import within
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 SOURCE = CoverageSource(CoverageSourceKind.SUBSCRIPTION, SUBSCRIPTION)
@@ -41,7 +43,7 @@ def state_with(house: House, *documents: StoredDocument) -> House:
     async def write() -> None:
         store = open_store(house.directory / ".state")
         for document in documents:
-            await store.documents.put_document(document)
+            await within(store, put_document, document)
         await store.close()
 
     asyncio.run(write())
@@ -55,7 +57,7 @@ def test_a_database_says_what_a_directory_says(house: House, postgresql: str) ->
         store = open_store(postgresql)
         await store.upgrade()
         for document in KNOWN:
-            await store.documents.put_document(document)
+            await within(store, put_document, document)
         await store.close()
 
     asyncio.run(write())

@@ -20,6 +20,7 @@ from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
 from router.store.delivery_status import list_next_due
 from router.store.destinations import list_pauses, pause_destination
+from router.store.documents import list_documents
 from router.store.store import Store
 from tests.cli.house import House, ndjson
 from tests.cli.test_state_in_postgresql import Both, both, take
@@ -127,7 +128,7 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
 
 async def _changes(store: Store) -> list[tuple[str, str, str]]:
     try:
-        found = read_changes(await store.documents.list_documents(DocumentKind.CHANGE)).changes
+        found = read_changes(await within(store, list_documents, DocumentKind.CHANGE)).changes
         return [(one.action, one.author, one.reason) for one in found]
     finally:
         await store.close()

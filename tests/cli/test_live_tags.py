@@ -33,7 +33,7 @@ async def keep(house: House) -> None:
     """What `coverage check --live` read is kept in the state."""
     store = open_store(house.directory / ".state")
     document = document_of({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
-    await keep_tags(store.documents, [document], datetime(2026, 11, 24, 11, tzinfo=UTC))
+    await keep_tags(store, [document], datetime(2026, 11, 24, 11, tzinfo=UTC))
     await store.close()
 
 

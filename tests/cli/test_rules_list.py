@@ -21,11 +21,13 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
+from router.store.documents import put_document
 from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.test_state_in_postgresql import Both, both
 from tests.store.opened import open_store
+from tests.store.within import within
 
 __all__ = ["both"]
 
@@ -98,7 +100,7 @@ async def take(store: Store, at: datetime, *bodies: bytes) -> None:
 
 async def some_life(store: Store) -> None:
     """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01; web-02 is told."""
-    await store.documents.put_document(document_of_silence(a_silence("ab12cd")))
+    await within(store, put_document, document_of_silence(a_silence("ab12cd")))
     await take(store, NOW - 5 * DAY, an_alert("a", "web-01"), an_alert("b", "web-01"))
     await take(store, NOW - 2 * DAY, an_alert("c", "web-01"), an_alert("t", "web-02"))
     await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
@@ -275,7 +277,7 @@ def test_a_rule_that_never_matched_is_unused_once_it_is_there_for_long(
 
     async def seen(store: Store) -> None:
         known = KnownRules({"never": NOW - 3 * DAY})
-        await store.documents.put_document(document_of_rules("cwpp", known, NOW))
+        await within(store, put_document, document_of_rules("cwpp", known, NOW))
 
     both.hold(seen)
     found = json.loads(both.say("rules", "list", "--format", "json", "--unused", unused, *AT))
@@ -380,9 +382,9 @@ def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
     """The others are listed."""
 
     async def damage(store: Store) -> None:
-        await store.documents.put_document(document_of_silence(a_silence("ab12cd")))
+        await within(store, put_document, document_of_silence(a_silence("ab12cd")))
         damaged = StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}")
-        await store.documents.put_document(damaged)
+        await within(store, put_document, damaged)
 
     both.hold(damage)
     said = both.house.says("rules", "list", *AT)

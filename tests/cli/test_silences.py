@@ -15,10 +15,12 @@ import pytest
 
 from router.domain.keys import signal_key
 from router.domain.silence_documents import document_of_silence
+from router.store.documents import put_document
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said, over_both
 from tests.silences import a_silence
 from tests.store.opened import Store, open_store, rows_in
+from tests.store.within import within
 from tests.warm import started
 
 pytestmark = over_both
@@ -365,7 +367,7 @@ def test_a_silence_that_cannot_be_read_is_counted(state: House) -> None:
 
     def damage(store: Store) -> None:
         document = replace(document_of_silence(a_silence("broken")), body=b"{")
-        asyncio.run(store.documents.put_document(document))
+        asyncio.run(within(store, put_document, document))
 
     with_store(state, damage)
     added(state, *VM, "--for", "2h")

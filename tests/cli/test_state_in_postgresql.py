@@ -25,6 +25,7 @@ from router.store.claims import claim_deliveries, settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
 from router.store.deliveries import add_deliveries
+from router.store.documents import put_document
 from router.store.store import Store
 from tests.builders import RESOURCE, alert_body
 from tests.cli.house import House, a_suppression
@@ -166,7 +167,7 @@ def test_a_file_is_explained_with_the_silences_of_a_state_as_on_files(both: Both
 
     async def seed(store: Store) -> None:
         for silence in (a_silence(begins=NOW), ended, other):
-            await store.documents.put_document(document_of_silence(silence))
+            await within(store, put_document, document_of_silence(silence))
 
     both.hold(seed)
     name = both.house.writes("a.ndjson", alert_body())
@@ -304,7 +305,7 @@ def test_a_machine_whose_clock_is_wrong_works_by_the_servers(house: House, postg
         recipient = Recipient("cwpp", Lane.TICKET, "people")
         assert len(await within(store, claim_deliveries, recipient, now, now + LEASE[Lane.TICKET], 100)) == 1
         silence = a_silence(begins=now - timedelta(seconds=1), lasts=timedelta(minutes=5), groups=(named("vm-1"),))
-        await store.documents.put_document(document_of_silence(silence))
+        await within(store, put_document, document_of_silence(silence))
 
     right = Store(engine_over(database, clock=by_the_server, machine=by_the_server))
     asyncio.run(seeded(right, seed))

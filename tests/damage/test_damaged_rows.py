@@ -18,6 +18,7 @@ from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
+from router.store.quarantine import count_damaged_rows, list_quarantined
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
@@ -100,7 +101,7 @@ def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_i
     (letter,) = run(within(store, list_dead_letters))
     assert (letter.id if isinstance(letter, DamagedLetter) else letter.delivery.id) == OPENING.id
     assert letter.error.startswith("damaged: it cannot be decoded")
-    (kept,) = run(store.quarantine.list_quarantined())
+    (kept,) = run(within(store, list_quarantined))
     assert (kept.quarantined.reason.code, OPENING.id in kept.source) == (Code.DAMAGED, True)
     owe(store, UPDATE)
     assert [one.delivery for one in claim(store)] == [UPDATE]
@@ -139,7 +140,7 @@ def test_a_signal_whose_row_is_damaged_is_told_again(store: Store, spoil: Spoil)
         ("oncall", "resolved", "a"),
         ("tickets", "resolved", "a"),
     ]
-    (kept,) = run(store.quarantine.list_quarantined())
+    (kept,) = run(within(store, list_quarantined))
     assert kept.quarantined.reason.code is Code.DAMAGED
     assert key in kept.source
     assert kept.stream == "cwpp"
@@ -157,7 +158,7 @@ def test_what_is_open_by_a_damaged_row_stays_open_where_the_signal_says_only_its
     ended = {(name, id) for name, _, id in town.notified}
     assert ("oncall", "b") in ended
     assert not ended & {("oncall", "a"), ("tickets", "a"), ("chat", "a"), ("chat", "b")}
-    (kept,) = run(store.quarantine.list_quarantined())
+    (kept,) = run(within(store, list_quarantined))
     assert set(json.loads(json.loads(kept.quarantined.body)["open"])) >= {"oncall", "tickets", "chat"}
 
 
@@ -186,7 +187,7 @@ def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(st
     town.book = without_rules(town.book)
     run(town.sweep())
     assert {one[2] for one in run(_then(town))} == {"b"}
-    assert len(run(store.quarantine.list_quarantined())) == 1
+    assert len(run(within(store, list_quarantined))) == 1
     assert in_doubt(store, "cwpp", town.book.hash, []) == []
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
 
@@ -229,7 +230,7 @@ def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Sp
     notified = run(end())
     assert [change for _, change, _ in notified][-1] == Change.RESOLVED
     assert ("chat", "updated", "c") in notified or ("chat", "opened", "c") in notified
-    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
+    assert run(within(store, count_damaged_rows, "cwpp")) == 1
 
 
 def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(store: Store, spoil: Spoil) -> None:

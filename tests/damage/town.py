@@ -35,6 +35,7 @@ from router.ingest.suppression_release import release_held
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination
+from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
@@ -141,7 +142,7 @@ class Town:
     async def look(self) -> Health:
         """Asks for everything that can be asked."""
         await within(self.store, list_dead_letters)
-        await self.store.quarantine.list_quarantined()
+        await within(self.store, list_quarantined)
         await within(self.store, count_deliveries, "cwpp")
         await within(self.store, list_next_due, "cwpp")
         await within(self.store, list_pauses, "cwpp")
@@ -200,7 +201,7 @@ class Town:
     async def visible(self) -> int:
         """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
         letters = [one for one in await within(self.store, list_dead_letters) if isinstance(one, DamagedLetter)]
-        return len(letters) + len(await self.store.quarantine.list_quarantined()) - 1
+        return len(letters) + len(await within(self.store, list_quarantined)) - 1
 
 
 def by_signal(notified: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, str]]]:

@@ -62,7 +62,7 @@ class Engine:
         self.faulty_store, self.state = faulty(store)
         self.clock = Clock()
         self.isolation = Isolation()
-        self.holds = HoldReader(store.documents)
+        self.holds = HoldReader(store)
         self.settled: list[Settled] = []
 
     def worker(
@@ -158,7 +158,7 @@ MOST = 4
 
 
 async def _give_up(store: Store, clock: Clock) -> None:
-    held = {"cwpp": await HoldReader(store.documents).held_in("cwpp", clock())}
+    held = {"cwpp": await HoldReader(store).held_in("cwpp", clock())}
     await give_up_undeliverable(store, {"cwpp": [TICKETS]}, (), held, clock(), clock())
 
 
@@ -174,7 +174,7 @@ async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIte
             clock=clock,
             concurrency=4,
             isolation=Isolation(),
-            holds=HoldReader(store.documents),
+            holds=HoldReader(store),
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -23,13 +22,13 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_HOLD
-from router.domain.ports.store import Documents
 from router.domain.rulebook import Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
 from router.store.destinations import list_pauses
+from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW, a_message, alert_body
 from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, owe
@@ -37,6 +36,7 @@ from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
+from tests.store.watching import watched
 from tests.store.within import within
 from tests.waiting import until
 
@@ -102,7 +102,7 @@ def test_a_hold_ends_when_it_says(engine: Engine) -> None:
 def test_a_pager_that_was_held_as_a_ticket_queue_is_held_for_four_hours(engine: Engine) -> None:
     """The lane counts in which it is delivered to now: the rules may have changed since, or were others where it was held."""
     engine.owe("k0", lane=Lane.PAGE)
-    engine.holds = HoldReader(engine.store.documents, {("cwpp", TICKETS): Lane.PAGE})
+    engine.holds = HoldReader(engine.store, {("cwpp", TICKETS): Lane.PAGE})
     worker = engine.worker(Scripted(sent), lane=Lane.PAGE)
     engine.run(hold(engine.store, NOW, hours=48, lane=Lane.TICKET))
     engine.clock.now = NOW + 4 * HOUR - timedelta(microseconds=1)
@@ -147,29 +147,24 @@ def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back
 
 
 class Counted:
-    """Documents of which it is counted how often they are listed, and that can be down."""
+    """How often the holds of a store are listed; it can be down."""
 
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
+    def __init__(self, store: Store) -> None:
+        self.store = watched(store, self._look)
         self.listed = 0
         self.is_down = False
 
-    async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[object]:
+    def _look(self, sql: str, values: Sequence[object]) -> None:
         self.listed += 1
         if self.is_down:
             raise StoreError("storage is down")
-        await asyncio.sleep(0)
-        return await self._documents.list_documents(kind, since)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._documents, name)
 
 
 def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: Engine) -> None:
     """All workers of a process ask one reader; where the clock was set back or stands still, they look again as well."""
-    documents = Counted(engine.store.documents)
+    documents = Counted(engine.store)
     passed = 0.0
-    reader = HoldReader(cast(Documents, documents), ticks=lambda: passed)
+    reader = HoldReader(documents.store, ticks=lambda: passed)
 
     async def asked(now: datetime) -> int:
         before = documents.listed
@@ -188,9 +183,9 @@ def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: E
 def test_where_holds_cannot_be_read_nobody_is_asked(engine: Engine) -> None:
     """What a person holds is not asked because storage was down for a moment."""
     engine.owe("k0", "k1")
-    documents = Counted(engine.store.documents)
+    documents = Counted(engine.store)
     documents.is_down = True
-    engine.holds = HoldReader(cast(Documents, documents))
+    engine.holds = HoldReader(documents.store)
     destination = Scripted(sent)
     worker = engine.worker(destination)
     with pytest.raises(StoreError):
@@ -280,7 +275,7 @@ def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
     engine.run(release(store, NOW + 2 * HOUR))
     assert engine.run(release(store, NOW + 2 * HOUR)) is None
     engine.run(hold(store, NOW + 3 * HOUR))
-    changes, undecodable = read_changes(engine.run(store.documents.list_documents(DocumentKind.CHANGE)))
+    changes, undecodable = read_changes(engine.run(within(store, list_documents, DocumentKind.CHANGE)))
     assert [(one.action, one.author, one.at, one.until) for one in changes] == [
         (ChangeAction.ADDED, "ana", NOW, NOW + 2 * HOUR),
         (ChangeAction.EXTENDED, "ana", NOW + HOUR, NOW + 3 * HOUR),
@@ -319,7 +314,7 @@ async def _nothing_dies_while_held(engine: Rounds, lane: Lane, steps: Sequence[t
         before = await dead_in(engine)
         kind = NeverAnswers(lane)
         await engine.round(kind, clock)
-        if await HoldReader(engine.store.documents).held_in("cwpp", clock()):
+        if await HoldReader(engine.store).held_in("cwpp", clock()):
             assert kind.attempts == []
             assert await dead_in(engine) == before
             held_at.update(dict.fromkeys(born.keys() - before, clock()))

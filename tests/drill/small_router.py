@@ -24,10 +24,12 @@ from router.domain.documents import DocumentKind
 from router.domain.journal import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
+from router.store.documents import list_documents
 from tests.builders import RULES
 from tests.stack.defender import DefenderDouble, defender_in_thread
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.store.opened import open_store
+from tests.store.within import within
 
 HUB, PARTITION = "cwpp", "0"
 
@@ -106,7 +108,7 @@ class SmallHouse:
         async def read() -> dict[str, Any]:
             store = open_store(self.state)
             try:
-                found = await store.documents.list_documents(DocumentKind.FACT)
+                found = await within(store, list_documents, DocumentKind.FACT)
                 return {one.id: json.loads(one.body) for one in found}
             finally:
                 await store.close()

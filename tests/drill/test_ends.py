@@ -18,10 +18,12 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError
 from router.drill.results import DrillResult
 from router.drill.subjects import samples_of
+from router.store.documents import list_documents
 from tests.cli.house import said_into
 from tests.drill.drilling import SUBSCRIPTION, Drilling, Outcome, hooks_in_thread, is_decided
 from tests.drill.small_router import Grounds, grounds_in
 from tests.store.opened import open_store
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 
@@ -165,7 +167,7 @@ def test_a_second_drill_of_the_same_at_the_same_time_raises_nothing(grounds: Gro
     async def beside(began: datetime) -> Outcome:
         store = open_store(house.state)
         try:
-            async with alone(store.documents, samples_of(SUBSCRIPTION, "VirtualMachines"), began, MINUTE):
+            async with alone(store, samples_of(SUBSCRIPTION, "VirtualMachines"), began, MINUTE):
                 return await asyncio.to_thread(drill, house)
         finally:
             await store.close()
@@ -212,23 +214,23 @@ def test_a_drill_that_was_killed_stands_in_the_way_for_its_time_and_ten_minutes(
 
     async def begin() -> None:
         store, subject = open_store(tmp_path), samples_of(SUBSCRIPTION, "DNS")
-        documents, began = store.documents, now()
+        began = now()
         over = began + 11 * MINUTE
 
         async def begins(at: datetime) -> bool:
             try:
-                async with alone(documents, subject, at, MINUTE):
+                async with alone(store, subject, at, MINUTE):
                     return True
             except BadUsage:
                 return False
 
         try:
-            killed = alone(documents, subject, began, MINUTE)
+            killed = alone(store, subject, began, MINUTE)
             await killed.__aenter__()
             assert not await begins(over - timedelta(microseconds=1))
             assert await begins(over)
             assert await begins(over)
-            assert await documents.list_documents(DocumentKind.FACT) == []
+            assert await within(store, list_documents, DocumentKind.FACT) == []
             await killed.__aexit__(None, None, None)
         finally:
             await store.close()

@@ -18,10 +18,12 @@ from router.domain.ports.ingest import Journal
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake
+from router.store.quarantine import list_quarantined
 from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
 from tests.stack.postgres import Server, Way
 from tests.store.opened import Place, Store, open_store
+from tests.store.within import within
 
 PLACE = Partition("cwpp", "0")
 EPOCH = HubEpoch(PLACE, 1)
@@ -124,7 +126,7 @@ def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_
         died(store, process, 1, 1, alone=True)
     entries = ingest(an_event_intake(store), events)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
-    (kept,) = asyncio.run(store.quarantine.list_quarantined())
+    (kept,) = asyncio.run(within(store, list_quarantined))
     assert kept.quarantined.body == events[1].body
     assert kept.quarantined.reason.code == "internal"
 

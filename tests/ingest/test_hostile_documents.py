@@ -21,6 +21,7 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.quarantine import list_quarantined
 from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
 from tests.store.acts import LEASE, RUNNER
@@ -105,7 +106,7 @@ class House:
             "outcomes": dict(await self.store.record.find_outcomes([entry.key for entry in decided])),
             "quarantined": sorted(
                 (one.source, one.quarantined.reason.code, one.quarantined.body)
-                for one in await self.store.quarantine.list_quarantined()
+                for one in await within(self.store, list_quarantined)
             ),
             "told": [await self.told(stream, name) for stream in Stream for name in ("tickets", "sentinel")],
             "found": [

@@ -20,6 +20,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.quarantine import discard_quarantined, list_quarantined
 from tests.builders import (
     NOW,
     a_destination,
@@ -313,10 +314,10 @@ def test_what_somebody_took_out_of_quarantine_is_not_kept_again(house: House) ->
     """A message that comes again, as it does to whoever reads a hub from its start, is on record already."""
     message = a_message(b"no JSON")
     (first,) = house.ingest(message)
-    (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
-    asyncio.run(house.store.quarantine.discard_quarantined(kept.id))
+    (kept,) = asyncio.run(within(house.store, list_quarantined))
+    asyncio.run(within(house.store, discard_quarantined, kept.id))
     assert house.ingest(message) == [first]
-    assert asyncio.run(house.store.quarantine.list_quarantined()) == []
+    assert asyncio.run(within(house.store, list_quarantined)) == []
 
 
 def test_an_alert_of_azure_monitor_is_opened_by_fired_and_ended_by_resolved(house: House) -> None:
@@ -336,7 +337,7 @@ def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None
     body = finding_body()
     (entry,) = house.ingest(a_message(body))
     assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
-    (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
+    (kept,) = asyncio.run(within(house.store, list_quarantined))
     assert kept.quarantined.body == body
 
 
@@ -353,7 +354,7 @@ def test_a_fault_of_ours_parks_the_message_and_not_its_neighbours(house: House) 
     assert [(e.outcome, e.reason) for e in entries] == [
         ("routed", "routes: odd"), ("quarantined", "internal: ZeroDivisionError"), ("routed", "routes: odd"),
     ]  # fmt: skip
-    assert len(asyncio.run(house.store.quarantine.list_quarantined())) == 1
+    assert len(asyncio.run(within(house.store, list_quarantined))) == 1
 
 
 def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) -> None:

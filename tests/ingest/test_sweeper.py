@@ -139,7 +139,7 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(place: Place) -> None:
                 rules=(),
                 retention=Retention(),
                 unready=unready,
-                holds=HoldReader(store.documents),
+                holds=HoldReader(store),
             )
 
         await within(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW)

@@ -17,6 +17,7 @@ from router.domain.journal import HubEpoch, Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
 from router.store.delivery_status import count_deliveries
+from router.store.quarantine import list_quarantined
 from router.store.row_reader import Columns
 from router.store.store import Store
 from tests.builders import alert_body
@@ -154,7 +155,7 @@ async def books_of(stack: Stack) -> Books:
     """The books as they are."""
     store = stack.store()
     try:
-        kept = {one.source: one.quarantined.body for one in await store.quarantine.list_quarantined()}
+        kept = {one.source: one.quarantined.body for one in await within(store, list_quarantined)}
     finally:
         await store.close()
     record: dict[str, list[str]] = {}

@@ -13,11 +13,13 @@ from alert_router_demo.soc import Status
 from router.cli import main
 from router.coverage.documents import read_document
 from router.domain.documents import DocumentKind
+from router.store.documents import list_documents
 from tests.stack.accounting import QUICK
 from tests.stack.azurite import Azurite
 from tests.stack.defender import DefenderDouble, defender_in_thread
 from tests.stack.functions_host import Conditions
 from tests.stack.stack import Stack, stack_running
+from tests.store.within import within
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 
@@ -60,8 +62,8 @@ def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
         assert (code, result["failed_hop"]) == (1, "hub")
         defender.exports = True
         stack.soc.pagerduty.faults.add(Status(400), times=None)
-        for within in ("3s", "15s", "60s"):
-            code, result = await asyncio.to_thread(drill, within, "--to", "oncall")
+        for seconds in ("3s", "15s", "60s"):
+            code, result = await asyncio.to_thread(drill, seconds, "--to", "oncall")
             if "given up on" in result["reason"]:
                 break
         assert (code, result["verdict"], result["failed_hop"]) == (1, "failed", "destination"), result
@@ -79,7 +81,7 @@ async def bodies(stack: Stack) -> list[bytes]:
     """The bodies of drills' results in the account."""
     store = stack.store()
     try:
-        documents = await store.documents.list_documents(DocumentKind.FACT)
+        documents = await within(store, list_documents, DocumentKind.FACT)
         return [one.body for one in documents if one.id.startswith("drill:")]
     finally:
         await store.close()

@@ -14,6 +14,7 @@ from router.domain.coverage_sources import LastHeard, document_of_last_heard
 from router.domain.keys import signal_key
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
 from router.store.delivery_status import list_deliveries
+from router.store.documents import put_document
 from router.store.store import Store
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
 from tests.stack.accounting import sweep
@@ -38,9 +39,9 @@ async def have_lived(store: Store, at: datetime) -> None:
     """The router ran for twenty days, and heard of one subscription nine days ago and of the other one just now."""
     for id, days in ((ONE, 9), (TWO, 0)):
         heard = LastHeard(source=of_subscription(id), posture=at - days * DAY)
-        await store.documents.put_document(document_of_last_heard(heard, at))
+        await within(store, put_document, document_of_last_heard(heard, at))
     watch = SourceWatch(anew=at - 20 * DAY, taken=at - timedelta(minutes=30))
-    await store.documents.put_document(document_of_watch("cspm", watch))
+    await within(store, put_document, document_of_watch("cspm", watch))
 
 
 async def owed_of(store: Store, id: str) -> list[str]:

@@ -27,12 +27,16 @@ from router.domain.recommendation_table import EDR_INSTALLED as EDR
 from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
+from router.store.documents import list_documents, put_document
+from router.store.quarantine import list_quarantined
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
+from tests.store.watching import watched
+from tests.store.within import within
 
 BOOKS = {stream: a_rulebook(stream=stream) for stream in Stream}
 MINUTE = timedelta(minutes=1)
@@ -52,14 +56,14 @@ def ingest(store: Any, *messages: Message, now: datetime = NOW) -> list[RecordEn
 
 def sources(store: Store) -> dict[str, LastHeard]:
     """When each source was last heard of."""
-    documents = run(store.documents.list_documents(DocumentKind.SOURCE))
+    documents = run(within(store, list_documents, DocumentKind.SOURCE))
     return {one.id: heard for one in documents if (heard := find_last_heard(one)) is not None}
 
 
 def facts(store: Store) -> dict[tuple[str, str], str]:
     """The status of each assessment of each resource, as the gate reads it."""
     found: dict[tuple[str, str], str] = {}
-    for document in run(store.documents.list_documents(DocumentKind.FACT)):
+    for document in run(within(store, list_documents, DocumentKind.FACT)):
         for item in read_document(document.body, document.id).items:
             for fact in facts_in(item):
                 if isinstance(fact, RecommendationFact):
@@ -79,44 +83,20 @@ def machine(number: int) -> str:
 
 
 class Counting:
-    """A store that counts what is asked of its documents.
-
-    Attributes:
-        asked: how many were looked up, and how many were written, at each time.
-    """
+    """How many documents of a store are looked up, and written, each time; to write poison is a fault of ours."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = watched(store, self._look)
         self.asked: list[tuple[str, int]] = []
         self.poison = ""
 
-    @property
-    def documents(self) -> Any:
-        """The documents."""
-        return self
-
-    async def find_documents(self, kind: DocumentKind, ids: Sequence[str]) -> Any:
-        """Looks documents up."""
-        self.asked.append((f"find {kind}", len(ids)))
-        return await self._store.documents.find_documents(kind, ids)
-
-    async def put_documents(self, documents: Sequence[StoredDocument]) -> Any:
-        """Writes documents; a fault of ours where one of them is poison."""
-        self.asked.append((f"put {documents[0].kind}", len(documents)))
-        if any(self.poison and self.poison in one.id for one in documents):
-            raise ZeroDivisionError
-        return await self._store.documents.put_documents(documents)
-
-    async def find_document(self, kind: DocumentKind, id: str) -> Any:
-        """Looks a document up."""
-        return await self._store.documents.find_document(kind, id)
-
-    async def list_documents(self, *args: Any) -> Any:
-        """Lists documents."""
-        return await self._store.documents.list_documents(*args)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+    def _look(self, sql: str, values: Sequence[Any]) -> None:
+        if sql.startswith("SELECT * FROM documents WHERE kind=? AND id"):
+            self.asked.append((f"find {values[0]}", len(values[1])))
+        elif sql.startswith("SELECT id, version FROM documents"):
+            self.asked.append((f"put {values[0]}", len(values[1])))
+            if any(self.poison and self.poison in id for id in values[1]):
+                raise ZeroDivisionError
 
 
 def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store) -> None:
@@ -142,21 +122,21 @@ def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store
 def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
     """The same resources within the hour; after it, once for all of them. Another worker looks, and writes nothing."""
     counting = Counting(sqlite)
-    intake = an_intake(counting)
+    intake = an_intake(counting.store)
     for at in (NOW, NOW + OFTEN - MINUTE, NOW + OFTEN):
         alerts = [a_message(alert_body(f"{at}-{one}", AzureResourceId=machine(one)), at=at) for one in range(5)]
         run(intake.ingest(alerts, at))
     assert counting.asked == [("find source", 6), ("put source", 6)] * 2
     assert {one.alert for one in sources(sqlite).values()} == {NOW + OFTEN}
     other, late = Counting(sqlite), NOW + OFTEN + MINUTE
-    ingest(other, a_message(alert_body("other", AzureResourceId=machine(1)), at=late), now=late)
+    ingest(other.store, a_message(alert_body("other", AzureResourceId=machine(1)), at=late), now=late)
     assert other.asked == [("find source", 2)]
 
 
 def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: Store) -> None:
     """What raised the last alerts is known to the hour; the subscription's have no watcher, and a sample counts for none."""
     counting = Counting(sqlite)
-    intake = an_intake(counting)
+    intake = an_intake(counting.store)
     types = ["VM_A", "SIMULATED_A", "VM_B", "ARM_A", "VM_A", "ARM_B", "SIMULATED_B", "VM_B"]
     for minute, type in enumerate(types):
         at = NOW + minute * MINUTE
@@ -169,7 +149,7 @@ def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: St
 def test_recommendations_are_heard_of_to_the_minute(sqlite: Store) -> None:
     """From then on silence counts: a source that may be silent for 8 days is told after no less. Within it nothing is asked."""
     counting = Counting(sqlite)
-    intake = an_intake(counting)
+    intake = an_intake(counting.store)
     for seconds in (0, 59, 60, 61, 119):
         at = NOW + timedelta(seconds=seconds)
         run(intake.ingest([a_message(coverage_body("another", title="another"), at=at)], at))
@@ -180,7 +160,7 @@ def test_recommendations_are_heard_of_to_the_minute(sqlite: Store) -> None:
 def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: Store) -> None:
     """However many rows there are."""
     counting = Counting(sqlite)
-    intake = an_intake(counting)
+    intake = an_intake(counting.store)
     for _ in range(2):
         rows = [
             a_message(coverage_body(key, "Healthy", title=key, resource=machine(one), isSnapshot=True), at=NOW)
@@ -244,16 +224,16 @@ def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> 
     counting = Counting(sqlite)
     counting.poison = machine(1).lower()
     alerts = [a_message(alert_body(f"a-{one}", AzureResourceId=machine(one)), at=NOW) for one in range(3)]
-    entries = ingest(counting, *alerts)
+    entries = ingest(counting.store, *alerts)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
-    assert [one.quarantined.body for one in run(sqlite.quarantine.list_quarantined())] == [alerts[1].body]
+    assert [one.quarantined.body for one in run(within(sqlite, list_quarantined))] == [alerts[1].body]
     assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
 def test_damaged_documents_are_written_anew(sqlite: Store) -> None:
     """They stop no message."""
     for kind, id in ((DocumentKind.SOURCE, HERE), (DocumentKind.FACT, RESOURCE.lower())):
-        run(sqlite.documents.put_document(StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
+        run(within(sqlite, put_document, StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
     ingest(sqlite, a_message(coverage_body(EDR, "Healthy"), at=NOW))
     assert sources(sqlite)[HERE].posture == NOW
     assert facts(sqlite) == {(RESOURCE.lower(), EDR): "healthy"}
@@ -288,7 +268,7 @@ def test_a_clock_that_was_wrong_for_a_minute_hides_no_source(sqlite: Store) -> N
     for days, name in ((400, "wrong"), (0, "right")):
         run(intake.ingest(a_file(coverage_body(EDR, name.title()), name=name), NOW + timedelta(days=days)))
     assert sources(sqlite)[HERE].posture == NOW
-    (document,) = run(sqlite.documents.list_documents(DocumentKind.FACT))
+    (document,) = run(within(sqlite, list_documents, DocumentKind.FACT))
     (item,) = read_document(document.body, "state").items
     assert (item.find("status", "code"), item.body["seen"]) == ("Right", NOW.isoformat())
 

@@ -26,8 +26,10 @@ from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
 from router.store.deliveries import add_deliveries
 from router.store.describing import describe as describe_state
+from router.store.documents import put_document
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
+from router.store.quarantine import put_in_quarantine
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
@@ -113,7 +115,7 @@ def test_what_nobody_understood_and_what_was_lost_is_counted(store: Store) -> No
     damaged = replace(
         a_quarantined("d"), quarantined=replace(a_quarantined().quarantined, reason=Reason(Code.DAMAGED, "x"))
     )
-    run(store.quarantine.put_in_quarantine([a_quarantined("a"), a_quarantined("b"), damaged]))
+    run(within(store, put_in_quarantine, [a_quarantined("a"), a_quarantined("b"), damaged]))
     run(store.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
     report = describe(store)
     assert (report.quarantined, report.damaged, report.lost) == (Count(2), Count(1), Count(5))
@@ -137,7 +139,7 @@ def test_hours_rules_and_documents_are_counted(store: Store) -> None:
     held = {"outcome": Outcome.SUPPRESSED.value, "suppressed_by": "maintenance", "stream": "cwpp"}
     run(store.record.put_on_record([an_entry("h:1", **held), an_entry("h:2", **held)]))
     silence = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
-    assert run(store.documents.put_document(silence)) is not None
+    assert run(within(store, put_document, silence)) is not None
     report = describe(store)
     assert (report.hours, report.rules) == (Count(2), Count(1))
     assert report.documents == {DocumentKind.SILENCE: Count(1)}
@@ -316,9 +318,9 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
     decide(sqlite, Outcome.ROUTED, DAY)
     write_rows(sqlite, [a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)])
     owe(sqlite, a_delivery())
-    run(sqlite.quarantine.put_in_quarantine([a_quarantined()]))
+    run(within(sqlite, put_in_quarantine, [a_quarantined()]))
     run(sqlite.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
-    run(sqlite.documents.put_document(StoredDocument(kind=DocumentKind.FACT, id="s", at=NOW, body=b"{}")))
+    run(within(sqlite, put_document, StoredDocument(kind=DocumentKind.FACT, id="s", at=NOW, body=b"{}")))
     path = tmp_path / "router.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for table, column in columns_in(db):

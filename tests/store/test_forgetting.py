@@ -17,6 +17,8 @@ from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
 from router.store.dead_letters import discard, redrive
 from router.store.delivery_status import find_last_notice, list_deliveries
+from router.store.documents import list_documents, put_document
+from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_fields, run, settle, states
@@ -160,7 +162,7 @@ def test_the_quarantine_is_kept_until_somebody_acts(life: Life) -> None:
     """Nobody looks at it for a year, and it is still there."""
     life.ingest(a_message(b"?"))
     lives_on(life, 400 * DAY)
-    assert len(run(life.store.quarantine.list_quarantined())) == 1
+    assert len(run(within(life.store, list_quarantined))) == 1
 
 
 def test_deliveries_go_with_their_decision_and_the_last_notice_with_the_signal(store: Store) -> None:
@@ -257,11 +259,11 @@ def test_a_decision_at_the_end_of_time_stops_no_sweep(life: Life) -> None:
 )
 def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: DocumentKind, days: int) -> None:
     """From the instant that they name: what ends in a year is kept a year longer."""
-    run(life.store.documents.put_document(StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")))
+    run(within(life.store, put_document, StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")))
     lives_on(life, days * DAY - INSTANT)
-    assert len(run(life.store.documents.list_documents(kind))) == 1
+    assert len(run(within(life.store, list_documents, kind))) == 1
     lives_on(life, days * DAY)
-    assert run(life.store.documents.list_documents(kind)) == []
+    assert run(within(life.store, list_documents, kind)) == []
 
 
 def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life) -> None:

@@ -11,8 +11,10 @@ import pytest
 from router.domain.ports.eventhubs import HubReaders, PartitionClaim
 from router.domain.reasons import Code
 from router.store.partitions import SqlPartitions
+from router.store.quarantine import list_quarantined
 from tests.store.acts import run
 from tests.store.opened import Store, changed, open_store
+from tests.store.within import within
 
 READERS = HubReaders("soc.servicebus.windows.net", "cwpp", "serve")
 FIRST, SECOND = (PartitionClaim(readers=READERS, partition=id, owner="one") for id in "01")
@@ -74,7 +76,7 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_its_partition_is_free(store:
     run(store.partitions.write_position(replace(FIRST, sequence=7)))
     run(changed(store, "UPDATE partitions SET sequence=-1 WHERE partition='0'"))
     assert [one.partition for one in run(store.partitions.list_partitions(READERS))] == ["1"]
-    (aside,) = run(store.quarantine.list_quarantined())
+    (aside,) = run(within(store, list_quarantined))
     assert aside.quarantined.reason.code is Code.DAMAGED
     assert aside.source == "state: partitions soc.servicebus.windows.net/cwpp/serve/0"
     assert len(run(store.partitions.claim_partitions([replace(FIRST, owner="other")]))) == 1

@@ -30,12 +30,14 @@ from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
+from router.store.documents import put_document
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.life import Life
 from tests.store.opened import Store, is_shared, open_store
 from tests.store.test_sqlite_forgetting import TABLES
+from tests.store.within import within
 
 HOUR = timedelta(hours=1)
 RULE, SILENCE, SHADOW = "10.20.0.5", "10.20.0.6", "10.20.0.7"
@@ -148,7 +150,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
         await release_held(Intake(worker, {Stream.CWPP: book}, Catalogue()), worker, book, at)
 
     async def live() -> None:
-        await store.documents.put_document(document_of_silence(a_silence("ab")))
+        await within(store, put_document, document_of_silence(a_silence("ab")))
         for step in history:
             at = NOW + step.hour * HOUR
             await asyncio.gather(*(take(one, some, at) for one, some in zip((store, twin), step.workers, strict=True)))
@@ -181,7 +183,7 @@ def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -
 def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:
     """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
     life = Life(sqlite, a_book())
-    run(sqlite.documents.put_document(document_of_silence(a_silence("ab"))))
+    run(within(sqlite, put_document, document_of_silence(a_silence("ab"))))
     asked: list[str] = []
     assert sqlite._file is not None
     with sqlite._file.reading() as db:
@@ -212,14 +214,14 @@ def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> 
 def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store: Store) -> None:
     """However long before its end the last of them was: nobody takes it for one that never held anything."""
     lasting = replace(a_silence("ab"), until=NOW + timedelta(days=90))
-    run(store.documents.put_document(document_of_silence(lasting)))
+    run(within(store, put_document, document_of_silence(lasting)))
     life = Life(store, a_book())
     life.alert(Entities=[an_ip(SILENCE)])
     for days, names in ((489, {"silence:ab"}), (491, set())):
         life.now = NOW + timedelta(days=days)
         # What a sweep forgets it forgets by what was there when it began.
-        life.forget(run(silences_known(store.documents)))
-        life.forget(run(silences_known(store.documents)))
+        life.forget(run(silences_known(store)))
+        life.forget(run(silences_known(store)))
         assert run(store.record.read_hits("cwpp")).keys() == names
 
 

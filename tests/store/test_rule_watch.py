@@ -32,6 +32,7 @@ from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
 from router.store.claims import claim_deliveries, settle_claims
 from router.store.delivery_status import count_deliveries
+from router.store.documents import find_document, put_document
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
 from tests.examples import some_of
@@ -129,7 +130,7 @@ def test_where_nobody_is_to_hear_it_is_known_since_when_each_rule_is_there_and_n
     book = a_book(owned("scanner", NOW), notify=())
     watch = RuleWatch(store, book)
     assert run(watch.notify(NOW)) == 0
-    known = run(read_known_rules(store.documents, book.stream.value))
+    known = run(read_known_rules(store, book.stream.value))
     assert known.find_since("scanner", NOW) == NOW
     bare = a_book(notify=())
     run(store.close())
@@ -255,8 +256,8 @@ def a_silence(begins: datetime, lasts: timedelta, **more: Any) -> Silence:
 
 def silenced(store: Store, silence: Silence) -> None:
     """Writes a silence, over the one that is there."""
-    there = run(store.documents.find_document(DocumentKind.SILENCE, silence.id))
-    run(store.documents.put_document(document_of_silence(silence, there.version if there is not None else None)))
+    there = run(within(store, find_document, DocumentKind.SILENCE, silence.id))
+    run(within(store, put_document, document_of_silence(silence, there.version if there is not None else None)))
 
 
 def looked(store: Store, book: Rulebook, *after: timedelta) -> None:
@@ -333,7 +334,7 @@ def test_the_author_of_a_hold_hears_before_it_ends_and_at_its_end(store: Store) 
         since=NOW,
         until=NOW + 10 * HOUR,
     )
-    run(store.documents.put_document(document_of_hold(hold)))
+    run(within(store, put_document, document_of_hold(hold)))
     looked(store, a_book(), 8 * HOUR, 9 * HOUR, 10 * HOUR, 11 * HOUR)
     assert (
         titles(store)
@@ -361,7 +362,7 @@ def test_the_policys_destinations_hear_that_a_silence_or_a_hold_was_made_or_exte
     longer = replace(change, action=ChangeAction.EXTENDED, at=NOW + 2 * MINUTE, until=NOW + 2 * HOUR)
     others = (replace(change, stream="cspm"), replace(change, action=ChangeAction.RELEASED))
     for number, one in enumerate((change, hold, longer, *others)):
-        run(store.documents.put_document(document_of_change(one)))
+        run(within(store, put_document, document_of_change(one)))
         looked(store, a_book(), number * MINUTE)
     assert titles(store) == [
         "Silence ab12cd was made by ben@contoso.example, until 2026-11-24 13:00 UTC",
@@ -438,18 +439,9 @@ class Mortal:
         self._writes = 0
         self.session, self.record = store.session, store.record
 
-    @property
-    def documents(self) -> Any:
-        """The documents."""
-        return self
-
     async def run(self, work: Any) -> Any:
         """Owes deliveries, if the worker lives."""
         return await self._written(self._store.run(work))
-
-    async def put_document(self, *args: Any) -> Any:
-        """Writes a document, if the worker lives."""
-        return await self._written(self._store.documents.put_document(*args))
 
     async def _written(self, write: Any) -> Any:
         self._writes += 1
@@ -462,7 +454,7 @@ class Mortal:
         return done
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store.documents, name)
+        return getattr(self._store, name)
 
 
 LOOKS = st.tuples(st.integers(1, 40), st.integers(0, 5), st.booleans())

@@ -33,6 +33,7 @@ from router.domain.suppression import SuppressionRule
 from router.store.dead_letters import discard, list_dead_letters
 from router.store.delivery_status import count_deliveries, find_by_reference
 from router.store.destinations import pause_destination, resume_destination
+from router.store.documents import find_document, put_document
 from router.store.store import Store
 from tests.builders import (
     NOW,
@@ -259,7 +260,7 @@ def test_a_hold_is_told_with_what_it_held(life: Life) -> None:
 def test_a_silence_is_told_with_its_author_and_reason(life: Life) -> None:
     """As its document has them, also where it no longer holds the signal; one that cannot be read costs only that."""
     silence = a_silence()
-    run(life.store.documents.put_document(document_of_silence(silence)))
+    run(within(life.store, put_document, document_of_silence(silence)))
     assert life.alert().suppressed_by == silence.name
     told = life_of(life, "alert-1")
     assert told.holder is not None and told.holder.rule == silence.name
@@ -267,9 +268,9 @@ def test_a_silence_is_told_with_its_author_and_reason(life: Life) -> None:
     life.alert(Status="Resolved")
     told = life_of(life, "alert-1")
     assert (told.holder, told.silences) == (None, {silence.name: silence})
-    known = run(life.store.documents.find_document(DocumentKind.SILENCE, silence.id))
+    known = run(within(life.store, find_document, DocumentKind.SILENCE, silence.id))
     assert known is not None
-    run(life.store.documents.put_document(replace(known, body=b"{}")))
+    run(within(life.store, put_document, replace(known, body=b"{}")))
     assert life_of(life, "alert-1").silences == {}
 
 
@@ -297,7 +298,7 @@ def test_a_hold_of_a_destination_is_told_while_it_lasts(life: Life) -> None:
         since=NOW,
         until=NOW + HOUR,
     )
-    run(life.store.documents.put_document(document_of_hold(hold)))
+    run(within(life.store, put_document, document_of_hold(hold)))
     told = life_of(life, "alert-1")
     assert {one.name: one.held for one in told.destinations if one.held} == {"oncall": words_of_hold(hold)}
     assert paging_answer(told, life.now) == (

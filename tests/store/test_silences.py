@@ -25,11 +25,13 @@ from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.suppression_release import release_held
+from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.silences import HOUR, a_silence, machine, named, weekly
 from tests.store.acts import run
 from tests.store.life import Life
+from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -39,9 +41,9 @@ DAY = timedelta(days=1)
 def put(store: Store, *silences: Silence) -> None:
     """Stores silences as if a person had made them, over whatever is there."""
     for silence in silences:
-        before = run(store.documents.find_document(DocumentKind.SILENCE, silence.id))
+        before = run(within(store, find_document, DocumentKind.SILENCE, silence.id))
         document = document_of_silence(silence, before.version if before is not None else None)
-        assert run(store.documents.put_document(document)) is not None
+        assert run(within(store, put_document, document)) is not None
 
 
 def ticketed(life: Life) -> list[tuple[str, Change, Release | None]]:
@@ -340,9 +342,9 @@ def test_a_silence_that_is_gone_or_damaged_lets_go_of_what_it_held(store: Store)
     life = Life(store)
     put(store, a_silence())
     life.alert()
-    document = run(store.documents.find_document(DocumentKind.SILENCE, "ab12cd"))
+    document = run(within(store, find_document, DocumentKind.SILENCE, "ab12cd"))
     assert document is not None
-    assert run(store.documents.put_document(replace(document, body=b"{"))) is not None
+    assert run(within(store, put_document, replace(document, body=b"{"))) is not None
     life.now += MINUTE
     life.release()
     assert ticketed(life) == [("alert-1", Change.OPENED, release_by(None, author=None))]
@@ -406,7 +408,7 @@ def test_every_worker_obeys_within_half_a_minute(store: Store, twin: Store) -> N
 def test_silences_are_read_again_after_fifteen_seconds_by_either_clock(store: Store, clock: int, ticks: int) -> None:
     """A time to decide at may stand still, and a clock may be put back; before that a batch costs no request."""
     ticked = 0.0
-    reader = SilenceReader(store.documents, ticks=lambda: ticked)
+    reader = SilenceReader(store, ticks=lambda: ticked)
     assert not run(reader.silences("cwpp", NOW)).by_name
     put(store, a_silence(made=NOW - HOUR))
     assert not run(reader.silences("cwpp", NOW + 14 * SECOND)).by_name
@@ -417,20 +419,11 @@ def test_silences_are_read_again_after_fifteen_seconds_by_either_clock(store: St
 
 def test_each_change_is_on_record_with_its_author(store: Store) -> None:
     """Who made it, who extended it, who ended it, when and why."""
-    documents = store.documents
-    made = run(add_silence(documents, a_silence("")))
+    made = run(add_silence(store, a_silence("")))
     later = NOW + 3 * HOUR
-    run(
-        change_silence(
-            documents, made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, lambda it: replace(it, until=later)
-        )
-    )
-    run(
-        change_silence(
-            documents, made.id, ChangeAction.ENDED, "eve", NOW + HOUR, lambda it: replace(it, ended=NOW + HOUR)
-        )
-    )
-    changes = read_changes(run(documents.list_documents(DocumentKind.CHANGE))).changes
+    run(change_silence(store, made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, lambda it: replace(it, until=later)))
+    run(change_silence(store, made.id, ChangeAction.ENDED, "eve", NOW + HOUR, lambda it: replace(it, ended=NOW + HOUR)))
+    changes = read_changes(run(within(store, list_documents, DocumentKind.CHANGE))).changes
     assert [(one.id, one.action, one.author, one.at, one.until, one.reason) for one in changes] == [
         (made.id, ChangeAction.ADDED, "ana@contoso.example", NOW, NOW + 2 * HOUR, "patching"),
         (made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, later, "patching"),
@@ -440,7 +433,7 @@ def test_each_change_is_on_record_with_its_author(store: Store) -> None:
 
 def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store, twin: Store) -> None:
     """The second is made over the first: both extended it, and both are on record."""
-    made = run(add_silence(store.documents, a_silence("")))
+    made = run(add_silence(store, a_silence("")))
 
     def extended(silence: Silence) -> Silence:
         return replace(silence, until=silence.until + HOUR)
@@ -448,15 +441,15 @@ def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store
     async def at_once() -> None:
         await asyncio.gather(
             *(
-                change_silence(one.documents, made.id, ChangeAction.EXTENDED, who, NOW, extended)
+                change_silence(one, made.id, ChangeAction.EXTENDED, who, NOW, extended)
                 for one, who in ((store, "ana"), (twin, "ben"), (store, "eve"), (twin, "joe"))
             )
         )
 
     run(at_once())
-    (silence,) = run(stored_silences(store.documents, None)).silences
+    (silence,) = run(stored_silences(store, None)).silences
     assert silence.until == NOW + 6 * HOUR
-    changes = read_changes(run(store.documents.list_documents(DocumentKind.CHANGE))).changes
+    changes = read_changes(run(within(store, list_documents, DocumentKind.CHANGE))).changes
     extensions = [one for one in changes if one.action is ChangeAction.EXTENDED]
     assert sorted(one.author for one in extensions) == ["ana", "ben", "eve", "joe"]
     assert sorted(one.until for one in extensions) == [NOW + hours * HOUR for hours in (3, 4, 5, 6)]
@@ -464,20 +457,20 @@ def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store
 
 def test_a_change_that_is_refused_leaves_nothing_on_record(store: Store) -> None:
     """Neither of the silence nor of who wanted it."""
-    made = run(add_silence(store.documents, a_silence("")))
+    made = run(add_silence(store, a_silence("")))
 
     def refused(silence: Silence) -> Silence:
         raise BadUsage("no")
 
     with pytest.raises(BadUsage):
-        run(change_silence(store.documents, made.id, ChangeAction.EXTENDED, "ben", NOW, refused))
-    assert len(run(store.documents.list_documents(DocumentKind.CHANGE))) == 1
-    assert run(stored_silences(store.documents, None)).silences == [made]
+        run(change_silence(store, made.id, ChangeAction.EXTENDED, "ben", NOW, refused))
+    assert len(run(within(store, list_documents, DocumentKind.CHANGE))) == 1
+    assert run(stored_silences(store, None)).silences == [made]
 
 
 def test_two_silences_that_say_the_same_have_two_ids(store: Store) -> None:
     """A longer one, where the beginning is taken."""
-    one, other = (run(add_silence(store.documents, a_silence(""))) for _ in range(2))
+    one, other = (run(add_silence(store, a_silence(""))) for _ in range(2))
     assert other.id.startswith(one.id)
     assert other.id != one.id
     assert replace(other, id=one.id) == one

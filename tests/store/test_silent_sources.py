@@ -19,6 +19,7 @@ from router.domain.source_turns import document_of_watch, find_watch, finding_id
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources
 from router.store.delivery_status import list_deliveries
+from router.store.documents import find_document, put_document, remove_document
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
@@ -59,22 +60,22 @@ async def look(store: Store, at: datetime, manifest: CoverageManifest = BOTH) ->
 async def live(store: Store, until: datetime, since: datetime = NOW, manifest: CoverageManifest = BOTH) -> list[str]:
     """A look at the beginning and one at the end; what lies between is quiet, and the router was at work all the time."""
     found = await look(store, since, manifest)
-    document = await store.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")
+    document = await within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")
     assert document is not None
     watch = find_watch(document)
     assert watch is not None
     quiet = document_of_watch("cspm", replace(watch, taken=until), document.version)
-    assert await store.documents.put_document(quiet) is not None
+    assert await within(store, put_document, quiet) is not None
     return [*found, *await look(store, until, manifest)]
 
 
 async def hear(store: Store, at: datetime, *sources: CoverageSource) -> None:
     """A row of a snapshot speaks of some sources, and is Healthy."""
     for source in sources:
-        known = await store.documents.find_document(DocumentKind.SOURCE, source.id)
+        known = await within(store, find_document, DocumentKind.SOURCE, source.id)
         heard = LastHeard(source=source, posture=at, snapshot=at, healthy=at)
         document = document_of_last_heard(heard, at, known.version if known is not None else None)
-        assert await store.documents.put_document(document) is not None
+        assert await within(store, put_document, document) is not None
 
 
 def key_of(source: CoverageSource) -> str:
@@ -170,11 +171,10 @@ def test_what_is_damaged_or_lost_is_made_anew_of_what_people_were_told(store: St
 
     async def life() -> list[str]:
         await live(store, NOW + 9 * DAY)
-        documents = store.documents
-        document = await documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")
+        document = await within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")
         assert document is not None
         assert find_watch(document) is not None
-        assert await documents.remove_document(document)
+        assert await within(store, remove_document, document)
         found = await live(store, NOW + 20 * DAY, NOW + 9 * DAY)
         await hear(store, NOW + 20 * DAY, of_subscription(ONE))
         return [*found, *await live(store, NOW + 21 * DAY, NOW + 20 * DAY + SECOND)]
@@ -190,6 +190,6 @@ def test_what_is_known_of_sources_is_kept_for_400_days_after_it_was_last_written
     def is_there(at: datetime) -> bool:
         while not run(store.forget(at, Retention(), (), 100)).is_done:
             pass
-        return run(store.documents.find_document(DocumentKind.SILENT_SOURCES, "cspm")) is not None
+        return run(within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")) is not None
 
     assert [is_there(NOW + days * DAY) for days in (399, 401)] == [True, False]

@@ -20,6 +20,8 @@ from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import signals
 from router.store.delivery_status import list_deliveries
+from router.store.documents import list_documents
+from router.store.quarantine import list_quarantined
 from tests.builders import NOW, a_message, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.ingest.weeks import DAY, Weeks, notices
@@ -84,7 +86,7 @@ def test_a_row_that_says_no_appearances_is_set_aside(sqlite: Store, damage: str)
     run(spoil())
     assert [one.key for one in walked(sqlite, "cspm")] == ["l"]
     assert find_rows(sqlite, ["k", "l"]).keys() == {"l"}
-    assert len(run(sqlite.quarantine.list_quarantined())) == 1
+    assert len(run(within(sqlite, list_quarantined))) == 1
 
 
 def subscription(number: int) -> str:
@@ -193,4 +195,4 @@ def documents_after(store: Store, at: datetime) -> int:
     """How many documents are left when what is old at an instant was forgotten."""
     while not run(store.forget(at, Retention(), (), 100)).is_done:
         pass
-    return len(run(store.documents.list_documents(DocumentKind.SNAPSHOTS)))
+    return len(run(within(store, list_documents, DocumentKind.SNAPSHOTS)))

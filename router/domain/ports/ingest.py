@@ -13,7 +13,6 @@ from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss,
 from router.domain.lookback import DecisionPage
 from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
-from router.domain.quarantine import QuarantineEntry
 
 
 class Journal(Protocol):
@@ -135,31 +134,4 @@ class Record(Protocol):
 
     async def read_hits(self, stream: str) -> Mapping[str, RuleHits]:
         """How often each suppression rule of a stream ever held a signal, by its name."""
-        ...
-
-
-class Quarantine(Protocol):
-    """What was not understood, stored whole until discarded: messages, and rows of the state that cannot be decoded.
-
-    Every part of a store sets aside here what it cannot decode, and goes on without it.
-    """
-
-    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
-        """Stores entries, create-if-absent by their id."""
-        ...
-
-    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
-        """All entries, oldest first."""
-        ...
-
-    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
-        """One entry."""
-        ...
-
-    async def discard_quarantined(self, id: str) -> bool:
-        """Discards one; False if there is none."""
-        ...
-
-    async def count_damaged_rows(self, stream: str) -> int:
-        """How many damaged rows there are, of a stream or of an unknown one."""
         ...

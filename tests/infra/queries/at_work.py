@@ -116,7 +116,7 @@ class AtWork:
             books=books,
             event_intakes=event_intakes,
             loops={},
-            holds=HoldReader(self._store.documents),
+            holds=HoldReader(self._store),
             sweepers={
                 stream: Sweeper(
                     self._store,
