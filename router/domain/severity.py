@@ -47,8 +47,9 @@ def assumed_words(severity: str, written: str | None) -> str:
 
 
 _GRAVITY = {label: severity.value for severity, label in _LABELS.items()}
+_GRAVEST = max(Severity) + 1
 
 
 def gravity_of(severity: str | None) -> int:
     """How grave a severity is. In doubt the router is loud: one that is not known is the gravest."""
-    return _GRAVITY.get(severity or "", max(Severity) + 1)
+    return _GRAVITY.get(severity or "", _GRAVEST)

@@ -133,7 +133,7 @@ class Aggregation:
         if (before := self.states.groups.get(key)) is not None:
             self._before.setdefault(key, before)
         lasts = state.until is None or (self.spec is not None and self.spec.is_lasting)
-        if not state.group.standing or (state.is_open and not lasts):
+        if not lasts if state.is_open else not state.group.standing:
             state = replace(state, words=None)
         self.states.groups[key] = self.changed.groups[key] = state
         self._know(key, state)
@@ -149,7 +149,7 @@ class Aggregation:
         return self._windows.get(window_key)
 
     def note_held(self) -> None:
-        """Writes down that summaries of what waits owe a note, where it counts otherwise by now."""
+        """Counts in the summaries of what waits how much that is by now; where it changed, they owe a note."""
         for key, state in list(self.changed.groups.items()):
             before = self._before.get(key)
             (count, sample), (count_before, sample_before) = _held_in(state), _held_in(before)
@@ -158,9 +158,13 @@ class Aggregation:
             summary_key = self.find_in_window(held_key_for(sample or sample_before))
             if summary_key is not None:
                 summary = self.states.groups[summary_key]
-                total = summary.group.total + max(count.total - count_before.total, 0)
-                due = summary.note_due or self.now + APART
-                self.put(summary_key, replace(summary, group=replace(summary.group, total=total), note_due=due))
+                group = replace(
+                    summary.group,
+                    groups=(summary.group.groups or 0) + count.groups - count_before.groups,
+                    standing=summary.group.standing + count.standing - count_before.standing,
+                    total=summary.group.total + max(count.total - count_before.total, 0),
+                )
+                self.put(summary_key, replace(summary, group=group, note_due=summary.note_due or self.now + APART))
 
     def _apply(self, member_turn: MemberTurn) -> None:
         """Lets the signal of a turn join a group, change in it, or leave it."""

@@ -22,7 +22,14 @@ from router.grouping.grouping_keys import (
     member_turns_of,
     window_keys_for,
 )
-from router.grouping.lasting_groups import LastingAggregation, is_summary_due, tell_due, tell_summary
+from router.grouping.lasting_groups import (
+    LastingAggregation,
+    find_summary,
+    is_summary_due,
+    open_summary,
+    tell_due,
+    tell_summary,
+)
 from router.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
@@ -53,7 +60,7 @@ async def aggregate_turns(
             windows={key for one, spec in every for key in window_keys_for(one, spec)},
         )
         await groups.lock_admissions(tx, stream, specs)
-        found = await _read(tx, stream, specs, asked, now)
+        found = await _read(tx, stream, await _find_room(tx, stream, specs, now), specs, asked)
         for name, aggregation in found.items():
             for wave in _waves(by_destination[name]):
                 aggregation.apply_all(wave)
@@ -88,41 +95,55 @@ async def _tell_some(
     tx: Transaction, stream: str, destination: str, spec: DestinationSpec | None, now: datetime
 ) -> list[Delivery]:
     """Opens some of the groups of a destination that wait, tells some notes, and once all are open the summaries."""
+    await groups.lock_admissions(tx, stream, [destination])
+    rooms = await _find_room(tx, stream, {destination: spec}, now)
+    most = min(AT_ONCE, rooms[destination].left)
     asked = Asked(
         windows=[held_key_for(sample) for sample in (False, True)],
-        waiting=AT_ONCE + NAMED,
+        waiting=most + NAMED,
         # One that a wrong clock put off is due now.
         due=((_EVER[0], now), (latest(now, APART) + timedelta(microseconds=1), _EVER[1])),
         most=AT_ONCE,
     )
-    await groups.lock_admissions(tx, stream, [destination])
-    found = await _read(tx, stream, {destination: spec}, asked, now)
-    (aggregation,) = found.values()
+    found = await _read(tx, stream, rooms, {destination: spec}, asked)
+    aggregation = found[destination]
     is_all_open = tell_due(aggregation) < AT_ONCE
     await _write(tx, stream, found)
     due = [sample for sample in (False, True) if is_all_open and is_summary_due(aggregation, sample)]
     for sample in due:
-        tell_summary(aggregation, sample, await groups.count_held(tx, stream, destination, sample=sample))
+        if find_summary(aggregation, sample) is None:
+            open_summary(aggregation, sample, await groups.count_held(tx, stream, destination, sample=sample))
+        else:
+            tell_summary(aggregation, sample)
     if due:
         await _write(tx, stream, found)
     return aggregation.owed
 
 
-async def _read(
-    tx: Transaction, stream: str, specs: Mapping[str, DestinationSpec | None], asked: Asked, now: datetime
-) -> dict[str, Aggregation]:
-    """The groups of destinations that the transaction has locked, ready for turns, in the order of their names."""
-    names = sorted(specs)
-    states = await groups.read_states(tx, stream, names, asked)
-    limits = {name: spec.limit for name in names if (spec := specs[name]) is not None and spec.limit is not None}
-    spans = {name: (now - limit.window, now + SKEW) for name, limit in limits.items()}
+async def _find_room(
+    tx: Transaction, stream: str, specs: Mapping[str, DestinationSpec | None], now: datetime
+) -> dict[str, Room]:
+    """The room that limits leave at destinations that the transaction has locked, in the order of their names."""
+    limits = {name: spec.limit if spec is not None else None for name, spec in sorted(specs.items())}
+    spans = {name: (now - limit.window, now + SKEW) for name, limit in limits.items() if limit is not None}
     counts = await groups.count_openings(tx, stream, spans)
+    return {name: Room(limit, lane_of(specs[name]), now, counts.get(name, {})) for name, limit in limits.items()}
+
+
+async def _read(
+    tx: Transaction,
+    stream: str,
+    rooms: Mapping[str, Room],
+    specs: Mapping[str, DestinationSpec | None],
+    asked: Asked,
+) -> dict[str, Aggregation]:
+    """The groups of destinations that the transaction has locked, ready for turns."""
+    states = await groups.read_states(tx, stream, list(rooms), asked)
     found: dict[str, Aggregation] = {}
-    for name in names:
+    for name, room in rooms.items():
         spec = specs[name]
         kind = LastingAggregation if spec is not None and spec.is_lasting else Aggregation
-        room = Room(limits.get(name), lane_of(spec), now, counts.get(name, {}))
-        found[name] = kind(name, spec, room, states[name], now)
+        found[name] = kind(name, spec, room, states[name], room.now)
     return found
 
 

@@ -88,43 +88,49 @@ def tell_due(groups: Aggregation) -> int:
     return opened
 
 
+def find_summary(groups: Aggregation, sample: bool) -> GroupState | None:
+    """The summary of what waits, where it is open."""
+    key = groups.find_in_window(held_key_for(sample))
+    return groups.states.groups[key] if key is not None else None
+
+
 def is_summary_due(groups: Aggregation, sample: bool) -> bool:
     """Whether the summary of what waits is to open, to be updated or to be resolved."""
-    key = groups.find_in_window(held_key_for(sample))
-    waiting = groups.waiting(Waits.TURN, sample=sample)
-    if key is None:
-        severity = groups.states.groups[waiting[0]].severity if waiting else None
-        return bool(waiting) and groups.room.has(Audience(None, sample), severity, beyond=True)
-    return not waiting or _is_due(groups, groups.states.groups[key])
+    summary, waiting = find_summary(groups, sample), groups.waiting(Waits.TURN, sample=sample)
+    if summary is not None:
+        return not waiting or _is_due(groups, summary)
+    return bool(waiting) and groups.room.has(
+        Audience(None, sample), groups.states.groups[waiting[0]].severity, beyond=True
+    )
 
 
-def tell_summary(groups: Aggregation, sample: bool, held: WaitingCount) -> None:
-    """Opens, updates or resolves the summary of what waits."""
+def open_summary(groups: Aggregation, sample: bool, held: WaitingCount) -> None:
+    """Opens the summary of what waits, for which there is room."""
     waiting = groups.waiting(Waits.TURN, sample=sample)[:NAMED]
-    key = groups.find_in_window(held_key_for(sample))
-    named = [(one, groups.states.groups[one]) for one in waiting]
-    if key is None:
-        _open_summary(groups, sample, held, named)
-        return
-    state = _counting(groups.states.groups[key], held, named)
-    state = replace(state, turn=state.turn + 1, note_due=None, at=groups.now)
-    if waiting:
-        groups.tell(key, state, Change.UPDATED)
-    else:
-        groups.tell(key, replace(state, is_open=False, window_key=None), Change.RESOLVED)
-
-
-def _open_summary(
-    groups: Aggregation, sample: bool, held: WaitingCount, named: Sequence[tuple[str, GroupState]]
-) -> None:
-    words, severity = named[0][1].words, named[0][1].severity
-    if words is None or not groups.room.take(Audience(None, sample), severity, beyond=True):
+    gravest = groups.states.groups[waiting[0]]
+    words = gravest.words
+    if words is None or not groups.room.take(Audience(None, sample), gravest.severity, beyond=True):
         return
     window_key, start = held_key_for(sample), groups.now.isoformat()
     key = group_key(words.stream, groups.destination, window_key, words.key, words.turn, start)
-    group = replace(groups.limited(), total=held.total)
+    group = replace(groups.limited(), **held._asdict())
     state = GroupState(group=group, audience_key=window_key, at=groups.now, window_key=window_key, until=None)
-    groups.tell(key, replace(_counting(state, held, named), turn=1, opened=1, is_open=True), Change.OPENED)
+    state = replace(state, turn=1, opened=1, is_open=True)
+    groups.tell(key, _naming(groups, state, waiting), Change.OPENED)
+
+
+def tell_summary(groups: Aggregation, sample: bool) -> None:
+    """Updates the summary of what waits, or resolves it where nothing does."""
+    key = groups.find_in_window(held_key_for(sample))
+    if key is None:
+        return
+    state = groups.states.groups[key]
+    state = replace(state, turn=state.turn + 1, note_due=None, at=groups.now)
+    if waiting := groups.waiting(Waits.TURN, sample=sample)[:NAMED]:
+        groups.tell(key, _naming(groups, state, waiting), Change.UPDATED)
+    else:
+        over = replace(state.group, groups=0, standing=0, named=())
+        groups.tell(key, replace(state, group=over, is_open=False, window_key=None), Change.RESOLVED)
 
 
 def _is_due(groups: Aggregation, state: GroupState) -> bool:
@@ -133,16 +139,13 @@ def _is_due(groups: Aggregation, state: GroupState) -> bool:
     return due is not None and (due <= groups.now or not is_possible(due, groups.now, APART))
 
 
-def _counting(state: GroupState, held: WaitingCount, named: Sequence[tuple[str, GroupState]]) -> GroupState:
-    """A summary that counts and names what waits by now, in the words of the gravest; none where nothing waits."""
-    names = tuple(named_group(key, one) for key, one in named)
-    group = replace(state.group, standing=held.standing, named=names, groups=held.groups)
-    if not named:
-        return replace(state, group=group)
+def _naming(groups: Aggregation, state: GroupState, waiting: Sequence[str]) -> GroupState:
+    """A summary that names what opens next, in the words of the gravest."""
+    named = [(key, groups.states.groups[key]) for key in waiting]
     (_, gravest) = named[0]
     return replace(
         state,
-        group=group,
+        group=replace(state.group, named=tuple(named_group(key, one) for key, one in named)),
         severity=gravest.severity,
         severity_written=gravest.severity_written,
         respond_by=min(filter(None, (one.respond_by for _, one in named)), default=None),

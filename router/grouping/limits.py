@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -62,6 +63,14 @@ class Room:
         many, gravest = self.counts.get((*audience, beyond), _NONE)
         is_graver = beyond and self.lane is Lane.PAGE and gravity_of(severity) > gravest
         return many < self.limit.most + beyond or is_graver
+
+    @property
+    def left(self) -> int:
+        """How many groups the limit lets open for each audience at most, if it has no owner's pager."""
+        if self.limit is None:
+            return sys.maxsize
+        counts = (self.counts.get((None, sample, False), _NONE).many for sample in (False, True))
+        return max(self.limit.most - min(counts), 0)
 
     def take(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
         """Take such room; return whether there was any."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.errors import Undecodable
@@ -19,6 +19,9 @@ from router.store.instants import micros
 from router.store.quarantine import set_aside
 from router.store.row_reader import MOST_TURNS, Columns
 from router.store.stored_names import GROUP_STATE
+
+LONGEST_WINDOW = timedelta(days=31)
+"""The longest window that a limit may have: openings from before it count for nothing."""
 
 _FIND_LOCKS = (
     "SELECT destination FROM admissions WHERE stream=? AND destination = ANY(?) ORDER BY destination FOR UPDATE"
@@ -68,6 +71,7 @@ _WRITE_CLAIM = """
 INSERT INTO claims (stream, destination, key, group_key, until) VALUES (?,?,?,?,?)
 ON CONFLICT (stream, destination, key) DO UPDATE SET group_key=excluded.group_key, until=excluded.until
 """
+_FORGET_OPENINGS = "DELETE FROM openings WHERE stream=? AND destination=? AND at<=?"
 _WRITE_OPENING = "INSERT INTO openings (stream, destination, at, pager, sample, beyond, gravity) VALUES (?,?,?,?,?,?,?)"
 
 
@@ -219,12 +223,16 @@ async def write_states(tx: Transaction, stream: str, changes: Mapping[str, State
             for key, one in sorted(states.claims.items())
         ],
     )
+    opened = [(name, states.openings) for name, states in every if states.openings]
+    await tx.execute_many(
+        _FORGET_OPENINGS, [(stream, name, micros(openings[-1].at - LONGEST_WINDOW)) for name, openings in opened]
+    )
     await tx.execute_many(
         _WRITE_OPENING,
         [
             (stream, name, micros(one.at), one.pager, int(one.sample), int(one.beyond), one.gravity)
-            for name, states in every
-            for one in states.openings
+            for name, openings in opened
+            for one in openings
         ],
     )
 

@@ -28,17 +28,8 @@ _UNHEARD = "SELECT key FROM signals INDEXED BY aging WHERE outcome=? AND heard<=
 _TO_REVIEW = "SELECT key FROM signals INDEXED BY reviewing WHERE review_at<=? LIMIT ?"
 _MEMBERS = "SELECT signal AS key FROM members WHERE signal = ANY(?)"
 _OLD_GROUPS = "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ?"
-_OLD_MEMBERS = """
-DELETE FROM members WHERE (stream, destination, signal) IN (
-    SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? LIMIT ?
-)
-"""
-_OLD_CLAIMS = """
-DELETE FROM claims WHERE (stream, destination, key) IN (
-    SELECT stream, destination, key FROM claims WHERE until<=? LIMIT ?
-)
-"""
-_OLD_OPENINGS = "DELETE FROM openings WHERE place IN (SELECT place FROM openings WHERE at<=? LIMIT ?)"
+_OLD_MEMBERS = "SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? ORDER BY at LIMIT ?"
+_OLD_CLAIMS = "SELECT stream, destination, key FROM claims WHERE until<=? ORDER BY until LIMIT ?"
 
 
 async def forget_signals(tx: Transaction, now: datetime, retention: Retention) -> Forgotten:
@@ -121,6 +112,10 @@ async def forget_groups(tx: Transaction, now: datetime) -> Forgotten:
 
 
 async def forget_memberships(tx: Transaction, now: datetime) -> Forgotten:
-    """Take away members that are over, claims of incidents and openings that no window counts."""
-    gone = [await tx.execute(sql, micros(now - LONGEST), STEP) for sql in (_OLD_MEMBERS, _OLD_CLAIMS, _OLD_OPENINGS)]
+    """Take away members that are over, and claims of incidents."""
+    gone = []
+    for table, key, old in (("members", "signal", _OLD_MEMBERS), ("claims", "key", _OLD_CLAIMS)):
+        rows = await tx.fetch(old, micros(now - LONGEST), STEP)
+        places = [(row.raw("stream"), row.raw("destination"), row.raw(key)) for row in rows]
+        gone.append(await tx.execute_many(f"DELETE FROM {table} WHERE stream=? AND destination=? AND {key}=?", places))
     return Forgotten(groups=sum(gone), is_done=max(gone) < STEP)

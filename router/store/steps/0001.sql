@@ -169,7 +169,6 @@ CREATE INDEX IF NOT EXISTS memberships ON members (signal);
 CREATE INDEX IF NOT EXISTS ended_members ON members (at) WHERE stands = 0;
 CREATE INDEX IF NOT EXISTS ended_claims ON claims (until);
 CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
-CREATE INDEX IF NOT EXISTS aging_openings ON openings (at);
 
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
