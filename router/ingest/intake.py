@@ -108,8 +108,8 @@ class Intake:
             await self._snapshot_due.note_row(snapshot)
         unread = await self._quarantine(not_understood, on_record, now)
         rows, named = _rows_after(transitions)
-        turnless = [*unread, *(one.entry for one in transitions if one.turn is None)]
-        await self.write(tx, rows, [one.turn for one in transitions if one.turn is not None], now, named, turnless)
+        turns = [one.turn for one in transitions if one.turn is not None]
+        await self.write(tx, rows, turns, [*unread, *(one.entry for one in transitions)], now, named)
         entries = {part.arrival.key: entry for part, entry in zip(not_understood, unread, strict=True)}
         for one in transitions:
             entries.setdefault(one.arrival.key, one.entry)
@@ -142,7 +142,7 @@ class Intake:
         ]
         on_record = await self._store.record.find_outcomes([one.arrival.key for one in messages])
         entries = await self._quarantine(not_understood, on_record, now)
-        await self.write(tx, (), (), now, turnless=entries)
+        await self.write(tx, (), (), entries, now)
         return entries
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
@@ -154,18 +154,17 @@ class Intake:
         tx: Transaction,
         rows: Iterable[LedgerRow],
         turns: Sequence[Turn],
+        entries: Sequence[RecordEntry],
         now: datetime,
         named: Iterable[LedgerRow] = (),
-        turnless: Sequence[RecordEntry] = (),
     ) -> None:
-        """Writes signals with their turns: applies these to groups, owes their deliveries, and puts them on record.
+        """Writes signals, applies their turns to groups, owes their deliveries, and puts decisions on record.
 
-        Of the signals in `named` only that changes when messages named them. The entries in `turnless` made no turn.
+        Of the signals in `named` only that changes when messages named them.
         """
         await write_signals(tx, rows)
         await write_appearances(tx, named)
         grouped = await aggregate_turns(tx, self._rulebooks, turns, now)
-        entries = [*turnless, *(turn.entry for turn in turns)]
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
         await add_deliveries(tx, [*owed, *recorded, *grouped], now)

@@ -127,6 +127,15 @@ def test_the_same_state_again_is_a_repeat_and_owes_nothing(house: House) -> None
     assert len(house.owed("tickets")) == 1
 
 
+def test_a_message_that_is_twice_in_a_batch_is_on_record_as_what_it_was_first(house: House) -> None:
+    """The second one is a repeat of the first, and takes its place in nothing."""
+    message = a_message(alert_body())
+    assert outcomes(house.ingest(message, message)) == [("routed", "opened")] * 2
+    (kept,) = asyncio.run(house.store.record.decisions_of(house.key(), 9))
+    assert kept.outcome == "routed"
+    assert changes(house.owed("tickets")) == ["opened"]
+
+
 def test_a_change_is_an_update_where_the_signal_is_open(house: House) -> None:
     """A standing turn is updated where it is open."""
     house.ingest(a_message(alert_body(Status="New")))
