@@ -95,7 +95,7 @@ async def _tell_some(
     tx: Transaction, stream: str, destination: str, spec: DestinationSpec | None, now: datetime
 ) -> list[Delivery]:
     """Opens some of the groups of a destination that wait, tells some notes, and once all are open the summaries."""
-    await groups.lock_admissions(tx, stream, [destination])
+    await groups.lock_admission(tx, stream, destination)
     rooms = await _find_room(tx, stream, {destination: spec}, now)
     most = min(AT_ONCE, rooms[destination].left)
     asked = Asked(

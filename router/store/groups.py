@@ -23,10 +23,10 @@ from router.store.stored_names import GROUP_STATE
 LONGEST_WINDOW = timedelta(days=31)
 """The longest window that a limit may have: openings from before it count for nothing."""
 
-_FIND_LOCKS = (
-    "SELECT destination FROM admissions WHERE stream=? AND destination = ANY(?) ORDER BY destination FOR UPDATE"
-)
-_MAKE_LOCK = "INSERT INTO admissions (stream, destination) VALUES (?,?) ON CONFLICT DO NOTHING"
+_LOCK = """
+INSERT INTO admissions (stream, destination) VALUES (?,?)
+ON CONFLICT (stream, destination) DO UPDATE SET destination=excluded.destination
+"""
 
 _MEMBERS = "SELECT * FROM members WHERE stream=? AND destination = ANY(?) AND signal = ANY(?)"
 _CLAIMS = "SELECT * FROM claims WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
@@ -76,12 +76,16 @@ _WRITE_OPENING = "INSERT INTO openings (stream, destination, at, pager, sample, 
 
 
 async def lock_admissions(tx: Transaction, stream: str, destinations: Collection[str]) -> None:
-    """Lock the groups and limits of some destinations, in the order of their names, until the transaction ends."""
-    names = sorted(destinations)
-    found = await tx.fetch(_FIND_LOCKS, stream, names)
-    if len(found) < len(names):
-        await tx.execute_many(_MAKE_LOCK, [(stream, name) for name in names])
-        await tx.fetch(_FIND_LOCKS, stream, names)
+    """Lock the groups and limits of some destinations, in the order of their names, until the transaction ends.
+
+    A row that is there is written as it is, so that those that are made are locked in their order as well.
+    """
+    await tx.execute_many(_LOCK, [(stream, destination) for destination in sorted(destinations)])
+
+
+async def lock_admission(tx: Transaction, stream: str, destination: str) -> None:
+    """Lock the groups and limits of a destination that is listed; nothing is written."""
+    await tx.fetch("SELECT 1 FROM admissions WHERE stream=? AND destination=? FOR UPDATE", stream, destination)
 
 
 async def list_grouped(tx: Transaction, stream: str) -> list[str]:

@@ -27,9 +27,11 @@ from router.store.signals import lock_signals
 _UNHEARD = "SELECT key FROM signals INDEXED BY aging WHERE outcome=? AND heard<=? AND review_at IS NULL LIMIT ?"
 _TO_REVIEW = "SELECT key FROM signals INDEXED BY reviewing WHERE review_at<=? LIMIT ?"
 _MEMBERS = "SELECT signal AS key FROM members WHERE signal = ANY(?)"
-_OLD_GROUPS = "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ?"
-_OLD_MEMBERS = "SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? ORDER BY at LIMIT ?"
-_OLD_CLAIMS = "SELECT stream, destination, key FROM claims WHERE until<=? ORDER BY until LIMIT ?"
+_OLD_GROUPS = (
+    "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ? FOR UPDATE SKIP LOCKED"
+)
+_OLD_MEMBERS = "SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? ORDER BY at LIMIT ? FOR UPDATE SKIP LOCKED"
+_OLD_CLAIMS = "SELECT stream, destination, key FROM claims WHERE until<=? ORDER BY until LIMIT ? FOR UPDATE SKIP LOCKED"
 
 
 async def forget_signals(tx: Transaction, now: datetime, retention: Retention) -> Forgotten:
