@@ -15,6 +15,7 @@ import asyncio
 import os
 import random
 import re
+import select
 import socket
 import sqlite3
 import time
@@ -30,6 +31,7 @@ import orjson
 
 from router.domain import legible
 from router.domain.errors import StoreError, Unstorable
+from router.store.bulk import find_bulk_statement
 from router.store.instants import Clock, instant
 from router.store.row_reader import Columns
 
@@ -125,9 +127,17 @@ class Transaction(ABC):
     async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
         """Run a statement and return what the database answers."""
 
+    async def write(self, sql: str, *values: object) -> None:
+        """Run a statement and wait for nothing: a fault of it is raised by a later call, or where the transaction ends."""
+        await self.ask(sql, values)
+
     @abstractmethod
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement once for each row, in one round trip, and return how many rows all of them wrote."""
+
+    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row, and wait for nothing, as `write` does."""
+        await self.execute_many(sql, rows)
 
 
 def _begun[T: Transaction](current: ContextVar[T | None]) -> T | None:
@@ -363,9 +373,10 @@ class PostgresqlEngine:
                 return
             token = self._current.set(tx)
             try:
-                await tx.begin(self.now)
-                yield tx
-                await tx.commit()
+                async with tx.pipelined():
+                    await tx.begin(self.now)
+                    yield tx
+                    await tx.commit()
             except BaseException as fault:
                 await tx.roll_back()
                 if isinstance(fault, StoreError) and isinstance(tx.faults.first, Conflict):
@@ -415,7 +426,8 @@ class PostgresqlEngine:
     async def make(self, schema: str) -> None:
         """Run the statements of a schema."""
         async with self.transaction() as tx:
-            await tx.say(postgresql_schema(schema))
+            for statement in postgresql_schema(schema):
+                await tx.say(statement)
 
     async def table_names(self) -> set[str]:
         """Return the names of all tables."""
@@ -484,11 +496,13 @@ class _Faults:
 
     Attributes:
         first: the first one that it raised.
+        is_answered: whether the server answered anything, so that a line that breaks now did not break before.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.first: StoreError | None = None
+        self.is_answered = False
 
     def __enter__(self) -> None:
         return None
@@ -500,17 +514,22 @@ class _Faults:
         said = _STATES.get(state) or getattr(getattr(fault, "diag", None), "message_primary", None)
         said = said or str(fault).partition("\n")[0]
         refused = state[:2] in ("22", "54") or kind.__name__ == "DataError"
-        raised = Conflict if state in _BROKEN_OFF else Unstorable if refused else StoreError
+        was_broken = not state and not self.is_answered and kind.__name__ == "OperationalError"
+        raised = Conflict if state in _BROKEN_OFF or was_broken else Unstorable if refused else StoreError
         self.first = self.first or raised(f"{self._name}: {said}")
         raise self.first from None
 
 
 class Conflict(StoreError):
-    """The server broke a transaction off because of another one."""
+    """The server broke a transaction off because of another one, or the line was broken before it began."""
 
 
 class _PostgresqlTransaction(Transaction):
-    """Statements on a connection, each by itself until they are begun together."""
+    """Statements on a connection, each by itself until they are begun together.
+
+    Those that are begun travel in a pipeline (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html): BEGIN and what
+    is written go along with the next one that is waited for.
+    """
 
     def __init__(
         self,
@@ -522,18 +541,33 @@ class _PostgresqlTransaction(Transaction):
         super().__init__(now)
         self._connection = connection
         self._reopen = reopen
+        self._pipeline: psycopg.AsyncPipeline | None = None
         self.faults = faults
+
+    @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator[None]:
+        """A pipeline, at whose end all that was written is waited for."""
+        if _has_news(self._connection):
+            await self.say("SELECT 1")
+        with self.faults:
+            async with self._connection.pipeline() as self._pipeline:
+                try:
+                    yield
+                finally:
+                    self._pipeline = None
 
     async def begin(self, clock: Clock) -> None:
         """Begin a transaction, which waits for all others that write."""
-        await self.say(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})")
+        with self.faults:
+            await self._queue("BEGIN")
+            await self._queue(f"SELECT pg_advisory_xact_lock({_LOCK})")
         self.is_open, self.now = True, clock()
 
     async def commit(self) -> None:
-        """Keep all of it; raises the first fault of a statement, though who asked for that went on."""
+        """Have all of it kept where the pipeline ends; raises the first fault of a statement, though its caller went on."""
         if self.faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
             raise self.faults.first
-        await self.say("COMMIT")
+        await self._queue("COMMIT")
 
     async def roll_back(self) -> None:
         """Keep none of it; a connection on which that fails is given up."""
@@ -557,14 +591,45 @@ class _PostgresqlTransaction(Transaction):
             columns = found.description or ()
             return columns, await found.fetchall() if columns else (), found.rowcount
 
+    async def write(self, sql: str, *values: object) -> None:
+        with self.faults:
+            await self._queue(_postgresql_text(sql), [storable(one) for one in values])
+
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        written = await self._send_many(sql, rows)
+        if written is not None and self._pipeline is not None:
+            with self.faults:
+                await self._pipeline.sync()
+        return written.rowcount if written is not None else 0
+
+    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self._send_many(sql, rows)
+
+    async def _send_many(self, sql: str, rows: Iterable[Sequence[object]]) -> psycopg.AsyncCursor[Any] | None:
         bound = [[storable(one) for one in row] for row in rows]
         if not bound:
-            return 0
+            return None
         with self.faults:
-            async with self._connection.cursor() as cursor:
-                await cursor.executemany(_postgresql_text(sql), bound)
-                return cursor.rowcount
+            if (bulk := find_bulk_statement(sql)) is not None and bulk.takes(bound):
+                return await self._queue(bulk.sql, [list(column) for column in zip(*bound, strict=True)])
+            cursor = self._connection.cursor()
+            await cursor.executemany(_postgresql_text(sql), bound)
+            return cursor
+
+    async def _queue(
+        self, text: str, values: Sequence[object] | None = None, *, prepare: bool | None = None
+    ) -> psycopg.AsyncCursor[Any]:
+        """Sends a statement, and waits for its answer only outside a pipeline.
+
+        All of it is sent: psycopg would wait for an answer while the rest of a long one is still here
+        (https://github.com/psycopg/psycopg/issues/685).
+        """
+        from psycopg.generators import send
+
+        found = await self._connection.execute(text, values, prepare=prepare)
+        if self._pipeline is not None:
+            await self._connection.wait(send(self._connection.pgconn))
+        return found
 
     async def _send(
         self, text: str, values: Sequence[object] | None, *, prepare: bool | None = None
@@ -572,10 +637,14 @@ class _PostgresqlTransaction(Transaction):
         import psycopg
 
         try:
-            return await self._connection.execute(text, values, prepare=prepare)
+            found = await self._queue(text, values, prepare=prepare)
+            if self._pipeline is not None:
+                await self._pipeline.sync()
+                self.faults.is_answered = True
+            return found
         except psycopg.OperationalError:
             # What broke while nothing was asked is seen now. What writes was carried out, perhaps, and is not asked again.
-            if self.is_open or not self._connection.broken or not text.lstrip().startswith(("SELECT", "BEGIN")):
+            if self._pipeline is not None or not self._connection.broken or not text.lstrip().startswith("SELECT"):
                 raise
         self._connection = await self._reopen()
         return await self._connection.execute(text, values, prepare=prepare)
@@ -597,18 +666,25 @@ class _Statements(Transaction):
             return await tx.execute_many(sql, rows)
 
 
+def _has_news(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether a server said anything since it was last asked: that it is gone, most likely."""
+    line = select.poll()
+    line.register(connection.pgconn.socket, select.POLLIN)
+    return bool(line.poll(0))
+
+
 @lru_cache(1024)
 def _postgresql_text(sql: str) -> str:
     return _INDEXED_BY.sub("", sql).replace("%", "%%").replace("?", "%s")
 
 
-def postgresql_schema(schema: str) -> str:
-    """A schema as PostgreSQL takes it: texts ordered by their bytes; lines that begin with `--postgresql` are statements."""
-    text = re.sub(r"^--postgresql ", "", schema, flags=re.MULTILINE)
+def postgresql_schema(schema: str) -> list[str]:
+    """The statements of a schema as PostgreSQL takes them: texts ordered by their bytes; `--postgresql` begins some of them."""
+    text = re.sub(r"^--.*\n", "", re.sub(r"^--postgresql ", "", schema, flags=re.MULTILINE), flags=re.MULTILINE)
     for ours, theirs in (
         ("PLACE", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
         ("TEXT", 'TEXT COLLATE "C"'),
         (") WITHOUT ROWID;", ");"),
     ):
         text = text.replace(ours, theirs)
-    return text
+    return [statement for part in text.split(";") if (statement := part.strip())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
@@ -19,6 +18,9 @@ from tests.store.acts import LEASE, claim, owe, run, states
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, changed, open_store
 from tests.store.within import within
+
+NEVER = 10**9
+"""A round trip that nothing has."""
 
 
 def some_openings(many: int) -> list[Delivery]:
@@ -63,7 +65,7 @@ def test_a_hundred_deliveries_take_as_many_round_trips_as_two(
         trips(way, store, some_openings(1), DeliveryState.SENT)
         few, many = (trips(way, store, make(number), state) for number in (2, 100))
         assert few == many
-        assert max(many) <= 6
+        assert max(many) <= 5, many
         run(store.close())
 
 
@@ -74,29 +76,31 @@ def test_at_whatever_round_trip_the_line_is_cut_each_delivery_is_sent_once_it_ca
     """A claim whose answer is lost ends with its lease; a result that may be written down is written down again."""
     with Way(postgres.url) as way:
         store = open_store(way.to(database))
-        for trip in range(1, 6):
+        for trip in range(1, 4):
+            cut = partial(tried, way, trip, is_after=is_after)
             owed = some_openings(3)
             run(changed(store, "DELETE FROM deliveries"))
-            way.cut_at(trip, is_after=is_after)
-            tried(partial(owe, store, *owed))
+            cut(partial(owe, store, *owed))
             owe(store, *owed)
-            way.cut_at(trip, is_after=is_after)
-            claims = tried(partial(claim, store, limit=3)) or ()
+            claims = cut(partial(claim, store, limit=3)) or ()
             claims = [*claims, *claim(store, limit=3), *claim(store, limit=3, after=LEASE)]
             assert {one.delivery.key for one in claims} == {one.key for one in owed}
             results = [
                 Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
             ]
-            way.cut_at(trip, is_after=is_after)
-            tried(lambda: run(within(store, settle_claims, results)))  # noqa: B023
+            cut(lambda: run(within(store, settle_claims, results)))  # noqa: B023
             run(within(store, settle_claims, results))
             assert states(store) == {DeliveryState.SENT: 3}
             assert claim(store, limit=3, after=LEASE) == []
         run(store.close())
 
 
-def tried[T](act: Callable[[], T]) -> T | None:
-    """What an act brings; None where the line is cut."""
-    with suppress(StoreError):
+def tried[T](way: Way, trip: int, act: Callable[[], T], *, is_after: bool) -> T | None:
+    """What an act brings while the line is cut at one of its round trips, if it has so many; None where that ends it."""
+    way.cut_at(trip, is_after=is_after)
+    try:
         return act()
-    return None
+    except StoreError:
+        return None
+    finally:
+        way.cut_at(NEVER, is_after=is_after)

@@ -77,10 +77,7 @@ def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
     assert rows_in(home, "SELECT number FROM later") == [(7,)]
 
 
-@pytest.mark.parametrize("trip", [1, 2])
-def test_a_state_is_begun_once_where_another_process_begins_it_between_two_questions(
-    postgres: Server, trip: int
-) -> None:
+def test_a_state_is_begun_once_where_another_process_begins_it_between_two_questions(postgres: Server) -> None:
     """As pods do that start together; the one that finds the other's tables takes them for its own."""
     url = postgres.new_database()
 
@@ -91,7 +88,7 @@ def test_a_state_is_begun_once_where_another_process_begins_it_between_two_quest
 
     with Way(postgres.url) as way:
         engine = engine_over(way.to(url))
-        way.cut_at(trip, is_after=False, happens=lambda: asyncio.run(begun_by_another()))
+        way.cut_at(1, is_after=False, happens=lambda: asyncio.run(begun_by_another()))
         assert run(upgrade(engine)) == 0
         run(engine.close())
 

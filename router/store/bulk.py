@@ -1,0 +1,101 @@
+"""Statements that PostgreSQL runs once for many rows: the rows come as one array for each column.
+
+psycopg binds an array of a hundred values for less than it binds five values of a row
+(https://www.postgresql.org/docs/current/functions-array.html, unnest).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\)", re.MULTILINE | re.DOTALL)
+_COLUMN = re.compile(r"(\w+) (TEXT|BIGINT|BYTEA|PLACE)\b")
+_INSERT = re.compile(r"\s*INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \(([^()]*)\)(?:\s+(ON CONFLICT \(([^)]*)\)[^?]*))?\s*")
+_UPDATE = re.compile(r"\s*UPDATE (\w+) (SET .*?) (WHERE .*?)\s*", re.DOTALL)
+_DELETE = re.compile(r"\s*DELETE FROM (\w+) (WHERE .*?)\s*", re.DOTALL)
+_ASKED = re.compile(r"(\w+)\s*[=<>+]+\s*\?")
+
+
+class BulkStatement(NamedTuple):
+    """A statement over arrays.
+
+    Attributes:
+        sql: the statement, with a `%s` for each column's array.
+        key: the places of the values that name a row: two rows that share them do not go into one statement.
+    """
+
+    sql: str
+    key: Sequence[int]
+
+    def takes(self, rows: Sequence[Sequence[object]]) -> bool:
+        """Return whether rows may go into one statement."""
+        return not self.key or len({tuple(row[n] for n in self.key) for row in rows}) == len(rows)
+
+
+@lru_cache(1024)
+def find_bulk_statement(sql: str) -> BulkStatement | None:
+    """Return the statement that does for many rows what one does for each; None for one that it cannot be made of."""
+    if (insert := _INSERT.fullmatch(sql)) is not None:
+        return _insert_of(insert)
+    if (update := _UPDATE.fullmatch(sql)) is not None:
+        table, changes, where = update.groups()
+        return _over_arrays(table, f"UPDATE {table} {changes} FROM", where, changes.count("?"))
+    if (delete := _DELETE.fullmatch(sql)) is not None:
+        return _over_arrays(delete[1], f"DELETE FROM {delete[1]} USING", delete[2], 0)
+    return None
+
+
+def _insert_of(insert: re.Match[str]) -> BulkStatement | None:
+    table, names, values, conflict, target = insert.groups()
+    if table not in _types():
+        return None
+    columns, given = _words(names), _words(values)
+    asked = [column for column, value in zip(columns, given, strict=True) if value == "?"]
+    if values.count("?") != len(asked):
+        return None
+    key = [asked.index(column) for column in _words(target or "") if column in asked]
+    selected = _numbered(", ".join(given), table, asked)
+    sql = f"INSERT INTO {table} ({names}) SELECT {selected} FROM {_arrays(table, asked)} {conflict or ''}"
+    return BulkStatement(sql, key if "DO UPDATE" in (conflict or "") else ())
+
+
+def _over_arrays(table: str, head: str, where: str, before: int) -> BulkStatement | None:
+    asked = _ASKED.findall(f"{head} {where}")
+    if not set(asked) <= _types().get(table, {}).keys() or (head + where).count("?") != len(asked):
+        return None
+    changes, condition = _numbered(f"{head}\0{where}", table, asked).split("\0")
+    return BulkStatement(f"{changes} {_arrays(table, asked)} {condition}", range(before, len(asked)))
+
+
+def _arrays(table: str, asked: Sequence[str]) -> str:
+    types = _types()[table]
+    arrays = ", ".join(f"%s::{types[column]}[]" for column in asked)
+    return f"unnest({arrays}) AS given ({', '.join(f'given_{n}' for n in range(len(asked)))})"
+
+
+def _numbered(sql: str, table: str, asked: Sequence[str]) -> str:
+    """The same with the columns of the arrays in place of `?`; a text is compared as the tables hold it, by its bytes."""
+    first, *others = sql.split("?")
+    types = _types()[table]
+    collations = [' COLLATE "C"' if types[column] == "TEXT" else "" for column in asked]
+    numbered = enumerate(zip(collations, others, strict=True))
+    return first + "".join(f"given_{n}{collation}{other}" for n, (collation, other) in numbered)
+
+
+def _words(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+@lru_cache(1)
+def _types() -> Mapping[str, Mapping[str, str]]:
+    """The type of each column, by table."""
+    steps = sorted((files("router.store") / "steps").iterdir(), key=lambda step: step.name)
+    text = "".join(step.read_text() for step in steps if step.name.endswith(".sql"))
+    return {
+        table: {name: "BIGINT" if kind == "PLACE" else kind for name, kind in _COLUMN.findall(columns)}
+        for table, columns in _TABLE.findall(text)
+    }
