@@ -94,7 +94,7 @@ async def _in_database(stack: Stack) -> float:
 async def _take_all(stack: Stack, store: Store) -> float:
     """Events a second, received from the hub through the SDK and taken in for good, one batch after the other."""
     rules = load_rules(stack.rules, [Stream.CWPP], now())
-    intake = EventIntake(intake_over(store, rules, Stream.CWPP), store.journal, "bench")
+    intake = EventIntake(intake_over(store, rules, Stream.CWPP), store, "bench", asyncio.Lock())
     namespace, done, all_taken = Namespace(connection_string=stack.hubs.connection_string), 0, asyncio.Event()
 
     async def take(context: object, batch: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     grouping/      aggregation: windows, limits, incidents
     ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub;
                    on a clock, which expected sources are silent
-    store/         ledger, outbox, journal (offsets), groups, record (audit trail), quarantine, documents (silences, holds,
+    store/         ledger, outbox, partitions (offsets), groups, record (audit trail), quarantine, documents (silences, holds,
                    what rules went through), in one SQL over two engines
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure

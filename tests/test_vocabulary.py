@@ -51,7 +51,6 @@ ENGLISH = {
 """Those that are plain English where a sentence is written: the name of a test is one."""
 
 EXCEPTIONS = {
-    "* place_markers": "a verb: markers are placed on numbers",
     "router/domain/ledger.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
     "router/store/file.py reading": "a verb, beside `writing`: while the connection is read from",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from router.app.clock import Clock, now
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
@@ -14,10 +14,11 @@ from router.app.identity import identity_for
 from router.app.settings import HUBS, Settings, forget_libpq
 from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
-from router.domain.ports.eventhubs import Partitions
+from router.domain.journal import PartitionClaim
 from router.domain.signals import Stream
 from router.store.claims import release_claims
 from router.store.conninfo import Connector
+from router.store.partitions import claim_partitions, free_partitions, list_claims
 
 if TYPE_CHECKING:
     from router.eventhubs import Consumer, Namespace
@@ -92,10 +93,25 @@ async def state_over(state: Path | PostgresqlAddress, settings: Settings, clock:
         await (store.upgrade() if settings.is_functions_app else store.prepare())
         if not store.is_shared:
             await store.run(release_claims)
-            await store.partitions.free_partitions()
+            await store.run(free_partitions)
         yield store
     finally:
         await store.close()
+
+
+class SharedPartitions(NamedTuple):
+    """Which process reads which partition, in a state."""
+
+    store: Store
+
+    async def list_claims(self, hub: str) -> Sequence[PartitionClaim]:
+        """Return what is known of the partitions of a hub."""
+        async with self.store.session() as tx:
+            return await list_claims(tx, hub)
+
+    async def claim_partitions(self, wanted: Sequence[PartitionClaim]) -> Sequence[PartitionClaim]:
+        """Claim partitions, each only where its claim is still the one that is stored; return those that were got."""
+        return await self.store.run(lambda tx: claim_partitions(tx, wanted))
 
 
 def namespace_for(settings: Settings) -> Namespace:
@@ -117,7 +133,7 @@ def namespace_for(settings: Settings) -> Namespace:
 
 @asynccontextmanager
 async def consumers_over(
-    streams: Iterable[Stream], settings: Settings, partitions: Partitions, report: Callable[[RouterError], None]
+    streams: Iterable[Stream], settings: Settings, store: Store, report: Callable[[RouterError], None]
 ) -> AsyncIterator[list[Consumer]]:
     """What reads the hubs outside Functions, and shares their partitions in the state; raises BadSetting.
 
@@ -128,4 +144,4 @@ async def consumers_over(
     async with AsyncExitStack() as stack:
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)
-        yield [Consumer(namespace, stream.value, partitions, report) for stream in streams]
+        yield [Consumer(namespace, stream.value, SharedPartitions(store), report) for stream in streams]

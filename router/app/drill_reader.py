@@ -21,6 +21,7 @@ from router.drill.evidence import DrilledAlert
 from router.drill.lives import alert_of
 from router.drill.results import OpenReceipt
 from router.drill.subjects import DrillSubject, ListedIds, find_doubt, may_be_of_drill
+from router.store import partitions
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
@@ -84,7 +85,8 @@ class DrillReader:
 
     async def find_last_sweep(self) -> datetime | None:
         """When the router last ended a sweep of the hub; raises StoreError."""
-        return await self._store.journal.find_last_sweep(Stream.CWPP.value)
+        async with self._store.session() as tx:
+            return await partitions.find_last_sweep(tx, Stream.CWPP.value)
 
     async def _own(self, listed: ListedIds, now: datetime) -> list[RecordEntry]:
         own: dict[str, RecordEntry] = {}

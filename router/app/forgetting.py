@@ -8,29 +8,34 @@ from datetime import datetime
 from router.domain.counts import Rule, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.holders import shadow_name
-from router.domain.ports.ingest import Journal
 from router.domain.retention import ClockWitness, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
 from router.domain.silence_documents import read_silences
+from router.store import partitions
 from router.store.documents import list_documents
+from router.store.engine import Transaction
 from router.store.store import Store
 
 TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
-"""The names under which the journal keeps what is known of the clocks."""
+"""The names under which the state keeps what is known of the clocks."""
 
 
-async def find_instant_to_forget_by(journal: Journal, now: datetime) -> datetime | None:
+async def find_instant_to_forget_by(store: Store, now: datetime) -> datetime | None:
     """The instant by which the state may be forgotten now; None while no clock is known to be right. Raises StoreError."""
-    trusted, leapt = await journal.find_last_sweep(TRUSTED), await journal.find_last_sweep(LEAPT)
+    return await store.run(lambda tx: _find_instant(tx, now))
+
+
+async def _find_instant(tx: Transaction, now: datetime) -> datetime | None:
+    trusted, leapt = await partitions.find_last_sweep(tx, TRUSTED), await partitions.find_last_sweep(tx, LEAPT)
     is_open = leapt is not None and (trusted is None or leapt > trusted)
     before = ClockWitness(trusted, leapt if is_open else None)
     witness = witness_after(before, now)
     if witness.trusted is not None and witness.trusted != before.trusted:
-        await journal.write_sweep_end(TRUSTED, witness.trusted)
+        await partitions.write_sweep_end(tx, TRUSTED, witness.trusted)
     # One that is no later than what is trusted says nothing any more.
     known = witness.leapt or witness.trusted
     if known is not None and known != leapt:
-        await journal.write_sweep_end(LEAPT, known)
+        await partitions.write_sweep_end(tx, LEAPT, known)
     return forgets_by(witness, now)
 
 

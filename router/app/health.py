@@ -22,7 +22,8 @@ from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.epochs import highest_known
+from router.ingest.gaps import lag_of
+from router.store import partitions
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses
 from router.store.groups import count_waiting
@@ -183,7 +184,7 @@ async def _figures(
 ) -> dict[str, Any]:
     async with store.session() as tx:
         backlog, pauses = await list_backlogs(tx, stream), await list_pauses(tx, stream)
-    swept, losses = await store.journal.find_last_sweep(stream), await store.journal.read_losses(stream)
+        swept, losses = await partitions.find_last_sweep(tx, stream), await partitions.read_losses(tx, stream)
     for name, one in backlog.items():
         problems += _complaints(stream, name, one, now)
     problems += [
@@ -254,10 +255,10 @@ def _row(
 
 async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
     """How many events of a partition were not taken in yet."""
-    progress = await store.journal.read_progress(partition)
-    settled = progress.settled if progress.settled is not None else extent.first - 1
-    top = highest_known(progress, await store.journal.read_taken(progress.epoch, settled))
-    return max(0, extent.last - max(top[0] if top else -1, settled))
+    async with store.session() as tx:
+        known = await partitions.find_partition(tx, partition)
+        _, done = await partitions.read_done(tx, known.epoch) if known is not None else ([], [])
+    return lag_of(known, done, extent)
 
 
 def _size(span: tuple[int, int]) -> int:

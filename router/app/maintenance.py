@@ -29,6 +29,7 @@ from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses
 from router.store.engine import Transaction
+from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
@@ -99,7 +100,7 @@ class Sweeper:
         silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
         await steps.do(self._forget(now), None)
         steps.raise_fault()
-        await self._store.journal.write_sweep_end(self._stream, now)
+        await self._store.run(lambda tx: write_sweep_end(tx, self._stream, now))
         async with self._store.session() as tx:
             backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
         async with self._store.session() as tx:
@@ -139,7 +140,7 @@ class Sweeper:
         """Takes away some of what is old enough; what is left is taken by the next sweeps."""
         if self._forgot_all is not None and is_recent(self._forgot_all, now, REST):
             return
-        by = await find_instant_to_forget_by(self._store.journal, now)
+        by = await find_instant_to_forget_by(self._store, now)
         if by is None:
             return
         rules = self._rules | await silences_known(self._store)

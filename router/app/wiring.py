@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -56,7 +57,6 @@ async def service_over(
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
     from router.ingest.gaps import GRACE, GapFiller
-    from router.ingest.shared_exclusive_lock import SharedExclusiveLock
     from router.ingest.silent_sources import SilentSources
     from router.ingest.tag_reader import TagReader
 
@@ -70,13 +70,11 @@ async def service_over(
         stack.push_async_callback(namespace.close)
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
-        process, lock = uuid4().hex, SharedExclusiveLock()
+        process, lock = uuid4().hex, asyncio.Lock()
         holds = HoldReader(store, lanes_of(rules.books.values()))
         tags = TagReader(store, rules.books)
         intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
-        event_intakes = {
-            stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
-        }
+        event_intakes = {stream: EventIntake(intake, store, process, lock) for stream, intake in intakes.items()}
         manifest = rules.manifest
         sources = SilentSources(intakes[Stream.CSPM], store, manifest) if manifest and Stream.CSPM in intakes else None
         yield Service(
@@ -90,7 +88,7 @@ async def service_over(
                     store,
                     book,
                     intakes[stream],
-                    GapFiller(hubs[stream], store.journal, event_intakes[stream], settings.grace or GRACE),
+                    GapFiller(hubs[stream], store, event_intakes[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
                     unready=[one for one in readiness.unready if one.stream == stream],
                     rules=rules_of(rules.books.values()),

@@ -30,7 +30,7 @@ async def forget_old(
     is_stopped: Callable[[], bool],
 ) -> None:
     """Takes away what is old enough, twice as much as came in if that is more than `LEAST`; the next job goes on."""
-    by = await find_instant_to_forget_by(store.journal, now)
+    by = await find_instant_to_forget_by(store, now)
     if by is None:
         return
     rules = await _rules_there(store, books)

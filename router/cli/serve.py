@@ -61,8 +61,7 @@ async def _serve(options: Namespace) -> None:
     stop = drain.asked
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(service_over(rules, settings, now, drain, options.state))
-        partitions = service.store.partitions
-        consumers = await stack.enter_async_context(consumers_over(rules.books, settings, partitions, report))
+        consumers = await stack.enter_async_context(consumers_over(rules.books, settings, service.store, report))
         for line in await service.remarks():
             _LOG.warning("%s", line)
         _heed_signals(stop)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from router.domain.journal import HubEpoch, Partition, Progress
 from router.domain.keys import quarantine_id
 from router.domain.ledger import Arrival
 from router.domain.quarantine import QuarantineEntry
@@ -61,13 +60,3 @@ def quarantine_entry_of(one: DamagedRow, at: datetime) -> QuarantineEntry:
         at=at,
         quarantined=Quarantined(reason=Reason(Code.DAMAGED, one.why), at_fault=one.why.partition(":")[0], body=one.row),
     )
-
-
-def progress_after_damage(partition: Partition, epoch: int | None, now: datetime) -> Progress:
-    """The progress that replaces a damaged one: nothing is settled, so all that the hub still has is compared again.
-
-    Where not even the epoch is known, a new epoch begins whose number was never used: under a used number, events of a new
-    hub would be mistaken for those of the old one. The number is the minutes since 1970, which is more than the hubs that
-    anybody ever made.
-    """
-    return Progress(epoch=HubEpoch(partition, epoch if epoch is not None else int(now.timestamp()) // 60))

@@ -1,4 +1,4 @@
-"""Which Event Hubs sequence numbers have been taken in, and which are being tried.
+"""Event hubs: their partitions, events and sequence numbers.
 
 Sequence numbers in a partition count up by one: https://learn.microsoft.com/azure/event-hubs/event-hubs-features
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.ledger import Arrival, Version
+from router.domain.ledger import Arrival
 
 
 class Partition(NamedTuple):
@@ -81,54 +81,20 @@ class HubEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class InFlightMarker:
-    """Says that a process is ingesting events; it is removed when the process has finished with them.
+class PartitionClaim:
+    """Which process reads a partition outside Functions.
 
     Attributes:
-        epoch: the epoch of the events.
-        span: their sequence numbers.
-        process: the process.
-        alone: whether the process ingests nothing else meanwhile, because the event may be poison.
+        partition: the partition.
+        owner: the process that reads it; empty where none does.
+        claim: another one with each claim and each renewal; empty where the partition was never claimed.
+        sequence: the number up to which all is taken in; None where nothing is.
     """
 
-    epoch: HubEpoch
-    span: Span
-    process: str
-    alone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Says that events were taken in.
-
-    Attributes:
-        span: their sequence numbers.
-        enqueued: when the hub got the latest of them.
-        at: when they were taken in.
-    """
-
-    span: Span
-    enqueued: datetime
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far one partition has come.
-
-    Attributes:
-        epoch: the epoch that the partition is in.
-        settled: the number up to which every number was taken in or reported lost; None before the first sweep.
-        top: the highest number that `settled` ever passed over, and when the hub got it.
-        created: when the hub was created, as a sweep found it.
-        version: what the store calls this state; None if it is not stored yet.
-    """
-
-    epoch: HubEpoch
-    settled: int | None = None
-    top: tuple[int, datetime] | None = None
-    created: datetime | None = None
-    version: Version | None = None
+    partition: Partition
+    owner: str = ""
+    claim: str = ""
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +138,6 @@ def spans_of(numbers: Sequence[int]) -> list[Span]:
         else:
             spans.append(Span(number, number))
     return spans
-
-
-def find_taken_until(
-    progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], extent: Extent, now: datetime
-) -> datetime | None:
-    """The hub's time up to which each event of a partition is taken in or lost; None where nobody knows.
-
-    That is now where nothing is missing of what the hub held then. Else it is when the event before the first missing one came:
-    a hub numbers events as they come.
-    """
-    settled = progress.settled if progress.settled is not None else -1
-    missing = gaps_in([*(one.span for one in taken), *lost], Span(settled + 1, extent.last))
-    if not missing:
-        return now
-    before = [one.enqueued for one in taken if one.span.last < missing[0].first]
-    return max([*before, *([progress.top[1]] if progress.top is not None else [])], default=None)
 
 
 def gaps_in(taken: Sequence[Span], within: Span) -> list[Span]:

@@ -1,4 +1,4 @@
-"""How far each partition is ingested and who reads it, as Microsoft's client asks for it.
+"""Which process reads which partition, and from where, as Microsoft's client asks for it.
 
 Imported where it is first used: it brings the whole client with it.
 """
@@ -6,100 +6,93 @@ Imported where it is first used: it brings the whole client with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from azure.eventhub.aio import CheckpointStore
 
-from router.domain.ports.eventhubs import HubReaders, PartitionClaim, Partitions
+from router.domain.journal import Partition, PartitionClaim
 
 NOTHING = -1
-"""The position where nothing is ingested."""
+"""The position where nothing is taken in."""
+
+
+class Partitions(Protocol):
+    """Which process reads which partition, in the state. Each method raises StoreError."""
+
+    async def list_claims(self, hub: str) -> Sequence[PartitionClaim]:
+        """Return what is known of the partitions of a hub."""
+        ...
+
+    async def claim_partitions(self, wanted: Sequence[PartitionClaim]) -> Sequence[PartitionClaim]:
+        """Claim partitions, each only where its claim is still the one that is stored; return those that were got."""
+        ...
 
 
 class Checkpoints(CheckpointStore):
-    """Claims and checkpoints in the state, and how far this process knows that they are.
+    """Claims in the state, and how far this process knows that each partition is taken in.
 
-    A claim is as old as this process has seen it unchanged, so that clocks of several machines are never compared.
+    What takes a batch in also writes down that it did, so there is no checkpoint to write. A claim is as old as this process
+    has seen it unchanged, so that clocks of several machines are never compared.
     """
 
     def __init__(self, partitions: Partitions, clock: Callable[[], float] = time.time) -> None:
         self._partitions = partitions
         self._clock = clock
-        self._seen: dict[tuple[HubReaders, str], tuple[str, float]] = {}
+        self._seen: dict[Partition, tuple[str, float]] = {}
         self._positions: dict[str, int] = {}
-        self._void: set[tuple[str, int]] = set()
+        self._void: set[str] = set()
 
     def position_of(self, partition: str) -> int:
-        """The number of the last event of a partition that is ingested, or NOTHING."""
+        """The number of the last event of a partition that is taken in, or NOTHING."""
         return self._positions.get(partition, NOTHING)
 
     def void(self, partition: str) -> None:
-        """Forgets how far a partition is ingested: its hub was created anew, and the numbers begin again."""
-        self._void.add((partition, self._positions.pop(partition, NOTHING)))
+        """Forgets how far a partition is taken in: its hub was created anew, and the numbers begin again."""
+        self._void.add(partition)
+        self._positions.pop(partition, None)
 
     async def list_ownership(
         self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
     ) -> Iterable[dict[str, Any]]:
-        """Who reads which partition."""
-        readers = HubReaders(fully_qualified_namespace, eventhub_name, consumer_group)
-        return [self._ownership(one) for one in await self._partitions.list_partitions(readers)]
+        """Return which process reads which partition."""
+        where = _identity(fully_qualified_namespace, eventhub_name, consumer_group)
+        return [where | self._ownership(one) for one in await self._partitions.list_claims(eventhub_name)]
 
     async def claim_ownership(
         self, ownership_list: Iterable[dict[str, Any]], **kwargs: Any
     ) -> Iterable[dict[str, Any]]:
-        """Claims partitions, renews claims, and gives up those whose owner has no name; returns what was got."""
-        wanted = [
-            PartitionClaim(
-                readers=_readers_in(one),
-                partition=one["partition_id"],
-                owner=one["owner_id"],
-                claim=one.get("etag") or "",
-            )
-            for one in ownership_list
-        ]
-        return [self._ownership(one) for one in await self._partitions.claim_partitions(wanted)]
+        """Claim partitions, renew claims, and give up those whose owner has no name; return what was got."""
+        wanted = {Partition(one["eventhub_name"], one["partition_id"]): one for one in ownership_list}
+        claims = [PartitionClaim(place, one["owner_id"], one.get("etag") or "") for place, one in wanted.items()]
+        got = await self._partitions.claim_partitions(claims)
+        return [wanted[one.partition] | self._ownership(one) for one in got]
 
     async def list_checkpoints(
         self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
     ) -> Iterable[dict[str, Any]]:
-        """The checkpoints that the client goes on from."""
-        readers = HubReaders(fully_qualified_namespace, eventhub_name, consumer_group)
+        """Return the positions that the client goes on from: it takes a number for a sequence number."""
+        where = _identity(fully_qualified_namespace, eventhub_name, consumer_group)
         found = {
-            one.partition: {**_identity(one), "sequence_number": one.sequence, "offset": one.offset}
-            for one in await self._partitions.list_partitions(readers)
-            if one.sequence is not None and (one.partition, one.sequence) not in self._void
+            one.partition.id: one.sequence
+            for one in await self._partitions.list_claims(eventhub_name)
+            if one.sequence is not None and one.partition.id not in self._void
         }
-        self._positions |= {partition: one["sequence_number"] for partition, one in found.items()}
-        return list(found.values())
+        self._positions |= found
+        return [where | {"partition_id": id, "sequence_number": at, "offset": at} for id, at in found.items()]
 
     async def update_checkpoint(self, checkpoint: dict[str, Any], **kwargs: Any) -> None:
-        """Writes how far the client has come."""
-        partition, sequence = checkpoint["partition_id"], checkpoint["sequence_number"]
-        self._positions[partition] = sequence
-        await self._partitions.write_position(
-            PartitionClaim(
-                readers=_readers_in(checkpoint), partition=partition, sequence=sequence, offset=checkpoint["offset"]
-            )
-        )
+        """Remember how far the client has come."""
+        self._positions[checkpoint["partition_id"]] = checkpoint["sequence_number"]
+        self._void.discard(checkpoint["partition_id"])
 
     def _ownership(self, one: PartitionClaim) -> dict[str, Any]:
-        claim, since = self._seen.get((one.readers, one.partition), ("", 0.0))
+        claim, since = self._seen.get(one.partition, ("", 0.0))
         if claim != one.claim:
             since = self._clock()
-            self._seen[one.readers, one.partition] = one.claim, since
-        return {**_identity(one), "owner_id": one.owner, "etag": one.claim, "last_modified_time": since}
+            self._seen[one.partition] = one.claim, since
+        return {"partition_id": one.partition.id, "owner_id": one.owner, "etag": one.claim, "last_modified_time": since}
 
 
-def _identity(one: PartitionClaim) -> dict[str, Any]:
-    namespace, hub, group = one.readers
-    return {
-        "fully_qualified_namespace": namespace,
-        "eventhub_name": hub,
-        "consumer_group": group,
-        "partition_id": one.partition,
-    }
-
-
-def _readers_in(one: dict[str, Any]) -> HubReaders:
-    return HubReaders(one["fully_qualified_namespace"], one["eventhub_name"], one["consumer_group"])
+def _identity(namespace: str, hub: str, group: str) -> dict[str, Any]:
+    return {"fully_qualified_namespace": namespace, "eventhub_name": hub, "consumer_group": group}

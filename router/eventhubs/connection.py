@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from router.domain.errors import BadFile, HubError
+from router.domain.journal import Partition, Span
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -108,3 +110,12 @@ def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubEr
         return HubError(f"{where}: no answer in time")
     called = getattr(fault, "error", None)
     return HubError(f"{where}: {type(fault).__name__}{f' ({called})' if isinstance(called, str) else ''}")
+
+
+async def extent_of(client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
+    """The first and last number that the hub holds; of an empty partition, nothing after its last. Raises HubError."""
+    with reaching(*partition):
+        async with asyncio.timeout(patience):
+            found = await client.get_partition_properties(partition.id)
+    last = found["last_enqueued_sequence_number"]
+    return Span(last + 1 if found["is_empty"] else found["beginning_sequence_number"], last)

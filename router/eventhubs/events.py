@@ -1,4 +1,4 @@
-"""An event as the SDK gives it becomes an Event."""
+"""An event as the client gives it becomes an Event, with its whole body and the trace that came with it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import orjson
 
 from router.domain.errors import HubError
 from router.domain.journal import Event
-from router.eventhubs.trace import trace_of
+from router.domain.traces import find_ids
 
 if TYPE_CHECKING:
     from azure.eventhub import EventData
     from azure.eventhub.amqp import AmqpAnnotatedMessage
+
+_NAMES = ("traceparent", "Diagnostic-Id")
+"""The application properties that carry it; Azure's older clients write the second."""
 
 
 def event_of(data: EventData) -> Event:
@@ -62,3 +65,16 @@ def _texts(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_texts(inner) for inner in value]
     return value
+
+
+def trace_of(properties: Mapping[object, object] | None) -> str | None:
+    """The W3C traceparent among an event's application properties, whose names and values may be bytes; None for none."""
+    texts = {_text(name): _text(value) for name, value in (properties or {}).items()}
+    found = (texts.get(name, "") for name in _NAMES)
+    return next((text for text in found if find_ids(text) is not None), None)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""

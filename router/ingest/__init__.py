@@ -6,10 +6,8 @@ transitions     what an observation changes in its signal's row: nothing, for a 
 targets         which destinations a turn notifies; pure
 silence_reader  the silences, as every worker knows them     rule_register  since when each rule is known
 intake          ingests a batch of messages in one transaction
-event_intake    ingests the events of a hub, each exactly once, whichever worker dies meanwhile
-epochs          which epoch of a partition an event belongs to
-poison          whether an event kills the workers that ingest it; shared_exclusive_lock lets such an event be tried alone
-gaps            finds sequence numbers that nobody took in, and ingests them or reports them lost
+event_intake    ingests the events of a hub, each exactly once, and quarantines one that kills its worker
+gaps            finds sequence numbers that were not taken in, and ingests them or reports them lost
 suppression_release  decides again what a suppression rule or a silence held, when that ends
 coverage_notes  keeps what messages say of coverage          document_writes  writes documents over what is stored
 silent_sources  finds expected sources that are silent       source_messages  the messages that say so; pure

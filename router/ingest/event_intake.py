@@ -1,112 +1,176 @@
-"""Ingests a batch of events of one partition: places markers on them, ingests them, and writes down that it did."""
+"""Ingests events of a partition of a hub, each once: what is taken in and what is on record are one transaction.
+
+A batch that kills its worker is tried in halves, down to one event, which is then quarantined.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import asyncio
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from router.domain.errors import StoreError
-from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span, Taken, spans_of
+from router.domain.journal import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
-from router.domain.ports.ingest import Journal
-from router.ingest.epochs import EpochTracker
-from router.ingest.intake import Intake, Message
-from router.ingest.poison import PoisonVerdict, verdicts_on
-from router.ingest.shared_exclusive_lock import SharedExclusiveLock
+from router.ingest.intake import Ingested, Intake, Message, fault_of
+from router.store import partitions
+from router.store.engine import Transaction
+from router.store.partitions import Taken, Try
+from router.store.store import Store
+
+DEADLY = 3
+"""So many processes must have died of an event, at least one while it tried nothing else; then the event is poison."""
+
+_POISON = "its worker died each time it was read"
 
 
+class _Step(NamedTuple):
+    """What came of a try.
+
+    Attributes:
+        ingested: what was taken in; None where nothing was.
+        batches: what is to be tried in its stead.
+        deaths: the tries by which the one event of `batches` is poison, if they are still the same at a second look.
+    """
+
+    ingested: Ingested | None = None
+    batches: Sequence[list[Event]] = ()
+    deaths: frozenset[Try] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class EventIntake:
     """Ingests the events of one stream for one process; raises StoreError, after which the same events must come again.
 
-    All intakes of a process share one `lock`, so that an event that is ingested alone is alone in the whole process.
+    All intakes of a process share one `lock`: a process has one batch under way at a time, which is to blame if it dies.
     """
 
-    def __init__(self, intake: Intake, journal: Journal, process: str, lock: SharedExclusiveLock | None = None) -> None:
-        self._intake = intake
-        self._journal = journal
-        self._process = process
-        self._lock = lock if lock is not None else SharedExclusiveLock()
-        self._epochs = EpochTracker(journal)
-        self._left: set[InFlightMarker] = set()
+    intake: Intake
+    store: Store
+    process: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ingest_events(
         self, partition: Partition, events: Sequence[Event], now: datetime, trace: str | None = None
     ) -> list[RecordEntry]:
-        """Ingests events of a partition in their order, and returns the record's entry of each signal in them.
+        """Ingests events of a partition, and returns the record's entry of each signal in those not taken in before.
 
         `trace` is the traceparent of those events that bring none.
         """
-        if not events:
-            return []
-        async with self._lock.shared():
-            await self._take_left_away()
-            position = await self._epochs.position_before(partition, events[0], now)
-            epoch, spans = position.epoch, spans_of([event.sequence for event in events])
-            markers = [InFlightMarker(epoch, span, self._process) for span in spans]
-            async with self._without_markers_on_error(markers):
-                overlapping = await self._journal.place_markers(markers)
-                others = [marker for marker in overlapping if marker.process != self._process]
-                messages = {event.sequence: _message(epoch, event, trace) for event in events}
-                verdicts = verdicts_on(messages, others)
-                entries = [] if verdicts else await self._intake.ingest(list(messages.values()), now)
-        if verdicts:
-            async with self._without_markers_on_error(markers):
-                entries = await self._ingest_singly(epoch, messages, verdicts, now)
-        done = [marker for marker in others if any(_is_inside(marker.span, span) for span in spans)]
-        enqueued = max(event.enqueued for event in events)
-        await self._journal.finish_markers([*markers, *done], [Taken(span, enqueued, now) for span in spans])
-        self._epochs.remember(partition, position.advanced_by(events))
-        return entries
-
-    async def _ingest_singly(
-        self, epoch: HubEpoch, messages: Mapping[int, Message], verdicts: Mapping[int, PoisonVerdict], now: datetime
-    ) -> list[RecordEntry]:
-        """Ingests messages one at a time, in their order: a suspected one alone, a poisonous one unread."""
         entries: list[RecordEntry] = []
-        for number, message in messages.items():
-            match verdicts.get(number):
-                case PoisonVerdict.POISONOUS:
-                    entries += await self._intake.refuse([message], "its worker died each time it was read", now)
-                case PoisonVerdict.SUSPECTED:
-                    marker = InFlightMarker(epoch, Span(number, number), self._process, alone=True)
-                    entries += await self._ingest_alone(marker, message, now)
-                case _:
-                    async with self._lock.shared():
-                        entries += await self._intake.ingest([message], now)
+        deaths: frozenset[Try] = frozenset()
+        if trace is not None:
+            events = [event if event.trace else replace(event, trace=trace) for event in events]
+        batches = deque(cut_events(events, ()))
+        async with self.lock:
+            while batches:
+                step = await self._try(partition, batches.popleft(), deaths, now)
+                batches.extendleft(reversed(step.batches))
+                deaths = step.deaths
+                if step.ingested is not None:
+                    self.intake.remember(step.ingested)
+                    entries += step.ingested.entries
         return entries
 
-    async def _ingest_alone(self, marker: InFlightMarker, message: Message, now: datetime) -> list[RecordEntry]:
-        """Ingests a message while this process ingests nothing else: if it kills the process, no other event is blamed."""
-        async with self._lock.exclusive():
-            async with self._without_markers_on_error([marker]):
-                await self._journal.place_markers([marker])
-                entries = await self._intake.ingest([message], now)
-            await self._journal.finish_markers([marker], [])
-        return entries
+    async def _try(self, partition: Partition, batch: list[Event], deaths: frozenset[Try], now: datetime) -> _Step:
+        one = Try(partition, _span_of(batch), self.process)
+        is_over = False
 
-    @asynccontextmanager
-    async def _without_markers_on_error(self, markers: Sequence[InFlightMarker]) -> AsyncIterator[None]:
-        """A context that takes the markers away when the state fails: a process that sees that did not die of an event."""
+        async def take(tx: Transaction, why: str | None = None) -> _Step:
+            return await self._take(tx, one, batch, deaths, now, why)
+
         try:
-            yield
-        except StoreError:
-            self._left.update(markers)
-            with suppress(StoreError):  # it may be down for this, too
-                await self._take_left_away()
-            raise
+            await self.store.run(lambda tx: partitions.begin_try(tx, one))
+            step = await fault_of(self.store.run(take))
+            if isinstance(step, Exception):
+                why = type(step).__name__
+                if len(batch) > 1:
+                    return _Step(batches=[[event] for event in batch])
+                step = await self.store.run(lambda tx: take(tx, why))
+            is_over = step.ingested is not None
+            return step
+        finally:
+            if not is_over:
+                with suppress(StoreError):  # It may be down for this, too.
+                    await self.store.run(lambda tx: partitions.end_try(tx, one))
 
-    async def _take_left_away(self) -> None:
-        """Takes the markers away that a failing state kept: a process that is at work again did not die of those events."""
-        left = list(self._left)
-        await self._journal.finish_markers(left, [])
-        self._left.difference_update(left)
+    async def _take(
+        self,
+        tx: Transaction,
+        one: Try,
+        batch: list[Event],
+        deaths: frozenset[Try],
+        now: datetime,
+        why: str | None,
+    ) -> _Step:
+        """Takes a batch in; refuses it where that is known to fail, and leaves it where it is to be cut."""
+        known = await partitions.lock_partition(tx, one.partition, one)
+        taken = await partitions.read_taken(tx, known.epoch, one.span.first - 1)
+        if is_from_new_hub(taken, batch[0]):
+            known, _ = await partitions.begin_epoch(tx, known, now)
+            taken = []
+        fresh = [event for event in batch if not any(_holds(done.span, event.sequence) for done in taken)]
+        if len(fresh) < len(batch):
+            return _Step(batches=cut_events(fresh, ()))
+        if known.is_tried:
+            tries = await partitions.find_other_tries(tx, one)
+            if len(batch) == 1 and _is_deadly(tries):
+                # A process that lives and waits for the lock comes before the second look, which finds another try then.
+                if not deaths:
+                    return _Step(batches=[batch], deaths=frozenset(tries))
+                if _is_deadly(deaths.intersection(tries)):
+                    why = _POISON
+            if (pieces := cut_events(batch, [other.span for other in tries])) != [batch]:
+                return _Step(batches=pieces)
+        messages = [_message(known.epoch, event) for event in batch]
+        if why is None:
+            ingested = await self.intake.ingest_in(tx, messages, now)
+        else:
+            ingested = Ingested(await self.intake.refuse_in(tx, messages, why, now), {}, None)
+        enqueued = max(event.enqueued for event in batch)
+        await partitions.take(tx, known.epoch, taken, Taken(one.span, enqueued, now, now))
+        return _Step(ingested)
 
 
-def _message(epoch: HubEpoch, event: Event, trace: str | None) -> Message:
+def cut_events(events: Sequence[Event], deadly: Collection[Span]) -> list[list[Event]]:
+    """Return events in batches without a gap, each of at most half of the numbers that a process died of with one in it."""
+    batches: list[list[Event]] = []
+    most = 0
+    for event in sorted({event.sequence: event for event in events}.values(), key=lambda event: event.sequence):
+        sizes = [span.last - span.first + 1 for span in deadly if _holds(span, event.sequence)]
+        limit = max(1, min(sizes) // 2) if sizes else len(events)
+        follows = bool(batches) and event.sequence == batches[-1][-1].sequence + 1
+        if follows and len(batches[-1]) < min(most, limit):
+            batches[-1].append(event)
+            most = min(most, limit)
+        else:
+            batches.append([event])
+            most = limit
+    return batches
+
+
+def _is_deadly(tries: Collection[Try]) -> bool:
+    """Whether so many processes died of an event, at least one while it tried nothing else."""
+    return len(tries) >= DEADLY and any(one.span.first == one.span.last for one in tries)
+
+
+def is_from_new_hub(taken: Sequence[Taken], event: Event) -> bool:
+    """Whether a hub was created anew before an event: its number was passed, yet it was enqueued later than all known."""
+    return bool(taken) and event.sequence <= taken[-1].span.last and event.enqueued > max(one.enqueued for one in taken)
+
+
+def _message(epoch: HubEpoch, event: Event) -> Message:
     source = f"{epoch.partition.hub}/{epoch.partition.id}:{event.sequence}"
-    return Message(event.body, source, epoch.arrival_of(event), event.trace or trace)
+    return Message(event.body, source, epoch.arrival_of(event), event.trace)
 
 
-def _is_inside(span: Span, other: Span) -> bool:
-    return other.first <= span.first and span.last <= other.last
+def _span_of(batch: Sequence[Event]) -> Span:
+    return Span(batch[0].sequence, batch[-1].sequence)
+
+
+def _holds(span: Span, number: int) -> bool:
+    return span.first <= number <= span.last

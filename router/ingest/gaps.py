@@ -1,23 +1,26 @@
 """Finds the events of a hub that were never taken in, and takes them in.
 
 The platform checkpoints a batch even when its worker died (https://github.com/Azure/azure-functions-host/pull/5926), so the
-checkpoint is not trusted: the journal is compared with what the hub holds, up to the last number that was enqueued.
+checkpoint is not trusted: what was taken in is compared with what the hub holds, up to the last number that was enqueued.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
 
 from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
-from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, find_taken_until, gaps_in, spans_of
+from router.domain.journal import Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
 from router.domain.notices import RecordEntry
-from router.domain.ports.ingest import Hub, Journal
-from router.ingest.epochs import begin_next_epoch, highest_known
+from router.domain.ports.ingest import Hub
 from router.ingest.event_intake import EventIntake
+from router.store import partitions
+from router.store.engine import Transaction
+from router.store.partitions import HubPartition, Taken
+from router.store.store import Store
 
 GRACE = timedelta(minutes=2)
 """How long a number may be missing before it is a gap: the reader of the hub may still be at it."""
@@ -41,7 +44,7 @@ class GapReport:
         losses: the losses that it declared.
         lag: how many numbers of each partition are not ingested yet.
         warnings: lines for people, without a secret.
-        taken_until: for each partition the hub's time up to which all was taken in or lost; None where nobody knows.
+        taken_until: for each partition the hub's time up to which all was taken in or lost; None where that is not known.
     """
 
     entries: list[RecordEntry] = field(default_factory=list)
@@ -51,7 +54,7 @@ class GapReport:
     taken_until: dict[str, datetime | None] = field(default_factory=dict)
 
     def find_taken_until(self) -> datetime | None:
-        """The hub's time up to which all of the hub was taken in or lost; None where nobody knows."""
+        """The hub's time up to which all of the hub was taken in or lost; None where that is not known."""
         known = [until for until in self.taken_until.values() if until is not None]
         return min(known) if known and len(known) == len(self.taken_until) else None
 
@@ -59,9 +62,9 @@ class GapReport:
 class GapFiller:
     """Fills the gaps of one hub; raises StoreError. Safe to repeat, and to break off anywhere."""
 
-    def __init__(self, hub: Hub, journal: Journal, event_intake: EventIntake, grace: timedelta = GRACE) -> None:
+    def __init__(self, hub: Hub, store: Store, event_intake: EventIntake, grace: timedelta = GRACE) -> None:
         self._hub = hub
-        self._journal = journal
+        self._store = store
         self._event_intake = event_intake
         self._grace = grace
 
@@ -75,42 +78,40 @@ class GapFiller:
             return report
         report.taken_until = dict.fromkeys(partition.id for partition in extents)
         for partition, extent in extents.items():
-            if isinstance(extent, HubError):
-                report.warnings.append(str(extent))
-                continue
             try:
+                if isinstance(extent, HubError):
+                    raise extent
                 await self._fill_partition(partition, extent, report, now)
             except HubError as fault:
                 report.warnings.append(str(fault))
         return report
 
     async def _fill_partition(self, partition: Partition, extent: Extent, report: GapReport, now: datetime) -> None:
-        progress = await self._progress(partition, extent, report, now)
-        if progress is None:
-            return
-        settled = _settled(progress)
-        taken = await self._journal.read_taken(progress.epoch, settled)
-        lost: list[Span] = []
-        for gaps in near_each_other(self._gaps(settled, taken, extent, now)):
-            lost += await self._ingest_missing(partition, gaps, report, now)
-        await self._lose(
-            [Loss(progress.epoch, span, now, "the hub no longer holds these events") for span in lost], report
-        )
-        taken = await self._journal.read_taken(progress.epoch, settled)
-        top = highest_known(progress, taken)
+        known, lost = await self._store.run(lambda tx: begin_sweep(tx, partition, extent, now))
+        if lost is not None:
+            report.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
+            report.losses += lost
+        taken, done = await self._read_done(known.epoch)
+        missing: list[Span] = []
+        for gaps in near_each_other(gaps_in(done, Span(known.begins or 0, self._ripe_until(taken, extent, now)))):
+            missing += await self._ingest_missing(partition, gaps, report, now)
+        if missing:
+            losses = [Loss(known.epoch, span, now, "the hub no longer holds these events") for span in missing]
+            await self._store.run(lambda tx: partitions.write_losses(tx, losses))
+            report.losses += losses
+        taken, done = await self._read_done(known.epoch)
         # The hub's clock may be behind this one.
-        report.taken_until[partition.id] = find_taken_until(progress, taken, lost, extent, now - SKEW)
-        report.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
-        await self._settle(progress, taken, lost, now)
+        report.taken_until[partition.id] = find_taken_until(known, taken, done, extent, now - SKEW)
+        report.lag[partition.id] = lag_of(known, done, extent)
 
-    def _gaps(self, settled: int, taken: Sequence[Taken], extent: Extent, now: datetime) -> list[Span]:
-        """The spans that are missing for longer than the grace period, the end of the hub among them.
+    def _ripe_until(self, taken: Sequence[Taken], extent: Extent, now: datetime) -> int:
+        """The number up to which what is missing is missing for longer than the grace period.
 
         A gap is as old as the first thing taken after it. One that nothing follows is as old as the last thing taken.
         """
-        old = [one.span.last for one in taken if self._is_old(one, now)]
-        until = extent.last if len(old) == len(taken) else max(old, default=settled)
-        return gaps_in([one.span for one in taken], Span(settled + 1, until))
+        if all(self._is_past(one.at, now) for one in taken):
+            return extent.last
+        return max((one.span.first for one in taken if self._is_past(one.since, now)), default=0) - 1
 
     async def _ingest_missing(
         self, partition: Partition, gaps: Sequence[Span], report: GapReport, now: datetime
@@ -135,55 +136,48 @@ class GapFiller:
             first, budget = end + 1, budget - len(events)
         return missing
 
-    async def _progress(
-        self, partition: Partition, extent: Extent, report: GapReport, now: datetime
-    ) -> Progress | None:
-        """How far a partition has come, begun at what the hub held first if no sweep ever saw it; None in a lost race."""
-        progress = await self._journal.read_progress(partition)
-        if progress.created is not None and progress.created != extent.created:
-            report.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
-            losses, begun = await begin_next_epoch(self._journal, progress, now, extent.created)
-            report.losses += losses
-            if begun is None:
-                return None
-            progress = begun
-        if progress.settled is not None and progress.settled > max(extent.last, extent.first - 1):
-            # Nobody can have ingested what the hub never held: the number is damaged, and all is compared again.
-            progress = replace(progress, settled=None, top=None)
-        if progress.settled is None:
-            # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
-            first = min(
-                [one.span.first for one in await self._journal.read_taken(progress.epoch, -1)], default=extent.first
-            )
-            settled = min(first, extent.first) - 1
-            return await self._journal.write_progress(replace(progress, settled=settled, created=extent.created))
-        return progress
-
-    async def _lose(self, losses: Sequence[Loss], report: GapReport) -> None:
-        if losses:
-            await self._journal.write_losses(losses)
-            report.losses += losses
-
-    async def _settle(self, progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], now: datetime) -> None:
-        """Moves progress over what was taken in or lost without a gap, and forgets the details of it."""
-        settled = _settled(progress)
-        # What was taken in just now says that somebody is at work, so it stays.
-        old = [one for one in taken if self._is_old(one, now)]
-        for span in sorted([*(one.span for one in old), *lost]):
-            if span.first <= settled + 1:
-                settled = max(settled, span.last)
-        if settled == progress.settled:
-            return
-        top = highest_known(progress, [one for one in old if one.span.last <= settled])
-        if await self._journal.write_progress(replace(progress, settled=settled, top=top)) is not None:
-            await self._journal.forget_settled(progress.epoch, settled)
-
-    def _is_old(self, taken: Taken, now: datetime) -> bool:
-        return self._is_past(taken.at, now)
+    async def _read_done(self, epoch: HubEpoch) -> tuple[list[Taken], list[Span]]:
+        async with self._store.session() as tx:
+            return await partitions.read_done(tx, epoch)
 
     def _is_past(self, instant: datetime, now: datetime) -> bool:
         """Whether an instant is longer ago than the grace period, or none that a clock can have shown."""
         return not is_recent(instant, now, self._grace)
+
+
+async def begin_sweep(
+    tx: Transaction, partition: Partition, extent: Extent, now: datetime
+) -> tuple[HubPartition, list[Loss] | None]:
+    """Return a partition as a sweep goes by it, and what was lost where its hub was created anew; None where it was not."""
+    known, losses = await partitions.lock_partition(tx, partition), None
+    if known.created is not None and known.created != extent.created:
+        known, losses = await partitions.begin_epoch(tx, known, now, extent.created)
+    if known.begins is None:
+        # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
+        taken = await partitions.read_taken(tx, known.epoch)
+        first = min([one.span.first for one in taken], default=extent.first)
+        known = await partitions.write_beginning(tx, known, extent.created, min(first, extent.first))
+    return known, losses
+
+
+def find_taken_until(
+    known: HubPartition, taken: Sequence[Taken], done: Sequence[Span], extent: Extent, now: datetime
+) -> datetime | None:
+    """The hub's time up to which each event of a partition is taken in or lost; None where that is not known.
+
+    That is now where nothing is missing of what the hub held then. Else it is when the event before the first missing one came:
+    a hub numbers events as they come.
+    """
+    missing = gaps_in(done, Span(known.begins or 0, extent.last))
+    if not missing:
+        return now
+    return max((one.enqueued for one in taken if one.span.last < missing[0].first), default=None)
+
+
+def lag_of(known: HubPartition | None, done: Sequence[Span], extent: Extent) -> int:
+    """How many events the hub holds after the last that was taken in or lost."""
+    first = extent.first if known is None or known.begins is None else known.begins
+    return max(0, extent.last - max([span.last for span in done], default=first - 1))
 
 
 def near_each_other(gaps: Sequence[Span]) -> list[list[Span]]:
@@ -195,8 +189,3 @@ def near_each_other(gaps: Sequence[Span]) -> list[list[Span]]:
         else:
             groups.append([gap])
     return groups
-
-
-def _settled(progress: Progress) -> int:
-    """The last number that need not be looked at again."""
-    return progress.settled if progress.settled is not None else -1

@@ -6,7 +6,7 @@ A batch is one transaction. No destination is called here, and nothing is raised
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -53,6 +53,18 @@ class Ingested(NamedTuple):
     snapshot: datetime | None
 
 
+async def fault_of[T](work: Awaitable[T]) -> T | Exception:
+    """Return what comes of ingesting messages, or the fault of one of them; raises StoreError where the state is at fault."""
+    try:
+        return await work
+    except Unstorable as fault:
+        return fault
+    except StoreError:
+        raise
+    except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not cost a message.
+        return fault
+
+
 class Intake:
     """Ingests messages. With `only`, a signal of the other stream is on the wrong one and is quarantined.
 
@@ -71,7 +83,7 @@ class Intake:
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
-        self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
+        self._snapshot_due = SnapshotDue(store, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store, longest)
         self.tags = tags if tags is not None else TagReader(store, rulebooks)
@@ -79,14 +91,9 @@ class Intake:
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
-        try:
-            ingested = await self._store.run(lambda tx: self.ingest_in(tx, messages, now))
-        except Unstorable as fault:
-            return await self._ingest_singly(messages, fault, now)
-        except StoreError:
-            raise
-        except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not cost a message.
-            return await self._ingest_singly(messages, fault, now)
+        ingested = await fault_of(self._store.run(lambda tx: self.ingest_in(tx, messages, now)))
+        if isinstance(ingested, Exception):
+            return await self._ingest_singly(messages, ingested, now)
         self.remember(ingested)
         return ingested.entries
 

@@ -34,6 +34,7 @@ from router.domain.source_turns import (
 from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
 from router.store.documents import find_document, list_documents, put_document
+from router.store.partitions import read_losses
 from router.store.signals import find_signals
 from router.store.store import Store
 
@@ -138,7 +139,8 @@ class SilentSources:
         if not any(turn.state is SourceState.SILENT for turn in after.unpublished):
             return after
         # What was lost may have spoken of them. Only who would tell something asks, since it costs a request.
-        losses = await self._store.journal.read_losses(_STREAM.value)
+        async with self._store.session() as tx:
+            losses = await read_losses(tx, _STREAM.value)
         lost = max((one.at for one in losses if is_possible(one.at, now)), default=None)
         return watch_after(before, sources, self._manifest, heard, until, now, lost)
 

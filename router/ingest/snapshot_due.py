@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from router.domain.clocks import AHEAD, is_possible
-from router.domain.ports.ingest import Journal
 from router.domain.signals import Stream
+from router.store.engine import Transaction
+from router.store.partitions import find_last_sweep, write_sweep_end
+from router.store.store import Store
 
 DAY = timedelta(days=1)
 
@@ -15,13 +17,13 @@ OFTEN = timedelta(hours=1)
 
 
 class SnapshotDue:
-    """What the journal keeps of when a stream's snapshots may be over, in the hub's time; raises StoreError.
+    """What the state keeps of when a stream's snapshots may be over, in the hub's time; raises StoreError.
 
     Each process writes down about once an hour that rows of snapshots come. A day later they may have ended.
     """
 
-    def __init__(self, journal: Journal, stream: Stream) -> None:
-        self._journal = journal
+    def __init__(self, store: Store, stream: Stream) -> None:
+        self._store = store
         self._due, self._looked = f"snapshots.due.{stream}", f"snapshots.looked.{stream}"
         self._noted: datetime | None = None
 
@@ -32,10 +34,15 @@ class SnapshotDue:
         """
         if self._noted is not None and abs(at - self._noted) < OFTEN:
             return
-        due, looked = await self._read()
-        over = at + DAY
-        if due is None or (looked is not None and due <= looked) or (over < due and (looked is None or over > looked)):
-            await self._journal.write_sweep_end(self._due, over)
+        async with self._store.transaction() as tx:
+            due, looked = await self._read(tx)
+            over = at + DAY
+            if (
+                due is None
+                or (looked is not None and due <= looked)
+                or (over < due and (looked is None or over > looked))
+            ):
+                await write_sweep_end(tx, self._due, over)
 
     def remember(self, at: datetime) -> None:
         """Remembers that what `note_row` wrote of an instant is committed."""
@@ -44,16 +51,18 @@ class SnapshotDue:
 
     async def is_due(self, until: datetime) -> bool:
         """Whether a snapshot may be over at an instant up to which all was taken in."""
-        due, looked = await self._read()
+        async with self._store.session() as tx:
+            due, looked = await self._read(tx)
         if due is None or (due > until and is_possible(due, until, AHEAD)):
             return False
         return looked is None or not is_possible(looked, until) or (due > looked and until - looked >= OFTEN)
 
     async def note_look(self, until: datetime, next: datetime | None) -> None:
         """Notes that all were looked at that were over at an instant, and when the next one is if no more of it comes."""
-        if next is not None:
-            await self._journal.write_sweep_end(self._due, next)
-        await self._journal.write_sweep_end(self._looked, until)
+        async with self._store.transaction() as tx:
+            if next is not None:
+                await write_sweep_end(tx, self._due, next)
+            await write_sweep_end(tx, self._looked, until)
 
-    async def _read(self) -> tuple[datetime | None, datetime | None]:
-        return await self._journal.find_last_sweep(self._due), await self._journal.find_last_sweep(self._looked)
+    async def _read(self, tx: Transaction) -> tuple[datetime | None, datetime | None]:
+        return await find_last_sweep(tx, self._due), await find_last_sweep(tx, self._looked)

@@ -32,6 +32,7 @@ from router.ingest.snapshot_histories import SnapshotHistories
 from router.store import signals
 from router.store.delivery_status import find_last_notice
 from router.store.engine import Transaction
+from router.store.partitions import read_losses
 from router.store.store import Store
 
 AT_A_TIME = 100
@@ -55,7 +56,7 @@ class SnapshotEnds:
         self._rulebook = rulebook
         self._stream = rulebook.stream.value
         self._histories = SnapshotHistories(store)
-        self._due = SnapshotDue(store.journal, rulebook.stream)
+        self._due = SnapshotDue(store, rulebook.stream)
         self._is_stopped = is_stopped
 
     async def end_unseen(self, until: datetime, now: datetime) -> list[RecordEntry]:
@@ -74,7 +75,8 @@ class SnapshotEnds:
     async def _judge(self, until: datetime, now: datetime) -> tuple[Windows, int | None]:
         """By which snapshots findings end now, and when the next snapshot may be over."""
         histories = await self._histories.read_all()
-        lost_at = [second_of(loss.at) for loss in await self._store.journal.read_losses(self._stream)]
+        async with self._store.session() as tx:
+            lost_at = [second_of(loss.at) for loss in await read_losses(tx, self._stream)]
         windows: dict[str, AbsenceWindow] = {}
         closings: list[int] = []
         for subscription, tally in (await self._tally(histories, until)).items():

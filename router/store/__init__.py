@@ -1,4 +1,4 @@
-"""Where everything is kept: signals, outbox, journal, groups, record, quarantine and documents, in SQL.
+"""Where everything is kept: signals, outbox, groups, partitions, record, quarantine and documents, in SQL.
 
 store                the store, over either engine; engine is all in which SQLite and PostgreSQL differ
 file, witness        the file that SQLite keeps, the lock beside it, and what notices that it lost something

@@ -17,8 +17,6 @@ from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
 from router.store.instants import Clock
-from router.store.journal import SqlJournal
-from router.store.partitions import SqlPartitions
 from router.store.record import SqlRecord
 from router.store.upgrade import prepare, upgrade
 
@@ -40,8 +38,6 @@ class Store:
         self.is_shared = file is None
         self._file = file
         self.record = SqlRecord(engine, clock)
-        self.journal = SqlJournal(engine, clock)
-        self.partitions = SqlPartitions(engine, clock)
         self._forgetting = SqlForgetting(engine)
 
     @classmethod

@@ -26,7 +26,7 @@ from router.deliver.destination_holds import hold_destination, release_destinati
 from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
-from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
+from router.domain.journal import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -35,6 +35,7 @@ from router.store.claims import claim_deliveries, settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.destinations import pause_destination
+from router.store.partitions import Taken, lock_partition, take, write_losses, write_sweep_end
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
@@ -59,7 +60,7 @@ BOOK = a_rulebook()
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store that was swept just now."""
     store = open_store(tmp_path)
-    run(store.journal.write_sweep_end("cwpp", NOW))
+    run(within(store, write_sweep_end, "cwpp", NOW))
     yield store
     run(store.close())
 
@@ -224,15 +225,15 @@ def test_a_destination_that_refuses_us_is_a_problem(store: Store) -> None:
 
 def test_sweeps_that_do_not_end_are_a_problem(store: Store) -> None:
     """A few may be late."""
-    run(store.journal.write_sweep_end("cwpp", NOW - STALE))
+    run(within(store, write_sweep_end, "cwpp", NOW - STALE))
     assert health(store).problems == ()
-    run(store.journal.write_sweep_end("cwpp", NOW - STALE - SECOND))
+    run(within(store, write_sweep_end, "cwpp", NOW - STALE - SECOND))
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
 
 
 def test_a_sweep_that_ended_in_the_future_is_a_problem(store: Store) -> None:
     """A clock was wrong, and nobody has swept since it is right."""
-    run(store.journal.write_sweep_end("cwpp", NOW + 2 * STALE))
+    run(within(store, write_sweep_end, "cwpp", NOW + 2 * STALE))
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
 
 
@@ -250,9 +251,9 @@ def test_losses_of_a_week_are_a_problem(store: Store) -> None:
     """Each event counts; what was lost earlier does not."""
     epoch = HubEpoch(PLACE, 1)
     losses = [Loss(epoch, Span(0, 9), NOW - WEEK, "trimmed"), Loss(epoch, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
-    run(store.journal.write_losses(losses[:1]))
+    run(within(store, write_losses, losses[:1]))
     assert health(store).problems == ()
-    run(store.journal.write_losses([*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
+    run(within(store, write_losses, [*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
     assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
     assert figures(health(store))["lost"] == [
         {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
@@ -267,7 +268,8 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: Store) -> None
     hub.publish(7, partition=1)
     hub.trim(3, partition=1)
     epoch = HubEpoch(PLACE, 1)
-    run(store.journal.finish_markers([InFlightMarker(epoch, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
+    run(within(store, lock_partition, PLACE))
+    run(within(store, take, epoch, (), Taken(Span(0, 5), NOW, NOW, NOW)))
     assert figures(health(store, hub))["hub"] == {"reached": True, "lag": {"0": 4, "1": 4, "2": 0}}
     assert health(store, hub).problems == ()
 

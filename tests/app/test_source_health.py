@@ -9,6 +9,7 @@ from router.domain.signals import Stream
 from router.domain.source_silence import DOWN
 from router.domain.source_turns import SourceWatch, document_of_watch
 from router.store.documents import put_document
+from router.store.partitions import write_sweep_end
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import ONE, TWO, Life, subscriptions
 from tests.hubs import Shelf
@@ -21,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 def health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
     """The health of one stream that was swept just now."""
-    run(store.journal.write_sweep_end(stream.value, at))
+    run(within(store, write_sweep_end, stream.value, at))
     return run(health_of(store, {stream: Shelf(name=stream.value)}, {stream: a_rulebook(stream=stream)}, at))
 
 

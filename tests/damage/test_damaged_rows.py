@@ -14,20 +14,22 @@ import pytest
 from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
+from router.domain.journal import HubEpoch
 from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
+from router.store.partitions import HubPartition, find_partition
 from router.store.quarantine import count_damaged_rows, list_quarantined
 from tests.builders import NOW, a_rule, alert_body, without_rules
-from tests.damage.town import HELD, HOUR, PLACE, Town
+from tests.damage.town import HELD, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import claim, find_rows, in_doubt, members_at, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 from tests.store.opened import Store, changed
 from tests.store.within import within
 
-_KEYS = {"progress": "partition", "members": "signal"}
+_KEYS = {"partitions": "partition", "members": "signal"}
 """Which column of a table names its rows, where that is not `key`."""
 
 type Spoil = Callable[[str, str, dict[str, object]], None]
@@ -238,24 +240,7 @@ def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(st
     town = Town(store)
     run(_begun(town, alert_body("a"), alert_body("b")))
     run(town.sweep())
-    progress = run(store.journal.read_progress(PLACE))
-    assert progress.settled is not None
-    spoil("progress", PLACE.id, {"epoch": 2**63 - 1})
-    again = run(store.journal.read_progress(PLACE))
-    assert again.epoch.number > progress.epoch.number
-    assert (again.settled, run(store.journal.read_progress(PLACE))) == (None, again)
+    spoil("partitions", PLACE.id, {"epoch": 2**63 - 1})
     town.hub = Shelf(created=NOW)
     assert {one[2] for one in run(_then(town, alert_body("c"), alert_body("d")))} == {"c", "d"}
-
-
-def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spoil: Spoil) -> None:
-    """What was missed is found although the journal says that all of it was seen to."""
-    town = Town(store)
-    run(_begun(town, alert_body("a")))
-    run(town.sweep())
-    spoil("progress", PLACE.id, {"settled": 900})
-    town.publish(alert_body("missed"))
-    run(town.ingest(alert_body("b")))
-    town.now += HOUR
-    run(town.sweep())
-    assert {one[2] for one in run(_notified(town))} == {"b", "missed"}
+    assert run(within(store, find_partition, PLACE)) == HubPartition(HubEpoch(PLACE, 2))

@@ -22,7 +22,7 @@ from router.domain.conversation import Result
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
-from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
+from router.domain.journal import Event, HubEpoch, Loss, Partition, Span
 from router.domain.lane_limits import LEASE
 from router.domain.notices import Notice
 from router.domain.retention import Retention
@@ -32,9 +32,11 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.suppression_release import release_held
+from router.store import partitions
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination
+from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from router.telemetry import Telemetry
@@ -86,7 +88,7 @@ class Town:
 
     @property
     def event_intake(self) -> EventIntake:
-        return EventIntake(self.intake, self.store.journal, "me")
+        return EventIntake(self.intake, self.store, "me")
 
     async def ingest(self, *bodies: bytes) -> None:
         """Takes events in as the hub brings them."""
@@ -132,12 +134,12 @@ class Town:
 
     async def sweep(self) -> None:
         """What runs on a clock."""
-        gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
+        gap_filler = GapFiller(self.hub, self.store, self.event_intake)
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store, self.book, self.now)
         await self.store.forget(self.now, Retention(), (), 10_000)
-        await self.store.journal.write_sweep_end("cwpp", self.now)
+        await self.store.engine.run(lambda tx: partitions.write_sweep_end(tx, "cwpp", self.now))
 
     async def look(self) -> Health:
         """Asks for everything that can be asked."""
@@ -149,7 +151,7 @@ class Town:
         return await health_of(self.store, {Stream.CWPP: self.hub}, {Stream.CWPP: self.book}, self.now)
 
     async def begin(self) -> None:
-        """A morning: what is open, owed, held, dead, over and in quarantine, a pause and a journal with all it can hold."""
+        """A morning: what is open, owed, held, dead, over and in quarantine, a pause, and all that is known of partitions."""
         self.refused = {"dead"}
         await self.ingest(*(alert_body(id) for id in ("open", "dead", "over")), alert_body("held", **HELD), b"?")
         await self.deliver()
@@ -159,8 +161,9 @@ class Town:
         await self.sweep()
         await self.ingest(alert_body("owed"))
         epoch = HubEpoch(PLACE, 1)
-        await self.store.journal.place_markers([InFlightMarker(epoch, Span(900, 901), "another")])
-        await self.store.journal.write_losses([Loss(epoch, Span(800, 801), self.now, "gone")])
+        losses = [Loss(epoch, Span(800, 801), self.now, "gone")]
+        await within(self.store, partitions.begin_try, Try(PLACE, Span(900, 901), "another"))
+        await within(self.store, partitions.write_losses, losses)
         await within(
             self.store,
             pause_destination,

@@ -25,6 +25,7 @@ from router.domain.journal import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.store.documents import list_documents
+from router.store.partitions import write_sweep_end
 from tests.builders import RULES
 from tests.stack.defender import DefenderDouble, defender_in_thread
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
@@ -138,12 +139,12 @@ class SmallHouse:
             dispatcher = await stack.enter_async_context(
                 dispatcher_over(store, rules, readiness_of(rules, settings), settings, now, over.is_set)
             )
-            intake = EventIntake(intake_over(store, rules, Stream.CWPP), store.journal, "small")
+            intake = EventIntake(intake_over(store, rules, Stream.CWPP), store, "small")
             ready.set()
             while not over.is_set():
                 if not is_deaf:
                     await self._take_in(intake)
-                    await store.journal.write_sweep_end(HUB, now())
+                    await store.engine.run(lambda tx: write_sweep_end(tx, HUB, now()))
                 await dispatcher.deliver_due()
                 await asyncio.sleep(0.05)
 

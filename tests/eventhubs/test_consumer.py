@@ -177,29 +177,6 @@ def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_ov
     consuming(postgresql, work)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(postgresql: str) -> None:
-    """The events are taken, and the next checkpoint covers them."""
-
-    async def work(rig: ConsumerRig) -> None:
-        fill(rig.hubs, FIRST, 3)
-
-        async def lose_the_table(partition: Partition, events: Sequence[Event]) -> None:
-            if events[0].sequence == 0:
-                await rig.execute("ALTER TABLE partitions RENAME TO away")
-
-        inbox = Inbox(lose_the_table)
-        async with rig.consuming(inbox):
-            await until(lambda: bool(inbox.troubles))
-            await rig.execute("ALTER TABLE away RENAME TO partitions")
-            rig.hubs.append(*FIRST, b"more")
-            await until(lambda: len(inbox.bodies) == 4)
-        assert inbox.taken == {FIRST: [0, 1, 2, 3]}
-        assert 'relation "partitions" does not exist' in inbox.troubles[0]
-        assert await rig.positions() == {FIRST: 3}
-
-    consuming(postgresql, work)
-
-
 def test_a_partition_that_another_consumer_takes_over_in_the_midst_of_a_batch_is_taken_whole_by_both(
     postgresql: str,
 ) -> None:

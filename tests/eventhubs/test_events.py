@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from router.domain.journal import Event, Span
 from router.eventhubs import HubReader
-from router.eventhubs.events import body_of
-from router.eventhubs.trace import trace_of
+from router.eventhubs.events import body_of, trace_of
 from tests.eventhubs.hubs import FIRST, HUB, a_namespace, run
 from tests.stack.event_hubs import EventHubs
 

@@ -7,7 +7,7 @@ import re
 
 from router.destinations.log_analytics.tables import ALERTS, TABLES
 from router.domain.signals import Stream
-from router.eventhubs import consumer, range_reader
+from router.eventhubs import consumer, reader
 from tests.infra.functions import triggers, wake_ups
 from tests.infra.predicted import Deployment
 from tests.infra.variants import ROOT, deployed
@@ -57,9 +57,7 @@ def test_every_reader_of_a_hub_has_a_consumer_group_of_its_own(azure: Deployment
     of_functions = {
         (one["eventHubName"], one["consumerGroup"]) for one in triggers().values() if "consumerGroup" in one
     }
-    readers = of_functions | {
-        (stream.value, group) for stream in Stream for group in (range_reader.GROUP, consumer.GROUP)
-    }
+    readers = of_functions | {(stream.value, group) for stream in Stream for group in (reader.GROUP, consumer.GROUP)}
     assert len(readers) == len(of_functions) + 4
     assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUBS}/consumergroups")} == readers
 

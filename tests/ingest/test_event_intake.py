@@ -1,181 +1,294 @@
-"""Each event of a hub is taken in once, whatever dies meanwhile."""
+"""Each event of a hub is taken in once, whatever dies meanwhile, and what kills its worker costs no other event anything."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.errors import StoreError
-from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span
+from router.domain.journal import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
-from router.domain.ports.ingest import Journal
 from router.domain.signals import Stream
-from router.ingest.event_intake import EventIntake
-from router.ingest.intake import Intake
+from router.ingest.event_intake import DEADLY, EventIntake, cut_events
+from router.ingest.intake import Ingested, Intake, Message
+from router.store import partitions
+from router.store.engine import Transaction
+from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
-from tests.builders import NOW, a_rulebook
+from router.store.store import Store
+from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
+from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
-from tests.stack.postgres import Server, Way
-from tests.store.opened import Place, Store, open_store
+from tests.store.acts import run
+from tests.store.deadly import Deadly, DeadlyEngine
 from tests.store.within import within
 
 PLACE = Partition("cwpp", "0")
-EPOCH = HubEpoch(PLACE, 1)
+BOOK = a_rulebook(routes=[a_route("all", "tickets")], destinations=[a_destination("tickets")])
+SHARED = settings(max_examples=some_of(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+_IDS = count()
 
 
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    """An empty store."""
-    store = open_store(place)
-    yield store
-    asyncio.run(store.close())
+def an_intake(store: Store) -> Intake:
+    return Intake(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
 
 
 def an_event_intake(store: Store, process: str = "this") -> EventIntake:
-    return EventIntake(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), store.journal, process)
+    return EventIntake(an_intake(store), store, process)
 
 
-def ingest(event_intake: EventIntake, events: Sequence[Event]) -> list[RecordEntry]:
-    return asyncio.run(event_intake.ingest_events(PLACE, events, NOW))
+def ingest(event_intake: EventIntake, events: Sequence[Event], place: Partition = PLACE) -> list[RecordEntry]:
+    return run(event_intake.ingest_events(place, events, NOW))
 
 
-def spans_taken(store: Store, epoch: HubEpoch = EPOCH) -> list[Span]:
-    return [one.span for one in asyncio.run(store.journal.read_taken(epoch, -1))]
+def some_events(place: Partition, number: int) -> list[Event]:
+    """Events of a partition, each an alert of its own."""
+    return [Event(n, LONG_AGO, alert_body(f"{place.id}-{n}")) for n in range(number)]
 
 
-def died(store: Store, process: str, first: int, last: int, *, alone: bool = False) -> None:
-    """Another process places markers on numbers and is never heard of again."""
-    asyncio.run(store.journal.place_markers([InFlightMarker(EPOCH, Span(first, last), process, alone)]))
+def an_unused_partition() -> Partition:
+    """A partition that no other example has."""
+    return Partition("cwpp", f"p{next(_IDS)}")
 
 
-def markers(store: Store) -> list[InFlightMarker]:
-    """Every marker that is left."""
-    probe = InFlightMarker(EPOCH, Span(0, 10**9), "probe")
-    found = [marker for marker in asyncio.run(store.journal.place_markers([probe])) if marker != probe]
-    asyncio.run(store.journal.finish_markers([probe], []))
-    return found
+def spans_taken(store: Store, place: Partition = PLACE, epoch: int = 1) -> list[Span]:
+    return [one.span for one in run(within(store, partitions.read_taken, HubEpoch(place, epoch)))]
 
 
-def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_marker_is_left(store: Store) -> None:
-    """A batch is one span of the journal, and each message is known by hub, epoch, partition and sequence number."""
-    entries = ingest(an_event_intake(store), Shelf().publish(3))
-    assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
-        (f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in range(3)
-    ]
-    assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
+def tries(store: Store, place: Partition) -> list[Try]:
+    """Every try that is open."""
+    return run(within(store, partitions.find_other_tries, Try(place, Span(0, 10**9), "nothing")))
 
 
-def test_a_batch_that_comes_again_tells_nobody_anew(store: Store) -> None:
-    """Redelivered whole or in part, by the same process or another, every message keeps its one outcome."""
-    events = Shelf().publish(5)
-    ingest(an_event_intake(store), events)
-    again = ingest(an_event_intake(store, "another"), events[2:]) + ingest(an_event_intake(store), events)
-    assert {entry.outcome for entry in again} == {"repeat"}
-    outcomes = asyncio.run(store.record.find_outcomes([f"cwpp:0:1:{n}" for n in range(5)]))
-    assert {outcome.value for outcome in outcomes.values()} == {"routed"}
+def outcomes(store: Store, place: Partition) -> dict[int, str]:
+    """What became of each event, by its number: all decisions on record of a partition's first epoch."""
+
+    async def read() -> dict[int, str]:
+        async with store.session() as tx:
+            rows = await tx.fetch("SELECT message, outcome FROM record")
+        found = [(row.text("message").rpartition(":"), row.text("outcome")) for row in rows]
+        mine = [(int(number), outcome) for (origin, _, number), outcome in found if origin == f"cwpp:{place.id}:1"]
+        assert len(mine) == len(dict(mine))
+        return dict(mine)
+
+    return run(read())
 
 
-def test_a_batch_with_a_gap_is_two_spans(store: Store) -> None:
-    """The journal says what was taken, not what lies between."""
-    ingest(an_event_intake(store), [*Shelf().publish(2), replace(Shelf().publish(1)[0], sequence=7)])
-    assert spans_taken(store) == [Span(0, 1), Span(7, 7)]
+def deliveries(store: Store) -> int:
+    """How many tickets are owed."""
+
+    async def read() -> int:
+        async with store.session() as tx:
+            return int(await tx.value("SELECT count(*) FROM deliveries WHERE destination='tickets'"))
+
+    return run(read())
 
 
-class Watched:
-    """A journal that remembers which markers were made."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self.placed: list[InFlightMarker] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
-
-    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
-        self.placed.extend(markers)
-        return await self._journal.place_markers(markers)
-
-
-@pytest.mark.parametrize(("dead", "singly"), [(2, False), (3, True)])
-def test_what_three_processes_did_not_survive_is_taken_alone(store: Store, dead: int, singly: bool) -> None:
-    """Two deaths are an accident. After three, each event is tried with nothing beside it, under a marker that says so."""
-    for number in range(dead):
-        died(store, f"dead-{number}", 0, 2)
-    journal = Watched(store.journal)
-    event_intake = EventIntake(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), journal, "this")
-    entries = ingest(event_intake, Shelf().publish(3))
-    assert [entry.outcome for entry in entries] == ["routed"] * 3
-    assert [marker.span for marker in journal.placed if marker.alone] == (
-        [Span(n, n) for n in range(3)] if singly else []
-    )
-    assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
-
-
-def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_are_taken(store: Store) -> None:
-    """A message that kills costs nobody else anything, and is kept whole."""
-    events = Shelf().publish(3)
-    for process in ("one", "another", "a-third"):
-        died(store, process, 0, 2)
-    for process in ("one", "another"):
-        died(store, process, 1, 1, alone=True)
+def test_what_is_taken_in_is_on_record_and_no_try_is_left(store: Store) -> None:
+    """Each message is known by hub, epoch, partition and sequence number; numbers that were left out are not taken in."""
+    shelf = Shelf()
+    events = [*shelf.publish(3), *shelf.publish(1, skip=4)]
     entries = ingest(an_event_intake(store), events)
-    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
-    (kept,) = asyncio.run(within(store, list_quarantined))
-    assert kept.quarantined.body == events[1].body
-    assert kept.quarantined.reason.code == "internal"
+    assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
+        (f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in (0, 1, 2, 7)
+    ]
+    assert (spans_taken(store), tries(store, PLACE)) == ([Span(0, 2), Span(7, 7)], [])
 
 
-def test_marks_of_a_process_that_lives_do_not_count_against_an_event(store: Store) -> None:
-    """A storage outage that one living process tries again and again is nobody's death."""
-    for _ in range(5):
-        died(store, "this", 0, 0, alone=True)
-    assert [entry.outcome for entry in ingest(an_event_intake(store), Shelf().publish(1))] == ["routed"]
+def test_a_batch_that_comes_again_is_dropped_as_far_as_it_was_taken_in(store: Store) -> None:
+    """By the same process or another."""
+    events = Shelf().publish(6)
+    ingest(an_event_intake(store), events[1:3])
+    assert [entry.key for entry in ingest(an_event_intake(store, "other"), events[2:5])] == ["cwpp:0:1:3", "cwpp:0:1:4"]
+    assert [entry.key for entry in ingest(an_event_intake(store), events)] == ["cwpp:0:1:0", "cwpp:0:1:5"]
+    assert (ingest(an_event_intake(store), events), spans_taken(store)) == ([], [Span(0, 5)])
 
 
-@pytest.mark.parametrize("trip", range(3, 22, 3))
-def test_a_process_that_lost_its_state_and_is_at_work_again_died_of_nothing(
-    database: str, postgres: Server, trip: int
+@SHARED
+@given(st.data())
+def test_each_event_has_one_outcome_whichever_workers_die_between_any_two_statements(
+    store: Store, data: st.DataObject
 ) -> None:
-    """It lost it at some round trip, and could not say so; with the next events that it takes in it does."""
-    with Way(postgres.url) as way:
-        store = open_store(way.to(database))
-        event_intake = an_event_intake(store, "alive")
+    """Batches overlap and come in any order; as few die as are an accident, before a statement or commit is done or after."""
+    place, before = an_unused_partition(), deliveries(store)
+    events = some_events(place, 12)
+    deaths = data.draw(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=DEADLY - 1))
+    for number, (dies_at, is_done) in enumerate([(10**9, False), *deaths, (10**9, False)]):
+        first, length = data.draw(st.tuples(st.integers(0, 11), st.integers(1, 6)))
+        worker = Deadly(store, dies_at, is_done)
+        try:
+            ingest(an_event_intake(worker, f"worker-{number}"), events[first : first + length], place)
+        except StoreError:
+            assert worker.died
+    known = {n for span in spans_taken(store, place) for n in range(span.first, span.last + 1)}
+    assert outcomes(store, place) == dict.fromkeys(known, "routed")
+    ingest(an_event_intake(store, "last"), events, place)
+    assert outcomes(store, place) == dict.fromkeys(range(12), "routed")
+    assert (deliveries(store) - before, spans_taken(store, place), tries(store, place)) == (12, [Span(0, 11)], [])
 
-        def lose() -> None:
-            way.server = postgres.url.replace("%2F", "%2Fgone")
-            way.cut()
 
-        way.cut_at(trip, is_after=False, happens=lose)
+@SHARED
+@given(st.lists(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 12)), max_size=4), min_size=2, max_size=4))
+def test_owners_of_one_partition_at_once_take_each_event_in_once(
+    store: Store, twin: Store, shares: Sequence[Sequence[tuple[int, int]]]
+) -> None:
+    """Two to four processes that read the same partition, on two connections; none quarantines what another one tries."""
+    place, before = an_unused_partition(), deliveries(store)
+    events = some_events(place, 20)
+
+    async def own(number: int, batches: Sequence[tuple[int, int]]) -> None:
+        event_intake = an_event_intake((store, twin)[number % 2], f"owner-{number}")
+        for first, length in (*batches, (0, 20)):
+            await event_intake.ingest_events(place, events[first : first + length], NOW)
+
+    async def all_own() -> None:
+        await asyncio.gather(*(own(number, batches) for number, batches in enumerate(shares)))
+
+    run(all_own())
+    assert outcomes(store, place) == dict.fromkeys(range(20), "routed")
+    assert (deliveries(store) - before, spans_taken(store, place), tries(store, place)) == (20, [Span(0, 19)], [])
+
+
+@dataclass
+class Mortal:
+    """A process that dies of the messages of some numbers; `deaths` are its like's before it."""
+
+    store: Store
+    poison: frozenset[int]
+    process: str
+
+    async def ingest(self, place: Partition, events: Sequence[Event]) -> bool:
+        """Ingests events; returns whether the process survives that."""
+        body = Deadly(self.store, 10**9, False)
+        intake = _Poisonable(body, self.poison)
+        try:
+            await EventIntake(intake, body, self.process).ingest_events(place, events, NOW)
+        except StoreError:
+            assert body.died
+        return not body.died
+
+
+class _Poisonable(Intake):
+    def __init__(self, store: Deadly, poison: frozenset[int]) -> None:
+        super().__init__(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
+        self._body, self._poison = store.engine, poison
+
+    async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
+        if self._poison.intersection(message.arrival.place for message in messages):
+            assert isinstance(self._body, DeadlyEngine)
+            self._body.died = True
+        return await super().ingest_in(tx, messages, now)
+
+
+def until_taken(store: Store, place: Partition, events: Sequence[Event], poison: frozenset[int], size: int) -> int:
+    """Brings batches of some size, as often as they need, always to a new process; returns how many died."""
+    deaths = 0
+    for first in range(0, len(events), size):
+        while not run(Mortal(store, poison, f"p{deaths}").ingest(place, events[first : first + size])):
+            deaths += 1
+            assert deaths < 100
+    return deaths
+
+
+@pytest.mark.parametrize(("size", "deaths"), [(1, DEADLY), (2, DEADLY), (20, 5), (100, 7)])
+def test_a_batch_that_kills_is_tried_in_halves_down_to_one_which_is_quarantined(
+    store: Store, size: int, deaths: int
+) -> None:
+    """Unread and whole, after so many deaths; its neighbours are taken in."""
+    place = an_unused_partition()
+    events = some_events(place, 100)
+    assert until_taken(store, place, events, frozenset({41}), size) == deaths
+    assert outcomes(store, place) == {n: "quarantined" if n == 41 else "routed" for n in range(100)}
+    (kept,) = run(within(store, list_quarantined))
+    assert (kept.quarantined.body, kept.quarantined.reason.code) == (events[41].body, "internal")
+    assert (spans_taken(store, place), tries(store, place)) == ([Span(0, 99)], [])
+
+
+@SHARED
+@given(
+    st.sets(st.integers(0, 39), max_size=3),
+    st.lists(st.tuples(st.integers(0, 39), st.integers(1, 40)), max_size=12),
+    st.integers(1, 40),
+)
+def test_only_poison_is_quarantined_however_batches_overlap(
+    store: Store, poison: set[int], batches: Sequence[tuple[int, int]], size: int
+) -> None:
+    """Several of them in one batch, or in batches that begin anywhere."""
+    place = an_unused_partition()
+    events = some_events(place, 40)
+    for number, (first, length) in enumerate(batches):
+        run(Mortal(store, frozenset(poison), f"q{number}").ingest(place, events[first : first + length]))
+    until_taken(store, place, events, frozenset(poison), size)
+    assert outcomes(store, place) == {n: "quarantined" if n in poison else "routed" for n in range(40)}
+    assert tries(store, place) == []
+
+
+def test_processes_that_die_of_something_else_cost_no_event_its_outcome(store: Store) -> None:
+    """A try that failed without a death counts for nothing, and two deaths are an accident."""
+    place = an_unused_partition()
+    (event,) = some_events(place, 1)
+
+    def failing(process: str, work: Callable[[], None]) -> None:
+        down = _Down(store)
         with pytest.raises(StoreError):
-            while True:
-                ingest(event_intake, Shelf().publish(3))
-        way.server = postgres.url
-        asyncio.run(event_intake.ingest_events(Partition("cwpp", "1"), Shelf().publish(1), NOW))
-        assert markers(store) == []
-        asyncio.run(store.close())
+            ingest(EventIntake(down, store, process), [event], place)
+        work()
+
+    for number in range(2 * DEADLY):
+        failing(f"lives-{number}", lambda: None)
+    assert tries(store, place) == []
+    for number in range(DEADLY - 1):
+        assert not run(Mortal(store, frozenset({0}), f"dies-{number}").ingest(place, [event]))
+    assert [entry.outcome for entry in ingest(an_event_intake(store), [event], place)] == ["routed"]
+
+
+class _Down(Intake):
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
+
+    async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
+        raise StoreError("down")
+
+
+@given(
+    st.lists(st.integers(0, 60), max_size=40), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40)), max_size=4)
+)
+def test_events_are_cut_at_gaps_and_to_half_of_what_was_deadly(
+    numbers: Sequence[int], deadly: Sequence[tuple[int, int]]
+) -> None:
+    """In order, each once; what no process died of is not cut."""
+    spans = [Span(first, first + length) for first, length in deadly]
+    batches = [[event.sequence for event in some] for some in cut_events([Event(n, NOW, b"") for n in numbers], spans)]
+    assert [n for some in batches for n in some] == sorted(set(numbers))
+    for some in batches:
+        assert some == list(range(some[0], some[-1] + 1))
+        sizes = [span.last - span.first + 1 for span in spans if span.first <= some[-1] and some[0] <= span.last]
+        assert len(some) <= max(1, min(sizes, default=2 * len(some)) // 2)
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: Store) -> None:
-    """Numbers that begin again are not mistaken for those of the hub before, whoever was there then."""
+    """Numbers that begin again are not mistaken for those of the hub before, whichever process was there then."""
     old, new = Shelf(), Shelf(created=NOW)
     ingest(an_event_intake(store), old.publish(5))
-    first, second = an_event_intake(store), an_event_intake(store, "another")
+    run(within(store, partitions.begin_try, Try(PLACE, Span(0, 0), "died of the old hub's event")))
     later = LONG_AGO + timedelta(minutes=1)
-    assert [entry.key for entry in ingest(first, new.publish(1, at=later))] == ["cwpp:0:2:0"]
-    assert [entry.key for entry in ingest(second, new.publish(1, at=later))] == ["cwpp:0:2:1"]
-    entries = ingest(first, new.publish(1, at=later))
-    assert [(entry.key, entry.outcome) for entry in entries] == [("cwpp:0:2:2", "routed")]
+    for number, process in enumerate(("this", "other", "this")):
+        entries = ingest(an_event_intake(store, process), new.publish(1, at=later))
+        assert [(entry.key, entry.outcome) for entry in entries] == [(f"cwpp:0:2:{number}", "routed")]
+    assert (spans_taken(store, epoch=2), tries(store, PLACE)) == ([Span(0, 2)], [])
 
 
 def test_an_old_event_that_comes_again_late_is_no_new_epoch(store: Store) -> None:
     """What is redelivered was enqueued when it was enqueued."""
     events = Shelf().publish(5)
-    event_intake = an_event_intake(store)
-    ingest(event_intake, events)
-    assert [entry.key for entry in ingest(event_intake, events[:1])] == ["cwpp:0:1:0"]
+    ingest(an_event_intake(store), events)
+    assert ingest(an_event_intake(store), events[:1]) == []
+    assert spans_taken(store) == [Span(0, 4)]

@@ -68,7 +68,7 @@ class Router:
         weeks, now = self.weeks, self.weeks.now
         if self.sources is None:
             self.sources = SilentSources(weeks.intake, weeks.store, BOTH)
-        report = await GapFiller(weeks.shelf, weeks.store.journal, weeks.event_intake).fill_gaps(now)
+        report = await GapFiller(weeks.shelf, weeks.store, weeks.event_intake).fill_gaps(now)
         found = await self.sources.look(report.find_taken_until(), now)
         for entry in found.entries:
             (subscription,) = [id for id in self.said if id in (entry.id or "")]

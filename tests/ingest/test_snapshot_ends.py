@@ -19,12 +19,14 @@ from router.domain.signals import Stream
 from router.domain.snapshots import REMEMBERED
 from router.ingest.intake import Message
 from router.store import signals
+from router.store.partitions import read_losses
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
 from tests.store.acts import find_rows
 from tests.store.opened import Place, open_store
+from tests.store.within import within
 
 WEEK = 7 * DAY
 NAMES = tuple("abcdefgh")
@@ -194,7 +196,7 @@ def test_what_is_unread_holds_a_snapshot_up_and_what_is_lost_spoils_it(weeks: We
     weeks.shelf.silent = set()
     weeks.shelf.trim(1, 1)
     assert swept(weeks, start + 4 * DAY) == []
-    assert len(asyncio.run(weeks.store.journal.read_losses("cspm"))) == 1
+    assert len(asyncio.run(within(weeks.store, read_losses, "cspm"))) == 1
     weeks.publish(rows(REST, start + WEEK))
     assert swept(weeks, start + WEEK + 2 * DAY) == [("resolved", "h")]
 

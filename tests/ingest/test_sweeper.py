@@ -44,7 +44,7 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(place: 
         store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
         sweeper = Sweeper(
             store,
             book,
@@ -75,7 +75,7 @@ def test_a_sweep_ends_what_two_snapshots_came_without(place: Place) -> None:
         store = open_store(place)
         book, shelf = a_rulebook(stream=Stream.CSPM), Shelf(name="cspm")
         intake = Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
-        gap_filler = GapFiller(shelf, store.journal, EventIntake(intake, store.journal, "sweep"))
+        gap_filler = GapFiller(shelf, store, EventIntake(intake, store, "sweep"))
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         found = []
         for number, names in enumerate(("abcd", "abc", "abc")):
@@ -98,7 +98,7 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(place: Place) -> None:
         store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         messages = [a_message(alert_body(f"alert-{n}", Severity="Low"), place=n, at=NOW) for n in range(30)]
         await intake.ingest(messages, NOW)
@@ -127,7 +127,7 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(place: Place) -> None:
         store = open_store(place)
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
 
         def sweeper(*named: str, unready: tuple[Unready, ...] = ()) -> Sweeper:
             return Sweeper(
@@ -167,7 +167,7 @@ def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(place: P
         store = open_store(place)
         book = replace(a_rulebook(a_rule("scanner", expires=NOW + DAY)), notify=("tickets",))
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         await intake.ingest([a_message(alert_body(Entities=[an_ip("10.20.0.5")]), at=NOW)], NOW)
         found, _ = await sweeper.sweep(NOW + DAY)

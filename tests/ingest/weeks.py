@@ -64,7 +64,7 @@ class Weeks:
     @property
     def event_intake(self) -> EventIntake:
         """What takes events in, as a process just begun has it."""
-        return EventIntake(self.intake, self.store.journal, "trigger")
+        return EventIntake(self.intake, self.store, "trigger")
 
     def publish(self, messages: Iterable[Said], partition: int = 0) -> None:
         """The hub gets messages."""
@@ -79,7 +79,7 @@ class Weeks:
 
     async def sweep(self) -> tuple[datetime | None, list[RecordEntry]]:
         """The clock takes in what the hub holds, and ends what has ended; up to when all was taken in, and the entries."""
-        report = await GapFiller(self.shelf, self.store.journal, self.event_intake).fill_gaps(self.now)
+        report = await GapFiller(self.shelf, self.store, self.event_intake).fill_gaps(self.now)
         until = report.find_taken_until()
         return until, [] if until is None else await self.end(until)
 

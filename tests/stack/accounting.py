@@ -13,9 +13,10 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
-from router.domain.journal import HubEpoch, Partition
+from router.domain.journal import Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
+from router.store import partitions
 from router.store.delivery_status import count_deliveries
 from router.store.quarantine import list_quarantined
 from router.store.row_reader import Columns
@@ -176,7 +177,7 @@ async def left_over(stack: Stack) -> list[str]:
     """In words, what is not done, or was given up on."""
     store = stack.store()
     try:
-        return [*await _deliveries(store), *await _journal(store, stack), *await _markers(stack)]
+        return [*await _deliveries(store), *await _partitions(store, stack), *await _tries(stack)]
     finally:
         await store.close()
 
@@ -188,21 +189,22 @@ async def _deliveries(store: Store) -> list[str]:
     ]
 
 
-async def _journal(store: Store, stack: Stack) -> list[str]:
-    left = [f"{loss.span}: lost, {loss.why}" for loss in await store.journal.read_losses("cwpp")]
-    for id in map(str, range(2)):
-        progress = await store.journal.read_progress(Partition("cwpp", id))
-        settled = progress.settled if progress.settled is not None else -1
-        last = stack.hubs.last_sequence("cwpp", id)
-        if settled != last or progress.epoch != HubEpoch(Partition("cwpp", id), 1):
-            left.append(f"cwpp/{id}: settled up to {settled} of {last} in epoch {progress.epoch.number}")
+async def _partitions(store: Store, stack: Stack) -> list[str]:
+    async with store.session() as tx:
+        left = [f"{loss.span}: lost, {loss.why}" for loss in await partitions.read_losses(tx, "cwpp")]
+        taken = {one.partition.id: one.sequence for one in await partitions.list_claims(tx, "cwpp")}
+        for id in map(str, range(2)):
+            known, last = (
+                await partitions.find_partition(tx, Partition("cwpp", id)),
+                stack.hubs.last_sequence("cwpp", id),
+            )
+            if last >= 0 and (known is None or known.epoch.number != 1 or taken[id] != last):
+                left.append(f"cwpp/{id}: taken in up to {taken.get(id)} of {last}, {known}")
     return left
 
 
-async def _markers(stack: Stack) -> list[str]:
-    return [
-        f"marker {row.raw('origin')} of {row.raw('process')}" for row in await rows_in(stack, "SELECT * FROM marks")
-    ]
+async def _tries(stack: Stack) -> list[str]:
+    return [f"a try of {row.raw('process')}" for row in await rows_in(stack, "SELECT * FROM tries")]
 
 
 async def rows_in(stack: Stack, sql: str) -> list[Columns]:

@@ -21,6 +21,7 @@ from router.domain.errors import StoreError
 from router.domain.journal import Event, Loss, Partition
 from router.domain.keys import event_uid
 from router.domain.signals import Stream
+from router.store.partitions import read_losses
 from tests.builders import alert_body
 from tests.stack.accounting import (
     QUICK,
@@ -41,6 +42,7 @@ from tests.stack.accounting import (
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import POLICIES, Stack, stack_running
+from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
 SKEW = timedelta(hours=1)
@@ -122,7 +124,7 @@ async def losses(stack: Stack) -> Sequence[Loss]:
     """What is written down as lost."""
     store = stack.store()
     try:
-        return await store.journal.read_losses("cwpp")
+        return await within(store, read_losses, "cwpp")
     finally:
         await store.close()
 

@@ -29,6 +29,7 @@ from router.store.describing import describe as describe_state
 from router.store.documents import put_document
 from router.store.engine import SqliteEngine
 from router.store.file import UnchangedFile, opened_unchanged
+from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
@@ -116,7 +117,7 @@ def test_what_nobody_understood_and_what_was_lost_is_counted(store: Store) -> No
         a_quarantined("d"), quarantined=replace(a_quarantined().quarantined, reason=Reason(Code.DAMAGED, "x"))
     )
     run(within(store, put_in_quarantine, [a_quarantined("a"), a_quarantined("b"), damaged]))
-    run(store.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
+    run(within(store, write_losses, [Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
     report = describe(store)
     assert (report.quarantined, report.damaged, report.lost) == (Count(2), Count(1), Count(5))
 
@@ -319,7 +320,7 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
     write_rows(sqlite, [a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)])
     owe(sqlite, a_delivery())
     run(within(sqlite, put_in_quarantine, [a_quarantined()]))
-    run(sqlite.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
+    run(within(sqlite, write_losses, [Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
     run(within(sqlite, put_document, StoredDocument(kind=DocumentKind.FACT, id="s", at=NOW, body=b"{}")))
     path = tmp_path / "router.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:

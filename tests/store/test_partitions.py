@@ -1,82 +1,155 @@
-"""Who reads which partition of a hub: one process each, on both engines."""
+"""What the state knows of the partitions of hubs: numbers taken in, tried and lost, and which process reads which partition."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from datetime import timedelta
+from itertools import count
 
-import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from router.domain.ports.eventhubs import HubReaders, PartitionClaim
-from router.domain.reasons import Code
-from router.store.partitions import SqlPartitions
-from router.store.quarantine import list_quarantined
+from router.domain.journal import HubEpoch, Loss, Partition, PartitionClaim, Span, spans_of
+from router.store import partitions
+from router.store.partitions import Taken, Try
+from router.store.store import Store
+from tests.builders import NOW
 from tests.store.acts import run
-from tests.store.opened import Store, changed, open_store
 from tests.store.within import within
 
-READERS = HubReaders("soc.servicebus.windows.net", "cwpp", "serve")
-FIRST, SECOND = (PartitionClaim(readers=READERS, partition=id, owner="one") for id in "01")
+PLACE, BESIDE = Partition("cwpp", "0"), Partition("cwpp", "1")
+EPOCH = HubEpoch(PLACE, 1)
+HUGE = 2**62
+"""Sequence numbers have 64 bits."""
+_IDS = count(2)
+SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of each kind, empty."""
-    store = open_store(tmp_path if request.param == "sqlite" else request.getfixturevalue("postgresql"))
-    run(store.upgrade())
-    yield store
-    run(store.close())
+def take(store: Store, epoch: HubEpoch, *spans: Span) -> None:
+    """Takes numbers in, one span after the other; each is enqueued and taken a second later than the one before."""
+
+    async def take_all() -> None:
+        for number, span in enumerate(spans):
+            at = NOW + number * SECOND
+            async with store.transaction() as tx:
+                await partitions.lock_partition(tx, epoch.partition)
+                known = await partitions.read_taken(tx, epoch, span.first - 1)
+                await partitions.take(tx, epoch, known, Taken(span, at, at, at))
+
+    run(take_all())
 
 
-@pytest.fixture
-def partitions(store: Store) -> SqlPartitions:
-    """A hub of which nothing is known."""
-    return store.partitions
+def taken(store: Store, epoch: HubEpoch = EPOCH, first: int = 0) -> list[Taken]:
+    return run(within(store, partitions.read_taken, epoch, first))
 
 
-def test_of_two_that_claim_a_partition_one_gets_it(partitions: SqlPartitions) -> None:
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), min_size=1, max_size=8))
+def test_what_is_taken_in_is_kept_in_ranges_that_do_not_touch(store: Store, pairs: Sequence[tuple[int, int]]) -> None:
+    """In any order, overlapping and anew: the ranges hold those numbers and no other, and when they came."""
+    epoch = HubEpoch(Partition("cwpp", str(next(_IDS))), 1)
+    spans = [Span(first, first + length) for first, length in pairs]
+    take(store, epoch, *spans)
+    ranges = taken(store, epoch)
+    assert [one.span for one in ranges] == spans_of([n for first, last in spans for n in range(first, last + 1)])
+    for one in ranges:
+        times = [NOW + n * SECOND for n, span in enumerate(spans) if one.span.overlaps(span)]
+        assert one[1:] == (max(times), min(times), max(times))
+    assert taken(store, epoch, 20) == [one for one in ranges if one.span.last >= 20]
+
+
+def test_numbers_are_taken_in_of_one_partition_and_one_epoch(store: Store) -> None:
+    """However large they are."""
+    take(store, EPOCH, Span(HUGE, HUGE + 1))
+    take(store, HubEpoch(BESIDE, 1), Span(3, 4))
+    take(store, HubEpoch(PLACE, 2), Span(5, 6))
+    assert [one.span for one in taken(store)] == [Span(HUGE, HUGE + 1)]
+
+
+def test_a_try_is_over_when_all_its_numbers_are_taken_in_or_it_failed_and_never_before(store: Store) -> None:
+    """Another range, or another process, ends it not; each sees those of other processes that overlap its own."""
+
+    def others(mine: Span) -> list[str]:
+        found = run(within(store, partitions.find_other_tries, Try(PLACE, mine, "me")))
+        return [one.process for one in found]
+
+    spans = [("dead", Span(0, 9)), ("died too", Span(30, 39)), ("died too", Span(5, 9)), ("me", Span(0, 4))]
+    for process, span in (*spans, ("elsewhere", Span(20, 29))):
+        one = Try(PLACE, span, process)
+        run(within(store, partitions.begin_try, one))
+        run(within(store, partitions.begin_try, one))
+    assert (others(Span(0, 4)), others(Span(9, 20))) == (["dead"], ["dead", "died too", "elsewhere"])
+    take(store, EPOCH, Span(0, 4))
+    assert others(Span(0, 99)) == ["dead", "died too", "elsewhere"]
+    run(within(store, partitions.end_try, Try(PLACE, Span(20, 29), "elsewhere")))
+    take(store, EPOCH, Span(5, 9))
+    assert others(Span(0, 99)) == []
+
+
+def test_a_loss_is_reported_once(store: Store) -> None:
+    """Create-if-absent by epoch and first number; the oldest comes first, and each hub has its own."""
+    late = Loss(EPOCH, Span(1, 4), NOW + SECOND, "gone")
+    early = Loss(HubEpoch(PLACE, 2), Span(1, HUGE), NOW, "recreated")
+    elsewhere = replace(late, epoch=HubEpoch(Partition("cspm", "0"), 1))
+    for losses in ([late, early], [replace(late, at=NOW, why="another word"), elsewhere]):
+        run(within(store, partitions.write_losses, losses))
+    assert run(within(store, partitions.read_losses, "cwpp")) == [early, late]
+    assert run(within(store, partitions.read_losses, "cspm")) == [elsewhere]
+
+
+def test_when_a_hub_was_last_swept_is_known(store: Store) -> None:
+    """Each hub for itself; before the first sweep there is no such time."""
+
+    async def work() -> None:
+        async with store.transaction() as tx:
+            assert await partitions.find_last_sweep(tx, "cwpp") is None
+            await partitions.write_sweep_end(tx, "cwpp", NOW + SECOND)
+            await partitions.write_sweep_end(tx, "cwpp", NOW)
+            assert await partitions.find_last_sweep(tx, "cwpp") == NOW
+            assert await partitions.find_last_sweep(tx, "cspm") is None
+
+    run(work())
+
+
+FIRST, SECOND_CLAIM = PartitionClaim(PLACE, "one"), PartitionClaim(BESIDE, "one")
+
+
+def claim(store: Store, *wanted: PartitionClaim) -> list[PartitionClaim]:
+    return run(within(store, partitions.claim_partitions, wanted))
+
+
+def claims(store: Store, hub: str = "cwpp") -> list[PartitionClaim]:
+    return run(within(store, partitions.list_claims, hub))
+
+
+def test_of_two_that_claim_a_partition_one_gets_it(store: Store) -> None:
     """Whether it was never claimed or is renewed: who goes by an older claim gets nothing, and changes nothing."""
-    mine, beside = run(partitions.claim_partitions([FIRST, SECOND]))
-    assert run(partitions.claim_partitions([replace(FIRST, owner="other")])) == []
-    (renewed,) = run(partitions.claim_partitions([mine]))
-    assert run(partitions.claim_partitions([replace(mine, owner="other"), replace(beside, owner="other")])) != []
-    first, second = run(partitions.list_partitions(READERS))
-    assert (first, first.owner, second.owner) == (renewed, "one", "other")
-    assert len({mine.claim, renewed.claim, beside.claim, second.claim}) == 4
+    mine, beside = claim(store, SECOND_CLAIM, FIRST)
+    assert claim(store, replace(FIRST, owner="other")) == []
+    (renewed,) = claim(store, mine)
+    (theirs,) = claim(store, replace(mine, owner="other"), replace(beside, owner="other"))
+    assert claims(store) == [renewed, theirs]
+    assert len({mine.claim, renewed.claim, beside.claim, theirs.claim}) == 4
+    assert claim(store, PartitionClaim(Partition("cspm", "0"), "other")) == claims(store, "cspm")
+    run(within(store, partitions.free_partitions))
+    assert [one.owner for one in claims(store)] == ["", ""]
 
 
-def test_a_position_is_kept_apart_from_who_reads(partitions: SqlPartitions) -> None:
-    """By who lost the partition, too; a hub that was created anew begins at a lower number."""
-    run(partitions.write_position(replace(FIRST, sequence=2**62, offset="9999")))
-    assert run(partitions.claim_partitions([FIRST])) != []
-    (taken,) = run(partitions.claim_partitions(run(partitions.list_partitions(READERS))))
-    run(partitions.write_position(replace(FIRST, owner="other", sequence=7, offset=None)))
-    assert run(partitions.list_partitions(READERS)) == [replace(taken, sequence=7, offset=None)]
+def test_a_partition_is_read_from_before_the_first_number_that_is_missing(store: Store) -> None:
+    """What is lost is missing no more; it does not matter which process read it, and a new epoch begins with nothing."""
+    claim(store, FIRST)
+    assert [one.sequence for one in claims(store)] == [None]
+    take(store, EPOCH, Span(3, 4), Span(6, 7), Span(9, 12))
+    assert [one.sequence for one in claims(store)] == [4]
+    loss = Loss(EPOCH, Span(5, 5), NOW, "gone")
+    run(within(store, partitions.write_losses, [loss]))
+    assert [one.sequence for one in claims(store)] == [7]
 
+    async def begin_epoch() -> list[Loss]:
+        async with store.transaction() as tx:
+            known = await partitions.lock_partition(tx, PLACE)
+            return (await partitions.begin_epoch(tx, known, NOW))[1]
 
-def test_another_group_hub_or_namespace_has_partitions_of_its_own(partitions: SqlPartitions) -> None:
-    """Each is claimed beside the others."""
-    others = [READERS._replace(**{name: "another"}) for name in READERS._fields]
-    run(partitions.claim_partitions([replace(FIRST, readers=readers) for readers in (READERS, *others)]))
-    assert [len(run(partitions.list_partitions(readers))) for readers in (READERS, *others)] == [1, 1, 1, 1]
-
-
-def test_all_that_were_claimed_by_the_dead_are_free(partitions: SqlPartitions) -> None:
-    """Where a process has the state to itself; positions stay."""
-    run(partitions.write_position(replace(FIRST, sequence=7)))
-    run(partitions.claim_partitions([FIRST, SECOND]))
-    run(partitions.free_partitions())
-    assert [(one.owner, one.sequence) for one in run(partitions.list_partitions(READERS))] == [("", 7), ("", None)]
-
-
-def test_a_row_that_cannot_be_read_is_set_aside_and_its_partition_is_free(store: Store) -> None:
-    """It is read from its start, where the journal knows what was taken in; the partition beside it goes on."""
-    run(store.partitions.claim_partitions([FIRST, SECOND]))
-    run(store.partitions.write_position(replace(FIRST, sequence=7)))
-    run(changed(store, "UPDATE partitions SET sequence=-1 WHERE partition='0'"))
-    assert [one.partition for one in run(store.partitions.list_partitions(READERS))] == ["1"]
-    (aside,) = run(within(store, list_quarantined))
-    assert aside.quarantined.reason.code is Code.DAMAGED
-    assert aside.source == "state: partitions soc.servicebus.windows.net/cwpp/serve/0"
-    assert len(run(store.partitions.claim_partitions([replace(FIRST, owner="other")]))) == 1
+    assert [one.span for one in run(begin_epoch())] == [Span(8, 8)]
+    assert [(one.owner, one.sequence) for one in claims(store)] == [("one", None)]

@@ -20,6 +20,7 @@ from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources
 from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
+from router.store.partitions import write_losses
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
@@ -159,7 +160,7 @@ def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
         await live(store, NOW + 8 * DAY)
         lost = NOW + 8 * DAY
         losses = [Loss(epoch, Span(n, n), at, "gone") for n, at in enumerate([NOW, lost, NOW + 900 * DAY])]
-        await store.journal.write_losses(losses)
+        await store.engine.run(lambda tx: write_losses(tx, losses))
         found = [await live(store, lost + 8 * DAY, lost + SECOND)]
         return [*found, await look(store, lost + 8 * DAY + SECOND)]
 

@@ -9,54 +9,10 @@ from typing import Protocol
 from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.errors import HubError
-from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
+from router.domain.journal import Event, Extent, Partition, Span
 from router.domain.lookback import DecisionPage
 from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
-
-
-class Journal(Protocol):
-    """Keeps which sequence numbers have been taken in, and which are being ingested."""
-
-    async def read_progress(self, partition: Partition) -> Progress:
-        """How far a partition has come; its first epoch where nothing is known."""
-        ...
-
-    async def write_progress(self, progress: Progress) -> Progress | None:
-        """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
-        ...
-
-    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
-        """Places markers on numbers of one epoch; returns all markers of that epoch that overlap them, these among them."""
-        ...
-
-    async def finish_markers(self, markers: Sequence[InFlightMarker], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one epoch, and takes those markers of it away, at once."""
-        ...
-
-    async def read_taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
-        """What was taken in of an epoch and ends after a number, in order."""
-        ...
-
-    async def forget_settled(self, epoch: HubEpoch, until: int) -> None:
-        """Takes away what was taken in and the markers that end at a number or before: progress has passed them."""
-        ...
-
-    async def write_losses(self, losses: Sequence[Loss]) -> None:
-        """Writes losses down, create-if-absent by epoch and first number."""
-        ...
-
-    async def read_losses(self, hub: str) -> Sequence[Loss]:
-        """The losses of a hub, oldest first."""
-        ...
-
-    async def find_last_sweep(self, hub: str) -> datetime | None:
-        """When the last sweep of a hub ended."""
-        ...
-
-    async def write_sweep_end(self, hub: str, at: datetime) -> None:
-        """Writes down that a sweep of a hub ended."""
-        ...
 
 
 class Hub(Protocol):

@@ -97,20 +97,26 @@ CREATE TABLE IF NOT EXISTS openings (
     pager TEXT, sample BIGINT NOT NULL, beyond BIGINT NOT NULL, gravity BIGINT NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS progress (
-    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch BIGINT NOT NULL, settled BIGINT, top BIGINT, top_enqueued BIGINT,
-    created BIGINT, version BIGINT NOT NULL,
+-- Partitions of hubs: `epoch` counts how often the hub was created, `begins` is the number from which on each must be taken in,
+-- `owner` reads the partition outside Functions.
+CREATE TABLE IF NOT EXISTS partitions (
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch BIGINT NOT NULL, created BIGINT, begins BIGINT,
+    owner TEXT NOT NULL, claim TEXT NOT NULL,
     PRIMARY KEY (hub, partition)
 ) WITHOUT ROWID;
 
+-- Sequence numbers that were taken in, in ranges with a gap between them: the hub got the last at `enqueued`, the first were
+-- taken in `since` then, and more of them `at` last.
 CREATE TABLE IF NOT EXISTS taken (
-    origin TEXT NOT NULL, last BIGINT NOT NULL, first BIGINT NOT NULL, enqueued BIGINT NOT NULL, at BIGINT NOT NULL,
-    PRIMARY KEY (origin, last, first)
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+    enqueued BIGINT NOT NULL, since BIGINT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (hub, partition, epoch, first)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS marks (
-    origin TEXT NOT NULL, last BIGINT NOT NULL, first BIGINT NOT NULL, process TEXT NOT NULL, alone BIGINT NOT NULL,
-    PRIMARY KEY (origin, last, first, process)
+-- The one range that a process tries to take in, or died of.
+CREATE TABLE IF NOT EXISTS tries (
+    process TEXT PRIMARY KEY, hub TEXT NOT NULL, partition TEXT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+    began BIGINT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS losses (
@@ -122,13 +128,6 @@ CREATE TABLE IF NOT EXISTS losses (
 CREATE TABLE IF NOT EXISTS sweeps (
     hub TEXT PRIMARY KEY, at BIGINT NOT NULL
 );
-
--- Who reads which partition of a hub outside Functions: `readers` is their consumer group.
-CREATE TABLE IF NOT EXISTS partitions (
-    namespace TEXT NOT NULL, hub TEXT NOT NULL, readers TEXT NOT NULL, partition TEXT NOT NULL,
-    owner TEXT NOT NULL, claim TEXT NOT NULL, sequence BIGINT, place TEXT,
-    PRIMARY KEY (namespace, hub, readers, partition)
-) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
@@ -151,6 +150,8 @@ CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
 CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled)
     WHERE destination='record' AND state IN ('sent', 'skipped') AND (redriven>0 OR state='skipped');
 CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS tried ON tries (hub, partition);
 
 CREATE INDEX IF NOT EXISTS messages ON record (message);
 CREATE INDEX IF NOT EXISTS decisions ON record (signal, decided) WHERE signal IS NOT NULL;

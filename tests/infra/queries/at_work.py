@@ -108,9 +108,7 @@ class AtWork:
 
     def _wired(self, books: dict[Stream, Rulebook]) -> Service:
         intakes = {stream: Intake(self._store, books, Catalogue(), stream) for stream in books}
-        event_intakes = {
-            stream: EventIntake(intake, self._store.journal, "process") for stream, intake in intakes.items()
-        }
+        event_intakes = {stream: EventIntake(intake, self._store, "process") for stream, intake in intakes.items()}
         return Service(
             store=self._store,
             books=books,
@@ -122,7 +120,7 @@ class AtWork:
                     self._store,
                     book,
                     intakes[stream],
-                    GapFiller(self.hubs[stream], self._store.journal, event_intakes[stream]),
+                    GapFiller(self.hubs[stream], self._store, event_intakes[stream]),
                     named=list(book.destinations),
                     rules=(),
                     retention=Retention(),

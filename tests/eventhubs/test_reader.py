@@ -13,7 +13,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
 from router.eventhubs import HubReader, Namespace
-from router.eventhubs.range_receiver import Receiver
+from router.eventhubs.reader import Receiver
 from tests.eventhubs.hubs import FIRST, HOST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, numbers, relayed, run
 from tests.stack.event_hubs import KEY, EventHubs
 from tests.waiting import until
