@@ -6,7 +6,7 @@ A batch is one transaction. No destination is called here, and nothing is raised
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.grouping import aggregate_turns, tell_waiting
 from router.ingest.coverage_notes import CoverageNotes
-from router.ingest.messages import Message, MessageReader, NotUnderstood
+from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
@@ -98,28 +98,34 @@ class Intake:
         return ingested.entries
 
     async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
-        """Ingests a batch in a transaction, after whose commit `remember` is to be called; raises StoreError.
-
-        Signals are locked in the order of their keys. Reads come first and writes last.
-        """
+        """Ingests a batch in a transaction, after whose commit `remember` is to be called; raises StoreError."""
         parts = [part for message in messages for part in self._reader.read_message(message.as_storable())]
+        return await self._take_in(tx, parts, now)
+
+    async def _take_in(self, tx: Transaction, parts: Sequence[MessagePart], now: datetime) -> Ingested:
+        """Decides and writes; reads come first, tables in the order in which they are locked, and counts last."""
         not_understood = [part for part in parts if isinstance(part, NotUnderstood)]
         observations = [part for part in parts if isinstance(part, Observation)]
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
         keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
         on_record = await self._store.record.find_outcomes(sorted(keys))
         transitions = await self._transitions_for(tx, observations, dict(on_record), now)
+        rows, named = _rows_after(transitions)
+        decided = [(part.arrival.key, self._reader.entry_for(part, now)) for part in not_understood]
+        decided += [(one.arrival.key, one.entry) for one in transitions]
+        await write_signals(tx, rows)
+        await write_appearances(tx, named)
+        await self._publish(
+            tx, [one.turn for one in transitions if one.turn is not None], [entry for _, entry in decided], now
+        )
         heard = await self._coverage_notes.write_notes(observations, on_record, now)
         snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
         if snapshot is not None:
             await self._snapshot_due.note_row(snapshot)
-        unread = await self._quarantine(not_understood, on_record, now)
-        rows, named = _rows_after(transitions)
-        turns = [one.turn for one in transitions if one.turn is not None]
-        await self.write(tx, rows, turns, [*unread, *(one.entry for one in transitions)], now, named)
-        entries = {part.arrival.key: entry for part, entry in zip(not_understood, unread, strict=True)}
-        for one in transitions:
-            entries.setdefault(one.arrival.key, one.entry)
+        await self._quarantine(tx, not_understood, on_record, now)
+        await self._store.record.put_on_record([entry for _, entry in decided])
+        # A message that is twice in a batch is what it was first.
+        entries = dict(reversed(decided))
         return Ingested([entries[part.arrival.key] for part in parts], heard, snapshot)
 
     def remember(self, ingested: Ingested) -> None:
@@ -143,66 +149,60 @@ class Intake:
     ) -> list[RecordEntry]:
         """The same in a transaction."""
         reason = Reason(Code.INTERNAL, why)
-        not_understood = [
+        parts = [
             NotUnderstood(Quarantined(reason=reason, body=one.body), one.arrival, one.as_storable().source)
             for one in messages
         ]
-        on_record = await self._store.record.find_outcomes([one.arrival.key for one in messages])
-        entries = await self._quarantine(not_understood, on_record, now)
-        await self.write(tx, (), (), entries, now)
-        return entries
+        return (await self._take_in(tx, parts, now)).entries
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
         return await tell_waiting(self._store, self._rulebooks[stream], now)
 
-    async def write(
-        self,
-        tx: Transaction,
-        rows: Iterable[LedgerRow],
-        turns: Sequence[Turn],
-        entries: Sequence[RecordEntry],
-        now: datetime,
-        named: Iterable[LedgerRow] = (),
-    ) -> None:
-        """Writes signals, applies their turns to groups, owes their deliveries, and puts decisions on record.
+    async def write(self, tx: Transaction, turns: Sequence[tuple[LedgerRow, Turn]], now: datetime) -> list[RecordEntry]:
+        """Writes signals that were locked, with the turns that changed them; returns the entries of these."""
+        await write_signals(tx, [row for row, _ in turns])
+        entries = [turn.entry for _, turn in turns]
+        await self._publish(tx, [turn for _, turn in turns], entries, now)
+        await self._store.record.put_on_record(entries)
+        return entries
 
-        Of the signals in `named` only that changes when messages named them.
-        """
-        await write_signals(tx, rows)
-        await write_appearances(tx, named)
+    async def _publish(
+        self, tx: Transaction, turns: Sequence[Turn], entries: Sequence[RecordEntry], now: datetime
+    ) -> None:
+        """Applies turns to groups, and owes what destinations are told of turns and of decisions."""
         grouped = await aggregate_turns(tx, self._rulebooks, turns, now)
         owed = [delivery for turn in turns for delivery in turn.deliveries()]
         recorded = [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)]
         await add_deliveries(tx, [*owed, *recorded, *grouped], now)
-        await self._store.record.put_on_record(entries)
 
     async def _quarantine(
-        self, not_understood: Sequence[NotUnderstood], on_record: Mapping[str, Outcome], now: datetime
-    ) -> list[RecordEntry]:
-        """Quarantines what was not understood, whole; returns the entries for the record.
+        self,
+        tx: Transaction,
+        not_understood: Sequence[NotUnderstood],
+        on_record: Mapping[str, Outcome],
+        now: datetime,
+    ) -> None:
+        """Quarantines what was not understood, whole.
 
         What is on record as quarantined already was kept before, and a person may have discarded it.
         """
         stream = self._only.value if self._only is not None else None
         fresh = [one for one in not_understood if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
-        await self._store.run(
-            lambda tx: put_in_quarantine(
-                tx,
-                [
-                    QuarantineEntry(
-                        id=quarantine_id(replace(one.arrival, again=0).key),
-                        source=one.source,
-                        arrival=one.arrival,
-                        stream=stream,
-                        at=now,
-                        quarantined=one.quarantined,
-                    )
-                    for one in fresh
-                ],
-            )
+        await put_in_quarantine(
+            tx,
+            [
+                QuarantineEntry(
+                    id=quarantine_id(replace(one.arrival, again=0).key),
+                    source=one.source,
+                    arrival=one.arrival,
+                    stream=stream,
+                    at=now,
+                    quarantined=one.quarantined,
+                )
+                for one in fresh
+            ],
         )
-        return [self._reader.entry_for(one, now) for one in not_understood]
 
     async def _transitions_for(
         self, tx: Transaction, observations: Sequence[Observation], on_record: dict[str, Outcome], now: datetime

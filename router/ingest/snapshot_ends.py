@@ -140,10 +140,7 @@ class SnapshotEnds:
             last = None if known is not None else await self._find_last_decision(key)
             notice = await self._find_last_notice(row)
             ended.append(end_signal(row, finding_of(row, known, last), window, notice, rulebook, until, now))
-        turns = [turn for _, turn in ended]
-        entries = [turn.entry for turn in turns]
-        await self._intake.write(tx, [row for row, _ in ended], turns, entries, now)
-        return entries
+        return await self._intake.write(tx, ended, now)
 
     async def _find_last_decision(self, key: str) -> RecordEntry | None:
         return next(iter(await self._store.record.decisions_of(key, 1)), None)

@@ -73,8 +73,11 @@ SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE
 _PATIENCE = 120.0
 """Seconds; a lock is waited for 30 of them, which the server sees to."""
 
-_BROKEN_OFF = ("40001", "40P01")
-"""https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html"""
+_BROKEN_OFF = ("40001", "40P01", "23505")
+"""A serialization failure, a deadlock, and a row that another transaction made first.
+
+https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
+"""
 
 _TRIES = 8
 """How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
@@ -521,7 +524,7 @@ class _Faults:
 
 
 class Conflict(StoreError):
-    """The server broke a transaction off because of another one, or the line was broken before it began."""
+    """Another transaction came in between, or the line was broken before this one began: it may be run again."""
 
 
 class _PostgresqlTransaction(Transaction):

@@ -16,7 +16,7 @@ from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
 from router.store.codec import attempt, readable
-from router.store.engine import Conflict, Transaction
+from router.store.engine import Transaction
 from router.store.instants import micros
 from router.store.quarantine import set_aside
 from router.store.row_reader import MOST_TURNS, Columns
@@ -40,14 +40,16 @@ _FIND_HELD = (
     f"SELECT {', '.join((*COLUMNS, *BODIES))} FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
 )
 
-# A row that is written is not looked at by retention before its signal is old again; one without what rules can match keeps
-# what is stored of that. One that nobody had when it was looked for is written only if nobody has it now.
 _ALL = (*COLUMNS, *BODIES, *MATCHED)
-_WRITE = (
-    f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))}) ON CONFLICT (key) DO UPDATE SET "
+_INSERT = f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))})"
+
+# A row that is written is not looked at by retention before its signal is old again; one without what rules can match keeps
+# what is stored of that.
+_REPLACE = (
+    f"{_INSERT} ON CONFLICT (key) DO UPDATE SET "
     f"{', '.join(f'{name}=excluded.{name}' for name in (*COLUMNS[2:], *BODIES))}, review_at=NULL, "
     "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END, "
-    "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields) WHERE ?=1"
+    "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields)"
 )
 
 _LAST_TURNS = (
@@ -111,17 +113,16 @@ async def find_held(tx: Transaction, keys: Collection[str]) -> list[LedgerRow]:
 
 
 async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
-    """Write signals; raises Conflict where another transaction has written one since it was found to be new."""
+    """Write signals. One that was found to be new, and that another transaction has written since, is a Conflict."""
     written = sorted(rows, key=lambda row: row.key)
-    done = await tx.execute_many(_WRITE, [(*values_of(row), int(row.is_stored)) for row in written])
-    if done != len(written):
-        raise Conflict("signals: another transaction wrote one of them first")
+    await tx.write_many(_INSERT, [values_of(row) for row in written if not row.is_stored])
+    await tx.write_many(_REPLACE, [values_of(row) for row in written if row.is_stored])
 
 
 async def write_appearances(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
     """Write of signals only when messages named them; all else stays."""
     named = sorted((row.key, written_appearances(row.appearances)) for row in rows)
-    await tx.execute_many("UPDATE signals SET snapshots=? WHERE key=?", [(text, key) for key, text in named])
+    await tx.write_many("UPDATE signals SET snapshots=? WHERE key=?", [(text, key) for key, text in named])
 
 
 async def find_last_turns(tx: Transaction, keys: Collection[str]) -> Mapping[str, int]:
@@ -158,7 +159,7 @@ async def find_in_doubt(
 
 async def drop_held(tx: Transaction, turns: Iterable[tuple[str, int]]) -> None:
     """Drop what is held of some signals, by their keys, that are still at those turns."""
-    await tx.execute_many(_DROP_HELD, sorted(turns))
+    await tx.write_many(_DROP_HELD, sorted(turns))
 
 
 async def walk_standing(

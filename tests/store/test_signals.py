@@ -10,11 +10,11 @@ from itertools import count
 import pytest
 
 from router.domain.decisions import Outcome
+from router.domain.errors import StoreError
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
 from router.domain.retention import Retention
 from router.store import signals
-from router.store.engine import Conflict
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import find_rows, in_doubt, owe, run, write_rows
@@ -41,7 +41,7 @@ def test_a_signal_that_another_transaction_wrote_first_is_not_written_over(store
             await signals.write_signals(tx, rows)
 
     run(write(new))
-    with pytest.raises(Conflict):
+    with pytest.raises(StoreError):
         run(write(a_row("beside"), replace(new, turn=9)))
     assert find_rows(store, ["beside", "new"]) == {"new": new}
     (found,) = find_rows(store, ["new"]).values()

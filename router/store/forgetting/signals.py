@@ -30,7 +30,9 @@ _MEMBERS = "SELECT signal AS key FROM members WHERE signal = ANY(?)"
 _OLD_GROUPS = (
     "SELECT * FROM groups INDEXED BY aging_groups WHERE reduced=0 AND at<=? ORDER BY at LIMIT ? FOR UPDATE SKIP LOCKED"
 )
-_OLD_MEMBERS = "SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? ORDER BY at LIMIT ? FOR UPDATE SKIP LOCKED"
+_OLD_MEMBERS = """
+SELECT stream, destination, signal FROM members WHERE stands=0 AND at<=? ORDER BY at LIMIT ? FOR UPDATE SKIP LOCKED
+"""
 _OLD_CLAIMS = "SELECT stream, destination, key FROM claims WHERE until<=? ORDER BY until LIMIT ? FOR UPDATE SKIP LOCKED"
 
 
