@@ -117,7 +117,7 @@ def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_
         ids = kill_again_and_again(soc, run, tmp_path, kills)
         keys = {signal_key("cwpp", "alert", id) for id in ids}
         state = tmp_path / "state"
-        assert dict(rows_in(state, "SELECT outcome, count(*) FROM record GROUP BY outcome"))["routed"] == len(ids)
+        assert dict(rows_in(state, "SELECT outcome, count(*) FROM decisions GROUP BY outcome"))["routed"] == len(ids)
         assert dict(rows_in(state, "SELECT state, count(*) FROM deliveries GROUP BY state")) == {"sent": 2 * len(ids)}
         assert Counter(page.dedup_key for page in soc.pagerduty.pages) == dict.fromkeys(keys, 1)
         assert Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"]) == dict.fromkeys(keys, 1)
@@ -206,7 +206,7 @@ def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_ser
             return rows_in(place, "SELECT state, count(*) FROM deliveries GROUP BY state") == [("sent", 2 * len(due))]
 
         wait_until(is_over)
-        outcomes = dict(rows_in(place, "SELECT outcome, count(*) FROM record GROUP BY outcome"))
+        outcomes = dict(rows_in(place, "SELECT outcome, count(*) FROM decisions GROUP BY outcome"))
         assert outcomes["routed"] == len(due)
         assert Counter(page.dedup_key for page in soc.pagerduty.pages) == dict.fromkeys(due, 1)
         assert Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"]) == dict.fromkeys(due, 1)

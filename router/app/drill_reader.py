@@ -22,6 +22,7 @@ from router.drill.lives import alert_of
 from router.drill.results import OpenReceipt
 from router.drill.subjects import DrillSubject, ListedIds, find_doubt, may_be_of_drill
 from router.store import partitions
+from router.store.decisions import walk_decisions
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
@@ -105,11 +106,12 @@ class DrillReader:
     async def _openings(self, now: datetime) -> AsyncIterator[RecordEntry]:
         """The first decisions on signals, from a little before the drill began: clocks differ."""
         since, until = self._began - SKEW, now + timedelta(days=1)
-        async for page in self._store.record.walk_decisions(Stream.CWPP.value, since, until, frozenset(Outcome)):
-            for entry in page.entries:
-                if entry.turn == 1:
-                    yield entry
-            self.is_whole = page.looked.is_whole
+        async with self._store.session() as tx:
+            async for page in walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome)):
+                for entry in page.entries:
+                    if entry.turn == 1:
+                        yield entry
+                self.is_whole = page.looked.is_whole
 
     async def _life(self, entry: RecordEntry, now: datetime) -> SignalLife:
         return await read_life(self._store, Meant(entry.signal or "", Stream.CWPP.value), now, self._facts)

@@ -12,6 +12,7 @@ from router.domain.lookback import Looked
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
 from router.store import signals
+from router.store.decisions import walk_decisions
 from router.store.store import Store
 
 
@@ -24,19 +25,18 @@ async def look_back(
     """
     previewers = [Previewer(matcher) for matcher in matchers]
     looked = Looked(until, is_whole=False)
-    async for page in store.record.walk_decisions(stream, since, until, ASKED_ABOUT):
-        entries = page.entries
-        wanted = {
-            entry.signal
-            for entry in entries
-            if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
-        }
-        async with store.session() as tx:
+    async with store.session() as tx:
+        async for page in walk_decisions(tx, stream, since, until, ASKED_ABOUT):
+            wanted = {
+                entry.signal
+                for entry in page.entries
+                if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
+            }
             found = _signals_of(await signals.read_fields(tx, wanted) if wanted else {})
-        for entry in entries:
-            for one in previewers:
-                one.look_at_decision(entry, found.get(entry.signal or ""))
-        looked = page.looked
+            for entry in page.entries:
+                for one in previewers:
+                    one.look_at_decision(entry, found.get(entry.signal or ""))
+            looked = page.looked
     is_whole = await _look_at_standing(store, stream, previewers)
     return [one.preview(since, until, looked, is_standing_whole=is_whole) for one in previewers]
 

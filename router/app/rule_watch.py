@@ -63,6 +63,7 @@ from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
 from router.store import signals
+from router.store.decisions import read_counts, read_hits, walk_decisions
 from router.store.deliveries import add_deliveries
 from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store
@@ -179,7 +180,8 @@ class RuleWatch:
         # Nobody may have looked since the last hours; who looks just past an hour sees what was held before it.
         hour, most = hour_of(now), self._rulebook.grave_an_hour
         since = hour - (AN_HOUR if self._counted is not None and is_recent(self._counted, now, AN_HOUR) else NEW)
-        held = HolderCounts.of(await self._store.record.read_counts(since, hour + AN_HOUR), self._stream)
+        async with self._store.session() as tx:
+            held = HolderCounts.of(await read_counts(tx, since, hour + AN_HOUR), self._stream)
         found = [*held.above(most)]
         if between := [*held.between(most)]:
             instants = await self._grave_since(min(one.hour for one in between), {one.name for one in between}, now)
@@ -195,19 +197,20 @@ class RuleWatch:
     ) -> Mapping[str, Sequence[datetime]]:
         """When some rules and silences held grave messages, as far as the record is read."""
         instants: dict[str, list[datetime]] = {name: [] for name in names}
-        walk = self._store.record.walk_decisions(self._stream, since, now + AN_HOUR, (Outcome.SUPPRESSED,))
-        async for page in walk:
-            for entry in page.entries:
-                cell = cell_of(entry)
-                if cell.rule in instants and cell.severity in GRAVE:
-                    instants[cell.rule].append(decided_at(entry))
+        async with self._store.session() as tx:
+            async for page in walk_decisions(tx, self._stream, since, now + AN_HOUR, (Outcome.SUPPRESSED,)):
+                for entry in page.entries:
+                    cell = cell_of(entry)
+                    if cell.rule in instants and cell.severity in GRAVE:
+                        instants[cell.rule].append(decided_at(entry))
         return instants
 
     async def _unused(self, now: datetime) -> list[RuleEvent]:
         if not self._rules or (self._searched is not None and is_recent(self._searched, now, SELDOM)):
             return []
         known = await self._register.known_rules(now)
-        hits = await self._store.record.read_hits(self._stream)
+        async with self._store.session() as tx:
+            hits = await read_hits(tx, self._stream)
         found = [*rules_that_hold_nothing(self._rules.values(), known, hits, (), now)]
         held = await self._count_held() if found else HeldCounts({}, is_whole=True)
         self._searched = now
@@ -227,7 +230,8 @@ class RuleWatch:
         about = {name for one in candidates if (name := _holder_of(one.event)) is not None}
         if not about:
             return [one.event for one in candidates]
-        hits = await self._store.record.read_hits(self._stream)
+        async with self._store.session() as tx:
+            hits = await read_hits(tx, self._stream)
         held = await self._count_held()
         described: list[RuleEvent] = []
         looked_into = 0

@@ -24,6 +24,7 @@ from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
 from router.store import groups
+from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
 from router.store.documents import find_documents, list_documents
@@ -62,10 +63,11 @@ def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
 async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:
     """The life of a signal, with what stands in the way of its destinations at an instant."""
     key = meant.key
-    decisions, owed = await asyncio.gather(
-        store.record.decisions_of(key, MOST_DECISIONS + 1),
-        _deliveries_of(store, key),
-    )
+    async with store.session() as tx:
+        decisions, owed = await asyncio.gather(
+            find_decisions(tx, key, MOST_DECISIONS + 1),
+            _deliveries_of(store, key),
+        )
     async with store.session() as tx:
         row = (await find_signals(tx, [key])).get(key)
     entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))

@@ -14,7 +14,9 @@ from router.domain.lookups import SignalLookup
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
 from router.store import groups
+from router.store.decisions import find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
+from router.store.engine import Transaction
 from router.store.quarantine import list_quarantined
 from router.store.signals import find_signals
 from router.store.store import Store
@@ -64,88 +66,85 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
     and a reference count alike: many ticket systems number their tickets with a few digits, and so end ids.
     """
     text = storable(text.strip())
-    for look in (_by_key, _by_whole_id, _by_end_or_reference, _by_resource):
-        found = [one for one in await look(store, text, only) if only is None or one.stream == only]
-        if found:
-            signals: dict[tuple[str, str], Meant] = {}
-            for one in found:
-                signals.setdefault((one.key, one.stream), one)
-            return Found(tuple(signals.values())[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
-    return Found(quarantined=tuple(await _in_quarantine(store, text)))
+    async with store.session() as tx:
+        for look in (_by_key, _by_whole_id, _by_end_or_reference, _by_resource):
+            found = [one for one in await look(tx, text, only) if only is None or one.stream == only]
+            if found:
+                signals: dict[tuple[str, str], Meant] = {}
+                for one in found:
+                    signals.setdefault((one.key, one.stream), one)
+                return Found(tuple(signals.values())[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
+        return Found(quarantined=tuple(await _in_quarantine(tx, text)))
 
 
-async def _by_key(store: Store, text: str, only: Stream | None) -> list[Meant]:
+async def _by_key(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
     """The signal with that key, or the members of a group with it."""
     key = text.lower()
     if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
-        async with store.session() as tx:
-            statuses = await list_deliveries(tx, key)
+        statuses = await list_deliveries(tx, key)
         if statuses:
-            return await _signals_notified_by(store, statuses, None)
-        if entries := await store.record.decisions_of(key, 1):
+            return await _signals_notified_by(tx, statuses, None)
+        if entries := await find_decisions(tx, key, 1):
             return [Meant(key, entries[0].stream or "")]
-        return await _known(store, [key])
+        return await _known(tx, [key])
     return []
 
 
-async def _by_whole_id(store: Store, text: str, only: Stream | None) -> list[Meant]:
+async def _by_whole_id(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
     """The signals of that id; also those of which only the ledger knows."""
-    found = await store.record.find_signals(text, MOST_SIGNALS + 1, only)
+    found = await search_signals(tx, text, MOST_SIGNALS + 1, only)
     if whole := [_meant(one) for one in found if one.id == same_id(text)]:
         return whole
     # A look-up has no more than the end of a very long id.
     keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
-    return await _known(store, keys)
+    return await _known(tx, keys)
 
 
-async def _known(store: Store, keys: list[str]) -> list[Meant]:
-    async with store.session() as tx:
-        return [Meant(row.key, row.stream) for row in (await find_signals(tx, keys)).values()]
+async def _known(tx: Transaction, keys: list[str]) -> list[Meant]:
+    return [Meant(row.key, row.stream) for row in (await find_signals(tx, keys)).values()]
 
 
-async def _by_end_or_reference(store: Store, text: str, only: Stream | None) -> list[Meant]:
+async def _by_end_or_reference(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
     """The signals whose ids end so, and those that a ticket of that number tells of, as it is written or in capitals."""
-    found = [_meant(one) for one in await store.record.find_signals(text, MOST_SIGNALS + 1, only)]
+    found = [_meant(one) for one in await search_signals(tx, text, MOST_SIGNALS + 1, only)]
     for reference in dict.fromkeys((text, text.upper())):
-        async with store.session() as tx:
-            statuses = await find_by_reference(tx, reference)
+        statuses = await find_by_reference(tx, reference)
         if statuses:
             via = f"{statuses[0].destination} {reference}"
-            return [*found, *await _signals_notified_by(store, statuses, via)]
+            return [*found, *await _signals_notified_by(tx, statuses, via)]
     return found
 
 
-async def _signals_notified_by(store: Store, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
+async def _signals_notified_by(tx: Transaction, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
     """The signals that deliveries tell of: by themselves, or as members of groups, as far as those are still named."""
     keys = dict.fromkeys((one.stream, one.destination, one.key) for one in statuses if one.destination != RECORD)
-    found = [one for key in keys for one in await _signals_of(store, *key)]
+    found = [one for key in keys for one in await _signals_of(tx, *key)]
     return [Meant(key, stream, via) for key, stream in dict.fromkeys(found)]
 
 
-async def _signals_of(store: Store, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
+async def _signals_of(tx: Transaction, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
     """The signals of a key, each with its stream: its own, or those that the group with it names, or named when it ended.
 
     Where no decision is kept, and there is no such group, it is that of a signal: a group goes with its deliveries.
     """
-    if await store.record.decisions_of(key, 1):
+    if await find_decisions(tx, key, 1):
         return [(key, stream)]
-    async with store.engine.session() as tx:
-        state = (await groups.find_groups(tx, stream, destination, [key])).get(key)
-        if state is None:
-            return [(key, stream)]
-        last = await find_last_notice(tx, stream, destination, key)
+    state = (await groups.find_groups(tx, stream, destination, [key])).get(key)
+    if state is None:
+        return [(key, stream)]
+    last = await find_last_notice(tx, stream, destination, key)
     named = [one.key for one in (*state.group.named, *(last.group.named if last and last.group else ()))]
     speaker = [signal_key(stream, last.kind, last.id)] if last is not None else []
-    known = [one for one in dict.fromkeys([*named, *speaker]) if await store.record.decisions_of(one, 1)]
+    known = [one for one in dict.fromkeys([*named, *speaker]) if await find_decisions(tx, one, 1)]
     if known:
         return [(one, stream) for one in known]
     # A summary names groups, and of a signal that stands for long no decision may be kept.
     others = [one for one in dict.fromkeys(named) if one != key]
-    return [signal for one in others for signal in await _signals_of(store, stream, destination, one)]
+    return [signal for one in others for signal in await _signals_of(tx, stream, destination, one)]
 
 
-async def _by_resource(store: Store, text: str, only: Stream | None) -> list[Meant]:
-    found = await store.record.find_signals_at(text, MOST_SIGNALS + 1, only)
+async def _by_resource(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
+    found = await search_signals_at(tx, text, MOST_SIGNALS + 1, only)
     whole = [one for one in found if one.resource == same_id(text)]
     return [_meant(one)._replace(via=one.resource) for one in whole or found]
 
@@ -154,13 +153,12 @@ def _meant(found: SignalLookup) -> Meant:
     return Meant(found.signal, found.stream)
 
 
-async def _in_quarantine(store: Store, text: str) -> list[QuarantineEntry]:
+async def _in_quarantine(tx: Transaction, text: str) -> list[QuarantineEntry]:
     """The messages in quarantine that are called so, or in whose bodies the text stands, whatever its case."""
     wanted = text.lower()
     inside = wanted.encode() if len(wanted) >= _SHORTEST else None
-    async with store.session() as tx:
-        return [
-            one
-            for one in await list_quarantined(tx)
-            if one.id == wanted or (inside is not None and inside in one.quarantined.body.lower())
-        ]
+    return [
+        one
+        for one in await list_quarantined(tx)
+        if one.id == wanted or (inside is not None and inside in one.quarantined.body.lower())
+    ]

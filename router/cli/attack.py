@@ -27,6 +27,7 @@ from router.domain.signals import Stream
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.timestamps import timestamp
 from router.ingest.silence_reader import SilenceReader
+from router.store.decisions import walk_decisions
 
 LOOK_BACK = timedelta(days=30)
 """How far back a state is looked at unless `--since` says otherwise."""
@@ -94,7 +95,8 @@ async def _look_in_state(options: Namespace, stream: Stream, counter: AttackCoun
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         since, until = _span(options, now, options.since or LOOK_BACK)
-        back_to = await count_pages(store.record.walk_decisions(stream, since, until, LOOKED_AT), counter)
+        async with store.session() as tx:
+            back_to = await count_pages(walk_decisions(tx, stream, since, until, LOOKED_AT), counter)
         silences = await SilenceReader(store).silences(stream, now)
     return _Looked(f"the state in {options.state}", DecisionSpan(since, until), back_to, silences)
 

@@ -37,6 +37,7 @@ from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
 from router.domain.step_words import stored_step
 from router.domain.timestamps import timestamp
+from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
 from router.store.store import Store
 
@@ -136,7 +137,8 @@ def _nothing_words(name: str, where: object, quarantined: Sequence[QuarantineEnt
 
 
 async def _match(store: Store, one: Meant) -> tuple[Meant, RecordEntry | None]:
-    return one, next(iter(await store.record.decisions_of(one.key, 1)), None)
+    async with store.session() as tx:
+        return one, next(iter(await find_decisions(tx, one.key, 1)), None)
 
 
 def _match_row(one: Meant, latest: RecordEntry | None) -> Sequence[object]:

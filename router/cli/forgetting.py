@@ -11,6 +11,7 @@ from router.domain.counts import Rule
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
+from router.store.decisions import read_hits
 from router.store.forgetting import STEP
 from router.store.store import Store
 
@@ -44,5 +45,6 @@ async def forget_old(
 async def _rules_there(store: Store, books: Mapping[Stream, Rulebook]) -> frozenset[Rule]:
     """The rules and silences that are there; of a stream whose rules the job has not read, all that ever held anything."""
     unread = [stream.value for stream in Stream if stream not in books]
-    hits = [{(stream, name) for name in await store.record.read_hits(stream)} for stream in unread]
+    async with store.session() as tx:
+        hits = [{(stream, name) for name in await read_hits(tx, stream)} for stream in unread]
     return rules_of(books.values()).union(await silences_known(store), *hits)

@@ -33,6 +33,7 @@ from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
+from router.store.decisions import read_hits
 from router.store.documents import list_documents
 from router.store.signals import count_held
 from router.store.store import Store
@@ -141,7 +142,8 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     since: dict[Rule, datetime] = {}
     remarks: list[str] = []
     for stream in streams:
-        hits |= {(stream, name): one for name, one in (await store.record.read_hits(stream)).items()}
+        async with store.session() as tx:
+            hits |= {(stream, name): one for name, one in (await read_hits(tx, stream)).items()}
         async with store.session() as tx:
             counts = await count_held(tx, stream)
         held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}

@@ -29,6 +29,7 @@ from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
+from router.store.decisions import read_hits
 from router.store.documents import list_documents
 from router.store.signals import count_held
 from router.store.store import Store
@@ -114,7 +115,8 @@ async def _of_stream(
     mine = [one for one in wanted if one.stream == stream]
     if not mine:
         return []
-    hits = await store.record.read_hits(stream)
+    async with store.session() as tx:
+        hits = await read_hits(tx, stream)
     async with store.session() as tx:
         held = await count_held(tx, stream)
     since = min(one.made for one in mine)

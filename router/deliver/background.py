@@ -20,6 +20,7 @@ from router.domain.lookups import earlier_of
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Kind
+from router.store.decisions import find_signals_at_each
 from router.store.delivery_status import find_histories, list_deliveries_at
 from router.store.groups import find_members
 from router.store.store import Store
@@ -185,7 +186,8 @@ class BackgroundReader:
         ]
         resources = {resource for _, _, resource in openings}
         stream = self._stream_of(claim for claim, _ in asked)
-        found = await self._store.record.signals_at_each(stream, resources, MOST_SIGNALS + 1) if resources else {}
+        async with self._store.session() as tx:
+            found = await find_signals_at_each(tx, stream, resources, MOST_SIGNALS + 1) if resources else {}
         return {
             claim.id: earlier_of(found.get(resource, ()), notice, claim.born, _named_in(notice), MOST_SIGNALS)
             for claim, notice, resource in openings

@@ -30,6 +30,7 @@ from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.tag_reader import TagReader
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
 from router.store.quarantine import put_in_quarantine
@@ -108,7 +109,7 @@ class Intake:
         observations = [part for part in parts if isinstance(part, Observation)]
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
         keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
-        on_record = await self._store.record.find_outcomes(sorted(keys))
+        on_record = await find_outcomes(tx, sorted(keys))
         transitions = await self._transitions_for(tx, observations, dict(on_record), now)
         rows, named = _rows_after(transitions)
         decided = [(part.arrival.key, self._reader.entry_for(part, now)) for part in not_understood]
@@ -123,7 +124,7 @@ class Intake:
         if snapshot is not None:
             await self._snapshot_due.note_row(snapshot)
         await self._quarantine(tx, not_understood, on_record, now)
-        await self._store.record.put_on_record([entry for _, entry in decided])
+        await put_on_record(tx, [entry for _, entry in decided])
         # A message that is twice in a batch is what it was first.
         entries = dict(reversed(decided))
         return Ingested([entries[part.arrival.key] for part in parts], heard, snapshot)
@@ -164,7 +165,7 @@ class Intake:
         await write_signals(tx, [row for row, _ in turns])
         entries = [turn.entry for _, turn in turns]
         await self._publish(tx, [turn for _, turn in turns], entries, now)
-        await self._store.record.put_on_record(entries)
+        await put_on_record(tx, entries)
         return entries
 
     async def _publish(

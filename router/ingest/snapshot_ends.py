@@ -30,6 +30,7 @@ from router.ingest.intake import Intake
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.snapshot_histories import SnapshotHistories
 from router.store import signals
+from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
 from router.store.engine import Transaction
 from router.store.partitions import read_losses
@@ -143,7 +144,8 @@ class SnapshotEnds:
         return await self._intake.write(tx, ended, now)
 
     async def _find_last_decision(self, key: str) -> RecordEntry | None:
-        return next(iter(await self._store.record.decisions_of(key, 1)), None)
+        async with self._store.session() as tx:
+            return next(iter(await find_decisions(tx, key, 1)), None)
 
     async def _find_last_notice(self, row: LedgerRow) -> Notice | None:
         """What a destination where a finding is open was last told of it alone; a ticket is asked before a row."""

@@ -40,7 +40,7 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
     measured = await engine.measure()
     async with engine.session() as tx:
         decided = await tx.fetch(
-            "SELECT outcome, count(*) AS many, min(decided) AS first, max(decided) AS last FROM record GROUP BY outcome"
+            "SELECT outcome, count(*) AS many, min(at) AS first, max(at) AS last FROM decisions GROUP BY outcome"
         )
         ends = [one for row in decided for name in ("first", "last") if (one := _instant(row, name)) is not None]
         signals = await _count(tx, "signals")
@@ -115,7 +115,7 @@ async def _destination_holds(tx: Transaction, now: datetime) -> list[Destination
 
 async def _decisions(tx: Transaction, outcome: Outcome, retention: Retention, now: datetime) -> NextForgotten:
     age = retention.decisions[outcome]
-    due = await _due(tx, "decided", "record WHERE outcome=?", cutoffs_for(age, now), outcome.value)
+    due = await _due(tx, "at", "decisions WHERE outcome=?", cutoffs_for(age, now), outcome.value)
     next = due_after(due.next, age) if due.next is not None else None
     return NextForgotten(outcome=outcome, age=age, next=next, overdue=due.overdue, soon=due.soon)
 

@@ -32,7 +32,7 @@ PLACES = {
     "tries": ("process",),
     "losses": ("hub", "partition", "epoch", "first"),
     "sweeps": ("hub",),
-    "record": ("key",),
+    "decisions": ("key",),
     "lookups": ("signal",),
     "counts": ("hour", "id"),
     "hits": ("stream", "rule"),

@@ -17,7 +17,6 @@ from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import SqlForgetting
 from router.store.instants import Clock
-from router.store.record import SqlRecord
 from router.store.upgrade import prepare, upgrade
 
 _CLOCK = partial(datetime.now, UTC)
@@ -34,10 +33,9 @@ class Store:
 
     def __init__(self, engine: Engine, file: StateFile | None = None) -> None:
         self.engine = engine
-        clock = self.now = engine.now
+        self.now = engine.now
         self.is_shared = file is None
         self._file = file
-        self.record = SqlRecord(engine, clock)
         self._forgetting = SqlForgetting(engine)
 
     @classmethod

@@ -226,14 +226,14 @@ def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE record SET body = x'00'",
-        "UPDATE record SET body = CAST(replace(CAST(body AS TEXT), '2026-11-24T12:00:00Z', 'no time') AS BLOB)",
+        "UPDATE decisions SET body = x'00'",
+        "UPDATE decisions SET body = CAST(replace(CAST(body AS TEXT), '2026-11-24T12:00:00Z', 'no time') AS BLOB)",
         "UPDATE signals SET open = '['",
         "UPDATE deliveries SET receipt = x'00' WHERE destination = 'people'",
         "UPDATE deliveries SET change = 'x' WHERE destination = 'people'",
         "DELETE FROM signals",
         "DELETE FROM deliveries",
-        "DELETE FROM record",
+        "DELETE FROM decisions",
     ],
 )
 def test_what_is_damaged_or_gone_costs_only_itself(routed: House, damage: str) -> None:
@@ -244,4 +244,4 @@ def test_what_is_damaged_or_gone_costs_only_itself(routed: House, damage: str) -
         assert said.code == 0, said
     lines = lines_of(said.out)
     assert f"key {as_json(routed, ID)['signal']['key']}" in lines
-    assert ("2026-11-24T12:00:00Z routed, routes: high (turn 1)" in lines) is ("record" not in damage)
+    assert ("2026-11-24T12:00:00Z routed, routes: high (turn 1)" in lines) is ("decisions" not in damage)

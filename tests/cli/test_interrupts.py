@@ -100,9 +100,9 @@ def notices_by_file(house: House) -> list[Counter[str]]:
 def on_record(house: House) -> int:
     """How many messages are on record."""
     state = house.directory / ".state"
-    if not (state / "router.db").exists() or not rows_in(state, "SELECT 1 FROM sqlite_schema WHERE name='record'"):
+    if not (state / "router.db").exists() or not rows_in(state, "SELECT 1 FROM sqlite_schema WHERE name='decisions'"):
         return 0
-    return int(rows_in(state, "SELECT count(*) FROM record")[0][0])
+    return int(rows_in(state, "SELECT count(*) FROM decisions")[0][0])
 
 
 def owed(house: House) -> int:

@@ -25,7 +25,7 @@ def routes_one(house: House, id: str, *arguments: str) -> None:
 def decisions_in(database: Path) -> int:
     """How many decisions a database has."""
     with closing(sqlite3.connect(database)) as db:
-        return int(db.execute("SELECT count(*) FROM record").fetchone()[0])
+        return int(db.execute("SELECT count(*) FROM decisions").fetchone()[0])
 
 
 def test_a_copy_is_a_state_that_goes_on(house: House) -> None:

@@ -73,7 +73,7 @@ def outcomes(store: Store, place: Partition) -> dict[int, str]:
 
     async def read() -> dict[int, str]:
         async with store.session() as tx:
-            rows = await tx.fetch("SELECT message, outcome FROM record")
+            rows = await tx.fetch("SELECT COALESCE(message, key) AS message, outcome FROM decisions")
         found = [(row.text("message").rpartition(":"), row.text("outcome")) for row in rows]
         mine = [(int(number), outcome) for (origin, _, number), outcome in found if origin == f"cwpp:{place.id}:1"]
         assert len(mine) == len(dict(mine))

@@ -15,6 +15,7 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GRACE, READ, GapFiller, GapReport, find_taken_until
 from router.ingest.intake import Intake
+from router.store.decisions import find_outcomes
 from router.store.partitions import HubPartition, Taken, read_losses
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
@@ -47,7 +48,7 @@ class Watch:
     def on_record(self, shelf: Shelf, epoch: int = 1) -> int:
         """How many events of the shelf have an outcome."""
         keys = [f"{p.hub}:{p.id}:{epoch}:{e.sequence}" for p, events in shelf.events.items() for e in events]
-        return len(run(self.store.record.find_outcomes(keys)))
+        return len(run(within(self.store, find_outcomes, keys)))
 
     def _event_intake(self, process: str) -> EventIntake:
         intake = Intake(self.store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP)
@@ -161,7 +162,7 @@ def test_what_was_lost_and_comes_late_is_taken_in(watch: Watch) -> None:
     shelf.trim(4)
     assert [loss.span for loss in watch.sweep(shelf).losses] == [Span(1, 3)]
     watch.ingest(events[1:4], at=NOW)
-    assert len(run(watch.store.record.find_outcomes([f"cwpp:0:1:{n}" for n in range(5)]))) == 5
+    assert len(run(within(watch.store, find_outcomes, [f"cwpp:0:1:{n}" for n in range(5)]))) == 5
 
 
 def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> None:

@@ -21,6 +21,7 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.decisions import find_outcomes, search_signals, search_signals_at
 from router.store.quarantine import list_quarantined
 from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
@@ -103,14 +104,17 @@ class House:
         decided = await self.intake.ingest(messages, NOW)
         return {
             "decided": [shown(entry) for entry in decided],
-            "outcomes": dict(await self.store.record.find_outcomes([entry.key for entry in decided])),
+            "outcomes": dict(await within(self.store, find_outcomes, [entry.key for entry in decided])),
             "quarantined": sorted(
                 (one.source, one.quarantined.reason.code, one.quarantined.body)
                 for one in await within(self.store, list_quarantined)
             ),
             "told": [await self.told(stream, name) for stream in Stream for name in ("tickets", "sentinel")],
             "found": [
-                (await self.store.record.find_signals(one.id, 9), await self.store.record.find_signals_at(one.id, 9))
+                (
+                    await within(self.store, search_signals, one.id, 9),
+                    await within(self.store, search_signals_at, one.id, 9),
+                )
                 for one in decided
                 if one.id
             ],

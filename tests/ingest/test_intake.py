@@ -20,6 +20,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.decisions import find_decisions, find_outcomes
 from router.store.quarantine import discard_quarantined, list_quarantined
 from tests.builders import (
     NOW,
@@ -131,7 +132,7 @@ def test_a_message_that_is_twice_in_a_batch_is_on_record_as_what_it_was_first(ho
     """The second one is a repeat of the first, and takes its place in nothing."""
     message = a_message(alert_body())
     assert outcomes(house.ingest(message, message)) == [("routed", "opened")] * 2
-    (kept,) = asyncio.run(house.store.record.decisions_of(house.key(), 9))
+    (kept,) = asyncio.run(within(house.store, find_decisions, house.key(), 9))
     assert kept.outcome == "routed"
     assert changes(house.owed("tickets")) == ["opened"]
 
@@ -206,7 +207,9 @@ def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_re
     (routed,) = house.ingest(message)
     assert (held.outcome, routed.outcome) == ("suppressed", "routed")
     assert held.key != routed.key
-    assert asyncio.run(house.store.record.find_outcomes([message.arrival.key])) == {message.arrival.key: Outcome.ROUTED}
+    assert asyncio.run(within(house.store, find_outcomes, [message.arrival.key])) == {
+        message.arrival.key: Outcome.ROUTED
+    }
 
 
 def test_what_was_quarantined_and_is_understood_now_is_no_replay(build: Build) -> None:

@@ -19,12 +19,13 @@ from router.domain.signals import Stream
 from router.domain.snapshots import REMEMBERED
 from router.ingest.intake import Message
 from router.store import signals
+from router.store.decisions import find_decisions, search_signals
 from router.store.partitions import read_losses
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, notices
-from tests.store.acts import find_rows
+from tests.store.acts import decisions_between, find_rows
 from tests.store.opened import Place, open_store
 from tests.store.within import within
 
@@ -70,13 +71,13 @@ def live(weeks: Weeks, *snapshots: Sequence[str]) -> datetime:
 
 def ended(weeks: Weeks) -> list[str]:
     """The findings that ended because they were not seen, by their titles, in order."""
-    found = asyncio.run(weeks.store.record.decisions_between(NOW - DAY, weeks.now + DAY, 1000, {Outcome.RESOLVED}))
+    found = asyncio.run(within(weeks.store, decisions_between, NOW - DAY, weeks.now + DAY, 1000, {Outcome.RESOLVED}))
     return sorted((one.title or "").split()[-1] for one in found if "snapshots.unseen" in one.steps)
 
 
 def row_in(weeks: Weeks, name: str) -> LedgerRow:
     """The ledger's row of a finding."""
-    (entry,) = asyncio.run(weeks.store.record.find_signals(f"assessments/{name}", 2))
+    (entry,) = asyncio.run(within(weeks.store, search_signals, f"assessments/{name}", 2))
     (row,) = find_rows(weeks.store, [entry.signal]).values()
     return row
 
@@ -182,7 +183,7 @@ def test_what_ended_and_comes_again_stands_again_whatever_its_own_time(weeks: We
     for at in (late, fresh):
         weeks.publish([replace(Said("h", "recommendation", at), is_snapshot=False)], int(at is fresh))
     assert swept(weeks, start) == [("opened", "h")]
-    on_record = asyncio.run(weeks.store.record.decisions_of(row_in(weeks, "h").key, 9))
+    on_record = asyncio.run(within(weeks.store, find_decisions, row_in(weeks, "h").key, 9))
     assert [entry.reason.partition(": ")[0] for entry in on_record].count(Code.OLDER) == 1
 
 
@@ -308,7 +309,7 @@ def test_what_ended_and_comes_again_in_the_very_same_file_stands_again(weeks: We
         assert ran(weeks, start + 9, ()) == [("resolved", "h")]
         assert ran(weeks, start + 14, WHOLE) == [("opened", "h")]
         assert ran(weeks, start + 14.1, WHOLE) == []
-    on_record = asyncio.run(weeks.store.record.decisions_of(row_in(weeks, "h").key, 20))
+    on_record = asyncio.run(within(weeks.store, find_decisions, row_in(weeks, "h").key, 20))
     assert [one.outcome for one in reversed(on_record) if one.turn] == ["routed", "resolved"] * 2 + ["routed"]
     assert len({one.key for one in on_record}) == len(on_record)
 

@@ -27,7 +27,7 @@ from router.store.deliveries import add_deliveries
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
-from tests.store.acts import letters_in
+from tests.store.acts import decisions_between, letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import Place, open_store
 from tests.store.within import within
@@ -107,11 +107,11 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(place: Place) -> None:
         await sweeper.sweep(NOW + timedelta(days=13, hours=22))
         for minutes in range(3):
             await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
-            left.append(len(await store.record.decisions_between(NOW, NOW + timedelta(hours=1), 100)))
+            left.append(len(await within(store, decisions_between, NOW, NOW + timedelta(hours=1), 100)))
         await intake.ingest([a_message(alert_body("old", Severity="Low"), place=99, at=NOW)], NOW)
         for minutes in (30, 70):
             await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
-            left.append(len(await store.record.decisions_between(NOW, NOW + timedelta(hours=1), 100)))
+            left.append(len(await within(store, decisions_between, NOW, NOW + timedelta(hours=1), 100)))
         await store.close()
         return left
 

@@ -160,7 +160,7 @@ async def books_of(stack: Stack) -> Books:
     finally:
         await store.close()
     record: dict[str, list[str]] = {}
-    for row in await rows_in(stack, "SELECT message, outcome FROM record"):
+    for row in await rows_in(stack, "SELECT COALESCE(message, key) AS message, outcome FROM decisions"):
         record.setdefault(row.text("message"), []).append(row.text("outcome"))
     at_soc = stack.soc.state()
     return Books(

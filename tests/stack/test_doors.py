@@ -147,7 +147,7 @@ def redirected(destination: Mapping[str, Any], stream: str, soc: Soc) -> dict[st
 
 async def on_record(stack: Stack, hub: str) -> list[Decision]:
     """The decisions on record of what a hub brought, in the order of its first partition."""
-    rows = await rows_in(stack, "SELECT key, message, body FROM record")
+    rows = await rows_in(stack, "SELECT key, COALESCE(message, key) AS message, body FROM decisions")
     mine = [row for row in rows if row.text("message").startswith(f"{hub}:0:")]
     mine.sort(key=lambda row: (int(row.text("message").split(":")[3]), row.text("key")))
     return [decision_of(decode("RecordEntry", row.raw("body"))) for row in mine]

@@ -13,12 +13,15 @@ from router.app.clock import now
 from router.cli import main
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
+from router.store.decisions import find_outcomes
 from router.store.store import Store
 from tests.silences import HOUR
 from tests.stack.accounting import Post, high
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running
 from tests.stack.test_destination_faults import host, received
+from tests.store.acts import decisions_between
+from tests.store.within import within
 from tests.waiting import until
 
 SILENCE = ("silences", "add", "--resource", "vm-1", "--for", "2h", "--reason", "patching", "--author", "ana", "--yes")
@@ -44,7 +47,7 @@ def test_a_worker_that_runs_obeys_a_silence_within_half_a_minute(stack: Stack) -
 
         async def is_decided() -> bool:
             nonlocal found
-            found = await store.record.find_outcomes([key])
+            found = await within(store, find_outcomes, [key])
             return key in found
 
         await until(is_decided)
@@ -63,7 +66,7 @@ def test_a_worker_that_runs_obeys_a_silence_within_half_a_minute(stack: Stack) -
             assert await asyncio.to_thread(main, [*SILENCE, "--state", stack.state, "--rules", str(stack.rules)]) == 0
             made = now()
             await until(lambda: is_next_held(store), look=1)
-            decided = await store.record.decisions_between(made - HOUR, made + HOUR, 1_000, {Outcome.ROUTED})
+            decided = await within(store, decisions_between, made - HOUR, made + HOUR, 1_000, {Outcome.ROUTED})
             assert max(map(decided_at, decided)) < made + timedelta(seconds=30)
             told = next(numbers) - 1
             assert await is_next_held(store)

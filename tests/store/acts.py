@@ -11,14 +11,18 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.groups import GroupState, MemberState, States
 from router.domain.ledger import LedgerRow
+from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.store import groups, signals
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.codec import decision_in
 from router.store.dead_letters import list_dead_letters
+from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.engine import Transaction
+from router.store.instants import micros
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
@@ -51,7 +55,7 @@ def decided(store: Store, *deliveries: Delivery) -> None:
         )
         for one in deliveries
     ]
-    run(store.record.put_on_record(entries))
+    run(within(store, put_on_record, entries))
 
 
 def claim(
@@ -127,3 +131,12 @@ async def members_at(store: Store, stream: str, destination: str, *signals: str)
     """The memberships of some signals."""
     async with store.engine.session() as tx:
         return await groups.find_members(tx, stream, destination, signals)
+
+
+async def decisions_between(
+    tx: Transaction, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
+) -> list[RecordEntry]:
+    """The latest decisions on record from one instant to before another, the latest first."""
+    sql = "SELECT body FROM decisions WHERE at>=? AND at<? AND outcome = ANY(?) ORDER BY at DESC, place DESC LIMIT ?"
+    rows = await tx.fetch(sql, micros(since), micros(until), [one.value for one in outcomes], most)
+    return [decision_in(row.body("body")) for row in rows]

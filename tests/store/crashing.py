@@ -17,8 +17,10 @@ from types import FrameType
 from typing import Any
 
 from router.store import file
+from router.store.decisions import put_on_record
 from tests.store.builders import an_entry
 from tests.store.opened import open_store
+from tests.store.within import within
 
 ROOM = str(Path(file.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("file", "witness", "private", "store", "upgrade"))
@@ -59,7 +61,7 @@ def write_for_ever(state: Path) -> None:
     with (state.parent / "acknowledged").open("wb", buffering=0) as told:
         store = open_store(state)
         for number in count(1):
-            asyncio.run(store.record.put_on_record([an_entry(f"{number}", title="x" * (number * 37 % 5000))]))
+            asyncio.run(within(store, put_on_record, [an_entry(f"{number}", title="x" * (number * 37 % 5000))]))
             os.pwrite(told.fileno(), b"%d" % number, 0)
 
 
@@ -71,7 +73,7 @@ def count_in(state: Path) -> int:
     async def count() -> int:
         store = open_store(state)
         async with store.engine.session() as tx:
-            kept = await tx.value("SELECT count(*) FROM record")
+            kept = await tx.value("SELECT count(*) FROM decisions")
         await store.close()
         return int(kept)
 
@@ -82,7 +84,7 @@ def _write(state: Path, first: int, acknowledge: int | None = None) -> None:
     store = open_store(state)
     store.hold()
     for number in range(first, first + COMMITS):
-        asyncio.run(store.record.put_on_record([an_entry(f"{number}")]))
+        asyncio.run(within(store, put_on_record, [an_entry(f"{number}")]))
         if acknowledge is not None:
             os.write(acknowledge, b".")
     asyncio.run(store.close())

@@ -18,6 +18,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
 from router.store.claims import claim_deliveries, settle_claims
+from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
@@ -97,7 +98,7 @@ class Life:
 
     def decisions(self, id: str = "alert-1") -> list[str]:
         """The outcomes of the decisions on an alert that are on record, the latest first."""
-        return [entry.outcome for entry in run(self.store.record.decisions_of(self.key(id), 100))]
+        return [entry.outcome for entry in run(within(self.store, find_decisions, self.key(id), 100))]
 
     def deliveries(self, id: str = "alert-1") -> list[tuple[str, int]]:
         """The deliveries that are kept of an alert, by destination and turn."""

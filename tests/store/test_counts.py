@@ -22,12 +22,14 @@ from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.decisions import put_on_record, read_counts, read_hits
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import run
+from tests.store.acts import decisions_between, run
 from tests.store.builders import an_entry, noise
 from tests.store.deadly import Deadly
 from tests.store.opened import is_shared
+from tests.store.within import within
 
 BOOK = a_rulebook(a_rule(expires=NOW + timedelta(days=3)))
 HOUR = timedelta(hours=1)
@@ -37,13 +39,13 @@ _ORIGINS = itertools.count()
 
 def counts_of(store: Store) -> dict[datetime, Counter[Cell]]:
     """All that a store counted."""
-    found = run(store.record.read_counts(LONG_AGO, FAR_AHEAD))
+    found = run(within(store, read_counts, LONG_AGO, FAR_AHEAD))
     return {hour: Counter(cells) for hour, cells in found.items()}
 
 
 def on_record(store: Store) -> Sequence[RecordEntry]:
     """Everything that is on record, and was decided in the hours of these tests: a longer time asks an account for more."""
-    return run(store.record.decisions_between(NOW, NOW + 5 * HOUR + timedelta(microseconds=1), 100_000))
+    return run(within(store, decisions_between, NOW, NOW + 5 * HOUR + timedelta(microseconds=1), 100_000))
 
 
 def test_a_decision_is_counted_by_all_that_people_ask_for(store: Store) -> None:
@@ -67,21 +69,23 @@ def test_a_cell_longer_than_an_index_holds_is_counted(store: Store) -> None:
     names = tuple(sorted(noise(40 + number).hex() for number in range(99)))
     entries = [an_entry(f"h:{number}", at=NOW.isoformat(), destinations=names) for number in range(2)]
     for entry in entries:
-        run(store.record.put_on_record([entry]))
+        run(within(store, put_on_record, [entry]))
     assert counts_of(store) == {hour_of(NOW): Counter({cell_of(entries[0]): 2})}
 
 
 def test_an_hour_is_asked_for_by_when_it_began(store: Store) -> None:
     """From one instant to before another."""
     run(
-        store.record.put_on_record(
-            [an_entry("h:1", at="2026-11-24T12:00:00Z"), an_entry("h:2", at="2026-11-24T13:59:59Z")]
+        within(
+            store,
+            put_on_record,
+            [an_entry("h:1", at="2026-11-24T12:00:00Z"), an_entry("h:2", at="2026-11-24T13:59:59Z")],
         )
     )
     noon = NOW
-    assert set(run(store.record.read_counts(noon, noon + HOUR))) == {noon}
-    assert set(run(store.record.read_counts(noon, noon + 2 * HOUR))) == {noon, noon + HOUR}
-    assert run(store.record.read_counts(noon + 2 * HOUR, FAR_AHEAD)) == {}
+    assert set(run(within(store, read_counts, noon, noon + HOUR))) == {noon}
+    assert set(run(within(store, read_counts, noon, noon + 2 * HOUR))) == {noon, noon + HOUR}
+    assert run(within(store, read_counts, noon + 2 * HOUR, FAR_AHEAD)) == {}
 
 
 def test_a_rule_knows_its_first_and_its_last_hit(store: Store) -> None:
@@ -92,15 +96,15 @@ def test_a_rule_knows_its_first_and_its_last_hit(store: Store) -> None:
             key, at=at.isoformat(), stream=stream, outcome=Outcome.SUPPRESSED.value, suppressed_by="scanner"
         )
 
-    run(store.record.put_on_record([hit("h:2", NOW + HOUR), hit("h:3", NOW, "cspm")]))
-    run(store.record.put_on_record([hit("h:1", NOW), hit("h:2", NOW + HOUR)]))
-    assert run(store.record.read_hits("cwpp")) == {"scanner": RuleHits(2, NOW, NOW + HOUR)}
-    assert run(store.record.read_hits("cspm")) == {"scanner": RuleHits(1, NOW, NOW)}
+    run(within(store, put_on_record, [hit("h:2", NOW + HOUR), hit("h:3", NOW, "cspm")]))
+    run(within(store, put_on_record, [hit("h:1", NOW), hit("h:2", NOW + HOUR)]))
+    assert run(within(store, read_hits, "cwpp")) == {"scanner": RuleHits(2, NOW, NOW + HOUR)}
+    assert run(within(store, read_hits, "cspm")) == {"scanner": RuleHits(1, NOW, NOW)}
 
 
 def test_what_nobody_can_count_by_is_cut(store: Store) -> None:
     """A name of any length makes one cell, and costs nobody his count."""
-    run(store.record.put_on_record([an_entry("h:1", type="x" * 100_000)]))
+    run(within(store, put_on_record, [an_entry("h:1", type="x" * 100_000)]))
     ((cell,),) = counts_of(store).values()
     assert cell.type == "x" * 200
 
@@ -186,7 +190,7 @@ def _counts_once(store: Store, twin: Store, history: list[list[Batch]]) -> None:
     assert counts_of(store) == counts_of(twin) == counted(entries)
     for stream in ("cwpp", "cspm"):
         expected = {name: hits for (of, name), hits in hits_in(entries).items() if of == stream}
-        assert run(store.record.read_hits(stream)) == expected
+        assert run(within(store, read_hits, stream)) == expected
 
 
 def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from router.domain.errors import BadFile, StoreError
 from router.domain.retention import Retention
+from router.store.decisions import find_outcomes, put_on_record
 from router.store.upgrade import VERSION
 from router.store.witness import SECTOR
 from tests.builders import NOW
@@ -30,6 +31,7 @@ from tests.store.acts import run
 from tests.store.builders import an_entry, noise
 from tests.store.crashing import count_in
 from tests.store.opened import Store, open_store
+from tests.store.within import within
 
 DB, WAL, SHM, MARK = "router.db", "router.db-wal", "router.db-shm", "router.commit"
 
@@ -40,7 +42,7 @@ type Files = dict[str, bytes]
 def commit(store: Store, first: int, last: int, size: int = 100) -> None:
     """Commits entries one by one."""
     for number in range(first, last):
-        run(store.record.put_on_record([an_entry(f"{number}", title=noise(size).hex())]))
+        run(within(store, put_on_record, [an_entry(f"{number}", title=noise(size).hex())]))
 
 
 def files_in(state: Path) -> Files:
@@ -275,7 +277,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
         store.hold()
         try:
             run(store.forget(NOW, Retention(), (), 10_000))
-            run(store.record.find_outcomes(["1"]))
+            run(within(store, find_outcomes, ["1"]))
         except StoreError as fault:
             came_upon += 1
             assert re.search(r"router\.db: is damaged: .*delete .*router\.commit", str(fault))
@@ -305,7 +307,7 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
 
     async def look() -> None:
         async with store.transaction():
-            await store.record.find_outcomes(["1"])
+            await within(store, find_outcomes, ["1"])
 
     run(look())
     run(store.close())

@@ -24,6 +24,7 @@ from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
+from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.describing import describe as describe_state
 from router.store.documents import put_document
@@ -58,7 +59,7 @@ def decide(store: Store, outcome: Outcome, *ages: timedelta) -> None:
         an_entry(f"hub/{outcome}:{number}", outcome=outcome.value, at=(NOW - age).isoformat(), stream="cwpp")
         for number, age in enumerate(ages)
     ]
-    run(store.record.put_on_record(entries))
+    run(within(store, put_on_record, entries))
 
 
 def next_of(report: StateReport, outcome: Outcome | None) -> NextForgotten:
@@ -138,7 +139,7 @@ def test_hours_rules_and_documents_are_counted(store: Store) -> None:
     decide(store, Outcome.ROUTED, timedelta(), timedelta(), 2 * DAY)
     decide(store, Outcome.NOTED, timedelta())
     held = {"outcome": Outcome.SUPPRESSED.value, "suppressed_by": "maintenance", "stream": "cwpp"}
-    run(store.record.put_on_record([an_entry("h:1", **held), an_entry("h:2", **held)]))
+    run(within(store, put_on_record, [an_entry("h:1", **held), an_entry("h:2", **held)]))
     silence = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
     assert run(within(store, put_document, silence)) is not None
     report = describe(store)
@@ -160,7 +161,7 @@ def test_decisions_fall_due_when_retention_says(store: Store) -> None:
 def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store) -> None:
     """No sweep has seen to it yet."""
     last = datetime.max.replace(tzinfo=UTC)
-    run(store.record.put_on_record([an_entry(outcome=Outcome.ROUTED.value, at=last.isoformat())]))
+    run(within(store, put_on_record, [an_entry(outcome=Outcome.ROUTED.value, at=last.isoformat())]))
     write_rows(store, [a_row(heard=last)])
     assert [one.next for one in describe(store).forgotten_next if one.outcome is Outcome.ROUTED] == [last]
 

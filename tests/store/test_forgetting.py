@@ -16,6 +16,7 @@ from router.domain.ledger import RECORD, record_delivery
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
 from router.store.dead_letters import discard, redrive
+from router.store.decisions import put_on_record, read_counts, read_hits, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
 from router.store.quarantine import list_quarantined
@@ -82,7 +83,7 @@ def test_a_signal_that_never_ends_is_kept_so_long_after_its_last_message(
     lives_on(life, (10 + days) * DAY)
     assert life.row() is None
     assert life.deliveries() == []
-    assert run(store.record.find_signals("alert-1", 10)) == []
+    assert run(within(store, search_signals, "alert-1", 10)) == []
 
 
 def test_a_signal_that_ended_is_kept_90_days_from_its_end(life: Life) -> None:
@@ -189,7 +190,7 @@ def test_deliveries_go_with_their_decision_and_the_last_notice_with_the_signal(s
 def test_what_the_records_second_home_got_goes_with_the_decision(store: Store) -> None:
     """It belongs to a message, not to a signal, so nothing stands that would need it."""
     entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
-    run(store.record.put_on_record([entry]))
+    run(within(store, put_on_record, [entry]))
     delivery = record_delivery(entry, "cwpp")
     owe(store, delivery)
     settle(store, claim(store, destination=delivery.destination)[0], DeliveryState.SENT)
@@ -228,11 +229,11 @@ def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(store: S
     for age in (399 * DAY, 401 * DAY):
         life.now = NOW + age
         life.forget([("cwpp", "scanner")])
-        found = run(store.record.read_counts(hour, hour + timedelta(hours=1)))
+        found = run(within(store, read_counts, hour, hour + timedelta(hours=1)))
         assert bool(found) is (age < 400 * DAY)
-    assert run(store.record.read_hits("cwpp"))["scanner"].total == 1
+    assert run(within(store, read_hits, "cwpp"))["scanner"].total == 1
     life.forget()
-    assert run(store.record.read_hits("cwpp")) == {}
+    assert run(within(store, read_hits, "cwpp")) == {}
 
 
 def test_a_rule_with_a_long_name_keeps_its_hits(store: Store) -> None:
@@ -242,13 +243,13 @@ def test_a_rule_with_a_long_name_keeps_its_hits(store: Store) -> None:
     life.alert(**HELD)
     life.now = NOW + 401 * DAY
     life.forget(rules_of([life.book]))
-    (hits,) = run(store.record.read_hits("cwpp")).values()
+    (hits,) = run(within(store, read_hits, "cwpp")).values()
     assert hits.total == 1
 
 
 def test_a_decision_at_the_end_of_time_stops_no_sweep(life: Life) -> None:
     """A clock may show anything, and everything else is forgotten all the same."""
-    run(life.store.record.put_on_record([an_entry("h:1", at="9999-12-31T23:59:59.999999Z")]))
+    run(within(life.store, put_on_record, [an_entry("h:1", at="9999-12-31T23:59:59.999999Z")]))
     life.alert(Severity="Low")
     lives_on(life, 14 * DAY)
     assert life.decisions() == []
@@ -349,7 +350,7 @@ def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) ->
 def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(store: Store, is_redriven: bool) -> None:
     """What the record's second home was owed belongs to no signal with which it would go."""
     entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
-    run(store.record.put_on_record([entry]))
+    run(within(store, put_on_record, [entry]))
     owe(store, record_delivery(entry, "cwpp"))
     settle(store, claim(store, destination=RECORD)[0], DeliveryState.DEAD, error="answered 400")
     life = Life(store)

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.ledger import Held, LedgerRow, State
-from router.domain.lookback import HeldCounts, Looked, StandingSignal
+from router.domain.lookback import DecisionPage, HeldCounts, Looked, StandingSignal
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.severity import Severity
 from router.store import signals
+from router.store.decisions import put_on_record, walk_decisions
 from router.store.engine import Transaction
-from router.store.record import SqlRecord
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
 from tests.examples import some_of
 from tests.store.acts import run, write_rows
 from tests.store.builders import a_row, an_entry
 from tests.store.life import Life
 from tests.store.opened import Store, changed
+from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -41,10 +42,12 @@ async def listed[T](walk: AsyncIterator[T]) -> list[T]:
     return [page async for page in walk]
 
 
-def in_small_pages(store: Store, page: int) -> SqlRecord:
-    """A walk over the decisions of a store, of pages that a small history fills."""
-    assert isinstance(store, Store)
-    return SqlRecord(store.engine, lambda: NOW, page)
+async def pages_of(
+    store: Store, since: datetime, until: datetime, outcomes: Collection[Outcome], page: int
+) -> list[DecisionPage]:
+    """Every page of a walk over the decisions of a store."""
+    async with store.session() as tx:
+        return [one async for one in walk_decisions(tx, "cwpp", since, until, outcomes, page)]
 
 
 HISTORY = st.lists(
@@ -81,14 +84,14 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
         )
         for number, (second, outcome, is_other) in enumerate(history)
     ]
-    run(store.record.put_on_record(entries))
+    run(within(store, put_on_record, entries))
     low, high = day + since * SECOND, day + until * SECOND
     expected = {
         one.key: decided_at(one)
         for one in entries
         if one.stream == "cwpp" and one.outcome in outcomes and low <= decided_at(one) < high
     }
-    found = run(listed(in_small_pages(store, page).walk_decisions("cwpp", low, high, outcomes)))
+    found = run(pages_of(store, low, high, outcomes, page))
     keys = [one.key for some in found for one in some.entries]
     times = [decided_at(one) for some in found for one in some.entries]
     assert len(keys) == len(set(keys))
@@ -102,25 +105,23 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
     assert not any(one.is_whole for one in before)
     assert last.is_whole
     assert (set(keys), last.back_to) == (set(expected), low)
-    # By the port, with pages of its own, all of so few are found.
-    found = run(listed(store.record.walk_decisions("cwpp", low, high, outcomes)))
-    assert {one.key for some in found for one in some.entries} == set(expected)
-    assert found[-1].looked == Looked(low, is_whole=True)
 
 
 def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
     """Later ones are not in it, and those that were there come once each; each page says how far it came."""
     first = [an_entry(f"h:{n}", at=(NOW + n * SECOND).isoformat(), stream="cwpp", outcome="routed") for n in range(30)]
-    run(store.record.put_on_record(first))
+    run(within(store, put_on_record, first))
 
     async def walked() -> list[str]:
         keys: list[str] = []
-        walk = in_small_pages(store, 4).walk_decisions("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
-        async for page in walk:
-            keys += [one.key for one in page.entries]
-            assert all(decided_at(one) <= page.looked.back_to for one in first if one.key not in keys)
-            late = an_entry(f"late:{len(keys)}", at=(NOW + DAY - SECOND).isoformat(), stream="cwpp", outcome="routed")
-            await store.record.put_on_record([late])
+        async with store.session() as tx:
+            async for page in walk_decisions(tx, "cwpp", NOW, NOW + DAY, [Outcome.ROUTED], page=4):
+                keys += [one.key for one in page.entries]
+                assert all(decided_at(one) <= page.looked.back_to for one in first if one.key not in keys)
+                late = an_entry(
+                    f"late:{len(keys)}", at=(NOW + DAY - SECOND).isoformat(), stream="cwpp", outcome="routed"
+                )
+                await within(store, put_on_record, [late])
         return keys
 
     assert run(walked()) == [one.key for one in reversed(first)]
@@ -129,8 +130,8 @@ def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
 def test_more_decisions_at_one_instant_than_a_page_has_are_walked(store: Store) -> None:
     """In an account of one partition and outcome, so that no window sets them apart."""
     entries = [an_entry(f"h:{n}", at=NOW.isoformat(), stream="cwpp", signal="k", outcome="routed") for n in range(60)]
-    run(store.record.put_on_record(entries))
-    found = run(listed(in_small_pages(store, 7).walk_decisions("cwpp", NOW - DAY, NOW + DAY, [Outcome.ROUTED])))
+    run(within(store, put_on_record, entries))
+    found = run(pages_of(store, NOW - DAY, NOW + DAY, [Outcome.ROUTED], 7))
     assert Counter(one.key for some in found for one in some.entries) == Counter(one.key for one in entries)
     assert found[-1].looked == Looked(NOW - DAY, is_whole=True)
 

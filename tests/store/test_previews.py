@@ -18,12 +18,14 @@ from router.domain.lookback import Looked
 from router.domain.notices import RecordEntry
 from router.domain.owners import NO_OWNERS
 from router.domain.severity import gravity_of
+from router.store.decisions import put_on_record
 from router.store.store import Store
 from tests.builders import NOW, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
 from tests.store.acts import run, write_rows
 from tests.store.builders import a_row
 from tests.store.life import Life
+from tests.store.within import within
 
 SCANNER, OTHER = "10.20.0.5", "10.20.0.6"
 BOTH = a_rule("wide", ip=(SCANNER, OTHER))
@@ -150,7 +152,7 @@ def test_a_preview_says_whom_each_decision_on_a_signal_told(store: Store) -> Non
     life = Life(store)
     entry = life.alert("a", Entities=[an_ip(SCANNER)])
     earlier = (NOW - timedelta(hours=1)).isoformat()
-    run(store.record.put_on_record([replace(entry, key="old:1", at=earlier, destinations=("pager",))]))
+    run(within(store, put_on_record, [replace(entry, key="old:1", at=earlier, destinations=("pager",))]))
     (named,) = preview_of(life, timedelta(days=1)).named
     assert named.destinations == ("pager", *entry.destinations)
     assert named.at == NOW
@@ -172,7 +174,7 @@ def test_what_could_not_be_looked_at_is_counted(store: Store) -> None:
     life = Life(store)
     entry = life.alert("a", Entities=[an_ip(SCANNER)])
     gone = replace(entry, key="old:2", signal="gone")
-    run(store.record.put_on_record([gone]))
+    run(within(store, put_on_record, [gone]))
     write_rows(store, [a_row("gone")])
     found = preview_of(life, timedelta(days=1))
     assert (found.looked_at, found.unjudged, found.held) == (2, 1, Amount(1, 1))

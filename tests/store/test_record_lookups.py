@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from router.decide.suppression import find_suppressor
-from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import signal_of
+from router.store.decisions import find_decisions, find_signals_at_each, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
 from tests.store.acts import read_fields, run
-from tests.store.builders import an_entry, noise
+from tests.store.builders import noise
 from tests.store.life import TICKET, Life
 from tests.store.within import within
 
@@ -35,7 +31,7 @@ def life(store: Store) -> Life:
 
 def found(store: Store, id: str, most: int = 10) -> list[str]:
     """The ids of the signals that are found by an id."""
-    return [one.id for one in run(store.record.find_signals(id, most))]
+    return [one.id for one in run(within(store, search_signals, id, most))]
 
 
 def test_a_signal_is_found_by_its_id_or_the_end_of_it(life: Life) -> None:
@@ -47,7 +43,7 @@ def test_a_signal_is_found_by_its_id_or_the_end_of_it(life: Life) -> None:
     assert sorted(found(life.store, "beef")) == ["1111-beef", "2517-aaaa-beef", "beef"]
     assert len(found(life.store, "beef", most=2)) == 2
     assert found(life.store, "ee") == found(life.store, "") == []
-    (one,) = run(life.store.record.find_signals("1111-beef", 10))
+    (one,) = run(within(life.store, search_signals, "1111-beef", 10))
     assert (one.signal, one.stream, one.resource) == (life.key("1111-beef"), "cwpp", RESOURCE.lower())
 
 
@@ -56,11 +52,11 @@ def test_ids_longer_than_an_index_holds_are_found_by_their_ends(store: Store) ->
     life, noisy = Life(store), noise(3_000).hex()
     life.alert(f"{noisy}-id", AzureResourceId=f"{noisy}-machine")
     key = life.key(f"{noisy}-id")
-    assert [one.signal for one in run(store.record.find_signals(f"{noisy}-id", 10))] == [key]
-    assert [one.signal for one in run(store.record.find_signals(f"{noisy[-9:]}-id", 10))] == [key]
-    assert [one.signal for one in run(store.record.find_signals_at("-machine", 10))] == [key]
+    assert [one.signal for one in run(within(store, search_signals, f"{noisy}-id", 10))] == [key]
+    assert [one.signal for one in run(within(store, search_signals, f"{noisy[-9:]}-id", 10))] == [key]
+    assert [one.signal for one in run(within(store, search_signals_at, "-machine", 10))] == [key]
     asked = f"{noisy}-MACHINE"
-    assert [one.signal for one in run(store.record.signals_at_each("cwpp", [asked], 10))[asked]] == [key]
+    assert [one.signal for one in run(within(store, find_signals_at_each, "cwpp", [asked], 10))[asked]] == [key]
 
 
 def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:
@@ -69,7 +65,7 @@ def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:
     life.alert("b", AzureResourceId=f"{RESOURCE}2")
     life.alert("nowhere", AzureResourceId="")
     for text, ids in (("vm-1", ["a"]), (RESOURCE.upper(), ["a"]), ("VM-12", ["b"]), ("vm", []), ("", [])):
-        assert [one.id for one in run(life.store.record.find_signals_at(text, 10))] == ids
+        assert [one.id for one in run(within(life.store, search_signals_at, text, 10))] == ids
 
 
 @pytest.mark.parametrize("id", ["a/b\\c#d?e%f", "ünïcode-İ", "x" * 3000, "tab\tand\x7fdelete", "~~", "'quoted'"])
@@ -77,7 +73,7 @@ def test_whatever_an_id_is_made_of_it_is_found(life: Life, id: str) -> None:
     """Ids are the vendor's, and storage refuses some characters."""
     entry = life.alert(id)
     assert entry.outcome == "routed"
-    assert [one.signal for one in run(life.store.record.find_signals(id, 10))] == [entry.signal]
+    assert [one.signal for one in run(within(life.store, search_signals, id, 10))] == [entry.signal]
     assert life.decisions(id) == ["routed"]
 
 
@@ -85,8 +81,8 @@ def test_a_signal_that_moved_is_found_where_it_is(life: Life) -> None:
     """The latest decision says where."""
     moved = alert_body("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
     life.ingest(a_message(alert_body("a")), a_message(moved))
-    assert [one.resource for one in run(life.store.record.find_signals("a", 10))] == [f"{RESOURCE}-moved".lower()]
-    assert [one.id for one in run(life.store.record.find_signals_at("vm-1-moved", 10))] == ["a"]
+    assert [one.resource for one in run(within(life.store, search_signals, "a", 10))] == [f"{RESOURCE}-moved".lower()]
+    assert [one.id for one in run(within(life.store, search_signals_at, "vm-1-moved", 10))] == ["a"]
 
 
 def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> None:
@@ -96,33 +92,8 @@ def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> Non
         life.alert(f"other-{number}")
         life.goes_on(1 / 24)
     assert life.decisions("a") == ["resolved", "repeat", "routed"]
-    assert [entry.turn for entry in run(life.store.record.decisions_of(life.key("a"), 2))] == [2, None]
+    assert [entry.turn for entry in run(within(life.store, find_decisions, life.key("a"), 2))] == [2, None]
     assert life.decisions("nobody") == []
-
-
-TIMES = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(Outcome)), max_size=12)
-_DAYS = itertools.count()
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    TIMES, st.integers(0, 300), st.integers(0, 300), st.sets(st.sampled_from(Outcome), min_size=1), st.integers(1, 8)
-)
-def test_decisions_are_found_by_time(
-    store: Store, times: Sequence[tuple[int, Outcome]], since: int, until: int, outcomes: set[Outcome], most: int
-) -> None:
-    """From one instant to before another, of some outcomes, the latest first: what a look at each would find."""
-    day = NOW + timedelta(days=next(_DAYS))
-    instants = [(day + minutes * MINUTE, outcome) for minutes, outcome in times]
-    entries = [
-        an_entry(f"h-{day:%j}:{place}", at=at.isoformat(), outcome=outcome.value)
-        for place, (at, outcome) in enumerate(instants)
-    ]
-    run(store.record.put_on_record(entries))
-    low, high = day + since * MINUTE, day + until * MINUTE
-    expected = sorted((at for at, outcome in instants if low <= at < high and outcome in outcomes), reverse=True)
-    answer = run(store.record.decisions_between(low, high, most, outcomes))
-    assert [datetime.fromisoformat(entry.at) for entry in answer] == expected[:most]
 
 
 def test_a_ticket_leads_to_what_was_delivered(life: Life) -> None:

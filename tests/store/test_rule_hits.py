@@ -30,10 +30,11 @@ from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
+from router.store.decisions import read_hits
 from router.store.documents import put_document
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
 from tests.examples import some_of
-from tests.store.acts import run
+from tests.store.acts import decisions_between, run
 from tests.store.life import Life
 from tests.store.opened import Store, is_shared, open_store
 from tests.store.test_sqlite_forgetting import TABLES
@@ -131,11 +132,11 @@ def test_hits_are_those_of_what_was_decided_and_outlive_it(store: Store, twin: S
     whatever_happens()
     # Longer than any decision stays, and not so long that hits of a silence go.
     book, long_after = a_book(), NOW + timedelta(days=300)
-    before = run(store.record.read_hits("cwpp"))
+    before = run(within(store, read_hits, "cwpp"))
     while not run(store.forget(long_after, Retention(), rules_of([book]), 100_000)).is_done:
         pass
-    assert run(store.record.decisions_between(NOW, NOW + 10 * HOUR, 100_000)) == []
-    assert run(store.record.read_hits("cwpp")) == run(twin.record.read_hits("cwpp")) == before
+    assert run(within(store, decisions_between, NOW, NOW + 10 * HOUR, 100_000)) == []
+    assert run(within(store, read_hits, "cwpp")) == run(within(twin, read_hits, "cwpp")) == before
     assert {"scanner", silence_name("ab"), shadow_name("wide"), shadow_name("narrow")} <= before.keys()
 
 
@@ -162,22 +163,22 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
         await release(twin, "last", NOW + 5 * HOUR)
 
     run(live())
-    entries = run(store.record.decisions_between(NOW, NOW + 6 * HOUR, 100_000))
-    assert run(store.record.read_hits("cwpp")) == run(twin.record.read_hits("cwpp")) == hits_of(entries)
+    entries = run(within(store, decisions_between, NOW, NOW + 6 * HOUR, 100_000))
+    assert run(within(store, read_hits, "cwpp")) == run(within(twin, read_hits, "cwpp")) == hits_of(entries)
 
 
 def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -> None:
     """Each change decides again what is held; where the same rule holds it still, that is no hit of it or of a shadow rule."""
     life = Life(store, a_book())
     life.alert(Entities=[an_ip(RULE)])
-    before = run(store.record.read_hits("cwpp"))
+    before = run(within(store, read_hits, "cwpp"))
     assert {name: hits.total for name, hits in before.items()} == {"scanner": 1, "shadow:wide": 1}
     for number in range(3):
         life.now += timedelta(minutes=5)
         life.book = a_book(hash=f"changed-{number}")
         life.release()
     assert len(life.decisions()) == 4
-    assert run(store.record.read_hits("cwpp")) == before
+    assert run(within(store, read_hits, "cwpp")) == before
 
 
 def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:
@@ -206,9 +207,9 @@ def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> 
     life.alert(Entities=[an_ip(SHADOW)])
     life.goes_on(401)
     life.forget(rules_of([life.book]))
-    assert run(store.record.read_hits("cwpp")).keys() == {"shadow:narrow", "shadow:wide"}
+    assert run(within(store, read_hits, "cwpp")).keys() == {"shadow:narrow", "shadow:wide"}
     life.forget(rules_of([replace(life.book, shadows=Suppressions.of(()))]))
-    assert run(store.record.read_hits("cwpp")) == {}
+    assert run(within(store, read_hits, "cwpp")) == {}
 
 
 def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store: Store) -> None:
@@ -222,7 +223,7 @@ def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store
         # What a sweep forgets it forgets by what was there when it began.
         life.forget(run(silences_known(store)))
         life.forget(run(silences_known(store)))
-        assert run(store.record.read_hits("cwpp")).keys() == names
+        assert run(within(store, read_hits, "cwpp")).keys() == names
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def _lived(book: Rulebook, events: Sequence[Event]) -> tuple[list[RecordEntry], 
                 life.ingest(a_message(body, at=life.now + timedelta(seconds=place), place=place))
                 life.release()
                 delivered += life.deliver()
-            entries = run(life.store.record.decisions_between(NOW, life.now + HOUR, 1_000))
+            entries = run(within(life.store, decisions_between, NOW, life.now + HOUR, 1_000))
             return list(entries), delivered
         finally:
             run(life.store.close())

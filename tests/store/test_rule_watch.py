@@ -437,7 +437,7 @@ class Mortal:
     def __init__(self, store: Store, last: int, *, is_after: bool) -> None:
         self._store, self._last, self._is_after = store, last, is_after
         self._writes = 0
-        self.session, self.record = store.session, store.record
+        self.session = store.session
 
     async def run(self, work: Any) -> Any:
         """Owes deliveries, if the worker lives."""

@@ -31,6 +31,7 @@ from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
 from router.store.dead_letters import discard, list_dead_letters
+from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries, find_by_reference
 from router.store.destinations import pause_destination, resume_destination
 from router.store.documents import find_document, put_document
@@ -50,7 +51,7 @@ from tests.builders import (
 from tests.domain.lives import a_silence
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
-from tests.store.acts import run
+from tests.store.acts import decisions_between, run
 from tests.store.builders import an_entry
 from tests.store.life import Life
 from tests.store.opened import empty, open_store
@@ -140,7 +141,7 @@ def test_of_one_stream_a_signal_is_found_among_many_of_the_other(store: Store) -
         )
         for number in range(MOST_SIGNALS + 1)
     ]
-    run(store.record.put_on_record(entries))
+    run(within(store, put_on_record, entries))
     life.alert("zzz-end")
     for text in ("-end", "vm-1", RESOURCE):
         assert [one.key for one in found(store, text, Stream.CWPP).signals] == [life.key("zzz-end")]
@@ -412,7 +413,7 @@ def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_e
                 decided, took = live(life, acts)
                 told = [life_of(life, id) for id in sorted({str(entry.id) for entry in decided})]
                 entries = [entry for one in told for entry in one.decisions]
-                on_record = run(store.record.decisions_between(NOW, life.now + HOUR, 1_000))
+                on_record = run(within(store, decisions_between, NOW, life.now + HOUR, 1_000))
                 assert sorted(entries, key=str) == sorted(on_record, key=str)
                 there = run(within(store, count_deliveries, "cwpp"))
                 deliveries = once(told)

@@ -25,6 +25,7 @@ from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.suppression_release import release_held
+from router.store.decisions import read_hits
 from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
@@ -68,7 +69,7 @@ def release_by(
 
 def hits(store: Store, name: str = "silence:ab12cd") -> int:
     """How often a silence held a signal."""
-    found = run(store.record.read_hits("cwpp")).get(name)
+    found = run(within(store, read_hits, "cwpp")).get(name)
     return found.total if found is not None else 0
 
 

@@ -18,6 +18,7 @@ from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources
+from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
 from router.store.partitions import write_losses
@@ -92,7 +93,7 @@ async def owed_of(store: Store, source: CoverageSource) -> list[tuple[str, int]]
 
 async def on_record(store: Store, source: CoverageSource) -> list[str]:
     """The places on record of what was found of a source, the latest first."""
-    return [one.key for one in await store.record.decisions_of(key_of(source), 10)]
+    return [one.key for one in await within(store, find_decisions, key_of(source), 10)]
 
 
 def test_a_source_falls_silent_speaks_again_and_falls_silent_again(store: Store) -> None:

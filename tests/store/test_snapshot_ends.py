@@ -19,6 +19,7 @@ from router.domain.snapshots import Appearances, Appeared, Stretch
 from router.ingest.intake import Intake
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import signals
+from router.store.decisions import find_decisions, search_signals
 from router.store.delivery_status import list_deliveries
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
@@ -126,7 +127,7 @@ def key_in(of: str, name: str = "d") -> str:
 async def changes_of(store: Store, key: str) -> tuple[list[tuple[str, int]], list[str]]:
     """What `tickets` is owed of a finding, and the reasons on record of its ends."""
     owed = [one for one in await within(store, list_deliveries, key) if one.destination == "tickets"]
-    entries = await store.record.decisions_of(key, 10)
+    entries = await within(store, find_decisions, key, 10)
     return [(one.change.value, one.turn) for one in owed], [one.key for one in entries if one.outcome == "resolved"]
 
 
@@ -159,8 +160,8 @@ def test_what_ended_stands_again_in_the_very_same_file_over_every_store(store: S
         return told
 
     assert run(live())[1:] == [[], [], [("resolved", "d")], [("opened", "d")], []]
-    (lookup,) = run(store.record.find_signals("assessments/d", 2))
-    assert [one.outcome for one in run(store.record.decisions_of(lookup.signal, 9)) if one.turn] == [
+    (lookup,) = run(within(store, search_signals, "assessments/d", 2))
+    assert [one.outcome for one in run(within(store, find_decisions, lookup.signal, 9)) if one.turn] == [
         "routed",
         "resolved",
         "routed",

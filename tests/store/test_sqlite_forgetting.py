@@ -12,7 +12,7 @@ from tests.store.acts import run
 from tests.store.opened import Store
 
 TABLES = (
-    "record",
+    "decisions",
     "signals",
     "groups",
     "members",

@@ -140,7 +140,7 @@ def test_a_role_that_may_not_change_tables_is_told_what_to_do(postgres: Server) 
         run(one.close())
 
 
-@pytest.mark.parametrize("name", ["record", "meta"])
+@pytest.mark.parametrize("name", ["decisions", "meta"])
 def test_tables_of_something_else_are_left_alone(postgres: Server, name: str) -> None:
     """A database that another program uses, named by mistake."""
     url = postgres.new_database()

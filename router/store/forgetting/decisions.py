@@ -14,15 +14,20 @@ from router.store.forgetting.deliveries import STEP, entries_by_key, forget_deli
 from router.store.instants import micros
 from router.store.signals import find_signals
 
-_OLD = """
-SELECT place, key, signal, turn FROM record INDEXED BY decided WHERE outcome=? AND decided<=? ORDER BY decided LIMIT ?
+_OLD_OF_STREAM = """
+SELECT * FROM (
+    SELECT place, key, signal, turn, at FROM decisions INDEXED BY decided
+    WHERE stream=? AND outcome=? AND at<=? ORDER BY at LIMIT ?
+) AS part
 """
+_STREAMS = ("", *Stream)
+_OLD = f"{' UNION ALL '.join([_OLD_OF_STREAM] * len(_STREAMS))} ORDER BY at LIMIT ?"
 
 # The key names the stream after the decision, which has four letters.
 _OUTLIVED = """
 SELECT key FROM deliveries INDEXED BY acted_on
 WHERE destination='record' AND state IN ('sent', 'skipped') AND (redriven>0 OR state='skipped') AND settled<=?
-AND NOT EXISTS (SELECT 1 FROM record r WHERE r.key=substr(deliveries.key, 1, length(deliveries.key)-5)) LIMIT ?
+AND NOT EXISTS (SELECT 1 FROM decisions r WHERE r.key=substr(deliveries.key, 1, length(deliveries.key)-5)) LIMIT ?
 """
 
 _ANNOUNCED = """
@@ -35,7 +40,8 @@ _AFTER_ABOUT = f"{ABOUT[:-1]}{chr(ord(ABOUT[-1]) + 1)}"
 async def forget_decisions(tx: Transaction, now: datetime, retention: Retention) -> Forgotten:
     """Take the oldest decisions of an outcome away, each with its deliveries."""
     for outcome, age in retention.decisions.items():
-        found = await tx.fetch(_OLD, outcome.value, micros(now - age), STEP)
+        old = [value for one in _STREAMS for value in (one, outcome.value, micros(now - age), STEP)]
+        found = await tx.fetch(_OLD, *old, STEP)
         if found:
             turns: dict[str, set[int]] = defaultdict(set)
             for row in found:
@@ -45,7 +51,7 @@ async def forget_decisions(tx: Transaction, now: datetime, retention: Retention)
                 for stream in Stream:
                     turns[record_key(row.words("key"), stream)].add(1)
             deliveries = await _forget_delivered(tx, turns, now - retention.deliveries)
-            await tx.execute("DELETE FROM record WHERE place = ANY(?)", [row.whole("place") for row in found])
+            await tx.execute("DELETE FROM decisions WHERE place = ANY(?)", [row.whole("place") for row in found])
             return Forgotten(decisions=len(found), deliveries=deliveries, is_done=False)
     return Forgotten()
 

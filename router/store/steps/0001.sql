@@ -37,13 +37,16 @@ CREATE TABLE IF NOT EXISTS destinations (
     PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS record (
-    place PLACE, key TEXT NOT NULL UNIQUE, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BYTEA NOT NULL,
-    stream TEXT, signal TEXT, turn BIGINT, decided BIGINT
+-- `message` is the key of the message where that is another: of a further decision on it. What is not known is empty.
+CREATE TABLE IF NOT EXISTS decisions (
+    place PLACE, key TEXT NOT NULL UNIQUE, message TEXT, signal TEXT, turn BIGINT,
+    stream TEXT NOT NULL, at BIGINT NOT NULL, outcome TEXT NOT NULL,
+    severity TEXT NOT NULL, plan TEXT NOT NULL, type TEXT NOT NULL, rule TEXT NOT NULL, body BYTEA NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS lookups (
-    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT, type TEXT, sample BIGINT
+    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT,
+    id TEXT NOT NULL, resource TEXT, type TEXT, sample BIGINT
 ) WITHOUT ROWID;
 
 -- A cell may be longer than an index holds: its row is found by a digest of it.
@@ -153,9 +156,9 @@ CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS
 
 CREATE INDEX IF NOT EXISTS tried ON tries (hub, partition);
 
-CREATE INDEX IF NOT EXISTS messages ON record (message);
-CREATE INDEX IF NOT EXISTS decisions ON record (signal, decided) WHERE signal IS NOT NULL;
-CREATE INDEX IF NOT EXISTS decided ON record (outcome, decided);
+CREATE INDEX IF NOT EXISTS decided_again ON decisions (message) WHERE message IS NOT NULL;
+CREATE INDEX IF NOT EXISTS decided_of ON decisions (signal, at) WHERE signal IS NOT NULL;
+CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
 
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
 CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;

@@ -1,0 +1,290 @@
+"""The table `decisions`, what finds their signals, and how many there were of which sort.
+
+What one transaction puts on record it also counts, so that the two never differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+import orjson
+
+from router.domain.counts import LONGEST_TEXT, Cell, RuleHits, cell_of, counted, decided_at, hits_in
+from router.domain.decisions import Outcome
+from router.domain.errors import Undecodable
+from router.domain.keys import fingerprint_of
+from router.domain.ledger import message_of
+from router.domain.lookback import DecisionPage, Looked
+from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
+from router.domain.notices import RecordEntry
+from router.store.codec import attempt, decision_in, encode
+from router.store.engine import Transaction, storable
+from router.store.instants import instant, micros
+from router.store.quarantine import read_sound
+from router.store.row_reader import Columns
+
+_INSERT = """
+INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING
+"""
+
+_ENTER = """
+INSERT INTO lookups (signal, stream, id_end, resource_end, id, resource, type, sample) VALUES (?,?,?,?,?,?,?,?)
+ON CONFLICT (signal) DO UPDATE SET id_end=excluded.id_end, resource_end=excluded.resource_end, id=excluded.id,
+resource=excluded.resource, type=excluded.type, sample=excluded.sample
+WHERE lookups.id IS DISTINCT FROM excluded.id OR lookups.resource IS DISTINCT FROM excluded.resource
+OR lookups.type IS DISTINCT FROM excluded.type OR lookups.sample IS DISTINCT FROM excluded.sample
+"""
+
+_COUNT = """
+INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
+ON CONFLICT (hour, id) DO UPDATE SET count=counts.count+excluded.count
+"""
+
+_HITS = """
+INSERT INTO hits (stream, rule, total, first, last) VALUES (?,?,?,?,?) ON CONFLICT (stream, rule) DO UPDATE
+SET total=hits.total+excluded.total,
+first=CASE WHEN excluded.first<hits.first THEN excluded.first ELSE hits.first END,
+last=CASE WHEN excluded.last>hits.last THEN excluded.last ELSE hits.last END
+"""
+
+# A message's own decision has its key; a further decision names it.
+_OUTCOMES = """
+SELECT key, COALESCE(message, key) AS about, outcome, place FROM decisions WHERE key = ANY(?) AND message IS NULL
+UNION ALL SELECT key, message AS about, outcome, place FROM decisions WHERE message = ANY(?) ORDER BY place
+"""
+
+_OF_SIGNAL = "SELECT key, body FROM decisions WHERE signal=? ORDER BY at DESC, place DESC LIMIT ?"
+
+_WITH_OUTCOME = """
+SELECT * FROM (
+    SELECT at, place FROM decisions WHERE stream=? AND outcome=? AND at>=? AND (at, place)<(?, ?)
+    ORDER BY at DESC, place DESC LIMIT ?
+) AS part
+"""
+_PAGE = """
+SELECT d.key, d.at, d.place, d.body FROM (SELECT at, place FROM ({some}) AS all_of_them ORDER BY at DESC, place DESC LIMIT ?)
+AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place DESC
+"""
+
+_PER_PAGE = 500
+"""Decisions of a page of a walk."""
+
+_BEYOND = "\U0010ffff"
+"""Sorts after every text that begins as what stands before it."""
+
+_AT_A_TIME = 100
+"""Resources that one statement asks for."""
+
+_AT_RESOURCE = """
+SELECT * FROM (SELECT l.signal, l.id_end, l.resource_end, l.type, l.sample, (
+    SELECT d.at FROM decisions d WHERE d.signal=l.signal AND d.outcome<>'repeat' ORDER BY d.at DESC LIMIT 1
+) AS decided FROM lookups l WHERE l.resource_end=? AND l.stream=? LIMIT ?) AS there
+"""
+
+_TEXTS = 6
+"""Parts of a cell of counts that are one text each; the two after them are lists of texts."""
+
+
+async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None:
+    """Put decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+    first: dict[str, RecordEntry] = {}
+    for entry in entries:
+        first.setdefault(entry.key, entry)
+    if not first:
+        return
+    known = {row.raw("key") for row in await tx.fetch("SELECT key FROM decisions WHERE key = ANY(?)", list(first))}
+    fresh = [first[key] for key in sorted(first) if key not in known]
+    await tx.execute_many(_INSERT, map(_values_of, fresh))
+    await tx.execute_many(_ENTER, _lookups_of(fresh))
+    # The rows that most transactions write come last: a transaction that waits holds none of them.
+    await tx.execute_many(_COUNT, _counts_of(fresh))
+    hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(fresh).items()]
+    await tx.execute_many(_HITS, sorted(hits))
+
+
+async def find_outcomes(tx: Transaction, keys: Collection[str]) -> Mapping[str, Outcome]:
+    """Return the latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
+    if not keys:
+        return {}
+    return dict(await read_sound(tx, "decisions", _OUTCOMES, (list(keys), list(keys)), _outcome_in))
+
+
+async def find_decisions(tx: Transaction, signal: str, most: int) -> Sequence[RecordEntry]:
+    """Return the latest decisions on a signal, by its key; the latest first."""
+    return await read_sound(tx, "decisions", _OF_SIGNAL, (signal, most), _decision_in)
+
+
+async def walk_decisions(
+    tx: Transaction,
+    stream: str,
+    since: datetime,
+    until: datetime,
+    outcomes: Collection[Outcome],
+    page: int = _PER_PAGE,
+) -> AsyncIterator[DecisionPage]:
+    """Yield the decisions of a stream from one instant to before another, with some outcomes; in pages, the latest first.
+
+    At least one page, and the last says how far back it looked. None is missing and none comes twice, also of those that were
+    made at the same instant, whatever is put on record meanwhile.
+    """
+    if not outcomes:
+        yield DecisionPage([], Looked(since, is_whole=True))
+        return
+    sql = _PAGE.format(some=" UNION ALL ".join([_WITH_OUTCOME] * len(outcomes)))
+    before = micros(until), -1
+    while True:
+        values = [value for one in outcomes for value in (stream, one.value, micros(since), *before, page)]
+        places: list[tuple[int, int]] = []
+
+        def decision(row: Columns, places: list[tuple[int, int]] = places) -> RecordEntry:
+            places.append((row.raw("at"), row.raw("place")))
+            return _decision_in(row)
+
+        entries = await read_sound(tx, "decisions", sql, (*values, page), decision)
+        if len(places) < page:
+            yield DecisionPage(entries, Looked(since, is_whole=True))
+            return
+        before = places[-1]
+        yield DecisionPage(entries, Looked(instant(before[0]), is_whole=False))
+
+
+async def read_counts(tx: Transaction, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
+    """Return how many decisions are in each cell, for each hour that began from one instant to before another."""
+    sql, span = "SELECT * FROM counts WHERE hour>=? AND hour<? ORDER BY hour", (micros(since), micros(until))
+    hours: dict[datetime, dict[Cell, int]] = {}
+    for hour, cell, count in await read_sound(tx, "counts", sql, span, _count_in):
+        hours.setdefault(hour, {})[cell] = count
+    return hours
+
+
+async def read_hits(tx: Transaction, stream: str) -> Mapping[str, RuleHits]:
+    """Return how often each suppression rule of a stream ever held a signal, by its name."""
+    return dict(await read_sound(tx, "hits", "SELECT * FROM hits WHERE stream=?", (stream,), _hits_in))
+
+
+async def search_signals(tx: Transaction, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+    """Return signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
+    return await _search(tx, "id_end", ending(id), most, stream)
+
+
+async def search_signals_at(
+    tx: Transaction, resource: str, most: int, stream: str | None = None
+) -> Sequence[SignalLookup]:
+    """Return signals of a stream, or of any, at that resource, or one whose id ends so, whatever its case."""
+    return await _search(tx, "resource_end", ending(resource), most, stream)
+
+
+async def find_signals_at_each(
+    tx: Transaction, stream: str, resources: Collection[str], most: int
+) -> Mapping[str, Sequence[SignalAtResource]]:
+    """Return signals of a stream at exactly each of some resources, whatever their case, at most so many of each.
+
+    Damaged ones are left out.
+    """
+    asked = {resource: end for resource in resources if (end := str(storable(ending(resource))))}
+    found: dict[str, list[SignalAtResource]] = {}
+    for ends in batched(sorted(set(asked.values())), _AT_A_TIME, strict=False):
+        sql = " UNION ALL ".join([_AT_RESOURCE] * len(ends))
+        for row in await tx.fetch(sql, *(value for end in ends for value in (end, stream, most))):
+            if not isinstance(one := attempt(_at_resource_in, row), Undecodable):
+                found.setdefault(row.words("resource_end"), []).append(one)
+    return {resource: found.get(end, ()) for resource, end in asked.items()}
+
+
+async def _search(tx: Transaction, column: str, end: str, most: int, stream: str | None) -> list[SignalLookup]:
+    if not end:
+        return []
+    of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
+    sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
+    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _lookup_in)
+
+
+def _values_of(entry: RecordEntry) -> tuple[object, ...]:
+    message, cell = message_of(entry.key), cell_of(entry)
+    return (
+        entry.key,
+        message if message != entry.key else None,
+        entry.signal,
+        entry.turn,
+        cell.stream,
+        micros(decided_at(entry)),
+        entry.outcome,
+        cell.severity,
+        cell.plan,
+        cell.type,
+        (entry.suppressed_by or "")[:LONGEST_TEXT],
+        encode(entry),
+    )
+
+
+def _lookups_of(entries: Sequence[RecordEntry]) -> list[tuple[object, ...]]:
+    """What finds the signals of decisions; a repeat's is known from before."""
+    latest: dict[str, tuple[object, ...]] = {}
+    for entry in entries:
+        if entry.signal is not None and entry.id is not None and entry.outcome != Outcome.REPEAT:
+            id_end, resource_end = ending(entry.id), ending(entry.resource or "") or None
+            resource = written(resource_end) if resource_end is not None else None
+            values = id_end, resource_end, written(id_end), resource, entry.type, entry.sample
+            latest[entry.signal] = (entry.signal, entry.stream, *values)
+    return [latest[signal] for signal in sorted(latest)]
+
+
+def _counts_of(entries: Sequence[RecordEntry]) -> list[tuple[int, str, str, int]]:
+    cells = (
+        (micros(hour), orjson.dumps(tuple(cell)).decode(), count)
+        for hour, counts in counted(entries).items()
+        for cell, count in counts.items()
+    )
+    return sorted((hour, fingerprint_of(text), text, count) for hour, text, count in cells)
+
+
+def _decision_in(row: Columns) -> RecordEntry:
+    return decision_in(row.body("body"))
+
+
+def _outcome_in(row: Columns) -> tuple[str, Outcome]:
+    return row.text("about"), row.word("outcome", Outcome)
+
+
+def _count_in(row: Columns) -> tuple[datetime, Cell, int]:
+    return row.time("hour"), _cell_in(row.text("cell")), row.whole("count", 1)
+
+
+def _cell_in(text: str) -> Cell:
+    try:
+        parts: Any = orjson.loads(text)
+    except orjson.JSONDecodeError as fault:
+        raise Undecodable("cell: is no JSON") from fault
+    if not isinstance(parts, list) or len(parts) != len(Cell._fields):
+        raise Undecodable("cell: is no cell")
+    texts, lists = parts[:_TEXTS], parts[_TEXTS:]
+    if not _are_texts(texts) or not all(isinstance(one, list) and _are_texts(one) for one in lists):
+        raise Undecodable("cell: is no cell")
+    return Cell(*texts, *map(tuple, lists))
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _hits_in(row: Columns) -> tuple[str, RuleHits]:
+    return row.text("rule"), RuleHits(row.whole("total", 1), row.time("first"), row.time("last"))
+
+
+def _lookup_in(row: Columns) -> SignalLookup:
+    resource = row.find_text("resource_end") or ""
+    return SignalLookup(row.text("signal"), row.text("stream"), written(row.text("id_end")), written(resource))
+
+
+def _at_resource_in(row: Columns) -> SignalAtResource:
+    return SignalAtResource(
+        row.text("signal"),
+        written(row.text("id_end")),
+        row.find_text("type"),
+        row.flag("sample"),
+        row.find_time("decided"),
+    )
