@@ -109,7 +109,7 @@ async def lock_partition(tx: Transaction, partition: Partition, one: Try | None 
     span, process = (one.span, one.process) if one is not None else (Span(1, 0), "")
     values = (*span, process, *partition)
     if (known := await _find_known(tx, partition, _LOCK, *values)) is None:
-        await tx.execute(_CREATE, *partition, *partition)
+        await tx.write(_CREATE, *partition, *partition)
         known = await _find_known(tx, partition, _LOCK, *values)
     return known or HubPartition(HubEpoch(partition, 1))
 
@@ -117,7 +117,7 @@ async def lock_partition(tx: Transaction, partition: Partition, one: Try | None 
 async def write_beginning(tx: Transaction, known: HubPartition, created: datetime, begins: int) -> HubPartition:
     """Write down when the hub of an epoch was created, and from which number on each must be taken in."""
     where = known.epoch.partition
-    await tx.execute(
+    await tx.write(
         "UPDATE partitions SET created=?, begins=? WHERE hub=? AND partition=?", micros(created), begins, *where
     )
     return known._replace(created=created, begins=begins)
@@ -139,9 +139,9 @@ async def begin_epoch(
         first = known.begins if known.begins is not None else old[0].first
         losses = [Loss(known.epoch, gap, now, _GONE) for gap in gaps_in(done, Span(first, old[-1].last))]
     await write_losses(tx, losses)
-    await tx.execute("DELETE FROM tries WHERE hub=? AND partition=?", *partition)
+    await tx.write("DELETE FROM tries WHERE hub=? AND partition=?", *partition)
     sql = "UPDATE partitions SET epoch=epoch+1, created=NULL, begins=NULL WHERE hub=? AND partition=?"
-    await tx.execute(sql, *partition)
+    await tx.write(sql, *partition)
     return HubPartition(HubEpoch(partition, known.epoch.number + 1)), losses
 
 
@@ -166,20 +166,20 @@ async def take(tx: Transaction, epoch: HubEpoch, known: Sequence[Taken], new: Ta
     span = Span(min(one.span.first for one in all), max(one.span.last for one in all))
     enqueued, since = max(one.enqueued for one in all), min(one.since for one in all)
     key = (*epoch.partition, epoch.number)
-    await tx.execute(_TAKE, *key, *span, micros(enqueued), micros(since), micros(new.at))
+    await tx.write(_TAKE, *key, *span, micros(enqueued), micros(since), micros(new.at))
     if any(one.span.first > span.first for one in near):
-        await tx.execute(_MERGED, *key, *span)
-    await tx.execute(_SUCCEEDED, *epoch.partition, *span)
+        await tx.write(_MERGED, *key, *span)
+    await tx.write(_SUCCEEDED, *epoch.partition, *span)
 
 
 async def begin_try(tx: Transaction, one: Try) -> None:
     """Write down which numbers a process tries: these and no others, whatever it could not take back before."""
-    await tx.execute(_TRY, *one.partition, *one.span, one.process, micros(tx.now))
+    await tx.write(_TRY, *one.partition, *one.span, one.process, micros(tx.now))
 
 
 async def end_try(tx: Transaction, one: Try) -> None:
     """Write down that a process tries nothing: it took nothing in, and lives."""
-    await tx.execute(_FAILED, one.process)
+    await tx.write(_FAILED, one.process)
 
 
 async def find_other_tries(tx: Transaction, one: Try) -> list[Try]:
@@ -190,8 +190,8 @@ async def find_other_tries(tx: Transaction, one: Try) -> list[Try]:
 async def write_losses(tx: Transaction, losses: Collection[Loss]) -> None:
     """Write losses down, create-if-absent by epoch and first number; they are tried no more."""
     rows = sorted((*one.epoch.partition, one.epoch.number, *one.span, micros(one.at), one.why) for one in losses)
-    await tx.execute_many(_LOSE, rows)
-    await tx.execute_many(_SUCCEEDED, sorted((*one.epoch.partition, *one.span) for one in losses))
+    await tx.write_many(_LOSE, rows)
+    await tx.write_many(_SUCCEEDED, sorted((*one.epoch.partition, *one.span) for one in losses))
 
 
 async def read_losses(tx: Transaction, hub: str) -> list[Loss]:
@@ -207,7 +207,7 @@ async def find_last_sweep(tx: Transaction, name: str) -> datetime | None:
 
 async def write_sweep_end(tx: Transaction, name: str, at: datetime) -> None:
     """Write down that a sweep of a hub ended, or that what goes by another name was done."""
-    await tx.execute(_SWEEP, name, micros(at))
+    await tx.write(_SWEEP, name, micros(at))
 
 
 async def list_claims(tx: Transaction, hub: str) -> list[PartitionClaim]:
@@ -233,7 +233,7 @@ async def claim_partitions(tx: Transaction, wanted: Collection[PartitionClaim]) 
     for old in sorted(wanted, key=attrgetter("partition")):
         new = replace(old, claim=uuid4().hex)
         if not old.claim:
-            await tx.execute(_CREATE, *old.partition, *old.partition)
+            await tx.write(_CREATE, *old.partition, *old.partition)
         if await tx.execute(_CLAIM, new.owner, new.claim, *old.partition, old.claim):
             got.append(new)
     return got
@@ -241,7 +241,7 @@ async def claim_partitions(tx: Transaction, wanted: Collection[PartitionClaim]) 
 
 async def free_partitions(tx: Transaction) -> None:
     """Have no process read any partition: all that claimed one are dead."""
-    await tx.execute("UPDATE partitions SET owner=''")
+    await tx.write("UPDATE partitions SET owner=''")
 
 
 def _reach(done: Collection[Span]) -> int | None:
