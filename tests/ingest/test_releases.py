@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.domain.errors import StoreError
 from router.domain.notices import Notice, Release
 from router.domain.rulebook import Rulebook
 from router.ingest.intake import Message
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.examples import some_of
 from tests.ingest.test_intake import House
+from tests.store.deadly import Deadly
 from tests.store.opened import Place
 
 MINUTE = timedelta(minutes=1)
@@ -87,6 +90,23 @@ def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tupl
         ended="2026-11-24T13:00:00Z",
         messages=expected,
     )
+
+
+def test_a_release_that_dies_at_any_statement_is_told_once(house: House) -> None:
+    """Who comes next does the rest of it, and nothing twice; so where only the answer to a commit is lost."""
+    store = house.store
+    for step in count(1, 3):
+        house.ingest(a_message(alert_body(f"alert-{step}", **SCANNER), place=step))
+        house.store = deadly = Deadly(store, step, is_done=True)
+        with suppress(StoreError):
+            house.release(NOW + HOUR)
+        house.store = store
+        house.release(NOW + HOUR)
+        (told,) = house.owed("tickets", NOW + HOUR)
+        assert isinstance(told.delivery.content, Notice)
+        assert (told.delivery.content.id, told.delivery.change) == (f"alert-{step}", "opened")
+        if not deadly.died:
+            return
 
 
 def test_a_message_that_rises_above_what_the_rule_covers_says_what_had_held_the_others(house: House) -> None:
