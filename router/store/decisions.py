@@ -98,12 +98,12 @@ async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None
         return
     known = {row.raw("key") for row in await tx.fetch("SELECT key FROM decisions WHERE key = ANY(?)", list(first))}
     fresh = [first[key] for key in sorted(first) if key not in known]
-    await tx.execute_many(_INSERT, map(_values_of, fresh))
-    await tx.execute_many(_ENTER, _lookups_of(fresh))
+    await tx.write_many(_INSERT, map(_values_of, fresh))
+    await tx.write_many(_ENTER, _lookups_of(fresh))
     # The rows that most transactions write come last: a transaction that waits holds none of them.
-    await tx.execute_many(_COUNT, _counts_of(fresh))
+    await tx.write_many(_COUNT, _counts_of(fresh))
     hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(fresh).items()]
-    await tx.execute_many(_HITS, sorted(hits))
+    await tx.write_many(_HITS, sorted(hits))
 
 
 async def find_outcomes(tx: Transaction, keys: Collection[str]) -> Mapping[str, Outcome]:

@@ -133,8 +133,8 @@ def claim_of(entry: StoredEntry, delivery: Delivery, opening: bytes | None, now:
 async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> None:
     """Owe deliveries, create-if-absent by their id. What a turn tells is kept once for all its destinations."""
     told = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
-    await tx.execute_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
-    await tx.execute_many(_INSERT, [_insertion(one, now) for one in deliveries])
+    await tx.write_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
+    await tx.write_many(_INSERT, [_insertion(one, now) for one in deliveries])
 
 
 def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:

@@ -30,11 +30,11 @@ async def put_documents(tx: Transaction, documents: Sequence[StoredDocument]) ->
     kind, ordered = documents[0].kind.value, sorted(documents, key=lambda one: one.id)
     # A new one is locked as one that is there: first it gets a row, of version 0.
     new = [(kind, one.id, micros(one.at), one.body) for one in ordered if not one.version]
-    await tx.execute_many(_NEW, new)
+    await tx.write_many(_NEW, new)
     rows = await tx.fetch(_VERSIONS, kind, [one.id for one in ordered])
     stored = {row.raw("id"): row.raw("version") for row in rows}
     won = [one for one in ordered if stored.get(one.id) == (one.version or 0)]
-    await tx.execute_many(_WRITE, [(micros(one.at), one.body, kind, one.id, stored[one.id]) for one in won])
+    await tx.write_many(_WRITE, [(micros(one.at), one.body, kind, one.id, stored[one.id]) for one in won])
     return {one.id: stored[one.id] + 1 for one in won}
 
 

@@ -80,7 +80,7 @@ async def lock_admissions(tx: Transaction, stream: str, destinations: Collection
 
     A row that is there is written as it is, so that those that are made are locked in their order as well.
     """
-    await tx.execute_many(_LOCK, [(stream, destination) for destination in sorted(destinations)])
+    await tx.write_many(_LOCK, [(stream, destination) for destination in sorted(destinations)])
 
 
 async def lock_admission(tx: Transaction, stream: str, destination: str) -> None:
@@ -207,11 +207,11 @@ async def count_held(tx: Transaction, stream: str, destination: str, *, sample: 
 async def write_states(tx: Transaction, stream: str, changes: Mapping[str, States]) -> None:
     """Write states of destinations that the transaction has locked."""
     every = sorted(changes.items())
-    await tx.execute_many(
+    await tx.write_many(
         _WRITE_GROUP,
         [_group_values(stream, name, *one) for name, states in every for one in sorted(states.groups.items())],
     )
-    await tx.execute_many(
+    await tx.write_many(
         _WRITE_MEMBER,
         [
             (stream, name, signal, one.group, one.turn, int(one.stands), one.group_turn, micros(one.at))
@@ -219,7 +219,7 @@ async def write_states(tx: Transaction, stream: str, changes: Mapping[str, State
             for signal, one in sorted(states.members.items())
         ],
     )
-    await tx.execute_many(
+    await tx.write_many(
         _WRITE_CLAIM,
         [
             (stream, name, key, one.group, micros(one.until))
@@ -228,10 +228,10 @@ async def write_states(tx: Transaction, stream: str, changes: Mapping[str, State
         ],
     )
     opened = [(name, states.openings) for name, states in every if states.openings]
-    await tx.execute_many(
+    await tx.write_many(
         _FORGET_OPENINGS, [(stream, name, micros(openings[-1].at - LONGEST_WINDOW)) for name, openings in opened]
     )
-    await tx.execute_many(
+    await tx.write_many(
         _WRITE_OPENING,
         [
             (stream, name, micros(one.at), one.pager, int(one.sample), int(one.beyond), one.gravity)

@@ -60,7 +60,7 @@ async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry])
         )
         for one in sorted(entries, key=lambda one: one.id)
     ]
-    await tx.execute_many(_INSERT, rows)
+    await tx.write_many(_INSERT, rows)
 
 
 async def list_quarantined(tx: Transaction) -> Sequence[QuarantineEntry]:
