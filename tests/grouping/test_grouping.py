@@ -25,10 +25,9 @@ from router.domain.signals import Stream
 from router.domain.tags import Tags
 from router.grouping import explain_grouping
 from router.ingest.intake import Message
-from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.ingest.test_intake import House, changes
-from tests.store.opened import Place
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -54,12 +53,12 @@ type Build = Callable[..., House]
 
 
 @pytest.fixture
-def build(place: Place) -> Iterator[Build]:
+def build(tmp_path: Path) -> Iterator[Build]:
     """Builds a house over a rulebook; it is closed when the test ends."""
     houses: list[House] = []
 
     def build(book: Rulebook, only: Stream | None = None) -> House:
-        houses.append(House(place, book, only))
+        houses.append(House(tmp_path, book, only))
         return houses[-1]
 
     yield build
@@ -114,15 +113,7 @@ def test_a_batch_makes_one_notice_of_a_group(build: Build) -> None:
     house = build(a_grouping_book())
     take(house, *alerts(*map(str, range(50))))
     claims = house.owed("tickets")
-    assert (changes(claims)[0], sum(change == "opened" for change in changes(claims))) == ("opened", 1)
-    assert groups(claims)[-1] == (50, 50)
-
-
-def test_where_nothing_is_grouped_each_signal_has_its_own_notices(build: Build) -> None:
-    """Rows have every member of a group as a signal of its own."""
-    house = build(a_grouping_book())
-    take(house, *alerts("a", "b", "c"))
-    assert changes(house.owed("sentinel")) == ["opened"] * 3
+    assert (changes(claims), groups(claims)) == (["opened"], [(50, 50)])
 
 
 def test_a_group_is_over_with_its_last_member(build: Build) -> None:
@@ -195,28 +186,20 @@ def test_a_group_that_ended_untold_is_told_once_where_one_of_its_members_was_to_
     assert (again.delivery.change, groups([again])) == ("opened", [(3, 1)])
 
 
-def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:
-    """A member's severity that rises reaches the ticket of its group."""
-    house = build(a_grouping_book())
-    take(house, *alerts("a", "b", Severity="Medium"))
-    house.owed("tickets")
-    take(house, alert_body("a", Severity="High"))
-    (claim,) = house.owed("tickets")
-    assert (claim.delivery.change, notices([claim])[0].severity, groups([claim])) == ("updated", "High", [(2, 2)])
-
-
 @pytest.mark.parametrize(
     ("first", "then", "gravest"), [("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)]
 )
-def test_a_group_is_as_grave_as_its_gravest_member(
-    build: Build, first: str, then: str | None, gravest: str | None
+@pytest.mark.parametrize("joins", ["b", "a"])
+def test_a_group_is_as_grave_as_its_gravest_member_ever_was(
+    build: Build, joins: str, first: str, then: str | None, gravest: str | None
 ) -> None:
     """A Medium that joins does not make a page of a High less urgent; what has no severity is the gravest."""
     house = build(a_grouping_book())
-    take(house, alert_body("a", Severity=first))
-    take(house, alert_body("b", Severity=then))
+    take(house, *alerts("a", "c", Severity=first))
+    house.owed("tickets")
+    take(house, alert_body(joins, Severity=then))
     claims = house.owed("tickets")
-    assert (notices(claims)[-1].severity, changes(claims)) == (gravest, ["opened", "updated"])
+    assert (notices(claims)[-1].severity, changes(claims)) == (gravest, ["updated"])
 
 
 CONNECTORS = "/subscriptions/9/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors"
@@ -324,13 +307,6 @@ def test_a_name_that_a_stranger_chose_joins_no_others_ticket(
     assert changes(house.owed("tickets")) == ["opened", "opened"]
 
 
-def test_an_entity_whose_resource_is_not_known_is_known_within_its_subscription(build: Build) -> None:
-    """What is said of a subscription as a whole has a name and no resource."""
-    house = build(a_grouping_book(Grouping((By.ENTITY,), HOUR)))
-    take(house, *alerts("a", "b", AzureResourceId=f"/subscriptions/{GUID}", CompromisedEntity="pay-web-1"))
-    assert changes(house.owed("tickets")) == ["opened"]
-
-
 def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
     """Of a first snapshot each owner gets one ticket for each type of finding, and what nobody owns is one as well."""
     owned = Ownership(lambda _, group: group == "rg-web", Owner(group="web"))
@@ -419,14 +395,6 @@ def test_an_incident_names_an_alert_in_any_spelling(build: Build, order: Sequenc
     assert changes(house.owed("tickets")) == ["resolved"]
 
 
-def test_an_incident_that_grows_takes_what_it_names_by_then(build: Build) -> None:
-    """A later message of an incident, in another state, names one alert more: it joins."""
-    house = build(a_grouping_book())
-    take(house, an_incident("i", "a"))
-    take(house, an_incident("i", "a", "b", Status="InProgress"), alert_body("b"))
-    assert changes(house.owed("tickets")).count("opened") == 1
-
-
 def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) -> None:
     """Nothing else of it changed: people hear which alerts came to it, and those join its page when they come."""
     house = build(a_grouping_book())
@@ -450,16 +418,6 @@ def test_an_incident_that_names_nothing_more_is_a_repeat(build: Build, again: tu
     assert (entry.outcome, entry.reason) == ("repeat", "same")
 
 
-def test_an_incident_that_grows_and_is_sent_again_with_less_makes_each_notice_once(build: Build) -> None:
-    """A replay of any message of a growing incident makes none."""
-    house = build(a_grouping_book())
-    messages = [a_message(an_incident("i", *"abc"[:count])) for count in (1, 2, 3)]
-    for message in messages:
-        assert [entry.outcome for entry in house.ingest(message)] == ["routed"]
-    for message in (*messages, *reversed(messages)):
-        assert [entry.outcome for entry in house.ingest(message)] == ["repeat"]
-
-
 def test_an_alert_beyond_the_fiftieth_that_an_incident_names_later_is_claimed(build: Build) -> None:
     """What is new comes first in what a notice names, so that growth is never cut away."""
     house = build(a_grouping_book())
@@ -477,19 +435,6 @@ def test_an_alert_claims_no_other(build: Build) -> None:
     take(house, an_incident("evil", "victim", IsIncident=False))
     take(house, alert_body("victim"))
     assert changes(house.owed("tickets")) == ["opened", "opened"]
-
-
-def test_no_sample_hides_an_alert(build: Build) -> None:
-    """Defender's samples are alike with samples only."""
-    house = build(a_grouping_book(limit=Limit(1, HOUR)))
-    take(house, alert_body("s", AlertDisplayName="[SAMPLE ALERT] test"), alert_body("a"))
-    take(
-        house,
-        alert_body("t", AlertDisplayName="[SAMPLE ALERT] test", AlertType="Other"),
-        alert_body("b", AlertType="Other"),
-    )
-    found = notices(house.owed("tickets"))
-    assert all(one.sample is other.sample for one in found for other in found if one.key == other.key)
 
 
 def test_a_signal_that_comes_back_within_its_group_is_counted_once(build: Build) -> None:
@@ -530,13 +475,6 @@ def test_values_cannot_be_written_so_that_others_look_alike(build: Build) -> Non
     assert changes(house.owed("tickets")) == ["opened", "opened"]
 
 
-def test_an_incident_leaves_alerts_that_it_does_not_name_alone(build: Build) -> None:
-    """Only what the message says belongs together."""
-    house = build(a_grouping_book())
-    take(house, an_incident("i", "a"), alert_body("b"))
-    assert changes(house.owed("tickets")) == ["opened", "opened"]
-
-
 LIMITED = Limit(3, HOUR)
 HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
 
@@ -559,15 +497,6 @@ def test_past_the_limit_one_summary_says_what_is_held(build: Build) -> None:
     assert changes(house.owed("sentinel")) == ["opened"] * 10, "rows have all of them"
 
 
-def test_the_summary_says_that_it_is_one_from_its_first_member_on(build: Build) -> None:
-    """Who is paged with it sees at once that the limit was reached."""
-    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
-    take(house, *alerts("a"))
-    take(house, *alerts("b"))
-    first, summary = notices(house.owed("tickets"))
-    assert (first.group, isinstance(summary.group, Group) and summary.group.limited) == (None, True)
-
-
 def test_the_limit_counts_openings_of_any_window(build: Build) -> None:
     """An hour after the first opening there is room for one more, and not before."""
     house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
@@ -576,16 +505,6 @@ def test_the_limit_counts_openings_of_any_window(build: Build) -> None:
     take(house, alert_body("c"), at=NOW + HOUR)
     found = notices(house.owed("tickets", NOW + HOUR))
     assert {one.id: one.group is not None for one in found} == {"a": False, "b": True, "c": False}
-
-
-def test_what_joins_an_open_group_is_not_counted(build: Build) -> None:
-    """The limit is on openings: notes on an open ticket are free."""
-    house = build(a_grouping_book(limit=Limit(1, HOUR)))
-    for id in "abcd":
-        take(house, alert_body(id))
-    claims = house.owed("tickets")
-    assert changes(claims).count("opened") == 1
-    assert groups(claims)[-1] == (4, 4)
 
 
 def test_what_the_summary_held_is_over_with_the_last_of_it(build: Build) -> None:
@@ -686,17 +605,6 @@ def test_a_signal_stays_by_itself_when_the_policy_begins_to_group(build: Build) 
     found = house.owed("tickets")
     own = [claim.delivery.change for claim in found if claim.delivery.key == signal_key("cwpp", "alert", "a")]
     assert (own, len(found)) == (["updated", "resolved"], 3)
-
-
-def test_posture_is_grouped_like_alerts(build: Build) -> None:
-    """A snapshot of a hundred findings of one type is one ticket."""
-    destinations = [a_grouped(Grouping((By.RESOURCE,), HOUR)), a_destination("sentinel", Lane.ROWS)]
-    house = build(a_rulebook(stream=Stream.CSPM, routes=[a_route("all", "tickets")], destinations=destinations))
-    for number in range(0, 100, 25):
-        take(house, *(finding_body(f"f{n}") for n in range(number, number + 25)))
-    claims = house.owed("tickets")
-    assert changes(claims) == ["opened", "updated"]
-    assert groups(claims)[-1] == (100, 100)
 
 
 ACTS = st.lists(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from router.parse import evidence_of, read_signals
 from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
 from tests.grouping.backlog import MINUTE, Backlog, group_in
-from tests.store.opened import Place, open_store
+from tests.store.opened import open_store
 
 DAY = timedelta(days=1)
 TWO_A_DAY = Limit(2, DAY)
@@ -26,9 +27,9 @@ type Build = Callable[..., Backlog]
 
 
 @pytest.fixture
-def build(place: Place) -> Iterator[Build]:
+def build(tmp_path: Path) -> Iterator[Build]:
     """Builds a destination under a rulebook; its store is closed when the test ends."""
-    store = open_store(place)
+    store = open_store(tmp_path)
     with asyncio.Runner() as runner:
         yield lambda book=None: Backlog(store, book or a_posture_book(), runner.run)
         runner.run(store.close())
@@ -64,31 +65,6 @@ def test_a_group_takes_others_in_as_long_as_one_stands_and_a_later_one_opens_ane
     backlog.take([an_update("vm-3", "openssl")], NOW + year + 2 * HOUR)
     backlog.receive(NOW + year + 2 * HOUR)
     assert [one.changes for one in backlog.tickets.values()] == [["opened", "updated", "resolved"], ["opened"]]
-
-
-def test_one_that_is_over_while_others_stand_is_told_with_the_next_count(build: Build) -> None:
-    """Two of three are mended: an hour later the ticket says that one stands."""
-    backlog = build()
-    backlog.take([an_update(f"vm-{n}", "openssl") for n in range(3)], NOW)
-    backlog.pass_by(NOW)
-    backlog.take([an_update(f"vm-{n}", "openssl", status="Healthy") for n in (0, 1)], NOW + DAY)
-    assert backlog.pass_by(NOW + DAY) == []
-    assert backlog.pass_by(NOW + DAY + HOUR) == ["updated"]
-    (ticket,) = backlog.tickets.values()
-    assert (group_in(ticket.last).total, ticket.standing) == (3, 1)
-    assert [one.place for one in group_in(ticket.last).named if one.place and one.place.endswith("vm-2")]
-
-
-def test_a_graver_one_is_told_within_the_hour_like_others(build: Build) -> None:
-    """A ticket is no page: the note that says Critical comes with the others, and says it."""
-    backlog = build()
-    backlog.take([an_update("vm-1", "openssl", severity="Medium")], NOW)
-    backlog.pass_by(NOW)
-    backlog.take([an_update("vm-2", "openssl", severity="Critical")], NOW)
-    assert backlog.pass_by(NOW + HOUR - MINUTE) == []
-    assert backlog.pass_by(NOW + HOUR) == ["updated"]
-    (ticket,) = backlog.tickets.values()
-    assert ticket.last.severity == "Critical"
 
 
 def test_a_resolution_says_all_that_was_not_told_before(build: Build) -> None:
@@ -199,13 +175,6 @@ def test_groups_of_a_policy_with_ends_go_on_under_one_with_open_windows(build: B
     assert backlog.pass_by(NOW + 30 * DAY + HOUR) == ["updated"]
     assert len(backlog.tickets) == 1
     assert [one.until for one in backlog.standing().values()] == [None]
-
-
-def test_a_signal_without_one_of_the_values_stands_alone(build: Build) -> None:
-    """It has a ticket of its own, which is updated on the same clock."""
-    backlog = build(a_posture_book(None, Grouping((By.CVE,), None)))
-    backlog.take([an_update("vm-1", "p"), an_update("vm-2", "p")], NOW)
-    assert backlog.pass_by(NOW) == ["opened", "opened"]
 
 
 def test_a_wrong_clock_defers_no_note_for_a_year(build: Build) -> None:

@@ -1,31 +1,40 @@
-"""Aggregation when workers die, answers get lost and several take in at once: one opening, nothing lost, all in order."""
+"""Groups when workers die and when several take in and sweep at once: each told once, all in order, within the limit."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
 from router.domain.notices import Notice
-from router.domain.rulebook import By, Grouping, Lane, Rulebook
+from router.domain.retention import Retention
+from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
+from router.grouping import tell_waiting
 from router.ingest.intake import Intake, Message
 from router.store.claims import claim_deliveries, settle_claims
-from tests.builders import NOW, RESOURCE, a_message, alert_body
-from tests.grouping.test_grouping import HOUR, LIMITED, a_grouping_book
-from tests.store.acts import run
+from router.store.dead_letters import abandon_deliveries
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
+from tests.builders_constructed_updates import a_posture_book, an_update
+from tests.examples import some_of
+from tests.grouping.backlog import Backlog
+from tests.grouping.test_grouping import HOUR, a_grouping_book
+from tests.store.acts import groups_at, letters_in, run
 from tests.store.deadly import Deadly
-from tests.store.opened import Store, everything_in, open_store
+from tests.store.opened import Store, empty, everything_in, open_store
 from tests.store.within import within
 
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 BOOK = a_grouping_book()
 
 
@@ -33,16 +42,16 @@ def intake(store: Store, book: Rulebook = BOOK) -> Intake:
     return Intake(store, {Stream.CWPP: book}, Catalogue())
 
 
-async def delivered(store: Store) -> list[Claim]:
+async def delivered(store: Store, now: datetime = NOW) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
     recipient = Recipient("cwpp", Lane.TICKET, "tickets")
-    while claims := await within(store, claim_deliveries, recipient, NOW, NOW + MINUTE, 10):
+    while claims := await within(store, claim_deliveries, recipient, now, now + MINUTE, 10):
         found += claims
         await within(
             store,
             settle_claims,
-            [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims],
+            [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims],
         )
     return found
 
@@ -78,24 +87,93 @@ def test_a_worker_that_dies_at_any_statement_leaves_all_of_its_batch_or_none(sto
     assert story(run(delivered(store))) == [("opened", 1, 2), ("updated", len(kept), 2 * len(kept))]
 
 
-def test_workers_that_take_in_at_once_make_one_group(database: str, postgres_store: Store) -> None:
-    """Eight workers, each with a store of its own and a part of the storm: one opening, and every alert in its group."""
+@pytest.mark.parametrize("at", [HOUR + MINUTE, DAY], ids=["notes", "openings"])
+def test_a_clock_that_dies_at_any_statement_tells_everything_once(store: Store, at: timedelta) -> None:
+    """Two tickets, and a summary of two groups that wait; the next clock tells what the dead one did not."""
+    book = a_posture_book(Limit(2, DAY))
+    for step in count(1):
+        first, day = NOW + step * 30 * DAY, f"of day {step}"
+        backlog = Backlog(store, book, run)
+        backlog.take([an_update("vm-1", f"p{n} {day}") for n in range(4)], first)
+        assert sorted(backlog.pass_by(first)) == ["opened"] * 3
+        backlog.take([an_update("vm-2", f"p{n} {day}") for n in range(4)], first + MINUTE)
+        deadly = Deadly(store, step, is_done=bool(step % 2))
+        with suppress(StoreError):
+            run(tell_waiting(deadly, book, first + at))
+        for later in (at, at + HOUR, DAY, DAY + 2 * HOUR):
+            backlog.pass_by(first + later)
+        for ticket in backlog.tickets.values():
+            assert Counter(ticket.changes)["opened"] == 1
+            turns = [notice.turn for _, _, notice in ticket.notices]
+            assert turns == sorted(set(turns))
+        assert len(backlog.of_values()) == 4
+        assert {one.changes[-1] for one in backlog.summaries()} == {"resolved"}
+        assert {one.standing for one in backlog.of_values()} == {2}
+        if not deadly.died:
+            return
 
-    async def raced() -> None:
-        stores = [open_store(database) for _ in range(8)]
-        parts = [batch(*(f"{number}-{one}" for one in range(5))) for number in range(8)]
-        await asyncio.gather(*(intake(store).ingest(part, NOW) for store, part in zip(stores, parts, strict=True)))
-        await asyncio.gather(*(store.close() for store in stores))
 
-    run(raced())
-    found = story(run(delivered(postgres_store)))
-    assert [change for change, _, _ in found].count("opened") == 1
-    assert found[-1][2] == 40
+ACTS = st.tuples(st.sampled_from("abcdef"), st.integers(0, 3), st.sampled_from(["New", "InProgress", "Resolved"]))
+"""What a message says: which alert, on which resource, and its status."""
+
+ROUNDS = st.lists(st.lists(st.lists(ACTS, min_size=1, max_size=4), min_size=2, max_size=4), min_size=1, max_size=4)
+"""In each round two to four workers take a batch in at once, and each sweeps."""
 
 
-def test_workers_that_take_in_at_once_keep_the_limit(database: str, postgres_store: Store) -> None:
-    """Each sees only a part of the storm, and together they open no more than the policy lets them, and one summary."""
-    book = a_grouping_book(limit=LIMITED)
+def test_workers_that_take_in_and_sweep_at_once_are_like_one(database: str, postgres_store: Store) -> None:
+    """Whatever comes in whatever order: no more openings than the limit lets, each notice of a group opened before, and in
+    the end what is open counts exactly the alerts that stand.
+    """
+
+    @settings(max_examples=some_of(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(ROUNDS, st.sampled_from([1, 2]))
+    def whatever_comes(rounds: list[list[list[tuple[str, int, str]]]], most: int) -> None:
+        run(empty(postgres_store))
+        run(_lived(database, postgres_store, rounds, Limit(most, HOUR)))
+
+    whatever_comes()
+
+
+async def _lived(database: str, store: Store, rounds: list[list[list[tuple[str, int, str]]]], limit: Limit) -> None:
+    book, now = a_grouping_book(Grouping((By.RESOURCE,), HOUR), limit), NOW
+    stores = [open_store(database) for _ in range(4)]
+
+    async def work(worker: Store, acts: list[tuple[str, int, str]]) -> None:
+        bodies = [alert_body(id, Status=status, AzureResourceId=f"{RESOURCE}-{n}") for id, n, status in acts]
+        await intake(worker, book).ingest([a_message(body) for body in bodies], now)
+        await tell_waiting(worker, book, now)
+
+    claims: list[Claim] = []
+    for batches in rounds:
+        now += MINUTE
+        await asyncio.gather(*(work(one, acts) for one, acts in zip(stores, batches, strict=False)))
+        claims += await delivered(store, now)
+    await asyncio.gather(*(one.close() for one in stores))
+    opened = [claim.delivery.content for claim in claims if claim.delivery.change == "opened"]
+    summaries = sum(isinstance(one, Notice) and one.group is not None and one.group.limited for one in opened)
+    assert len(opened) - summaries <= limit.most
+    assert summaries <= limit.most + 1
+    await tell_waiting(store, book, now + HOUR)
+    claims += await delivered(store, now + HOUR)
+    open_now: set[str] = set()
+    for claim in claims:
+        key, change = claim.delivery.key, claim.delivery.change
+        assert (key in open_now) is (change != "opened"), (key, change)
+        (open_now.discard if change == "resolved" else open_now.add)(key)
+    groups = await groups_at(store, "cwpp", "tickets")
+    assert open_now == {key for key, one in groups.items() if one.is_open} == groups.keys()
+    async with store.session() as tx:
+        rows = await tx.fetch(
+            "SELECT group_key AS key, count(*) AS many FROM members WHERE stands=1 GROUP BY group_key"
+        )
+    assert {row.text("key"): row.whole("many") for row in rows} == {
+        key: one.group.standing for key, one in groups.items()
+    }
+
+
+def test_a_storm_opens_no_more_than_the_limit_and_one_summary(database: str, postgres_store: Store) -> None:
+    """Six workers, each with a part of it, on 36 resources."""
+    book = a_grouping_book(limit=Limit(3, HOUR))
 
     async def raced() -> None:
         stores = [open_store(database) for _ in range(6)]
@@ -110,31 +188,48 @@ def test_workers_that_take_in_at_once_keep_the_limit(database: str, postgres_sto
 
     run(raced())
     found = story(run(delivered(postgres_store)))
-    assert [change for change, _, _ in found].count("opened") == LIMITED.most + 1
-    assert max(count for _, _, count in found) == 36 - LIMITED.most
+    assert [change for change, _, _ in found].count("opened") == 4
+    assert max(total for _, _, total in found) == 33
 
 
-def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(postgres_store: Store) -> None:
-    """50 alerts on 50 resources open 50 groups; on one resource, one."""
-    run(
-        intake(postgres_store).ingest(
-            [a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}")) for n in range(50)], NOW
-        )
-    )
-    assert [change for change, _, _ in story(run(delivered(postgres_store)))] == ["opened"] * 50
-    run(intake(postgres_store).ingest(batch(*(f"b{n}" for n in range(50))), NOW))
-    assert story(run(delivered(postgres_store)))[-1][2] == 50
+def test_a_group_that_stands_for_longer_than_anything_is_kept_still_takes_others_in(store: Store) -> None:
+    """Nothing came for a year and the state was forgotten as far as it goes: the next machine joins the same ticket."""
+    backlog = Backlog(store, a_posture_book(), run)
+    backlog.take([an_update("vm-1", "p")], NOW)
+    backlog.pass_by(NOW)
+    later = NOW + timedelta(days=366)
+    for step in range(8):
+        run(store.forget(later + step * HOUR, Retention(), (), 100))
+    backlog.take([an_update("vm-2", "p")], later)
+    assert backlog.pass_by(later + HOUR) == ["updated"]
+    assert len(backlog.tickets) == 1
+
+
+def test_what_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
+    """Two groups wait at `tickets`, which the policy then calls otherwise: they are given up where people see it."""
+    backlog = Backlog(store, a_posture_book(Limit(2, DAY)), run)
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_rulebook(stream=Stream.CSPM, destinations=[a_destination("intake")], otherwise=("intake",))
+    for minute in (1, 2):
+        now = NOW + minute * MINUTE
+        backlog.sweep(now)
+        run(within(store, abandon_deliveries, "cspm", ["intake"], now, now))
+    letters = run(letters_in(store))
+    titles = {one.delivery.content.title for one in letters if isinstance(one.delivery.content, Notice)}
+    assert len(titles) == 2
+    assert titles.isdisjoint(one.last.title for one in backlog.of_values())
 
 
 LONG = "\u00e4\u4e2d" * 35_000
 
 
 @pytest.mark.parametrize("field", ["Severity", "AlertType", "AzureResourceId", "CompromisedEntity", "CorrelationKey"])
-def test_no_text_is_too_long_for_a_row(postgres_store: Store, field: str) -> None:
-    """A column holds 64 KiB: what states hold of a message is cut, and its neighbours are taken in with it."""
-    book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR))
+def test_no_text_is_too_long_for_a_row(store: Store, field: str) -> None:
+    """What an index holds is bounded, and its neighbours are taken in with it."""
+    book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR), Limit(1, HOUR))
     fields: dict[str, object] = {"CompromisedEntity": "vm", "CorrelationKey": "k"}
     long = a_message(alert_body("long", AlertDisplayName=LONG, **(fields | {field: LONG})))
-    entries = run(intake(postgres_store, book).ingest([long, *batch("a", **fields)], NOW))
+    entries = run(intake(store, book).ingest([*batch("a", **fields), long], NOW))
     assert [entry.outcome for entry in entries] == ["routed", "routed"]
-    assert {one.delivery.change for one in run(delivered(postgres_store))} == {"opened"}
+    assert {one.delivery.change for one in run(delivered(store))} == {"opened"}
