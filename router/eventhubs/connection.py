@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,14 +91,15 @@ def _trust_in(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-@contextmanager
-def reaching(hub: str, partition: str | None = None) -> Iterator[None]:
-    """A context in which a fault of a hub's client is a HubError that names hub and partition, without a URL."""
+@asynccontextmanager
+async def reaching(hub: str, partition: str | None = None, seconds: float = ANSWER) -> AsyncIterator[None]:
+    """A context of at most so many seconds, in which a fault of a hub's client is a HubError without a URL."""
     from azure.core.exceptions import AzureError
     from azure.eventhub.exceptions import EventHubError
 
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     except (EventHubError, AzureError, OSError) as fault:  # TimeoutError is an OSError
         raise hub_error(fault, hub, partition) from fault
 
@@ -114,8 +115,7 @@ def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubEr
 
 async def extent_of(client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
     """The first and last number that the hub holds; of an empty partition, nothing after its last. Raises HubError."""
-    with reaching(*partition):
-        async with asyncio.timeout(patience):
-            found = await client.get_partition_properties(partition.id)
+    async with reaching(*partition, patience):
+        found = await client.get_partition_properties(partition.id)
     last = found["last_enqueued_sequence_number"]
     return Span(last + 1 if found["is_empty"] else found["beginning_sequence_number"], last)

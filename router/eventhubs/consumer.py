@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.journal import Event, Partition
-from router.eventhubs.connection import ANSWER, Namespace, extent_of, hub_error, reaching
+from router.eventhubs.connection import Namespace, extent_of, hub_error, reaching
 from router.eventhubs.events import event_of
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ GRACE = 30.0
 
 LONGEST = 60.0
 """Seconds between two tries of the same batch, at most; the first wait is one second, each later one twice as long."""
-
-_START = "-1"
-"""From the first event that the hub holds, where nothing is taken in."""
 
 
 class Rhythm(NamedTuple):
@@ -96,7 +93,7 @@ class Consumer:
                     on_event_batch=batches.on_batch,
                     max_batch_size=MOST,
                     prefetch=MOST,
-                    starting_position=_START,
+                    starting_position="-1",  # The hub's first event, where nothing is taken in.
                     on_error=batches.on_error,
                     on_partition_initialize=watch.on_begin,
                     on_partition_close=watch.on_close,
@@ -233,9 +230,8 @@ class _StallWatch:
                 await asyncio.sleep(seconds)
 
     async def _reasons(self, client: EventHubConsumerClient) -> AsyncIterator[str]:
-        with reaching(self._hub):
-            async with asyncio.timeout(ANSWER):
-                found = set(await client.get_partition_ids())
+        async with reaching(self._hub):
+            found = set(await client.get_partition_ids())
         known, self._known = self._known, found
         # The client asks for them only once.
         if known not in (set(), found):

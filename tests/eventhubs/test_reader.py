@@ -13,7 +13,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
 from router.eventhubs import HubReader, Namespace
-from router.eventhubs.reader import Receiver
+from router.eventhubs.reader import receive_events
 from tests.eventhubs.hubs import FIRST, HOST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, numbers, relayed, run
 from tests.stack.event_hubs import KEY, EventHubs
 from tests.waiting import until
@@ -123,7 +123,7 @@ def received(hubs: EventHubs, span: Span, patience: float) -> Awaitable[Sequence
 
     async def receive() -> Sequence[Event]:
         async with a_namespace(hubs).consumer(HUB, "sweep") as client:
-            return await Receiver(FIRST, span, 100).receive(client, patience)
+            return await receive_events(client, FIRST, span, 100, patience)
 
     return receive()
 
