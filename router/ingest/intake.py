@@ -107,10 +107,11 @@ class Intake:
         """Decides and writes; reads come first, tables in the order in which they are locked, and counts last."""
         not_understood = [part for part in parts if isinstance(part, NotUnderstood)]
         observations = [part for part in parts if isinstance(part, Observation)]
+        signals = await lock_signals(tx, sorted({key for one in observations for key in one.keys}))
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
         keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
         on_record = await find_outcomes(tx, sorted(keys))
-        transitions = await self._transitions_for(tx, observations, dict(on_record), now)
+        transitions = await self._transitions_for(tx, observations, signals, dict(on_record), now)
         rows, named = _rows_after(transitions)
         decided = [(part.arrival.key, self._reader.entry_for(part, now)) for part in not_understood]
         decided += [(one.arrival.key, one.entry) for one in transitions]
@@ -206,12 +207,14 @@ class Intake:
         )
 
     async def _transitions_for(
-        self, tx: Transaction, observations: Sequence[Observation], on_record: dict[str, Outcome], now: datetime
+        self,
+        tx: Transaction,
+        observations: Sequence[Observation],
+        rows: dict[str, LedgerRow],
+        on_record: dict[str, Outcome],
+        now: datetime,
     ) -> list[SignalTransition]:
-        """The transitions of all observations, those of one signal one after the other."""
-        if not observations:
-            return []
-        rows = await lock_signals(tx, sorted({key for one in observations for key in one.keys}))
+        """The transitions of all observations, those of one signal one after the other, over what is known of signals."""
         unknown = {one.key for one in observations if not any(key in rows for key in one.keys)}
         last_turns = await find_last_turns(tx, sorted(unknown)) if unknown else {}
         streams = {one.signal.stream for one in observations}

@@ -28,7 +28,7 @@ from router.store.row_reader import Columns
 
 _INSERT = """
 INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 """
 
 _ENTER = """
@@ -90,7 +90,10 @@ _TEXTS = 6
 
 
 async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None:
-    """Put decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+    """Put decisions on record, create-if-absent by their key: a message's first outcome is its outcome.
+
+    One that another transaction has put there since is a Conflict: each is counted once.
+    """
     first: dict[str, RecordEntry] = {}
     for entry in entries:
         first.setdefault(entry.key, entry)

@@ -8,15 +8,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.rulebook import Lane
+from router.domain.keys import signal_key
+from router.domain.ledger import message_of
+from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
-from router.ingest.intake import Message
+from router.ingest.intake import Intake, Message
+from router.store.decisions import find_decisions
+from router.store.engine import Transaction
+from router.store.store import Store
 from tests.builders import (
     NOW,
     a_destination,
@@ -29,8 +37,11 @@ from tests.builders import (
     finding_body,
 )
 from tests.examples import some_of
+from tests.grouping.test_grouping import a_grouping_book
 from tests.ingest.test_intake import House, changes
-from tests.store.acts import find_rows
+from tests.store.acts import find_rows, run
+from tests.store.opened import open_store
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 few = settings(max_examples=some_of(60))
@@ -158,3 +169,50 @@ def is_well_formed(told: Sequence[str]) -> bool:
             return False
         is_open = change != "resolved"
     return not is_open
+
+
+@pytest.mark.parametrize("book", [a_rulebook(), a_grouping_book()], ids=["alone", "grouped"])
+def test_what_several_workers_take_in_at_once_is_decided_once_each(
+    database: str, postgres_store: Store, book: Rulebook
+) -> None:
+    """Four, each with a connection of its own, whose batches overlap: new signals, changes and ends, in any order."""
+    statuses = ["New", "InProgress", "Resolved"]
+    messages = [
+        a_message(
+            alert_body(f"a-{n % 10}", Status=statuses[n // 10], ProcessingEndTime=(NOW + n * MINUTE).isoformat()),
+            origin=f"hub/{n % 4}",
+            place=n,
+            at=NOW + n * MINUTE,
+        )
+        for n in range(30)
+    ]
+    messages += [a_message(b"?", origin="hub/0", place=100 + n) for n in range(5)]
+    shuffled = Random(7)  # noqa: S311  It keeps no secret.
+
+    async def work() -> None:
+        store = open_store(database)
+        for _ in range(3):
+            await Intake(store, {Stream.CWPP: book}, Catalogue()).ingest(shuffled.sample(messages, 15), NOW)
+        await store.close()
+
+    async def raced() -> None:
+        await asyncio.gather(*(work() for _ in range(4)))
+        await Intake(postgres_store, {Stream.CWPP: book}, Catalogue()).ingest(messages, NOW)
+
+    run(raced())
+    assert run(within(postgres_store, _count_twice)) == (35, 35)
+    rows = find_rows(postgres_store, [signal_key("cwpp", "alert", f"a-{n}") for n in range(10)])
+    assert [row.state.resolved for row in rows.values()] == [True] * 10
+    for row in rows.values():
+        entries = run(within(postgres_store, find_decisions, row.key, 100))
+        turns = sorted(entry.turn for entry in entries if entry.turn is not None)
+        assert turns == list(range(1, row.turn + 1))
+        assert len({message_of(entry.key) for entry in entries}) == 3
+
+
+async def _count_twice(tx: Transaction) -> tuple[int, int]:
+    """How many messages are on record, and how many of the decisions were not counted, or twice."""
+    decided = await tx.value("SELECT count(*) FROM decisions")
+    counted = await tx.value("SELECT sum(count) FROM counts")
+    messages = await tx.value("SELECT count(*) FROM decisions WHERE message IS NULL")
+    return messages, messages + decided - int(counted)
