@@ -1,37 +1,90 @@
-"""A drill at work: what is known before it, what is raised, what comes of it, and what is left behind.
-
-Each step may be taken by itself, so that whoever runs them can stop between any two, and still have the samples dismissed.
-"""
+"""A drill at work: whom it calls, what it raises, what comes of it, and what it leaves behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.clock import Clock
 from router.app.drill_azure import Defender
-from router.app.drill_cluster import ClusterReader
-from router.app.drill_reader import DrillReader
-from router.app.drill_turn import alone
-from router.app.signal_life import DestinationFacts
-from router.domain.catalogue import Catalogue
-from router.domain.clocks import SKEW
+from router.app.signal_life import DestinationFacts, read_life
+from router.app.signal_search import Meant
+from router.decide import decide
+from router.domain import samples
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState, Receipt
+from router.domain.document_bodies import body_of
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.errors import BadUsage, StoreError
-from router.drill.evidence import DrilledAlert, DrillEvidence
-from router.drill.expected import DrillForecast, ExpectedDestination
-from router.drill.listed import ListedAlert, own_alerts, without_anothers
-from router.drill.results import DrillJudgement, DrillResult, OpenReceipt, document_of_result, result_id
-from router.drill.simulation import NotDone, Simulation
-from router.drill.subjects import DrillSubject, ListedIds
+from router.domain.errors import StoreError
+from router.domain.notices import RecordEntry
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.severity import severity_named
+from router.domain.signal_life import SignalLife
+from router.domain.signals import DEFENDER, Alert, Kind, Stream
+from router.domain.silences import NO_SILENCES
+from router.domain.suppression import NO_SUPPRESSIONS
+from router.drill.evidence import DrillEvidence, ExpectedDestination, alert_of
+from router.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
+from router.drill.simulation import ListedAlert, NotDone
+from router.drill.subjects import DrillSubject, may_be_of
 from router.drill.verdict import judge_drill
 from router.ingest.document_writes import write_documents
+from router.store.decisions import walk_decisions
+from router.store.partitions import find_last_sweep
+from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
-LISTED_EVERY, LISTED_SOON = timedelta(seconds=20), timedelta(seconds=4)
-"""How often Defender is asked for its list of alerts, which in a large subscription is long; sooner where something came."""
+_LISTED_EVERY, _LISTED_SOON = timedelta(seconds=20), timedelta(seconds=4)
+"""How often Defender is asked for its list of alerts, which is long in a large subscription; sooner if a sample came."""
+
+_MOST_ALERTS = 50
+"""Alerts of a drill that are followed: one bundle makes fewer."""
+
+_MARKS = tuple(one.lower().encode() for one in (samples.TITLE, f'"{samples.TYPE}', samples.GROUP))
+"""Texts of a sample alert, in lower case, whether or not it can be parsed."""
+
+
+def expected_destinations(book: Rulebook, subject: DrillSubject, now: datetime) -> list[ExpectedDestination]:
+    """Return the destinations to which the routes lead an alert of a known type of a drill's plan, by name."""
+    routes_only = replace(book, suppressions=NO_SUPPRESSIONS)
+    real, sampled = set[str](), set[str]()
+    for alert in _alerts_of(book, subject):
+        decision = decide(alert, routes_only, now, NO_SILENCES)
+        if decision.outcome is Outcome.ROUTED:
+            (sampled if alert.sample else real).update(decision.destinations)
+    taken = real if subject.is_real else sampled
+    specs = [book.destinations[name] for name in sorted(real | sampled)]
+    return [ExpectedDestination(one.name, one.lane, one.kind, one.name in taken) for one in specs]
+
+
+def _alerts_of(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
+    """Return an alert of each known type of the plan: a real one, and samples whose type has Defender's prefix or not."""
+    types = (type for type, plan in book.catalogue.resource_plans.items() if plan == subject.plan and "/" in type)
+    named = subject.cluster or subject.machine or "Sample-VM"
+    group = f"/subscriptions/{subject.subscription}/resourceGroups/Sample-RG"
+    resource = f"{group}/providers/{next(types, 'Microsoft.Security/resources')}/{named}"
+    for name, known in book.catalogue.types.items():
+        is_left_out = subject.cluster is not None and not name.startswith("k8s")
+        if known.plan != subject.plan or known.deprecation is not None or is_left_out:
+            continue
+        real = Alert(
+            kind=Kind.ALERT,
+            id=f"drill-{name}",
+            type=name,
+            title=known.title,
+            severity=severity_named(known.severity),
+            severity_written=known.severity,
+            resource=named if named.startswith("/") else resource,
+            plan=subject.plan,
+            product=DEFENDER,
+        )
+        yield real
+        if not subject.is_real:
+            sample = replace(real, title=f"{samples.TITLE} {known.title}", sample=True)
+            yield from (sample, replace(sample, type=f"{samples.TYPE}{name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +92,23 @@ class DrillPlan:
     """What a drill goes by.
 
     Attributes:
-        subject: what it is about.
-        expected: the destinations that it is to prove.
-        forecast: whom it is going to call, of which those are some or all.
-        catalogue: what is known of alert types.
+        called: the destinations that it calls.
+        expected: those of them that it is to prove.
         facts: what is known of destinations beside the state.
     """
 
     subject: DrillSubject
+    book: Rulebook
+    called: Sequence[ExpectedDestination]
     expected: Sequence[ExpectedDestination]
-    forecast: DrillForecast
-    catalogue: Catalogue
     facts: DestinationFacts
 
 
 class Drill:
-    """One drill over a state; `defender` is None where a person raises the alert, or `cluster` does it by a read."""
+    """One drill over a state, step by step.
+
+    `defender` is None if a person raises the alert, or `read_cluster` does: it returns why the cluster did not answer.
+    """
 
     def __init__(
         self,
@@ -62,148 +116,125 @@ class Drill:
         store: Store,
         defender: Defender | None,
         clock: Clock,
-        cluster: ClusterReader | None = None,
+        read_cluster: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         self.plan = plan
-        self._cluster = cluster
         self._store = store
         self._defender = defender
         self._clock = clock
+        self._read_cluster = read_cluster
         self._evidence = DrillEvidence(began=clock())
-        self._reader = DrillReader(store, plan.subject, self._evidence.began, plan.facts)
-        self._before: frozenset[str] | None = None
+        self._before: frozenset[str] = frozenset()
         self._own: dict[str, ListedAlert] = {}
         self._asked_at: datetime | None = None
-        self._poll: str | None = None
         self._is_ordered = False
-        self._is_list_whole = True
-        self._enqueued: dict[str, datetime] = {}
-
-    @property
-    def was_raised(self) -> bool:
-        """Whether alerts were raised, or may have been."""
-        return self._evidence.raised is not None or self._is_ordered
 
     @property
     def judgement(self) -> DrillJudgement:
-        """How it is judged by what is known now."""
-        return judge_drill(self.plan.expected, self._evidence, self._clock(), self.plan.forecast)
-
-    def alone(self, within: timedelta) -> AbstractAsyncContextManager[None]:
-        """A context in which no other drill of its subject begins; raises BadUsage where one is under way, and StoreError."""
-        return alone(self._store, self.plan.subject, self._clock(), within)
+        """The verdict by what is known now."""
+        return judge_drill(self.plan.expected, self._evidence, self._clock(), self.plan.book.hash)
 
     async def prepare(self) -> None:
-        """Notes what is there already, which is none of the drill's; raises StoreError.
-
-        Raises BadUsage where this machine's clock differs so much from Azure's that nothing could be told by times.
-        """
-        await self._reader.know_before(self._clock())
-        if self._defender is None:
-            return
-        refused = await self._defender.locate()
-        if refused is not None:
-            self._evidence = replace(self._evidence, refused=refused.why)
-            return
-        ahead = self._defender.ahead or timedelta()
-        if abs(ahead) > SKEW:
-            differs = (
-                f"{abs(ahead) // timedelta(minutes=1)} min {'ahead of' if ahead > timedelta() else 'behind'} Azure's"
-            )
-            raise BadUsage(f"drill: this machine's clock is {differs}, so that nothing was raised; set it right")
-        listed = await self._defender.list_alerts()
-        if not isinstance(listed, NotDone) and listed.is_whole:
-            self._before = frozenset(one.name for one in listed.alerts)
+        """Note the alerts that Defender lists already, which are none of the drill's. Without them nothing is raised."""
+        if self._defender is not None:
+            listed = await self._defender.list_alerts()
+            if isinstance(listed, NotDone):
+                self._evidence = replace(self._evidence, refused=listed.why)
+            else:
+                self._before = frozenset(one.name for one in listed)
 
     async def raise_alerts(self) -> bool:
-        """Has the alerts raised, unless it is known by now that nobody can; whether they are. The drill's time begins now."""
-        began = self._clock()
-        self._evidence = replace(self._evidence, began=began)
+        """Have the alerts raised; return whether they are, or may be. The drill's time begins now."""
+        self._evidence = replace(self._evidence, began=self._clock())
         if self._evidence.refused is not None:
             return False
-        bundle = self.plan.subject.bundle
-        if self._defender is None or bundle is None:
-            refused = await self._cluster.read() if self._cluster is not None else None
-            raised_at = self._clock() if refused is None else None
-            self._evidence = replace(self._evidence, raised=raised_at, refused=refused)
-            return refused is None
-        # Whatever Azure answers, or does not: from now on there may be samples.
-        self._is_ordered = True
-        raised = await self._defender.raise_samples(bundle)
-        if isinstance(raised, NotDone) and raised.is_certain:
-            # Samples that come now are another's: they are neither followed nor dismissed.
-            self._is_ordered = False
-            self._evidence = replace(self._evidence, refused=raised.why, is_busy=raised.is_busy)
+        trouble = None
+        if self._defender is not None and self.plan.subject.bundle is not None:
+            # Set before the order: an order without an answer may have been taken, and its samples are dismissed.
+            self._is_ordered = True
+            trouble = await self._defender.raise_samples(self.plan.subject.bundle)
+            if trouble is not None and trouble.is_certain:
+                # Samples that come now are another's: they are neither followed nor dismissed.
+                self._is_ordered = False
+                self._evidence = replace(self._evidence, refused=trouble.why, is_busy=trouble.is_busy)
+        elif self._read_cluster is not None:
+            self._evidence = replace(self._evidence, refused=await self._read_cluster())
+        if self._evidence.refused is not None:
             return False
-        doubted = raised.why if isinstance(raised, NotDone) else None
-        self._poll = raised.poll if isinstance(raised, Simulation) else None
-        self._evidence = replace(self._evidence, raised=self._clock(), doubted=doubted)
+        why = trouble.why if trouble is not None else None
+        self._evidence = replace(self._evidence, raised=self._clock(), trouble=why)
         return True
 
     async def look(self) -> DrillJudgement:
-        """Reads what came of it by now, and judges it; what could not be read proves nothing."""
-        await self._ask_defender()
+        """Read what came by now, and judge it."""
         now = self._clock()
+        every = _LISTED_SOON if self._evidence.has_foreign else _LISTED_EVERY
+        if self._asked_at is None or now - self._asked_at >= every:
+            self._asked_at = now
+            await self._list()
         try:
-            found = await self._reader.read_alerts(self._listed_ids, now)
+            lives = await self._read_lives()
         except StoreError as fault:
             self._evidence = replace(self._evidence, unread=str(fault))
         else:
-            alerts = tuple(map(self._with_enqueued, found))
-            self._evidence = replace(self._evidence, alerts=alerts, doubts=self._reader.doubts, unread=None)
+            hubs = {one.id: one.enqueued for one in self._evidence.alerts}
+            found = (alert_of(life, entry, now) for entry, life in lives)
+            # A later message of an alert hides when the hub got the first one.
+            alerts = tuple(replace(one, enqueued=hubs.get(one.id) or one.enqueued) for one in found)
+            self._evidence = replace(self._evidence, alerts=alerts, unread=None)
         return self.judgement
 
     async def look_last(self) -> DrillJudgement:
-        """The same at the end, with what says why nothing came."""
+        """Do the same at the end, and read why nothing came."""
+        if self._evidence.raised is None:
+            return self.judgement
         self._asked_at = None
         await self.look()
         try:
-            self._evidence = replace(
-                self._evidence,
-                quarantined=tuple(await self._reader.read_quarantined()) if not self._evidence.alerts else (),
-                is_whole=self._reader.is_whole,
-                swept=await self._reader.find_last_sweep(),
-            )
+            async with self._store.session() as tx:
+                quarantined = await list_quarantined(tx)
+                swept = await find_last_sweep(tx, Stream.CWPP.value)
         except StoreError as fault:
             self._evidence = replace(self._evidence, unread=str(fault))
+            return self.judgement
+        since = [one for one in quarantined if one.at >= self._evidence.began]
+        marked = [one for one in since if any(mark in one.quarantined.body.lower() for mark in _MARKS)]
+        words = tuple(f"{one.quarantined.reason} (alert-router quarantine show {one.id})" for one in marked)
+        self._evidence = replace(self._evidence, quarantined=words, swept=swept)
         return self.judgement
 
     async def dismiss(self) -> tuple[int | None, str | None]:
-        """Dismisses the drill's sample alerts in Defender: how many, and why others could not be; None where it has none."""
+        """Dismiss the drill's samples; return how many, and why others were not. None if the drill ordered none."""
         if self._defender is None or not self._is_ordered:
             return None, None
-        await self._list()
-        if self._evidence.unlisted is not None:
-            return 0, f"Defender's list was not to be had, so they stand there: {self._evidence.unlisted}"
-        own, anothers = without_anothers([one for one in self._own.values() if not one.is_over])
+        if (why := await self._list()) is not None:
+            return 0, f"Defender's list was not to be had, so they stand there: {why}"
+        # One order raises one alert of each title and type.
+        times = Counter((one.type, one.title) for one in self._own.values())
+        standing = [one for one in self._own.values() if not one.is_over]
+        own = [one for one in standing if times[one.type, one.title] == 1]
         refused = [one.why for one in await self._defender.dismiss(own)]
         dismissed = len(own) - len(refused)
-        if not self._is_list_whole:
-            refused.append("Defender's list has more pages than are read, so that some may stand there")
-        if anothers:
-            names = ", ".join(one.name for one in anothers)
-            refused.append(f"another one raised the same meanwhile, and which is whose nobody can tell: {names}")
+        if len(own) < len(standing):
+            names = ", ".join(one.name for one in standing if one not in own)
+            refused.append(f"another order raised the same samples meanwhile, which cannot be told apart: {names}")
         if not self._own:
             refused.append("Defender lists none of them yet; those that it lists later stand there")
-        elif self._poll is not None:
-            refused.append("Defender still carries the order out; those that it lists later stand there")
         return dismissed, "; ".join(refused) or None
 
     async def result(self, judgement: DrillJudgement, dismissed: int | None, undismissed: str | None) -> DrillResult:
-        """What came of it."""
-        now = self._clock()
+        """Return what came of it."""
         decided = {one.id.lower() for one in self._evidence.alerts}
-        still_open: Sequence[OpenReceipt] | None
         try:
-            still_open = await self._reader.read_open(self._listed_ids, now)
+            still_open: list[OpenReceipt] | None = _open_in(await self._read_lives())
         except StoreError:
             still_open = None
         return DrillResult(
             subject=self.plan.subject,
             began=self._evidence.began,
-            ended=now,
+            ended=self._clock(),
             judgement=judgement,
-            left_out=[one.name for one in self.plan.forecast.expected if one not in self.plan.expected],
+            left_out=[one.name for one in self.plan.called if one not in self.plan.expected],
             alerts={one.id: one.outcome.value for one in self._evidence.alerts},
             dismissed=dismissed,
             undismissed=undismissed,
@@ -212,52 +243,64 @@ class Drill:
         )
 
     async def write(self, result: DrillResult) -> None:
-        """Writes the result down for the gate, over what was there of an earlier drill; raises StoreError."""
+        """Write the result for the coverage gate, over that of the last drill of the same subject; raises StoreError."""
 
-        def document_after(_: str, stored: StoredDocument | None) -> StoredDocument:
-            return document_of_result(result, stored.version if stored is not None else None)
+        def document_after(id: str, stored: StoredDocument | None) -> StoredDocument:
+            version, body = stored.version if stored is not None else None, body_of(result_object(result))
+            return StoredDocument(kind=DocumentKind.FACT, id=id, at=result.ended, body=body, version=version)
 
         await write_documents(self._store, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
 
-    @property
-    def _listed_ids(self) -> ListedIds:
-        are_all = self._evidence.listed is not None and self._is_list_whole
-        return ListedIds(frozenset(name.lower() for name in self._own), are_all)
-
-    async def _ask_defender(self) -> None:
-        if self._defender is None or self._evidence.raised is None:
-            return
-        if self._poll is not None:
-            done = await self._defender.is_ended(self._poll)
-            if isinstance(done, NotDone):
-                self._evidence = replace(self._evidence, refused=done.why)
-            if done is not False:
-                self._poll = None
-        now = self._clock()
-        every = LISTED_SOON if self._evidence.doubts else LISTED_EVERY
-        if self._asked_at is None or now - self._asked_at >= every:
-            self._asked_at = now
-            await self._list()
-
-    async def _list(self) -> None:
+    async def _list(self) -> str | None:
+        """Read which samples Defender lists that it did not list before; return why it could not be read."""
         if self._defender is None:
-            return
+            return None
         listed = await self._defender.list_alerts()
         if isinstance(listed, NotDone):
-            self._evidence = replace(self._evidence, unlisted=listed.why)
-            return
-        self._is_list_whole = listed.is_whole
-        plan, began = self.plan, self._evidence.began
-        for one in own_alerts(listed.alerts, plan.subject, began, self._before, plan.catalogue):
-            self._own[one.name] = one
-        first = self._evidence.first_listed or (self._clock() if self._own else None)
-        dismissed = sum(one.is_over for one in self._own.values())
+            self._evidence = replace(self._evidence, trouble=listed.why)
+            return listed.why
+        new = (one for one in listed if one.name not in self._before)
+        self._own |= {one.name: one for one in new if one.is_of(self.plan.subject, self.plan.book.catalogue)}
         self._evidence = replace(
-            self._evidence, unlisted=None, listed=len(self._own), dismissed=dismissed, first_listed=first
+            self._evidence,
+            listed=len(self._own),
+            dismissed=sum(one.is_over for one in self._own.values()),
+            first_listed=self._evidence.first_listed or (self._clock() if self._own else None),
         )
+        return None
 
-    def _with_enqueued(self, alert: DrilledAlert) -> DrilledAlert:
-        """An alert with the instant at which the hub got its first message, which a later one hides."""
-        if alert.enqueued is not None:
-            self._enqueued.setdefault(alert.key, alert.enqueued)
-        return replace(alert, enqueued=self._enqueued.get(alert.key))
+    async def _read_lives(self) -> list[tuple[RecordEntry, SignalLife]]:
+        """Return the decisions on the drill's alerts, oldest first, each with its signal's life; raises StoreError."""
+        ids = {name.lower() for name in self._own}
+        since, until = self._evidence.began, self._clock() + timedelta(days=1)
+        async with self._store.session() as tx:
+            pages = walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome))
+            first = [entry async for page in pages for entry in page.entries if entry.turn == 1]
+        fitting = [entry for entry in first if may_be_of(entry, self.plan.subject, ids)]
+        own = [entry for entry in fitting if self.plan.subject.is_real or (entry.id or "").lower() in ids]
+        self._evidence = replace(self._evidence, has_foreign=len(own) < len(fitting))
+        own = sorted(own, key=lambda entry: (entry.at, entry.key))[:_MOST_ALERTS]
+        meant = [Meant(entry.signal or "", Stream.CWPP.value) for entry in own]
+        now = self._clock()
+        lives = await asyncio.gather(*(read_life(self._store, one, now, self.plan.facts) for one in meant))
+        return list(zip(own, lives, strict=True))
+
+
+def _open_in(lives: Sequence[tuple[RecordEntry, SignalLife]]) -> list[OpenReceipt]:
+    """Return the pages and tickets that are open, or still to come."""
+    of_group = Counter(one.group.key for _, life in lives for one in life.destinations if one.group is not None)
+    found = (one for entry, life in lives for one in _open_of(life, entry.title or "", of_group))
+    return list(dict.fromkeys(found))
+
+
+def _open_of(life: SignalLife, title: str, of_group: Mapping[str, int]) -> Iterator[OpenReceipt]:
+    for one in life.destinations:
+        if one.lane is None or one.lane is Lane.ROWS or life.row is None or one.name not in life.row.open:
+            continue
+        sent = [two for two in one.all_deliveries if two.state is DeliveryState.SENT]
+        receipts = [two.receipt or Receipt() for two in sent]
+        if not receipts and not one.is_waited_for:
+            continue
+        receipt = next((two for two in receipts if two.reference), (*receipts, Receipt())[0])
+        others = max((one.group.total or 0) - of_group[one.group.key], 0) if one.group is not None else 0
+        yield OpenReceipt(one.name, one.lane.value, receipt.reference, receipt.link, title, others, not receipts)

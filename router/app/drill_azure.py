@@ -1,107 +1,98 @@
-"""Has Defender raise, list and dismiss sample alerts, signed in as whoever runs the drill."""
+"""Has Defender raise, list and dismiss sample alerts, signed in as the person or workflow that runs the drill."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from router.app.asking import run_asking
 from router.app.azure_api import azure_over
-from router.app.clock import now
-from router.app.drill_turn import AFTER
+from router.app.kubernetes_connection import ClusterConnection
 from router.app.patience import PatientSender, Send, TimeLimit
 from router.app.settings import Settings
-from router.domain.conversation import Asking, HttpAnswer, HttpRequest, date_in
-from router.drill.listed import ListedAlert
-from router.drill.simulation import (
-    AlertList,
-    NotDone,
-    Simulation,
-    dismiss,
-    find_location,
-    is_ended,
-    list_alerts,
-    raise_samples,
-)
+from router.coverage.live.contexts import NamedContext
+from router.coverage.live.kubeconfig import Kubeconfig
+from router.domain.conversation import Asking, HttpRequest
+from router.domain.errors import BadFile, Unavailable
+from router.drill.simulation import ListedAlert, NotDone, dismiss, find_location, list_alerts, raise_samples
+from router.drill.subjects import NAMESPACE
 
-ASKED_WITHIN = 90.0
-"""Seconds for one question, with what of it is asked again: a drill has its own time, which goes on meanwhile."""
+_ASKED_WITHIN = 90.0
+"""Seconds for one question with its repetitions, and for the one read of a cluster."""
 
-AT_ONCE = 4
-"""Alerts that are dismissed at a time: Azure answers 429 where many are."""
+_AT_ONCE = 4
+"""Alerts that are dismissed at a time: Azure answers 429 to many."""
+
+_AFTER = timedelta(minutes=10)
+"""The time that a drill may take beside the time in which it follows its alerts."""
 
 
 class Defender:
-    """Defender for Cloud in one subscription.
+    """Defender for Cloud in one subscription; `send` sends one signed request to Resource Manager at `base`, once."""
 
-    `send` sends one request to Azure Resource Manager at `base`, signed, and once.
-
-    Attributes:
-        ahead: by how much this machine's clock is ahead of Azure's, by the last answer; None where none said the time.
-    """
-
-    def __init__(self, base: str, subscription: str, send: Send, clock: Callable[[], datetime] = now) -> None:
-        self.ahead: timedelta | None = None
+    def __init__(self, base: str, subscription: str, send: Send) -> None:
         self._base = base
         self._subscription = subscription
-        self._send_once = send
-        self._clock = clock
-        self._location: str | None = None
+        self._send = send
+        self._location = ""
 
-    async def locate(self) -> NotDone | None:
-        """Finds where Defender keeps the subscription's data, which all else needs; why it could not, where it could not."""
-        found = await self._read(find_location(self._base, self._subscription))
-        if isinstance(found, NotDone):
-            return found
-        self._location = found
-        return None
-
-    async def raise_samples(self, bundle: str) -> Simulation | NotDone:
-        """Orders sample alerts. It is sent once: an order whose answer was lost may have been taken."""
-        if self._location is None:
-            return NotDone("simulate: where Defender keeps the subscription's data is not known")
-        asking = raise_samples(self._base, self._subscription, self._location, bundle)
-        return await run_asking(asking, self._send)
-
-    async def is_ended(self, poll: str) -> bool | NotDone:
-        """Whether there is nothing more to ask about an order; NotDone where it failed."""
-        return await run_asking(is_ended(poll), self._send)
-
-    async def list_alerts(self) -> AlertList | NotDone:
-        """The alerts that Defender lists now."""
-        if self._location is None:
-            return NotDone("Defender's list of alerts: where it keeps the subscription's data is not known")
+    async def list_alerts(self) -> tuple[ListedAlert, ...] | NotDone:
+        """Return all alerts that Defender lists now."""
+        if not self._location:
+            found = await self._read(find_location(self._base, self._subscription))
+            if isinstance(found, NotDone):
+                return found
+            self._location = found
         return await self._read(list_alerts(self._base, self._subscription, self._location))
 
+    async def raise_samples(self, bundle: str) -> NotDone | None:
+        """Order sample alerts, once: an order whose answer was lost may have been taken."""
+        return await run_asking(raise_samples(self._base, self._subscription, self._location, bundle), self._send)
+
     async def dismiss(self, alerts: Sequence[ListedAlert]) -> list[NotDone]:
-        """Dismisses alerts, which may be repeated; what could not be."""
-        location, free = self._location or "", asyncio.Semaphore(AT_ONCE)
+        """Dismiss alerts; return why some were not."""
+        free = asyncio.Semaphore(_AT_ONCE)
 
         async def dismiss_one(alert: ListedAlert) -> NotDone | None:
             async with free:
-                return await self._read(dismiss(self._base, self._subscription, location, alert))
+                return await self._read(dismiss(self._base, self._subscription, self._location, alert))
 
         return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if one is not None]
 
-    async def _send(self, request: HttpRequest) -> HttpAnswer:
-        answer = await self._send_once(request)
-        date = date_in(answer)
-        self.ahead = self._clock() - date if date is not None else self.ahead
-        return answer
-
     async def _read[T](self, asking: Asking[T]) -> T:
-        """What comes of a question that may be asked again."""
-        return await run_asking(asking, PatientSender(self._send, TimeLimit(ASKED_WITHIN)).send)
+        """Run a question that may be repeated."""
+        return await run_asking(asking, PatientSender(self._send, TimeLimit(_ASKED_WITHIN)).send)
 
 
 @asynccontextmanager
 async def defender_over(settings: Settings, subscription: str, within: timedelta) -> AsyncIterator[Defender]:
-    """Defender in a subscription, as long as the context lasts; raises BadUsage where nobody is signed in.
-
-    `within` is how long the drill may last; there is some time for what comes before it and after.
-    """
-    limit = TimeLimit((within + AFTER).total_seconds())
+    """Open Defender for a drill of that length; raises BadUsage if no identity is signed in."""
+    limit = TimeLimit((within + _AFTER).total_seconds())
     async with azure_over(settings, limit, attempts=1, asker="drill") as (cloud, send):
         yield Defender(cloud.resource_manager, subscription, send)
+
+
+async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> str | None:
+    """Ask a cluster for the pods that raise its test alert, and for nothing else; return why it did not answer."""
+    where, limit = f"context {named.context}", TimeLimit(_ASKED_WITHIN)
+    try:
+        access = kubeconfig.access_for(named.context)
+        connection = ClusterConnection(access, settings, limit, asyncio.Lock())
+        url = f"{connection.server}/api/v1/namespaces/{NAMESPACE}/pods?limit=1"
+        try:
+            async with asyncio.timeout(limit.left):
+                await connection.open()
+            answer = await connection.send(HttpRequest(method="GET", url=url))
+        finally:
+            await connection.close()
+    except TimeoutError:
+        return f"{where}: {limit.over()}"
+    except BadFile as fault:
+        return str(fault)
+    except Unavailable as fault:
+        return f"{where}: {fault}"
+    if answer.status == 200:
+        return None
+    return f"{where}: the API server answered {answer.status}; the drill needs the right to list pods in all namespaces"

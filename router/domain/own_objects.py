@@ -16,6 +16,3 @@ DRILL = "drill"
 
 TAGS = "tags"
 """The tags of a resource."""
-
-DRILL_UNDER_WAY = "drill under way"
-"""Of a drill that has begun; nobody reads it as a result."""

@@ -1,43 +1,55 @@
-"""What is known of a drill's alerts at an instant: what was raised, what came in, what was decided, and who took it."""
+"""The evidence that a drill is judged by: its order, its alerts, and each destination's answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
+from router.domain.clocks import is_possible
+from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.holders import holder_words
+from router.domain.notices import RecordEntry
+from router.domain.rulebook import Lane
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
+from router.domain.timestamps import timestamp
+from router.drill.results import DrillVerdict
+
+_FURTHEST = (
+    DeliveryState.SENT,
+    DeliveryState.CLAIMED,
+    DeliveryState.OWED,
+    DeliveryState.DEAD,
+    DeliveryState.SKIPPED,
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrilledDelivery:
-    """What became of one alert of a drill at one destination.
+class ExpectedDestination(NamedTuple):
+    """A destination to which the rules lead alerts of a drill's plan; `takes_samples` is False if a route keeps them away."""
+
+    name: str
+    lane: Lane
+    kind: str
+    takes_samples: bool = True
+
+
+class DrilledDelivery(NamedTuple):
+    """How far one alert came at one destination.
 
     Attributes:
-        state: where its delivery stands; None where nothing is owed there yet, or nothing is kept.
-        settled: when something last became of it.
-        receipt: the vendor's reference for it; None where the destination took it and gave none, or did not take it.
-        error: its last trouble.
-        is_counted: whether a limit kept the alert from being named: the destination was told only that there are more.
-        held: by whom, until when and why the destination is held; None where nobody holds it.
-        paused: since when and why the destination is paused; None where it takes our credentials.
-        unready: what the destination lacks to be asked.
+        verdict: passed if the destination took a notice that names the alert.
+        reason: why it did not.
+        settled: when it took it.
+        receipt: the vendor's reference.
     """
 
-    state: DeliveryState | None = None
+    verdict: DrillVerdict
+    reason: str = ""
     settled: datetime | None = None
     receipt: str | None = None
-    error: str | None = None
-    is_counted: bool = False
-    held: str | None = None
-    paused: str | None = None
-    unready: str | None = None
-
-    @property
-    def is_proof(self) -> bool:
-        """Whether the destination took a notice that names the alert."""
-        return self.state is DeliveryState.SENT and self.settled is not None and not self.is_counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +57,15 @@ class DrilledAlert:
     """One alert of a drill that was decided.
 
     Attributes:
-        key: the key of its signal.
-        id: Defender's id of it.
-        title: its title.
-        enqueued: when the hub got it; None where it came in by another way, or that is not known.
-        decided: when it was decided first.
-        outcome: the outcome of that.
-        reason: why, as the record has it.
-        rulebook: the hash of the rules that decided it; empty where that is not known.
+        id: Defender's id.
+        enqueued: when the hub got it; None if a later message of the same alert hides that.
+        reason: the decision's reason.
+        rulebook: the hash of the rules that decided it.
         holder: the rule or silence that holds it, in words.
-        deliveries: what became of it at each destination that the decision names.
+        deliveries: by the name of each destination that the decision names.
     """
 
-    key: str
     id: str
-    title: str
     decided: datetime
     outcome: Outcome
     reason: str
@@ -74,35 +80,91 @@ class DrillEvidence:
     """What is known of a drill.
 
     Attributes:
-        began: when it began.
-        raised: when Defender took the order, or a person was asked to raise the alert; None where that was refused.
-        refused: why the alerts could not be raised; None where they could.
-        is_busy: whether they could not because something else is under way there.
-        doubted: why nobody knows whether Defender took the order; None where it is known.
-        listed: how many of the drill's alerts Defender lists; None where nobody could ask.
-        dismissed: how many of those somebody else dismissed: a suppression rule of Defender's own, as a rule.
-        first_listed: when the drill first saw one of them there.
-        unlisted: why Defender's list could not be had; None where it could, or nobody asked.
-        alerts: those that were decided, in the order in which they were.
-        doubts: why what came and fits is not counted as one of them.
-        quarantined: why messages that look like the drill's were not understood.
-        is_whole: whether all that was decided since was looked at; an account is read back only so far.
-        unread: why the state could not be read at the last look; None where it could.
-        swept: when the router last ended a sweep of the hub; None where it never did, or nobody can say.
+        raised: when Defender took the order, or a person was asked to raise the alert.
+        refused: why nothing was raised.
+        is_busy: whether that is because Azure carries out another order.
+        listed: how many of its samples Defender lists; None if Defender raises none.
+        dismissed: how many of those are dismissed already.
+        first_listed: when the first of them was seen there.
+        trouble: what Azure did not answer, in words.
+        has_foreign: whether a sample came that fits and that Defender does not list as new.
+        quarantined: why messages that look like samples were not understood.
+        unread: why the state could not be read at the last look.
+        swept: when the router last ended a sweep of the hub.
     """
 
     began: datetime
     raised: datetime | None = None
     refused: str | None = None
     is_busy: bool = False
-    doubted: str | None = None
     listed: int | None = None
     dismissed: int = 0
     first_listed: datetime | None = None
-    unlisted: str | None = None
+    trouble: str | None = None
     alerts: tuple[DrilledAlert, ...] = ()
-    doubts: tuple[str, ...] = ()
+    has_foreign: bool = False
     quarantined: tuple[str, ...] = ()
-    is_whole: bool = True
     unread: str | None = None
     swept: datetime | None = None
+
+
+def alert_of(life: SignalLife, entry: RecordEntry, now: datetime) -> DrilledAlert:
+    """Return the alert of a drill on which a decision was made."""
+    decided = decided_at(entry)
+    enqueued = life.row.seen.arrival.enqueued if life.row is not None else None
+    is_known = enqueued is not None and is_possible(enqueued, now) and is_possible(enqueued, decided)
+    lives = {one.name: one for one in life.destinations}
+    return DrilledAlert(
+        id=entry.id or "",
+        decided=decided,
+        outcome=Outcome(entry.outcome),
+        reason=entry.reason,
+        rulebook=entry.rulebook,
+        # Azure's clock may be ahead: what is decided was in the hub by then.
+        enqueued=min(enqueued, decided) if enqueued is not None and is_known else None,
+        holder=holder_words(entry.suppressed_by) if entry.suppressed_by is not None else None,
+        deliveries={
+            name: delivery_of(lives.get(name) or DestinationLife(name=name, lane=None), decided)
+            for name in entry.destinations
+        },
+    )
+
+
+def delivery_of(one: DestinationLife, decided: datetime) -> DrilledDelivery:
+    """Return how far an alert came at a destination since it was decided.
+
+    A group's notice counts if it came after the alert joined, and names the alert.
+    """
+    group = one.group
+    of_group = [two for two in group.deliveries if _is_since(two, group, decided)] if group is not None else []
+    latest = min([*one.deliveries, *of_group], key=lambda two: (_FURTHEST.index(two.state), two.turn), default=None)
+    is_counted = (
+        group is not None
+        and (latest is None or latest in of_group)
+        and (group.is_summary or group.waits_for_room or not group.is_named)
+    )
+    state = latest.state if latest is not None else None
+    if latest is not None and state is DeliveryState.SENT and latest.settled is not None and not is_counted:
+        receipt = latest.receipt
+        reference = (receipt.reference or receipt.link) if receipt is not None else None
+        return DrilledDelivery(DrillVerdict.PASSED, "took it", latest.settled, reference)
+    error = f": {latest.error}" if latest is not None and latest.error else ""
+    if state is DeliveryState.DEAD:
+        return DrilledDelivery(DrillVerdict.FAILED, f"given up on{error}")
+    if is_counted:
+        return DrilledDelivery(DrillVerdict.NOT_PROVEN, "it was only told that there are more, and others were named")
+    if one.held is not None:
+        return DrilledDelivery(DrillVerdict.NOT_PROVEN, f"it is {one.held}")
+    if one.unready is not None:
+        return DrilledDelivery(DrillVerdict.FAILED, f"it cannot be asked: {one.unready}")
+    if one.pause is not None:
+        since = f"it is paused since {timestamp(one.pause.since)}: {one.pause.error}"
+        return DrilledDelivery(DrillVerdict.FAILED, since)
+    if state is DeliveryState.SKIPPED:
+        return DrilledDelivery(DrillVerdict.NOT_PROVEN, "a later notice took its place before it was sent")
+    return DrilledDelivery(DrillVerdict.FAILED, f"it did not take it in time{error}")
+
+
+def _is_since(one: DeliveryStatus, group: GroupLife, decided: datetime) -> bool:
+    is_late_enough = one.settled is None or one.settled >= decided
+    return is_late_enough and (group.joined is None or one.turn >= group.joined)

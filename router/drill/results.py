@@ -1,7 +1,4 @@
-"""What came of a drill: for people, for programs, and as the document of the state that the gate reads.
-
-A result has the same form wherever it is: what `drill --format json` prints is what lies in the state.
-"""
+"""The result of a drill, as `drill --format json` prints it and as the state keeps it for the coverage gate."""
 
 from __future__ import annotations
 
@@ -12,14 +9,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain import own_objects
-from router.domain.document_bodies import body_of
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Version
 from router.drill.subjects import DrillSubject
 
 
 class DrillVerdict(StrEnum):
-    """How a drill, or one destination in it, was judged. Other programs read these."""
+    """The verdict on a drill, or on one destination of it."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -27,7 +21,7 @@ class DrillVerdict(StrEnum):
 
 
 class DrillHop(StrEnum):
-    """The hops of an alert, in the order in which it comes over them. Other programs read these."""
+    """The hops of an alert, in their order."""
 
     RAISED = "raised"
     DEFENDER = "defender"
@@ -37,13 +31,7 @@ class DrillHop(StrEnum):
 
 
 class HopTime(NamedTuple):
-    """A hop that was come over.
-
-    Attributes:
-        hop: which.
-        at: when.
-        seconds: how long after the one before.
-    """
+    """A hop that was passed, and the seconds since the one before."""
 
     hop: DrillHop
     at: datetime
@@ -51,16 +39,12 @@ class HopTime(NamedTuple):
 
 
 class DestinationVerdict(NamedTuple):
-    """How one expected destination was judged.
+    """The verdict on one destination.
 
     Attributes:
-        name: its name.
-        lane: its lane.
-        verdict: whether it proved itself.
-        reason: why, in words.
-        seconds: how long after the decision it took the notice; None where it did not.
-        receipt: the vendor's reference; None where it gave none.
-        alert: Defender's id of the alert that it took; None where it took none.
+        seconds: from the decision to the destination's answer; None if it took nothing.
+        receipt: the vendor's reference.
+        alert: Defender's id of the alert that it took.
     """
 
     name: str
@@ -73,15 +57,7 @@ class DestinationVerdict(NamedTuple):
 
 
 class DrillJudgement(NamedTuple):
-    """How a drill is judged at an instant.
-
-    Attributes:
-        verdict: whether everything that is expected was proved.
-        reason: why, in words.
-        failed_hop: the hop at which it ended; None where it passed.
-        hops: the hops that were come over, with their times.
-        destinations: how each expected destination is judged.
-    """
+    """The verdict on a drill at an instant; `failed_hop` is None if it passed."""
 
     verdict: DrillVerdict
     reason: str
@@ -91,16 +67,10 @@ class DrillJudgement(NamedTuple):
 
 
 class OpenReceipt(NamedTuple):
-    """A page or ticket of a drill that is still open.
+    """A page or ticket of a drill that is open, or still to come (`on_its_way`).
 
     Attributes:
-        destination: who has it.
-        lane: its lane.
-        receipt: the vendor's reference; None where it gave none.
-        link: where people see it; None where it said nothing of that.
-        title: the title of the alert.
-        others: how many signals that are none of the drill's it is about as well.
-        is_on_its_way: whether it was not taken yet, and may be.
+        others: how many signals beside the drill's it is about.
     """
 
     destination: str
@@ -109,7 +79,7 @@ class OpenReceipt(NamedTuple):
     link: str | None
     title: str
     others: int = 0
-    is_on_its_way: bool = False
+    on_its_way: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +87,12 @@ class DrillResult:
     """What came of a drill.
 
     Attributes:
-        subject: what it was about.
-        began, ended: from when to when it lasted.
-        judgement: how it was judged at its end.
-        left_out: the destinations to which the rules lead such alerts and that it was not to prove.
-        alerts: the ids of its alerts, by what was decided on each.
-        dismissed: how many of its sample alerts it dismissed in Defender; None where it left them as they were.
-        undismissed: why some of them, or all, could not be dismissed.
-        undecided: the ids of those that Defender lists and that were not decided by its end: whom they call is called later.
-        still_open: the pages and tickets of it that are still open; None where the state could not be read.
+        left_out: the destinations that `--to` left out.
+        alerts: the outcome of each alert that was decided, by its id.
+        dismissed: how many samples were dismissed in Defender; None if none was to be.
+        undismissed: why others were not.
+        undecided: the ids that Defender lists and that were not decided by the end.
+        still_open: its pages and tickets; None if the state could not be read.
     """
 
     subject: DrillSubject
@@ -141,13 +108,18 @@ class DrillResult:
 
     @property
     def has_passed(self) -> bool:
-        """Whether everything that is expected was proved."""
+        """Whether every expected destination took an alert."""
         return self.judgement.verdict is DrillVerdict.PASSED
 
 
 def result_object(result: DrillResult) -> dict[str, object]:
-    """A result for programs."""
+    """Return a result as an object of JSON."""
     judgement, subject = result.judgement, result.subject
+    hops: list[dict[str, object]] = [
+        {"hop": one.hop.value, "at": one.at.isoformat(), "seconds": round(one.seconds, 3)} for one in judgement.hops
+    ]
+    if judgement.failed_hop is not None and judgement.failed_hop not in {one.hop for one in judgement.hops}:
+        hops.append({"hop": judgement.failed_hop.value, "at": None, "seconds": None})
     return {
         own_objects.KEY: own_objects.DRILL,
         "subscription": subject.subscription,
@@ -160,7 +132,7 @@ def result_object(result: DrillResult) -> dict[str, object]:
         "verdict": judgement.verdict.value,
         "reason": judgement.reason,
         "failed_hop": judgement.failed_hop.value if judgement.failed_hop is not None else None,
-        "hops": _hops_of(judgement),
+        "hops": hops,
         "destinations": [
             {
                 "name": one.name,
@@ -178,51 +150,12 @@ def result_object(result: DrillResult) -> dict[str, object]:
         "dismissed": result.dismissed,
         "undismissed": result.undismissed,
         "undecided": list(result.undecided),
-        "open": [_open_object(one) for one in result.still_open] if result.still_open is not None else None,
+        "open": [one._asdict() for one in result.still_open] if result.still_open is not None else None,
     }
-
-
-def _open_object(one: OpenReceipt) -> dict[str, object]:
-    return {
-        "destination": one.destination,
-        "lane": one.lane,
-        "receipt": one.receipt,
-        "link": one.link,
-        "title": one.title,
-        "others": one.others,
-        "on_its_way": one.is_on_its_way,
-    }
-
-
-def _hops_of(judgement: DrillJudgement) -> list[dict[str, object]]:
-    """The hops that were come over, and behind them the one that was not, which so has no seconds."""
-    hops: list[dict[str, object]] = [
-        {"hop": one.hop.value, "at": one.at.isoformat(), "seconds": round(one.seconds, 3)} for one in judgement.hops
-    ]
-    failed = judgement.failed_hop
-    if failed is not None and failed not in {one.hop for one in judgement.hops}:
-        hops.append({"hop": failed.value, "at": None, "seconds": None})
-    return hops
 
 
 def result_id(subject: DrillSubject) -> str:
-    """What the document of a drill's result is called: the latest of one subject takes the place of the one before."""
+    """Return the id of a result's document: the last drill of a subject replaces the one before."""
+    parts = (own_objects.DRILL, subject.subscription or "", subject.bundle or subject.plan)
     about = subject.cluster or subject.machine
-    parts = [
-        own_objects.DRILL,
-        subject.subscription or "",
-        (subject.bundle or subject.plan),
-        *([about] if about else []),
-    ]
-    return ":".join(parts).lower()
-
-
-def document_of_result(result: DrillResult, version: Version | None) -> StoredDocument:
-    """The document of a result, to be written over a version of it."""
-    return StoredDocument(
-        kind=DocumentKind.FACT,
-        id=result_id(result.subject),
-        at=result.ended,
-        body=body_of(result_object(result)),
-        version=version,
-    )
+    return ":".join([*parts, about] if about else parts).lower()

@@ -1,4 +1,4 @@
-"""A drill through Event Hubs, Microsoft's own worker and an account: it passes, and what stops it there is named."""
+"""A drill passes through Event Hubs, Microsoft's own worker and a database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from alert_router_demo.soc import Status
 from router.cli import main
 from router.coverage.documents import read_document
 from router.domain.documents import DocumentKind
@@ -26,14 +25,14 @@ SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 
 @pytest.fixture
 def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
-    """A stack with an empty account."""
+    """A stack with an empty database."""
     with stack_running(azurite, postgresql) as stack:
         yield stack
 
 
 @pytest.fixture
 def defender(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[DefenderDouble]:
-    """Defender, which exports to the stack's hub, and which the command line finds as it finds the account."""
+    """Defender, which exports to the stack's hub, and which the command line finds as it finds the database."""
     with defender_in_thread(lambda body: stack.hubs.append("cwpp", "0", body)) as defender:
         for name, value in stack.environment.items():
             monkeypatch.setenv(name, value)
@@ -41,15 +40,15 @@ def defender(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Defender
         yield defender
 
 
-def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
+def test_a_drill_passes_through_the_worker(
     stack: Stack, defender: DefenderDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same worker takes all of them in. In the account lies the last result, which the gate reads."""
+    """The coverage gate reads its result in the database."""
 
-    def drill(within: str, *more: str) -> tuple[int, dict[str, Any]]:
+    def drill(within: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
         about = ("--subscription", SUBSCRIPTION, "--bundle", "VirtualMachines", "--within", within, "--yes")
-        code = main(["drill", *about, "--state", stack.state, "--rules", str(stack.rules), "--format", "json", *more])
+        code = main(["drill", *about, "--state", stack.state, "--rules", str(stack.rules), "--format", "json"])
         return code, json.loads(capsys.readouterr().out)
 
     async def drills() -> None:
@@ -57,17 +56,6 @@ def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
         assert (code, result["verdict"], result["dismissed"]) == (0, "passed", 2), result
         assert [one["name"] for one in result["destinations"]] == ["oncall", "sentinel", "tickets"]
         assert {one["destination"] for one in result["open"]} == {"oncall", "tickets"}
-        defender.exports = False
-        code, result = await asyncio.to_thread(drill, "2s")
-        assert (code, result["failed_hop"]) == (1, "hub")
-        defender.exports = True
-        stack.soc.pagerduty.faults.add(Status(400), times=None)
-        for seconds in ("3s", "15s", "60s"):
-            code, result = await asyncio.to_thread(drill, seconds, "--to", "oncall")
-            if "given up on" in result["reason"]:
-                break
-        assert (code, result["verdict"], result["failed_hop"]) == (1, "failed", "destination"), result
-        assert "oncall: given up on: " in result["reason"]
         assert documents_in(await bodies(stack)) == [result]
 
     async def run() -> None:
@@ -78,7 +66,7 @@ def test_a_drill_passes_through_the_worker_and_says_what_stops_it(
 
 
 async def bodies(stack: Stack) -> list[bytes]:
-    """The bodies of drills' results in the account."""
+    """The bodies of drills' results in the database."""
     store = stack.store()
     try:
         documents = await within(store, list_documents, DocumentKind.FACT)

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -34,15 +33,11 @@ class DefenderDouble(Endpoint):
         exports: whether samples reach the hub.
         says_dismissed: whether a dismissal is exported, too, which nobody knows of the real one.
         lag: seconds from an order to its export.
-        polls: how often the order is still under way when it is asked about.
         page: alerts on a page of the list.
-        severity: the severity of all samples; None for their own.
-        of_nobody: whether their resources are in the subscription of zeros.
         is_busy: whether it answers 409 to an order, whose samples come all the same: they are another's.
         fails: whether an order that it took comes to nothing.
         refuses_list: whether it answers 403 to who wants the list.
         garbled: whether what is exported is cut in the middle.
-        ahead: by how much its clock is ahead.
         refuses_dismissal: the type of alerts of which it answers 403 to who wants to dismiss one; None for none.
         late_type: the type of samples that are exported never; None for none.
         asked: called with the name of each question, in the double's own thread, before it is answered.
@@ -65,11 +60,9 @@ class DefenderDouble(Endpoint):
 
     def behave(self) -> None:
         """Puts everything back to what it does by itself; what was raised stays."""
-        self.exports, self.says_dismissed, self.of_nobody, self.garbled = True, False, False, False
-        self.lag, self.polls, self.page = 0.05, 1, 3
-        self.severity: str | None = None
+        self.exports, self.says_dismissed, self.garbled = True, False, False
+        self.lag, self.page = 0.05, 3
         self.refuses_list, self.fails, self.is_busy = False, False, False
-        self.ahead = timedelta()
         self.refuses_dismissal: str | None = None
         self.late_type: str | None = None
         self.asked: Callable[[str], None] = lambda question: None
@@ -83,7 +76,6 @@ class DefenderDouble(Endpoint):
         """What a drill asks."""
         yield web.get(f"{_SECURITY}/locations", self._locate)
         yield web.post(f"{_SECURITY}{_ALERTS}/default/simulate", self._simulate)
-        yield web.get(f"{_SECURITY}{_ALERTS}/default/simulate/operations/{{left}}", self._poll)
         yield web.get(f"{_SECURITY}{_ALERTS}", self._list)
         yield web.post(f"{_GROUP}{_ALERTS}/{{name}}/dismiss", self._dismiss)
 
@@ -96,8 +88,7 @@ class DefenderDouble(Endpoint):
         self.asked("locate")
         id = f"{request.path}/{LOCATION}"
         location = {"id": id, "name": LOCATION, "type": "Microsoft.Security/locations", "properties": {}}
-        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
-        return json_answer({"value": [location]}, headers={"Date": date})
+        return json_answer({"value": [location]})
 
     async def _simulate(self, request: web.Request) -> web.StreamResponse:
         self.asked("simulate")
@@ -108,28 +99,17 @@ class DefenderDouble(Endpoint):
             self._raise(bundle, request.match_info["subscription"])
         if self.is_busy:
             raise RefusedRequest(409, self.error_body(409, "a simulation is under way"))
-        return web.Response(status=202, headers={"Location": f"{request.path}/operations/{self.polls}"})
+        return web.Response(status=202)
 
     def raise_samples(self, bundle: str, subscription: str) -> None:
         """Raises samples as somebody does who orders them in the portal; from any thread."""
         self._loop.call_soon_threadsafe(self._raise, bundle, subscription)
 
     def _raise(self, bundle: str, subscription: str) -> None:
-        now = datetime.now(UTC)
-        samples = samples_of_bundle(bundle, subscription, now, severity=self.severity, of_nobody=self.of_nobody)
-        for sample in samples:
+        for sample in samples_of_bundle(bundle, subscription, datetime.now(UTC)):
             self.raised[sample.id] = sample, ACTIVE
             if sample.type != self.late_type:
                 self._export(sample.exported())
-
-    async def _poll(self, request: web.Request) -> web.StreamResponse:
-        if self.fails:
-            return json_answer({"status": "Failed", **self.error_body(500, "no sensor of ours")})
-        left = int(request.match_info["left"])
-        if left <= 1:
-            return web.Response(status=204)
-        path = request.path.rpartition("/")[0]
-        return web.Response(status=202, headers={"Location": f"{path}/{left - 1}"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         self.asked("list")

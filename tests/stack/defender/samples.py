@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import count
 from uuid import UUID
 
-NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP, LOCATION = "Sample-RG", "centralus"
 
 _NUMBERS = count(1)
@@ -138,16 +137,10 @@ class Sample:
         }
 
 
-def samples_of_bundle(
-    bundle: str, subscription: str, at: datetime, *, severity: str | None = None, of_nobody: bool = False
-) -> list[Sample]:
-    """The samples of a bundle; of one that the double does not know, none.
-
-    `severity` takes the place of their own. `of_nobody` is whether their resources are in the subscription of zeros.
-    """
+def samples_of_bundle(bundle: str, subscription: str, at: datetime) -> list[Sample]:
+    """The samples of a bundle; of one that the double does not know, none."""
     (type_of_resource, name), kinds = _KINDS.get(bundle, (("", ""), ()))
-    owner = NO_SUBSCRIPTION if of_nobody else subscription
-    resource = f"/SUBSCRIPTIONS/{owner}/RESOURCEGROUPS/{GROUP}/providers/{type_of_resource}/{name}"
+    resource = f"/SUBSCRIPTIONS/{subscription}/RESOURCEGROUPS/{GROUP}/providers/{type_of_resource}/{name}"
     return [
         Sample(
             id=_new_id(at),
@@ -156,10 +149,10 @@ def samples_of_bundle(
             component=bundle,
             type=type,
             title=f"[SAMPLE ALERT] {title}",
-            severity=severity or own,
+            severity=severity,
             at=at,
         )
-        for type, title, own in kinds
+        for type, title, severity in kinds
     ]
 
 
