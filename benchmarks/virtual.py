@@ -99,7 +99,7 @@ class _AcceptingSender(Sender):
         self.lease = LEASE[spec.lane]
         self.batch = discover()[spec.kind].batch
 
-    async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
+    async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
         """A receipt for each claim."""
         return [Receipt(reference=f"INC{claim.delivery.key[:10]}") for claim in claims]
 
@@ -126,7 +126,7 @@ def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]
     senders = [
         (stream, spec, _AcceptingSender(spec)) for stream, book in rules.books.items() for spec in specs_of(book)
     ]
-    return loops_over(senders, store, NoHolds(), clock).values()
+    return loops_over(senders, rules.books, store, NoHolds(), clock).values()
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,19 +21,17 @@ from router.deliver import (
     BackgroundReader,
     ConversationRunner,
     DeliveryLoop,
+    DestinationHolds,
     HoldReader,
     Isolation,
-    NoBackground,
+    OnSettled,
     Sender,
-    Worker,
 )
-from router.deliver.settlement_writer import OnSettled
 from router.destinations import discover
 from router.domain.deliveries import Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import Backgrounds, DestinationHolds
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.store.claims import bring_forward
@@ -110,6 +107,7 @@ async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
 
 def loops_over(
     senders: Senders,
+    books: Mapping[Stream, Rulebook],
     store: Store,
     holds: DestinationHolds,
     clock: Clock,
@@ -121,23 +119,23 @@ def loops_over(
     `at_a_time` is how many sends go side by side to one destination, where a setting says so.
     """
     isolation = Isolation()
-    workers: dict[tuple[Stream, Lane], dict[str, Worker]] = defaultdict(dict)
+    lanes: dict[tuple[Stream, Lane], dict[str, Sender]] = defaultdict(dict)
     for stream, spec, sender in senders:
-        workers[stream, spec.lane][spec.name] = Worker(
+        lanes[stream, spec.lane][spec.name] = sender
+    return {
+        (stream, lane): DeliveryLoop(
             stream.value,
-            spec.lane,
-            spec.name,
-            sender,
+            lane,
+            some,
             store=store,
             clock=clock,
-            concurrency=at_a_time or CONCURRENCY[spec.lane] // SHARE,
+            concurrency=at_a_time or CONCURRENCY[lane] // SHARE,
             isolation=isolation,
             holds=holds,
+            backgrounds=BackgroundReader(stream.value, books[stream].destinations.values(), store),
             on_settled=on_settled,
         )
-    return {
-        place: DeliveryLoop(place[0].value, some, store=store, clock=clock, holds=holds)
-        for place, some in workers.items()
+        for (stream, lane), some in lanes.items()
     }
 
 
@@ -153,7 +151,7 @@ async def dispatcher_over(
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
     holds = HoldReader(store, lanes_of(rules.books.values()))
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
-        loops = loops_over(senders, store, holds, clock).values()
+        loops = loops_over(senders, rules.books, store, holds, clock).values()
         dispatcher = Dispatcher(store, rules, readiness, loops, holds, clock, is_stopped)
         try:
             yield dispatcher
@@ -183,19 +181,19 @@ async def try_destination(
         (spec, sender) = next(
             (spec, sender) for of, spec, sender in senders if (of, spec.name) == (stream, destination)
         )
-        worker = Worker(
+        loop = DeliveryLoop(
             stream.value,
             spec.lane,
-            destination,
-            sender,
+            {destination: sender},
             store=store,
             clock=clock,
             concurrency=1,
             isolation=Isolation(),
+            backgrounds=BackgroundReader(stream.value, rules.books[stream].destinations.values(), store),
             on_settled=lambda some: settled.extend(settlement for _, settlement in some),
         )
-        await worker.try_one()
-        await worker.write_unwritten()
+        await loop.try_one(destination)
+        await loop.write_unwritten()
     return settled[-1] if settled else None
 
 
@@ -217,32 +215,22 @@ async def senders_over(
         stack.push_async_callback(answers.close)
         kinds = discover()
 
-        def sender_of(stream: Stream, book: Rulebook, spec: DestinationSpec) -> Sender:
-            lease = settings.lease or LEASE[spec.lane]
+        def sender_of(stream: Stream, spec: DestinationSpec) -> Sender:
             return Sender(
                 kinds[spec.kind](readiness.ready[stream, spec.name]),
                 answers,
                 readiness.secrets[stream],
                 clock,
-                lease,
+                settings.lease or LEASE[spec.lane],
                 telemetry.delivering,
-                _background_of(spec, book, store, lease),
             )
 
         yield [
-            (stream, spec, sender_of(stream, book, spec))
+            (stream, spec, sender_of(stream, spec))
             for stream, book in rules.books.items()
             for spec in specs_of(book)
             if (stream, spec.name) in readiness.ready
         ]
-
-
-def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: timedelta) -> Backgrounds:
-    """What reads the state beside what goes to a destination; nothing where it is told of rows."""
-    if spec.lane is Lane.ROWS:
-        return NoBackground()
-    people = [one for one in book.destinations.values() if one.lane is not Lane.ROWS and one.name != spec.name]
-    return BackgroundReader(spec, people, store, lease)
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

@@ -8,7 +8,7 @@ from functools import partial
 
 from router.app.forgetting import find_instant_to_forget_by, silences_known
 from router.app.rule_watch import RuleWatch
-from router.deliver import NoHolds
+from router.deliver import DestinationHolds, NoHolds
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
 from router.domain.destination_holds import DestinationHold
@@ -16,7 +16,6 @@ from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.pauses import pauses_among
-from router.domain.ports.deliver import DestinationHolds
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept

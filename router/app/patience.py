@@ -10,7 +10,7 @@ from datetime import datetime
 from tenacity.wait import wait_exponential_jitter
 
 from router.app.clock import now
-from router.deliver.backoff import seconds_after
+from router.deliver.settlement import seconds_after
 from router.domain.conversation import HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unavailable
 

@@ -81,7 +81,9 @@ async def service_over(
             store=store,
             books=rules.books,
             event_intakes=event_intakes,
-            loops=loops_over(senders, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.delivered),
+            loops=loops_over(
+                senders, rules.books, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.delivered
+            ),
             holds=holds,
             sweepers={
                 stream: Sweeper(

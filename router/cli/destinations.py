@@ -18,7 +18,7 @@ from router.cli.known_destinations import RULES, KnownDestination, destination_m
 from router.cli.opened_state import is_shared, store_in, store_to_change
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
-from router.deliver.credentials import FRESH
+from router.deliver.delivery_loop import IDLE
 from router.deliver.destination_holds import MadeHold, find_hold, hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.destination_holds import DestinationHold, words_of_hold
@@ -32,7 +32,7 @@ from router.store.store import Store
 REFUSED = 1
 """The exit code where a destination that was probed did not take what it was asked with."""
 
-_SEEN = FRESH + timedelta(seconds=1)
+_SEEN = timedelta(seconds=IDLE + 1)
 """After how long every worker has read that a destination may be probed."""
 
 

@@ -1,64 +1,129 @@
-"""The loop that delivers what is due in one lane, each destination by its own worker: none's trouble delays another's."""
+"""The loop that delivers what is due in one lane: one for all its destinations, and none's trouble delays another's.
+
+Its turns settle what was answered and claim what there is room for, no more than is sent at once. What was sent and is not
+settled yet is sent again if the process dies just then, which is why a destination says how it deduplicates.
+
+What cannot be tried just now is left or put back, and that spends no attempt: the destination refuses our credentials or
+wishes to be left alone, a person holds it, a poison suspect is being sent, the state fails, or the process comes to its end.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import Protocol
 
+from router.deliver.background import BackgroundReader
+from router.deliver.destination import BUSY, FAR, Destination, Finished
 from router.deliver.destination_holds import NoHolds
-from router.deliver.worker import Worker
-from router.domain.clocks import is_possible
+from router.deliver.isolation import Isolation
+from router.deliver.sender import SHARE_OF_LEASE, Sender
+from router.domain.background import Background
+from router.domain.clocks import latest
+from router.domain.conversation import Result
+from router.domain.deliveries import SUSPECT, Claim, Delivery, Pause, Recipient, Settlement
+from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
-from router.domain.lane_limits import LONGEST_LEASE
-from router.domain.pauses import is_probe_due, pauses_among
-from router.domain.ports.deliver import DestinationHolds
+from router.domain.lane_limits import LEASE, LONGEST_WAIT
+from router.domain.pauses import PROBE, find_key_answer, is_probe_due, pauses_among
 from router.domain.rulebook import Lane
+from router.store.claims import claim_due, claim_odd, decide_depending, settle_claims
 from router.store.delivery_status import count_due, find_first_due
-from router.store.destinations import list_pauses
+from router.store.destinations import list_pauses, pause_destination, resume_destination, return_probe, take_probe
+from router.store.engine import Transaction
 from router.store.store import Store
 
+GATHER = 0.05
+"""Seconds for which answers gather before they are settled, where others are on their way."""
+
 LOOK = 1.0
-"""Seconds between two looks at what is due, while a loop waits."""
+"""Seconds after which a loop looks again that waits for an answer, or could not claim what is due."""
+
+IDLE = 5.0
+"""Seconds after which a loop that never ends looks again for what others have to do."""
 
 MOST = 4000
 """Deliveries of one destination that are counted at most."""
 
 EPOCH = datetime.fromtimestamp(0, UTC)
-FAR = datetime.max.replace(tzinfo=UTC)
+
+type Settled = Sequence[tuple[Claim, Settlement]]
+"""Claims, each with what became of it."""
+
+type OnSettled = Callable[[Settled], None]
+"""Is called with what became of claims, once it is written down."""
+
+
+class DestinationHolds(Protocol):
+    """The destinations that persons hold."""
+
+    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
+        """The destinations of a stream that are held now, by name, as they were some seconds ago at most."""
+        ...
+
 
 _NO_HOLDS = NoHolds()
 
 
 class DeliveryLoop:
-    """Delivers what is due at some destinations of a stream.
+    """Delivers what is due at some destinations of one lane of a stream.
 
     Args:
-        workers: what delivers to each destination, by its name.
+        senders: what sends to each destination, by its name.
+        concurrency: how many sends to one destination go side by side.
+        isolation: what all loops of a process share, so that a poison suspect is sent alone.
         holds: the destinations that persons hold.
+        backgrounds: reads what the state knows beside what goes to people.
+        on_settled: is called with what became of claims.
     """
 
     def __init__(
         self,
         stream: str,
-        workers: Mapping[str, Worker],
+        lane: Lane,
+        senders: Mapping[str, Sender],
         *,
         store: Store,
         clock: Callable[[], datetime],
+        concurrency: int,
+        isolation: Isolation,
         holds: DestinationHolds = _NO_HOLDS,
+        backgrounds: BackgroundReader | None = None,
+        on_settled: OnSettled = lambda _: None,
     ) -> None:
         self._stream = stream
-        self._workers = workers
         self._store = store
         self._clock = clock
+        self._isolation = isolation
         self._holds = holds
-        self._has_news = asyncio.Event()
+        self._backgrounds = backgrounds
+        self._on_settled = on_settled
+        # No worker has a much longer lease, since all have the same settings.
+        self._longest = max(LONGEST_WAIT[lane], *LEASE.values(), *(sender.lease for sender in senders.values()))
+        self._lease = min(sender.lease for sender in senders.values())
+        self._known = {
+            name: Destination(Recipient(stream, lane, name), sender, concurrency, clock)
+            for name, sender in senders.items()
+        }
+        self._news = asyncio.Event()
         self._is_running = False
+        self._is_stale = True
+        self._looked = 0.0
+        self._sends: set[asyncio.Task[None]] = set()
+        self._finished: list[Finished] = []
+        self._unwritten: list[tuple[Claim, Settlement]] = []
+        self._reached: set[tuple[str, str]] = set()
+        self._refused_keys: set[str] = set()
+        self._faults: list[StoreError] = []
+        self._broken: BaseException | None = None
 
     @property
     def destinations(self) -> Collection[str]:
         """The names of the destinations."""
-        return self._workers.keys()
+        return self._known.keys()
 
     async def deliver_due(self, is_ended: Callable[[], bool]) -> None:
         """Deliver what is due now; what falls due meanwhile is left. Raises StoreError.
@@ -75,101 +140,334 @@ class DeliveryLoop:
         at once for what is due, and this returns False. Raises StoreError.
         """
         if self._is_running:
-            self._has_news.set()
+            self.look_again()
             return False
         if ahead is None:
             return await self._run(lambda: FAR, is_ended, is_endless=True)
         return await self._run(lambda: self._clock() + ahead, is_ended)
 
+    async def try_one(self, destination: str) -> None:
+        """Try one delivery of what is due at a destination, also where that is paused. Raises StoreError."""
+        one, now = self._known[destination], self._clock()
+        async with self._store.session() as tx:
+            one.pause = (await list_pauses(tx, self._stream)).get(destination)
+        claims = await self._store.run(lambda tx: self._claim_one(tx, one, now, now + self._lease))
+        self._send(one, claims, {}, now + self._lease * (1 - SHARE_OF_LEASE))
+        await asyncio.gather(*self._sends)
+        await self._settle()
+        self._raise_fault()
+
     def look_again(self) -> None:
         """Have a loop that waits look at once for what is due."""
-        self._has_news.set()
+        for one in self._known.values():
+            one.may_be_due = one.may_be_due or one.pause is None
+        self._is_stale = True
+        self._news.set()
 
     async def write_unwritten(self) -> None:
         """Write down what was sent and the state did not take before; raises StoreError."""
-        for worker in self._workers.values():
-            await worker.write_unwritten()
+        if self._unwritten:
+            settled = list(self._unwritten)
+            await self._store.run(lambda tx: settle_claims(tx, [one for _, one in settled], self._reached))
+            del self._unwritten[: len(settled)]
+            self._on_settled(settled)
 
     async def _run(
         self, horizon: Callable[[], datetime], is_ended: Callable[[], bool], *, is_endless: bool = False
     ) -> bool:
-        passes: dict[str, asyncio.Task[bool]] = {}
-        quiet: dict[str, float] = {}
-        faults: list[StoreError] = []
-        ticks = asyncio.get_running_loop().time
-
         def is_over() -> bool:
-            return bool(faults) or is_ended()
+            return bool(self._faults or self._broken) or is_ended()
 
         self._is_running = True
+        self._faults.clear()
+        self.look_again()
         try:
             try:
                 await self.write_unwritten()
             except StoreError as fault:
-                faults.append(fault)
+                self._faults.append(fault)
             while True:
-                self._has_news.clear()
-                dues = await self._find_dues(horizon(), faults) if not is_over() else {}
-                now = self._clock()
-                for name, due in dues.items():
-                    if due <= now and name not in passes and quiet.get(name, 0.0) <= ticks() and not is_over():
-                        passes[name] = asyncio.create_task(self._workers[name].deliver_due(is_over))
-                later = min((due for name, due in dues.items() if name not in passes and due > now), default=None)
-                if not passes and (is_over() or (later is None and not is_endless)):
+                self._news.clear()
+                await self._settle()
+                if not is_over():
+                    await self._claim(min(horizon(), self._clock()), is_ended)
+                if self._sends or self._finished:
+                    await self._wait_for_answers()
+                    continue
+                if is_over():
                     break
-                await self._wait(passes.values(), later - now if later is not None else None)
-                for name in [name for name, one in passes.items() if one.done()]:
-                    try:
-                        if not passes.pop(name).result():
-                            # Something is due, and nothing could be claimed: it is not asked again at once.
-                            quiet[name] = ticks() + LOOK
-                    except StoreError as fault:
-                        faults.append(fault)
+                await self._look()
+                next = self._find_next(horizon())
+                if is_over() or (next is None and not is_endless):
+                    break
+                await self._wait(next)
         finally:
             self._is_running = False
-            for one in passes.values():
-                one.cancel()
-            await asyncio.gather(*passes.values(), return_exceptions=True)
-        if faults:
-            raise faults[0]
+            for task in self._sends:
+                task.cancel()
+            await asyncio.gather(*self._sends, return_exceptions=True)
+            # Something is left only where the call is broken off.
+            now = self._clock()
+            for one in self._finished:
+                self._unwritten += one.settle(now)
+            self._isolation.release(sum(len(one.claims) for one in self._finished))
+            self._finished.clear()
+        self._raise_fault()
         return is_ended()
 
-    async def _find_dues(self, until: datetime, faults: list[StoreError]) -> Mapping[str, datetime]:
-        """When each destination is next asked, as far as that is not after an instant; nothing where the state fails."""
+    def _raise_fault(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if self._faults:
+            raise self._faults[0]
+
+    # Claiming and sending.
+
+    async def _claim(self, due: datetime, is_ended: Callable[[], bool]) -> None:
+        """Claims what there is room for, and sends it."""
+        if self._isolation.is_reserved:
+            if self._sends:
+                return
+            await self._isolation.wait_until_free()
+        ticks = asyncio.get_running_loop().time()
+        asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
+        try:
+            held = await self._holds.held_in(self._stream, self._clock()) if asked else {}
+            for one in asked:
+                if one.recipient.destination in held:
+                    one.may_be_due, one.due, self._is_stale = False, FAR, True
+            asked = [one for one in asked if one.recipient.destination not in held]
+            if not asked:
+                return
+            with self._isolation.claiming():
+                now = self._clock()
+                claims = await self._claim_from(asked, due, now + self._lease)
+                self._isolation.hold(len(claims))
+            beside = await self._backgrounds.read(claims, self._lease) if self._backgrounds and claims else {}
+        except StoreError as fault:
+            self._faults.append(fault)
+            return
+        for one in asked:
+            mine = [claim for claim in claims if claim.delivery.destination == one.recipient.destination]
+            if is_ended():
+                self._finished += [Finished(one, mine, None, now, now)] if mine else []
+            else:
+                self._send(one, mine, beside, now + self._lease * (1 - SHARE_OF_LEASE))
+
+    async def _claim_from(self, asked: Sequence[Destination], due: datetime, until: datetime) -> list[Claim]:
+        wanted = {one.recipient: one.room for one in asked if not (one.is_odd or one.pause is not None)}
+        claims: list[Claim] = []
+        if wanted:
+            async with self._store.session() as tx:
+                found = await claim_due(tx, wanted, due, until)
+            claims = found.claims
+            for one in asked:
+                many, most = found.count(one.recipient.destination), wanted.get(one.recipient, 0)
+                one.came_empty = not many
+                if many < most:
+                    one.may_be_due, one.due, self._is_stale = False, FAR, True
+            if found.depending:
+                claims += await self._store.run(lambda tx: decide_depending(tx, found.depending, due, until))
+        for one in asked:
+            if one.recipient not in wanted:
+                claims += await self._claim_rare(one, due, until)
+        return claims
+
+    async def _claim_rare(self, one: Destination, due: datetime, until: datetime) -> list[Claim]:
+        """Claims a probe, or what is not claimed with others."""
+        if one.pause is not None:
+            claims = await self._store.run(lambda tx: self._claim_one(tx, one, due, until))
+        else:
+            claims = await self._store.run(lambda tx: claim_odd(tx, one.recipient, due, until, one.room))
+        one.is_odd = one.came_empty = one.may_be_due = False
+        one.due, self._is_stale = FAR, True
+        if not claims:
+            # Something is due, and nothing could be claimed: it is not asked again at once.
+            one.quiet_until = asyncio.get_running_loop().time() + LOOK
+        return claims
+
+    async def _claim_one(self, tx: Transaction, one: Destination, due: datetime, until: datetime) -> list[Claim]:
+        """Takes the probe that a paused destination is due, with one delivery; leaves it where there is none."""
+        if one.pause is not None and not await take_probe(tx, one.pause, due + PROBE):
+            return []
+        found = await claim_due(tx, {one.recipient: 1}, due, until, is_probe=True)
+        claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
+        claims = claims or await claim_odd(tx, one.recipient, due, until, 1)
+        if one.pause is not None and not claims:
+            await return_probe(tx, one.pause)
+        return claims
+
+    def _send(
+        self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], begun_by: datetime
+    ) -> None:
+        one.stopped = None
+        for some in batched(claims, one.sender.batch, strict=False):
+            one.out += 1
+            task = asyncio.create_task(self._attempt(one, some, beside, begun_by))
+            self._sends.add(task)
+            task.add_done_callback(self._end_send)
+
+    def _end_send(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        self._news.set()
+        if not task.cancelled() and (broken := task.exception()) is not None:
+            self._broken = broken
+
+    async def _attempt(
+        self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], begun_by: datetime
+    ) -> None:
+        try:
+            if len(claims) == 1 and claims[0].lost >= SUSPECT:
+                async with self._isolation.alone((begun_by - self._clock()).total_seconds()) as is_alone:
+                    await self._attempt_now(one, claims, beside, is_alone=is_alone)
+            else:
+                await self._attempt_now(one, claims, beside)
+        finally:
+            one.out -= 1
+
+    async def _attempt_now(
+        self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], *, is_alone: bool = True
+    ) -> None:
+        began, width = self._clock(), one.width
+        if not is_alone or one.stopped is not None:
+            until, error = one.stopped or (began + BUSY, None)
+            self._finished.append(Finished(one, claims, None, began, until, error))
+            return
+        results = await one.sender.attempt_delivery(claims, beside)
+        self._finished.append(Finished(one, claims, results, began))
+        one.hear(results, width)
+
+    # Settling.
+
+    async def _settle(self) -> None:
+        """Writes down what was answered; what the state does not take is kept."""
+        finished, self._finished = self._finished, []
+        if not finished:
+            return
+        now = self._clock()
+        settled = [pair for one in finished for pair in one.settle(now)]
+        results: dict[str, list[Result]] = {}
+        for one in finished:
+            results.setdefault(one.destination.recipient.destination, []).extend(one.results or ())
+        pauses = {
+            name: after
+            for name, some in results.items()
+            if some and (after := self._known[name].pause_by(some, now)) != self._known[name].pause
+        }
+        keys = self._key_answers(finished, now)
+        settlements = [settlement for _, settlement in settled]
+
+        async def write(tx: Transaction) -> None:
+            await settle_claims(tx, settlements, self._reached)
+            for name, pause in [*pauses.items(), *keys.items()]:
+                if pause is not None:
+                    await pause_destination(tx, pause)
+                else:
+                    await resume_destination(tx, self._stream, name)
+
+        try:
+            if pauses or keys:
+                await self._store.run(write)
+            else:
+                async with self._store.session() as tx:
+                    await write(tx)
+        except (StoreError, asyncio.CancelledError) as fault:
+            self._unwritten += settled
+            if not isinstance(fault, StoreError):
+                raise
+            self._faults.append(fault)
+            return
+        finally:
+            self._isolation.release(len(settled))
+        for name, pause in pauses.items():
+            known = self._known[name]
+            known.pause, known.may_be_due, known.due = pause, pause is None, FAR
+        self._reached |= {(one.delivery.stream, one.delivery.destination) for _, one in settled if one.receipt}
+        self._refused_keys = self._refused_keys - keys.keys() | {name for name, pause in keys.items() if pause}
+        self._is_stale = True
+        self._on_settled(settled)
+
+    def _key_answers(self, finished: Sequence[Finished], now: datetime) -> dict[str, Pause | None]:
+        """Which owners' keys are refused, and which of those that were took a page."""
+        sent: list[tuple[Delivery, Result]] = [
+            (claim.delivery, result)
+            for one in finished
+            for claim, result in zip(one.claims, one.results or (), strict=False)
+        ]
+        answers = (find_key_answer(delivery, result, now) for delivery, result in sent)
+        return {
+            one.name: one.refusal
+            for one in answers
+            if one is not None and (one.refusal is not None or one.name in self._refused_keys)
+        }
+
+    # Waiting.
+
+    async def _look(self) -> None:
+        """Sees when something is next due at each destination, where that is not known."""
+        if not self._is_stale or self._faults:
+            return
         try:
             now = self._clock()
-            waits = await find_waits(self._stream, self._store, self._holds, now)
+            held = await self._holds.held_in(self._stream, now)
             async with self._store.session() as tx:
-                dues = await find_first_due(tx, self._stream, list(self._workers))
+                pauses = await list_pauses(tx, self._stream)
+                dues = await find_first_due(tx, self._stream, list(self._known), latest(now, self._longest))
         except StoreError as fault:
-            faults.append(fault)
-            return {}
-        for name, worker in self._workers.items():
-            waits[name] = max(waits.get(name, EPOCH), worker.find_end_of_rest(now) or EPOCH)
-        # One that only a wrong clock can have put off so far is due.
-        found = {
-            name: max(due if is_possible(due, now, LONGEST_LEASE) else EPOCH, waits[name]) for name, due in dues.items()
-        }
-        return {name: due for name, due in found.items() if due <= until}
+            self._faults.append(fault)
+            return
+        self._is_stale, self._looked = False, asyncio.get_running_loop().time()
+        self._refused_keys = pauses.keys() - pauses_among(pauses).keys()
+        for name, one in self._known.items():
+            one.pause, one.may_be_due, one.due = pauses.get(name), False, FAR
+            if name in dues:
+                one.due = dues[name]
+                if one.pause is not None and not is_probe_due(one.pause, now):
+                    one.due = max(one.due, one.pause.probe)
+                if name in held:
+                    one.due = max(one.due, held[name].ends)
+            # What only a wrong clock can have put off so far is due, and not claimed with others.
+            one.is_odd = one.pause is None and (one.due == EPOCH or (one.came_empty and one.due <= now))
 
-    async def _wait(self, passes: Iterable[asyncio.Task[bool]], longest: timedelta | None) -> None:
-        """Waits until a pass is over, there is news, or it is time to look again."""
-        news = asyncio.create_task(self._has_news.wait())
-        timeout = LOOK if longest is None else min(LOOK, longest.total_seconds())
-        try:
-            await asyncio.wait([news, *passes], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            news.cancel()
+    def _find_next(self, until: datetime) -> datetime | None:
+        """When the loop has to do something next, as far as that is not after an instant."""
+        now, ticks = self._clock(), asyncio.get_running_loop().time()
+        times = [
+            max(
+                EPOCH if one.may_be_due else one.due,
+                one.find_end_of_rest() or EPOCH,
+                now + timedelta(seconds=one.quiet_until - ticks) if one.quiet_until > ticks else EPOCH,
+            )
+            for one in self._known.values()
+        ]
+        return min((at for at in times if at <= until), default=None)
 
+    async def _wait(self, next: datetime | None) -> None:
+        """Waits until there is news, something is due, or it is time to look again."""
+        timeout = LOOK if next is None else min(LOOK, (next - self._clock()).total_seconds())
+        await self._wait_for_news(timeout)
+        if asyncio.get_running_loop().time() - self._looked >= IDLE:
+            self._is_stale = True
 
-async def find_waits(stream: str, store: Store, holds: DestinationHolds, now: datetime) -> dict[str, datetime]:
-    """Return the instant before which each destination of a stream is not asked, of those that are paused or held."""
-    async with store.session() as tx:
-        pauses = pauses_among(await list_pauses(tx, stream))
-    waits = {name: pause.probe for name, pause in pauses.items() if not is_probe_due(pause, now)}
-    for name, hold in (await holds.held_in(stream, now)).items():
-        waits[name] = max(hold.ends, waits.get(name, hold.ends))
-    return waits
+    async def _wait_for_answers(self) -> None:
+        """Waits until what is on its way was answered, as far as that comes together, or there is news for others."""
+        if not self._finished:
+            next = self._find_next(FAR)
+            is_known = not self._is_stale and next is not None
+            await self._wait_for_news(LOOK if not is_known or next is None else (next - self._clock()).total_seconds())
+            if not self._finished:
+                await self._look()
+                return
+        ticks = asyncio.get_running_loop().time
+        end = ticks() + GATHER
+        while self._sends and (left := end - ticks()) > 0:
+            self._news.clear()
+            await self._wait_for_news(left)
+
+    async def _wait_for_news(self, timeout: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(timeout, 0.0)):
+                await self._news.wait()
 
 
 async def count_due_by_lane(
@@ -179,8 +477,10 @@ async def count_due_by_lane(
 
     Raises StoreError.
     """
-    waits = await find_waits(stream, store, holds, now)
-    names = [name for loop in loops.values() for name in loop.destinations if name not in waits]
+    held = await holds.held_in(stream, now)
     async with store.session() as tx:
+        pauses = await list_pauses(tx, stream)
+        waiting = held.keys() | {name for name, pause in pauses.items() if not is_probe_due(pause, now)}
+        names = [name for loop in loops.values() for name in loop.destinations if name not in waiting]
         due = await count_due(tx, stream, names, now, MOST)
     return {lane: sum(due.get(name, 0) for name in loop.destinations) for lane, loop in loops.items()}

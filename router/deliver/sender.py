@@ -1,31 +1,58 @@
-"""One destination's sends: what each attempt is given, how long it may take, and what its result means."""
+"""One destination's sends: what each attempt is given, what is done for the destination, and how long that may take."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from router.deliver.background import NoBackground
-from router.deliver.conversation_runner import ConversationRunner
-from router.domain.background import Background
-from router.domain.conversation import Result
+from router.domain.background import NO_BACKGROUND, Background
+from router.domain.conversation import (
+    AccessToken,
+    AppendLines,
+    Ask,
+    HttpAnswer,
+    HttpRequest,
+    LogRows,
+    MailAnswer,
+    Result,
+    SendMail,
+)
 from router.domain.deliveries import Attempt, Claim
-from router.domain.errors import Rejected, Unavailable
-from router.domain.ports.deliver import Backgrounds, Tracing
+from router.domain.errors import DeliveryError, Rejected, Unavailable
 from router.domain.ports.destinations import DestinationKind
+
+if TYPE_CHECKING:
+    from router.deliver.http import Http
+    from router.deliver.logs_ingestion import Logs
+    from router.deliver.mail import Mail
+    from router.deliver.tokens import Tokens
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""
 
 
-_NO_BACKGROUND = NoBackground()
+class SendObserver(Protocol):
+    """Follows one send."""
+
+    def record_results(self, results: Sequence[Result]) -> None:
+        """Is given the results of the send."""
+        ...
+
+
+type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[SendObserver]]
+"""Gives the context in which claims are sent in one conversation."""
 
 
 class Sender:
     """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send.
 
-    `batch` is how many deliveries one send may carry. `background` reads what the state knows beside each of them.
+    `batch` is how many deliveries one send may carry.
     """
 
     def __init__(
@@ -36,29 +63,26 @@ class Sender:
         clock: Callable[[], datetime],
         lease: timedelta,
         tracing: Tracing,
-        background: Backgrounds = _NO_BACKGROUND,
     ) -> None:
         self._kind = kind
         self._answers = answers
         self._secrets = secrets
         self._clock = clock
         self._tracing = tracing
-        self._background = background
         self.lease = lease
         self.batch = kind.batch
 
-    async def read_ahead(self, claims: Sequence[Claim]) -> None:
-        """Reads at once what the state knows beside claims that are about to be sent; raises nothing."""
-        await self._background.read_ahead(claims)
+    async def attempt_delivery(self, claims: Sequence[Claim], beside: Mapping[str, Background]) -> Sequence[Result]:
+        """Send claims in one conversation; return one result for each, in their order. Raises nothing.
 
-    async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
-        """Sends claims in one conversation; returns one result for each, in their order, and raises nothing."""
+        `beside` is what the state knows beside them, by their ids.
+        """
         longest = self.lease.total_seconds() * SHARE_OF_LEASE
         try:
             with self._tracing(claims) as observer:
                 ends = asyncio.get_running_loop().time() + longest
                 async with asyncio.timeout_at(ends):
-                    attempts = [self._attempt(claim, await self._background.read(claim)) for claim in claims]
+                    attempts = [self._attempt(claim, beside.get(claim.id, NO_BACKGROUND)) for claim in claims]
                     results = await self._answers.converse(self._kind, attempts, ends)
                 observer.record_results(results)
                 return results
@@ -79,3 +103,84 @@ class Sender:
             is_untold=claim.is_untold,
             background=background,
         )
+
+
+class ConversationRunner:
+    """Does what destinations ask for."""
+
+    def __init__(self, http: Http, logs: Logs, tokens: Tokens, mail: Mail) -> None:
+        self._http = http
+        self._logs = logs
+        self._tokens = tokens
+        self._mail = mail
+
+    async def close(self) -> None:
+        """Lets go of who we are at logs endpoints; the HTTP connections belong to who made them."""
+        await self._logs.close()
+
+    async def answer(self, ask: Ask, ends: float = math.inf) -> HttpAnswer | MailAnswer | str | None:
+        """What came of an ask; raises the DeliveryError that is to be raised into the destination.
+
+        `ends` is when the conversation is broken off, in the loop's time: what cannot be taken back is not begun too late.
+        """
+        match ask:
+            case HttpRequest():
+                return await self._http.send(ask)
+            case LogRows():
+                await self._logs.upload(ask)
+            case AppendLines():
+                _append(ask)
+            case AccessToken():
+                return await self._tokens.find(ask)
+            case SendMail():
+                return await self._mail.submit(ask, ends)
+        return None
+
+    async def converse(
+        self, kind: DestinationKind, attempts: Sequence[Attempt], ends: float = math.inf
+    ) -> Sequence[Result]:
+        """Holds one whole conversation, which whoever calls breaks off when it `ends`, in the loop's time.
+
+        A DeliveryError that the destination lets through is every attempt's result.
+        """
+        conversation = kind.conversation_for(attempts)
+        try:
+            ask = next(conversation)
+            while True:
+                try:
+                    answer = await self.answer(ask, ends)
+                except DeliveryError as trouble:
+                    ask = conversation.throw(trouble)
+                else:
+                    ask = conversation.send(answer)
+        except StopIteration as end:
+            results: Sequence[Result] = end.value
+            return results
+        except DeliveryError as trouble:
+            return [trouble] * len(attempts)
+
+
+def _append(ask: AppendLines) -> None:
+    """Appends lines in one write and has them on disk before it returns; raises Unavailable naming the file."""
+    path = Path(ask.path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(b"\n" + ask.lines if _is_torn(path) else ask.lines)
+            file.flush()
+            if path.is_file():  # a device or a pipe has nothing to sync
+                os.fsync(file.fileno())
+    except OSError as fault:
+        raise Unavailable(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line has no end, as a write leaves it that was cut off; no, where nobody can tell."""
+    try:
+        if not path.is_file() or path.stat().st_size == 0:
+            return False
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False

@@ -116,7 +116,8 @@ class Claim:
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
     `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
-    their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`.
+    their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`. `is_elsewhere`
+    says whether another destination took something of its signal.
     """
 
     delivery: Delivery
@@ -127,6 +128,7 @@ class Claim:
     lost: int = 0
     is_note: bool = False
     is_untold: bool = False
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

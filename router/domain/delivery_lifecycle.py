@@ -6,6 +6,7 @@ The store keeps an `OutboxEntry` for each delivery, and changes it by the functi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -134,29 +135,16 @@ def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str
     )
 
 
-def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
-    """A delivery of whose claim something became: its worker lived, so it killed nobody.
-
-    One that was put back untried has spent no attempt, and is as suspect as before.
-    """
-    return replace(
-        entry,
-        state=settlement.state,
-        due=settlement.due or entry.due,
-        attempts=entry.attempts - (0 if settlement.spent else 1),
-        lost=0 if settlement.spent else entry.lost,
-        lease=None,
-        settled=settlement.at,
-        error=clipped(settlement.error),
-        failed=_failed_after(entry, settlement),
-    )
+def unclaimed[E: OutboxEntry](entry: E, now: datetime) -> E:
+    """A delivery that was claimed just now, as if it had not been; that its last claim was lost is known."""
+    return replace(entry, state=DeliveryState.OWED, attempts=entry.attempts - 1, due=now, lease=None)
 
 
-def _failed_after(entry: OutboxEntry, settlement: Settlement) -> tuple[FailedAttempt, ...]:
+def failures_after(failures: Sequence[FailedAttempt], settlement: Settlement) -> tuple[FailedAttempt, ...]:
     """The latest attempts of a delivery that failed, after another one."""
     if settlement.error is None or not settlement.spent:
-        return entry.failed
-    return (*entry.failed, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
+        return tuple(failures)
+    return (*failures, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
 
 
 def released[E: OutboxEntry](entry: E) -> E:
@@ -261,14 +249,7 @@ def claim_id(entry: OutboxEntry, unique: str) -> str:
     return f"{entry.redriven}-{unique}"
 
 
-def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:
-    """Whether a settlement still counts, given the delivery as it is stored.
-
-    An acknowledgement on record stays, and a person who redrives a delivery wants it sent again, whatever an earlier claim
-    brought. Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
-    """
-    is_of_before = settlement.claim.partition("-")[0] != str(stored.redriven)
-    if stored.state is DeliveryState.SENT or is_of_before:
-        return False
-    is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim
-    return is_claim or settlement.state is DeliveryState.SENT
+def redriven_by(claim: str) -> int:
+    """How often a person had asked for a delivery again when it was claimed by that id; none in one of another program."""
+    number = claim.partition("-")[0]
+    return int(number) if number.isdecimal() else -1

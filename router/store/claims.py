@@ -1,39 +1,47 @@
-"""Claims: what is due is claimed, of each signal its first open turn, and what became of it is settled."""
+"""Claims: of each signal its first open turn that is due, and what became of it.
+
+A claim is one statement. It tells of each delivery whether its next step depends on other turns of its signal; only then those
+are read, and the rules of `turn_order` decide. What may kill its worker is not claimed with others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from router.domain.clocks import latest
-from router.domain.deliveries import Claim, Delivery, DeliveryState, Receipt, Recipient, Settlement
-from router.domain.delivery_errors import DEADLY
+from router.domain.deliveries import SUSPECT, Claim, Delivery, DeliveryState, FailedAttempt, Recipient, Settlement
+from router.domain.delivery_errors import DEADLY, clipped
 from router.domain.delivery_lifecycle import (
     brought_forward,
     claim_id,
     claimed,
+    failures_after,
     given_up,
-    is_still_valid,
+    redriven_by,
     released,
-    settled,
     skipped,
+    unclaimed,
 )
 from router.domain.errors import Undecodable
+from router.domain.keys import bounded
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
-from router.domain.supersession import asks_for_closed, find_untold_life, is_paged, may_be_note, untold_before
-from router.domain.turn_order import ClaimNow, GiveUp, NextStep, Skip, Wait, next_step
-from router.store.codec import attempt
+from router.domain.supersession import find_untold_life, is_paged, may_be_note, untold_before
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, next_step
+from router.store.codec import attempt, encode, readable
 from router.store.deliveries import (
     ENTRY,
     IS_OPEN,
     StoredEntry,
     claim_of,
     delivery_of,
-    read_deliveries,
-    read_entries,
+    entry_of,
+    failures_in,
+    failures_written,
     read_signals,
     set_aside,
     sound_entries,
@@ -50,26 +58,59 @@ d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=
 """
 """That a delivery is its signal's first open one at its destination."""
 
-_SOME = f"""
+_IS_SUSPECT = f"d.lost + CASE WHEN d.state='claimed' THEN 1 ELSE 0 END >= {SUSPECT}"
+
+_DUE = f"""
 SELECT d.place, d.due FROM deliveries d INDEXED BY due
-WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due{{}}? AND d.place <> ALL(?) AND {IS_FIRST}
+WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due<=? AND NOT {_IS_SUSPECT} AND {IS_FIRST}{{}}
 ORDER BY d.due, d.place LIMIT ? FOR UPDATE OF d SKIP LOCKED
 """
 
-# What a wrong clock deferred or claimed for longer than the program does is due as well. In the rows lane no turn supersedes
-# another, so what is behind the first is left alone.
-_DUE = f"""
-WITH due AS ({_SOME.format("<=")}), impossible AS ({_SOME.format(">")}),
-     firsts AS (SELECT place, due FROM due UNION ALL SELECT place, due FROM impossible ORDER BY due, place LIMIT ?)
-SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.stream, e.destination, e.type, e.trace, p.body,
-       o.receipt AS receipt_of_opening
-FROM firsts f JOIN deliveries d ON d.place=f.place
-JOIN deliveries e ON e.key=d.key AND e.destination=d.destination AND e.{IS_OPEN} AND (e.place=d.place OR e.lane<>'rows')
-LEFT JOIN notices p ON p.key=e.key AND p.turn=e.turn AND p.type=e.type
-LEFT JOIN deliveries o ON o.key=e.key AND o.destination=e.destination AND o.turn=e.opened AND o.turn<>e.turn
-ORDER BY f.due, f.place, e.turn
+_IS_ASKED = """
+AND NOT EXISTS (SELECT 1 FROM destinations p WHERE p.stream=d.stream AND p.name=d.destination AND p.probe_at IS NOT NULL)
 """
 
+# In the rows lane no turn supersedes another. Elsewhere an end asks what became of its opening, and every turn for those
+# behind it.
+_CLAIM = f"""
+WITH {{due}}
+UPDATE deliveries SET state='claimed', attempts=attempts+1, due=?, settled=NULL,
+       lost=lost + CASE WHEN state='claimed' THEN 1 ELSE 0 END,
+       claim=CAST(redriven AS TEXT) || '-' || ? || CAST(place AS TEXT)
+WHERE place IN ({{places}})
+RETURNING {", ".join(ENTRY)}, stream, destination, type, trace,
+  (SELECT n.body FROM notices n WHERE n.key=deliveries.key AND n.turn=deliveries.turn AND n.type=deliveries.type) AS body,
+  (SELECT o.receipt FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
+     AND o.turn=deliveries.opened AND o.turn<>deliveries.turn) AS receipt_of_opening,
+  CASE WHEN lane='rows' THEN 0
+       WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
+                    AND o.turn<>deliveries.turn AND o.{IS_OPEN}) THEN 1
+       WHEN change='resolved' AND EXISTS
+            (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
+             AND o.turn=deliveries.opened AND o.state<>'sent') THEN 1
+       WHEN change='updated' AND lane='ticket' AND coalesce(
+            (SELECT o.state FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
+             AND o.opened=deliveries.opened AND o.turn<deliveries.turn ORDER BY o.turn DESC LIMIT 1), 'sent') <> 'sent' THEN 1
+       ELSE 0 END AS depends,
+  CASE WHEN lane<>'rows' AND EXISTS
+            (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination<>deliveries.destination AND o.lane<>'rows'
+             AND o.state='sent') THEN 1
+       ELSE 0 END AS is_elsewhere
+"""
+
+_ODD = f"""
+SELECT d.place, d.due FROM deliveries d INDEXED BY due
+WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due{{}}? AND {IS_FIRST}
+ORDER BY d.due, d.place LIMIT ? FOR UPDATE OF d SKIP LOCKED
+"""
+
+# An acknowledgement always counts, but for one of before a person wanted the delivery sent again. Anything else counts while
+# the claim is its worker's.
+_SETTLE = """
+UPDATE deliveries SET state=?, attempts=attempts-?, lost=CASE WHEN ?=1 THEN lost ELSE 0 END, due=coalesce(?, born), settled=?,
+       error=?, errors=coalesce(?, errors), receipt=coalesce(?, receipt), reference=coalesce(?, reference)
+WHERE id=? AND state<>'sent' AND redriven=? AND (state='claimed' AND claim=? OR ?='sent')
+"""
 
 _NEXT = f"""
 SELECT {", ".join(f"d.{column}" for column in ENTRY)} FROM deliveries d INDEXED BY due
@@ -77,41 +118,221 @@ WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.state='owed' AND {IS_
 ORDER BY d.due, d.place LIMIT 1 FOR UPDATE OF d
 """
 
+MOST_ODD = 50
+"""Deliveries of a destination that are looked at for those that are not claimed with others."""
 
-async def claim_deliveries(
-    tx: Transaction, recipient: Recipient, due: datetime, until: datetime, limit: int
-) -> Sequence[Claim]:
-    """Claim up to `limit` deliveries that are due at an instant, in order of due, until another instant.
 
-    Each is the first of its signal there in turn order. What was lost `SUSPECT` times comes alone, where there is nothing else;
-    what was lost once more is dead. An opening that was never attempted and its resolution are skipped together where the
-    destination's lane is page or ticket.
+class Claimed(NamedTuple):
+    """What a statement claimed; `depending` are rows whose next step depends on other turns of their signals."""
+
+    claims: list[Claim]
+    depending: list[Columns]
+
+    def count(self, destination: str) -> int:
+        """Return how many rows of a destination were claimed."""
+        names = [
+            *(one.delivery.destination for one in self.claims),
+            *(row.words("destination") for row in self.depending),
+        ]
+        return names.count(destination)
+
+
+async def claim_due(
+    tx: Transaction, wanted: Mapping[Recipient, int], due: datetime, until: datetime, *, is_probe: bool = False
+) -> Claimed:
+    """Claim deliveries that are due at an instant, of each destination so many at most, until another instant.
+
+    Each is the first of its signal there in turn order. A destination that is paused gets none, but for a probe. What was lost
+    `SUSPECT` times is left to `claim_odd`. The rows that depend on others are claimed, and `decide_depending` says what of.
     """
-    return await _Claims(tx, recipient, due, until).make(limit) if limit > 0 else []
+    values = [value for one, most in wanted.items() for value in (one.stream, one.destination, micros(due), most)]
+    if not values:
+        return Claimed([], [])
+    rows = await tx.fetch(_claim_text(len(wanted), is_probe), *values, micros(until), f"{uuid4().hex}-")
+    claims: list[Claim] = []
+    depending: list[Columns] = []
+    for row in sorted(rows, key=lambda one: one.whole("place")):
+        claim = None if row.raw("depends") else attempt(_claim_in, row, due)
+        if isinstance(claim, Claim):
+            claims.append(claim)
+        else:
+            depending.append(row)
+    return Claimed(claims, depending)
 
 
-async def settle_claims(tx: Transaction, settlements: Sequence[Settlement]) -> None:
-    """Write down what became of claims; what does not count any more changes nothing."""
-    if not settlements:
-        return
-    ids = sorted({one.delivery.id for one in settlements})
-    now = max(one.at for one in settlements)
-    stored = {one.id: one for one in await read_entries(tx, now, "id = ANY(?)", ids)}
-    changed: dict[str, StoredEntry] = {}
-    receipts: dict[int, Receipt | None] = {}
-    for one in settlements:
-        entry = stored.get(one.delivery.id)
-        if entry is not None and is_still_valid(one, entry):
-            stored[entry.id] = changed[entry.id] = settled(entry, one)
-            receipts[entry.row_id] = one.receipt
-    await write_entries(tx, changed.values(), receipts)
+@cache
+def _claim_text(many: int, is_probe: bool) -> str:
+    some = _DUE.format("" if is_probe else _IS_ASKED)
+    due = ", ".join(f"due{number} AS ({some})" for number in range(many))
+    places = " UNION ALL ".join(f"SELECT place FROM due{number}" for number in range(many))
+    return _CLAIM.format(due=due, places=places)
+
+
+def _claim_in(row: Columns, now: datetime) -> Claim:
+    return claim_of(entry_of(row), delivery_of(row), row, now)
+
+
+async def decide_depending(
+    tx: Transaction, depending: Sequence[Columns], due: datetime, until: datetime
+) -> list[Claim]:
+    """Skip what is superseded of some signals of which a turn was claimed just now; return the claims that are left of them.
+
+    What cannot be decoded is dead then.
+    """
+    ours = {row.whole("place"): row.raw("claim") for row in depending}
+    signals, rows = await read_signals(tx, ours, due)
+    back = [[unclaimed(one, due) if ours.get(one.row_id) == one.claim else one for one in some] for some in signals]
+    return (await _NextSteps(tx, rows, due, until).take(back)).claims
+
+
+async def claim_odd(tx: Transaction, recipient: Recipient, due: datetime, until: datetime, most: int) -> list[Claim]:
+    """Claim what `claim_due` leaves alone, where nothing else is due.
+
+    A suspect comes alone; what was lost once more is dead. What a wrong clock deferred or claimed for longer than the program
+    does is due as well.
+    """
+    # No worker has a much longer lease, since all have the same settings.
+    longest = max(LONGEST_WAIT[recipient.lane], until - due, *LEASE.values())
+    places: list[int] = []
+    for comparison, at in (("<=", due), (">", latest(due, longest))):
+        found = await tx.fetch(_ODD.format(comparison), recipient.stream, recipient.destination, micros(at), MOST_ODD)
+        places += [row.whole("place") for row in found]
+    signals, rows = await read_signals(tx, places, due)
+    steps = await _NextSteps(tx, rows, due, until).take(signals, most)
+    if steps.claims:
+        return steps.claims
+    await write_entries(tx, [given_up(one, due, DEADLY) for one in steps.poison])
+    return await steps.claim(steps.suspects[:1])
+
+
+class _Candidate(NamedTuple):
+    """A delivery that may be claimed, and its signal; `is_untold` is as in `Claim`."""
+
+    entry: StoredEntry
+    signal: Sequence[StoredEntry]
+    is_untold: bool
+
+
+class _NextSteps:
+    """The next steps of some signals, of which all deliveries were read."""
+
+    def __init__(self, tx: Transaction, rows: Mapping[int, Columns], due: datetime, until: datetime) -> None:
+        self._tx = tx
+        self._rows = rows
+        self._due = due
+        self._until = until
+        # No worker has a much longer lease, since all have the same settings.
+        self._lease = max(until - due, *LEASE.values())
+        self.claims: list[Claim] = []
+        self.suspects: list[_Candidate] = []
+        self.poison: list[StoredEntry] = []
+
+    async def take(self, signals: Sequence[Sequence[StoredEntry]], most: int = MOST_ODD) -> Self:
+        """Skip what is superseded, and claim what is next and may be claimed beside others."""
+        skips: list[StoredEntry] = []
+        found: list[_Candidate] = []
+        kept = find_ends_to_send(signals, self._rows)
+        for entries in signals:
+            step = next_step(entries, self._due, self._lease, kept)
+            while isinstance(step, Skip):
+                gone = {one.row_id: skipped(one, self._due) for one in step.entries}
+                skips += gone.values()
+                entries = [gone.get(one.row_id, one) for one in entries]
+                step = next_step(entries, self._due, self._lease, kept)
+            match step:
+                case ClaimNow(entry, is_suspect, is_untold):
+                    (self.suspects if is_suspect else found).append(_Candidate(entry, entries, is_untold))
+                case GiveUp(entry):
+                    self.poison.append(entry)
+        await write_entries(self._tx, skips)
+        self.claims = await self.claim(found[:most])
+        return self
+
+    async def claim(self, found: Sequence[_Candidate]) -> list[Claim]:
+        """Claim deliveries; those that cannot be decoded are dead then."""
+        claims: list[Claim] = []
+        entries: list[StoredEntry] = []
+        faults: dict[int, Undecodable] = {}
+        for one in found:
+            entry = claimed(one.entry, self._due, self._until, claim_id(one.entry, f"{uuid4().hex}-{one.entry.row_id}"))
+            row = self._rows[entry.row_id]
+            delivery = attempt(delivery_of, row)
+            if isinstance(delivery, Undecodable):
+                faults[entry.row_id] = delivery
+                continue
+            untold = untold_before(entry, one.signal)
+            entries.append(entry)
+            claim = claim_of(entry, delivery, row, self._due)
+            # What cannot be decoded may have said anything.
+            is_note = claim.is_note and all(
+                isinstance(it := attempt(delivery_of, self._rows[earlier.row_id]), Delivery) and may_be_note(it)
+                for earlier in untold
+            )
+            claims.append(replace(claim, is_untold=one.is_untold, is_note=is_note))
+        await set_aside(self._tx, faults, self._due)
+        await write_entries(self._tx, entries)
+        return claims
+
+
+def find_ends_to_send(signals: Iterable[Sequence[StoredEntry]], rows: Mapping[int, Columns]) -> set[str]:
+    """Return the ids of resolutions that are sent though their openings were not: the rules sent those to a pager as well.
+
+    `rows` are those of the signals, by number.
+    """
+    lives = [life for some in signals if (life := find_untold_life(some))]
+    return {
+        life[-1].id
+        for life in lives
+        if any(isinstance(it := attempt(delivery_of, rows[one.row_id]), Delivery) and is_paged(it) for one in life)
+    }
+
+
+async def settle_claims(
+    tx: Transaction, settlements: Sequence[Settlement], reached: Collection[tuple[str, str]] = ()
+) -> None:
+    """Write down what became of claims; what does not count any more changes nothing.
+
+    `reached` are destinations, each with its stream, that are known to have taken something before.
+    """
+    failed = {one.delivery.id for one in settlements if one.error is not None and one.spent}
+    rows = await tx.fetch("SELECT id, errors FROM deliveries WHERE id = ANY(?)", sorted(failed)) if failed else []
+    known = {row.words("id"): readable((), failures_in, row) for row in rows}
+    # In the order of rows, as all write them: a claim's id ends with its row's number.
+    in_order = sorted(settlements, key=lambda one: place_in(one.claim))
+    await tx.execute_many(_SETTLE, [_settlement(one, known) for one in in_order])
     sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
-    await note_delivered(tx, {(one.stream, one.destination) for one in sent})
+    await note_delivered(tx, {(one.stream, one.destination): one.lane for one in sent}, reached)
+
+
+def place_in(claim: str) -> int:
+    """Return the number of the row of which a claim's id speaks; 0 where it names none."""
+    number = claim.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _settlement(one: Settlement, known: Mapping[str, tuple[FailedAttempt, ...]]) -> tuple[object, ...]:
+    failures = failures_after(known.get(one.delivery.id, ()), one)
+    receipt = one.receipt
+    return (
+        one.state.value,
+        0 if one.spent else 1,
+        0 if one.spent else 1,
+        micros(one.due),
+        micros(one.at),
+        clipped(one.error),
+        failures_written(failures),
+        encode(receipt) if receipt is not None else None,
+        bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
+        one.delivery.id,
+        redriven_by(one.claim),
+        one.claim,
+        one.state.value,
+    )
 
 
 async def release_claims(tx: Transaction) -> int:
     """Give back all claims; for the one process that holds the state, since no other lives. None counts as lost."""
-    sql = f"SELECT {', '.join(ENTRY)} FROM deliveries INDEXED BY due WHERE {IS_OPEN} AND state='claimed'"
+    sql = f"SELECT {', '.join(ENTRY)} FROM deliveries INDEXED BY due WHERE {IS_OPEN} AND state='claimed' ORDER BY place"
     claims, _ = sound_entries(await tx.fetch(sql))
     await write_entries(tx, map(released, claims))
     return len(claims)
@@ -122,135 +343,3 @@ async def bring_forward(tx: Transaction, stream: str, destination: str, due: dat
     found, _ = sound_entries(await tx.fetch(_NEXT, stream, destination))
     await write_entries(tx, [brought_forward(one, due) for one in found])
     return bool(found)
-
-
-class _Candidate(NamedTuple):
-    """A delivery that may be claimed; `is_untold` is as in `Claim`."""
-
-    entry: StoredEntry
-    is_untold: bool
-
-
-class _Claims:
-    """The claims that one call makes."""
-
-    def __init__(self, tx: Transaction, recipient: Recipient, due: datetime, until: datetime) -> None:
-        self._tx = tx
-        self._recipient = recipient
-        self._due = due
-        self._until = until
-        # No worker has a much longer lease, since all have the same settings.
-        self._lease = max(until - due, *LEASE.values())
-        self._rows: dict[int, Columns] = {}
-        self._suspects: list[_Candidate] = []
-        self._poison: list[StoredEntry] = []
-        self._looked_at: set[int] = set()
-
-    async def make(self, limit: int) -> list[Claim]:
-        """Return up to so many claims, which are written."""
-        claims: list[Claim] = []
-        has_more = True
-        while has_more and len(claims) < limit:
-            room = limit - len(claims)
-            signals, faults = await self._read_due(room)
-            made, more_faults = await self._claim(await self._find_claimable(signals))
-            claims += made
-            # Behind a turn that cannot be decoded there may be another.
-            has_more = len(signals) == room or bool(faults or more_faults)
-        if not claims:
-            await write_entries(self._tx, [given_up(one, self._due, DEADLY) for one in self._poison])
-            claims, _ = await self._claim(self._suspects[:1])
-        return claims
-
-    async def _read_due(self, room: int) -> tuple[list[list[StoredEntry]], dict[int, Undecodable]]:
-        """The open turns of some signals whose first is due, and those that cannot be decoded, which are dead then."""
-        wait = max(LONGEST_WAIT[self._recipient.lane], self._lease)
-        bounds = [
-            (self._recipient.stream, self._recipient.destination, micros(at), list(self._looked_at), room)
-            for at in (self._due, latest(self._due, wait))
-        ]
-        rows = await self._tx.fetch(_DUE, *bounds[0], *bounds[1], room)
-        self._rows |= {row.whole("place"): row for row in rows}
-        entries, faults = sound_entries(rows)
-        await set_aside(self._tx, faults, self._due)
-        signals: dict[str, list[StoredEntry]] = {}
-        for one in entries:
-            signals.setdefault(one.key, []).append(one)
-        return list(signals.values()), faults
-
-    async def _find_claimable(self, signals: Sequence[Sequence[StoredEntry]]) -> list[_Candidate]:
-        """What is next of each signal, as far as it may be claimed beside others; what is superseded is skipped."""
-        skips: list[StoredEntry] = []
-        found: list[_Candidate] = []
-        signals = await with_closed(self._tx, signals)
-        kept = await find_ends_to_send(self._tx, signals)
-        for entries in signals:
-            step = self._next_step(entries, kept)
-            while isinstance(step, Skip):
-                gone = {one.row_id: skipped(one, self._due) for one in step.entries}
-                skips += gone.values()
-                entries = [gone.get(one.row_id, one) for one in entries]
-                step = self._next_step(entries, kept)
-            match step:
-                case ClaimNow(entry, is_suspect, is_untold):
-                    (self._suspects if is_suspect else found).append(_Candidate(entry, is_untold))
-                    self._looked_at |= {entry.row_id} if is_suspect else set()
-                case GiveUp(entry):
-                    self._poison.append(entry)
-                    self._looked_at.add(entry.row_id)
-                case Wait(entry):
-                    self._looked_at.add(entry.row_id)
-        await write_entries(self._tx, skips)
-        return found
-
-    def _next_step(self, entries: Collection[StoredEntry], kept: Collection[str]) -> NextStep[StoredEntry] | None:
-        return next_step(entries, self._due, self._lease, kept)
-
-    async def _claim(self, found: Sequence[_Candidate]) -> tuple[list[Claim], dict[int, Undecodable]]:
-        """Claims; and which deliveries cannot be decoded, which are dead then."""
-        deliveries = {one.entry.row_id: attempt(delivery_of, self._rows[one.entry.row_id]) for one in found}
-        faults = {row_id: one for row_id, one in deliveries.items() if isinstance(one, Undecodable)}
-        await set_aside(self._tx, faults, self._due)
-        claims: list[Claim] = []
-        updates: list[StoredEntry] = []
-        entries: list[StoredEntry] = []
-        for one in found:
-            delivery = deliveries[one.entry.row_id]
-            if isinstance(delivery, Delivery):
-                entry = claimed(one.entry, self._due, self._until, claim_id(one.entry, uuid4().hex))
-                entries.append(entry)
-                opening = self._rows[entry.row_id].raw("receipt_of_opening")
-                claims.append(claim_of(entry, delivery, opening, self._due, is_untold=one.is_untold))
-                updates += [entry] if may_be_note(delivery) else []
-        await write_entries(self._tx, entries)
-        notes = await self._find_notes(updates)
-        return [replace(one, is_note=True) if one.id in notes else one for one in claims], faults
-
-    async def _find_notes(self, updates: Sequence[StoredEntry]) -> set[str]:
-        """The claims of those updates that are notes: of all that their destination was not told none says more."""
-        if not updates:
-            return set()
-        histories = await read_signals(self._tx, [one.row_id for one in updates])
-        untold = {one.claim: untold_before(one, histories.get(one.key, ())) for one in updates}
-        told = await read_deliveries(self._tx, [one.row_id for some in untold.values() for one in some])
-        # What cannot be decoded may have said anything.
-        return {
-            claim
-            for claim, some in untold.items()
-            if all((one := told.get(entry.row_id)) is not None and may_be_note(one) for entry in some)
-        }
-
-
-async def with_closed(tx: Transaction, signals: Sequence[Sequence[StoredEntry]]) -> list[Sequence[StoredEntry]]:
-    """Return signals with their closed deliveries too, where their next step depends on those."""
-    asking = [some[0].row_id for some in signals if asks_for_closed(some)]
-    whole = await read_signals(tx, asking) if asking else {}
-    return [whole.get(some[0].key, some) for some in signals]
-
-
-async def find_ends_to_send(tx: Transaction, signals: Sequence[Sequence[StoredEntry]]) -> set[str]:
-    """Return the ids of resolutions that are sent though their openings were not: the rules sent those to a pager as well."""
-    lives = [life for some in signals if (life := find_untold_life(some))]
-    told = await read_deliveries(tx, [one.row_id for life in lives for one in life])
-    paged = {row_id for row_id, one in told.items() if is_paged(one)}
-    return {life[-1].id for life in lives if any(one.row_id in paged for one in life)}

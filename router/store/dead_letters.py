@@ -56,7 +56,7 @@ async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
     letter = attempt(entry_of, row)
     if isinstance(letter, Undecodable) or isinstance(attempt(delivery_of, row), Undecodable):
         return Redrive.DAMAGED
-    entries = (await read_signals(tx, [letter.row_id]))[letter.key]
+    ((entries, *_), _) = await read_signals(tx, [letter.row_id], now)
     if is_overtaken(letter, entries):
         await write_entries(tx, [skipped(letter, now)])
         return Redrive.OVERTAKEN
@@ -108,8 +108,8 @@ async def _find_dead(tx: Transaction, id: str) -> Columns | None:
     """The dead letter of that id, by the id under which it is listed."""
     number = id.removeprefix(_UNNAMED)
     if id != number and number.isdecimal():
-        return await tx.find(f"{WHOLE} WHERE d.place=? AND d.state='dead'", int(number))
-    return await tx.find(f"{WHOLE} WHERE d.id=? AND d.state='dead'", id)
+        return await tx.find(f"{WHOLE} WHERE d.place=? AND d.state='dead' FOR UPDATE OF d", int(number))
+    return await tx.find(f"{WHOLE} WHERE d.id=? AND d.state='dead' FOR UPDATE OF d", id)
 
 
 def _letter_of(row: Columns) -> DeadLetter | DamagedLetter:
@@ -152,9 +152,8 @@ async def _read_old(
 
 async def _skip_superseded(tx: Transaction, entries: Iterable[StoredEntry], now: datetime) -> set[int]:
     """Skips what is superseded of the signals of some open deliveries; returns the rows."""
-    row_ids = {one.key: one.row_id for one in entries}
-    signals = (await read_signals(tx, row_ids.values())).values()
-    kept = await find_ends_to_send(tx, list(signals))
+    signals, rows = await read_signals(tx, [one.row_id for one in entries], now)
+    kept = find_ends_to_send(signals, rows)
     gone: dict[int, StoredEntry] = {}
     for some in signals:
         while needless := superseded(some, kept):

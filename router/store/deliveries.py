@@ -18,6 +18,7 @@ from router.domain.errors import Undecodable
 from router.domain.keys import bounded
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.supersession import may_be_note
 from router.store.codec import attempt, content_of, decode, encode, readable, tag_of
 from router.store.engine import Transaction
 from router.store.instants import micros
@@ -40,6 +41,16 @@ WHOLE = """
 SELECT d.*, p.body FROM deliveries d LEFT JOIN notices p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type
 """
 """Selects deliveries with what they tell, also those of which that is gone."""
+
+_SIGNALS = f"""
+SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.stream, e.destination, e.type, e.trace, n.body,
+       o.receipt AS receipt_of_opening
+FROM deliveries e
+LEFT JOIN notices n ON n.key=e.key AND n.turn=e.turn AND n.type=e.type AND e.state<>'sent'
+LEFT JOIN deliveries o ON o.key=e.key AND o.destination=e.destination AND o.turn=e.opened AND o.turn<>e.turn
+WHERE (e.key, e.destination) IN (SELECT key, destination FROM deliveries WHERE place = ANY(?))
+ORDER BY e.place FOR UPDATE OF e
+"""
 
 _INSERT = """
 INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, trace, state, attempts, lost, redriven,
@@ -94,7 +105,7 @@ def entry_of(row: Columns) -> StoredEntry:
         claim=row.find_text("claim") or "",
         settled=row.find_time("settled"),
         error=row.words("error") or None,
-        failed=readable((), _failed_in, row),
+        failed=readable((), failures_in, row),
     )
 
 
@@ -116,8 +127,12 @@ def delivery_of(row: Columns) -> Delivery:
     return delivery
 
 
-def claim_of(entry: StoredEntry, delivery: Delivery, opening: bytes | None, now: datetime, *, is_untold: bool) -> Claim:
-    """Return the claim that an entry stands for; `opening` is the stored receipt of what opened its signal there."""
+def claim_of(entry: StoredEntry, delivery: Delivery, row: Columns, now: datetime) -> Claim:
+    """Return the claim that an entry stands for, given its whole row, with the receipt of what opened its signal there.
+
+    It is a note where it says nothing but a status: what came before it was told.
+    """
+    opening = row.raw("receipt_of_opening")
     return Claim(
         delivery=delivery,
         id=entry.claim,
@@ -126,7 +141,8 @@ def claim_of(entry: StoredEntry, delivery: Delivery, opening: bytes | None, now:
         # Without its handles the vendor is asked where the signal is open.
         opening=readable(None, decode, RECEIPT, opening) if opening is not None else None,
         lost=entry.lost,
-        is_untold=is_untold,
+        is_note=may_be_note(delivery),
+        is_elsewhere=row.raw("is_elsewhere") != 0,
     )
 
 
@@ -179,7 +195,7 @@ def _update(entry: StoredEntry, receipt: Receipt | None) -> tuple[object, ...]:
         entry.claim,
         micros(entry.settled),
         entry.error,
-        _errors_of(entry),
+        failures_written(entry.failed),
         encode(receipt) if receipt is not None else None,
         bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
         entry.row_id,
@@ -199,25 +215,22 @@ async def read_entries(
     return found
 
 
-async def read_signals(tx: Transaction, row_ids: Collection[int]) -> dict[str, list[StoredEntry]]:
-    """Return all entries of the signals of some deliveries, by the signals' keys; no two may be of one signal."""
-    columns = ", ".join(f"e.{column}" for column in ENTRY)
-    rows = await tx.fetch(
-        f"SELECT {columns} FROM deliveries d JOIN deliveries e ON e.key=d.key AND e.destination=d.destination "
-        "WHERE d.place = ANY(?)",
-        list(row_ids),
-    )
-    signals: dict[str, list[StoredEntry]] = {}
-    for entry in sound_entries(rows)[0]:
-        signals.setdefault(entry.key, []).append(entry)
-    return signals
+async def read_signals(
+    tx: Transaction, places: Collection[int], now: datetime
+) -> tuple[list[list[StoredEntry]], dict[int, Columns]]:
+    """Return all deliveries of the signals of some deliveries at their destinations, and their rows by number.
 
-
-async def read_deliveries(tx: Transaction, row_ids: Collection[int]) -> dict[int, Delivery]:
-    """Return those of some deliveries that can be decoded, by the numbers of their rows."""
-    rows = await tx.fetch(f"{WHOLE} WHERE d.place = ANY(?)", list(row_ids)) if row_ids else []
-    found = {row.whole("place"): attempt(delivery_of, row) for row in rows}
-    return {row_id: one for row_id, one in found.items() if isinstance(one, Delivery)}
+    A row has what it tells, where that was not sent yet, and the receipt of what opened its signal there. What is open and
+    cannot be decoded is dead then.
+    """
+    rows = await tx.fetch(_SIGNALS, list(places)) if places else []
+    entries, faults = sound_entries(rows)
+    await set_aside(tx, faults, now)
+    by_place = {row.whole("place"): row for row in rows}
+    signals: dict[tuple[str, str], list[StoredEntry]] = {}
+    for one in entries:
+        signals.setdefault((one.key, by_place[one.row_id].words("destination")), []).append(one)
+    return list(signals.values()), by_place
 
 
 def sound_entries(rows: Iterable[Columns]) -> tuple[list[StoredEntry], dict[int, Undecodable]]:
@@ -267,15 +280,13 @@ def damaged_row(row: Columns, why: Undecodable) -> DamagedRow:
     )
 
 
-def _errors_of(entry: StoredEntry) -> str | None:
-    """The column of a delivery; None where no attempt failed."""
-    if not entry.failed:
-        return None
-    return orjson.dumps([[micros(one.at), one.error] for one in entry.failed]).decode()
+def failures_written(failures: Sequence[FailedAttempt]) -> str | None:
+    """Return the attempts of a delivery that failed as its row has them, a JSON array of pairs; None where none did."""
+    return orjson.dumps([[micros(one.at), one.error] for one in failures]).decode() if failures else None
 
 
-def _failed_in(row: Columns) -> tuple[FailedAttempt, ...]:
-    """The attempts that a row names; raises Undecodable."""
+def failures_in(row: Columns) -> tuple[FailedAttempt, ...]:
+    """Return the attempts that a row names; raises Undecodable."""
     text = row.find_text("errors")
     if text is None:
         return ()

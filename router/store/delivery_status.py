@@ -51,6 +51,13 @@ SELECT d.destination, d.due FROM deliveries d INDEXED BY due WHERE d.stream=? AN
 ORDER BY d.due LIMIT 1
 """
 
+_IMPOSSIBLE = f"""
+SELECT destination, 0 AS due FROM (
+  SELECT d.destination FROM deliveries d INDEXED BY due
+  WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due>? AND {IS_FIRST} LIMIT 1
+) AS impossible
+"""
+
 
 async def list_deliveries(tx: Transaction, key: str) -> Sequence[DeliveryStatus]:
     """Return the deliveries that are kept of a signal or group, by destination and turn."""
@@ -151,11 +158,22 @@ async def count_due(
     return {row.words("destination"): row.whole("many") for row in rows}
 
 
-async def find_first_due(tx: Transaction, stream: str, destinations: Collection[str]) -> Mapping[str, datetime]:
-    """Return when each of some destinations that is owed something is next due, as `list_next_due` has it."""
-    finding = [f"SELECT destination, due FROM ({_FIRST_DUE}) AS first"] * len(destinations)
-    rows = await _fetch_all(tx, finding, [value for name in destinations for value in (stream, name)])
-    return {row.words("destination"): readable(EPOCH, row.time, "due") for row in rows}
+async def find_first_due(
+    tx: Transaction, stream: str, destinations: Collection[str], latest: datetime
+) -> Mapping[str, datetime]:
+    """Return when each of some destinations that is owed something is next due.
+
+    What waits for an earlier turn does not count. Where something is due later than an instant, which only a wrong clock can
+    have written, it is due since 1970.
+    """
+    finding = [f"SELECT destination, due FROM ({_FIRST_DUE}) AS first UNION ALL {_IMPOSSIBLE}"] * len(destinations)
+    values = [value for name in destinations for value in (stream, name, stream, name, micros(latest))]
+    rows = await _fetch_all(tx, finding, values)
+    dues: dict[str, datetime] = {}
+    for row in rows:
+        name, due = row.words("destination"), readable(EPOCH, row.time, "due")
+        dues[name] = min(due, dues.get(name, due))
+    return dues
 
 
 async def _fetch_all(tx: Transaction, queries: Collection[str], values: Collection[object]) -> list[Columns]:

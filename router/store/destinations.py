@@ -8,6 +8,7 @@ from datetime import datetime
 from router.domain.deliveries import Pause
 from router.domain.errors import Undecodable
 from router.domain.pauses import destination_of, pause_known, wins_probe
+from router.domain.rulebook import Lane
 from router.store.codec import attempt, readable
 from router.store.engine import Transaction
 from router.store.instants import micros
@@ -21,10 +22,11 @@ SET paused_since=excluded.paused_since, probe_at=excluded.probe_at, error=exclud
 """
 
 _DELIVERED = """
-INSERT INTO destinations (stream, name, delivered) VALUES (?,?,1)
-ON CONFLICT (stream, name) DO UPDATE SET delivered=1 WHERE destinations.delivered=0
+INSERT INTO destinations (stream, name, lane, delivered) VALUES (?,?,?,1)
+ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
 """
 
+_PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
 _RESUME = "UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=?"
 
 
@@ -38,9 +40,13 @@ async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
     """Take the one probe that a paused destination is due, deferring the next one; False if another took it."""
     if not wins_probe(await _find(tx, pause), pause):
         return False
-    sql = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
-    await tx.execute(sql, micros(next), pause.stream, pause.destination)
+    await tx.execute(_PROBE, micros(next), pause.stream, pause.destination)
     return True
+
+
+async def return_probe(tx: Transaction, pause: Pause) -> None:
+    """Leave a probe that was taken to the next delivery."""
+    await tx.execute(_PROBE, micros(pause.probe), pause.stream, pause.destination)
 
 
 async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
@@ -64,9 +70,11 @@ async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) ->
     await tx.execute_many(_RESUME, [(stream, name) for name in names if destination_of(name) not in named])
 
 
-async def note_delivered(tx: Transaction, destinations: Collection[tuple[str, str]]) -> None:
-    """Remember that destinations, each of a stream, took a delivery."""
-    await tx.execute_many(_DELIVERED, sorted(destinations))
+async def note_delivered(
+    tx: Transaction, lanes: Mapping[tuple[str, str], Lane], reached: Collection[tuple[str, str]] = ()
+) -> None:
+    """Remember that destinations, each with its stream, took a delivery in a lane; of the `reached` ones that is known."""
+    await tx.execute_many(_DELIVERED, [(*place, lanes[place].value) for place in sorted(lanes) if place not in reached])
 
 
 async def has_delivered(tx: Transaction, stream: str, destination: str) -> bool:

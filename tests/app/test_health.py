@@ -31,7 +31,7 @@ from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.destinations import pause_destination
@@ -45,7 +45,7 @@ from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
@@ -176,7 +176,7 @@ def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store:
 def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: Store) -> None:
     """Somebody took away what was there."""
     run(within(store, add_deliveries, [a_delivery()], NOW))
-    (claim,) = run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
+    (claim,) = run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
     run(
         within(
             store,
@@ -200,9 +200,7 @@ def test_dead_letters_are_a_problem(store: Store) -> None:
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
     run(within(store, add_deliveries, [*deliveries, replace(deliveries[0], destination="backlog")], NOW))
     for destination in ("tickets", "backlog"):
-        claims = run(
-            within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10)
-        )
+        claims = run(claim_in(store, Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
         run(
             within(
                 store,

@@ -15,14 +15,14 @@ from router.domain.deliveries import DeadLetter, DeliveryState, Receipt, Recipie
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from tests.builders import RULES
 from tests.cli.house import House, Said, ndjson, over_both
 from tests.network import nobody_else
 from tests.parse.messages import a_flat_alert
 from tests.store.acts import letters_in
 from tests.store.opened import open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 pytestmark = over_both
 
@@ -159,7 +159,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
 
     async def taken() -> None:
         store = open_store(house.state)
-        (claim,) = await within(store, claim_deliveries, Recipient("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
+        (claim,) = await claim_in(store, Recipient("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
         sent = Settlement(
             delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now(), receipt=Receipt()
         )

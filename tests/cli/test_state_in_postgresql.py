@@ -21,7 +21,7 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.ingest.intake import Message
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
 from router.store.deliveries import add_deliveries
@@ -37,7 +37,7 @@ from tests.stack.postgres import Server
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import engine_over, open_store, rows_in
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = BEFORE + timedelta(days=4)
@@ -108,7 +108,7 @@ def dead(*bodies: bytes) -> Seed:
     async def seed(store: Store) -> None:
         await take(store, *bodies)
         recipient = Recipient("cwpp", Lane.TICKET, "people")
-        while claims := await within(store, claim_deliveries, recipient, NOW, NOW + timedelta(hours=1), 100):
+        while claims := await claim_in(store, recipient, NOW, NOW + timedelta(hours=1), 100):
             await within(
                 store,
                 settle_claims,
@@ -274,7 +274,7 @@ def test_a_run_leaves_to_others_what_they_have_claimed(house: House, postgresql:
     async def claim(store: Store) -> None:
         await take(store, alert_body("alert-1"))
         recipient = Recipient("cwpp", Lane.TICKET, "people")
-        assert len(await within(store, claim_deliveries, recipient, NOW, NOW + HOUR, 100)) == 1
+        assert len(await claim_in(store, recipient, NOW, NOW + HOUR, 100)) == 1
 
     asyncio.run(seed_database(postgresql, claim))
     run = ("run", "--state", postgresql, house.writes("none.ndjson", b""))
@@ -303,7 +303,7 @@ def test_a_machine_whose_clock_is_wrong_works_by_the_servers(house: House, postg
         intake = intake_over(store, load_rules(Path("rules"), list(Stream), now), Stream.CWPP)
         await intake.ingest([Message(alert_body("taken"), "cwpp/0:0", Arrival("cwpp:0:1", 0, now))], now)
         recipient = Recipient("cwpp", Lane.TICKET, "people")
-        assert len(await within(store, claim_deliveries, recipient, now, now + LEASE[Lane.TICKET], 100)) == 1
+        assert len(await claim_in(store, recipient, now, now + LEASE[Lane.TICKET], 100)) == 1
         silence = a_silence(begins=now - timedelta(seconds=1), lasts=timedelta(minutes=5), groups=(named("vm-1"),))
         await within(store, put_document, document_of_silence(silence))
 

@@ -85,7 +85,7 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     [
         ("due", 2**62),
         ("born", -(2**62)),
-        ("attempts", -1),
+        ("attempts", 2**31),
         ("lost", 2**31),
         ("turn", 0),
         ("state", "?"),
@@ -98,7 +98,7 @@ def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_i
     """Nothing is guessed of it. What no claim would ever find, every sweep finds."""
     owe(store, OPENING, a_delivery(key="other"))
     spoil("deliveries", "k", {column: value})
-    assert [one.delivery.key for one in claim(store)] == ["other"]
+    assert [one.delivery.key for one in (*claim(store), *claim(store))] == ["other"]
     run(within(store, abandon_deliveries, "cwpp", ["tickets"], NOW, NOW))
     (letter,) = run(within(store, list_dead_letters))
     assert (letter.id if isinstance(letter, DamagedLetter) else letter.delivery.id) == OPENING.id

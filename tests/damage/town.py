@@ -12,7 +12,7 @@ from typing import Never
 
 from router.app.health import Health, health_of
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import ConversationRunner, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, DeliveryLoop, Isolation, Sender
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
@@ -117,17 +117,17 @@ class Town:
             answers = ConversationRunner(http, logs, tokens, Mail(trust))
             await give_up_undeliverable(self.store, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
             for name, lane in LANES.items():
-                worker = Worker(
+                sender = Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
+                loop = DeliveryLoop(
                     "cwpp",
                     lane,
-                    name,
-                    Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
+                    {name: sender},
                     store=self.store,
                     clock=self.clock,
                     concurrency=2,
                     isolation=Isolation(),
                 )
-                await worker.deliver_due(lambda: False)
+                await loop.deliver_due(lambda: False)
 
     def clock(self) -> datetime:
         return self.now

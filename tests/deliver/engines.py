@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -17,25 +17,25 @@ import pytest
 
 from router.app.clock import now as by_the_clock
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import ConversationRunner, HoldReader, Isolation, Sender, Worker
+from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Settled
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
-from router.deliver.settlement_writer import Settled
 from router.deliver.tokens import Tokens
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries, release_claims
+from router.store.claims import release_claims
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
+from tests.builders import a_destination
 from tests.deliver.scripted import Clock
 from tests.store.builders import a_delivery
 from tests.store.faulty import faulty
 from tests.store.opened import Place, Store, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 TICKETS = "tickets"
 
@@ -72,18 +72,29 @@ class Engine:
         lane: Lane = Lane.TICKET,
         concurrency: int = 4,
         destination: str = TICKETS,
-    ) -> Worker:
-        """A worker of this process for one destination."""
-        return Worker(
+    ) -> DeliveryLoop:
+        """What delivers to one destination."""
+        return self.loop({destination: kind}, lane=lane, concurrency=concurrency)
+
+    def loop(
+        self, kinds: Mapping[str, DestinationKind | Sender], *, lane: Lane = Lane.TICKET, concurrency: int = 4
+    ) -> DeliveryLoop:
+        """What delivers to some destinations of a lane."""
+        people = [a_destination(name, lane) for name in kinds]
+        senders = {
+            name: kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane)
+            for name, kind in kinds.items()
+        }
+        return DeliveryLoop(
             "cwpp",
             lane,
-            destination,
-            kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane),
+            senders,
             store=self.faulty_store,
             clock=self.clock,
             concurrency=concurrency,
             isolation=self.isolation,
             holds=self.holds,
+            backgrounds=BackgroundReader("cwpp", people, self.faulty_store),
             on_settled=self.settled.append,
         )
 
@@ -92,7 +103,7 @@ class Engine:
         deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
         self.run(within(self.store, add_deliveries, deliveries, self.clock()))
 
-    def deliver(self, worker: Worker, is_ended: Callable[[], bool] = lambda: False) -> list[DeliveryState]:
+    def deliver(self, worker: DeliveryLoop, is_ended: Callable[[], bool] = lambda: False) -> list[DeliveryState]:
         """Has a worker deliver what is due; what it settled."""
         before = len(self.settled)
         self.run(worker.deliver_due(is_ended))
@@ -103,9 +114,7 @@ class Engine:
         lost: list[Claim] = []
         for name in destinations or [TICKETS]:
             end = self.clock() + LEASE[Lane.TICKET]
-            lost += self.run(
-                within(self.store, claim_deliveries, Recipient("cwpp", Lane.TICKET, name), self.clock(), end, 10)
-            )
+            lost += self.run(claim_in(self.store, Recipient("cwpp", Lane.TICKET, name), self.clock(), end, 10))
         self.clock.now += LEASE[Lane.TICKET]
         return lost
 
@@ -163,13 +172,12 @@ async def _give_up(store: Store, clock: Clock) -> None:
 
 
 @asynccontextmanager
-async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIterator[Worker]:
+async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIterator[DeliveryLoop]:
     async with Http(_trust()) as http:
-        yield Worker(
+        yield DeliveryLoop(
             "cwpp",
             kind.lane,
-            TICKETS,
-            a_sender(kind, clock, http),
+            {TICKETS: a_sender(kind, clock, http)},
             store=store,
             clock=clock,
             concurrency=4,

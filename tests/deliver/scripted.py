@@ -72,10 +72,7 @@ class Held(Sender):
         self._is_open = False
         self._released = asyncio.Event()
 
-    async def read_ahead(self, claims: Sequence[Claim]) -> None:
-        pass
-
-    async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
+    async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
         self.keys += [claim.delivery.key for claim in claims]
         self.waiting += 1
         if not self._is_open:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.deliver.backoff import chance, seconds_after
+from router.deliver.settlement import chance, seconds_after
 
 
 def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:

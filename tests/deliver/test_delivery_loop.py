@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from router.deliver import DeliveryLoop, Worker, count_due_by_lane
-from router.deliver.sender import SHARE_OF_LEASE
+from router.deliver import DeliveryLoop, count_due_by_lane
 from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
+from router.domain.deliveries import Attempt, Delivery, DeliveryState, Pause, Receipt
 from router.domain.errors import StoreError, Unavailable
-from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries, count_due
 from router.store.destinations import pause_destination, resume_destination
@@ -41,12 +38,13 @@ HOUR = timedelta(hours=1)
 def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine with nothing owed, whose loops look again at once."""
     monkeypatch.setattr("router.deliver.delivery_loop.LOOK", 0.01)
+    monkeypatch.setattr("router.deliver.delivery_loop.IDLE", 0.01)
     yield from engine_of_state(place)
 
 
-def loop_over(engine: Engine, **workers: Worker) -> DeliveryLoop:
+def loop_over(engine: Engine, **kinds: Any) -> DeliveryLoop:
     """A loop over some destinations."""
-    return DeliveryLoop("cwpp", workers, store=engine.faulty_store, clock=engine.clock, holds=engine.holds)
+    return engine.loop(kinds)
 
 
 def never() -> bool:
@@ -61,7 +59,7 @@ def test_what_is_due_at_any_destination_is_delivered(engine: Engine) -> None:
     update = a_delivery(2, Change.UPDATED, key="k0")
     engine.run(within(engine.store, add_deliveries, [update], NOW))
     tickets, pager = Scripted(sent), Scripted(sent)
-    loop = loop_over(engine, tickets=engine.worker(tickets), oncall=engine.worker(pager, destination="oncall"))
+    loop = loop_over(engine, tickets=tickets, oncall=pager)
     engine.run(loop.deliver_due(never))
     assert engine.states() == {DeliveryState.SENT: 3}
     assert engine.states("oncall") == {DeliveryState.SENT: 1}
@@ -76,7 +74,7 @@ def test_a_destination_that_keeps_failing_keeps_what_runs_once_from_no_end(engin
 
     engine.owe("k0", "k1")
     kind = Scripted(slow)
-    engine.run(loop_over(engine, tickets=engine.worker(kind)).deliver_due(never))
+    engine.run(loop_over(engine, tickets=kind).deliver_due(never))
     assert [attempt.number for attempt in kind.attempts] == [1, 1]
 
 
@@ -99,7 +97,7 @@ def test_what_falls_due_soon_is_waited_for_and_nothing_else(engine: Engine, wait
 
     engine.owe("k0")
     kind = Scripted(once)
-    assert engine.run(loop_over(engine, tickets=engine.worker(kind)).deliver_on(never, MINUTE)) is False
+    assert engine.run(loop_over(engine, tickets=kind).deliver_on(never, MINUTE)) is False
     assert len(kind.attempts) == attempts
 
 
@@ -110,7 +108,7 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     monkeypatch.setattr("router.deliver.delivery_loop.LOOK", PATIENCE)
     hung, pager = Held(), Scripted(sent)
     engine.owe("k0")
-    loop = loop_over(engine, tickets=engine.worker(hung), oncall=engine.worker(pager, destination="oncall"))
+    loop = loop_over(engine, tickets=hung, oncall=pager)
 
     async def delivered() -> None:
         running = asyncio.create_task(loop.deliver_on(never, MINUTE))
@@ -135,7 +133,7 @@ def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: E
     """It says that there is more to do."""
     held, is_over = Held(), asyncio.Event()
     engine.owe("k0", "k1", "k2")
-    loop = loop_over(engine, tickets=engine.worker(held, concurrency=1))
+    loop = engine.worker(held, concurrency=1)
 
     async def delivered() -> bool:
         running = asyncio.create_task(loop.deliver_on(is_over.is_set, MINUTE))
@@ -153,7 +151,7 @@ def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
     """As `serve` does, also while nothing is owed."""
     is_over = asyncio.Event()
     kind = Scripted(sent)
-    loop = loop_over(engine, tickets=engine.worker(kind))
+    loop = loop_over(engine, tickets=kind)
 
     async def delivered() -> None:
         running = asyncio.create_task(loop.deliver_on(is_over.is_set))
@@ -171,7 +169,7 @@ def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engi
     """And what the state did not take of it is written down by the next call, whatever is due then."""
     hung, kind = Held(), Scripted(sent)
     engine.owe("k0")
-    loop = loop_over(engine, oncall=engine.worker(hung, destination="oncall"), tickets=engine.worker(kind))
+    loop = loop_over(engine, oncall=hung, tickets=kind)
 
     async def delivered() -> None:
         await within(engine.store, add_deliveries, [oncall("k1")], NOW)
@@ -200,7 +198,7 @@ def test_what_is_paused_held_or_rests_is_not_asked_before_that_is_over(engine: E
     """Nor does it keep the loop going, unless that is over soon."""
     engine.owe("k0")
     kind = Scripted(sent)
-    loop = loop_over(engine, tickets=engine.worker(kind))
+    loop = loop_over(engine, tickets=kind)
     pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
     engine.run(within(engine.store, pause_destination, pause))
     assert engine.run(loop.deliver_on(never, MINUTE)) is False
@@ -219,8 +217,8 @@ def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) ->
     engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
     engine.owe("k0", "k1", destination="other")
     engine.owe("k0", destination="third")
-    page = loop_over(engine, tickets=engine.worker(Scripted(sent)))
-    ticket = loop_over(engine, other=engine.worker(Scripted(sent)), third=engine.worker(Scripted(sent)))
+    page = loop_over(engine, tickets=Scripted(sent))
+    ticket = loop_over(engine, other=Scripted(sent), third=Scripted(sent))
     loops = {Lane.PAGE: page, Lane.TICKET: ticket}
 
     def counted() -> Mapping[Lane, int]:
@@ -239,30 +237,3 @@ def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) ->
     engine.clock.now = NOW - SECOND
     assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], engine.clock(), 10)) == {}
     assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], NOW, 3)) == {TICKETS: 3}
-
-
-def test_what_would_outlast_its_claim_is_given_back_and_claimed_anew(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A send begins only while the claim lasts longer than any conversation: no other worker takes it for lost meanwhile."""
-    claimed: dict[str, datetime] = {}
-    began: list[timedelta] = []
-
-    def slow(attempt: Attempt) -> Result:
-        began.append(engine.clock.now - claimed[attempt.delivery.key])
-        engine.clock.now += LEASE[Lane.TICKET] / 8
-        return Receipt()
-
-    async def noted(*args: Any) -> Sequence[Claim]:
-        """Notes when what is claimed."""
-        claims = await claim_deliveries(*args)
-        claimed.update((claim.delivery.key, engine.clock.now) for claim in claims)
-        return claims
-
-    engine.owe(*(f"k{number}" for number in range(8)))
-    monkeypatch.setattr("router.deliver.worker.claim_deliveries", noted)
-    kind = Scripted(slow)
-    engine.run(engine.worker(kind, concurrency=1).deliver_due(never))
-    assert engine.states() == {DeliveryState.SENT: 8}
-    assert [attempt.number for attempt in kind.attempts] == [1] * 8
-    assert max(began) <= LEASE[Lane.TICKET] * (1 - SHARE_OF_LEASE)

@@ -24,7 +24,7 @@ def results_of(kind: Scripted, *keys: str) -> list[Result]:
     async def attempted() -> list[Result]:
         async with Http(ssl.create_default_context()) as http:
             sender = a_sender(kind, Clock(), http)
-            return [result for claim in claims for result in await sender.attempt_delivery([claim])]
+            return [result for claim in claims for result in await sender.attempt_delivery([claim], {})]
 
     return asyncio.run(attempted())
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from router.deliver import Worker
-from router.deliver.worker import BUSY, LONGEST_REST
+from router.deliver import DeliveryLoop
+from router.deliver.destination import BUSY, LONGEST_REST
 from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Attempt, Claim, DeliveryState, Pause, Receipt
@@ -23,6 +24,7 @@ from router.store.destinations import list_pauses, pause_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
+from tests.destinations.builders import a_notice
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
 from tests.store.within import within
@@ -129,6 +131,25 @@ def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
     assert [(attempt.delivery.turn, attempt.opening) for attempt in destination.attempts] == [
         (1, None), (2, Receipt(reference="k")),
     ]  # fmt: skip
+
+
+def test_what_the_state_knows_beside_a_notice_is_read_anew_for_each_attempt(engine: Engine) -> None:
+    """So it is never out of date."""
+    answers: Iterator[Result] = iter([Receipt(reference="P1"), Unavailable("503"), Receipt()])
+    kind = Scripted(lambda _: next(answers))
+    loop = engine.loop({TICKETS: kind, "other": kind})
+    for name in (TICKETS, "other"):
+        owed = replace(a_delivery(), content=a_notice(), destination=name)
+        engine.run(within(engine.store, add_deliveries, [owed], NOW))
+        engine.deliver(loop)
+    engine.clock.now += HOUR
+    engine.deliver(loop)
+    assert [[one.reference for one in attempt.background.elsewhere] for attempt in kind.attempts] == [
+        [],
+        ["P1"],
+        ["P1"],
+    ]
+    assert [attempt.now for attempt in kind.attempts] == [NOW, NOW, NOW + HOUR]
 
 
 @pytest.mark.parametrize("lane", [Lane.TICKET, Lane.ROWS])
@@ -269,7 +290,7 @@ def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time(engine: Engine)
     assert engine.run(_widths_at(engine, vendor, engine.worker(vendor, concurrency=4))) == WIDTHS
 
 
-async def _widths_at(engine: Engine, vendor: Held, worker: Worker) -> list[int]:
+async def _widths_at(engine: Engine, vendor: Held, worker: DeliveryLoop) -> list[int]:
     await within(engine.store, add_deliveries, [a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
     widths = []
     for answer, rounds in ((a_refusal(), WIDTHS[:2]), (Receipt(reference="T1"), WIDTHS[2:])):
@@ -385,7 +406,7 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
         await asyncio.gather(trying, waiting)
 
     engine.run(delivered())
-    assert [claim.delivery.key for some in engine.settled for claim, _ in some] == ["k1", "k0"]
+    assert sorted(claim.delivery.key for some in engine.settled for claim, _ in some) == ["k0", "k1"]
     assert (tried.keys, waits.keys, engine.states("other")) == (["k0"], [], {DeliveryState.OWED: 1})
     engine.clock.now += BUSY
     (again,) = engine.lose("other")
@@ -530,7 +551,7 @@ def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None
 
     async def broken_off() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("router.deliver.settlement_writer.settle_claims", hang)
+            patch.setattr("router.deliver.delivery_loop.settle_claims", hang)
             delivering = asyncio.create_task(worker.deliver_due(go_on))
             await settling.wait()
             delivering.cancel()
@@ -545,11 +566,11 @@ def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One delivery was answered and another one of the same pass was not."""
-    monkeypatch.setattr("router.deliver.worker.GATHER", PATIENCE)
+    monkeypatch.setattr("router.deliver.delivery_loop.GATHER", PATIENCE)
     held = Held()
 
     class HalfHeld(Held):
-        async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
+        async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
             if claims[0].delivery.key == "k0":
                 return [Receipt(reference="T1")]
             return await held.attempt_delivery(claims)

@@ -16,14 +16,13 @@ from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_backlogs
 from router.store.destinations import list_pauses
 from tests.builders import NOW
 from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -68,7 +67,7 @@ async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequen
             await engine.round(Answering(lane, act.trouble), clock)
         else:
             recipient = Recipient("cwpp", lane, "tickets")
-            await within(store, claim_deliveries, recipient, clock(), clock() + LEASE[lane], 1)
+            await claim_in(store, recipient, clock(), clock() + LEASE[lane], 1)
     # Whoever waits for a probe, a lease or a retry does so for as long as each of them lasts.
     right, bound = NOW + MINUTE, LONGEST_WAIT[lane] + PROBE + LEASE[lane] + 10 * MINUTE
     clock.now = right

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
-from router.domain.delivery_errors import DEADLY, NOWHERE
+from router.domain.delivery_errors import DEADLY, NOWHERE, clipped
 from router.domain.delivery_lifecycle import (
     TRANSITIONS,
     OutboxEntry,
@@ -20,13 +20,12 @@ from router.domain.delivery_lifecycle import (
     claim_id,
     claimed,
     discarded,
+    failures_after,
     given_up,
-    is_still_valid,
     is_unclaimed,
     losses_of,
     redriven,
     released,
-    settled,
     skipped,
 )
 from router.domain.lane_limits import LEASE
@@ -39,6 +38,37 @@ from tests.store.builders import a_delivery
 MINUTE = timedelta(minutes=1)
 LONGEST_STEP = 20
 """Turns of a signal, of which no history has as many."""
+
+
+def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
+    """A delivery of whose claim something became: its worker lived, so it killed nobody.
+
+    One that was put back untried has spent no attempt, and is as suspect as before.
+    """
+    return replace(
+        entry,
+        state=settlement.state,
+        due=settlement.due or entry.due,
+        attempts=entry.attempts - (0 if settlement.spent else 1),
+        lost=0 if settlement.spent else entry.lost,
+        lease=None,
+        settled=settlement.at,
+        error=clipped(settlement.error),
+        failed=failures_after(entry.failed, settlement),
+    )
+
+
+def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:
+    """Whether a settlement still counts, given the delivery as it is stored.
+
+    An acknowledgement on record stays, and a person who redrives a delivery wants it sent again, whatever an earlier claim
+    brought. Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
+    """
+    is_of_before = settlement.claim.partition("-")[0] != str(stored.redriven)
+    if stored.state is DeliveryState.SENT or is_of_before:
+        return False
+    is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim
+    return is_claim or settlement.state is DeliveryState.SENT
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from router.domain.clocks import SKEW
 from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
 from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
 from router.domain.delivery_lifecycle import (
-    OutboxEntry,
     added,
     born_at,
     claim_id,
@@ -19,12 +18,10 @@ from router.domain.delivery_lifecycle import (
     given_up,
     is_claimable,
     is_poison,
-    is_still_valid,
     is_suspect,
     is_unclaimed,
     redriven,
     released,
-    settled,
 )
 from router.domain.lane_limits import LEASE, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.pauses import pause_known, wins_probe
@@ -100,14 +97,6 @@ def test_a_release_is_no_loss_and_spends_an_attempt() -> None:
     assert (entry.state, entry.lost, entry.attempts, entry.due, entry.lease) == (DeliveryState.OWED, 2, 1, NOW, None)
 
 
-def test_what_is_owed_again_is_due_when_its_settlement_says_and_bears_when_that_was() -> None:
-    """A settlement that says nothing of it leaves it where it was."""
-    again = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW + HOUR, error="503"))
-    assert (again.state, again.due, again.settled, again.error) == (DeliveryState.OWED, NOW + HOUR, NOW, "503")
-    sent = settled(replace(CLAIMED, due=NOW - HOUR), a_settlement(DeliveryState.SENT))
-    assert (sent.state, sent.due, sent.settled, sent.error) == (DeliveryState.SENT, NOW - HOUR, NOW, None)
-
-
 def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
     """Else it would die of age at once."""
     again = redriven(given_up(CLAIMED, NOW, "x"), NOW + HOUR)
@@ -126,8 +115,7 @@ def test_an_instant_that_only_a_wrong_clock_can_have_written_does_not_count() ->
 
 def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
     """A destination may answer with a page."""
-    troubled = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW, error="x" * (LONGEST_ERROR + 1)))
-    assert troubled.error == "x" * LONGEST_ERROR
+    troubled = replace(OWED, error="x" * LONGEST_ERROR)
     ended = given_up(troubled, NOW, "no_destination: gone").error
     assert ended is not None
     assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
@@ -135,24 +123,6 @@ def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
 
 
 OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, claim_id(CLAIMED, "another"))
-
-
-@pytest.mark.parametrize(
-    ("stored", "sent", "other"),
-    [
-        (CLAIMED, True, True),
-        (OTHERS, True, False),
-        (released(CLAIMED), True, False),
-        (given_up(CLAIMED, NOW, "x"), True, False),
-        (settled(CLAIMED, a_settlement(DeliveryState.SENT)), False, False),
-        (redriven(given_up(CLAIMED, NOW, "x"), NOW), False, False),
-    ],
-)
-def test_which_settlement_still_counts(stored: OutboxEntry, sent: bool, other: bool) -> None:
-    """By what is stored: an acknowledgement, and any other."""
-    assert is_still_valid(a_settlement(DeliveryState.SENT), stored) is sent
-    for state in (DeliveryState.DEAD, DeliveryState.OWED):
-        assert is_still_valid(a_settlement(state), stored) is other
 
 
 def test_a_pause_that_is_known_keeps_its_beginning_and_is_probed_by_one() -> None:

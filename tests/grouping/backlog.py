@@ -16,10 +16,10 @@ from router.domain.notices import Group, Notice
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from tests.builders import a_message
 from tests.store.acts import groups_at
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 AT = ("cspm", "tickets")
 MINUTE = timedelta(minutes=1)
@@ -89,7 +89,7 @@ class Backlog:
     async def _receive(self, now: datetime) -> list[Claim]:
         found: list[Claim] = []
         recipient = Recipient(AT[0], Lane.TICKET, AT[1])
-        while claims := await within(self.store, claim_deliveries, recipient, now, now + MINUTE, 100):
+        while claims := await claim_in(self.store, recipient, now, now + MINUTE, 100):
             found += claims
             done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
             await within(self.store, settle_claims, done)

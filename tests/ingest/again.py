@@ -13,10 +13,10 @@ from router.domain.rulebook import Clause, Grouping, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 MINUTE = timedelta(minutes=1)
 HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
@@ -44,7 +44,7 @@ class Soc:
         (entry,) = await Intake(self.store, {Stream.CWPP: self.book}, Catalogue()).ingest([message], NOW)
         for name, heard in self.heard.items():
             recipient = Recipient("cwpp", LANES[name], name)
-            while claims := await within(self.store, claim_deliveries, recipient, NOW, NOW + MINUTE, 10):
+            while claims := await claim_in(self.store, recipient, NOW, NOW + MINUTE, 10):
                 done = [
                     Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims
                 ]

@@ -20,14 +20,14 @@ from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.decisions import find_outcomes, search_signals, search_signals_at
 from router.store.quarantine import list_quarantined
 from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
 from tests.store.acts import LEASE, RUNNER
 from tests.store.opened import Place, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 type Json = Any
 
@@ -124,7 +124,7 @@ class House:
         """What a destination is told, all of which it takes."""
         told: list[object] = []
         recipient = Recipient(stream, Lane.TICKET, destination)
-        while claims := await within(self.store, claim_deliveries, recipient, NOW, NOW + LEASE, 10):
+        while claims := await claim_in(self.store, recipient, NOW, NOW + LEASE, 10):
             await within(
                 self.store,
                 settle_claims,

@@ -19,7 +19,7 @@ from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.decisions import find_decisions, find_outcomes
 from router.store.quarantine import discard_quarantined, list_quarantined
 from tests.builders import (
@@ -36,7 +36,7 @@ from tests.builders import (
 )
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
 from tests.store.opened import Place, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 HELD: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
 MINUTE = timedelta(minutes=1)
@@ -67,7 +67,7 @@ class House:
     async def _owed(self, destination: str, now: datetime) -> list[Claim]:
         claimed: list[Claim] = []
         recipient = Recipient(self.book.stream.value, Lane.TICKET, destination)
-        while claims := await within(self.store, claim_deliveries, recipient, now, now + MINUTE, 10):
+        while claims := await claim_in(self.store, recipient, now, now + MINUTE, 10):
             done = [
                 Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now)
                 for claim in claims

@@ -22,7 +22,6 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store.claims import claim_deliveries
 from router.store.deliveries import add_deliveries
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.constructed.weeks import row_of
@@ -30,7 +29,7 @@ from tests.hubs import Shelf
 from tests.store.acts import decisions_between, letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import Place, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 DAY = timedelta(days=1)
 
@@ -171,9 +170,7 @@ def test_people_hear_what_a_rule_held_before_the_sweep_that_releases_it(place: P
         sweeper = Sweeper(store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention())
         await intake.ingest([a_message(alert_body(Entities=[an_ip("10.20.0.5")]), at=NOW)], NOW)
         found, _ = await sweeper.sweep(NOW + DAY)
-        claims = await within(
-            store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10
-        )
+        claims = await claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW + DAY, NOW + 2 * DAY, 10)
         notices = [claim.delivery.content for claim in claims]
         await store.close()
         return found.released, [

@@ -19,13 +19,13 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.ingest.snapshot_model import Said
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -103,7 +103,7 @@ class Weeks:
         """What a destination is told now, each acknowledged."""
         claimed: list[Claim] = []
         recipient = Recipient("cspm", Lane.TICKET, destination)
-        while claims := await within(self.store, claim_deliveries, recipient, self.now, self.now + MINUTE, 100):
+        while claims := await claim_in(self.store, recipient, self.now, self.now + MINUTE, 100):
             sent = [
                 Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=self.now)
                 for claim in claims

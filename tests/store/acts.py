@@ -15,7 +15,7 @@ from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.store import groups, signals
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.codec import decision_in
 from router.store.dead_letters import list_dead_letters
 from router.store.decisions import put_on_record
@@ -26,7 +26,7 @@ from router.store.instants import micros
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 LEASE = timedelta(minutes=5)
 DAY = timedelta(days=1)
@@ -67,9 +67,7 @@ def claim(
     lane: Lane = Lane.TICKET,
 ) -> Sequence[Claim]:
     """Claims what is due at a destination."""
-    return run(
-        within(store, claim_deliveries, Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit)
-    )
+    return run(claim_in(store, Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
 
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:

@@ -14,7 +14,7 @@ from router.store.store import Store
 
 STATEMENTS = {
     "claim": "SKIP LOCKED",
-    "settle": "FROM deliveries WHERE id = ANY",
+    "settle": "UPDATE deliveries .* state<>'sent'",
     "pauses": r"SELECT \* FROM destinations WHERE stream=\? AND probe_at",
     "pause": "INSERT INTO destinations .*paused_since",
     "first_due": "AS first",
@@ -48,10 +48,13 @@ class FaultyEngine:
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         late: set[str] = set()
         done = await self._engine.run(lambda tx: work(cast(Transaction, _Watched(tx, self, late))))
+        await self._wait_for(late)
+        return done
+
+    async def _wait_for(self, late: set[str]) -> None:
         for name in late:
             self.made += 1
             await self.late[name].wait()
-        return done
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -60,10 +63,12 @@ class FaultyEngine:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
+        late: set[str] = set()
         async with self._engine.session() as tx:
-            yield cast(Transaction, _Watched(tx, self, set()))
+            yield cast(Transaction, _Watched(tx, self, late))
+        await self._wait_for(late)
 
-    async def look_at(self, sql: str, values: Sequence[object], late: set[str]) -> None:
+    async def look_at(self, sql: str) -> None:
         """Raises StoreError where a statement finds storage down."""
         for name, words in STATEMENTS.items():
             if re.search(words, sql, re.DOTALL):
@@ -73,8 +78,6 @@ class FaultyEngine:
                     raise StoreError("storage is down")
                 if name in self.hung:
                     await asyncio.Event().wait()
-                if name == "claim":
-                    late |= {one for one in values if isinstance(one, str)} & self.late.keys()
 
 
 class _Watched:
@@ -85,23 +88,26 @@ class _Watched:
         self.now = tx.now
 
     async def fetch(self, sql: str, *values: object) -> Any:
-        await self._engine.look_at(sql, values, self._late)
-        return await self._tx.fetch(sql, *values)
+        await self._engine.look_at(sql)
+        rows = await self._tx.fetch(sql, *values)
+        if rows and re.search(STATEMENTS["claim"], sql):
+            self._late |= {one for one in values if isinstance(one, str)} & self._engine.late.keys()
+        return rows
 
     async def find(self, sql: str, *values: object) -> Any:
-        await self._engine.look_at(sql, values, self._late)
+        await self._engine.look_at(sql)
         return await self._tx.find(sql, *values)
 
     async def value(self, sql: str, *values: object) -> Any:
-        await self._engine.look_at(sql, values, self._late)
+        await self._engine.look_at(sql)
         return await self._tx.value(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> int:
-        await self._engine.look_at(sql, values, self._late)
+        await self._engine.look_at(sql)
         return await self._tx.execute(sql, *values)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        await self._engine.look_at(sql, (), self._late)
+        await self._engine.look_at(sql)
         return await self._tx.execute_many(sql, rows)
 
 

@@ -25,14 +25,14 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries, list_backlogs, list_next_due
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import a_delivery
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 MINUTE = timedelta(minutes=1)
 SHORT_LEASE = timedelta(seconds=150)
@@ -68,7 +68,7 @@ class InStore:
         await within(self._store, add_deliveries, deliveries, now)
 
     async def claim(self, recipient: Recipient, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        return await within(self._store, claim_deliveries, recipient, due, until, limit)
+        return await claim_in(self._store, recipient, due, until, limit)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         await within(self._store, settle_claims, settlements)

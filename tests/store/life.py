@@ -17,13 +17,13 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.suppression_release import release_held
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import find_rows, run
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 LEASE = timedelta(minutes=5)
 TICKET = Receipt(reference="INC0012345", handles={"sys_id": "s"})
@@ -76,7 +76,7 @@ class Life:
         """What is due at a destination."""
         spec = self.book.destinations[destination]
         recipient = Recipient(self.book.stream.value, spec.lane, destination)
-        return run(within(self.store, claim_deliveries, recipient, self.now, self.now + LEASE, 100))
+        return run(claim_in(self.store, recipient, self.now, self.now + LEASE, 100))
 
     def settle(
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None

@@ -1,6 +1,6 @@
 """The rules of a delivery's lifecycle, each broken once, as `mutations.txt` has them.
 
-A block there names a file in `router/domain/` and its rule; after `-` comes the text that is there once, after `+` what is put
+A block there names a file in `router/` and its rule; after `-` comes the text that is there once, after `+` what is put
 in its place, if anything.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Mutation(NamedTuple):
-    """One rule of a file in `router/domain/`, what says it, and what breaks it."""
+    """One rule of a file in `router/`, what says it, and what breaks it."""
 
     file: str
     rule: str

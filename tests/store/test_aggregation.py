@@ -22,7 +22,7 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.grouping import tell_waiting
 from router.ingest.intake import Intake, Message
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.builders_constructed_updates import a_posture_book, an_update
@@ -32,7 +32,7 @@ from tests.grouping.test_grouping import HOUR, a_grouping_book
 from tests.store.acts import groups_at, letters_in, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, empty, everything_in, open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 BOOK = a_grouping_book()
@@ -46,7 +46,7 @@ async def delivered(store: Store, now: datetime = NOW) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
     recipient = Recipient("cwpp", Lane.TICKET, "tickets")
-    while claims := await within(store, claim_deliveries, recipient, now, now + MINUTE, 10):
+    while claims := await claim_in(store, recipient, now, now + MINUTE, 10):
         found += claims
         await within(
             store,

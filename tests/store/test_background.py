@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from router.deliver import BackgroundReader
-from router.domain.background import Background, Counterpart, Earlier
+from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
 from router.domain.histories import History
@@ -48,11 +48,8 @@ def life(store: Store) -> Life:
 
 def background(life: Life, one: Claim, store: Store | None = None, lease: timedelta = MINUTES) -> Background:
     """What is read beside a claim."""
-    specs = [spec for spec in life.book.destinations.values() if spec.lane is not Lane.ROWS]
-    spec = life.book.destinations[one.delivery.destination]
-    others = [other for other in specs if other is not spec]
-    reader = BackgroundReader(spec, others, store or life.store, lease)
-    return run(reader.read(one))
+    reader = BackgroundReader("cwpp", life.book.destinations.values(), store or life.store)
+    return run(reader.read([one], lease)).get(one.id, NO_BACKGROUND)
 
 
 def send(life: Life, destination: str) -> list[Background]:

@@ -39,7 +39,7 @@ def contract_in(scratch: Path) -> int:
 
 def source(mutation: Mutation) -> str:
     """The file whose rule a mutation breaks."""
-    return (ROOT / "router" / "domain" / f"{mutation.file}.py").read_text()
+    return (ROOT / "router" / f"{mutation.file}.py").read_text()
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.rule)
@@ -59,7 +59,7 @@ def test_the_contract_holds_in_a_copy(scratch: Path) -> None:
 def test_a_rule_that_is_broken_is_noticed_through_the_outbox(scratch: Path, mutation: Mutation) -> None:
     """It does as the domain says, and nothing in it makes up for a rule that the domain has not."""
     whole = source(mutation)
-    file = scratch / "router" / "domain" / f"{mutation.file}.py"
+    file = scratch / "router" / f"{mutation.file}.py"
     file.write_text(whole.replace(mutation.whole, mutation.broken))
     try:
         assert contract_in(scratch) == FAILED

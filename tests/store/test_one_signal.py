@@ -17,12 +17,12 @@ from router.domain.keys import signal_key
 from router.domain.rulebook import Clause, Lane
 from router.domain.signals import Kind, Stream
 from router.ingest.intake import Intake, Message
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.opened import Store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 BOOK = a_rulebook(always=())
 POSTURE = a_rulebook(always=(), stream=Stream.CSPM)
@@ -39,9 +39,7 @@ def ingest(store: Store, *messages: Message) -> list[str]:
 def delivered(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
     """The key and the change of every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[tuple[str, str]] = []
-    while claims := run(
-        within(store, claim_deliveries, Recipient(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)
-    ):
+    while claims := run(claim_in(store, Recipient(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)):
         done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
         run(within(store, settle_claims, done))
         found += [(one.delivery.key, one.delivery.change.value) for one in claims]
@@ -96,7 +94,7 @@ def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite:
     intake = Intake(sqlite, {Stream.CWPP: book}, Catalogue())
     id = an_id()
     run(intake.ingest([alert(id), alert(id, IsIncident=True), alert(id, IsIncident=True)], NOW))
-    (claim,) = run(within(sqlite, claim_deliveries, Recipient("cwpp", Lane.PAGE, "oncall"), NOW, NOW + MINUTE, 10))
+    (claim,) = run(claim_in(sqlite, Recipient("cwpp", Lane.PAGE, "oncall"), NOW, NOW + MINUTE, 10))
     assert (claim.delivery.key, claim.delivery.change) == (key_of(id), "opened")
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Redrive, Settlement
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.dead_letters import discard, redrive
 from router.store.deliveries import add_deliveries
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 ROUNDS = range(10)
 TICKETS = Recipient("cwpp", Lane.TICKET, "tickets")
@@ -26,9 +26,7 @@ def claimed_at_once(stores: Sequence[Store], limit: int) -> list[str]:
     """The keys of what all of several workers claim at the same time."""
 
     async def raced() -> list[Sequence[Claim]]:
-        return list(
-            await asyncio.gather(*(within(one, claim_deliveries, TICKETS, NOW, NOW + LEASE, limit) for one in stores))
-        )
+        return list(await asyncio.gather(*(claim_in(one, TICKETS, NOW, NOW + LEASE, limit) for one in stores)))
 
     return [one.delivery.key for claims in run(raced()) for one in claims]
 
@@ -71,7 +69,7 @@ class Worker:
         """Asks for more until a number of times nothing is due."""
         idle = 0
         while idle < len(ROUNDS):
-            claims = await within(self.store, claim_deliveries, TICKETS, NOW, NOW + LEASE, 2)
+            claims = await claim_in(self.store, TICKETS, NOW, NOW + LEASE, 2)
             await within(self.store, settle_claims, [self._send(one) for one in claims])
             idle = 0 if claims else idle + 1
 

@@ -11,7 +11,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, NextDue, Pause, Receipt, Recipient, Redrive, Settlement
 from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries, discard, give_up_deliveries, redrive
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import list_next_due
@@ -20,7 +20,7 @@ from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -150,14 +150,6 @@ def test_what_is_deferred_is_claimed_when_it_is_due_and_not_before(store: Store)
     settle(store, claim(store)[0], DeliveryState.OWED, due=NOW + HOUR, error="503")
     assert claim(store, after=HOUR - INSTANT) == []
     assert [(one.number, one.born) for one in claim(store, after=HOUR)] == [(2, NOW)]
-
-
-@pytest.mark.parametrize("limit", [0, -1])
-def test_who_has_use_for_nothing_claims_nothing(store: Store, limit: int) -> None:
-    """A worker that has more in flight than it may asks for less than nothing."""
-    owe(store, OPENING, a_delivery(key="other"))
-    assert claim(store, limit=limit) == []
-    assert states(store) == {DeliveryState.OWED: 2}
 
 
 def test_what_is_superseded_is_skipped_when_its_turn_comes(store: Store) -> None:
@@ -353,12 +345,12 @@ def test_what_is_claimed_for_longer_than_anything_is_gets_given_up_on(
 ) -> None:
     """A wrong clock gave that lease. Both sides of the longest that settings give."""
     owe(store, OPENING)
-    run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
+    run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + ahead, 1))
     assert abandon(store) == is_free
 
 
 def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(store: Store) -> None:
     """The delivery is claimed anew, and its claim counts as lost."""
     owe(store, OPENING)
-    run(within(store, claim_deliveries, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
+    run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
     assert [one.lost for one in claim(store)] == [1]

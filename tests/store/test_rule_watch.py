@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.app.rule_watch import RuleWatch
+from router.deliver.settlement import untried
 from router.destinations import discover
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.deliveries import Delivery, DeliveryState, Recipient
@@ -25,12 +26,11 @@ from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.recurrences import Recurrence
 from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
-from router.domain.settlement import untried
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.ingest.rule_register import read_known_rules
-from router.store.claims import claim_deliveries, settle_claims
+from router.store.claims import settle_claims
 from router.store.delivery_status import count_deliveries
 from router.store.documents import find_document, put_document
 from router.store.store import Store
@@ -39,7 +39,7 @@ from tests.examples import some_of
 from tests.store.acts import DAY, LEASE, claim, run, settle
 from tests.store.life import Life
 from tests.store.opened import open_store
-from tests.store.within import within
+from tests.store.within import claim_in, within
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MAIL = discover()["email"].Config.model_validate(
@@ -74,7 +74,7 @@ def heard(store: Store, destination: str = "mail") -> list[Delivery]:
     """What a destination was owed of announcements, in the order in which it would be sent."""
     recipient = Recipient("cwpp", Lane.TICKET, destination)
     far = NOW + 4000 * DAY
-    claims = run(within(store, claim_deliveries, recipient, far, far + LEASE, 1_000))
+    claims = run(claim_in(store, recipient, far, far + LEASE, 1_000))
     run(within(store, settle_claims, [untried(one, far, far) for one in claims]))
     return sorted((claim.delivery for claim in claims), key=lambda one: notice_in(one).changed or "")
 

@@ -31,16 +31,15 @@ from router.domain.delivery_lifecycle import (
     discarded,
     due_at,
     given_up,
-    is_still_valid,
     is_unclaimed,
     losses_of,
     redriven,
-    settled,
     skipped,
 )
 from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
+from tests.domain.signal_model import is_still_valid, settled
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, InStore, Step

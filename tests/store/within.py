@@ -1,10 +1,13 @@
-"""One function of the store, in a transaction of its own."""
+"""Functions of the store, each in a transaction of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Concatenate
 
+from router.domain.deliveries import Claim, Recipient
+from router.store.claims import claim_due, claim_odd, decide_depending, place_in
 from router.store.engine import Transaction
 from router.store.store import Store
 
@@ -14,3 +17,15 @@ async def within[**P, T](
 ) -> T:
     """What a function brings that takes a transaction first."""
     return await store.engine.run(lambda tx: do(tx, *args, **more))
+
+
+async def claim_in(store: Store, recipient: Recipient, due: datetime, until: datetime, limit: int) -> list[Claim]:
+    """Up to so many claims of what is due at a destination."""
+
+    async def claimed(tx: Transaction) -> list[Claim]:
+        found = await claim_due(tx, {recipient: limit}, due, until)
+        claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
+        claims = claims or await claim_odd(tx, recipient, due, until, limit)
+        return sorted(claims, key=lambda one: place_in(one.id))
+
+    return await store.engine.run(claimed)

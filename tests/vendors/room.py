@@ -15,7 +15,7 @@ from typing import Any
 
 from router.app.clock import now
 from router.app.health import health_of
-from router.deliver import BackgroundReader, ConversationRunner, Isolation, Sender, Worker
+from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, Isolation, Sender
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.loopback_credential import LoopbackCredential
@@ -72,18 +72,16 @@ class Room:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
         spec = DestinationSpec(name=DESTINATION, kind=kind.name, lane=Lane.TICKET, config=None)
-        lease = LEASE[Lane.TICKET]
-        beside = BackgroundReader(spec, (), store, lease)
-        sender = Sender(kind, self._answers, secrets, self._clock, lease, Telemetry().delivering, beside)
-        self._worker = Worker(
+        sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
+        self._loop = DeliveryLoop(
             "cwpp",
             Lane.TICKET,
-            DESTINATION,
-            sender,
+            {DESTINATION: sender},
             store=store,
             clock=self._clock,
             concurrency=4,
             isolation=Isolation(),
+            backgrounds=BackgroundReader("cwpp", [spec], store),
         )
 
     def _clock(self) -> datetime:
@@ -92,7 +90,7 @@ class Room:
     async def deliver(self, *deliveries: Delivery) -> None:
         """Owes deliveries, and delivers whatever is due."""
         await within(self._store, add_deliveries, deliveries, self.now)
-        await self._worker.deliver_due(lambda: False)
+        await self._loop.deliver_due(lambda: False)
 
     async def deliver_all(self, *deliveries: Delivery, later: Callable[[], None] = lambda: None) -> None:
         """The same, over and over while time passes, until nothing is owed; `later` is what time does at the vendor."""

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 
 -- A destination that refuses our credentials is paused. Under its name, a colon and a secret's is an owner's key that it refused.
 CREATE TABLE IF NOT EXISTS destinations (
-    stream TEXT NOT NULL, name TEXT NOT NULL, paused_since BIGINT, probe_at BIGINT, error TEXT,
+    stream TEXT NOT NULL, name TEXT NOT NULL, lane TEXT, paused_since BIGINT, probe_at BIGINT, error TEXT,
     delivered BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
@@ -146,6 +146,7 @@ CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE h
 CREATE INDEX IF NOT EXISTS named ON signals (stream, key) WHERE snapshots IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
+CREATE INDEX IF NOT EXISTS open_turns ON deliveries (key, destination, turn) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
-from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Result
 from router.domain.deliveries import Attempt, Receipt
@@ -82,13 +82,7 @@ class AtWork:
 
     def deliver(self, destination: str, lane: Lane) -> None:
         """A destination is told what is due there."""
-        loop = DeliveryLoop(
-            "cwpp",
-            {destination: self._worker(destination, lane)},
-            store=self._store,
-            clock=self._clock,
-        )
-        asyncio.run(loop.deliver_due(lambda: False))
+        asyncio.run(self._loop(destination, lane).deliver_due(lambda: False))
 
     def minutes(self, count: int = 1, *, sweeping: bool = True) -> None:
         """Time passes; each minute ends with a sweep, and with an export of what there is to tell."""
@@ -132,14 +126,13 @@ class AtWork:
             clock=self._clock,
         )
 
-    def _worker(self, destination: str, lane: Lane) -> Worker:
+    def _loop(self, destination: str, lane: Lane) -> DeliveryLoop:
         answers = ConversationRunner(*cast(Any, [None] * 4))  # its destinations ask for nothing
         tracing = self._exported.telemetry.delivering
-        return Worker(
+        return DeliveryLoop(
             "cwpp",
             lane,
-            destination,
-            Sender(_Says(self, destination), answers, {}, self._clock, LEASE[lane], tracing),
+            {destination: Sender(_Says(self, destination), answers, {}, self._clock, LEASE[lane], tracing)},
             store=self._store,
             clock=self._clock,
             concurrency=6,

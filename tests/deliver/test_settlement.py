@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.deliver.settlement import LEAST, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.domain.settlement import LEAST, settlement_for, untried
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

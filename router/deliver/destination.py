@@ -1,0 +1,126 @@
+"""One destination as a delivery loop knows it: how much may be on its way there, and when it may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from router.deliver.sender import Sender
+from router.deliver.settlement import chance, seconds_after, settlement_for, untried
+from router.domain.conversation import Result
+from router.domain.deliveries import Claim, Pause, Receipt, Recipient, Settlement
+from router.domain.errors import Unauthorized, Unavailable
+from router.domain.pauses import PROBE, pause_after
+
+BUSY = timedelta(seconds=5)
+"""How long what cannot be tried just now waits, where nothing says how long that will last."""
+
+LONGEST_REST = timedelta(seconds=30)
+"""For how long a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
+
+FAR = datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Claims of one destination that were sent together, and what that brought, begun at an instant.
+
+    Attributes:
+        results: one for each claim; None where they were not tried.
+        error: the trouble of the destination for which they were not, if it is in any.
+        until: until when what was not tried waits.
+    """
+
+    destination: Destination
+    claims: Sequence[Claim]
+    results: Sequence[Result] | None
+    began: datetime
+    until: datetime | None = None
+    error: str | None = None
+
+    def settle(self, now: datetime) -> list[tuple[Claim, Settlement]]:
+        """Return what to write down about each claim."""
+        if self.results is None:
+            return [(claim, untried(claim, self.until or now, now, self.error)) for claim in self.claims]
+        return [
+            (claim, settlement_for(claim, result, self.began, now, backoff=seconds_after, chance=chance()))
+            for claim, result in zip(self.claims, self.results, strict=True)
+        ]
+
+
+@dataclass
+class Destination:
+    """What a loop knows of a destination.
+
+    Attributes:
+        most: how many sends may be on their way at a time.
+        width: how many may be now. One is left where the destination is asked too much; each round that it takes adds one.
+        out: how many are.
+        may_be_due: whether something may be due there, as far as the loop knows.
+        is_odd: whether only what `claim_odd` claims is due.
+        pause: its pause, where it refuses our credentials.
+        due: when something is next due there; far ahead where nothing is known of.
+        came_empty: whether nothing was claimed there when it was asked last.
+        stopped: until when what is claimed and was not begun waits, and the trouble for which it does.
+        quiet_until: in the loop's time, until when it is not asked since nothing could be claimed.
+    """
+
+    recipient: Recipient
+    sender: Sender
+    most: int
+    clock: Callable[[], datetime]
+    width: int = field(init=False)
+    out: int = 0
+    may_be_due: bool = True
+    is_odd: bool = False
+    pause: Pause | None = None
+    due: datetime = FAR
+    came_empty: bool = False
+    stopped: tuple[datetime, str] | None = None
+    quiet_until: float = 0.0
+    _taken: int = 0
+    _rest_until: datetime = _NEVER
+
+    def __post_init__(self) -> None:
+        self.width = self.most
+
+    @property
+    def room(self) -> int:
+        """How many deliveries can be sent at once now."""
+        return 0 if self.find_end_of_rest() else max(self.width - self.out, 0) * self.sender.batch
+
+    def is_asked(self, now: datetime) -> bool:
+        """Return whether deliveries are to be claimed there now."""
+        return (self.may_be_due or self.due <= now) and self.room > 0
+
+    def find_end_of_rest(self) -> datetime | None:
+        """Return the instant until which the destination wishes to be left alone; None where it does not."""
+        rest = self._rest_until - self.clock()
+        return self._rest_until if timedelta() < rest <= LONGEST_REST else None
+
+    def hear(self, results: Sequence[Result], width: int) -> None:
+        """Ask a destination less that was asked too much when so many sends were allowed, and more that takes what it gets."""
+        now = self.clock()
+        refusal = next((one for one in results if isinstance(one, Unauthorized)), None)
+        if refusal is not None:
+            self.stopped = (now + PROBE, str(refusal))
+        crowded = [one for one in results if isinstance(one, Unavailable) and one.is_crowded]
+        if crowded:
+            self.width, self._taken = 1, 0
+            wish = timedelta(seconds=max(one.retry_after or 0.0 for one in crowded))
+            if wish or width == 1:
+                rest = min(wish or BUSY, LONGEST_REST)
+                self._rest_until = now + rest
+                # Spread by chance, so that those who wait for the same do not come together.
+                self.stopped = self.stopped or (self._rest_until + rest * chance(), str(crowded[0]))
+        elif any(isinstance(one, Receipt) for one in results):
+            self._taken += 1
+            if self.width < self.most and self._taken >= self.width:
+                self.width, self._taken = self.width + 1, 0
+
+    def pause_by(self, results: Sequence[Result], now: datetime) -> Pause | None:
+        """Return the pause of the destination after some results."""
+        stream, _, name = self.recipient
+        return pause_after(self.pause, results, stream=stream, destination=name, now=now)
