@@ -77,7 +77,7 @@ def rows_in(place: Place, query: str, *values: object) -> list[tuple[Any, ...]]:
     """What a query finds in a state, or the rows that a statement changed and returns; it is committed."""
     if isinstance(place, str):
         with psycopg.connect(place) as server:
-            answered = server.execute(query.replace("?", "%s").encode(), values)
+            answered = server.execute(query.replace("?", "%s").encode(), values or None)
             return answered.fetchall() if answered.description else []
     with closing(sqlite3.connect(place / "router.db")) as file, file:
         return file.execute(query, values).fetchall()

@@ -178,3 +178,36 @@ CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
+
+-- What a reader may ask: views are stable, tables are not. INSTANT writes microseconds as a time; none has a body.
+CREATE VIEW IF NOT EXISTS v_decisions AS SELECT
+    INSTANT(at) AS decided, at AS decided_at, NULLIF(stream, '') AS stream, outcome, NULLIF(severity, '') AS severity,
+    NULLIF(plan, '') AS plan, NULLIF(type, '') AS type, NULLIF(rule, '') AS rule, signal, turn
+FROM decisions;
+
+CREATE VIEW IF NOT EXISTS v_signals AS SELECT
+    s.key AS signal, s.stream, l.id, l.resource, l.type, s.outcome,
+    CASE s.severity WHEN 1 THEN 'Informational' WHEN 2 THEN 'Low' WHEN 3 THEN 'Medium' WHEN 4 THEN 'High' WHEN 5 THEN 'Critical' END
+    AS severity, CASE WHEN s.closed_at IS NULL THEN 'yes' ELSE 'no' END AS stands, s.turn,
+    INSTANT(s.heard) AS heard, s.heard AS heard_at, INSTANT(s.closed_at) AS ended, s.closed_at AS ended_at,
+    s.held_by, INSTANT(s.held_since) AS held_since, INSTANT(s.held_until) AS held_until
+FROM signals s LEFT JOIN lookups l ON l.signal=s.key;
+
+CREATE VIEW IF NOT EXISTS v_deliveries AS SELECT
+    stream, destination, lane, key AS signal, turn, change, state, attempts, INSTANT(born) AS owed, born AS owed_at,
+    CASE WHEN state IN ('owed', 'claimed') THEN INSTANT(due) END AS due, INSTANT(settled) AS settled, settled AS settled_at,
+    reference, error
+FROM deliveries;
+
+CREATE VIEW IF NOT EXISTS v_dead_letters AS SELECT
+    d.stream, d.destination, d.lane, d.key AS signal, l.type, l.resource, d.change, d.attempts,
+    INSTANT(d.born) AS owed, INSTANT(d.settled) AS dead, d.settled AS dead_at, d.error
+FROM deliveries d LEFT JOIN lookups l ON l.signal=d.key WHERE d.state='dead';
+
+CREATE VIEW IF NOT EXISTS v_rule_hits AS SELECT
+    stream, rule, total AS hits, INSTANT(first) AS first_hit, INSTANT(last) AS last_hit
+FROM hits;
+
+CREATE VIEW IF NOT EXISTS v_quarantine AS SELECT
+    id, source, stream, code, words, at_fault, INSTANT(at) AS since
+FROM quarantine;
