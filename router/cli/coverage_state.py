@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Sequence
 
 from router.cli.coverage_documents import OtherDocuments
 from router.cli.opened_state import store_in
 from router.coverage.facts import name_of_state
 from router.coverage.stored import READ_KINDS, documents_of_state
+from router.domain.coverage_sources import LastHeard
 from router.domain.documents import StoredDocument
 from router.store.documents import list_documents
+from router.store.sources import list_sources
 
 
 def open_coverage_state(options: Namespace) -> OtherDocuments | None:
@@ -18,11 +21,11 @@ def open_coverage_state(options: Namespace) -> OtherDocuments | None:
     if options.state is None:
         return None
     name = name_of_state(str(options.state))
-    return OtherDocuments(
-        f"the state {options.state}", (name,), documents_of_state(name, asyncio.run(_stored(options)))
-    )
+    stored, sources = asyncio.run(_stored(options))
+    return OtherDocuments(f"the state {options.state}", (name,), documents_of_state(name, stored, sources))
 
 
-async def _stored(options: Namespace) -> list[StoredDocument]:
+async def _stored(options: Namespace) -> tuple[Sequence[StoredDocument], Sequence[LastHeard]]:
     async with store_in(options) as store, store.session() as tx:
-        return [one for kind in READ_KINDS for one in await list_documents(tx, kind)]
+        stored = [one for kind in READ_KINDS for one in await list_documents(tx, kind)]
+        return stored, await list_sources(tx)

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from router.coverage.documents import CoverageDocument, Item, Refusal
 from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
 from router.domain import own_objects
+from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import SourceWatch, find_watch
 from router.domain.tag_documents import TagsById, find_tags_in
 
-READ_KINDS = (DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
+READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
 
 NOBODY_KNOWS_WHEN = ""
@@ -24,9 +25,12 @@ NOBODY_KNOWS_WHEN = ""
 _EMPTY = "holds no facts of coverage yet: a router that takes recommendations in writes them"
 
 
-def documents_of_state(name: str, stored: Sequence[StoredDocument]) -> Iterator[CoverageDocument]:
+def documents_of_state(
+    name: str, stored: Sequence[StoredDocument], sources: Sequence[LastHeard] = ()
+) -> Iterator[CoverageDocument]:
     """The documents of a state, all of one name, so that they count as one; at least one."""
-    yield CoverageDocument(name=name, why_empty="" if stored else _EMPTY)
+    items = tuple(_source_item(name, one) for one in sources)
+    yield CoverageDocument(name=name, items=items, why_empty="" if stored or sources else _EMPTY)
     for one in stored:
         yield _document(name, one)
 
@@ -61,6 +65,19 @@ def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
         if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
             body = {own_objects.KEY: own_objects.TAGS, "resource": id, "tags": dict(one.tags)}
             yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
+
+
+def _source_item(name: str, heard: LastHeard) -> Item:
+    """When a source was last heard of."""
+    times = {sort: getattr(heard, sort) for sort in ("posture", "snapshot", "healthy", "alert", "real_alert")}
+    body = {
+        own_objects.KEY: own_objects.SOURCE,
+        **heard.source._asdict(),
+        "subscription": heard.subscription,
+        **{sort: time.isoformat() for sort, time in times.items() if time is not None},
+        "by_watcher": [{"at": one.at.isoformat(), "type": one.type} for one in heard.by_watcher],
+    }
+    return Item(body=body, document=f"{name} {heard.source.id}", known_at=NOBODY_KNOWS_WHEN)
 
 
 def _watch_item(where: str, watch: SourceWatch) -> Item:

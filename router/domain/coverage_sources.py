@@ -1,4 +1,4 @@
-"""When a subscription, cluster, plan, workload or owner was last heard of, kept as a document. Pure.
+"""When a subscription, cluster, plan, workload or owner was last heard of. Pure.
 
 Recommendations come at least once a week, as a snapshot of them all; alerts come when something happens, which may be never.
 https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
@@ -12,13 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain import own_objects
 from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.keys import bounded
-from router.domain.ledger import Version
 
 
 class CoverageSourceKind(StrEnum):
@@ -46,7 +42,7 @@ class CoverageSource(NamedTuple):
 
     @property
     def id(self) -> str:
-        """What its document is called."""
+        """What it is called among all."""
         return bounded(f"{self.kind}:{self.subject}:{self.plan}" if self.plan else f"{self.kind}:{self.subject}")
 
 
@@ -131,49 +127,6 @@ def last_of_each_watcher(alerts: Iterable[HeardAlert]) -> tuple[HeardAlert, ...]
     for alert in sorted(alerts):
         last[watcher_for(alert.type)] = alert
     return tuple(sorted(last.values()))
-
-
-def document_of_last_heard(heard: LastHeard, now: datetime, version: Version | None = None) -> StoredDocument:
-    """The document of a source, to be written over a version of it."""
-    body = body_of(
-        {
-            own_objects.KEY: own_objects.SOURCE,
-            "kind": heard.source.kind,
-            "subject": heard.source.subject,
-            "plan": heard.source.plan or None,
-            "subscription": heard.subscription,
-            "posture": heard.posture,
-            "snapshot": heard.snapshot,
-            "healthy": heard.healthy,
-            "alert": heard.alert,
-            "real_alert": heard.real_alert,
-            "by_watcher": [one._asdict() for one in heard.by_watcher],
-        }
-    )
-    return StoredDocument(
-        kind=DocumentKind.SOURCE, id=heard.source.id, at=heard.last or now, body=body, version=version
-    )
-
-
-def find_last_heard(document: StoredDocument) -> LastHeard | None:
-    """What a document says of a source; None where it does not decode: it is written anew with the next message."""
-    return find_in_body(document.body, _last_heard_in)
-
-
-def _last_heard_in(fields: BodyFields) -> LastHeard:
-    alerts = fields.optional("by_watcher", fields.each) or []
-    return LastHeard(
-        source=CoverageSource(
-            CoverageSourceKind(fields.text("kind")), fields.text("subject"), fields.optional("plan", fields.text) or ""
-        ),
-        subscription=fields.optional("subscription", fields.text),
-        posture=fields.optional("posture", fields.instant),
-        snapshot=fields.optional("snapshot", fields.instant),
-        healthy=fields.optional("healthy", fields.instant),
-        alert=fields.optional("alert", fields.instant),
-        real_alert=fields.optional("real_alert", fields.instant),
-        by_watcher=last_of_each_watcher(HeardAlert(one.instant("at"), one.text("type")) for one in alerts),
-    )
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -13,11 +13,10 @@ class DocumentKind(StrEnum):
     """The kinds of documents. Their values are stored.
 
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
-    them when. A fact is what is known of the coverage of a workload, a source when a subscription, cluster or plan was last
-    heard, and tags are a resource's.
-    Snapshots are those of a subscription's findings that are over, and whether they count. Rules are those of a stream that
-    were seen, and since when; rule events are what people were notified of about its rules, silences and holds. Silent sources
-    are those that are expected and of which nothing was heard for too long, with what people were notified of.
+    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. A source has a table of its
+    own, and is counted among documents. Snapshots are those of a subscription's findings that are over, and whether they
+    count. Rules are those of a stream that were seen, and since when; rule events are what people were notified of about its
+    rules, silences and holds. Silent sources are those that are expected and of which nothing was heard for too long.
     """
 
     SILENCE = "silence"

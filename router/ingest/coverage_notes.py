@@ -21,7 +21,7 @@ from router.domain.coverage_facts import (
     joined,
 )
 from router.domain.coverage_mentions import last_heard_by
-from router.domain.coverage_sources import LastHeard, document_of_last_heard, find_last_heard
+from router.domain.coverage_sources import LastHeard
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Arrival
@@ -30,6 +30,8 @@ from router.domain.signals import Stream
 from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.tag_reader import TagReader
+from router.store.engine import Transaction
+from router.store.sources import write_heard
 from router.store.store import Store
 
 OFTEN = timedelta(hours=1)
@@ -40,7 +42,7 @@ OFTEN_OF_POSTURE = timedelta(minutes=1)
 resources at once, of one subscription and its clusters and plans, so that one write in each minute says it of them all."""
 
 MOST = 10_000
-"""Sources of which it is remembered what was written; of others the state is asked."""
+"""Sources of which it is remembered what was written; others are written again."""
 
 
 class CoverageNotes:
@@ -56,7 +58,7 @@ class CoverageNotes:
         self._written: OrderedDict[str, LastHeard] = OrderedDict()
 
     async def write_notes(
-        self, observations: Sequence[Observation], on_record: Mapping[str, Outcome], now: datetime
+        self, tx: Transaction, observations: Sequence[Observation], on_record: Mapping[str, Outcome], now: datetime
     ) -> Mapping[str, LastHeard]:
         """Writes what observations say of coverage; returns what is to be remembered once they are taken in.
 
@@ -65,9 +67,10 @@ class CoverageNotes:
         fresh = [one for one in observations if not _is_repeat_from_file(one.arrival, on_record)]
         streams = {one.signal.stream for one in fresh}
         owners = {stream: (await self._tags.rulebook(stream, now)).owners for stream in streams}
-        written = await self._write_sources(self._unwritten_in(fresh, owners, now), now)
+        heard = self._unwritten_in(fresh, owners, now)
+        await write_heard(tx, heard.values(), now)
         await self._write_facts(fresh, now)
-        return written
+        return {id: one.joined(self._written.get(id, one).possible_at(now)) for id, one in heard.items()}
 
     def remember(self, written: Mapping[str, LastHeard]) -> None:
         """Remembers what is known to be stored."""
@@ -88,21 +91,6 @@ class CoverageNotes:
                 before = found.get(heard.source.id)
                 found[heard.source.id] = heard.joined(before) if before is not None else heard
         return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(id), now)}
-
-    async def _write_sources(self, heard: Mapping[str, LastHeard], now: datetime) -> Mapping[str, LastHeard]:
-        written: dict[str, LastHeard] = {}
-
-        def document_after(id: str, document: StoredDocument | None) -> StoredDocument | None:
-            stored = find_last_heard(document) if document is not None else None
-            known = stored.possible_at(now) if stored is not None else None
-            is_news = _is_news(heard[id], known, now)
-            after = heard[id].joined(known) if known is not None else heard[id]
-            written[id] = after if is_news or known is None else known
-            version = document.version if document is not None else None
-            return document_of_last_heard(after, now, version) if is_news else None
-
-        await write_documents(self._store, DocumentKind.SOURCE, heard, document_after)
-        return written
 
     async def _write_facts(self, observations: Sequence[Observation], now: datetime) -> None:
         by_resource: defaultdict[str, list[CoverageAssessment]] = defaultdict(list)

@@ -120,7 +120,7 @@ class Intake:
         await self._publish(
             tx, [one.turn for one in transitions if one.turn is not None], [entry for _, entry in decided], now
         )
-        heard = await self._coverage_notes.write_notes(observations, on_record, now)
+        heard = await self._coverage_notes.write_notes(tx, observations, on_record, now)
         snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
         if snapshot is not None:
             await self._snapshot_due.note_row(snapshot)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from router.domain.clocks import is_possible, is_recent
 from router.domain.coverage_manifest import CoverageManifest
-from router.domain.coverage_sources import CoverageSource, LastHeard, find_last_heard
+from router.domain.coverage_sources import CoverageSource, LastHeard
 from router.domain.documents import DocumentKind
 from router.domain.expected_sources import ExpectedSources, expected_sources
 from router.domain.keys import signal_key
@@ -33,9 +33,10 @@ from router.domain.source_turns import (
 )
 from router.ingest.intake import Intake
 from router.ingest.source_messages import message_of
-from router.store.documents import find_document, list_documents, put_document
+from router.store.documents import find_document, put_document
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
+from router.store.sources import list_sources
 from router.store.store import Store
 
 EVERY = timedelta(minutes=10)
@@ -101,12 +102,8 @@ class SilentSources:
             self._is_idle = True
             return SourceReport()
         async with self._store.session() as tx:
-            heard = {
-                one.source.id: one
-                for found in await list_documents(tx, DocumentKind.SOURCE)
-                # Workloads and owners are many, and may be silent for ever.
-                if found.id.partition(":")[0] in RUNGS and (one := find_last_heard(found)) is not None
-            }
+            # Workloads and owners are many, and may be silent for ever.
+            heard = {one.source.id: one for one in await list_sources(tx, RUNGS)}
         sources = expected_sources(self._manifest, heard.values())
         stored = find_watch(document) if document is not None else None
         before = stored or await self._begun(sources, heard, until)

@@ -31,6 +31,10 @@ from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
 from router.store.upgrade import VERSION, refuse_newer
 
+_KINDS = """
+SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
+"""
+
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
     """Return what is in a state, without a change to it; None where it holds nothing yet. Raises StoreError."""
@@ -65,9 +69,7 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
             groups=await _count(tx, "groups"),
             hours=Count(await tx.value("SELECT count(DISTINCT hour) FROM counts")),
             rules=await _count(tx, "hits"),
-            documents=_by(
-                DocumentKind, await tx.fetch("SELECT kind, count(*) AS many FROM documents GROUP BY kind"), "kind"
-            ),
+            documents=_by(DocumentKind, await tx.fetch(_KINDS), "kind"),
             destination_holds=await _destination_holds(tx, now),
             forgotten_next=[
                 *[await _decisions(tx, outcome, retention, now) for outcome in retention.decisions],

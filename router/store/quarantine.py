@@ -37,6 +37,7 @@ PLACES = {
     "counts": ("hour", "id"),
     "hits": ("stream", "rule"),
     "documents": ("kind", "id"),
+    "sources": ("kind", "id"),
 }
 """The columns under which the rows of each table lie."""
 

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.groups import GroupState
@@ -55,6 +56,7 @@ KEYS: Mapping[type[Any], Mapping[str, str]] = {}
 WORDS: Mapping[type[StrEnum], str] = {
     Change: "change",
     Code: "code",
+    CoverageSourceKind: "kind",
     DeliveryState: "deliverystate",
     Lane: "lane",
     Outcome: "outcome",

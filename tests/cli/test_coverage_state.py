@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard, document_of_last_heard
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
 from router.domain.source_turns import SourceWatch, document_of_watch
 from router.store.documents import put_document
+from router.store.sources import write_heard
+from router.store.store import Store
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
@@ -33,17 +35,25 @@ def facts(id: str, body: object) -> StoredDocument:
 KNOWN = (
     facts(MACHINE.lower(), said(*all_healthy())),
     facts(f"drill:{SUBSCRIPTION}:VirtualMachines", drill()),
-    document_of_last_heard(LastHeard(source=SOURCE, posture=NOW, healthy=NOW), NOW),
+    LastHeard(source=SOURCE, posture=NOW, healthy=NOW),
 )
 
 
-def state_with(house: House, *documents: StoredDocument) -> House:
-    """A house whose state holds these documents."""
+async def write_known(store: Store, *known: StoredDocument | LastHeard) -> None:
+    """A state comes to hold these documents, and when sources were last heard of."""
+    for one in known:
+        if isinstance(one, LastHeard):
+            await within(store, write_heard, [one], NOW)
+        else:
+            await within(store, put_document, one)
+
+
+def state_with(house: House, *known: StoredDocument | LastHeard) -> House:
+    """A house whose state holds these."""
 
     async def write() -> None:
         store = open_store(house.directory / ".state")
-        for document in documents:
-            await within(store, put_document, document)
+        await write_known(store, *known)
         await store.close()
 
     asyncio.run(write())
@@ -56,8 +66,7 @@ def test_a_database_says_what_a_directory_says(house: House, postgresql: str) ->
     async def write() -> None:
         store = open_store(postgresql)
         await store.upgrade()
-        for document in KNOWN:
-            await within(store, put_document, document)
+        await write_known(store, *KNOWN)
         await store.close()
 
     asyncio.run(write())
@@ -118,7 +127,7 @@ def quiet(house: House, days: int) -> House:
     """A house that last heard of its one subscription so many days ago."""
     last = NOW - timedelta(days=days)
     house.writes("rules/coverage.yaml", EXPECTS)
-    return state_with(house, document_of_last_heard(LastHeard(source=SOURCE, posture=last), last))
+    return state_with(house, LastHeard(source=SOURCE, posture=last))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +159,7 @@ def test_silence_counts_from_the_first_run(house: House, swept: bool, hours: int
     house.writes("rules/coverage.yaml", EXPECTS.replace("}", ", plans: {Containers: any, Arm: any}}"))
     subscription = LastHeard(source=SOURCE, posture=at, snapshot=at, healthy=at)
     other = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Arm")
-    heard = [document_of_last_heard(one, at) for one in (subscription, LastHeard(source=other, posture=began))]
+    heard = [subscription, LastHeard(source=other, posture=began)]
     plan = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Containers")
     watch = SourceWatch(anew=began, taken=at, since={plan.id: began})
     state_with(house, *heard, *([document_of_watch("cspm", watch)] if swept else []))

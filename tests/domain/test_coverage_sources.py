@@ -1,4 +1,4 @@
-"""When a source was last heard of, as it is kept."""
+"""When a source was last heard of."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from router.domain.coverage_sources import (
     CoverageSourceKind,
     HeardAlert,
     LastHeard,
-    document_of_last_heard,
-    find_last_heard,
     last_of_each_watcher,
 )
-from router.domain.documents import DocumentKind, StoredDocument
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -46,12 +43,6 @@ def heard_of(draw: st.DrawFn, source: st.SearchStrategy[CoverageSource] = source
         by_watcher=last_of_each_watcher(draw(st.lists(heard_alerts, max_size=6))),
         **{name: draw(instants) for name in names},
     )
-
-
-@given(heard_of())
-def test_what_is_written_of_a_source_is_read_again(heard: LastHeard) -> None:
-    """Whatever it is."""
-    assert find_last_heard(document_of_last_heard(heard, NOW)) == heard
 
 
 @given(st.lists(heard_of(st.just(CoverageSource(CoverageSourceKind.SUBSCRIPTION, "s"))), min_size=3, max_size=3))
@@ -84,9 +75,3 @@ def test_of_each_sort_of_watcher_the_last_alert_is_kept() -> None:
         "K8S_X",
         None,
     ]
-
-
-def test_what_does_not_decode_is_not_known() -> None:
-    """It is written anew with the next message."""
-    document = StoredDocument(kind=DocumentKind.SOURCE, id="subscription:s", at=NOW, body=b'{"kind": "moon"}')
-    assert find_last_heard(document) is None

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.app.clock import now
-from router.domain.coverage_sources import LastHeard, document_of_last_heard
+from router.domain.coverage_sources import LastHeard
 from router.domain.keys import signal_key
 from router.domain.source_turns import SourceWatch, document_of_watch, finding_id_of
 from router.store.delivery_status import list_deliveries
 from router.store.documents import put_document
+from router.store.sources import write_heard
 from router.store.store import Store
 from tests.domain.silence_model import DAY, ONE, TWO, of_subscription
 from tests.stack.accounting import sweep
@@ -37,9 +38,8 @@ def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
 
 async def have_lived(store: Store, at: datetime) -> None:
     """The router ran for twenty days, and heard of one subscription nine days ago and of the other one just now."""
-    for id, days in ((ONE, 9), (TWO, 0)):
-        heard = LastHeard(source=of_subscription(id), posture=at - days * DAY)
-        await within(store, put_document, document_of_last_heard(heard, at))
+    heard = [LastHeard(source=of_subscription(id), posture=at - days * DAY) for id, days in ((ONE, 9), (TWO, 0))]
+    await within(store, write_heard, heard, at)
     watch = SourceWatch(anew=at - 20 * DAY, taken=at - timedelta(minutes=30))
     await within(store, put_document, document_of_watch("cspm", watch))
 

@@ -18,17 +18,19 @@ from router.coverage.documents import read_document
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers.assessments import facts_in
 from router.domain.catalogue import Catalogue
-from router.domain.coverage_sources import LastHeard, find_last_heard
+from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.recommendation_table import EDR_INSTALLED as EDR
+from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.documents import list_documents, put_document
 from router.store.quarantine import list_quarantined
+from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.examples import some_of
@@ -56,8 +58,7 @@ def ingest(store: Any, *messages: Message, now: datetime = NOW) -> list[RecordEn
 
 def sources(store: Store) -> dict[str, LastHeard]:
     """When each source was last heard of."""
-    documents = run(within(store, list_documents, DocumentKind.SOURCE))
-    return {one.id: heard for one in documents if (heard := find_last_heard(one)) is not None}
+    return {one.source.id: one for one in run(within(store, list_sources))}
 
 
 def facts(store: Store) -> dict[tuple[str, str], str]:
@@ -83,7 +84,7 @@ def machine(number: int) -> str:
 
 
 class Counting:
-    """How many documents of a store are looked up, and written, each time; to write poison is a fault of ours."""
+    """How many sources are written, and facts looked up and written, each time; to write poison is a fault of ours."""
 
     def __init__(self, store: Store) -> None:
         self.store = watched(store, self._look)
@@ -95,7 +96,9 @@ class Counting:
             self.asked.append((f"find {values[0]}", len(values[1])))
         elif sql.startswith("SELECT id, version FROM documents"):
             self.asked.append((f"put {values[0]}", len(values[1])))
-            if any(self.poison and self.poison in id for id in values[1]):
+        elif "sources" in sql:
+            self.asked.append(("put source", len(values)))
+            if any(self.poison and self.poison in row[1] for row in values):
                 raise ZeroDivisionError
 
 
@@ -120,17 +123,14 @@ def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store
 
 
 def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
-    """The same resources within the hour; after it, once for all of them. Another worker looks, and writes nothing."""
+    """The same resources within the hour; after it, once for all of them."""
     counting = Counting(sqlite)
     intake = an_intake(counting.store)
     for at in (NOW, NOW + OFTEN - MINUTE, NOW + OFTEN):
         alerts = [a_message(alert_body(f"{at}-{one}", AzureResourceId=machine(one)), at=at) for one in range(5)]
         run(intake.ingest(alerts, at))
-    assert counting.asked == [("find source", 6), ("put source", 6)] * 2
+    assert counting.asked == [("put source", 6)] * 2
     assert {one.alert for one in sources(sqlite).values()} == {NOW + OFTEN}
-    other, late = Counting(sqlite), NOW + OFTEN + MINUTE
-    ingest(other.store, a_message(alert_body("other", AzureResourceId=machine(1)), at=late), now=late)
-    assert other.asked == [("find source", 2)]
 
 
 def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: Store) -> None:
@@ -141,7 +141,7 @@ def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: St
     for minute, type in enumerate(types):
         at = NOW + minute * MINUTE
         run(intake.ingest([a_message(alert_body(f"{minute}", AlertType=type), at=at)], at))
-    assert counting.asked == [("find source", 2), ("put source", 2), ("find source", 1), ("put source", 1)]
+    assert counting.asked == [("put source", 2), ("put source", 1)]
     assert [one.type for one in sources(sqlite)[WORKLOAD].by_watcher] == ["VM_A", "ARM_A"]
     assert sources(sqlite)[HERE].by_watcher == ()
 
@@ -153,7 +153,7 @@ def test_recommendations_are_heard_of_to_the_minute(sqlite: Store) -> None:
     for seconds in (0, 59, 60, 61, 119):
         at = NOW + timedelta(seconds=seconds)
         run(intake.ingest([a_message(coverage_body("another", title="another"), at=at)], at))
-    assert counting.asked == [("find source", 1), ("put source", 1)] * 2
+    assert counting.asked == [("put source", 1)] * 2
     assert sources(sqlite)[HERE].posture == NOW + OFTEN_OF_POSTURE
 
 
@@ -168,7 +168,7 @@ def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(s
             for key in (EDR, "another")
         ]
         run(intake.ingest(rows, NOW))
-    first = [("find source", 1), ("put source", 1), ("find fact", 4), ("put fact", 4)]
+    first = [("put source", 1), ("find fact", 4), ("put fact", 4)]
     assert counting.asked == [*first, ("find fact", 4), ("put fact", 4)]
 
 
@@ -230,10 +230,12 @@ def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> 
     assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
-def test_damaged_documents_are_written_anew(sqlite: Store) -> None:
-    """They stop no message."""
-    for kind, id in ((DocumentKind.SOURCE, HERE), (DocumentKind.FACT, RESOURCE.lower())):
-        run(within(sqlite, put_document, StoredDocument(kind=kind, id=id, at=NOW, body=b"?")))
+def test_what_is_damaged_is_written_anew(sqlite: Store) -> None:
+    """It stops no message; a source's row is set aside when it is read."""
+    run(within(sqlite, put_document, StoredDocument(kind=DocumentKind.FACT, id=RESOURCE.lower(), at=NOW, body=b"?")))
+    ingest(sqlite, a_message(alert_body(), at=NOW))
+    run(within(sqlite, lambda tx: tx.execute("UPDATE sources SET posture=?", 2**62)))
+    assert sources(sqlite) == {}
     ingest(sqlite, a_message(coverage_body(EDR, "Healthy"), at=NOW))
     assert sources(sqlite)[HERE].posture == NOW
     assert facts(sqlite) == {(RESOURCE.lower(), EDR): "healthy"}
@@ -319,3 +321,18 @@ def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
                 assert timedelta() <= latest - known < (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
         finally:
             run(store.close())
+
+
+def test_a_source_is_known_for_400_days_after_it_was_last_heard_of(store: Store) -> None:
+    """Longer than any may be silent."""
+    for number, at in ((3, NOW), (7, NOW + OFTEN)):
+        ingest(store, a_message(alert_body(f"{number}", AzureResourceId=machine(number)), at=at), now=at)
+
+    def known(at: datetime) -> set[str]:
+        while not run(store.forget(at, Retention(), (), 100)).is_done:
+            pass
+        return set(sources(store))
+
+    both = {HERE, *(f"workload:{machine(number).lower()}" for number in (3, 7))}
+    assert known(NOW + timedelta(days=400) - MINUTE) == both
+    assert known(NOW + timedelta(days=400)) == both - {f"workload:{machine(3).lower()}"}

@@ -255,9 +255,7 @@ def test_a_decision_at_the_end_of_time_stops_no_sweep(life: Life) -> None:
     assert life.decisions() == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.SOURCE, 400), (DocumentKind.FACT, 90)]
-)
+@pytest.mark.parametrize(("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.FACT, 90)])
 def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: DocumentKind, days: int) -> None:
     """From the instant that they name: what ends in a year is kept a year longer."""
     run(within(life.store, put_document, StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")))

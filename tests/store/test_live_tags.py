@@ -13,6 +13,7 @@ import pytest
 from router.app.tags import keep_tags
 from router.coverage.documents import document_of
 from router.domain.clocks import SKEW
+from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.deliveries import Claim
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.notices import Notice
@@ -24,6 +25,7 @@ from router.domain.suppression import Suppressions
 from router.domain.tag_documents import find_tags_in
 from router.ingest.tag_reader import FRESH, SLACK, TagReader
 from router.store.documents import list_documents, put_document
+from router.store.sources import list_sources
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip
 from tests.constructed.weeks import row_of
@@ -78,7 +80,7 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
         "after": Owner("payments"),
     }
     assert {id: one.routes for id, one in notices.items()} == {"before": (), "after": ("pay",)}
-    heard = [one.id for one in run(within(store, list_documents, DocumentKind.SOURCE)) if one.id.startswith("owner:")]
+    heard = [one.source.id for one in run(within(store, list_sources, [CoverageSourceKind.OWNER]))]
     assert heard == ["owner:nobody-else", "owner:payments"]
 
 

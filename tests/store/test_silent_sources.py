@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest
-from router.domain.coverage_sources import CoverageSource, LastHeard, document_of_last_heard
+from router.domain.coverage_sources import CoverageSource, LastHeard
 from router.domain.documents import DocumentKind
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
@@ -22,6 +22,7 @@ from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
 from router.store.partitions import write_losses
+from router.store.sources import write_heard
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import (
@@ -73,11 +74,8 @@ async def live(store: Store, until: datetime, since: datetime = NOW, manifest: C
 
 async def hear(store: Store, at: datetime, *sources: CoverageSource) -> None:
     """A row of a snapshot speaks of some sources, and is Healthy."""
-    for source in sources:
-        known = await within(store, find_document, DocumentKind.SOURCE, source.id)
-        heard = LastHeard(source=source, posture=at, snapshot=at, healthy=at)
-        document = document_of_last_heard(heard, at, known.version if known is not None else None)
-        assert await within(store, put_document, document) is not None
+    heard = [LastHeard(source=source, posture=at, snapshot=at, healthy=at) for source in sources]
+    await within(store, write_heard, heard, at)
 
 
 def key_of(source: CoverageSource) -> str:

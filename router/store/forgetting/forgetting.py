@@ -25,6 +25,9 @@ _HITS = "SELECT stream, rule FROM hits WHERE last<=?"
 _DOCUMENTS = """
 DELETE FROM documents WHERE (kind, id) IN (SELECT kind, id FROM documents WHERE kind=? AND at<=? LIMIT ?)
 """
+_SOURCES = """
+DELETE FROM sources WHERE (kind, id) IN (SELECT kind, id FROM sources WHERE heard<=? LIMIT ?)
+"""
 
 type Step = Callable[[Transaction], Awaitable[Forgotten]]
 """Takes some of what is old away."""
@@ -78,8 +81,9 @@ async def _forget_hits(tx: Transaction, now: datetime, rules: Collection[Rule]) 
 
 
 async def _forget_documents(tx: Transaction, now: datetime) -> Forgotten:
-    """Documents whose time is long over."""
+    """Documents whose time is long over, and sources of which nothing was heard for as long."""
     gone = 0
     for kind in DocumentKind:
         gone += await tx.execute(_DOCUMENTS, kind.value, micros(now - document_age(kind)), MANY)
+    gone += await tx.execute(_SOURCES, micros(now - document_age(DocumentKind.SOURCE)), MANY)
     return Forgotten(documents=gone, is_done=gone == 0)

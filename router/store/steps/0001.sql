@@ -64,6 +64,15 @@ CREATE TABLE IF NOT EXISTS documents (
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
+-- When each source was last heard of, by sort; of each sort of watcher with the type of its last alert.
+CREATE TABLE IF NOT EXISTS sources (
+    kind TEXT NOT NULL, id TEXT NOT NULL, subject TEXT NOT NULL, plan TEXT NOT NULL, subscription TEXT,
+    heard BIGINT NOT NULL, posture BIGINT, snapshot BIGINT, healthy BIGINT, alert BIGINT, real_alert BIGINT,
+    node_sensor BIGINT, audit_log BIGINT, sql_sensor BIGINT, azure BIGINT, other BIGINT,
+    node_sensor_type TEXT, audit_log_type TEXT, sql_sensor_type TEXT, azure_type TEXT, other_type TEXT,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS quarantine (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, stream TEXT, at BIGINT NOT NULL,
     origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
@@ -178,6 +187,7 @@ CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
+CREATE INDEX IF NOT EXISTS last_heard ON sources (heard);
 
 -- What a reader may ask: views are stable, tables are not. INSTANT writes microseconds as a time; none has a body.
 CREATE VIEW IF NOT EXISTS v_decisions AS SELECT
