@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from router.decide.notice import MOST_NAMESPACES
+from router.decide import decide, notice_for
+from router.decide.notice import MOST_CVES, MOST_NAMESPACES
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim
+from router.domain.evidence import Evidence
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
 from router.domain.owners import Owner, Owners, Ownership
+from router.domain.posture import Cves
 from router.domain.rulebook import By, ByTag, Clause, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.tags import Tags
 from router.grouping import explain_grouping
-from router.ingest.intake import Message
-from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
-from tests.examples import some_of
+from router.grouping.grouping_keys import common_values_of
+from tests.builders import NOW, RESOURCE, a_destination, a_finding, a_message, a_route, a_rulebook, alert_body
 from tests.ingest.test_intake import House, changes
 
 HOUR = timedelta(hours=1)
@@ -204,6 +204,7 @@ def test_a_group_is_as_grave_as_its_gravest_member_ever_was(
 
 CONNECTORS = "/subscriptions/9/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors"
 GROUP = RESOURCE.lower().partition("/providers/")[0]
+CVES = tuple(f"CVE-2026-{number:04}" for number in range(MOST_CVES))
 TAGS = Tags(
     {GROUP: {"team": "Web"}, f"{RESOURCE.lower()}2": {"team": "web"}, GROUP.replace("web", "db"): {"team": "db"}}
 )
@@ -222,89 +223,57 @@ def in_gke(project: str) -> dict[str, object]:
     return {"AzureResourceId": f"//container.googleapis.com/projects/{project}/locations/l/clusters/c"}
 
 
+GUID = "0b06d9ea-afe6-4779-bd59-30e5c2d9d13f"
+SANDBOX = "/subscriptions/9/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/pay-web-1"
+ELSEWHERE = RESOURCE.replace("rg-web", "rg-db")
+
+
+def on(resource: str | None) -> dict[str, object]:
+    """What an alert says of a machine; the same name stands in many places."""
+    return {"AzureResourceId": resource, "CompromisedEntity": "pay-web-1"}
+
+
+def named(entity: str) -> dict[str, object]:
+    """What an alert says whose resource is not known."""
+    return {"AzureResourceId": f"/subscriptions/{GUID}", "CompromisedEntity": entity}
+
+
 @pytest.mark.parametrize(
     ("by", "one", "like", "unlike"),
     [
-        (By.ALERT_TYPE, {"AlertType": "X"}, {"AlertType": "x"}, {"AlertType": "Y"}),
-        (
-            By.RESOURCE,
-            {"AzureResourceId": RESOURCE},
-            {"AzureResourceId": RESOURCE.upper()},
-            {"AzureResourceId": f"{RESOURCE}2"},
-        ),
-        (
-            By.SUBSCRIPTION,
-            {"AzureResourceId": RESOURCE},
-            {"AzureResourceId": f"{RESOURCE}2"},
-            {"AzureResourceId": "/subscriptions/2/x"},
-        ),
-        (By.TACTICS, {"Intent": "Execution"}, {"Intent": "execution"}, {"Intent": "Exfiltration"}),
-        (By.ENTITY, {"CompromisedEntity": "vm-1"}, {"CompromisedEntity": "VM-1"}, {"CompromisedEntity": "vm-2"}),
-        (By.CORRELATION, {"CorrelationKey": "k"}, {"CorrelationKey": "k"}, {"CorrelationKey": "l"}),
-        (
-            By.RESOURCE_GROUP,
-            {"AzureResourceId": RESOURCE},
-            {"AzureResourceId": f"{RESOURCE.replace('rg-web', 'RG-WEB')}2"},
-            {"AzureResourceId": RESOURCE.replace("rg-web", "rg-db")},
-        ),
-        (By.ACCOUNT, in_eks("a", "1"), in_eks("b", "1"), in_eks("a", "2")),
-        (By.CLUSTER, in_eks("a", "1"), in_eks("A", "1"), in_eks("b", "1")),
-        (By.CONNECTOR, in_eks("a", "1"), in_eks("b", "2", connector="CORP"), in_eks("a", "1", connector="other")),
-        (By.PROJECT, in_gke("shop"), in_gke("SHOP"), in_gke("books")),
-        (
-            By.NAMESPACE,
-            in_eks("a", "1", "shop", "jobs"),
-            in_eks("a", "1", "jobs", "shop"),
-            in_eks("a", "1", "shop"),
-        ),
-        (
-            ByTag("team"),
-            {"AzureResourceId": RESOURCE},
-            {"AzureResourceId": f"{RESOURCE}2"},
-            {"AzureResourceId": RESOURCE.replace("rg-web", "rg-db")},
-        ),
+        (By.ALERT_TYPE, {"AlertType": "X"}, {"AlertType": "x"}, [{"AlertType": "Y"}]),
+        (By.RESOURCE, on(RESOURCE), on(RESOURCE.upper()), [on(f"{RESOURCE}2")]),
+        (By.SUBSCRIPTION, on(RESOURCE), on(f"{RESOURCE}2"), [on("/subscriptions/2/x")]),
+        (By.TACTICS, {"Intent": "Execution"}, {"Intent": "execution"}, [{"Intent": "Exfiltration"}]),
+        (By.CORRELATION, {"CorrelationKey": "k"}, {"CorrelationKey": "k"}, [{"CorrelationKey": "l"}]),
+        (By.ENTITY, on(SANDBOX), on(SANDBOX.upper()), [
+            on(SANDBOX.replace("/9/", "/1/")), on(SANDBOX.replace("rg-web", "rg-db")), on(None), on("/subscriptions/9"),
+            on("/subscriptions/1"), on(f"/subscriptions/{GUID}"), on(f"/subscriptions/1{GUID[1:]}"),
+        ]),
+        (By.ENTITY, named("vm-1"), named("VM-1"), [named("vm-2")]),
+        (By.RESOURCE_GROUP, on(RESOURCE), on(f"{RESOURCE.replace('rg-web', 'RG-WEB')}2"), [on(ELSEWHERE), on(SANDBOX)]),
+        (By.ACCOUNT, in_eks("a", "1"), in_eks("b", "1"), [in_eks("a", "2")]),
+        (By.CLUSTER, in_eks("a", "1"), in_eks("A", "1"), [in_eks("b", "1"), in_eks("a", "2")]),
+        (By.CONNECTOR, in_eks("a", "1"), in_eks("b", "2", connector="CORP"), [
+            in_eks("a", "1", connector="other"), on(f"{CONNECTORS}/corp/x".replace("/9/", "/1/")),
+        ]),
+        (By.PROJECT, in_gke("shop"), in_gke("SHOP"), [in_gke("books")]),
+        (By.NAMESPACE, in_eks("a", "1", "shop", "jobs"), in_eks("a", "1", "jobs", "shop"), [
+            in_eks("a", "1", "shop"), in_eks("a", "2", "shop", "jobs"), in_eks("b", "1", "shop", "jobs"),
+        ]),
+        (ByTag("team"), on(RESOURCE), on(f"{RESOURCE}2"), [on(ELSEWHERE)]),
     ],
-)
+)  # fmt: skip
 def test_signals_are_alike_in_what_the_policy_names(
-    build: Build, by: By | ByTag, one: dict[str, object], like: dict[str, object], unlike: dict[str, object]
+    build: Build, by: By | ByTag, one: dict[str, object], like: dict[str, object], unlike: list[dict[str, object]]
 ) -> None:
-    """Whatever the case it is written in; what differs there opens by itself."""
+    """Whatever the case it is written in; what differs there opens by itself. A name that a stranger may choose, of a
+    machine, a group, a cluster or a namespace, stands for one thing only within what is theirs."""
     house = build(replace(a_grouping_book(Grouping((by,), HOUR)), owners=Owners((), TAGS)))
-    take(house, alert_body("a", **one), alert_body("b", **like), alert_body("c", **unlike))
+    take(house, *(alert_body(str(number), **said) for number, said in enumerate((one, like, *unlike))))
     found = house.owed("tickets")
-    assert sorted(changes(found)) == ["opened", "opened"]
-    assert sorted(groups(found), key=str) == [(2, 2), None]
-
-
-GUID = "0b06d9ea-afe6-4779-bd59-30e5c2d9d13f"
-SANDBOX = "/subscriptions/9/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/pay-web-1"
-REAL = SANDBOX.replace("/9/", "/1/")
-
-
-@pytest.mark.parametrize(
-    ("by", "one", "other"),
-    [
-        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": REAL}),
-        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": SANDBOX.replace("rg-web", "rg-db")}),
-        (By.ENTITY, {"AzureResourceId": SANDBOX}, {"AzureResourceId": None}),
-        (By.ENTITY, {"AzureResourceId": "/subscriptions/9"}, {"AzureResourceId": "/subscriptions/1"}),
-        (By.ENTITY, {"AzureResourceId": f"/subscriptions/{GUID}"}, {"AzureResourceId": f"/subscriptions/1{GUID[1:]}"}),
-        (By.RESOURCE_GROUP, {"AzureResourceId": SANDBOX}, {"AzureResourceId": REAL}),
-        (By.CLUSTER, in_eks("a", "1"), in_eks("a", "2")),
-        (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("a", "2", "shop")),
-        (By.NAMESPACE, in_eks("a", "1", "shop"), in_eks("b", "1", "shop")),
-        (By.CONNECTOR, in_eks("a", "1"), {"AzureResourceId": f"{CONNECTORS}/corp/x".replace("/9/", "/1/")}),
-    ],
-)
-def test_a_name_that_a_stranger_chose_joins_no_others_ticket(
-    build: Build, by: By, one: dict[str, object], other: dict[str, object]
-) -> None:
-    """A machine, a group, a cluster or a namespace elsewhere may have the same name: its alert is no note on their ticket."""
-    house = build(a_grouping_book(Grouping((By.ALERT_TYPE, by), HOUR)))
-    take(
-        house, *alerts("a", CompromisedEntity="pay-web-1", **one), *alerts("b", CompromisedEntity="PAY-WEB-1", **other)
-    )
-    assert changes(house.owed("tickets")) == ["opened", "opened"]
+    assert changes(found) == ["opened"] * (1 + len(unlike))
+    assert Counter(groups(found)) == {(2, 2): 1, None: len(unlike)}
 
 
 def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
@@ -346,6 +315,24 @@ def test_what_names_more_namespaces_than_a_notice_has_stands_alone(build: Build)
         inside = in_eks("a", "1", *map(str, range(count)))
         take(house, alert_body(f"a-{count}", **inside), alert_body(f"b-{count}", **inside))
         assert groups(house.owed("tickets")) == expected
+
+
+@pytest.mark.parametrize(
+    ("cves", "is_alike"),
+    [
+        (Cves(ids=CVES), True),
+        (Cves(ids=(*CVES, "CVE-2026-9999")), False),
+        (Cves(ids=("CVE-2026-1",), is_whole=False), False),
+        (Cves(ids=()), False),
+        (None, False),
+    ],
+)
+def test_what_may_name_more_cves_than_are_known_stands_alone(cves: Cves | None, is_alike: bool) -> None:
+    """A list that was cut, in the message or in the notice, could go on as any other."""
+    finding, book = replace(a_finding(), cves=cves), a_rulebook(stream=Stream.CSPM)
+    notice = notice_for(finding, Evidence(), decide(finding, book, NOW), book, "key", 1)
+    assert bool(common_values_of(notice, Grouping((By.CVE,), HOUR))) is is_alike
+    assert notice.has_more_cves is (cves is not None and (not cves.is_whole or len(cves.ids) > MOST_CVES))
 
 
 def test_it_is_said_in_which_tag_signals_are_alike(build: Build) -> None:
@@ -605,47 +592,3 @@ def test_a_signal_stays_by_itself_when_the_policy_begins_to_group(build: Build) 
     found = house.owed("tickets")
     own = [claim.delivery.change for claim in found if claim.delivery.key == signal_key("cwpp", "alert", "a")]
     assert (own, len(found)) == (["updated", "resolved"], 3)
-
-
-ACTS = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.sampled_from(["New", "InProgress", "Resolved"]), st.integers(0, 40)),
-    min_size=1,
-    max_size=14,
-)
-
-
-@settings(max_examples=some_of(80))
-@given(ACTS, st.lists(st.integers(0, 14), max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from(By))
-def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
-    acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By
-) -> None:
-    """Signals come, change, end and come back, in any batches, over windows that end: whatever notice a group has, it was
-    opened before, no resolution comes twice, and something is open in the end exactly if some signal stands."""
-    limit = Limit(most, HOUR) if most is not None else None
-    claims: list[Claim] = []
-    with tempfile.TemporaryDirectory() as directory:
-        house = House(Path(directory), a_grouping_book(Grouping((by,), HOUR), limit))
-        for some, now in _batches(acts, cuts):
-            house.ingest(*some, now=now)
-            claims += house.owed("tickets", now)
-        asyncio.run(house.store.close())
-    open_now: set[str] = set()
-    for claim in claims:
-        key, change = claim.delivery.key, claim.delivery.change
-        assert (key in open_now) is (change is not Change.OPENED), (key, change)
-        (open_now.discard if change is Change.RESOLVED else open_now.add)(key)
-    last = {id: status for id, status, _ in acts}
-    assert bool(open_now) is any(status != "Resolved" for status in last.values())
-
-
-def _batches(acts: Sequence[tuple[str, str, int]], cuts: Sequence[int]) -> Iterator[tuple[list[Message], datetime]]:
-    """Messages of acts, cut into batches at some places, each with the time at which it is taken in."""
-    ends = {cut % (len(acts) + 1) for cut in cuts} | {len(acts)}
-    now, batch = NOW, []
-    for place, (id, status, wait) in enumerate(acts, 1):
-        now += wait * MINUTE
-        changed = (NOW + place * MINUTE).isoformat()
-        batch.append(a_message(alert_body(id, Status=status, ProcessingEndTime=changed)))
-        if place in ends:
-            yield batch, now
-            batch = []
