@@ -36,7 +36,7 @@ from router.ingest.intake import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 from router.store.claims import release_claims
-from router.store.delivery_status import count_deliveries
+from router.store.delivery_status import NEVER, count_deliveries
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
@@ -45,8 +45,8 @@ _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 LOOK = 60.0
 """Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
 
-type Before = Mapping[Stream, Counts]
-"""How many deliveries there were in which state before the job."""
+type Before = tuple[datetime, Mapping[Stream, Counts]]
+"""When the job began, and how many deliveries there were in which state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Work:
         self._store = store
         self._dispatcher = dispatcher
         self._decisions = decisions
-        self._before = before
+        self._began, self._before = before
         self._set_aside = set_aside
         self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
@@ -259,7 +259,12 @@ class Work:
             one
             for stream in Stream
             for one in await standings_in(
-                self._store, stream, self._before[stream], unready, await self._dispatcher.held_in(stream)
+                self._store,
+                stream,
+                self._before[stream],
+                self._began,
+                unready,
+                await self._dispatcher.held_in(stream),
             )
         ]
         books, received = self._job.rules.books, self._tally.received
@@ -285,7 +290,7 @@ class Work:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""
         if self._stop.is_asked:
             async with self._store.session() as tx:
-                counts = [await count_deliveries(tx, stream) for stream in Stream]
+                counts = [await count_deliveries(tx, stream, NEVER) for stream in Stream]
             owed = sum(count for one in counts for (_, state), count in one.items() if state in _STILL_OWED)
             raise self._stop.said(f"{self._tally.received} taken in, {owed} owed; the next run goes on with them")
 
@@ -324,9 +329,19 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         async with store.session() as tx:
-            before = {stream: await count_deliveries(tx, stream) for stream in Stream}
+            began = clock()
+            before = {stream: await count_deliveries(tx, stream, began) for stream in Stream}
         work = Work(
-            job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness, retention, clock
+            job,
+            store,
+            dispatcher,
+            decisions,
+            (began, before),
+            await _set_aside_in(store),
+            stop,
+            readiness,
+            retention,
+            clock,
         )
         await work.name_what_is_missing()
         await work.finish_earlier()

@@ -22,7 +22,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.timestamps import timestamp
 from router.store import groups, signals
-from router.store.delivery_status import count_deliveries, list_deliveries
+from router.store.delivery_status import NEVER, count_deliveries, list_deliveries
 from router.store.store import Store
 
 BACK = timedelta(hours=24)
@@ -82,7 +82,7 @@ async def _preview_of(
         found = {option: _signals(other) for option, other in others.items() if _signals(other)}
         return SilencePreview(preview, 0, is_owed_whole=True, instead=found)
     async with store.session() as tx:
-        counts = await count_deliveries(tx, stream)
+        counts = await count_deliveries(tx, stream, NEVER)
     if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
         return SilencePreview(preview, 0, is_owed_whole=True)
     keys: list[str] = []

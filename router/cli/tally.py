@@ -13,7 +13,7 @@ from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
 from router.store.delivery_status import count_deliveries, list_next_due
-from router.store.destinations import list_pauses
+from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting
 from router.store.store import Store
 
@@ -105,12 +105,17 @@ type Counts = Mapping[tuple[str, DeliveryState], int]
 
 
 async def standings_in(
-    store: Store, stream: str, before: Counts, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
+    store: Store,
+    stream: str,
+    before: Counts,
+    since: datetime,
+    unready: Sequence[Unready],
+    held: Mapping[str, DestinationHold],
 ) -> list[Standing]:
-    """How it stands with every destination of a stream, given the counts from before the run, and those that are held."""
+    """How it stands with every destination of a stream, given the counts when the run began, and those that are held."""
     async with store.session() as tx:
-        counts, pauses = await count_deliveries(tx, stream), await list_pauses(tx, stream)
-        waiting = await count_waiting(tx, stream)
+        counts, pauses = await count_deliveries(tx, stream, since), await list_pauses(tx, stream)
+        waiting, delivered = await count_waiting(tx, stream), await list_delivered(tx, stream)
     dues = await dues_in(store, stream, unready, held)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
@@ -133,7 +138,7 @@ async def standings_in(
             unready=lacking.get(destination),
             waiting=waiting[destination],
         )
-        for destination in sorted({*(destination for destination, _ in counts), *held})
+        for destination in sorted({*(destination for destination, _ in counts), *delivered, *held})
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue
 from router.domain.delivery_lifecycle import status_of
@@ -22,14 +22,28 @@ from router.store.instants import EPOCH, micros
 from router.store.row_reader import Columns
 from router.store.stored_names import RECEIPT
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""An instant since which nothing was sent."""
+
 _STATUS = f"SELECT {', '.join(ENTRY)}, stream, destination, receipt FROM deliveries"
 
-_COUNTS = "SELECT destination, state, count(*) AS many FROM deliveries WHERE stream=? GROUP BY destination, state"
+_COUNT = "SELECT destination, state, count(*) AS many FROM deliveries"
+_COUNTS = f"""
+{_COUNT} INDEXED BY due WHERE stream=? AND {IS_OPEN} GROUP BY destination, state
+UNION ALL
+{_COUNT} INDEXED BY dead WHERE stream=? AND state='dead' GROUP BY destination, state
+UNION ALL
+{_COUNT} INDEXED BY settled WHERE stream=? AND settled>=? AND state IN ('sent', 'skipped') GROUP BY destination, state
+"""
 
 _BACKLOG = f"""
-SELECT destination, min(lane) AS lane, min(CASE WHEN {IS_OPEN} THEN born END) AS oldest,
-       CAST(sum(CASE WHEN state='dead' THEN 1 ELSE 0 END) AS BIGINT) AS dead
-FROM deliveries WHERE stream=? GROUP BY destination
+SELECT destination, min(lane) AS lane, min(born) AS oldest, 0 AS dead
+FROM deliveries INDEXED BY due WHERE stream=? AND {IS_OPEN} GROUP BY destination
+UNION ALL
+SELECT destination, min(lane), NULL, count(*) FROM deliveries INDEXED BY dead
+WHERE stream=? AND state='dead' GROUP BY destination
+UNION ALL
+SELECT name, lane, NULL, 0 FROM destinations WHERE stream=? AND delivered=1
 """
 
 _NEXT_DUE = f"""
@@ -108,12 +122,13 @@ async def find_histories(
     }
 
 
-async def count_deliveries(tx: Transaction, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
-    """Return how many deliveries there are by destination and state; one whose state is damaged is as good as dead."""
+async def count_deliveries(
+    tx: Transaction, stream: str, since: datetime = EPOCH
+) -> Mapping[tuple[str, DeliveryState], int]:
+    """Return how many deliveries there are by destination and state; of those that are sent or skipped, since an instant."""
     total: Counter[tuple[str, DeliveryState]] = Counter()
-    for row in await tx.fetch(_COUNTS, stream):
-        state = readable(DeliveryState.DEAD, row.word, "state", DeliveryState)
-        total[row.words("destination"), state] += row.whole("many")
+    for row in await tx.fetch(_COUNTS, stream, stream, stream, micros(since)):
+        total[row.words("destination"), row.word("state", DeliveryState)] += row.whole("many")
     return dict(total)
 
 
@@ -131,15 +146,14 @@ async def list_next_due(tx: Transaction, stream: str) -> Mapping[str, NextDue]:
 
 
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:
-    """Return what is open and what is dead by destination, for every destination of which deliveries are kept."""
-    return {
-        row.words("destination"): Backlog(
-            readable(Lane.TICKET, row.word, "lane", Lane),
-            readable(None, row.find_time, "oldest"),
-            row.whole("dead"),
-        )
-        for row in await tx.fetch(_BACKLOG, stream)
-    }
+    """Return what is open and what is dead by destination, for every destination that is owed anything or took anything."""
+    found: dict[str, Backlog] = {}
+    for row in await tx.fetch(_BACKLOG, stream, stream, stream):
+        name = row.words("destination")
+        known = found.get(name) or Backlog(readable(Lane.TICKET, row.word, "lane", Lane), None, 0)
+        oldest = known.oldest or readable(None, row.find_time, "oldest")
+        found[name] = Backlog(known.lane, oldest, known.dead + row.whole("dead"))
+    return found
 
 
 async def count_due(

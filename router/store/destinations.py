@@ -77,6 +77,12 @@ async def note_delivered(
     await tx.execute_many(_DELIVERED, [(*place, lanes[place].value) for place in sorted(lanes) if place not in reached])
 
 
+async def list_delivered(tx: Transaction, stream: str) -> list[str]:
+    """Return the destinations of a stream that ever took a delivery."""
+    rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND delivered=1 ORDER BY name", stream)
+    return [row.words("name") for row in rows]
+
+
 async def has_delivered(tx: Transaction, stream: str, destination: str) -> bool:
     """Return whether a destination ever took a delivery, whatever is kept of it."""
     sql = "SELECT 1 FROM destinations WHERE stream=? AND name=? AND delivered=1"

@@ -157,7 +157,8 @@ CREATE INDEX IF NOT EXISTS named ON signals (stream, key) WHERE snapshots IS NOT
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS open_turns ON deliveries (key, destination, turn) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
-CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS dead ON deliveries (stream, destination) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS settled ON deliveries (stream, settled) WHERE state IN ('sent', 'skipped');
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
     WHERE NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')));
 CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled)
