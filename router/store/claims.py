@@ -298,13 +298,13 @@ async def settle_claims(
     rows = await tx.fetch("SELECT id, errors FROM deliveries WHERE id = ANY(?)", sorted(failed)) if failed else []
     known = {row.words("id"): readable((), failures_in, row) for row in rows}
     # In the order of rows, as all write them: a claim's id ends with its row's number.
-    in_order = sorted(settlements, key=lambda one: place_in(one.claim))
+    in_order = sorted(settlements, key=lambda one: row_in(one.claim))
     await tx.execute_many(_SETTLE, [_settlement(one, known) for one in in_order])
     sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
     await note_delivered(tx, {(one.stream, one.destination): one.lane for one in sent}, reached)
 
 
-def place_in(claim: str) -> int:
+def row_in(claim: str) -> int:
     """Return the number of the row of which a claim's id speaks; 0 where it names none."""
     number = claim.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0

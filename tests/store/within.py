@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Concatenate
 
 from router.domain.deliveries import Claim, Recipient
-from router.store.claims import claim_due, claim_odd, decide_depending, place_in
+from router.store.claims import claim_due, claim_odd, decide_depending, row_in
 from router.store.engine import Transaction
 from router.store.store import Store
 
@@ -26,6 +26,6 @@ async def claim_in(store: Store, recipient: Recipient, due: datetime, until: dat
         found = await claim_due(tx, {recipient: limit}, due, until)
         claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
         claims = claims or await claim_odd(tx, recipient, due, until, limit)
-        return sorted(claims, key=lambda one: place_in(one.id))
+        return sorted(claims, key=lambda one: row_in(one.id))
 
     return await store.engine.run(claimed)
