@@ -47,25 +47,14 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_namespace_shows_no_key() -> None:
-    """Neither itself nor its errors."""
+def test_what_says_no_way_to_a_namespace_is_refused_before_anything_is_asked() -> None:
+    """A name alone, a credential alone, and what is no connection string; no key is shown, by itself or in an error."""
     assert "canary" not in repr(Namespace(connection_string=LOCAL))
-    with pytest.raises(ValueError, match=r"must be present|malformed|format|blank") as caught:
-        Namespace(connection_string=LOCAL.replace("Endpoint", "Entrance") + ";canary")
-    assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "canary", "Endpoint=sb://127.0.0.1", "Endpoint=;SharedAccessKeyName=a;SharedAccessKey=b"]
-)
-def test_what_is_no_connection_string_is_none(text: str) -> None:
-    """It is found out before anything is asked of a hub."""
-    with pytest.raises(ValueError):
-        Namespace(connection_string=text)
-
-
-def test_a_namespace_without_a_way_to_it_is_none() -> None:
-    """A name alone opens nothing, nor does a credential."""
+    halves = ("", "canary", "Endpoint=sb://127.0.0.1", "Endpoint=;SharedAccessKeyName=a;SharedAccessKey=b")
+    for text in (*halves, LOCAL.replace("Endpoint", "Entrance") + ";canary"):
+        with pytest.raises(ValueError) as caught:
+            Namespace(connection_string=text)
+        assert "SharedAccessKey=canary" not in str(caught.value)
     for way in ({}, {"fully_qualified_namespace": "name"}, {"credential": LoopbackCredential()}):
         with pytest.raises(ValueError, match="a namespace needs"):
             Namespace(**way)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 
@@ -43,7 +42,7 @@ async def extents_of(reader: HubReader) -> dict[Partition, Extent]:
 
 
 def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
-    """An emptied partition still tells how far it had come; one that was never used begins with 0."""
+    """An emptied partition tells how far it had come; one never used begins with 0; a hub that is created anew is another."""
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
         fill(hubs, FIRST, 5)
@@ -58,68 +57,39 @@ def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
         }
         assert {extent.created.tzinfo for extent in extents.values()} == {UTC}
         assert all(before - timedelta(minutes=1) < extent.created < before for extent in extents.values())
+        hubs.shift_clock(timedelta(hours=1))
+        hubs.recreate(HUB, 1)
+        hubs.append(*FIRST, b"new")
+        anew = await extents_of(reader)
+        assert anew == {FIRST: Extent(0, 0, anew[FIRST].created)}
+        assert anew[FIRST].created > extents[FIRST].created
+        assert [event.body for event in await reader.read_events(FIRST, Span(0, 0), 100)] == [b"new"]
 
     with_reader(work)
 
 
-def test_a_span_is_read_with_both_its_ends_and_nothing_else() -> None:
-    """Body, number and time are the hub's; spans at either end of the partition are no different."""
+def test_what_is_there_of_a_span_is_read_and_nothing_else() -> None:
+    """Body, number and time are the hub's; both ends are in it, the first are given where fewer are wanted, more than a client
+    holds at a time are read whole, and what was trimmed is not waited for."""
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
-        bodies = fill(hubs, FIRST, 10)
+        bodies = fill(hubs, FIRST, 350)
         fill(hubs, SECOND, 10)
-        begun, middle, ended = await asyncio.gather(
-            reader.read_events(FIRST, Span(0, 1), 100),
-            reader.read_events(FIRST, Span(3, 6), 100),
-            reader.read_events(FIRST, Span(9, 9), 1),
-        )
-        assert (numbers(begun), numbers(ended)) == ([0, 1], [9])
-        assert middle == [Event(one.sequence, one.enqueued, one.body) for one in hubs.published(*FIRST)[3:7]]
-        assert [event.body for event in middle] == bodies[3:7]
-
-    with_reader(work)
-
-
-def test_no_more_is_read_than_was_asked_for() -> None:
-    """The first ones; the caller asks for the rest when it has taken these."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
-        some, none = await asyncio.gather(
-            reader.read_events(FIRST, Span(2, 9), 3), reader.read_events(FIRST, Span(2, 9), 0)
-        )
-        assert (numbers(some), none) == ([2, 3, 4], [])
-
-    with_reader(work)
-
-
-def test_a_span_that_is_longer_than_the_client_holds_at_a_time_is_read_whole() -> None:
-    """What is prefetched is bounded, what is read is not."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 350)
-        assert numbers(await reader.read_events(FIRST, Span(10, 340), 1000)) == list(range(10, 341))
-
-    with_reader(work)
-
-
-def test_what_is_left_of_a_span_is_read_without_waiting_for_what_is_gone() -> None:
-    """Trimmed at its beginning, and trimmed whole."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
         hubs.trim(*FIRST, 5)
+        asked = [(Span(7, 9), 100), (Span(349, 349), 1), (Span(9, 12), 3), (Span(9, 12), 0), (Span(10, 340), 1000)]
         read = await asyncio.gather(
-            reader.read_events(FIRST, Span(2, 6), 100),
-            reader.read_events(FIRST, Span(0, 4), 100),
+            *(reader.read_events(FIRST, *one) for one in [*asked, (Span(2, 6), 9), (Span(0, 4), 9)])
         )
-        assert [numbers(events) for events in read] == [[5, 6], []]
+        found = [[7, 8, 9], [349], [9, 10, 11], [], list(range(10, 341)), [5, 6], []]
+        assert [numbers(events) for events in read] == found
+        assert read[0] == [Event(one.sequence, one.enqueued, one.body) for one in hubs.published(*FIRST)[2:5]]
+        assert [event.body for event in read[0]] == bodies[7:10]
 
     with_reader(work)
 
 
-def received(hubs: EventHubs, span: Span, patience: float) -> Awaitable[Sequence[Event]]:
-    """What a receiver gets of a span that it was told is there."""
+def received(hubs: EventHubs, span: Span, patience: float = FOREVER) -> Awaitable[Sequence[Event]]:
+    """What is received of a span that was said to be there."""
 
     async def receive() -> Sequence[Event]:
         async with a_namespace(hubs).consumer(HUB, "sweep") as client:
@@ -129,66 +99,20 @@ def received(hubs: EventHubs, span: Span, patience: float) -> Awaitable[Sequence
 
 
 def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
-    """The hub goes on with the first event that it still has, which says that those before it are gone."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
-        hubs.trim(*FIRST, 5)
-        some, none = await asyncio.gather(received(hubs, Span(2, 6), FOREVER), received(hubs, Span(2, 4), FOREVER))
-        assert (numbers(some), none) == ([5, 6], [])
-
-    with_reader(work)
-
-
-def test_a_hub_that_does_not_send_what_it_should_is_a_fault() -> None:
-    """Nobody could tell whether the events are gone, so nobody says so."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
-        hubs.trim(*FIRST, 10)
-        with pytest.raises(HubError, match=r"^hub cwpp, partition 0: no answer in time$"):
-            await received(hubs, Span(2, 6), 0.5)
-
-    with_reader(work)
-
-
-def test_a_hub_that_is_gone_before_its_events_are_asked_for_is_a_fault() -> None:
-    """At once, not when patience ends."""
+    """The hub goes on with the first event that it has. One that sends nothing is at fault, and so is one that is gone."""
 
     async def work(hubs: EventHubs, reader: HubReader) -> list[str]:
         fill(hubs, FIRST, 10)
+        hubs.trim(*FIRST, 5)
+        some, none = await asyncio.gather(received(hubs, Span(2, 6)), received(hubs, Span(2, 4)))
+        assert (numbers(some), none) == ([5, 6], [])
+        hubs.trim(*FIRST, 10)
+        faults = await faults_of(received(hubs, Span(2, 6), 0.5))
         hubs.stop_accepting()
-        return await faults_of(received(hubs, Span(2, 6), FOREVER))
+        return [*faults, *await faults_of(received(hubs, Span(2, 6)))]
 
-    assert with_reader(work) == ["hub cwpp, partition 0: ConnectError (socket-error)"]
-
-
-def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
-    """Its numbers begin again and its time of creation is another, which is how the sweep knows."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
-        old = await extents_of(reader)
-        hubs.shift_clock(timedelta(hours=1))
-        hubs.recreate(HUB, 1)
-        hubs.append(*FIRST, b"new")
-        new = await extents_of(reader)
-        assert new == {FIRST: Extent(0, 0, new[FIRST].created)}
-        assert new[FIRST].created > old[FIRST].created
-        assert [event.body for event in await reader.read_events(FIRST, Span(0, 0), 100)] == [b"new"]
-
-    with_reader(work)
-
-
-def test_a_hub_that_says_it_does_not_reach_so_far_proves_nothing_gone() -> None:
-    """An answer that falls behind an earlier one is a fault, and no loss."""
-
-    async def work(hubs: EventHubs, reader: HubReader) -> None:
-        fill(hubs, FIRST, 10)
-        for span in (Span(8, 10), Span(10, 20)):
-            assert "less than it had" in (await faults_of(reader.read_events(FIRST, span, 100)))[0]
-
-    with_reader(work)
+    where = "hub cwpp, partition 0"
+    assert with_reader(work) == [f"{where}: no answer in time", f"{where}: ConnectError (socket-error)"]
 
 
 def test_whoever_else_reads_is_not_sent_away() -> None:
@@ -237,19 +161,31 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
     with_reader(work)
 
 
-def test_a_hub_that_cannot_be_reached_or_does_not_exist_is_a_fault() -> None:
-    """In one line, without an address."""
+def test_a_hub_that_does_not_answer_as_it_should_is_a_fault() -> None:
+    """In one line, without an address: it answers nothing, is not there, forbids it or cannot be reached. One that reaches
+    less far than it said before proves nothing gone."""
 
     async def work(hubs: EventHubs, reader: HubReader) -> list[str]:
+        fill(hubs, FIRST, 10)
         wrong = Namespace(connection_string=hubs.connection_string.replace(KEY, "another"))
         unknown, forbidden = HubReader(a_namespace(hubs), "nowhere"), HubReader(wrong, HUB)
-        texts = await faults_of(unknown.read_extents(), forbidden.read_events(FIRST, Span(0, 1), 1))
+        async with await asyncio.start_server(lambda *_: None, HOST, 0) as server:
+            mute = HubReader(a_namespace(EventHubs(), server.sockets[0].getsockname()[1]), HUB, 0.5)
+            texts = await faults_of(
+                mute.read_extents(),
+                unknown.read_extents(),
+                forbidden.read_events(FIRST, Span(0, 1), 1),
+                reader.read_events(FIRST, Span(8, 10), 100),
+                reader.read_events(FIRST, Span(10, 20), 100),
+            )
         hubs.stop_accepting()
         return [*texts, *await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))]
 
     assert with_reader(work) == [
+        "hub cwpp: no answer in time",
         "hub nowhere: ConnectError (not-found)",
         "hub cwpp, partition 0: AuthenticationError (client-error)",
+        *["hub cwpp, partition 0: answers with less than it had"] * 2,
         "hub cwpp: ConnectError (socket-error)",
         "hub cwpp, partition 0: ConnectError (socket-error)",
     ]
@@ -260,14 +196,3 @@ async def faults_of(*works: Awaitable[object]) -> list[str]:
     found = await asyncio.gather(*works, return_exceptions=True)
     assert [type(fault) for fault in found] == [HubError] * len(works)
     return [str(fault) for fault in found]
-
-
-def test_a_hub_that_answers_nothing_is_a_fault() -> None:
-    """A connection that was accepted says nothing about who is behind it."""
-
-    async def work() -> list[str]:
-        async with await asyncio.start_server(lambda *_: None, HOST, 0) as server:
-            reader = HubReader(a_namespace(EventHubs(), server.sockets[0].getsockname()[1]), HUB, 0.5)
-            return await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))
-
-    assert run(work()) == ["hub cwpp: no answer in time", "hub cwpp, partition 0: no answer in time"]
