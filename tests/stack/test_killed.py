@@ -38,10 +38,10 @@ def stack(azurite: Azurite, postgresql: str) -> Iterator[GatedStack]:
         yield stack
 
 
-SOME = (2, 15, 26)
-"""A round trip near the beginning of a batch, one in the midst of it, and one near its end: it takes some thirty."""
+SOME = (1, 4, 7)
+"""The round trip that says what is tried, one in the midst of a batch, and one near its end: it takes eight."""
 
-EVERY = range(1, 29)
+EVERY = range(1, 9)
 
 
 @pytest.mark.parametrize("death", Death)
