@@ -6,25 +6,18 @@ leaves a batch that the next sweep publishes under the same keys. Of two workers
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import nsmallest
 
 from router.decide.lifecycle_events import (
-    AN_HOUR,
-    GRAVE,
-    NEW,
     EndingRules,
     EventCandidate,
-    HolderCounts,
-    HolderNumber,
     ends_of_holds,
     ends_of_rules,
     ends_of_silences,
-    holds_much,
     made,
-    most_within_an_hour,
     rules_that_hold_nothing,
     scopes_silenced_for_long,
 )
@@ -33,8 +26,7 @@ from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
 from router.destinations.email.kind import EmailConfig
 from router.domain.changes import read_changes
 from router.domain.clocks import is_recent
-from router.domain.counts import RuleHits, cell_of, counted_name, decided_at, hour_of
-from router.domain.decisions import Outcome
+from router.domain.counts import RuleHits, counted_name
 from router.domain.destination_holds import read_holds
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.holders import silence_name
@@ -63,16 +55,13 @@ from router.domain.silence_documents import read_silences
 from router.domain.silences import Silence
 from router.ingest.rule_register import RuleRegister
 from router.store import signals
-from router.store.decisions import read_counts, read_hits, walk_decisions
+from router.store.decisions import read_hits
 from router.store.deliveries import add_deliveries
 from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
 """How often it is looked for events, by a process that sweeps more often."""
-
-OFTEN = timedelta(minutes=5)
-"""How often it is looked at how much rules and silences hold: that reads counts."""
 
 SELDOM = timedelta(hours=1)
 """How often it is looked for rules that hold nothing: that reads the hits of all."""
@@ -97,12 +86,10 @@ class RuleWatch:
         self._stream = rulebook.stream.value
         self._recipients = recipients_of(rulebook)
         self._rules = rulebook.suppressions.by_name
-        self._counted_as = {counted_name(name): rule for name, rule in self._rules.items()}
         self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
         self._has_rules = bool(self._rules or rulebook.shadows.by_name)
         self._register = RuleRegister(store, rulebook)
         self._looked: datetime | None = None
-        self._counted: datetime | None = None
         self._searched: datetime | None = None
         self._compared: datetime | None = None
 
@@ -168,42 +155,10 @@ class RuleWatch:
             *ends_of_rules(self._ending, self._rulebook.warn, now),
             *ends_of_holds((one for one in holds if one.stream == self._stream), now),
             *made((one for one in changes if one.stream == self._stream), now),
-            *await self._held_much(silences, now),
             *await self._unused(now),
             *self._silenced_for_long(silences, now),
         ]
         return silences, [*map(EventCandidate, events), *ends_of_silences(silences.values(), now)]
-
-    async def _held_much(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
-        if self._counted is not None and is_recent(self._counted, now, OFTEN):
-            return []
-        # Nobody may have looked since the last hours; who looks just past an hour sees what was held before it.
-        hour, most = hour_of(now), self._rulebook.grave_an_hour
-        since = hour - (AN_HOUR if self._counted is not None and is_recent(self._counted, now, AN_HOUR) else NEW)
-        async with self._store.session() as tx:
-            held = HolderCounts.of(await read_counts(tx, since, hour + AN_HOUR), self._stream)
-        found = [*held.above(most)]
-        if between := [*held.between(most)]:
-            instants = await self._grave_since(min(one.hour for one in between), {one.name for one in between}, now)
-            for name, begins, _ in between:
-                some = [at for at in instants[name] if begins <= at < begins + 2 * AN_HOUR]
-                if (number := most_within_an_hour(some)) > most:
-                    found.append(HolderNumber(name, begins, number))
-        self._counted = now
-        return [holds_much(one, self._counted_as, silences) for one in found]
-
-    async def _grave_since(
-        self, since: datetime, names: Collection[str], now: datetime
-    ) -> Mapping[str, Sequence[datetime]]:
-        """When some rules and silences held grave messages, as far as the record is read."""
-        instants: dict[str, list[datetime]] = {name: [] for name in names}
-        async with self._store.session() as tx:
-            async for page in walk_decisions(tx, self._stream, since, now + AN_HOUR, (Outcome.SUPPRESSED,)):
-                for entry in page.entries:
-                    cell = cell_of(entry)
-                    if cell.rule in instants and cell.severity in GRAVE:
-                        instants[cell.rule].append(decided_at(entry))
-        return instants
 
     async def _unused(self, now: datetime) -> list[RuleEvent]:
         if not self._rules or (self._searched is not None and is_recent(self._searched, now, SELDOM)):

@@ -5,7 +5,7 @@ Every function gives what is so at an instant, each time it is asked; who asks l
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,14 +13,11 @@ from typing import NamedTuple
 
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject
 from router.domain.clocks import is_possible
-from router.domain.counts import Cell, RuleHits, counted_name
-from router.domain.decisions import Outcome
+from router.domain.counts import RuleHits, counted_name
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
-from router.domain.holders import find_shadow_rule, find_silence_id
 from router.domain.known_rules import KnownRules
 from router.domain.recurrences import Window
 from router.domain.rule_events import LOOKBACK, EventKind, EventSubject, RuleEvent
-from router.domain.severity import Severity
 from router.domain.silence_bounds import silenced_share
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
@@ -44,9 +41,6 @@ MOST_SCOPES = 100
 """Silences in force of which that is asked, those that go on for longest first: each is compared with all others."""
 
 AN_HOUR = timedelta(hours=1)
-
-GRAVE = frozenset({Severity.HIGH.label, Severity.CRITICAL.label, ""})
-"""The severities that count as grave, as they are counted: what is of unknown severity may be the gravest."""
 
 
 class EndingRules(NamedTuple):
@@ -212,75 +206,3 @@ def rules_that_hold_nothing(
         begins = max(since, held.last) if held is not None else since
         if now - begins >= UNUSED:
             yield _of_rule(rule, EventKind.HOLDS_NOTHING, begins)
-
-
-class HolderCounts(NamedTuple):
-    """How many grave messages each rule and silence held in each hour.
-
-    Attributes:
-        by_hour: how many, by name on record, by the beginnings of hours.
-    """
-
-    by_hour: Mapping[datetime, Mapping[str, int]]
-
-    @classmethod
-    def of(cls, counts: Mapping[datetime, Mapping[Cell, int]], stream: str) -> HolderCounts:
-        """Those of a stream, from the counts of each hour."""
-        return cls({hour: _grave_in(cells, stream) for hour, cells in counts.items()})
-
-    def above(self, most: int) -> Iterator[HolderNumber]:
-        """Those that held more than so many in one of the hours."""
-        for hour, numbers in self.by_hour.items():
-            yield from (HolderNumber(name, hour, number) for name, number in numbers.items() if number > most)
-
-    def between(self, most: int) -> Iterator[HolderNumber]:
-        """Those that may have held more than so many within an hour that began in one and ended in the next."""
-        for hour, numbers in self.by_hour.items():
-            after = self.by_hour.get(hour + AN_HOUR, {})
-            for name in numbers.keys() & after.keys():
-                if max(numbers[name], after[name]) <= most < numbers[name] + after[name]:
-                    yield HolderNumber(name, hour, numbers[name] + after[name])
-
-
-class HolderNumber(NamedTuple):
-    """How many grave messages a rule or silence held within an hour.
-
-    Attributes:
-        name: the name under which it is counted.
-        hour: the hour of the clock in which that hour began.
-        number: how many.
-    """
-
-    name: str
-    hour: datetime
-    number: int
-
-
-def _grave_in(cells: Mapping[Cell, int], stream: str) -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for cell, number in cells.items():
-        is_counted = cell.stream == stream and cell.outcome == Outcome.SUPPRESSED and cell.severity in GRAVE
-        if is_counted and cell.rule and find_shadow_rule(cell.rule) is None:
-            numbers[cell.rule] = numbers.get(cell.rule, 0) + number
-    return numbers
-
-
-def most_within_an_hour(instants: Iterable[datetime]) -> int:
-    """How many of some instants lie within one hour at most."""
-    ordered = sorted(instants)
-    return max((bisect_left(ordered, at + AN_HOUR) - number for number, at in enumerate(ordered)), default=0)
-
-
-def holds_much(found: HolderNumber, rules: Mapping[str, SuppressionRule], silences: Mapping[str, Silence]) -> RuleEvent:
-    """The event of a rule or silence that held very much; `rules` by the names under which they are counted."""
-    silence, rule, id = silences.get(found.name), rules.get(found.name), find_silence_id(found.name)
-    return RuleEvent(
-        kind=EventKind.HOLDS_GRAVE,
-        subject=EventSubject.RULE if id is None else EventSubject.SILENCE,
-        name=id if id is not None else rule.name if rule is not None else found.name,
-        at=found.hour,
-        person=silence.author if silence is not None else rule.owner if rule is not None else None,
-        about=silence.reason if silence is not None else rule.source if rule is not None else "",
-        until=silence.end if silence is not None else rule.expires if rule is not None else None,
-        number=found.number,
-    )

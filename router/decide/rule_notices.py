@@ -35,7 +35,6 @@ LONGEST = 500
 _ORDER = (
     EventKind.ENDED,
     EventKind.ENDS_SOON,
-    EventKind.HOLDS_GRAVE,
     EventKind.HOLDS_LONG,
     EventKind.HOLDS_NOTHING,
     EventKind.MADE,
@@ -44,7 +43,6 @@ _ORDER = (
 _IN_GENERAL = {
     EventKind.ENDED: "ended",
     EventKind.ENDS_SOON: "end soon",
-    EventKind.HOLDS_GRAVE: "hold back much that is grave",
     EventKind.HOLDS_LONG: "hold for long",
     EventKind.HOLDS_NOTHING: "hold nothing",
     EventKind.MADE: "made",
@@ -181,8 +179,6 @@ def _sentence(event: RuleEvent, at: datetime) -> str:
             return f"{what} was extended by {_clipped(event.person or 'somebody')}{_until(event)}"
         case EventKind.HOLDS_NOTHING:
             return f"{what} has held nothing for {(at - event.at).days} days"
-        case EventKind.HOLDS_GRAVE:
-            return f"{what} held {event.number} messages of High or worse within an hour, from {_written(event.at)} on"
         case EventKind.HOLDS_LONG:
             return f"what the {what} covers was silenced for {event.number} % of the last 30 days"
 
@@ -250,7 +246,7 @@ def _to_do(events: Sequence[RuleEvent]) -> Iterator[str]:
         yield "Or let it end: what it holds and still stands is told then."
     if subjects[EventKind.ENDS_SOON] - {EventSubject.RULE}:
         yield "Let it end, or extend it on the command line, within what the policy allows."
-    if subjects[EventKind.HOLDS_GRAVE] or subjects[EventKind.HOLDS_LONG]:
+    if subjects[EventKind.HOLDS_LONG]:
         yield "Look at what is held, and make the scope narrower or end it where it hides what somebody should see."
     if subjects[EventKind.HOLDS_NOTHING]:
         yield "Take a rule away that covers nothing any more: it may hide tomorrow what nobody thought of."

@@ -41,7 +41,6 @@ class EventKind(StrEnum):
     MADE = "made"
     EXTENDED = "extended"
     HOLDS_NOTHING = "holds_nothing"
-    HOLDS_GRAVE = "holds_grave"
     HOLDS_LONG = "holds_long"
 
 
@@ -94,14 +93,14 @@ class RuleEvent:
         kind: what happened.
         subject: what it happened to.
         name: the name of the rule, the id of the silence, the name of the destination that is held.
-        at: what makes it this event and no other: the end, the beginning of an hour or of a spell, the instant of a change.
+        at: what makes it this event and no other: the end, the beginning of a spell, the instant of a change.
         person: whose it is: an owner's or author's address or name; None where nobody is known.
         about: more of it in a person's words: the reason, or the file that a rule stands in.
         until: when it ends, where it has not and `at` is not that.
         hits: how often it held a signal in its life; None where nobody looked.
         last: when it last did; None where it never did.
         held: what it holds now; None where nobody looked.
-        number: how many signals, or what share in percent, where the event counts something.
+        number: what share in percent, where the event counts something.
         is_window: whether it is the end of one window of a recurring silence.
     """
 

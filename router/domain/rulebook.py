@@ -260,7 +260,6 @@ class Rulebook:
         silences: what silences may do.
         notify: the names of destinations that hear of the ends of rules, silences and holds.
         warn: how long before its end they hear of a suppression rule.
-        grave_an_hour: how many signals of High or worse a rule or silence may hold within an hour before they hear of it.
         routes: the routes, in their order.
         always: the names of destinations that get every signal that is routed, noted or resolved.
         otherwise: the names of destinations for what no route takes.
@@ -291,7 +290,6 @@ class Rulebook:
     silences: SilenceBounds = BOUNDS
     notify: tuple[str, ...] = ()
     warn: timedelta = timedelta(days=14)
-    grave_an_hour: int = 20
     coverage_severity: Severity = Severity.HIGH
 
     def with_tags(self, tags: Tags) -> Rulebook:

@@ -78,7 +78,6 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         silences=policy.silences,
         notify=policy.notify,
         warn=policy.warn,
-        grave_an_hour=policy.grave_an_hour,
     )
     return Loaded(rulebook, folder.problems, policy, owners, suppressions)
 

@@ -58,7 +58,6 @@ class Policy:
         coverage_severity: how grave a finding about coverage is.
         longest: how long suppression rules may live.
         warn: how long before its end a suppression rule is warned about.
-        grave_an_hour: how many grave signals a rule or silence may hold within an hour before people hear of it.
         silences: what silences may do.
         notify: the destinations that hear of the ends of rules, silences and holds.
         are_rules_portable: whether suppression rules are to work in Defender too.
@@ -77,7 +76,6 @@ class Policy:
     longest: timedelta
     warn: timedelta
     coverage_severity: Severity = Severity.HIGH
-    grave_an_hour: int = 20
     silences: SilenceBounds = BOUNDS
     notify: tuple[str, ...] = ()
     are_rules_portable: bool = True
@@ -141,7 +139,6 @@ class _PolicyReader:
             coverage_severity=coverage_severity,
             longest=timedelta_for(suppressions.longest),
             warn=timedelta_for(suppressions.warn),
-            grave_an_hour=suppressions.grave_an_hour,
             silences=self._silences(),
             notify=tuple(dict.fromkeys(self._names("notify"))),
             are_rules_portable=suppressions.portable,

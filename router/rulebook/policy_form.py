@@ -51,15 +51,6 @@ def _counted(value: object) -> object:
     return value
 
 
-def _grave(value: object) -> object:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_GRAVE:
-        raise ValueError(f"must be a whole number from 1 to {MOST_GRAVE:,}")
-    return value
-
-
-MOST_GRAVE = 1_000
-"""The largest number of grave signals in an hour that a policy may put up with."""
-
 MOST_OPENINGS = 1_000
 """The largest limit: the times of so many openings are kept for each destination."""
 
@@ -67,7 +58,6 @@ type _Length = Annotated[str, StringConstraints(pattern=DURATION)]
 type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_input_type=_Length)]
 type _WindowText = Annotated[str, StringConstraints(pattern=WINDOW)]
 type Window = Annotated[_WindowText, BeforeValidator(_window, json_schema_input_type=_WindowText)]
-type GraveSignals = Annotated[int, Field(ge=1, le=MOST_GRAVE)]
 type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
 
 
@@ -143,8 +133,6 @@ class SuppressionsForm(Form):
     is left out."""
     warn: Duration = "14d"
     """How long before its end a rule is warned about."""
-    grave_an_hour: Annotated[GraveSignals, BeforeValidator(_grave)] = 20
-    """How many signals of High or worse one rule or silence may hold within an hour before `notify` hears of it."""
     portable: StrictBool = True
     """Whether rules are to work in Defender too; false: they are this router's alone, and nothing is said about what Defender
     would refuse or change."""
@@ -295,8 +283,8 @@ class PolicyForm(Form):
     silences: SilencesForm = SilencesForm()
     """What silences may do."""
     notify: list[Name] = Field(default_factory=list)
-    """The destinations that hear when a rule, a silence or a hold of a destination is about to end or ended, holds nothing for
-    long, or holds very much; for tickets, chats and mail only."""
+    """The destinations that hear when a rule, a silence or a hold of a destination is about to end, ended, or holds nothing for
+    long; for tickets, chats and mail only."""
     types: list[Word] = Field(default_factory=list)
     """Alert types, or globs of them, that are no types of Defender's or that Microsoft does not document; in `cwpp` only."""
     destinations: dict[str, dict[str, object]] = Field(default_factory=dict)

@@ -127,7 +127,7 @@ def test_the_keys_of_a_policy_are_listed() -> None:
     table = PAGE.table("The policy", "key")
     assert column(table, "key") == list(PolicyForm.model_fields)
     rules = SuppressionsForm()
-    defaults = [rules.longest, rules.warn, str(rules.grave_an_hour), str(rules.portable).lower()]
+    defaults = [rules.longest, rules.warn, str(rules.portable).lower()]
     assert spans(pairs(table, "key", "if absent")["suppression"]) == defaults
     required = {name for name, field in PolicyForm.model_fields.items() if field.is_required()}
     assert {spans(row["key"])[0] for row in table if row["if absent"] == "a problem"} == required

@@ -395,38 +395,6 @@ def test_people_hear_once_in_each_spell_in_which_a_rule_holds_nothing_for_thirty
     ]
 
 
-def test_people_hear_when_a_rule_holds_more_grave_signals_than_the_policy_puts_up_with(life: Life) -> None:
-    """More than so many, within an hour of the clock, and once for each rule and hour; who looks just after it sees it."""
-    life.book = replace(a_book(owned("scanner", NOW + 300 * DAY)), grave_an_hour=3)
-    for number in range(3):
-        held(life, f"grave-{number}", Severity="High")
-    held(life, "mild", Severity="Medium")
-    looked(life.store, life.book, timedelta())
-    assert titles(life.store) == []
-    held(life, "one-more", Severity="Critical")
-    looked(life.store, life.book, MINUTE, HOUR + MINUTE, 3 * HOUR)
-    assert (
-        titles(life.store)
-        == titles(life.store, OWNER)
-        == ["Suppression rule scanner held 4 messages of High or worse within an hour, from 2026-11-24 12:00 UTC on"]
-    )
-
-
-@pytest.mark.parametrize(("apart", "is_much"), [(HOUR - SECOND, True), (HOUR, False)])
-def test_an_hour_may_begin_in_one_hour_of_the_clock_and_end_in_the_next(
-    life: Life, apart: timedelta, is_much: bool
-) -> None:
-    """Then the messages themselves are counted."""
-    life.book = replace(a_book(owned("scanner", NOW + 300 * DAY)), grave_an_hour=3)
-    begins = NOW + 30 * MINUTE
-    for number, at in enumerate((begins, begins, begins + apart, begins + apart)):
-        life.now = at
-        held(life, f"grave-{number}", Severity="High")
-    looked(life.store, life.book, 91 * MINUTE, 97 * MINUTE)
-    title = "Suppression rule scanner held 4 messages of High or worse within an hour, from 2026-11-24 12:00 UTC on"
-    assert titles(life.store) == [title] * is_much
-
-
 class Died(Exception):
     """A worker died."""
 
