@@ -20,8 +20,7 @@ from router.domain.lane_limits import LEASE
 from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream
-from router.ingest.intake import Message
-from router.ingest.suppression_release import release_held
+from router.ingest.intake import Message, release_held
 from router.store.store import Store
 
 AT_A_TIME = 100

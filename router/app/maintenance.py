@@ -20,10 +20,9 @@ from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
-from router.ingest.intake import Intake
+from router.ingest.intake import Intake, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
-from router.ingest.suppression_release import release_held
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses

@@ -5,10 +5,9 @@ observations    signals as messages describe them, and the order in which their 
 transitions     what an observation changes in its signal's row: nothing, for a repeat, or the next turn; pure
 targets         which destinations a turn notifies; pure
 silence_reader  the silences, as every worker knows them     rule_register  since when each rule is known
-intake          ingests a batch of messages in one transaction
+intake          ingests a batch of messages in one transaction; decides again what was held, when that ends
 event_intake    ingests the events of a hub, each exactly once, and quarantines one that kills its worker
 gaps            finds sequence numbers that were not taken in, and ingests them or reports them lost
-suppression_release  decides again what a suppression rule or a silence held, when that ends
 coverage_notes  keeps what messages say of coverage          document_writes  writes documents over what is stored
 silent_sources  finds expected sources that are silent       source_messages  the messages that say so; pure
 tag_reader      the rulebooks by the tags that the state has

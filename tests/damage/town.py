@@ -30,8 +30,7 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
-from router.ingest.intake import Intake
-from router.ingest.suppression_release import release_held
+from router.ingest.intake import Intake, release_held
 from router.store import partitions
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due

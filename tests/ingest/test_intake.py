@@ -17,8 +17,7 @@ from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.intake import Intake, Message
-from router.ingest.suppression_release import release_held
+from router.ingest.intake import Intake, Message, release_held
 from router.store.claims import settle_claims
 from router.store.decisions import find_decisions, find_outcomes
 from router.store.quarantine import discard_quarantined, list_quarantined

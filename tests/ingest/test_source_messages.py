@@ -16,9 +16,8 @@ from router.domain.notices import RecordEntry
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
 from router.domain.source_turns import SourceState, SourceTurn
-from router.ingest.intake import Intake
+from router.ingest.intake import Intake, release_held
 from router.ingest.source_messages import message_of
-from router.ingest.suppression_release import release_held
 from router.parse import read_signals
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription

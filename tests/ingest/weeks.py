@@ -16,9 +16,8 @@ from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
-from router.ingest.intake import Intake, Message
+from router.ingest.intake import Intake, Message, release_held
 from router.ingest.snapshot_ends import SnapshotEnds
-from router.ingest.suppression_release import release_held
 from router.store.claims import settle_claims
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook

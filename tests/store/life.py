@@ -15,8 +15,7 @@ from router.domain.notices import RecordEntry
 from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.ingest.intake import Intake, Message
-from router.ingest.suppression_release import release_held
+from router.ingest.intake import Intake, Message, release_held
 from router.store.claims import settle_claims
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries

@@ -28,8 +28,7 @@ from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
-from router.ingest.intake import Intake, Message
-from router.ingest.suppression_release import release_held
+from router.ingest.intake import Intake, Message, release_held
 from router.store.decisions import read_hits
 from router.store.documents import put_document
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
