@@ -1,0 +1,127 @@
+"""Statements and the rows that they read: whatever a program asks of a state, at one size and at a larger one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from router.store.engine import Engine, ResultSet, Transaction
+from router.store.store import Store
+
+COPIED = {
+    "signals": ("key",),
+    "lookups": ("signal", "id", "id_end", "resource", "resource_end"),
+    "decisions": ("key", "signal"),
+    "deliveries": ("id", "key", "reference"),
+    "notices": ("key",),
+}
+"""The tables that grow with signals, and the columns by which a copy differs."""
+
+_MANY = "WITH RECURSIVE many (n) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT n+1 FROM many WHERE n<?)"
+
+_READ = """
+SELECT COALESCE(sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables
+"""
+
+
+async def copy_signals(store: Store, first: int, last: int) -> None:
+    """Makes so many copies of all that a state holds of its signals, and has the engine look at what it holds."""
+    async with store.transaction() as tx:
+        for table, keys in COPIED.items():
+            row = await tx.find(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608
+            assert row is not None
+            columns = [name for name in row._row if name != "place" or table == "signals"]
+            named = ", ".join(columns)
+            made = ", ".join(f"t.{name} || '~' || CAST(n AS TEXT)" if name in keys else f"t.{name}" for name in columns)
+            copies = f"SELECT {made} FROM {table} t, many WHERE t.{keys[0]} NOT LIKE '%~%'"  # noqa: S608
+            await tx.execute(f"{_MANY} INSERT INTO {table} ({named}) {copies}", first, last)
+    async with store.session() as tx:
+        await tx.execute("ANALYZE")
+
+
+async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) -> Counter[str]:
+    """What each statement of a scenario reads: rows, or in SQLite steps. All that the scenario does is taken back."""
+    meter = _Meter(store)
+    try:
+        async with store.transaction():
+            await scenario(Store(cast(Engine, meter)))
+            raise _TakenBack
+    except _TakenBack:
+        return meter.read
+
+
+class _TakenBack(Exception):
+    pass
+
+
+class _Meter:
+    """An engine that counts what statements read."""
+
+    def __init__(self, store: Store) -> None:
+        self._engine = store.engine
+        self._file = store._file
+        self._lock = asyncio.Lock()
+        self.read: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        return await self._engine.run(lambda tx: work(_Metered(tx, self)))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._engine.transaction() as tx:
+            yield _Metered(tx, self)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        async with self._engine.session() as tx:
+            yield _Metered(tx, self)
+
+    async def counted[T](self, tx: Transaction, sql: str, ask: Awaitable[T]) -> T:
+        """The answer to a statement; what it read is counted."""
+        async with self._lock:
+            return await self._counted(tx, sql, ask)
+
+    async def _counted[T](self, tx: Transaction, sql: str, ask: Awaitable[T]) -> T:
+        if self._file is None:
+            before = await tx.value(_READ)
+            answer = await ask
+            self.read[_name_of(sql)] += await tx.value(_READ) - before
+            return answer
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        with self._file.reading() as db:
+            db.set_progress_handler(step, 1)
+            answer = await ask
+            db.set_progress_handler(None, 1)
+        self.read[_name_of(sql)] += steps
+        return answer
+
+
+class _Metered(Transaction):
+    def __init__(self, tx: Transaction, meter: _Meter) -> None:
+        super().__init__(tx.now)
+        self._tx, self._meter = tx, meter
+
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+        return await self._meter.counted(self._tx, sql, self._tx.ask(sql, values))
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        return await self._meter.counted(self._tx, sql, self._tx.execute_many(sql, rows))
+
+
+def _name_of(sql: str) -> str:
+    """A statement in a line, each part of a union once."""
+    parts = dict.fromkeys(" ".join(part.split()) for part in sql.split(" UNION ALL "))
+    return re.sub(r"(\(\?(,\s?\?)*\),?\s*)+", "(?) ", " UNION ALL ".join(parts))

@@ -1,0 +1,170 @@
+"""What a statement reads does not grow with the state: each one of the program, on both engines, as they plan it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from router.app.health import health_of
+from router.app.lookback import look_back
+from router.app.maintenance import Sweeper
+from router.app.signal_life import read_life
+from router.app.signal_search import find_meant
+from router.decide.matchers import RuleMatcher
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import DeadLetter, DeliveryState, Recipient, Settlement
+from router.domain.documents import DocumentKind
+from router.domain.keys import signal_key
+from router.domain.owners import NO_OWNERS
+from router.domain.retention import Retention
+from router.domain.rulebook import By, Grouping, Lane, Limit
+from router.domain.signals import Stream
+from router.ingest.event_intake import EventIntake
+from router.ingest.gaps import GapFiller
+from router.ingest.intake import Intake
+from router.store import dead_letters, decisions, delivery_status, destinations, signals
+from router.store.claims import settle_claims
+from router.store.documents import list_documents
+from router.store.quarantine import list_quarantined
+from router.store.store import Store
+from router.store.upgrade import upgrade
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
+from tests.hubs import Shelf
+from tests.stack.postgres import Server
+from tests.store.acts import run
+from tests.store.growing import copy_signals, rows_read
+from tests.store.life import TICKET, Life
+from tests.store.opened import engine_over, open_store
+from tests.store.within import claim_in, within
+
+DAY = timedelta(days=1)
+SCANNER = "203.0.113.7"
+GROUPED = replace(a_destination("tickets"), group=Grouping((By.ALERT_TYPE,), DAY), limit=Limit(2, DAY))
+BOOK = a_rulebook(a_rule(ip=(SCANNER,)), destinations=[GROUPED, a_destination("sentinel", Lane.ROWS)])
+POSTURE = a_rulebook(stream=Stream.CSPM)
+
+GROWING = {
+    "state": r"^SELECT (outcome, )?count\(|^SELECT stream, destination, state, count|^SELECT min\(at\)",
+    "count_deliveries": r"^SELECT destination, state, count",
+    "list_backlogs": r"^SELECT destination, min\(lane\)",
+    "walk_standing": r"^SELECT key, outcome, severity, held_by",
+}
+"""What may read more of a larger state: what counts all of it, and what previews look at, in pages."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def grown(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Store]:
+    """A store that plans as if it knew no values, with ten signals that are over or stand for long."""
+    if request.param == "sqlite":
+        store = open_store(request.getfixturevalue("tmp_path"))
+    else:
+        postgres: Server = request.getfixturevalue("postgres")
+        store = Store(engine_over(postgres.new_database(), "SET plan_cache_mode = force_generic_plan"))
+        run(upgrade(store.engine))
+    life = Life(store, BOOK, now=NOW - 3 * DAY)
+    life.ingest(*(a_message(alert_body(f"old-{n}", AzureResourceId=f"{RESOURCE}-{n}"), at=life.now) for n in range(8)))
+    life.ingest(*(a_message(alert_body(f"old-{n}", Status="Resolved"), at=life.now + DAY) for n in range(4)))
+    run(
+        Intake(store, {Stream.CSPM: POSTURE}, Catalogue()).ingest(
+            [a_message(finding_body("old"), at=life.now)], life.now
+        )
+    )
+    life.deliver()
+    Life(store, POSTURE, now=life.now).deliver()
+    yield store
+    run(store.close())
+
+
+async def everything(store: Store) -> None:
+    """A day of the router: intake, delivery, the clock, and what its commands ask."""
+    intake = Intake(store, {Stream.CWPP: BOOK, Stream.CSPM: POSTURE}, Catalogue())
+    others = [alert_body(f"{number}", AlertType=f"VM_{number}") for number in range(5)]
+    bodies = [
+        *others,
+        alert_body("a"),
+        alert_body("b", Entities=[an_ip(SCANNER)]),
+        alert_body("old-1", Severity="Low"),
+        b"{",
+    ]
+    await intake.ingest([a_message(body, at=NOW) for body in bodies], NOW)
+    await intake.ingest([a_message(finding_body("f"), at=NOW), a_message(alert_body("a", Status="Resolved"))], NOW)
+    await _deliver(store)
+    await _ask(store)
+    for stream, book in ((Stream.CWPP, BOOK), (Stream.CSPM, POSTURE)):
+        of_stream = Intake(store, {stream: book}, Catalogue(), stream)
+        shelf = Shelf(name=stream.value)
+        gap_filler = GapFiller(shelf, store, EventIntake(of_stream, store, "sweep"))
+        sweeper = Sweeper(store, book, of_stream, gap_filler, named=["tickets"], rules=(), retention=Retention())
+        await sweeper.sweep(NOW + 31 * DAY)
+        await health_of(store, {stream: shelf}, {stream: book}, NOW)
+
+
+async def _deliver(store: Store) -> None:
+    """Each destination takes one, refuses one for good, and has one tried again."""
+    for name in BOOK.destinations:
+        recipient = Recipient("cwpp", BOOK.destinations[name].lane, name)
+        claims = await claim_in(store, recipient, NOW + DAY, NOW + 2 * DAY, 100)
+        states = [DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED]
+        done = [
+            Settlement(delivery=one.delivery, claim=one.id, state=state, at=NOW, receipt=TICKET, error="e", due=NOW)
+            for one, state in zip(claims, itertools.cycle(states), strict=False)
+        ]
+        await within(store, settle_claims, done)
+        await within(store, delivery_status.find_histories, "cwpp", name, {one.delivery.key: 1 for one in claims})
+    letters = await within(store, dead_letters.list_dead_letters)
+    assert letters
+    for letter in letters:
+        assert isinstance(letter, DeadLetter)
+        await within(store, dead_letters.redrive, letter.delivery.id, NOW)
+
+
+async def _ask(store: Store) -> None:
+    """What commands ask."""
+    for text in ("a", signal_key(Stream.CWPP, "alert", "a"), TICKET.reference or "", f"{RESOURCE}-7", "nothing at all"):
+        for meant in (await find_meant(store, text, None)).signals[:2]:
+            await read_life(store, meant, NOW)
+    async with store.session() as tx:
+        await decisions.find_signals_at_each(tx, "cwpp", [RESOURCE], 100)
+        await decisions.read_counts(tx, NOW - DAY, NOW + DAY)
+        await decisions.read_hits(tx, "cwpp")
+        await signals.count_held(tx, "cwpp")
+        await list_quarantined(tx)
+        for kind in DocumentKind:
+            await list_documents(tx, kind, NOW - DAY)
+        await delivery_status.list_next_due(tx, "cwpp")
+        await delivery_status.count_deliveries(tx, "cwpp")
+        await destinations.has_delivered(tx, "cwpp", "tickets")
+    rule = RuleMatcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
+    await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
+    assert await store.describe(NOW, Retention()) is not None
+
+
+def grown_statements(store: Store, sizes: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """What reads more of a state of the second size than of the first, and how much of each."""
+    run(copy_signals(store, 1, sizes[0] // 10))
+    small = run(rows_read(store, everything))
+    run(copy_signals(store, sizes[0] // 10 + 1, sizes[1] // 10))
+    large = run(rows_read(store, everything))
+    assert len(small) > 60
+    return {sql: (small[sql], read) for sql, read in large.items() if read > small[sql] * 1.5 + 200}
+
+
+def _refuse_growth(store: Store, sizes: tuple[int, int]) -> None:
+    found = grown_statements(store, sizes)
+    assert {sql: read for sql, read in found.items() if not any(re.search(one, sql) for one in GROWING.values())} == {}
+
+
+def test_no_statement_reads_more_of_a_larger_state(grown: Store) -> None:
+    """But for those that are named."""
+    _refuse_growth(grown, (1_000, 10_000))
+
+
+@pytest.mark.soak
+def test_no_statement_reads_more_of_a_state_of_100_000_signals(grown: Store) -> None:
+    """The same at a hundred times the size."""
+    _refuse_growth(grown, (1_000, 100_000))
