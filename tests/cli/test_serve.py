@@ -355,9 +355,9 @@ def test_several_lose_nothing_whichever_is_killed_or_hangs_in_the_midst_of_a_bat
 
 
 def positions(stack: Stack) -> dict[tuple[str, str], int]:
-    """Up to where each partition is read, and not just taken in by a sweep."""
-    rows = opened.rows_in(stack.state, "SELECT hub, partition, sequence FROM partitions")
-    return {(hub, partition): sequence for hub, partition, sequence in rows}
+    """Up to where each partition is taken in, of those without a gap."""
+    whole = "SELECT hub, partition, max(last) FROM taken GROUP BY hub, partition HAVING count(*)=1"
+    return {(hub, partition): last for hub, partition, last in opened.rows_in(stack.state, whole)}
 
 
 def ends(stack: Stack) -> dict[tuple[str, str], int]:
