@@ -178,7 +178,7 @@ class Drill:
             self._evidence = replace(self._evidence, unread=str(fault))
         else:
             hubs = {one.id: one.enqueued for one in self._evidence.alerts}
-            found = (alert_of(life, entry, now) for entry, life in lives)
+            found = (alert_of(life, entry) for entry, life in lives)
             # A later message of an alert hides when the hub got the first one.
             alerts = tuple(replace(one, enqueued=hubs.get(one.id) or one.enqueued) for one in found)
             self._evidence = replace(self._evidence, alerts=alerts, unread=None)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.clocks import is_possible
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus
@@ -58,7 +57,7 @@ class DrilledAlert:
 
     Attributes:
         id: Defender's id.
-        enqueued: when the hub got it; None if a later message of the same alert hides that.
+        enqueued: when the hub got it; None if no row of the signal is kept.
         reason: the decision's reason.
         rulebook: the hash of the rules that decided it.
         holder: the rule or silence that holds it, in words.
@@ -108,11 +107,10 @@ class DrillEvidence:
     swept: datetime | None = None
 
 
-def alert_of(life: SignalLife, entry: RecordEntry, now: datetime) -> DrilledAlert:
+def alert_of(life: SignalLife, entry: RecordEntry) -> DrilledAlert:
     """Return the alert of a drill on which a decision was made."""
     decided = decided_at(entry)
     enqueued = life.row.seen.arrival.enqueued if life.row is not None else None
-    is_known = enqueued is not None and is_possible(enqueued, now) and is_possible(enqueued, decided)
     lives = {one.name: one for one in life.destinations}
     return DrilledAlert(
         id=entry.id or "",
@@ -121,7 +119,7 @@ def alert_of(life: SignalLife, entry: RecordEntry, now: datetime) -> DrilledAler
         reason=entry.reason,
         rulebook=entry.rulebook,
         # Azure's clock may be ahead: what is decided was in the hub by then.
-        enqueued=min(enqueued, decided) if enqueued is not None and is_known else None,
+        enqueued=min(enqueued, decided) if enqueued is not None else None,
         holder=holder_words(entry.suppressed_by) if entry.suppressed_by is not None else None,
         deliveries={
             name: delivery_of(lives.get(name) or DestinationLife(name=name, lane=None), decided)

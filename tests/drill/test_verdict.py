@@ -256,6 +256,7 @@ COUNTED = (NOT_PROVEN, "it was only told that there are more, and others were na
 PAUSE = Pause(stream="cwpp", destination="oncall", since=after(103), probe=after(103), error="401")
 BEFORE = a_delivery(key="group", settled=after(102))
 SINCE = a_delivery(key="group", turn=2)
+ON_ITS_WAY = a_delivery(DeliveryState.OWED, key="group", turn=2)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,14 @@ SINCE = a_delivery(key="group", turn=2)
     [
         (at_oncall(), (FAILED, "it did not take it in time")),
         (at_oncall(a_delivery()), PROOF),
+        (at_oncall(a_delivery(DeliveryState.OWED, settled=after(104))), (FAILED, "it did not take it in time: 503")),
+        (at_oncall(replace(a_delivery(), settled=None)), (FAILED, "it did not take it in time")),
+        (
+            at_oncall(replace(a_delivery(), receipt=Receipt(link="https://x"))),
+            (PASSED, "took it", after(104), "https://x"),
+        ),
+        (at_oncall(group=a_group(replace(BEFORE, turn=2))), (FAILED, "it did not take it in time")),
+        (at_oncall(group=a_group(ON_ITS_WAY)), (FAILED, "it did not take it in time: 503")),
         (at_oncall(a_delivery(DeliveryState.OWED)), (FAILED, "it did not take it in time: 503")),
         (
             at_oncall(a_delivery(DeliveryState.SKIPPED)),
