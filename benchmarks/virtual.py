@@ -83,7 +83,7 @@ class Priced:
         forgotten = await self._store.forget(now, retention, rules, most)
         requests, cpu = self._requests() - requests, time.thread_time() - cpu
         self.price.add(requests, cpu)
-        if not forgotten.total:
+        if not forgotten.number:
             self.idle.add(requests, cpu)
         return forgotten
 

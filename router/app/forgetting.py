@@ -16,26 +16,21 @@ from router.store.documents import list_documents
 from router.store.engine import Transaction
 from router.store.store import Store
 
-TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
+TRUSTED, SEEN = "forgetting", "forgetting.seen"
 """The names under which the state keeps what is known of the clocks."""
 
 
 async def find_instant_to_forget_by(store: Store, now: datetime) -> datetime | None:
-    """The instant by which the state may be forgotten now; None while no clock is known to be right. Raises StoreError."""
+    """Return the instant by which the state may be forgotten; None while no clock is confirmed. Raises StoreError."""
     return await store.run(lambda tx: _find_instant(tx, now))
 
 
 async def _find_instant(tx: Transaction, now: datetime) -> datetime | None:
-    trusted, leapt = await partitions.find_last_sweep(tx, TRUSTED), await partitions.find_last_sweep(tx, LEAPT)
-    is_open = leapt is not None and (trusted is None or leapt > trusted)
-    before = ClockWitness(trusted, leapt if is_open else None)
+    before = ClockWitness(*[await partitions.find_last_sweep(tx, name) for name in (TRUSTED, SEEN)])
     witness = witness_after(before, now)
-    if witness.trusted is not None and witness.trusted != before.trusted:
-        await partitions.write_sweep_end(tx, TRUSTED, witness.trusted)
-    # One that is no later than what is trusted says nothing any more.
-    known = witness.leapt or witness.trusted
-    if known is not None and known != leapt:
-        await partitions.write_sweep_end(tx, LEAPT, known)
+    for name, known, is_known in zip((TRUSTED, SEEN), witness, before, strict=True):
+        if known is not None and known != is_known:
+            await partitions.write_sweep_end(tx, name, known)
     return forgets_by(witness, now)
 
 

@@ -11,7 +11,6 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
-from router.domain.retention import BELOW_FLOOR, LONGEST
 
 SOON = timedelta(days=7)
 """How far ahead a report looks at what is forgotten next."""
@@ -109,11 +108,6 @@ class NextForgotten:
     next: datetime | None
     overdue: Count
     soon: Count
-
-
-def age_of_signal(outcome: Outcome) -> timedelta:
-    """After how long without a message a signal of that outcome is looked at, whether it may go."""
-    return BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

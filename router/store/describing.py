@@ -20,10 +20,8 @@ from router.domain.state_report import (
     NextForgotten,
     StateReport,
     TableSize,
-    age_of_signal,
     cutoffs_for,
     due_after,
-    sum_of,
 )
 from router.store.codec import attempt
 from router.store.engine import Engine, Transaction
@@ -124,19 +122,8 @@ async def _decisions(tx: Transaction, outcome: Outcome, retention: Retention, no
 
 async def _signals(tx: Transaction, now: datetime) -> NextForgotten:
     """Signals of which nothing came for long enough, and those that are to be looked at again."""
-    found = [await _due(tx, "review_at", "signals WHERE review_at IS NOT NULL", Cutoffs(now, now + SOON))]
-    for outcome in Outcome:
-        age = age_of_signal(outcome)
-        rows = "signals WHERE outcome=? AND review_at IS NULL"
-        due = await _due(tx, "heard", rows, cutoffs_for(age, now), outcome.value)
-        found.append(due._replace(next=due_after(due.next, age) if due.next is not None else None))
-    return NextForgotten(
-        outcome=None,
-        age=None,
-        next=min((one.next for one in found if one.next is not None), default=None),
-        overdue=sum_of(one.overdue for one in found),
-        soon=sum_of(one.soon for one in found),
-    )
+    due = await _due(tx, "review_at", "signals WHERE review_at IS NOT NULL", Cutoffs(now, now + SOON))
+    return NextForgotten(outcome=None, age=None, next=due.next, overdue=due.overdue, soon=due.soon)
 
 
 class _Due(NamedTuple):

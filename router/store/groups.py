@@ -60,7 +60,7 @@ VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (stream, destination, key) DO UPDATE SET
 window_key=excluded.window_key, is_open=excluded.is_open, waits=excluded.waits, sample=excluded.sample,
 gravity=excluded.gravity, standing=excluded.standing, total=excluded.total, note_due=excluded.note_due, at=excluded.at,
-body=excluded.body, reduced=0
+body=excluded.body
 """
 _WRITE_MEMBER = """
 INSERT INTO members (stream, destination, signal, group_key, turn, stands, group_turn, at) VALUES (?,?,?,?,?,?,?,?)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import batched
 from typing import Any
 
@@ -12,6 +13,7 @@ from router.domain.errors import Undecodable
 from router.domain.keys import bounded
 from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State
 from router.domain.lookback import StandingSignal
+from router.domain.retention import age_of_signal
 from router.domain.rule_fields import RuleFields
 from router.domain.severity import find_severity
 from router.domain.signals import Stream
@@ -38,13 +40,16 @@ MATCHED = ("type", "rule_fields")
 
 _KINDS = [kind.value for kind in ENDING_KINDS]
 
+_MICROSECOND = timedelta(microseconds=1)
+
 _LATEST = 253_402_300_799
 """The end of the year 9999."""
 
 
 def values_of(row: LedgerRow) -> tuple[object, ...]:
-    """Return the values of COLUMNS, BODIES and MATCHED."""
+    """Return the values of COLUMNS, `review_at`, BODIES and MATCHED."""
     state, seen, held, fields = row.state, row.seen, row.held, row.fields
+    since = micros(row.closed_at or row.heard)
     return (
         row.key,
         row.stream,
@@ -66,11 +71,9 @@ def values_of(row: LedgerRow) -> tuple[object, ...]:
         micros(row.closed_at),
         micros(row.heard),
         written_appearances(row.appearances),
-        *(
-            (held.rule, micros(held.until), micros(held.since), held.messages, held.rulebook, held.source, held.body)
-            if held is not None
-            else (None,) * 7
-        ),
+        *((held.rule, micros(held.until), micros(held.since), held.messages) if held is not None else (None,) * 4),
+        since + age_of_signal(row.outcome) // _MICROSECOND if since is not None else None,
+        *((held.rulebook, held.source, held.body) if held is not None else (None,) * 3),
         type_of(fields.type) if fields is not None else "",
         encode(fields) if fields is not None else None,
     )

@@ -40,14 +40,13 @@ _FIND_HELD = (
     f"SELECT {', '.join((*COLUMNS, *BODIES))} FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
 )
 
-_ALL = (*COLUMNS, *BODIES, *MATCHED)
+_ALL = (*COLUMNS, "review_at", *BODIES, *MATCHED)
 _INSERT = f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))})"
 
-# A row that is written is not looked at by retention before its signal is old again; one without what rules can match keeps
-# what is stored of that.
+# A row that is written without what rules can match keeps what is stored of that.
 _REPLACE = (
     f"{_INSERT} ON CONFLICT (key) DO UPDATE SET "
-    f"{', '.join(f'{name}=excluded.{name}' for name in (*COLUMNS[2:], *BODIES))}, review_at=NULL, "
+    f"{', '.join(f'{name}=excluded.{name}' for name in (*COLUMNS[2:], 'review_at', *BODIES))}, "
     "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END, "
     "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields)"
 )

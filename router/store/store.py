@@ -15,7 +15,7 @@ from router.domain.state_report import StateReport
 from router.store.describing import describe
 from router.store.engine import Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
-from router.store.forgetting import SqlForgetting
+from router.store.forgetting import forget
 from router.store.instants import Clock
 from router.store.upgrade import prepare, upgrade
 
@@ -36,7 +36,6 @@ class Store:
         self.now = engine.now
         self.is_shared = file is None
         self._file = file
-        self._forgetting = SqlForgetting(engine)
 
     @classmethod
     def of(cls, directory: Path, clock: Clock = _CLOCK) -> Self:
@@ -98,7 +97,7 @@ class Store:
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps, each a short transaction."""
-        return await self._forgetting.forget(now, retention, rules, most)
+        return await forget(self.engine, now, retention, rules, most)
 
     async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
         """Return what is in the state; None where there is none."""

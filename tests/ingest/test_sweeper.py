@@ -102,13 +102,13 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(place: Place) -> None:
         messages = [a_message(alert_body(f"alert-{n}", Severity="Low"), place=n, at=NOW) for n in range(30)]
         await intake.ingest(messages, NOW)
         left = []
-        # A clock that leapt is believed an hour later.
-        await sweeper.sweep(NOW + timedelta(days=13, hours=22))
-        for minutes in range(3):
+        # What a clock shows is confirmed an hour later.
+        await sweeper.sweep(NOW + timedelta(days=14))
+        for minutes in range(60, 63):
             await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
             left.append(len(await within(store, decisions_between, NOW, NOW + timedelta(hours=1), 100)))
         await intake.ingest([a_message(alert_body("old", Severity="Low"), place=99, at=NOW)], NOW)
-        for minutes in (30, 70):
+        for minutes in (90, 130):
             await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
             left.append(len(await within(store, decisions_between, NOW, NOW + timedelta(hours=1), 100)))
         await store.close()

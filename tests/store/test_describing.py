@@ -186,7 +186,7 @@ def test_a_description_agrees_with_what_is_forgotten(store: Store) -> None:
     decide(store, Outcome.ROUTED, 91 * DAY, 90 * DAY, 89 * DAY)
     before = next_of(describe(store), Outcome.ROUTED)
     gone = run(store.forget(NOW, RETENTION, (), 1000))
-    assert before.overdue == Count(gone.decisions) == Count(2)
+    assert before.overdue == Count(gone.number) == Count(2)
     after = next_of(describe(store), Outcome.ROUTED)
     assert (after.overdue, after.next) == (NONE, NOW + DAY)
 

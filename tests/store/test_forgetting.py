@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from router.app.forgetting import rules_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import StoreError
 from router.domain.ledger import RECORD, record_delivery
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
@@ -19,12 +23,14 @@ from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, read_counts, read_hits, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
+from router.store.forgetting import STEP
 from router.store.quarantine import list_quarantined
-from router.store.store import Store
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_fields, run, settle, states
-from tests.store.builders import an_entry
+from tests.store.acts import DAY, claim, find_rows, letters_in, owe, run, settle, states, write_rows
+from tests.store.builders import a_row, an_entry
+from tests.store.deadly import Deadly
 from tests.store.life import TICKET, Life
+from tests.store.opened import Store
 from tests.store.within import within
 
 INSTANT = timedelta(microseconds=1)
@@ -99,37 +105,38 @@ def test_a_signal_that_ended_is_kept_90_days_from_its_end(life: Life) -> None:
     assert (life.row(), life.deliveries(), life.decisions()) == (None, [], [])
 
 
-def test_where_a_signal_is_open_key_and_place_are_kept_until_it_is_resolved_there(life: Life) -> None:
-    """A resolution finds its ticket a year later; everything else of the signal went meanwhile."""
+def test_where_a_signal_is_open_to_people_it_is_kept_until_it_is_resolved_there(life: Life) -> None:
+    """A resolution finds its ticket a year later. Then it goes, and if it comes again it begins anew."""
     life.alert()
     life.deliver()
-    life.goes_on(1)
-    life.alert(Severity="Critical")
-    life.deliver()
-    lives_on(life, 100 * DAY)
-    row = life.row()
-    assert row is not None
-    assert row.open["tickets"] == 1
-    assert read_fields(life.store, [life.key()]) == {}
-    assert ("tickets", 1) in life.deliveries()
-    assert ("tickets", 2) not in life.deliveries()
-    assert run(within(life.store, find_last_notice, "cwpp", "tickets", life.key())) is None
-    life.now = NOW + 400 * DAY
-    life.forget()
+    for days in (100, 300):
+        life.goes_on(days)
+        life.forget()
+    assert life.deliveries() == [("sentinel", 1), ("tickets", 1)]
     life.alert(Status="Resolved")
     (resolution,) = [one for one in life.deliver() if one.delivery.destination == "tickets"]
     assert (resolution.delivery.change, resolution.opening) == (Change.RESOLVED, TICKET)
-    lives_on(life, 491 * DAY)
+    lives_on(life, 490 * DAY)
     assert (life.row(), life.deliveries()) == (None, [])
-
-
-def test_a_signal_that_was_forgotten_begins_anew(life: Life) -> None:
-    """Its turns start with the first, and nothing of the old ones is in the way."""
-    life.alert(Severity="Low")
-    lives_on(life, 14 * DAY)
     entry = life.alert()
     assert (entry.outcome, entry.turn) == ("routed", 1)
     assert [one.delivery.change for one in life.deliver()] == [Change.OPENED, Change.OPENED]
+
+
+def test_a_finding_that_changes_for_years_leaves_no_trail_of_notices(store: Store) -> None:
+    """What opened it is kept, and the last that was sent; what stayed as the last goes with a later one."""
+    life = Life(store, ROWS)
+    for severity in ("High", "Critical") * 2:
+        life.alert(Severity=severity)
+        life.deliver()
+        for _ in range(2):
+            life.goes_on(60)
+            life.alert(Severity=severity)
+        life.forget()
+    assert life.deliveries() == [("sentinel", 1), ("sentinel", 4)]
+    notice = run(within(store, find_last_notice, "cwpp", "sentinel", life.key()))
+    assert notice is not None
+    assert notice.severity == "Critical"
 
 
 def test_what_a_rule_holds_is_kept_however_old_it_is(store: Store) -> None:
@@ -164,27 +171,6 @@ def test_the_quarantine_is_kept_until_somebody_acts(life: Life) -> None:
     life.ingest(a_message(b"?"))
     lives_on(life, 400 * DAY)
     assert len(run(within(life.store, list_quarantined))) == 1
-
-
-def test_deliveries_go_with_their_decision_and_the_last_notice_with_the_signal(store: Store) -> None:
-    """As long as a signal is known, it is known what each destination was last told of it."""
-    life = Life(store, ROWS)
-    life.alert()
-    life.deliver()
-    life.goes_on(60)
-    life.alert(Severity="Critical")
-    life.deliver()
-    lives_on(life, 95 * DAY)
-    # What opened it is kept, too: it is open there.
-    assert life.deliveries() == [("sentinel", 1), ("sentinel", 2)]
-    notice = run(within(store, find_last_notice, "cwpp", "sentinel", life.key()))
-    assert notice is not None
-    assert notice.severity == "Critical"
-    life.goes_on(1)
-    life.alert(Severity="High")
-    life.deliver()
-    lives_on(life, 155 * DAY)
-    assert life.deliveries() == [("sentinel", 1), ("sentinel", 3)]
 
 
 def test_what_the_records_second_home_got_goes_with_the_decision(store: Store) -> None:
@@ -265,20 +251,6 @@ def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: Documen
     assert run(within(life.store, list_documents, kind)) == []
 
 
-def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life) -> None:
-    """A sweep that does one step at a time comes to the same end, and says when it is there."""
-    ids = [f"low-{number}" for number in range(60)]
-    life.ingest(*(a_message(alert_body(id, Severity="Low"), at=life.now) for id in ids))
-    life.now += 20 * DAY
-    steps = 0
-    while not life.forget(most=1).is_done:
-        steps += 1
-        assert steps < 1000
-    assert steps > 1
-    assert find_rows(life.store, [life.key(id) for id in ids]) == {}
-    assert life.forget().total == 0
-
-
 def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:
     """One notice goes to both; what is left of it is whole."""
     life = Life(store)
@@ -302,18 +274,6 @@ def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(st
     assert letter.delivery.turn == 2
 
 
-def test_of_a_group_that_stands_only_the_opening_is_kept(store: Store) -> None:
-    """Its updates, each with all its members, would pile up as long as it stands."""
-    tickets = replace(a_destination("tickets"), group=Grouping(by=(By.ALERT_TYPE,), window=timedelta(hours=1)))
-    life = Life(store, a_rulebook(always=(), destinations=[tickets]))
-    for id in ("one", "two", "three"):
-        life.alert(id)
-        life.deliver()
-    assert states(store) == {DeliveryState.SENT: 3}
-    lives_on(life, 91 * DAY)
-    assert states(store) == {DeliveryState.SENT: 1}
-
-
 @pytest.mark.parametrize("days", [300, 20_000])
 def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int) -> None:
     """Nobody knows which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway.
@@ -329,19 +289,6 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int
     assert None not in (life.row("low"), life.row("high"))
     lives_on(life, 13 * DAY)
     assert life.row("low") is not None
-
-
-def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) -> None:
-    """A finding that changes three times a year, and never goes, leaves no trail of notices."""
-    life = Life(store, ROWS)
-    for severity in ("High", "Critical") * 2:
-        life.alert(Severity=severity)
-        life.deliver()
-        for _ in range(2):
-            life.goes_on(60)
-            life.alert(Severity=severity)
-        life.forget()
-    assert life.deliveries() == [("sentinel", 1), ("sentinel", 4)]
 
 
 @pytest.mark.parametrize("is_redriven", [False, True])
@@ -363,3 +310,86 @@ def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(s
     assert sum(states(store).values()) == 1
     lives_on(life, 110 * DAY)
     assert states(store) == {}
+
+
+LOW = [f"low-{number}" for number in range(STEP + 1)]
+STAY = ("open", "dead", "owed", "held")
+
+
+def ninety_days_old(store: Store) -> Life:
+    """Of each sort that goes and that stays something, more of it than one step takes."""
+    life = Life(store, a_rulebook(a_rule(expires=NOW + 300 * DAY)))
+    life.alert("held", **HELD)
+    for id in ("over", "dead", "open"):
+        life.alert(id)
+    life.deliver()
+    life.alert("dead", Severity="Critical")
+    life.deliver(DeliveryState.DEAD)
+    for id in ("over", "dead"):
+        life.alert(id, Status="Resolved")
+    life.deliver()
+    life.alert("owed")
+    life.ingest(*(a_message(alert_body(id, Severity="Low"), at=NOW) for id in LOW))
+    life.now = NOW + 91 * DAY
+    return life
+
+
+def what_stays(life: Life) -> list[object]:
+    """What is known, delivered, owed and dead of the signals that stay."""
+    return [*((life.row(id), life.deliveries(id)) for id in STAY), run(letters_in(life.store))]
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_wherever_a_sweep_breaks_off_nothing_goes_that_is_needed_and_the_next_one_goes_on(
+    store: Store, is_done: bool
+) -> None:
+    """At any statement or commit, also where only its answer is lost."""
+    life = ninety_days_old(store)
+    before = what_stays(life)
+    for step in count(1):
+        worker = Deadly(store, step, is_done)
+        with suppress(StoreError):
+            run(worker.forget(life.now, life.retention, (), 100_000))
+        assert what_stays(life) == before
+        if not worker.died:
+            break
+    assert find_rows(store, [life.key(id) for id in (*LOW, "over")]) == {}
+    assert (life.decisions("over"), life.decisions("open"), life.deliveries("over")) == ([], [], [])
+
+
+def test_a_sweep_takes_as_many_steps_as_it_may_and_says_when_it_is_done(life: Life) -> None:
+    """Then nothing is left to look at."""
+    life.ingest(*(a_message(alert_body(id, Severity="Low"), at=life.now) for id in LOW))
+    life.now += 20 * DAY
+    done = [life.forget(most=1).is_done for _ in range(5)]
+    assert done == [False] * 4 + [True]
+    assert find_rows(life.store, [life.key(id) for id in LOW]) == {}
+    assert life.forget().number == 0
+
+
+def test_a_step_reads_no_more_however_much_is_kept(sqlite: Store) -> None:
+    """What is old and stays is marked once; each statement finds what is old by an index, in a file without statistics."""
+    life, asked, steps = ninety_days_old(sqlite), list[str](), list[int]()
+    assert sqlite._file is not None
+    with sqlite._file.reading() as db:
+        db.set_trace_callback(asked.append)
+        life.forget()
+        db.set_trace_callback(None)
+        for number in (10, 1000):
+            write_rows(sqlite, [a_row(f"{n}", outcome=Outcome.SUPPRESSED, heard=NOW) for n in range(number)])
+            life.forget()
+            steps.append(0)
+
+            def counted() -> None:
+                steps[-1] += 1
+
+            db.set_progress_handler(counted, 1)
+            life.forget()
+            db.set_progress_handler(None, 1)
+        statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE"))]
+        plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
+    assert steps[0] == steps[1]
+    found = {f"SCAN {name}" for name in ("json_each", *Outcome)}
+    assert [
+        one for one, plan in plans.items() if any(re.match(r"SCAN \w+$", step) and step not in found for step in plan)
+    ] == []

@@ -153,14 +153,3 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
     assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, NO_OWNERS) is not None
     assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, NO_OWNERS) is None
     assert kept[life.key("a")].title == an_alert().title
-
-
-def test_what_rules_can_match_of_a_signal_comes_back_with_its_next_message(life: Life) -> None:
-    """Also of one of which only key and place were left: a repeat says it anew."""
-    life.alert()
-    life.deliver()
-    life.goes_on(120)
-    life.forget()
-    assert read_fields(life.store, [life.key()]) == {}
-    assert life.alert().outcome == "repeat"
-    assert set(read_fields(life.store, [life.key()])) == {life.key()}

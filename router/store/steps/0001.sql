@@ -88,7 +88,6 @@ CREATE TABLE IF NOT EXISTS groups (
     stream TEXT NOT NULL, destination TEXT NOT NULL, key TEXT NOT NULL,
     window_key TEXT, is_open BIGINT NOT NULL, waits TEXT, sample BIGINT NOT NULL, gravity BIGINT NOT NULL,
     standing BIGINT NOT NULL, total BIGINT NOT NULL, note_due BIGINT, at BIGINT NOT NULL, body BYTEA NOT NULL,
-    reduced BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (stream, destination, key)
 );
 --postgresql ALTER TABLE groups SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
@@ -146,8 +145,7 @@ CREATE TABLE IF NOT EXISTS meta (
 );
 
 CREATE INDEX IF NOT EXISTS closed ON signals (closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS aging ON signals (outcome, heard) WHERE review_at IS NULL;
-CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at) WHERE review_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at);
 CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
 CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_until ON signals (stream, held_until) WHERE held_by IS NOT NULL;
@@ -163,6 +161,8 @@ CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
     WHERE NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')));
 CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled)
     WHERE destination='record' AND state IN ('sent', 'skipped') AND (redriven>0 OR state='skipped');
+CREATE INDEX IF NOT EXISTS announced ON deliveries (settled)
+    WHERE key >= 'about:' AND key < 'about~' AND state IN ('sent', 'skipped');
 CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS tried ON tries (hub, partition);
@@ -179,7 +179,7 @@ CREATE INDEX IF NOT EXISTS last_hits ON hits (last);
 CREATE INDEX IF NOT EXISTS windows ON groups (stream, destination, window_key) WHERE window_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS waiting ON groups (stream, destination, waits, sample, gravity DESC, at, key DESC) WHERE waits IS NOT NULL;
 CREATE INDEX IF NOT EXISTS noting ON groups (stream, destination, note_due) WHERE note_due IS NOT NULL;
-CREATE INDEX IF NOT EXISTS aging_groups ON groups (at) WHERE reduced = 0;
+CREATE INDEX IF NOT EXISTS aging_groups ON groups (at) WHERE standing = 0;
 CREATE INDEX IF NOT EXISTS memberships ON members (signal);
 CREATE INDEX IF NOT EXISTS ended_members ON members (at) WHERE stands = 0;
 CREATE INDEX IF NOT EXISTS ended_claims ON claims (until);

@@ -1,0 +1,197 @@
+"""Takes what is old out of the state, in small steps: each is a transaction, and finds by an index what is old.
+
+How long each thing stays is said in `router/domain/retention.py`. What is old and stays is marked with when to look again, so
+that a step reads no more where much is kept. What another transaction has locked is left to the next sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+
+from router.domain.counts import Rule
+from router.domain.decisions import Outcome
+from router.domain.documents import DocumentKind
+from router.domain.keys import ABOUT
+from router.domain.ledger import record_key
+from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
+from router.domain.signals import Stream
+from router.store.engine import Engine, Transaction
+from router.store.instants import micros
+
+STEP = 100
+"""Rows that one step looks at: its transaction is to be short."""
+
+_OLD_DECISIONS = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT place, key, signal FROM decisions "
+    f"WHERE stream IN ('', 'cwpp', 'cspm') AND outcome='{outcome.value}' AND at<=? LIMIT ?) AS {outcome.value}"
+    for outcome in Outcome
+)
+
+_IS_OVER = "state IN ('sent', 'skipped')"
+
+# What is owed needs the receipt of its opening, and a dead letter that is redriven what came after it. Of a signal that is
+# known, the last that was sent says what people know, and its end needs the receipt of its opening.
+_LATER = "SELECT 1 FROM deliveries l WHERE l.key=d.key AND l.destination=d.destination AND l.turn>d.turn"
+_FORGET_DELIVERED = f"""
+DELETE FROM deliveries WHERE place IN (
+    SELECT d.place FROM deliveries d WHERE d.key = ANY(?) AND d.{_IS_OVER}
+    AND (d.key, d.turn) NOT IN (SELECT signal, turn FROM decisions WHERE signal = ANY(?) AND turn IS NOT NULL)
+    AND (d.key, d.destination) NOT IN (SELECT key, destination FROM deliveries WHERE key = ANY(?) AND NOT {_IS_OVER})
+    AND (
+        NOT EXISTS (SELECT 1 FROM signals s WHERE s.key=d.key)
+        OR (EXISTS ({_LATER} AND l.state='sent') AND NOT (d.turn=d.opened AND EXISTS ({_LATER} AND l.opened=d.turn)))
+    )
+)
+"""
+_FORGET_NOTICES = """
+DELETE FROM notices WHERE key = ANY(?)
+AND (key, turn, type) NOT IN (SELECT key, turn, type FROM deliveries WHERE key = ANY(?))
+"""
+
+# The key of what the record's second home gets names the stream after the decision, in five characters.
+_OUTLIVED = f"""
+SELECT place, key FROM deliveries INDEXED BY acted_on
+WHERE destination='record' AND {_IS_OVER} AND (redriven>0 OR state='skipped') AND settled<=?
+AND NOT EXISTS (SELECT 1 FROM decisions r WHERE r.key=substr(deliveries.key, 1, length(deliveries.key)-5))
+ORDER BY settled LIMIT ? FOR UPDATE SKIP LOCKED
+"""
+_ANNOUNCED = f"""
+SELECT place, key FROM deliveries INDEXED BY announced WHERE key>='{ABOUT}' AND key<'about~' AND {_IS_OVER} AND settled<=?
+ORDER BY settled LIMIT ? FOR UPDATE SKIP LOCKED
+"""
+
+_OLD_GROUPS = f"""
+SELECT g.stream, g.destination, g.key,
+EXISTS (SELECT 1 FROM deliveries d WHERE d.key=g.key AND NOT d.{_IS_OVER}) AS is_needed
+FROM groups g WHERE g.standing=0 AND g.at<=? ORDER BY g.at LIMIT ? FOR UPDATE OF g SKIP LOCKED
+"""
+_GROUP = "WHERE stream=? AND destination=? AND key=?"
+
+# A row of a table is never closed, so a signal that is open there alone is open to nobody. A signal begins anew with its first
+# turn, so its row outlives every delivery and membership that bears one of them.
+_OLD_SIGNALS = f"""
+SELECT s.key, s.outcome='suppressed'
+OR EXISTS (SELECT 1 FROM members m WHERE m.signal=s.key)
+OR EXISTS (SELECT 1 FROM deliveries d WHERE d.key=s.key AND (NOT d.{_IS_OVER} OR d.settled>?))
+OR (s.open<>'{{}}' AND EXISTS (
+    SELECT 1 FROM deliveries d WHERE d.key=s.key AND d.lane<>'rows' AND d.change<>'resolved'
+    AND NOT EXISTS ({_LATER} AND l.change='resolved')
+)) AS is_needed
+FROM signals s WHERE s.review_at<=? ORDER BY s.review_at LIMIT ? FOR UPDATE OF s SKIP LOCKED
+"""
+
+type Step = Callable[[Transaction], Awaitable[int]]
+"""Takes some of what is old away, or marks it; returns how many rows it looked at, which is less than STEP at the end."""
+
+
+async def forget(engine: Engine, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+    """Take away what is old enough, in at most so many steps; raises StoreError. Safe to repeat, and to break off anywhere.
+
+    `rules` are those that are there: their hits stay.
+    """
+    number = 0
+    for step in _steps(now, retention, rules):
+        found = STEP
+        while found >= STEP:
+            if most <= 0:
+                return Forgotten(number, is_done=False)
+            found = await engine.run(step)
+            number += found
+            # To look and to find nothing costs next to nothing.
+            most -= found > 0
+    return Forgotten(number, is_done=True)
+
+
+def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iterator[Step]:
+    """The steps, in an order in which what needs another thing goes before it."""
+    delivered, members, counts = now - retention.deliveries, now - LONGEST, now - COUNTS
+    yield partial(_forget_decisions, now=now, retention=retention)
+    yield partial(_forget_loose, old=_OUTLIVED, until=delivered)
+    yield partial(_forget_loose, old=_ANNOUNCED, until=delivered)
+    yield partial(_forget_groups, now=now)
+    yield partial(
+        _forget_rows, table="members", key="stream, destination, signal", old="stands=0 AND at<=?", until=members
+    )
+    yield partial(_forget_rows, table="claims", key="stream, destination, key", old="until<=?", until=members)
+    yield partial(_forget_signals, now=now, delivered=delivered)
+    yield partial(_forget_rows, table="counts", key="hour, id", old="hour<=?", until=counts)
+    yield partial(_forget_hits, until=counts, rules=rules)
+    for kind in DocumentKind:
+        old = f"kind='{kind.value}' AND at<=?"
+        yield partial(_forget_rows, table="documents", key="kind, id", old=old, until=now - document_age(kind))
+    yield partial(_forget_rows, table="sources", key="kind, id", old="heard<=?", until=counts)
+
+
+async def _forget_decisions(tx: Transaction, now: datetime, retention: Retention) -> int:
+    """The oldest decisions, and of what was delivered for those and earlier ones what nothing needs."""
+    limits = [limit for outcome in Outcome for limit in (micros(now - retention.decisions[outcome]), STEP)]
+    rows = await tx.fetch(_OLD_DECISIONS, *limits)
+    if rows:
+        keys = {key for row in rows if (key := row.raw("signal")) is not None}
+        keys.update(record_key(row.words("key"), stream) for row in rows for stream in Stream)
+        await tx.write("DELETE FROM decisions WHERE place = ANY(?)", [row.raw("place") for row in rows])
+        await tx.write(_FORGET_DELIVERED, keys, keys, keys)
+        await tx.write(_FORGET_NOTICES, keys, keys)
+    return len(rows)
+
+
+async def _forget_loose(tx: Transaction, old: str, until: datetime) -> int:
+    """Deliveries that belong to no decision and no signal with which they would go."""
+    rows = await tx.fetch(old, micros(until), STEP)
+    if rows:
+        keys = {row.raw("key") for row in rows}
+        await tx.write("DELETE FROM deliveries WHERE place = ANY(?)", [row.raw("place") for row in rows])
+        await tx.write(_FORGET_NOTICES, keys, keys)
+    return len(rows)
+
+
+async def _forget_groups(tx: Transaction, now: datetime) -> int:
+    """Groups that are over, with what was delivered of them."""
+    rows = await tx.fetch(_OLD_GROUPS, micros(now - LONGEST), STEP)
+    places = [(row.raw("is_needed"), (row.raw("stream"), row.raw("destination"), row.raw("key"))) for row in rows]
+    again = micros(now - LONGEST + AGAIN)
+    await tx.write_many(
+        f"UPDATE groups SET at=? {_GROUP}", [(again, *place) for is_needed, place in places if is_needed]
+    )
+    going = [place for is_needed, place in places if not is_needed]
+    await _forget_sent(tx, [key for *_, key in going])
+    await tx.write_many(f"DELETE FROM groups {_GROUP}", going)
+    return len(rows)
+
+
+async def _forget_signals(tx: Transaction, now: datetime, delivered: datetime) -> int:
+    """Signals that are as old as they may be, but those that something needs: these are looked at again later."""
+    rows = await tx.fetch(_OLD_SIGNALS, micros(delivered), micros(now), STEP)
+    going = [row.raw("key") for row in rows if not row.raw("is_needed")]
+    staying = [row.raw("key") for row in rows if row.raw("is_needed")]
+    await tx.write_many(
+        "UPDATE signals SET review_at=? WHERE key=?", [(micros(now + AGAIN), key) for key in sorted(staying)]
+    )
+    if going:
+        await tx.write("DELETE FROM lookups WHERE signal = ANY(?)", going)
+        await tx.write("DELETE FROM signals WHERE key = ANY(?)", going)
+        await _forget_sent(tx, going)
+    return len(rows)
+
+
+async def _forget_sent(tx: Transaction, keys: Sequence[str]) -> None:
+    """All that was delivered of some signals or groups; none of it is owed or dead."""
+    if keys:
+        await tx.write("DELETE FROM deliveries WHERE key = ANY(?)", keys)
+        await tx.write("DELETE FROM notices WHERE key = ANY(?)", keys)
+
+
+async def _forget_rows(tx: Transaction, table: str, key: str, old: str, until: datetime) -> int:
+    """Rows that go by their date alone."""
+    some = f"SELECT {key} FROM {table} WHERE {old} LIMIT ? FOR UPDATE SKIP LOCKED"
+    return await tx.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", micros(until), STEP)
+
+
+async def _forget_hits(tx: Transaction, until: datetime, rules: Collection[Rule]) -> int:
+    """The hits of rules that are there no more."""
+    rows = await tx.fetch("SELECT stream, rule FROM hits WHERE last<=?", micros(until))
+    gone = sorted(rule for row in rows if (rule := (row.words("stream"), row.words("rule"))) not in rules)
+    await tx.write_many("DELETE FROM hits WHERE stream=? AND rule=?", gone)
+    return 0
