@@ -266,11 +266,15 @@ class DeliveryLoop:
                 one.came_empty = not many
                 if many < most:
                     one.may_be_due, one.due, self._is_stale = False, FAR, True
-            if found.depending:
+        try:
+            if wanted and found.depending:
                 claims += await self._store.run(lambda tx: decide_depending(tx, found.depending, due, until))
-        for one in asked:
-            if one.recipient not in wanted:
-                claims += await self._claim_rare(one, due, until)
+            for one in asked:
+                if one.recipient not in wanted:
+                    claims += await self._claim_rare(one, due, until)
+        except StoreError as fault:
+            # What is claimed is sent all the same.
+            self._faults.append(fault)
         return claims
 
     async def _claim_rare(self, one: Destination, due: datetime, until: datetime) -> list[Claim]:
@@ -366,11 +370,7 @@ class DeliveryLoop:
                     await resume_destination(tx, self._stream, name)
 
         try:
-            if pauses or keys:
-                await self._store.run(write)
-            else:
-                async with self._store.session() as tx:
-                    await write(tx)
+            await self._store.run(write)
         except (StoreError, asyncio.CancelledError) as fault:
             self._unwritten += settled
             if not isinstance(fault, StoreError):

@@ -299,7 +299,7 @@ async def settle_claims(
     known = {row.words("id"): readable((), failures_in, row) for row in rows}
     # In the order of rows, as all write them: a claim's id ends with its row's number.
     in_order = sorted(settlements, key=lambda one: row_in(one.claim))
-    await tx.execute_many(_SETTLE, [_settlement(one, known) for one in in_order])
+    await tx.write_many(_SETTLE, [_settlement(one, known) for one in in_order])
     sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
     await note_delivered(tx, {(one.stream, one.destination): one.lane for one in sent}, reached)
 

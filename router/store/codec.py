@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAliasType, get_args, get_type_hints
 
 import orjson
@@ -143,8 +144,9 @@ def tag_of(value: Storable) -> str:
     return _CODEC.tag_of(value)
 
 
+@lru_cache(1024)
 def content_of(tag: str, data: bytes | None) -> Notice | RecordEntry:
-    """What a delivery tells; raises Undecodable, also where that is there no more."""
+    """What a delivery tells; raises Undecodable, also where that is there no more. All deliveries of a turn have it once."""
     if tag not in (NOTICE, RECORD_ENTRY):
         raise Undecodable("type: is nothing that a delivery tells")
     if data is None:

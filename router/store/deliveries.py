@@ -11,11 +11,10 @@ import orjson
 
 from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
+from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt
 from router.domain.delivery_errors import damaged
 from router.domain.delivery_lifecycle import OutboxEntry, added, born_at, due_at
 from router.domain.errors import Undecodable
-from router.domain.keys import bounded
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.supersession import may_be_note
@@ -61,9 +60,7 @@ VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
 _INSERT_NOTICE = "INSERT INTO notices (key, turn, type, body) VALUES (?,?,?,?) ON CONFLICT (key, turn, type) DO NOTHING"
 
 _UPDATE = """
-UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, claim=?, settled=?, error=?, errors=?,
-                      receipt=coalesce(?, receipt), reference=coalesce(?, reference)
-WHERE place=?
+UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, claim=?, settled=?, error=? WHERE place=?
 """
 
 
@@ -175,16 +172,12 @@ def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:
     )
 
 
-async def write_entries(
-    tx: Transaction, entries: Iterable[StoredEntry], receipts: Mapping[int, Receipt | None] | None = None
-) -> None:
-    """Write entries as they are now; `receipts` are what some of them brought back, by the numbers of their rows."""
-    receipts = receipts or {}
-    in_order = sorted(entries, key=lambda one: one.row_id)
-    await tx.execute_many(_UPDATE, [_update(one, receipts.get(one.row_id)) for one in in_order])
+async def write_entries(tx: Transaction, entries: Iterable[StoredEntry]) -> None:
+    """Write entries as they are now."""
+    await tx.write_many(_UPDATE, [_update(one) for one in sorted(entries, key=lambda one: one.row_id)])
 
 
-def _update(entry: StoredEntry, receipt: Receipt | None) -> tuple[object, ...]:
+def _update(entry: StoredEntry) -> tuple[object, ...]:
     return (
         entry.state.value,
         entry.attempts,
@@ -195,9 +188,6 @@ def _update(entry: StoredEntry, receipt: Receipt | None) -> tuple[object, ...]:
         entry.claim,
         micros(entry.settled),
         entry.error,
-        failures_written(entry.failed),
-        encode(receipt) if receipt is not None else None,
-        bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
         entry.row_id,
     )
 

@@ -74,7 +74,7 @@ async def note_delivered(
     tx: Transaction, lanes: Mapping[tuple[str, str], Lane], reached: Collection[tuple[str, str]] = ()
 ) -> None:
     """Remember that destinations, each with its stream, took a delivery in a lane; of the `reached` ones that is known."""
-    await tx.execute_many(_DELIVERED, [(*place, lanes[place].value) for place in sorted(lanes) if place not in reached])
+    await tx.write_many(_DELIVERED, [(*place, lanes[place].value) for place in sorted(lanes) if place not in reached])
 
 
 async def list_delivered(tx: Transaction, stream: str) -> list[str]:

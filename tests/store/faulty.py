@@ -110,6 +110,10 @@ class _Watched:
         await self._engine.look_at(sql)
         return await self._tx.execute_many(sql, rows)
 
+    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self._engine.look_at(sql)
+        await self._tx.write_many(sql, rows)
+
 
 def faulty(store: Store) -> tuple[Store, FaultyEngine]:
     """The same store over an engine that fails as a test says, and that engine."""
