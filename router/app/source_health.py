@@ -11,6 +11,7 @@ from router.domain.source_silence import DOWN
 from router.domain.source_turns import find_watch
 from router.domain.timestamps import timestamp
 from router.store.documents import find_document
+from router.store.sources import count_silent
 from router.store.store import Store
 
 
@@ -30,10 +31,11 @@ async def health_of_sources(store: Store, stream: str, now: datetime) -> SourceH
     """What is known of the sources of a stream; raises StoreError."""
     async with store.session() as tx:
         document = await find_document(tx, DocumentKind.SILENT_SOURCES, stream)
+        silent = await count_silent(tx) if document is not None else 0
     watch = find_watch(document) if document is not None else None
     if watch is None:
         return SourceHealth()
     taken = timestamp(watch.taken)
-    figures = {"silent": len(watch.silent), "unmatched": list(watch.unmatched), "judged": taken}
+    figures = {"silent": silent, "unmatched": list(watch.unmatched), "judged": taken}
     is_late = now - watch.taken > DOWN
     return SourceHealth(figures, f"{stream}: no source was judged silent or not since {taken}" if is_late else None)

@@ -10,8 +10,8 @@ from router.cli.coverage_documents import OtherDocuments
 from router.cli.opened_state import store_in
 from router.coverage.facts import name_of_state
 from router.coverage.stored import READ_KINDS, documents_of_state
-from router.domain.coverage_sources import LastHeard
 from router.domain.documents import StoredDocument
+from router.domain.source_turns import KnownSource
 from router.store.documents import list_documents
 from router.store.sources import list_sources
 
@@ -25,7 +25,7 @@ def open_coverage_state(options: Namespace) -> OtherDocuments | None:
     return OtherDocuments(f"the state {options.state}", (name,), documents_of_state(name, stored, sources))
 
 
-async def _stored(options: Namespace) -> tuple[Sequence[StoredDocument], Sequence[LastHeard]]:
+async def _stored(options: Namespace) -> tuple[Sequence[StoredDocument], Sequence[KnownSource]]:
     async with store_in(options) as store, store.session() as tx:
         stored = [one for kind in READ_KINDS for one in await list_documents(tx, kind)]
         return stored, await list_sources(tx)

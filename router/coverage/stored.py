@@ -13,7 +13,7 @@ from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
 from router.domain import own_objects
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.source_turns import SourceWatch, find_watch
+from router.domain.source_turns import KnownSource, SourceWatch, find_watch
 from router.domain.tag_documents import TagsById, find_tags_in
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
@@ -26,16 +26,17 @@ _EMPTY = "holds no facts of coverage yet: a router that takes recommendations in
 
 
 def documents_of_state(
-    name: str, stored: Sequence[StoredDocument], sources: Sequence[LastHeard] = ()
+    name: str, stored: Sequence[StoredDocument], sources: Sequence[KnownSource] = ()
 ) -> Iterator[CoverageDocument]:
     """The documents of a state, all of one name, so that they count as one; at least one."""
-    items = tuple(_source_item(name, one) for one in sources)
-    yield CoverageDocument(name=name, items=items, why_empty="" if stored or sources else _EMPTY)
+    heard = tuple(_source_item(name, one.heard) for one in sources if one.heard.last is not None)
+    yield CoverageDocument(name=name, items=heard, why_empty="" if stored or heard else _EMPTY)
+    since = {one.heard.source.id: one.since.isoformat() for one in sources if one.since is not None}
     for one in stored:
-        yield _document(name, one)
+        yield _document(name, one, since)
 
 
-def _document(name: str, stored: StoredDocument) -> CoverageDocument:
+def _document(name: str, stored: StoredDocument, since: Mapping[str, str]) -> CoverageDocument:
     where = f"{name} {stored.id}"
     if stored.kind is DocumentKind.TAGS:
         tags = find_tags_in(stored)
@@ -45,7 +46,9 @@ def _document(name: str, stored: StoredDocument) -> CoverageDocument:
     if stored.kind is DocumentKind.SILENT_SOURCES:
         watch = find_watch(stored)
         return (
-            _damaged(name, stored) if watch is None else CoverageDocument(name=name, items=(_watch_item(where, watch),))
+            _damaged(name, stored)
+            if watch is None
+            else CoverageDocument(name=name, items=(_watch_item(where, watch, since),))
         )
     try:
         value = json.loads(stored.body)
@@ -80,9 +83,8 @@ def _source_item(name: str, heard: LastHeard) -> Item:
     return Item(body=body, document=f"{name} {heard.source.id}", known_at=NOBODY_KNOWS_WHEN)
 
 
-def _watch_item(where: str, watch: SourceWatch) -> Item:
+def _watch_item(where: str, watch: SourceWatch, since: Mapping[str, str]) -> Item:
     """From when on the silence of sources counts, as the sweep counts it."""
-    since = {id: instant.isoformat() for id, instant in watch.since.items()}
     body = {own_objects.KEY: own_objects.WATCH, "anew": watch.anew.isoformat(), "since": since}
     return Item(body=body, document=where, known_at=watch.taken.isoformat())
 

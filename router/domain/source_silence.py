@@ -6,23 +6,23 @@ is judged at the hub's time up to which everything was taken in, so that nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from router.domain.clocks import is_possible
-from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Excuse
+from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import ExpectedSource, ExpectedSources
+from router.domain.expected_sources import ExpectedSource, expected_sources
 from router.domain.source_excuses import SilenceExcuses
-from router.domain.source_turns import SourceState, SourceTurn, SourceWatch
+from router.domain.source_turns import KnownSource, SourceState, SourceTurn, SourceWatch
 from router.domain.timestamps import timestamp
 
 DOWN = timedelta(hours=6)
-"""How long the router may be away, or its hub unread, until times begin anew.
-
-The hub keeps what comes meanwhile, and what it lost is declared; so a short absence makes nobody silent, nor does a clock that
-is wrong by less. It is well within the day by which the 8 days exceed the week between two snapshots.
+"""How long the router may be away, or its hub unread, until silence counts anew: so no restored state and no clock that leapt
+makes a storm. The hub keeps what comes in a shorter absence, which is well within the day by which the 8 days exceed the week
+between two snapshots.
 """
 
 OFTEN = timedelta(hours=1)
@@ -38,216 +38,192 @@ GONE = timedelta(hours=1)
 AT_ONCE = 100
 """Turns that one look makes; the next one goes on."""
 
+KEPT = timedelta(days=400)
+"""How long after it was last heard of a source is known that only a pattern expects."""
 
-def watch_after(
+
+class SourceLook(NamedTuple):
+    """What a look at all sources brought.
+
+    Attributes:
+        watch: what is known of the looks.
+        turns: what people are to be told.
+        changed: the sources of which something else is known now, those of the turns among them, by their ids.
+        is_news: whether any of it is to be written.
+    """
+
+    watch: SourceWatch
+    turns: tuple[SourceTurn, ...]
+    changed: Mapping[str, KnownSource]
+    is_news: bool
+
+
+def look_at(
     before: SourceWatch | None,
-    sources: ExpectedSources,
     manifest: CoverageManifest,
-    heard: Mapping[str, LastHeard],
+    known: Mapping[str, KnownSource],
     until: datetime,
     now: datetime,
     lost: datetime | None = None,
-) -> SourceWatch:
-    """What is known after a look at all sources, with the turns that it makes, which are not published yet.
+) -> SourceLook:
+    """Look at all sources, up to the hub's time `until` which all was taken in. `before` is None at the first look.
 
-    `until` is the hub's time up to which all was taken in, `heard` when each source was last heard of, by its id, and `lost`
-    when events were last declared lost. `before` is None at the first look ever.
+    `known` has each subscription, cluster and plan by its id, and `lost` is when events were last declared lost.
     """
-    return _SourceLook(before, sources, manifest, heard, until, now, lost).watch()
+    return _Judgement(before, manifest, known, until, now, lost).look()
 
 
-def times_anew(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
-    """From when on times count at the earliest, as a look at an instant finds it.
-
-    What a worker wrote down whose clock is ahead of this one by less than an absence changes nothing. Else two workers with
-    such clocks would let times begin anew at each look, and nobody would ever be silent.
-    """
-    if before is None or not is_possible(before.taken, now, DOWN) or not is_possible(before.anew, now):
-        return until
-    return until if until - before.taken > DOWN else before.anew
+def counted_from(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
+    """From when on silence counts at the earliest, as a look finds it."""
+    is_sound = before is not None and is_possible(before.taken, now) and is_possible(before.anew, now)
+    return before.anew if before is not None and is_sound and until - before.taken <= DOWN else until
 
 
-class _SourceLook:
-    """One look at all sources."""
+class _Judgement:
+    """What one look at all sources finds."""
 
     def __init__(
         self,
         before: SourceWatch | None,
-        sources: ExpectedSources,
         manifest: CoverageManifest,
-        heard: Mapping[str, LastHeard],
+        known: Mapping[str, KnownSource],
         until: datetime,
         now: datetime,
         lost: datetime | None,
     ) -> None:
-        self._before = before or SourceWatch(anew=until, taken=until)
-        self._sources = sources
-        self._excuses = SilenceExcuses(manifest, sources.by_id.values())
-        self._until, self._now = until, now
-        anew = times_anew(before, until, now)
+        self._before, self._until, self._now = before, until, now
+        self._stored = known
+        heard = [one.heard for one in known.values() if one.heard.last is not None and until - one.heard.last <= KEPT]
+        self._sources = expected_sources(manifest, heard)
+        self._expected = expected = self._sources.by_id
+        self._excuses = SilenceExcuses(manifest, expected.values())
+        self._known = {**{id: _unheard(one) for id, one in expected.items()}, **known}
+        self._heard = {id: one.heard.possible_at(now) for id, one in self._known.items()}
+        anew = counted_from(before, until, now)
         self._anew = max(anew, lost) if lost is not None else anew
-        self._heard = {id: one.possible_at(now) for id, one in heard.items() if id in sources.by_id}
-        self._since = {id: self._instant(self._before.since, id) for id in sources.by_id if self._find_last(id) is None}
-        self._silent = {id for id, one in sources.by_id.items() if until - self._counted_from(id) > one.within}
-        self._held = self._subscriptions_held()
+        self._since = {id: self._instant(self._known[id].since) for id in expected if self._heard[id].posture is None}
+        self._silent = {id for id, one in expected.items() if until - self._counted_from(id) > one.within}
+        self._healthy = self._subscriptions_with_healthy_rows()
 
-    def watch(self) -> SourceWatch:
-        turns = dict(self._before.turns)
-        turns |= {id: replace(turn, missing=None) for id, turn in turns.items() if not self._is_missing(id, turn)}
-        made = [*self._turns_of_expected(), *self._turns_of_missing(turns)]
-        turns |= {turn.source.id: turn for turn in made[:AT_ONCE]}
-        after = SourceWatch(
-            anew=self._anew,
-            taken=self._before.taken,
-            since=self._since,
-            held=self._held,
-            turns=turns,
-            unmatched=tuple(map(str, self._sources.unmatched)),
+    def look(self) -> SourceLook:
+        known = {id: self._standing(id, one) for id, one in sorted(self._known.items())}
+        made = [turn for id, one in known.items() if (turn := self._find_turn(id, one)) is not None]
+        opened = {turn.source.id for turn in made if turn.state is SourceState.SILENT}
+        told = {id for id, one in known.items() if one.silent_since is not None}
+        kinds = [known[id].heard.source.kind for id in (told - {turn.source.id for turn in made}) | opened]
+        turns = tuple(
+            replace(one, others=kinds.count(one.source.kind) - 1) if one.state is SourceState.SILENT else one
+            for one in made[:AT_ONCE]
         )
-        is_news = after != self._before or self._until - self._before.taken >= OFTEN
-        return replace(after, taken=self._until) if is_news else after
+        known |= {turn.source.id: known[turn.source.id].after(turn) for turn in turns}
+        changed = {id: one for id, one in known.items() if one != self._stored.get(id)}
+        unmatched = tuple(map(str, self._sources.unmatched))
+        watch, before = SourceWatch(anew=self._anew, taken=self._until, unmatched=unmatched), self._before
+        is_same = before is not None and timedelta() <= self._until - before.taken < OFTEN
+        is_news = bool(changed) or not is_same or before is None or replace(before, taken=self._until) != watch
+        return SourceLook(watch, turns, changed, is_news)
 
-    def _instant(self, known: Mapping[str, datetime], id: str) -> datetime:
-        """The instant that is known under an id; this one where none is, or none that a clock can have shown."""
-        instant = known.get(id)
-        return instant if instant is not None and is_possible(instant, self._now) else self._until
-
-    def _find_last(self, id: str) -> datetime | None:
-        return self._heard[id].posture if id in self._heard else None
+    def _instant(self, known: datetime | None) -> datetime:
+        """An instant that is known; this one where none is, or none that a clock can have shown."""
+        return known if known is not None and is_possible(known, self._now) else self._until
 
     def _counted_from(self, id: str) -> datetime:
         """From when on the silence of a source counts."""
-        last = self._find_last(id)
-        return max(last if last is not None else self._since[id], self._anew)
+        return max(self._heard[id].posture or self._since[id], self._anew)
 
-    def _subscriptions_held(self) -> dict[str, datetime]:
-        """Since when the clusters and plans of each subscription can be expected to speak."""
-        needed = {one.subscription for one in self._sources.by_id.values() if _is_heard_through_another(one)}
-        ids = {one: CoverageSource(CoverageSourceKind.SUBSCRIPTION, one).id for one in needed if one is not None}
-        return {one: self._instant(self._before.held, one) for one, id in ids.items() if self._brings_healthy_rows(id)}
+    def _subscriptions_with_healthy_rows(self) -> dict[str, datetime]:
+        """Since when the clusters and plans of subscriptions can be expected to speak, by the subscriptions' source ids."""
+        ids = {id for one in self._expected.values() if (id := _speaker_of(one)) is not None}
+        return {id: self._instant(self._known[id].healthy_since) for id in ids if self._brings_healthy_rows(id)}
 
     def _brings_healthy_rows(self, id: str) -> bool:
         """Whether a subscription speaks, and its snapshots tell of what is well, too."""
-        one, heard = self._sources.by_id.get(id), self._heard.get(id)
+        one, heard = self._expected.get(id), self._heard.get(id)
         if one is None or heard is None or heard.snapshot is None or heard.healthy is None or id in self._silent:
             return False
         is_late = self._until - heard.snapshot > max(one.within, HEARD_WITHIN)
         return heard.snapshot - heard.healthy <= one.within and not is_late
 
+    def _standing(self, id: str, one: KnownSource) -> KnownSource:
+        """A source as it stands now, before any turn."""
+        return replace(
+            one,
+            since=self._since.get(id),
+            healthy_since=self._healthy.get(id),
+            missing_since=self._instant(one.missing_since) if self._is_missing(id, one) else None,
+        )
+
+    def _is_missing(self, id: str, one: KnownSource) -> bool:
+        """Whether the manifest no longer expects a silent source, or lets it be silent for longer and that is not over."""
+        if one.silent_since is None:
+            return False
+        expected = self._expected.get(id)
+        if expected is None:
+            return True
+        is_longer = one.allowed is not None and one.allowed < expected.within
+        return is_longer and self._until - one.silent_since <= expected.within and not self._is_heard_again(id, one)
+
+    def _is_heard_again(self, id: str, one: KnownSource) -> bool:
+        posture = self._heard[id].posture
+        return posture is not None and one.silent_since is not None and posture > one.silent_since
+
     def _is_unknown(self, one: ExpectedSource) -> bool:
         """Whether nobody can say of a cluster or plan whether it is silent."""
-        if not _is_heard_through_another(one):
+        if one.source.kind is CoverageSourceKind.SUBSCRIPTION:
             return False
-        held = self._held.get(one.subscription) if one.subscription is not None else None
+        held = self._healthy.get(_speaker_of(one) or "")
         return held is None or self._until - held <= SETTLING
 
-    def _turns_of_expected(self) -> Iterable[SourceTurn]:
-        found: list[SourceTurn] = []
-        for id, one in sorted(self._sources.by_id.items()):
-            turn = self._before.turns.get(id)
-            if turn is not None and not turn.is_published:
-                continue
-            last, is_silent, excuse = (
-                self._find_last(id),
-                id in self._silent,
-                self._excuses.find(one, self._now),
-            )
-            if turn is not None and turn.state is SourceState.SILENT:
-                if not is_silent and last is not None and (turn.last is None or last > turn.last):
-                    found.append(self._next(turn, SourceState.SPEAKS, last=last, since=turn.last or turn.since))
-                elif excuse is not None:
-                    found.append(self._next(turn, SourceState.EXCUSED, excuse=_words_of(excuse)))
-            elif is_silent and excuse is None and not self._is_unknown(one):
-                found.append(self._opened(one, turn))
-        return _with_others(found, self._count_of_silent(found))
+    def _find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
+        """The turn that a source makes now."""
+        expected = self._expected.get(id)
+        excuse = self._excuses.find(expected, self._now) if expected is not None else None
+        if one.silent_since is None:
+            is_told = expected is not None and id in self._silent and excuse is None and not self._is_unknown(expected)
+            return self._opening(expected, one) if expected is not None and is_told else None
+        if expected is not None and id not in self._silent and self._is_heard_again(id, one):
+            return self._end(one, SourceState.SPEAKS, last=self._heard[id].posture)
+        if excuse is not None:
+            words = f"{timestamp(excuse.exception.ends)} by {excuse.exception.owner}"
+            return replace(self._end(one, SourceState.EXCUSED), excuse=words)
+        if id in self._sources.known_by_now:
+            return self._end(one, SourceState.SPEAKS, last=self._until)
+        is_gone = one.missing_since is not None and self._until - one.missing_since > GONE
+        return self._end(one, SourceState.UNEXPECTED) if is_gone else None
 
-    def _is_missing(self, id: str, turn: SourceTurn) -> bool:
-        """Whether the manifest no longer expects a silent source, or lets it be silent for longer and that is not over."""
-        one = self._sources.by_id.get(id)
-        if one is None:
-            return True
-        last = self._find_last(id)
-        silence = self._until - (last if last is not None else turn.since)
-        return turn.within < one.within and silence <= one.within and (last is None or last == turn.last)
-
-    def _turns_of_missing(self, turns: dict[str, SourceTurn]) -> Iterable[SourceTurn]:
-        """The turns of silent sources that the manifest no longer expects, or not so soon; notes since when it does not."""
-        for id, turn in sorted(self._before.turns.items()):
-            if turn.state is not SourceState.SILENT or not turn.is_published or not self._is_missing(id, turn):
-                continue
-            missing = turn.missing
-            if missing is None or not is_possible(missing, self._now):
-                missing = self._until
-            if id in self._sources.known_by_now:
-                yield self._next(turn, SourceState.SPEAKS, last=self._until, since=turn.since)
-            elif self._until - missing > GONE:
-                yield self._next(turn, SourceState.UNEXPECTED)
-            else:
-                turns[id] = replace(turn, missing=missing)
-
-    def _opened(self, one: ExpectedSource, turn: SourceTurn | None) -> SourceTurn:
+    def _opening(self, expected: ExpectedSource, one: KnownSource) -> SourceTurn:
         return SourceTurn(
-            source=one.source,
-            number=turn.number + 1 if turn is not None else 1,
+            source=expected.source,
+            number=one.turn + 1,
             state=SourceState.SILENT,
-            at=self._at(turn),
-            last=self._find_last(one.source.id),
-            since=self._counted_from(one.source.id),
-            within=one.within,
-            entry=one.entry,
-            name=one.workload.name,
-            subscription=one.subscription,
+            at=self._until,
+            last=self._heard[expected.source.id].posture,
+            since=self._counted_from(expected.source.id),
+            within=expected.within,
+            entry=expected.entry,
+            name=expected.workload.name,
+            subscription=expected.subscription,
         )
 
-    def _next(
-        self,
-        turn: SourceTurn,
-        state: SourceState,
-        *,
-        last: datetime | None = None,
-        since: datetime | None = None,
-        excuse: str = "",
-    ) -> SourceTurn:
-        return replace(
-            turn,
-            number=turn.number + 1,
+    def _end(self, one: KnownSource, state: SourceState, last: datetime | None = None) -> SourceTurn:
+        return SourceTurn(
+            source=one.heard.source,
+            number=one.turn + 1,
             state=state,
-            at=self._at(turn),
-            last=last or turn.last,
-            since=since or turn.since,
-            others=0,
-            excuse=excuse,
-            missing=None,
-            is_published=False,
+            at=self._until,
+            last=last,
+            since=one.silent_since or self._until,
+            name=one.name,
+            subscription=one.heard.subscription,
         )
 
-    def _at(self, turn: SourceTurn | None) -> datetime:
-        """When a turn is made: after the turn before it, by whatever clock that was made."""
-        if turn is None or not is_possible(turn.at, self._now):
-            return self._until
-        return max(self._until, turn.at + timedelta(seconds=1))
 
-    def _count_of_silent(self, made: Iterable[SourceTurn]) -> Callable[[CoverageSourceKind], int]:
-        """How many sources of a kind are silent, those among them of which people are notified by now."""
-        now = {turn.source.id: turn for turn in (*self._before.turns.values(), *made)}
-        silent = [turn.source.kind for turn in now.values() if turn.state is SourceState.SILENT]
-        return silent.count
+def _unheard(one: ExpectedSource) -> KnownSource:
+    return KnownSource(heard=LastHeard(source=one.source, subscription=one.subscription))
 
 
-def _is_heard_through_another(one: ExpectedSource) -> bool:
-    return one.source.kind is not CoverageSourceKind.SUBSCRIPTION
-
-
-def _with_others(turns: Iterable[SourceTurn], count: Callable[[CoverageSourceKind], int]) -> Iterable[SourceTurn]:
-    for turn in turns:
-        is_silent = turn.state is SourceState.SILENT
-        yield replace(turn, others=count(turn.source.kind) - 1) if is_silent else turn
-
-
-def _words_of(excuse: Excuse) -> str:
-    return f"{timestamp(excuse.exception.ends)} by {excuse.exception.owner}"
-
-
-def published(watch: SourceWatch) -> SourceWatch:
-    """The same after people were notified of every turn."""
-    return watch.with_turns({turn.source.id: replace(turn, is_published=True) for turn in watch.unpublished})
+def _speaker_of(one: ExpectedSource) -> str | None:
+    """The id of the subscription through which a cluster or plan is heard of; None where it is none of these."""
+    if one.source.kind is CoverageSourceKind.SUBSCRIPTION or one.subscription is None:
+        return None
+    return CoverageSource(CoverageSourceKind.SUBSCRIPTION, one.subscription).id

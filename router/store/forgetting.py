@@ -121,7 +121,7 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
     for kind in DocumentKind:
         old = f"kind='{kind.value}' AND at<=?"
         yield partial(_forget_rows, table="documents", key="kind, id", old=old, until=now - document_age(kind))
-    yield partial(_forget_rows, table="sources", key="kind, id", old="heard<=?", until=counts)
+    yield partial(_forget_rows, table="sources", key="kind, id", old="heard<=? AND silent_since IS NULL", until=counts)
 
 
 async def _forget_decisions(tx: Transaction, now: datetime, retention: Retention) -> int:

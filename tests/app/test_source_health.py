@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from router.app.health import Health, health_of
 from router.domain.signals import Stream
 from router.domain.source_silence import DOWN
-from router.domain.source_turns import SourceWatch, document_of_watch
+from router.domain.source_turns import KnownSource, SourceWatch, document_of_watch
 from router.store.documents import put_document
 from router.store.partitions import write_sweep_end
+from router.store.sources import write_watched
 from tests.builders import NOW, a_rulebook
 from tests.domain.silence_model import ONE, TWO, Life, subscriptions
 from tests.hubs import Shelf
@@ -26,17 +28,18 @@ def health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
     return run(health_of(store, {stream: Shelf(name=stream.value)}, {stream: a_rulebook(stream=stream)}, at))
 
 
-def write(store: Store, watch: SourceWatch | None) -> None:
+def write(store: Store, watch: SourceWatch | None, known: Iterable[KnownSource] = ()) -> None:
     """What is known of the sources is written down."""
     assert watch is not None
     assert run(within(store, put_document, document_of_watch("cspm", watch))) is not None
+    run(within(store, write_watched, known, NOW))
 
 
 def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: Store) -> None:
     """Neither is a problem by itself: who is silent is told as any finding."""
     life = Life(subscriptions(ONE, TWO, "eeee*"))
     life.lives(NOW + 9 * DAY, since=NOW)
-    write(sqlite, life.watch)
+    write(sqlite, life.watch, life.known.values())
     page = health(sqlite, NOW + 9 * DAY)
     assert page.problems == ()
     assert page.document["streams"]["cspm"]["sources"] == {

@@ -12,9 +12,9 @@ import pytest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_RUNNING
-from router.domain.source_turns import SourceWatch, document_of_watch
+from router.domain.source_turns import KnownSource, SourceWatch, document_of_watch
 from router.store.documents import put_document
-from router.store.sources import write_heard
+from router.store.sources import write_heard, write_watched
 from router.store.store import Store
 from tests.cli.house import House
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
@@ -39,16 +39,18 @@ KNOWN = (
 )
 
 
-async def write_known(store: Store, *known: StoredDocument | LastHeard) -> None:
-    """A state comes to hold these documents, and when sources were last heard of."""
+async def write_known(store: Store, *known: StoredDocument | LastHeard | KnownSource) -> None:
+    """A state comes to hold these documents, when sources were last heard of, and what looks found of them."""
     for one in known:
         if isinstance(one, LastHeard):
             await within(store, write_heard, [one], NOW)
+        elif isinstance(one, KnownSource):
+            await within(store, write_watched, [one], NOW)
         else:
             await within(store, put_document, one)
 
 
-def state_with(house: House, *known: StoredDocument | LastHeard) -> House:
+def state_with(house: House, *known: StoredDocument | LastHeard | KnownSource) -> House:
     """A house whose state holds these."""
 
     async def write() -> None:
@@ -161,8 +163,9 @@ def test_silence_counts_from_the_first_run(house: House, swept: bool, hours: int
     other = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Arm")
     heard = [subscription, LastHeard(source=other, posture=began)]
     plan = CoverageSource(CoverageSourceKind.PLAN, SUBSCRIPTION, "Containers")
-    watch = SourceWatch(anew=began, taken=at, since={plan.id: began})
-    state_with(house, *heard, *([document_of_watch("cspm", watch)] if swept else []))
+    watch = document_of_watch("cspm", SourceWatch(anew=began, taken=at))
+    looked = (watch, KnownSource(heard=LastHeard(source=plan), since=began))
+    state_with(house, *heard, *(looked if swept else ()))
     out = house.says("coverage", "check", *AT, "--state", ".state").out
     line = f"plan Containers of {SUBSCRIPTION}: silent for too long: no recommendation ever"
     assert (line in out) is is_silent, out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest, Excuse, Expectation, WorkloadSelector
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import expected_sources
-from router.domain.source_silence import published, watch_after
-from router.domain.source_turns import SourceTurn, SourceWatch
+from router.domain.source_silence import look_at
+from router.domain.source_turns import KnownSource, SourceTurn, SourceWatch
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)
@@ -76,7 +75,7 @@ class Life:
 
     manifest: CoverageManifest
     watch: SourceWatch | None = None
-    heard: dict[str, LastHeard] = field(default_factory=dict)
+    known: dict[str, KnownSource] = field(default_factory=dict)
     turns: list[SourceTurn] = field(default_factory=list)
 
     def hears(self, at: datetime, *sources: CoverageSource, healthy: bool | None = None) -> None:
@@ -86,17 +85,16 @@ class Life:
             one = LastHeard(
                 source=source, subscription=_subscription_of(source), posture=at, snapshot=snapshot, healthy=well
             )
-            known = self.heard.get(source.id)
-            self.heard[source.id] = one if known is None else known.joined(one)
+            known = self.known.get(source.id, KnownSource(heard=one))
+            self.known[source.id] = replace(known, heard=known.heard.joined(one))
 
     def looks(self, at: datetime, lost: datetime | None = None) -> list[SourceTurn]:
         """A look at an instant up to which all was taken in; what it tells."""
-        sources = expected_sources(self.manifest, self.heard.values())
-        after = watch_after(self.watch, sources, self.manifest, self.heard, at, at, lost)
-        found = list(after.unpublished)
-        self.watch = published(after)
-        self.turns += found
-        return found
+        look = look_at(self.watch, self.manifest, self.known, at, at, lost)
+        self.watch = look.watch if look.is_news else self.watch
+        self.known |= look.changed
+        self.turns += look.turns
+        return list(look.turns)
 
     def lives(self, until: datetime, *, since: datetime, every: timedelta = HOUR) -> list[SourceTurn]:
         """Looks one after the other."""

@@ -109,8 +109,9 @@ def test_alerts_alone_say_nothing_and_their_silence_alarms_nobody() -> None:
     """Posture is what comes once a week."""
     life = a_life()
     life.hears(NOW + DAY, of_subscription(ONE))
-    heard = life.heard[of_subscription(ONE).id]
-    life.heard[heard.source.id] = replace(heard, alert=NOW + 8 * DAY, real_alert=NOW + 8 * DAY)
+    known = life.known[of_subscription(ONE).id]
+    heard = replace(known.heard, alert=NOW + 8 * DAY, real_alert=NOW + 8 * DAY)
+    life.known[of_subscription(ONE).id] = replace(known, heard=heard)
     life.lives(NOW + 9 * DAY, since=NOW)
     assert said(life.looks(NOW + 9 * DAY + SECOND)) == [(ONE, "silent")]
 
@@ -157,32 +158,6 @@ def test_a_clock_that_leapt_while_a_source_was_silent_loses_no_sign_of_life() ->
     life.hears(NOW + 10 * DAY, of_subscription(ONE))
     assert said(life.looks(NOW + 10 * DAY + HOUR)) == [(ONE, "speaks")]
     assert [turn.number for turn in life.turns] == [1, 2]
-
-
-@pytest.mark.parametrize("apart", [timedelta(minutes=20), 3 * HOUR, DOWN - HOUR])
-def test_workers_with_clocks_apart_tell_once_who_is_silent(apart: timedelta) -> None:
-    """By the one or the other of their clocks; one that is ahead by less than an absence lets no times begin anew."""
-    life = a_life()
-    life.hears(NOW, of_subscription(ONE))
-    at = NOW
-    while at < NOW + 9 * DAY:
-        at += HOUR
-        life.looks(at + apart)
-        life.looks(at)
-    (turn,) = life.turns
-    assert (turn.state, turn.last) == (SourceState.SILENT, NOW)
-    assert NOW + 8 * DAY < turn.at <= NOW + 8 * DAY + HOUR + apart
-
-
-def test_what_a_worker_finds_whose_clock_is_behind_is_later_than_what_was_found_before() -> None:
-    """Else it would be taken for an older state of the finding."""
-    life = a_life()
-    life.hears(NOW, of_subscription(ONE))
-    life.lives(NOW + 9 * DAY, since=NOW)
-    opened = life.looks(NOW + 9 * DAY) or life.turns
-    life.hears(opened[0].at - timedelta(minutes=4), of_subscription(ONE))
-    (turn,) = life.looks(opened[0].at - timedelta(minutes=3))
-    assert (turn.state, turn.at) == (SourceState.SPEAKS, opened[0].at + SECOND)
 
 
 def an_excuse(name: str, ends: datetime, *rungs: Rung) -> Excuse:
@@ -346,19 +321,6 @@ def test_a_mass_that_falls_silent_is_counted_in_each_and_told_in_pieces() -> Non
     assert (len(first), len(second), third) == (AT_ONCE, 20, [])
     assert {turn.others for turn in (*first, *second)} == {AT_ONCE + 19}
     assert len({turn.source for turn in (*first, *second)}) == AT_ONCE + 20
-
-
-def test_a_turn_that_nobody_published_is_published_before_anything_else_is_found_of_its_source() -> None:
-    """Who died in between told nobody."""
-    life = a_life()
-    life.lives(NOW + 8 * DAY, since=NOW)
-    life.looks(NOW + 8 * DAY + SECOND)
-    assert life.watch is not None
-    (turn,) = life.watch.turns.values()
-    life.watch = life.watch.with_turns({turn.source.id: replace(turn, is_published=False)})
-    life.hears(NOW + 8 * DAY + HOUR, of_subscription(ONE))
-    assert life.looks(NOW + 8 * DAY + 2 * HOUR) == [replace(turn, is_published=False)]
-    assert said(life.looks(NOW + 8 * DAY + 3 * HOUR)) == [(ONE, "speaks")]
 
 
 def test_while_nothing_changes_it_is_written_down_once_an_hour() -> None:

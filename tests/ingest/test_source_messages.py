@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
+from router.domain.coverage_sources import CoverageSource
 from router.domain.decisions import Outcome
 from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
-from router.domain.source_turns import SourceState, SourceTurn
+from router.domain.source_turns import RUNGS, SourceState, SourceTurn
 from router.ingest.intake import Intake, release_held
 from router.ingest.source_messages import message_of
 from router.parse import read_signals
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription
-from tests.domain.test_source_turns import turns
 from tests.store.opened import Place, open_store
 
 SILENT = SourceTurn(
@@ -43,6 +45,24 @@ def finding_of(turn: SourceTurn) -> Finding:
     (finding,) = read_signals(message_of(turn).body, Catalogue())
     assert isinstance(finding, Finding), finding
     return finding
+
+
+instants = st.timedeltas(timedelta(days=-3000), timedelta(days=1000)).map(NOW.__add__)
+turns = st.builds(
+    SourceTurn,
+    source=st.builds(CoverageSource, st.sampled_from(list(RUNGS)), st.text(min_size=1), st.sampled_from(["", "Arm"])),
+    number=st.integers(1, 10**9),
+    state=st.sampled_from(SourceState),
+    at=instants,
+    last=st.none() | instants,
+    since=instants,
+    within=st.integers(1, 10**7).map(lambda seconds: timedelta(seconds=seconds)),
+    entry=st.integers(0, 99),
+    name=st.text(),
+    subscription=st.none() | st.text(),
+    others=st.integers(0, 999),
+    excuse=st.text(),
+)
 
 
 @given(turns)

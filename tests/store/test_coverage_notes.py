@@ -58,7 +58,7 @@ def ingest(store: Any, *messages: Message, now: datetime = NOW) -> list[RecordEn
 
 def sources(store: Store) -> dict[str, LastHeard]:
     """When each source was last heard of."""
-    return {one.source.id: one for one in run(within(store, list_sources))}
+    return {one.heard.source.id: one.heard for one in run(within(store, list_sources))}
 
 
 def facts(store: Store) -> dict[tuple[str, str], str]:

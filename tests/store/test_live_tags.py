@@ -80,7 +80,7 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
         "after": Owner("payments"),
     }
     assert {id: one.routes for id, one in notices.items()} == {"before": (), "after": ("pay",)}
-    heard = [one.source.id for one in run(within(store, list_sources, [CoverageSourceKind.OWNER]))]
+    heard = [one.heard.source.id for one in run(within(store, list_sources, [CoverageSourceKind.OWNER]))]
     assert heard == ["owner:nobody-else", "owner:payments"]
 
 

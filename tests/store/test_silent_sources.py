@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest
 from router.domain.coverage_sources import CoverageSource, LastHeard
 from router.domain.documents import DocumentKind
+from router.domain.errors import StoreError
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
 from router.domain.retention import Retention
@@ -39,6 +42,7 @@ from tests.domain.silence_model import (
     subscriptions,
 )
 from tests.store.acts import run
+from tests.store.deadly import Deadly
 from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
@@ -166,30 +170,56 @@ def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
     assert run(life()) == [[], ["routed", "routed"]]
 
 
-def test_what_is_damaged_or_lost_is_made_anew_of_what_people_were_told(store: Store) -> None:
-    """Nothing is told twice, and who speaks is said to speak."""
+def test_a_restored_or_damaged_state_makes_no_storm_and_its_next_turns_are_told(store: Store) -> None:
+    """Times begin anew; the number of a source's next turn is after the one on record, also where its row is damaged."""
 
-    async def life() -> list[str]:
-        await live(store, NOW + 9 * DAY)
+    async def life() -> list[list[str]]:
+        found = [await live(store, NOW + 9 * DAY)]
         document = await within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")
         assert document is not None
-        assert find_watch(document) is not None
         assert await within(store, remove_document, document)
-        found = await live(store, NOW + 20 * DAY, NOW + 9 * DAY)
-        await hear(store, NOW + 20 * DAY, of_subscription(ONE))
-        return [*found, *await live(store, NOW + 21 * DAY, NOW + 20 * DAY + SECOND)]
+        await store.run(lambda tx: tx.execute("UPDATE sources SET turn=-1 WHERE subject=?", TWO))
+        found.append(await live(store, NOW + 17 * DAY, NOW + 9 * DAY + HOUR))
+        await hear(store, NOW + 17 * DAY + SECOND, *map(of_subscription, (ONE, TWO)))
+        found.append(await look(store, NOW + 17 * DAY + HOUR))
+        found.append(await live(store, NOW + 26 * DAY, NOW + 17 * DAY + 2 * HOUR))
+        await hear(store, NOW + 26 * DAY, of_subscription(TWO))
+        return [*found, await look(store, NOW + 26 * DAY + HOUR)]
 
-    assert run(life()) == ["resolved"]
-    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2)]
+    assert run(life()) == [["routed", "routed"], [], ["resolved"], ["routed", "repeat"], ["resolved"]]
+    assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2), ("opened", 3)]
+    assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1), ("resolved", 2)]
 
 
-def test_what_is_known_of_sources_is_kept_for_400_days_after_it_was_last_written(store: Store) -> None:
-    """A router that is at work writes it each hour."""
-    run(look(store, NOW))
+def test_a_look_that_dies_anywhere_tells_each_source_once(store: Store) -> None:
+    """At whichever statement, before or after it is done: the next look goes on."""
 
-    def is_there(at: datetime) -> bool:
-        while not run(store.forget(at, Retention(), (), 100)).is_done:
+    async def life() -> None:
+        at = NOW + 8 * DAY
+        await live(store, at)
+        for is_done in (False, True):
+            for step in count(1):
+                at += SECOND
+                failing = Deadly(store, step, is_done=is_done)
+                with suppress(StoreError):
+                    await look(failing, at)
+                if not failing.died:
+                    break
+        await look(store, at + SECOND)
+
+    run(life())
+    assert [run(owed_of(store, of_subscription(id))) for id in (ONE, TWO)] == [[("opened", 1)]] * 2
+
+
+def test_what_is_told_of_is_known_for_as_long_as_it_is_silent(store: Store) -> None:
+    """Else what speaks again after years would never be said to."""
+
+    async def life() -> list[list[str]]:
+        found = [await live(store, NOW + 9 * DAY)]
+        while not (await store.forget(NOW + 500 * DAY, Retention(), (), 100)).is_done:
             pass
-        return run(within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")) is not None
+        found.append(await look(store, NOW + 500 * DAY))
+        await hear(store, NOW + 500 * DAY, of_subscription(ONE))
+        return [*found, await look(store, NOW + 500 * DAY + HOUR)]
 
-    assert [is_there(NOW + days * DAY) for days in (399, 401)] == [True, False]
+    assert run(life()) == [["routed", "routed"], [], ["resolved"]]

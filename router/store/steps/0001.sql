@@ -65,11 +65,14 @@ CREATE TABLE IF NOT EXISTS documents (
 ) WITHOUT ROWID;
 
 -- When each source was last heard of, by sort; of each sort of watcher with the type of its last alert.
+-- `silent_since` is set where people were told that it is silent; `since` where it is expected and was never heard of.
 CREATE TABLE IF NOT EXISTS sources (
     kind TEXT NOT NULL, id TEXT NOT NULL, subject TEXT NOT NULL, plan TEXT NOT NULL, subscription TEXT,
     heard BIGINT NOT NULL, posture BIGINT, snapshot BIGINT, healthy BIGINT, alert BIGINT, real_alert BIGINT,
     node_sensor BIGINT, audit_log BIGINT, sql_sensor BIGINT, azure BIGINT, other BIGINT,
     node_sensor_type TEXT, audit_log_type TEXT, sql_sensor_type TEXT, azure_type TEXT, other_type TEXT,
+    since BIGINT, healthy_since BIGINT, silent_since BIGINT, missing_since BIGINT, allowed BIGINT,
+    turn BIGINT NOT NULL DEFAULT 0, name TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
@@ -189,6 +192,7 @@ CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damage
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
 CREATE INDEX IF NOT EXISTS last_heard ON sources (heard);
+CREATE INDEX IF NOT EXISTS silent ON sources (silent_since) WHERE silent_since IS NOT NULL;
 
 -- What a reader may ask: views are stable, tables are not. INSTANT writes microseconds as a time; none has a body.
 CREATE VIEW IF NOT EXISTS v_decisions AS SELECT
