@@ -66,29 +66,12 @@ class TableSize(NamedTuple):
     bytes: Count | None
 
 
-class Cutoffs(NamedTuple):
-    """The instants that divide what is kept for some time.
-
-    Attributes:
-        overdue: what is as old as that, or older, goes with the next sweep.
-        soon: what is as old as that falls due within `SOON`.
-    """
-
-    overdue: datetime
-    soon: datetime
-
-
 def due_after(first: datetime, age: timedelta) -> datetime:
     """When what counts from an instant falls due; of one that a wrong clock put near the end of time, the last there is."""
     return first + min(age, _LAST - first)
 
 
 _LAST = datetime.max.replace(tzinfo=UTC)
-
-
-def cutoffs_for(age: timedelta, now: datetime) -> Cutoffs:
-    """The instants that divide what is kept so long."""
-    return Cutoffs(now - age, now - age + SOON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
+from router.domain.destination_holds import find_hold_in, holds_in_force
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.domain.state_report import (
     SOON,
     Count,
-    Cutoffs,
     DestinationCounts,
     NextForgotten,
     StateReport,
     TableSize,
-    cutoffs_for,
     due_after,
 )
 from router.store.codec import attempt
-from router.store.engine import Engine, Transaction
+from router.store.engine import Engine
 from router.store.instants import micros
 from router.store.row_reader import Columns, time_of
 from router.store.upgrade import VERSION, refuse_newer
 
 _KINDS = """
 SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
+"""
+
+
+_CUT = f"CASE outcome {' '.join(f"WHEN '{one}' THEN CAST(? AS BIGINT)" for one in Outcome)} END"
+"""An instant for each outcome."""
+
+_DECISIONS = f"""
+SELECT outcome, count(*) AS many, min(at) AS first, max(at) AS last,
+count(*) FILTER (WHERE at<={_CUT}) AS overdue, count(*) FILTER (WHERE at<={_CUT}) AS due
+FROM decisions GROUP BY outcome
+"""
+
+_SIGNALS = """
+SELECT outcome, count(*) AS many, count(closed_at) AS ended, count(held_by) AS held, min(review_at) AS first,
+count(*) FILTER (WHERE review_at<=?) AS overdue, count(*) FILTER (WHERE review_at<=?) AS due FROM signals GROUP BY outcome
+"""
+
+_DELIVERIES = """
+SELECT stream, destination, state, count(*) AS many, min(born) AS first FROM deliveries GROUP BY stream, destination, state
+"""
+
+_REST = """
+SELECT (SELECT count(*) FROM quarantine WHERE code<>'damaged') AS quarantined,
+(SELECT count(*) FROM quarantine WHERE code='damaged') AS damaged,
+(SELECT count(*) FROM groups) AS groups, (SELECT count(*) FROM hits) AS rules,
+(SELECT count(DISTINCT hour) FROM counts) AS hours
 """
 
 
@@ -41,43 +64,49 @@ async def describe(engine: Engine, now: datetime, retention: Retention) -> State
         return None
     measured = await engine.measure()
     async with engine.session() as tx:
-        decided = await tx.fetch(
-            "SELECT outcome, count(*) AS many, min(at) AS first, max(at) AS last FROM decisions GROUP BY outcome"
-        )
-        ends = [one for row in decided for name in ("first", "last") if (one := _instant(row, name)) is not None]
-        signals = await _count(tx, "signals")
-        owed_since = await tx.find("SELECT min(born) AS at FROM deliveries WHERE state IN ('owed', 'claimed')")
-        return StateReport(
-            at=now,
-            version=version,
-            next_version=VERSION if version < VERSION else None,
-            files={name: Count(size) for name, size in measured.files.items()},
-            tables=[TableSize(name, None, Count(size)) for name, size in measured.tables.items() if size is not None],
-            decisions=_by(Outcome, decided, "outcome"),
-            oldest=min(ends, default=None),
-            newest=max(ends, default=None),
-            signals=signals,
-            standing=Count(signals.number - (await _count(tx, "signals WHERE closed_at IS NOT NULL")).number),
-            held=await _count(tx, "signals WHERE held_by IS NOT NULL"),
-            deliveries=await _deliveries(tx),
-            owed_since=_instant(owed_since, "at") if owed_since is not None else None,
-            quarantined=await _count(tx, "quarantine WHERE code<>'damaged'"),
-            damaged=await _count(tx, "quarantine WHERE code='damaged'"),
-            lost=await _lost(tx),
-            groups=await _count(tx, "groups"),
-            hours=Count(await tx.value("SELECT count(DISTINCT hour) FROM counts")),
-            rules=await _count(tx, "hits"),
-            documents=_by(DocumentKind, await tx.fetch(_KINDS), "kind"),
-            destination_holds=await _destination_holds(tx, now),
-            forgotten_next=[
-                *[await _decisions(tx, outcome, retention, now) for outcome in retention.decisions],
-                await _signals(tx, now),
-            ],
-        )
+        decided = await tx.fetch(_DECISIONS, *_cuts(retention.decisions, now), *_cuts(retention.decisions, now + SOON))
+        signals = await tx.fetch(_SIGNALS, micros(now), micros(now + SOON))
+        delivered = await tx.fetch(_DELIVERIES)
+        rest = await tx.find(_REST) or Columns({})
+        documents = await tx.fetch(_KINDS)
+        lost = await tx.fetch("SELECT first, last FROM losses WHERE last>=first")
+        holds = await tx.fetch("SELECT body FROM documents WHERE kind=?", DocumentKind.HOLD.value)
+    ends = [one for row in decided for name in ("first", "last") if (one := _instant(row, name)) is not None]
+    many = sum(row.whole("many") for row in signals)
+    owed = [_instant(row, "first") for row in delivered if row.raw("state") in ("owed", "claimed")]
+    found = [hold for row in holds if (hold := find_hold_in(row.raw("body"))) is not None]
+    return StateReport(
+        at=now,
+        version=version,
+        next_version=VERSION if version < VERSION else None,
+        files={name: Count(size) for name, size in measured.files.items()},
+        tables=[TableSize(name, None, Count(size)) for name, size in measured.tables.items() if size is not None],
+        decisions=_by(Outcome, decided, "outcome"),
+        oldest=min(ends, default=None),
+        newest=max(ends, default=None),
+        signals=Count(many),
+        standing=Count(many - sum(row.whole("ended") for row in signals)),
+        held=Count(sum(row.whole("held") for row in signals)),
+        deliveries=_deliveries(delivered),
+        owed_since=min((one for one in owed if one is not None), default=None),
+        quarantined=Count(rest.whole("quarantined")),
+        damaged=Count(rest.whole("damaged")),
+        lost=Count(sum(row.raw("last") - row.raw("first") + 1 for row in lost)),
+        groups=Count(rest.whole("groups")),
+        hours=Count(rest.whole("hours")),
+        rules=Count(rest.whole("rules")),
+        documents=_by(DocumentKind, documents, "kind"),
+        destination_holds=holds_in_force(found, now),
+        forgotten_next=[
+            *(_next_decisions(decided, outcome, age) for outcome, age in retention.decisions.items()),
+            _next(None, None, _firsts(signals), signals),
+        ],
+    )
 
 
-async def _count(tx: Transaction, rows: str) -> Count:
-    return Count(await tx.value(f"SELECT count(*) FROM {rows}"))
+def _cuts(ages: Mapping[Outcome, timedelta], now: datetime) -> list[int]:
+    """Up to when something is old enough by an instant, for each outcome."""
+    return [micros(now - ages[outcome]) for outcome in Outcome]
 
 
 def _by[K: (Outcome, DocumentKind)](kind: type[K], rows: list[Columns], name: str) -> Mapping[K, Count]:
@@ -92,54 +121,30 @@ def _instant(row: Columns, name: str) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-async def _deliveries(tx: Transaction) -> list[DestinationCounts]:
+def _deliveries(rows: list[Columns]) -> list[DestinationCounts]:
     counts: defaultdict[tuple[str, str], dict[DeliveryState, Count]] = defaultdict(dict)
-    sql = "SELECT stream, destination, state, count(*) AS many FROM deliveries GROUP BY stream, destination, state"
-    for row in await tx.fetch(sql):
+    for row in rows:
         if row.raw("state") in set(DeliveryState):
             states = counts[row.words("stream"), row.words("destination")]
             states[DeliveryState(row.raw("state"))] = Count(row.whole("many"))
     return [DestinationCounts(*place, states) for place, states in sorted(counts.items())]
 
 
-async def _lost(tx: Transaction) -> Count:
-    rows = await tx.fetch("SELECT first, last FROM losses WHERE last>=first")
-    return Count(sum(row.raw("last") - row.raw("first") + 1 for row in rows))
+def _next_decisions(decided: list[Columns], outcome: Outcome, age: timedelta) -> NextForgotten:
+    rows = [row for row in decided if row.raw("outcome") == outcome]
+    return _next(outcome, age, [due_after(first, age) for first in _firsts(rows)], rows)
 
 
-async def _destination_holds(tx: Transaction, now: datetime) -> list[DestinationHold]:
-    rows = await tx.fetch("SELECT body FROM documents WHERE kind=?", DocumentKind.HOLD.value)
-    found = [find_hold_in(row.raw("body")) for row in rows]
-    return holds_in_force([hold for hold in found if hold is not None], now)
+def _firsts(rows: list[Columns]) -> list[datetime]:
+    return [first for row in rows if (first := _instant(row, "first")) is not None]
 
 
-async def _decisions(tx: Transaction, outcome: Outcome, retention: Retention, now: datetime) -> NextForgotten:
-    age = retention.decisions[outcome]
-    due = await _due(tx, "at", "decisions WHERE outcome=?", cutoffs_for(age, now), outcome.value)
-    next = due_after(due.next, age) if due.next is not None else None
-    return NextForgotten(outcome=outcome, age=age, next=next, overdue=due.overdue, soon=due.soon)
-
-
-async def _signals(tx: Transaction, now: datetime) -> NextForgotten:
-    """Signals of which nothing came for long enough, and those that are to be looked at again."""
-    due = await _due(tx, "review_at", "signals WHERE review_at IS NOT NULL", Cutoffs(now, now + SOON))
-    return NextForgotten(outcome=None, age=None, next=due.next, overdue=due.overdue, soon=due.soon)
-
-
-class _Due(NamedTuple):
-    """When the first of some rows falls due, how many are overdue, and how many more fall due soon."""
-
-    next: datetime | None
-    overdue: Count
-    soon: Count
-
-
-async def _due(tx: Transaction, column: str, rows: str, cutoffs: Cutoffs, *values: object) -> _Due:
-    sql = f"SELECT min({column}) AS first FROM {rows}"
-    first = await tx.find(sql, *values)
-    sql = f"SELECT count(*) FILTER (WHERE {column}<=?) AS overdue, count(*) AS due FROM {rows} AND {column}<=?"
-    found = await tx.find(sql, micros(cutoffs.overdue), *values, micros(cutoffs.soon))
-    if first is None or found is None:
-        return _Due(None, Count(), Count())
-    overdue, due = found.whole("overdue"), found.whole("due")
-    return _Due(_instant(first, "first"), Count(overdue), Count(due - overdue))
+def _next(outcome: Outcome | None, age: timedelta | None, firsts: list[datetime], rows: list[Columns]) -> NextForgotten:
+    overdue, due = (sum(row.whole(name) for row in rows) for name in ("overdue", "due"))
+    return NextForgotten(
+        outcome=outcome,
+        age=age,
+        next=min(firsts, default=None),
+        overdue=Count(overdue),
+        soon=Count(due - overdue),
+    )

@@ -49,7 +49,7 @@ BOOK = a_rulebook(a_rule(ip=(SCANNER,)), destinations=[GROUPED, a_destination("s
 POSTURE = a_rulebook(stream=Stream.CSPM)
 
 GROWING = {
-    "state": r"^SELECT (outcome, )?count\(|^SELECT stream, destination, state, count|^SELECT min\(at\)",
+    "state": r"^SELECT outcome, count|^SELECT stream, destination, state, count",
     "count_deliveries": r"^SELECT destination, state, count",
     "list_backlogs": r"^SELECT destination, min\(lane\)",
     "walk_standing": r"^SELECT key, outcome, severity, held_by",
