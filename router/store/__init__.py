@@ -6,5 +6,6 @@ upgrade, steps/      the tables, and how they are carried forward
 stored_names         the names under which values are stored, whatever they are called in the code
 codec, row_reader    values as bytes; the columns of a row, each refused by name where it is not what was written
 signals, signal_rows  signals, what holds them, what rules can match of them
-aggregation_entries  the states of groups as entries of a table
+decisions            decisions on record, what finds their signals, counts and hits
+describing           the report on a state
 """
