@@ -75,8 +75,9 @@ def look_at(
 
 def counted_from(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
     """From when on silence counts at the earliest, as a look finds it."""
-    is_sound = before is not None and is_possible(before.taken, now) and is_possible(before.anew, now)
-    return before.anew if before is not None and is_sound and until - before.taken <= DOWN else until
+    if before is None or not is_possible(before.taken, now) or until - before.taken > DOWN:
+        return until
+    return before.anew
 
 
 class _Judgement:

@@ -36,8 +36,6 @@ from tests.domain.silence_model import (
     a_manifest,
     an_entry,
     cluster_id,
-    of_cluster,
-    of_plan,
     of_subscription,
     subscriptions,
 )
@@ -113,26 +111,6 @@ def test_a_source_falls_silent_speaks_again_and_falls_silent_again(store: Store)
     assert run(owed_of(store, of_subscription(ONE))) == [("opened", 1), ("resolved", 2), ("opened", 3)]
     assert run(owed_of(store, of_subscription(TWO))) == [("opened", 1)]
     assert run(on_record(store, of_subscription(ONE))) == [f"coverage:{ONE}:export:{turn}" for turn in (3, 2, 1)]
-
-
-def test_clusters_and_plans_have_places_of_their_own_on_record(store: Store) -> None:
-    """Two plans of one subscription, and a cluster whose id is full of slashes."""
-
-    async def weeks() -> None:
-        for week in range(2):
-            await hear(store, NOW + week * 7 * DAY, of_subscription(ONE))
-            await live(store, NOW + (week + 1) * 7 * DAY, NOW + week * 7 * DAY, WHOLE)
-
-    run(weeks())
-    places = {
-        of_plan("VirtualMachines"): f"coverage:{ONE}:VirtualMachines:plan:1",
-        of_plan("Containers"): f"coverage:{ONE}:Containers:plan:1",
-        of_cluster("aks-a"): f"coverage:{cluster_id('aks-a')}:integration:1",
-    }
-    for source, place in places.items():
-        assert run(on_record(store, source)) == [place]
-        assert run(owed_of(store, source)) == [("opened", 1)]
-    assert run(owed_of(store, of_subscription(ONE))) == []
 
 
 def test_two_workers_at_once_tell_it_once(store: Store, twin: Store) -> None:
