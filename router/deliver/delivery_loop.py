@@ -411,8 +411,7 @@ class DeliveryLoop:
             now = self._clock()
             held = await self._holds.held_in(self._stream, now)
             async with self._store.session() as tx:
-                pauses = await list_pauses(tx, self._stream)
-                dues = await find_first_due(tx, self._stream, list(self._known), latest(now, self._longest))
+                dues, pauses = await find_first_due(tx, self._stream, list(self._known), latest(now, self._longest))
         except StoreError as fault:
             self._faults.append(fault)
             return

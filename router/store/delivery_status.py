@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue
+from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.histories import History, last_taken, owed_since
@@ -17,6 +17,7 @@ from router.domain.signals import Stream
 from router.store.claims import IS_FIRST
 from router.store.codec import attempt, content_of, decode, readable
 from router.store.deliveries import ENTRY, IS_OPEN, WHOLE, entry_of
+from router.store.destinations import pauses_in
 from router.store.engine import Transaction
 from router.store.instants import EPOCH, micros
 from router.store.row_reader import Columns
@@ -65,8 +66,15 @@ SELECT d.destination, d.due FROM deliveries d INDEXED BY due WHERE d.stream=? AN
 ORDER BY d.due LIMIT 1
 """
 
+_NO_TIME = "CAST(NULL AS BIGINT)"
+_NO_PAUSE = f", NULL AS stream, NULL AS name, {_NO_TIME} AS paused_since, {_NO_TIME} AS probe_at, NULL AS error"
+_PAUSES = f"""
+SELECT name AS destination, {_NO_TIME} AS due, stream, name, paused_since, probe_at, error FROM destinations
+WHERE stream=? AND probe_at IS NOT NULL
+"""
+
 _IMPOSSIBLE = f"""
-SELECT destination, 0 AS due FROM (
+SELECT destination, 0 AS due{_NO_PAUSE} FROM (
   SELECT d.destination FROM deliveries d INDEXED BY due
   WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due>? AND {IS_FIRST} LIMIT 1
 ) AS impossible
@@ -174,20 +182,23 @@ async def count_due(
 
 async def find_first_due(
     tx: Transaction, stream: str, destinations: Collection[str], latest: datetime
-) -> Mapping[str, datetime]:
-    """Return when each of some destinations that is owed something is next due.
+) -> tuple[Mapping[str, datetime], Mapping[str, Pause]]:
+    """Return when each of some destinations that is owed something is next due, and the pauses of the stream.
 
     What waits for an earlier turn does not count. Where something is due later than an instant, which only a wrong clock can
     have written, it is due since 1970.
     """
-    finding = [f"SELECT destination, due FROM ({_FIRST_DUE}) AS first UNION ALL {_IMPOSSIBLE}"] * len(destinations)
+    finding = [f"SELECT destination, due{_NO_PAUSE} FROM ({_FIRST_DUE}) AS first UNION ALL {_IMPOSSIBLE}"] * len(
+        destinations
+    )
     values = [value for name in destinations for value in (stream, name, stream, name, micros(latest))]
-    rows = await _fetch_all(tx, finding, values)
+    rows = await _fetch_all(tx, [*finding, _PAUSES], [*values, stream])
+    pauses = await pauses_in(tx, [row for row in rows if row.raw("due") is None])
     dues: dict[str, datetime] = {}
-    for row in rows:
+    for row in (one for one in rows if one.raw("due") is not None):
         name, due = row.words("destination"), readable(EPOCH, row.time, "due")
         dues[name] = min(due, dues.get(name, due))
-    return dues
+    return dues, pauses
 
 
 async def _fetch_all(tx: Transaction, queries: Collection[str], values: Collection[object]) -> list[Columns]:

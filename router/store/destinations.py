@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.deliveries import Pause
@@ -56,7 +56,12 @@ async def resume_destination(tx: Transaction, stream: str, destination: str) -> 
 
 async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
     """Return the pauses of a stream by destination. One that cannot be decoded is set aside: the next refusal pauses anew."""
-    rows = await tx.fetch("SELECT * FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
+    sql = "SELECT * FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name"
+    return await pauses_in(tx, await tx.fetch(sql, stream))
+
+
+async def pauses_in(tx: Transaction, rows: Sequence[Columns]) -> Mapping[str, Pause]:
+    """Return the pauses that rows hold by destination; those that cannot be decoded are set aside."""
     found = [(row, attempt(_pause_of, row)) for row in rows]
     damaged = [(row, one) for row, one in found if isinstance(one, Undecodable)]
     await set_aside(tx, "destinations", damaged)

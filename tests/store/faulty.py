@@ -15,7 +15,7 @@ from router.store.store import Store
 STATEMENTS = {
     "claim": "SKIP LOCKED",
     "settle": "UPDATE deliveries .* state<>'sent'",
-    "pauses": r"SELECT \* FROM destinations WHERE stream=\? AND probe_at",
+    "pauses": r"FROM destinations\s+WHERE stream=\? AND probe_at",
     "pause": "INSERT INTO destinations .*paused_since",
     "first_due": "AS first",
     "beside": "receipt FROM deliveries|FROM lookups|LEFT JOIN notices p ON .* WHERE d.id",

@@ -518,7 +518,7 @@ def test_a_destination_says_when_its_first_delivery_is_due(store: Store) -> None
     """Not what waits for its turn; what is in flight is due when its lease ends."""
 
     def first() -> dict[str, datetime]:
-        return dict(run(within(store, find_first_due, "cwpp", ["pager", "tickets"], NOW + 2 * HOUR)))
+        return dict(run(within(store, find_first_due, "cwpp", ["pager", "tickets"], NOW + 2 * HOUR))[0])
 
     assert first() == {}
     owe(store, OPENING, UPDATE)
