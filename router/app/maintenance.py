@@ -31,8 +31,8 @@ from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 
-FORGETTING = 10
-"""Steps of forgetting that one sweep takes, each of some hundred decisions: that keeps up with millions a day."""
+FORGETTING = 50
+"""Steps of forgetting that one sweep takes, each of a hundred rows: that keeps up with millions a day."""
 
 REST = timedelta(hours=1)
 """How long nothing is forgotten after nothing more was old enough."""

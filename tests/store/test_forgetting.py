@@ -260,15 +260,17 @@ def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(st
     for destination, state in (("sentinel", DeliveryState.SENT), ("tickets", DeliveryState.DEAD)):
         (claimed,) = life.claims(destination)
         life.settle(claimed, state)
-    life.alert(Severity="High")
-    life.deliver()
+    for severity in ("High", "Critical"):
+        life.alert(Severity=severity)
+        life.deliver()
     lives_on(life, 200 * DAY)
     assert [(one.destination, one.turn) for one in run(within(store, list_deliveries, life.key()))] == [
         ("sentinel", 1),
-        ("sentinel", 3),
+        ("sentinel", 4),
         ("tickets", 1),
         ("tickets", 2),
         ("tickets", 3),
+        ("tickets", 4),
     ]
     (letter,) = run(letters_in(store))
     assert letter.delivery.turn == 2
