@@ -13,7 +13,7 @@ from tests.leash import leashed
 from tests.store.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = ("tests/store/test_outbox.py", "tests/store/test_outbox_rules.py")
+CONTRACT = ("tests/store/test_outbox.py", "tests/store/test_outbox_rules.py", "tests/store/test_notes.py")
 """What is promised of the outbox."""
 
 FAILED = 1
