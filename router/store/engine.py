@@ -4,7 +4,7 @@ SQL is PostgreSQL's, with `?` for a parameter and `= ANY(?)` or `<> ALL(?)` for 
 
 parameters  `%s` in PostgreSQL                          lists    `json_each` in SQLite
 types       SQLite's tables are STRICT and know BLOB    places   a column of type PLACE numbers the rows of a table
-indexes     `INDEXED BY` is SQLite's alone              locks    `BEGIN IMMEDIATE`, or one advisory lock a transaction
+indexes     `INDEXED BY` is SQLite's alone              locks    `BEGIN IMMEDIATE` in SQLite, rows in PostgreSQL
 views       INSTANT(x) writes an instant as a text
 
 Instants are whole microseconds since 1970. Texts are ordered by their bytes in both.
@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 
 _MOST = 2**63 - 1
 _LEAST = -(2**63)
-
-_LOCK = 4_711_001
-"""The advisory lock of every transaction that writes: PostgreSQL has room for others beside it."""
 
 _STATES = {"25006": "is read-only", "53100": "has no room left on its disk"}
 """What a server refuses every write for, where its own words are others for each statement and each file.
@@ -94,6 +92,12 @@ type ResultSet = tuple[Sequence[Any], Sequence[Sequence[Any]], int]
 """What tells of each column, its name first; the rows; and how many rows were written."""
 
 
+class Lock(IntEnum):
+    """What no two transactions do at once, by the number of its advisory lock: PostgreSQL has room for others beside them."""
+
+    UPGRADE = 4_711_001
+
+
 class Transaction(ABC):
     """Asks and writes in SQL; raises StoreError, and Unstorable for values that the engine refuses.
 
@@ -134,6 +138,9 @@ class Transaction(ABC):
     async def write(self, sql: str, *values: object) -> None:
         """Run a statement and wait for nothing: a fault of it is raised by a later call, or where the transaction ends."""
         await self.ask(sql, values)
+
+    async def wait_for(self, lock: Lock) -> None:  # noqa: B027  SQLite has one writer at a time.
+        """Take a lock, which no other transaction has then, until this one ends."""
 
     @abstractmethod
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
@@ -379,7 +386,7 @@ class PostgresqlEngine:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[_PostgresqlTransaction]:
-        """Begin a transaction; it waits for all others that write."""
+        """Begin a transaction."""
         async with self._connected() as tx:
             if tx.is_open:
                 yield tx
@@ -570,10 +577,9 @@ class _PostgresqlTransaction(Transaction):
                     self._pipeline = None
 
     async def begin(self, clock: Clock) -> None:
-        """Begin a transaction, which waits for all others that write."""
+        """Begin a transaction."""
         with self.faults:
             await self._queue("BEGIN")
-            await self._queue(f"SELECT pg_advisory_xact_lock({_LOCK})")
         self.is_open, self.now = True, clock()
 
     async def commit(self) -> None:
@@ -603,6 +609,9 @@ class _PostgresqlTransaction(Transaction):
             found = await self._send(_postgresql_text(sql), [storable(one) for one in values])
             columns = found.description or ()
             return columns, await found.fetchall() if columns else (), found.rowcount
+
+    async def wait_for(self, lock: Lock) -> None:
+        await self.write("SELECT pg_advisory_xact_lock(?)", lock)
 
     async def write(self, sql: str, *values: object) -> None:
         with self.faults:

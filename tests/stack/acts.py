@@ -12,7 +12,6 @@ import psycopg
 
 from router.domain.deliveries import DeadLetter, DeliveryState
 from router.store.delivery_status import count_deliveries
-from router.store.engine import _LOCK as LOCK
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
@@ -39,6 +38,10 @@ def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
 
 
+HOLD = "LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE"
+"""Lets nothing else write there, nor lock a row, until the transaction ends."""
+
+
 def kill(host: FunctionsHost) -> None:
     """Kills the worker at once, from any thread."""
     os.kill(host.worker_pid, signal.SIGKILL)
@@ -51,9 +54,9 @@ def has_died(host: FunctionsHost, times: int) -> bool:
 
 @contextmanager
 def state_held(stack: Stack) -> Iterator[None]:
-    """A context in which no other transaction on the state begins."""
-    with psycopg.connect(stack.state, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    """A context in which nothing else writes to the state."""
+    with psycopg.connect(stack.state) as connection:
+        connection.execute(HOLD)
         yield
 
 

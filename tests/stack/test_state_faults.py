@@ -16,9 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from router.store.engine import _LOCK as LOCK
 from tests.stack.accounting import QUICK, Post, books_of, high, junk, low, medium, settle, sweep
-from tests.stack.acts import conditions, runs
+from tests.stack.acts import HOLD, conditions, runs
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.postgres import BY_PASSWORD, Postgres, Way, postgres_running, small_disk, standby_of
@@ -141,7 +140,7 @@ async def read_only(house: House) -> AsyncIterator[str]:
 async def locked(house: House) -> AsyncIterator[str]:
     """Another program has the lock, and does not let go of it for longer than it is waited for."""
     with psycopg.connect(house.server.of(name_in(house.stack.state))) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        other.execute(HOLD)
         yield "no answer within"
 
 

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import Engine, PostgresqlEngine, Transaction
+from router.store.engine import Engine, Lock, PostgresqlEngine, Transaction
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,
@@ -262,13 +262,14 @@ def test_tasks_of_a_process_write_one_after_the_other(engine: Engine) -> None:
     assert run(tried()) == 25
 
 
-def test_several_processes_write_one_after_the_other(postgres_url: str) -> None:
+def test_several_processes_that_wait_for_a_lock_write_one_after_the_other(postgres_url: str) -> None:
     """What one read is still so when it writes."""
     one, two = engine_over(postgres_url), engine_over(postgres_url)
 
     async def add(engine: Engine) -> None:
         for _ in range(10):
             async with engine.transaction() as tx:
+                await tx.wait_for(Lock.UPGRADE)
                 number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
                 await tx.execute(PUT_AGAIN, "sum", number + 1, None)
 
@@ -659,11 +660,17 @@ def test_a_statement_by_itself_is_asked_again_on_a_new_line_only_if_it_writes_no
 def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str) -> None:
     """A task that is cancelled, or whose patience for the lock ends, leaves its connection fit for the next."""
 
+    async def put_alone(engine: Engine, name: str) -> None:
+        async with engine.transaction() as tx:
+            await tx.wait_for(Lock.UPGRADE)
+            await tx.execute(PUT, name, 1, None)
+
     async def tried(engine: PostgresqlEngine) -> list[str]:
         other = engine_over(postgres_url)
         async with other.transaction() as tx:
+            await tx.wait_for(Lock.UPGRADE)
             await tx.execute(PUT, "other", 1, None)
-            waiting = asyncio.ensure_future(put(engine, "cancelled"))
+            waiting = asyncio.ensure_future(put_alone(engine, "cancelled"))
             await asyncio.sleep(0)
             while not await tx.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype='advisory'"):
                 await asyncio.sleep(0)
@@ -671,9 +678,9 @@ def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str
             await asyncio.gather(waiting, return_exceptions=True)
             impatient = engine_over(postgres_url, "SET lock_timeout = 1")
             with pytest.raises(StoreError, match="lock timeout"):
-                await put(impatient, "impatient")
-        await put(engine, "mine")
-        await put(impatient, "its")
+                await put_alone(impatient, "impatient")
+        await put_alone(engine, "mine")
+        await put_alone(impatient, "its")
         await asyncio.gather(other.close(), impatient.close())
         return await keys(engine)
 
