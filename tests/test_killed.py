@@ -159,7 +159,7 @@ def the_connections_are_ended(server: Postgres, _way: Way, _running: Sequence[Wa
 TROUBLES = (a_run_is_killed, the_server_is_killed, the_lines_are_cut, the_connections_are_ended)
 AT_A_TIME = 2
 FEW = 12
-MOST_TRIPS = 120
+MOST_TRIPS = 40
 """Round trips within which trouble comes: about as many as a run of so few alerts takes."""
 
 
