@@ -175,11 +175,17 @@ def is_well_formed(told: Sequence[str]) -> bool:
 def test_what_several_workers_take_in_at_once_is_decided_once_each(
     database: str, postgres_store: Store, book: Rulebook
 ) -> None:
-    """Four, each with a connection of its own, whose batches overlap: new signals, changes and ends, in any order."""
+    """Four, each with a connection of its own, whose batches overlap: new signals, changes and ends, in any order, and as an
+    alert or an incident of the same id."""
     statuses = ["New", "InProgress", "Resolved"]
     messages = [
         a_message(
-            alert_body(f"a-{n % 10}", Status=statuses[n // 10], ProcessingEndTime=(NOW + n * MINUTE).isoformat()),
+            alert_body(
+                f"a-{n % 10}",
+                Status=statuses[n // 10],
+                ProcessingEndTime=(NOW + n * MINUTE).isoformat(),
+                IsIncident=n // 10 == 1,
+            ),
             origin=f"hub/{n % 4}",
             place=n,
             at=NOW + n * MINUTE,
@@ -201,7 +207,8 @@ def test_what_several_workers_take_in_at_once_is_decided_once_each(
 
     run(raced())
     assert run(within(postgres_store, _count_twice)) == (35, 35)
-    rows = find_rows(postgres_store, [signal_key("cwpp", "alert", f"a-{n}") for n in range(10)])
+    kinds = ("alert", "incident")
+    rows = find_rows(postgres_store, [signal_key("cwpp", kind, f"a-{n}") for n in range(10) for kind in kinds])
     assert [row.state.resolved for row in rows.values()] == [True] * 10
     for row in rows.values():
         entries = run(within(postgres_store, find_decisions, row.key, 100))
