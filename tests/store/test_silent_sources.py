@@ -160,6 +160,7 @@ def test_a_restored_or_damaged_state_makes_no_storm_and_its_next_turns_are_told(
         found.append(await live(store, NOW + 17 * DAY, NOW + 9 * DAY + HOUR))
         await hear(store, NOW + 17 * DAY + SECOND, *map(of_subscription, (ONE, TWO)))
         found.append(await look(store, NOW + 17 * DAY + HOUR))
+        await store.run(lambda tx: tx.execute("UPDATE sources SET turn=-1 WHERE subject=?", ONE))
         found.append(await live(store, NOW + 26 * DAY, NOW + 17 * DAY + 2 * HOUR))
         await hear(store, NOW + 26 * DAY, of_subscription(TWO))
         return [*found, await look(store, NOW + 26 * DAY + HOUR)]
