@@ -15,9 +15,9 @@ from typing import NamedTuple
 _TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\)", re.MULTILINE | re.DOTALL)
 _COLUMN = re.compile(r"(\w+) (TEXT|BIGINT|BYTEA|PLACE)\b")
 _INSERT = re.compile(r"\s*INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \(([^()]*)\)(?:\s+(ON CONFLICT \(([^)]*)\)[^?]*))?\s*")
-_UPDATE = re.compile(r"\s*UPDATE (\w+) (SET .*?) (WHERE .*?)\s*", re.DOTALL)
-_DELETE = re.compile(r"\s*DELETE FROM (\w+) (WHERE .*?)\s*", re.DOTALL)
-_ASKED = re.compile(r"(\w+)\s*[=<>+]+\s*\?")
+_UPDATE = re.compile(r"\s*UPDATE (\w+) (SET .*?)\s+(WHERE .*?)\s*", re.DOTALL)
+_DELETE = re.compile(r"\s*DELETE FROM (\w+)\s+(WHERE .*?)\s*", re.DOTALL)
+_ASKED = re.compile(r"(\w+)\s*[=<>+-]+\s*\?|coalesce\(\?, (\w+)\)|\?=(?:('\w+')|\d+)")
 
 
 class BulkStatement(NamedTuple):
@@ -51,37 +51,37 @@ def find_bulk_statement(sql: str) -> BulkStatement | None:
 
 def _insert_of(insert: re.Match[str]) -> BulkStatement | None:
     table, names, values, conflict, target = insert.groups()
-    if table not in _types():
-        return None
     columns, given = _words(names), _words(values)
     asked = [column for column, value in zip(columns, given, strict=True) if value == "?"]
-    if values.count("?") != len(asked):
+    if table not in _types() or values.count("?") != len(asked):
         return None
+    types = [_types()[table][column] for column in asked]
     key = [asked.index(column) for column in _words(target or "") if column in asked]
-    selected = _numbered(", ".join(given), table, asked)
-    sql = f"INSERT INTO {table} ({names}) SELECT {selected} FROM {_arrays(table, asked)} {conflict or ''}"
+    sql = f"INSERT INTO {table} ({names}) SELECT {_numbered(', '.join(given), types)} FROM {_arrays(types)} {conflict or ''}"
     return BulkStatement(sql, key if "DO UPDATE" in (conflict or "") else ())
 
 
 def _over_arrays(table: str, head: str, where: str, before: int) -> BulkStatement | None:
-    asked = _ASKED.findall(f"{head} {where}")
-    if not set(asked) <= _types().get(table, {}).keys() or (head + where).count("?") != len(asked):
+    columns, types = _types().get(table, {}), []
+    for asked in _ASKED.finditer(f"{head} {where}"):
+        column, fallback, literal = asked.groups()
+        types.append(columns.get(column or fallback) if column or fallback else "TEXT" if literal else "BIGINT")
+    known = [one for one in types if one is not None]
+    if (head + where).count("?") != len(known) or len(known) != len(types):
         return None
-    changes, condition = _numbered(f"{head}\0{where}", table, asked).split("\0")
-    return BulkStatement(f"{changes} {_arrays(table, asked)} {condition}", range(before, len(asked)))
+    changes, condition = _numbered(f"{head}\0{where}", known).split("\0")
+    return BulkStatement(f"{changes} {_arrays(known)} {condition}", range(before, len(known)))
 
 
-def _arrays(table: str, asked: Sequence[str]) -> str:
-    types = _types()[table]
-    arrays = ", ".join(f"%s::{types[column]}[]" for column in asked)
-    return f"unnest({arrays}) AS given ({', '.join(f'given_{n}' for n in range(len(asked)))})"
+def _arrays(types: Sequence[str]) -> str:
+    arrays = ", ".join(f"%s::{one}[]" for one in types)
+    return f"unnest({arrays}) AS given ({', '.join(f'given_{n}' for n in range(len(types)))})"
 
 
-def _numbered(sql: str, table: str, asked: Sequence[str]) -> str:
+def _numbered(sql: str, types: Sequence[str]) -> str:
     """The same with the columns of the arrays in place of `?`; a text is compared as the tables hold it, by its bytes."""
     first, *others = sql.split("?")
-    types = _types()[table]
-    collations = [' COLLATE "C"' if types[column] == "TEXT" else "" for column in asked]
+    collations = [' COLLATE "C"' if one == "TEXT" else "" for one in types]
     numbered = enumerate(zip(collations, others, strict=True))
     return first + "".join(f"given_{n}{collation}{other}" for n, (collation, other) in numbered)
 

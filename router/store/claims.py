@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from itertools import zip_longest
 from typing import NamedTuple, Self
 from uuid import uuid4
 
@@ -298,8 +299,11 @@ async def settle_claims(
     rows = await tx.fetch("SELECT id, errors FROM deliveries WHERE id = ANY(?)", sorted(failed)) if failed else []
     known = {row.words("id"): readable((), failures_in, row) for row in rows}
     # In the order of rows, as all write them: a claim's id ends with its row's number.
-    in_order = sorted(settlements, key=lambda one: row_in(one.claim))
-    await tx.write_many(_SETTLE, [_settlement(one, known) for one in in_order])
+    of_each: dict[str, list[Settlement]] = {}
+    for one in sorted(settlements, key=lambda one: row_in(one.claim)):
+        of_each.setdefault(one.delivery.id, []).append(one)
+    for some in zip_longest(*of_each.values()):
+        await tx.write_many(_SETTLE, [_settlement(one, known) for one in some if one is not None])
     sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
     await note_delivered(tx, {(one.stream, one.destination): one.lane for one in sent}, reached)
 
