@@ -6,11 +6,10 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     parse/         bytes -> Alert | Finding | Quarantined                     pure
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     decide/        (signal, rulebook, silences, now) -> Decision, Notice, explanation   pure
-    grouping/      aggregation: windows, limits, incidents
-    ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub;
-                   on a clock, which expected sources are silent
-    store/         ledger, outbox, partitions (offsets), groups, record (audit trail), quarantine, documents (silences, holds,
-                   what rules went through), in one SQL over two engines
+    ingest/        a batch of messages -> one transaction, with windows, limits and incidents in grouping/; on a clock, which
+                   expected sources are silent
+    store/         signals, decisions, deliveries, groups, what was taken of a hub, quarantine, documents (silences, holds, what
+                   rules went through), in one SQL over two engines
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
     coverage/      documents of Azure, kubectl and the state -> which workloads Defender watches; in live/, what to ask

@@ -19,7 +19,6 @@ FLOORS: dict[str, set[str]] = {
     "parse": {"domain"},
     "decide": {"domain"},
     "rulebook": {"domain"},
-    "grouping": {"domain", "store"},
     "destinations": {"domain"},
     "store": {"domain"},
     "eventhubs": {"domain"},
@@ -27,9 +26,9 @@ FLOORS: dict[str, set[str]] = {
     "deliver": {"domain", "store"},
     "coverage": {"domain"},
     "drill": {"domain"},
-    "ingest": {"domain", "parse", "decide", "store", "grouping"},
+    "ingest": {"domain", "parse", "decide", "store"},
     "app": {
-        "domain", "parse", "decide", "rulebook", "grouping", "destinations", "store", "eventhubs", "telemetry", "deliver",
+        "domain", "parse", "decide", "rulebook", "destinations", "store", "eventhubs", "telemetry", "deliver",
         "coverage", "drill", "ingest",
     },
 }  # fmt: skip

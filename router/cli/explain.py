@@ -29,7 +29,7 @@ from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
 from router.domain.silences import NO_SILENCES, Silences
-from router.grouping import explain_grouping
+from router.ingest.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 from router.rulebook import has_examples

@@ -23,8 +23,8 @@ from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
-from router.grouping import aggregate_turns, tell_waiting
 from router.ingest.coverage_notes import CoverageNotes
+from router.ingest.grouping import aggregate_turns, tell_waiting
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.silence_reader import SilenceReader

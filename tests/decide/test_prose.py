@@ -21,7 +21,7 @@ from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Quarantined
 from router.domain.web_links import Link
-from router.grouping.grouping_keys import common_values_of
+from router.ingest.grouping.grouping_keys import common_values_of
 from router.parse import evidence_of
 from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rulebook

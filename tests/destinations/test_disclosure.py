@@ -12,7 +12,7 @@ from router.decide import decide, notice_for
 from router.destinations.wording.disclosure import disclosed
 from router.destinations.wording.texts import name_of, texts_in
 from router.domain.notices import Notice
-from router.grouping.group_notices import named_member
+from router.ingest.grouping.group_notices import named_member
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_group, a_notice

@@ -21,7 +21,7 @@ from router.domain.resource_names import is_guid, is_telling, names_of_resource
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Quarantined, Stream
 from router.domain.whereabouts import UNKNOWN, whereabouts_of
-from router.grouping.group_notices import named_member, notice_from_state
+from router.ingest.grouping.group_notices import named_member, notice_from_state
 from router.parse import evidence_of, read_signals
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_finding, a_notice

@@ -24,8 +24,8 @@ from router.domain.rulebook import By, ByTag, Clause, DestinationSpec, Grouping,
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.tags import Tags
-from router.grouping import explain_grouping
-from router.grouping.grouping_keys import common_values_of
+from router.ingest.grouping import explain_grouping
+from router.ingest.grouping.grouping_keys import common_values_of
 from tests.builders import NOW, RESOURCE, a_destination, a_finding, a_message, a_route, a_rulebook, alert_body
 from tests.ingest.test_intake import House, changes
 

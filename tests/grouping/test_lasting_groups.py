@@ -13,7 +13,7 @@ from router.decide import decide, notice_for
 from router.domain.catalogue import Catalogue
 from router.domain.rulebook import By, Grouping, Limit
 from router.domain.signals import Finding
-from router.grouping import explain_grouping
+from router.ingest.grouping import explain_grouping
 from router.parse import evidence_of, read_signals
 from tests.builders import NOW
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
@@ -147,7 +147,7 @@ def test_no_new_group_takes_the_room_of_those_that_wait(build: Build) -> None:
 
 def test_a_limit_that_is_lifted_keeps_none_waiting(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock under the new rules opens all, so many in a transaction, and then ends the summary; so do notes."""
-    monkeypatch.setattr("router.grouping.aggregator.AT_ONCE", 3)
+    monkeypatch.setattr("router.ingest.grouping.aggregator.AT_ONCE", 3)
     backlog = build(a_posture_book(TWO_A_DAY))
     backlog.take([an_update("vm-1", f"p{n}") for n in range(10)], NOW)
     backlog.pass_by(NOW)

@@ -22,7 +22,7 @@ from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import gravity_of
-from router.grouping import tell_waiting
+from router.ingest.grouping import tell_waiting
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book, an_incident

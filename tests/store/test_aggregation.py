@@ -20,7 +20,7 @@ from router.domain.notices import Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
-from router.grouping import tell_waiting
+from router.ingest.grouping import tell_waiting
 from router.ingest.intake import Intake, Message
 from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries

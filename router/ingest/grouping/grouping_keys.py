@@ -14,7 +14,7 @@ from router.domain.notices import Notice
 from router.domain.resources import find_subscription_id
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
 from router.domain.signals import Kind
-from router.grouping.limits import Audience, audience_of
+from router.ingest.grouping.limits import Audience, audience_of
 
 LONGEST = 200
 """Characters of a text of a message by which a group is known, or names a member."""

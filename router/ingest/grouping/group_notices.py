@@ -14,7 +14,7 @@ from router.domain.notices import NamedMember, Notice
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.severity import gravity_of
 from router.domain.whereabouts import whereabouts_of
-from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
+from router.ingest.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
 NAMED = 20
 """The most of its standing members that a group's notice names; it counts them all."""

@@ -12,9 +12,9 @@ from router.domain.groups import States
 from router.domain.ledger import Turn
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping.aggregation import APART, Aggregation
-from router.grouping.group_notices import NAMED, lane_of
-from router.grouping.grouping_keys import (
+from router.ingest.grouping.aggregation import APART, Aggregation
+from router.ingest.grouping.group_notices import NAMED, lane_of
+from router.ingest.grouping.grouping_keys import (
     MemberTurn,
     claim_keys_for,
     held_key_for,
@@ -22,7 +22,7 @@ from router.grouping.grouping_keys import (
     member_turns_of,
     window_keys_for,
 )
-from router.grouping.lasting_groups import (
+from router.ingest.grouping.lasting_groups import (
     LastingAggregation,
     find_summary,
     is_summary_due,
@@ -30,7 +30,7 @@ from router.grouping.lasting_groups import (
     tell_due,
     tell_summary,
 )
-from router.grouping.limits import Room
+from router.ingest.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction

@@ -24,7 +24,7 @@ from router.domain.keys import group_key
 from router.domain.notices import Group
 from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.severity import gravity_of
-from router.grouping.group_notices import (
+from router.ingest.grouping.group_notices import (
     GroupTurn,
     change_of,
     delivery_of,
@@ -36,7 +36,7 @@ from router.grouping.group_notices import (
     with_gravest,
     words_of,
 )
-from router.grouping.grouping_keys import (
+from router.ingest.grouping.grouping_keys import (
     MemberTurn,
     audience_for,
     audience_key_for,
@@ -49,7 +49,7 @@ from router.grouping.grouping_keys import (
     member_keys_for,
     summary_key_for,
 )
-from router.grouping.limits import Room, audience_of
+from router.ingest.grouping.limits import Room, audience_of
 from router.store.groups import WaitingCount
 
 APART = timedelta(hours=1)

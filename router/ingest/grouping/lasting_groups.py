@@ -16,9 +16,9 @@ from router.domain.decisions import Change
 from router.domain.groups import GroupState, Waits
 from router.domain.keys import group_key
 from router.domain.notices import Group
-from router.grouping.aggregation import APART, Aggregation
-from router.grouping.group_notices import NAMED, named_group, words_of
-from router.grouping.grouping_keys import (
+from router.ingest.grouping.aggregation import APART, Aggregation
+from router.ingest.grouping.group_notices import NAMED, named_group, words_of
+from router.ingest.grouping.grouping_keys import (
     MemberTurn,
     audience_for,
     audience_key_for,
@@ -27,7 +27,7 @@ from router.grouping.grouping_keys import (
     grouping_of,
     held_key_for,
 )
-from router.grouping.limits import Audience
+from router.ingest.grouping.limits import Audience
 from router.store.groups import WaitingCount
 
 
