@@ -74,7 +74,7 @@ async def discard(tx: Transaction, id: str, now: datetime) -> bool:
         await write_entries(tx, [discarded(letter, now)])
     else:
         sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
-        await tx.execute(sql, micros(now), DISCARDED, row.whole("place"))
+        await tx.write(sql, micros(now), DISCARDED, row.whole("place"))
     return True
 
 

@@ -243,7 +243,7 @@ async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: dat
     where = "d.place = ANY(?) AND d.state NOT IN ('sent', 'skipped', 'dead') ORDER BY d.place"
     found = [(row, faults[row.whole("place")]) for row in await tx.fetch(f"{WHOLE} WHERE {where}", list(faults))]
     await put_in_quarantine(tx, [quarantine_entry_of(damaged_row(row, why), now) for row, why in found])
-    await tx.execute_many(
+    await tx.write_many(
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE place=?",
         [(micros(now), damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],
     )

@@ -33,25 +33,25 @@ _RESUME = "UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL 
 async def pause_destination(tx: Transaction, pause: Pause) -> None:
     """Remember that a destination refuses our credentials; since when stays what it was."""
     kept = pause_known(await _find(tx, pause), pause)
-    await tx.execute(_PAUSE, kept.stream, kept.destination, micros(kept.since), micros(kept.probe), kept.error)
+    await tx.write(_PAUSE, kept.stream, kept.destination, micros(kept.since), micros(kept.probe), kept.error)
 
 
 async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
     """Take the one probe that a paused destination is due, deferring the next one; False if another took it."""
     if not wins_probe(await _find(tx, pause), pause):
         return False
-    await tx.execute(_PROBE, micros(next), pause.stream, pause.destination)
+    await tx.write(_PROBE, micros(next), pause.stream, pause.destination)
     return True
 
 
 async def return_probe(tx: Transaction, pause: Pause) -> None:
     """Leave a probe that was taken to the next delivery."""
-    await tx.execute(_PROBE, micros(pause.probe), pause.stream, pause.destination)
+    await tx.write(_PROBE, micros(pause.probe), pause.stream, pause.destination)
 
 
 async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
     """Forget a pause."""
-    await tx.execute(_RESUME, stream, destination)
+    await tx.write(_RESUME, stream, destination)
 
 
 async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
@@ -72,7 +72,7 @@ async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) ->
     """Forget the pauses of a stream's destinations that are not among those."""
     rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
     names = [row.words("name") for row in rows]
-    await tx.execute_many(_RESUME, [(stream, name) for name in names if destination_of(name) not in named])
+    await tx.write_many(_RESUME, [(stream, name) for name in names if destination_of(name) not in named])
 
 
 async def note_delivered(

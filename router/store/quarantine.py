@@ -99,7 +99,7 @@ async def set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Columns
         place = [row.raw(name) for name in names]
         whole = await tx.find(f"SELECT * FROM {table} WHERE {where}", *place) or row
         await put_in_quarantine(tx, [quarantine_entry_of(_damaged_row(table, whole, why), tx.now)])
-        await tx.execute(f"DELETE FROM {table} WHERE {where}", *place)
+        await tx.write(f"DELETE FROM {table} WHERE {where}", *place)
 
 
 def _damaged_row(table: str, row: Columns, why: Undecodable) -> DamagedRow:

@@ -61,7 +61,7 @@ async def upgrade(engine: Engine, steps: Sequence[str] = STEPS) -> int:
             version = await find_version(engine)
             if version < len(steps):
                 await engine.make(steps[version])
-                await tx.execute(_WRITE, str(version + 1))
+                await tx.write(_WRITE, str(version + 1))
                 carried_out += 1
     return carried_out
 
