@@ -263,7 +263,6 @@ class LedgerRow:
         held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
             that.
         is_stored: whether the state has it already.
-        pair: what a new signal shares with the one of the other kind that its id may have: one of the two is written.
     """
 
     key: str
@@ -282,7 +281,6 @@ class LedgerRow:
     appearances: Appearances | None = None
     held_by: HeldBy | None = None
     is_stored: bool = field(default=False, compare=False)
-    pair: str | None = field(default=None, compare=False)
 
     @property
     def is_unseen(self) -> bool:

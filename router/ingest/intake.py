@@ -120,6 +120,10 @@ class Intake:
         not_understood = [part for part in parts if isinstance(part, NotUnderstood)]
         observations = [part for part in parts if isinstance(part, Observation)]
         signals = await lock_signals(tx, sorted({key for one in observations for key in one.keys}))
+        # Another worker may be making the same signal under the other one of its keys.
+        new = {one.keys for one in observations if len(one.keys) > 1 and not signals.keys() & set(one.keys)}
+        if new and await tx.wait_for(*map(min, new)):
+            signals |= await lock_signals(tx, sorted({key for keys in new for key in keys}))
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
         keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
         on_record = await find_outcomes(tx, sorted(keys))

@@ -238,7 +238,6 @@ def _next_row(
         held=held,
         held_by=held.by if held is not None else None,
         is_stored=row is not None and row.is_stored,
-        pair=min(observation.keys) if len(observation.keys) > 1 else None,
         closed_at=now if resolved else None,
         heard=now,
         fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,

@@ -25,8 +25,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from functools import lru_cache, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -81,6 +81,9 @@ https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
 _TRIES = 8
 """How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
 
+_WAIT = "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(? AS BIGINT[])) AS number"
+"""Takes locks in that order: whoever takes some of the same waits, and none waits in a circle."""
+
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SAME = timedelta(seconds=1)
 """Up to this, two clocks tell the same time."""
@@ -90,12 +93,6 @@ _CLOCK = partial(datetime.now, UTC)
 
 type ResultSet = tuple[Sequence[Any], Sequence[Sequence[Any]], int]
 """What tells of each column, its name first; the rows; and how many rows were written."""
-
-
-class Lock(IntEnum):
-    """What no two transactions do at once, by the number of its advisory lock: PostgreSQL has room for others beside them."""
-
-    UPGRADE = 4_711_001
 
 
 class Transaction(ABC):
@@ -139,8 +136,12 @@ class Transaction(ABC):
         """Run a statement and wait for nothing: a fault of it is raised by a later call, or where the transaction ends."""
         await self.ask(sql, values)
 
-    async def wait_for(self, lock: Lock) -> None:  # noqa: B027  SQLite has one writer at a time.
-        """Take a lock, which no other transaction has then, until this one ends."""
+    async def wait_for(self, *names: str) -> bool:
+        """Take the locks of names until the transaction ends; return whether another may have written until now.
+
+        A file has one writer at a time, so there is nothing to wait for.
+        """
+        return False
 
     @abstractmethod
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
@@ -610,8 +611,11 @@ class _PostgresqlTransaction(Transaction):
             columns = found.description or ()
             return columns, await found.fetchall() if columns else (), found.rowcount
 
-    async def wait_for(self, lock: Lock) -> None:
-        await self.write("SELECT pg_advisory_xact_lock(?)", lock)
+    async def wait_for(self, *names: str) -> bool:
+        await self.write(
+            _WAIT, sorted(int.from_bytes(sha256(name.encode()).digest()[:8], signed=True) for name in names)
+        )
+        return True
 
     async def write(self, sql: str, *values: object) -> None:
         with self.faults:

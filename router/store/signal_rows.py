@@ -47,7 +47,7 @@ _LATEST = 253_402_300_799
 
 
 def values_of(row: LedgerRow) -> tuple[object, ...]:
-    """Return the values of COLUMNS, `review_at`, BODIES, MATCHED and `pair`."""
+    """Return the values of COLUMNS, `review_at`, BODIES and MATCHED."""
     state, seen, held, fields = row.state, row.seen, row.held, row.fields
     since = micros(row.closed_at or row.heard)
     return (
@@ -76,7 +76,6 @@ def values_of(row: LedgerRow) -> tuple[object, ...]:
         *((held.rulebook, held.source, held.body) if held is not None else (None,) * 3),
         type_of(fields.type) if fields is not None else "",
         encode(fields) if fields is not None else None,
-        row.pair if not row.is_stored else None,
     )
 
 

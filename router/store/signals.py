@@ -40,7 +40,7 @@ _FIND_HELD = (
     f"SELECT {', '.join((*COLUMNS, *BODIES))} FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
 )
 
-_ALL = (*COLUMNS, "review_at", *BODIES, *MATCHED, "pair")
+_ALL = (*COLUMNS, "review_at", *BODIES, *MATCHED)
 _INSERT = f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))})"
 
 # A row that is written without what rules can match keeps what is stored of that.

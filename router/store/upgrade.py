@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, Lock
+from router.store.engine import Engine
 
 STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("steps").glob("*.sql")))
 
@@ -57,7 +57,7 @@ async def upgrade(engine: Engine, steps: Sequence[str] = STEPS) -> int:
     carried_out = 0
     while await refuse_newer(engine, len(steps)) < len(steps):
         async with engine.transaction() as tx:
-            await tx.wait_for(Lock.UPGRADE)
+            await tx.wait_for("upgrade")
             version = await find_version(engine)
             if version < len(steps):
                 await engine.make(steps[version])

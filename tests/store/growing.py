@@ -13,7 +13,7 @@ from router.store.engine import Engine, ResultSet, Transaction
 from router.store.store import Store
 
 COPIED = {
-    "signals": ("key", "pair"),
+    "signals": ("key",),
     "lookups": ("signal", "id", "id_end", "resource", "resource_end"),
     "decisions": ("key", "signal"),
     "deliveries": ("id", "key", "reference"),

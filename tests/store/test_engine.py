@@ -21,7 +21,7 @@ from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import Engine, Lock, PostgresqlEngine, Transaction
+from router.store.engine import Engine, PostgresqlEngine, Transaction
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,
@@ -269,7 +269,7 @@ def test_several_processes_that_wait_for_a_lock_write_one_after_the_other(postgr
     async def add(engine: Engine) -> None:
         for _ in range(10):
             async with engine.transaction() as tx:
-                await tx.wait_for(Lock.UPGRADE)
+                await tx.wait_for("things")
                 number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
                 await tx.execute(PUT_AGAIN, "sum", number + 1, None)
 
@@ -662,13 +662,13 @@ def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str
 
     async def put_alone(engine: Engine, name: str) -> None:
         async with engine.transaction() as tx:
-            await tx.wait_for(Lock.UPGRADE)
+            await tx.wait_for("things")
             await tx.execute(PUT, name, 1, None)
 
     async def tried(engine: PostgresqlEngine) -> list[str]:
         other = engine_over(postgres_url)
         async with other.transaction() as tx:
-            await tx.wait_for(Lock.UPGRADE)
+            await tx.wait_for("things")
             await tx.execute(PUT, "other", 1, None)
             waiting = asyncio.ensure_future(put_alone(engine, "cancelled"))
             await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 
 -- What rules can match and a body that is held come last: who asks for the rest reads over neither.
 CREATE TABLE IF NOT EXISTS signals (
-    key TEXT PRIMARY KEY, pair TEXT UNIQUE, stream TEXT NOT NULL,
+    key TEXT PRIMARY KEY, stream TEXT NOT NULL,
     resolved BIGINT NOT NULL, status TEXT, severity BIGINT, measure TEXT,
     changed BIGINT, origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
     deleted BIGINT NOT NULL,
