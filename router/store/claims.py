@@ -51,7 +51,7 @@ from router.store.deliveries import (
 from router.store.destinations import note_delivered
 from router.store.engine import Transaction
 from router.store.instants import micros
-from router.store.row_reader import Columns
+from router.store.row_reader import MOST_TIMES, Columns
 
 IS_FIRST = f"""
 d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.{IS_OPEN}
@@ -59,11 +59,12 @@ d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=
 """
 """That a delivery is its signal's first open one at its destination."""
 
-_IS_SUSPECT = f"d.lost + CASE WHEN d.state='claimed' THEN 1 ELSE 0 END >= {SUSPECT}"
+_IS_ODD = f"(d.lost>={SUSPECT} OR d.lost={SUSPECT - 1} AND d.state='claimed' OR d.attempts>={MOST_TIMES})"
+"""That it is claimed alone, or that its numbers are none that the program wrote."""
 
 _DUE = f"""
 SELECT d.place, d.due FROM deliveries d INDEXED BY due
-WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due<=? AND NOT {_IS_SUSPECT} AND {IS_FIRST}{{}}
+WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due<=? AND NOT {_IS_ODD} AND {IS_FIRST}{{}}
 ORDER BY d.due, d.place LIMIT ? FOR UPDATE OF d SKIP LOCKED
 """
 

@@ -57,6 +57,8 @@ INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened
 VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
 """
 
+_OWED = "INSERT INTO destinations (stream, name, lane) VALUES (?,?,?) ON CONFLICT (stream, name) DO NOTHING"
+
 _INSERT_NOTICE = "INSERT INTO notices (key, turn, type, body) VALUES (?,?,?,?) ON CONFLICT (key, turn, type) DO NOTHING"
 
 _UPDATE = """
@@ -148,6 +150,8 @@ async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: d
     told = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
     await tx.write_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
     await tx.write_many(_INSERT, [_insertion(one, now) for one in deliveries])
+    lanes = {(one.stream, one.destination): one.lane.value for one in deliveries}
+    await tx.write_many(_OWED, [(*place, lanes[place]) for place in sorted(lanes)])
 
 
 def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:

@@ -44,7 +44,7 @@ UNION ALL
 SELECT destination, min(lane), NULL, count(*) FROM deliveries INDEXED BY dead
 WHERE stream=? AND state='dead' GROUP BY destination
 UNION ALL
-SELECT name, lane, NULL, 0 FROM destinations WHERE stream=? AND delivered=1
+SELECT name, lane, NULL, 0 FROM destinations WHERE stream=? AND lane IS NOT NULL
 """
 
 _NEXT_DUE = f"""
@@ -154,7 +154,7 @@ async def list_next_due(tx: Transaction, stream: str) -> Mapping[str, NextDue]:
 
 
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:
-    """Return what is open and what is dead by destination, for every destination that is owed anything or took anything."""
+    """Return what is open and what is dead by destination, for every destination that was ever owed anything."""
     found: dict[str, Backlog] = {}
     for row in await tx.fetch(_BACKLOG, stream, stream, stream):
         name = row.words("destination")

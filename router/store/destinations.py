@@ -1,4 +1,4 @@
-"""Destinations: those that refuse our credentials, and those that ever took a delivery."""
+"""Destinations that were ever owed a delivery: those that took one, and those that refuse our credentials."""
 
 from __future__ import annotations
 
