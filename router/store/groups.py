@@ -13,7 +13,7 @@ from typing import NamedTuple
 from router.domain.errors import Undecodable
 from router.domain.groups import AlertClaim, GroupState, MemberState, States
 from router.domain.severity import gravity_of
-from router.store.codec import attempt, decode, encode
+from router.store.codec import attempt, decode, encode, readable
 from router.store.engine import Transaction
 from router.store.instants import micros
 from router.store.quarantine import set_aside
@@ -180,8 +180,12 @@ async def count_openings(
         return found
     values = [value for destination, span in spans.items() for value in (stream, destination, *map(micros, span))]
     for row in await tx.fetch(" UNION ALL ".join([_OPENINGS] * len(spans)), *values):
-        audience = (row.find_text("pager"), row.flag("sample"), row.flag("beyond"))
-        found[row.text("destination")][audience] = OpeningCount(row.whole("many"), row.whole("gravest"))
+        # One that is damaged counts as what is real, and as within the limit.
+        marks = (readable(False, row.flag, "sample"), readable(False, row.flag, "beyond"))
+        counts, audience = found[row.words("destination")], (readable(None, row.find_text, "pager"), *marks)
+        known = counts.get(audience, OpeningCount(0, 0))
+        gravest = max(known.gravest, readable(0, row.whole, "gravest"))
+        counts[audience] = OpeningCount(known.many + row.whole("many"), gravest)
     return found
 
 
