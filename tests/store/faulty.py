@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, Transaction
+from router.store.engine import Engine, ResultSet, Transaction
 from router.store.store import Store
 
 STATEMENTS = {
@@ -47,7 +47,7 @@ class FaultyEngine:
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         late: set[str] = set()
-        done = await self._engine.run(lambda tx: work(cast(Transaction, _Watched(tx, self, late))))
+        done = await self._engine.run(lambda tx: work(_Watched(tx, self, late)))
         await self._wait_for(late)
         return done
 
@@ -59,13 +59,13 @@ class FaultyEngine:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._engine.transaction() as tx:
-            yield cast(Transaction, _Watched(tx, self, set()))
+            yield _Watched(tx, self, set())
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         late: set[str] = set()
         async with self._engine.session() as tx:
-            yield cast(Transaction, _Watched(tx, self, late))
+            yield _Watched(tx, self, late)
         await self._wait_for(late)
 
     async def look_at(self, sql: str) -> None:
@@ -80,39 +80,21 @@ class FaultyEngine:
                     await asyncio.Event().wait()
 
 
-class _Watched:
+class _Watched(Transaction):
     def __init__(self, tx: Transaction, engine: FaultyEngine, late: set[str]) -> None:
-        self._tx = tx
-        self._engine = engine
-        self._late = late
-        self.now = tx.now
+        super().__init__(tx.now)
+        self._tx, self._engine, self._late = tx, engine, late
 
-    async def fetch(self, sql: str, *values: object) -> Any:
+    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
         await self._engine.look_at(sql)
-        rows = await self._tx.fetch(sql, *values)
-        if rows and re.search(STATEMENTS["claim"], sql):
+        found = await self._tx.ask(sql, values)
+        if found[1] and re.search(STATEMENTS["claim"], sql):
             self._late |= {one for one in values if isinstance(one, str)} & self._engine.late.keys()
-        return rows
-
-    async def find(self, sql: str, *values: object) -> Any:
-        await self._engine.look_at(sql)
-        return await self._tx.find(sql, *values)
-
-    async def value(self, sql: str, *values: object) -> Any:
-        await self._engine.look_at(sql)
-        return await self._tx.value(sql, *values)
-
-    async def execute(self, sql: str, *values: object) -> int:
-        await self._engine.look_at(sql)
-        return await self._tx.execute(sql, *values)
+        return found
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         await self._engine.look_at(sql)
         return await self._tx.execute_many(sql, rows)
-
-    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        await self._engine.look_at(sql)
-        await self._tx.write_many(sql, rows)
 
 
 def faulty(store: Store) -> tuple[Store, FaultyEngine]:
