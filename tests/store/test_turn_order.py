@@ -51,7 +51,6 @@ class PureOutbox:
 
     def __init__(self) -> None:
         self._entries: dict[str, OutboxEntry] = {}
-        self._took = False
         self._deliveries: dict[str, tuple[Delivery, Receipt | None]] = {}
 
     def _move(self, *entries: OutboxEntry) -> None:
@@ -88,7 +87,6 @@ class PureOutbox:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for one in settlements:
-            self._took = self._took or one.state is DeliveryState.SENT
             entry, (delivery, receipt) = self._entries[one.delivery.id], self._deliveries[one.delivery.id]
             if is_still_valid(one, entry):
                 self._move(settled(entry, one))
@@ -110,7 +108,7 @@ class PureOutbox:
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         oldest = min((one.born for one in self._entries.values() if one.is_open), default=None)
         lane, dead = next((one.lane for one in self._entries.values()), Lane.TICKET), len(await self.dead())
-        return {"tickets": Backlog(lane, oldest, dead)} if self._took or oldest or dead else {}
+        return {"tickets": Backlog(lane, oldest, dead)} if self._entries else {}
 
     async def dead(self) -> Sequence[DeadLetter]:
         return [
