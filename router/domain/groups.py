@@ -1,4 +1,4 @@
-"""What the state holds of the groups of one destination: the groups, their members, and the alerts that incidents claim."""
+"""What the state holds of the groups of one destination: the groups, their members, and the alerts that incidents name."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class MemberState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertClaim:
-    """The claim of an incident to an alert that it names: the alert joins the incident's group when it comes.
+class NamedAlert:
+    """An alert that an incident names: it joins the incident's group when it comes.
 
     Attributes:
         group: the key of the group.
-        until: when the claim ends.
+        until: when it has to come.
     """
 
     group: str
@@ -57,7 +57,7 @@ class GroupState:
 
     Attributes:
         group: the group as its notices have it.
-        audience_key: the key of whom it is for: an incident's claim lets signals of no other audience join.
+        audience_key: the key of whom it is for: an alert that an incident names joins only where it is for the same.
         at: when this changed.
         window_key: the key that signals share which join it; None once another group has it.
         until: when it takes no others in; None where it lasts as long as one of its members stands.
@@ -120,9 +120,9 @@ class Opening:
 
 @dataclass(slots=True)
 class States:
-    """Members by the keys of their signals, claims and groups by their own keys, and openings of one destination."""
+    """Members by the keys of their signals, named alerts and groups by their own keys, and openings of one destination."""
 
     members: dict[str, MemberState] = field(default_factory=dict)
-    claims: dict[str, AlertClaim] = field(default_factory=dict)
+    named_alerts: dict[str, NamedAlert] = field(default_factory=dict)
     groups: dict[str, GroupState] = field(default_factory=dict)
     openings: list[Opening] = field(default_factory=list)

@@ -114,7 +114,7 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
     yield partial(
         _forget_rows, table="members", key="stream, destination, signal", old="stands=0 AND at<=?", until=members
     )
-    yield partial(_forget_rows, table="claims", key="stream, destination, key", old="until<=?", until=members)
+    yield partial(_forget_rows, table="named_alerts", key="stream, destination, key", old="until<=?", until=members)
     yield partial(_forget_signals, now=now, delivered=delivered)
     yield partial(_forget_rows, table="counts", key="hour, id", old="hour<=?", until=counts)
     yield partial(_forget_hits, until=counts, rules=rules)

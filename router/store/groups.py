@@ -1,4 +1,4 @@
-"""Groups of signals, their members, the claims of incidents, and the openings that limits count.
+"""Groups of signals, their members, the alerts that incidents name, and the openings that limits count.
 
 The row of a destination in `admissions` is the lock of all of these: who changes one has locked it before.
 """
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.errors import Undecodable
-from router.domain.groups import AlertClaim, GroupState, MemberState, States
+from router.domain.groups import GroupState, MemberState, NamedAlert, States
 from router.domain.severity import gravity_of
 from router.store.codec import attempt, decode, encode, readable
 from router.store.engine import Transaction
@@ -29,7 +29,7 @@ ON CONFLICT (stream, destination) DO UPDATE SET destination=excluded.destination
 """
 
 _MEMBERS = "SELECT * FROM members WHERE stream=? AND destination = ANY(?) AND signal = ANY(?)"
-_CLAIMS = "SELECT * FROM claims WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
+_NAMED_ALERTS = "SELECT * FROM named_alerts WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
 _GROUPS = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
 _GROUPS_OF = """
 SELECT g.* FROM {table} m JOIN groups g ON g.stream=m.stream AND g.destination=m.destination AND g.key=m.group_key
@@ -67,8 +67,8 @@ INSERT INTO members (stream, destination, signal, group_key, turn, stands, group
 ON CONFLICT (stream, destination, signal) DO UPDATE SET
 group_key=excluded.group_key, turn=excluded.turn, stands=excluded.stands, group_turn=excluded.group_turn, at=excluded.at
 """
-_WRITE_CLAIM = """
-INSERT INTO claims (stream, destination, key, group_key, until) VALUES (?,?,?,?,?)
+_WRITE_NAMED_ALERT = """
+INSERT INTO named_alerts (stream, destination, key, group_key, until) VALUES (?,?,?,?,?)
 ON CONFLICT (stream, destination, key) DO UPDATE SET group_key=excluded.group_key, until=excluded.until
 """
 _FORGET_OPENINGS = "DELETE FROM openings WHERE stream=? AND destination=? AND at<=?"
@@ -119,7 +119,7 @@ class Asked(NamedTuple):
 
     Attributes:
         signals: the keys of signals, whose memberships and groups are asked for.
-        claims: the keys of claims, which are asked for with their groups.
+        named_alerts: the keys of alerts that incidents name, which are asked for with their groups.
         windows: the keys of windows, whose groups are asked for.
         waiting: the most groups of a destination that are asked for which open next, real ones and as many of samples.
         due: the instants from which and until which notes are due whose groups are asked for.
@@ -127,7 +127,7 @@ class Asked(NamedTuple):
     """
 
     signals: Collection[str] = ()
-    claims: Collection[str] = ()
+    named_alerts: Collection[str] = ()
     windows: Collection[str] = ()
     waiting: int = 1
     due: Sequence[tuple[datetime, datetime]] = ()
@@ -138,16 +138,17 @@ async def read_states(tx: Transaction, stream: str, destinations: Sequence[str],
     """Return what is asked for of some destinations, by their names."""
     found = {destination: States() for destination in destinations}
     at = (stream, list(destinations))
-    signals, claims, windows = list(asked.signals), list(asked.claims), list(asked.windows)
+    signals, named, windows = list(asked.signals), list(asked.named_alerts), list(asked.windows)
     parts: list[tuple[str, Sequence[object]]] = [(_WAITING_FOR_ROOM, at)]
     if signals:
         for destination, key, member in await _sound(tx, "members", await tx.fetch(_MEMBERS, *at, signals), _member_in):
             found[destination].members[key] = member
         parts.append((_GROUPS_OF.format(table="members", column="signal"), (*at, signals)))
-    if claims:
-        for destination, key, claim in await _sound(tx, "claims", await tx.fetch(_CLAIMS, *at, claims), _claim_in):
-            found[destination].claims[key] = claim
-        parts.append((_GROUPS_OF.format(table="claims", column="key"), (*at, claims)))
+    if named:
+        rows = await tx.fetch(_NAMED_ALERTS, *at, named)
+        for destination, key, alert in await _sound(tx, "named_alerts", rows, _named_alert_in):
+            found[destination].named_alerts[key] = alert
+        parts.append((_GROUPS_OF.format(table="named_alerts", column="key"), (*at, named)))
     if windows:
         parts.append((_IN_WINDOWS, (*at, windows)))
     for destination in destinations:
@@ -224,11 +225,11 @@ async def write_states(tx: Transaction, stream: str, changes: Mapping[str, State
         ],
     )
     await tx.write_many(
-        _WRITE_CLAIM,
+        _WRITE_NAMED_ALERT,
         [
             (stream, name, key, one.group, micros(one.until))
             for name, states in every
-            for key, one in sorted(states.claims.items())
+            for key, one in sorted(states.named_alerts.items())
         ],
     )
     opened = [(name, states.openings) for name, states in every if states.openings]
@@ -272,8 +273,8 @@ def _member_in(row: Columns) -> tuple[str, str, MemberState]:
     return row.text("destination"), row.text("signal"), member
 
 
-def _claim_in(row: Columns) -> tuple[str, str, AlertClaim]:
-    return row.text("destination"), row.text("key"), AlertClaim(group=row.text("group_key"), until=row.time("until"))
+def _named_alert_in(row: Columns) -> tuple[str, str, NamedAlert]:
+    return row.text("destination"), row.text("key"), NamedAlert(group=row.text("group_key"), until=row.time("until"))
 
 
 def _group_in(row: Columns) -> tuple[str, str, GroupState]:

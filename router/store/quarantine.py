@@ -26,7 +26,7 @@ PLACES = {
     "destinations": ("stream", "name"),
     "groups": ("stream", "destination", "key"),
     "members": ("stream", "destination", "signal"),
-    "claims": ("stream", "destination", "key"),
+    "named_alerts": ("stream", "destination", "key"),
     "partitions": ("hub", "partition"),
     "taken": ("hub", "partition", "epoch", "first"),
     "tries": ("process",),

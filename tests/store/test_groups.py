@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.domain.deliveries import DeliveryState
-from router.domain.groups import AlertClaim, GroupState, MemberState, Opening, States
+from router.domain.groups import GroupState, MemberState, NamedAlert, Opening, States
 from router.domain.ledger import State
 from router.domain.retention import Retention
 from router.store import groups
@@ -61,11 +61,11 @@ def read(store: Store, **asked: object) -> States:
 
 def test_states_come_back_as_they_were_written_whatever_they_are_asked_by(store: Store) -> None:
     """A group by its member, by a claim and by its window; nothing of another destination."""
-    member, alert, group = a_member(), AlertClaim(group="g", until=NOW), a_group()
+    member, alert, group = a_member(), NamedAlert(group="g", until=NOW), a_group()
     write(store, States({"k": member}, {"c": alert}, {"g": group}))
     write(store, States({"k": member}, {"c": alert}, {"g": group}), "another")
     assert read(store, signals=["k", "x"]) == States({"k": member}, {}, {"g": group})
-    assert read(store, claims=["c"]) == States({}, {"c": alert}, {"g": group})
+    assert read(store, named_alerts=["c"]) == States({}, {"c": alert}, {"g": group})
     assert read(store, windows=[group.window_key]) == States({}, {}, {"g": group})
 
 
@@ -115,7 +115,7 @@ def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: 
     is_gone = not over
     write(store, States(
         {"k": a_member(False, old - over), "x": a_member(True, old)},
-        {"c": AlertClaim(group="g", until=old - over)},
+        {"c": NamedAlert(group="g", until=old - over)},
         {"g": a_group(0, old - over), "h": a_group(1, old)},
     ))  # fmt: skip
     assert run(store.forget(NOW, Retention(), (), 10_000)).number == 3 * is_gone

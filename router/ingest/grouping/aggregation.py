@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.groups import AlertClaim, GroupState, MemberState, States, Waits
+from router.domain.groups import GroupState, MemberState, NamedAlert, States, Waits
 from router.domain.keys import group_key
 from router.domain.notices import Group
 from router.domain.rulebook import DestinationSpec, Lane, written
@@ -40,13 +40,13 @@ from router.ingest.grouping.grouping_keys import (
     MemberTurn,
     audience_for,
     audience_key_for,
-    claim_key_for,
     common_values_of,
     grouping_key_for,
     grouping_of,
     held_key_for,
     is_for_same_audience,
     member_keys_for,
+    named_alert_key_for,
     summary_key_for,
 )
 from router.ingest.grouping.limits import Room, audience_of
@@ -170,11 +170,11 @@ class Aggregation:
         """Lets the signal of a turn join a group, change in it, or leave it."""
         member = self._find_member(member_turn.notice.key)
         if member is not None and member.stands:
-            self._claim_named_alerts(member_turn, member.group)
+            self._keep_named_alerts(member_turn, member.group)
             self._apply_to_group(member_turn, member.group)
         elif member_turn.target.change is not Change.RESOLVED:
             key = self._group_for(member_turn)
-            self._claim_named_alerts(member_turn, key)
+            self._keep_named_alerts(member_turn, key)
             self._apply_to_group(member_turn, key)
 
     def _group_for(self, member_turn: MemberTurn) -> str:
@@ -183,13 +183,13 @@ class Aggregation:
         key = next((key for key in candidates if self._can_join(member_turn, key)), None)
         return key or self._group_to_open(member_turn, candidates)
 
-    def _claim_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
+    def _keep_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
         """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
         audience_key = audience_key_for(member_turn, grouping_of(self.spec))
-        claim = AlertClaim(group=key, until=self.now + self._length)
-        claims = {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
-        self.states.claims |= claims
-        self.changed.claims |= claims
+        named = NamedAlert(group=key, until=self.now + self._length)
+        alerts = {named_alert_key_for(id, audience_key): named for id in member_turn.notice.alerts}
+        self.states.named_alerts |= alerts
+        self.changed.named_alerts |= alerts
 
     @property
     def _length(self) -> timedelta:
@@ -207,9 +207,9 @@ class Aggregation:
         """The groups that a signal may join: its incident's, those of the alerts that it names, that of its grouping key."""
         grouping = grouping_of(self.spec)
         audience_key = audience_key_for(member_turn, grouping)
-        claim = self.states.claims.get(claim_key_for(member_turn.notice.id, audience_key))
-        if claim is not None and claim.group in self.states.groups and self._runs(claim.until, self._length):
-            yield claim.group
+        named = self.states.named_alerts.get(named_alert_key_for(member_turn.notice.id, audience_key))
+        if named is not None and named.group in self.states.groups and self._runs(named.until, self._length):
+            yield named.group
         for alert in member_keys_for(member_turn)[1:]:
             member = self._find_member(alert)
             audiences = (audience_key, summary_key_for(member_turn))

@@ -16,10 +16,10 @@ from router.ingest.grouping.aggregation import APART, Aggregation
 from router.ingest.grouping.group_notices import NAMED, lane_of
 from router.ingest.grouping.grouping_keys import (
     MemberTurn,
-    claim_keys_for,
     held_key_for,
     member_keys_for,
     member_turns_of,
+    named_alert_keys_for,
     window_keys_for,
 )
 from router.ingest.grouping.lasting_groups import (
@@ -56,7 +56,7 @@ async def aggregate_turns(
         every = [(one, specs[name]) for name, some in by_destination.items() for one in some]
         asked = Asked(
             signals={key for one, _ in every for key in member_keys_for(one)},
-            claims={key for one, spec in every for key in claim_keys_for(one, spec)},
+            named_alerts={key for one, spec in every for key in named_alert_keys_for(one, spec)},
             windows={key for one, spec in every for key in window_keys_for(one, spec)},
         )
         await groups.lock_admissions(tx, stream, specs)

@@ -111,17 +111,17 @@ def is_for_same_audience(state: GroupState, member_turn: MemberTurn) -> bool:
     return not state.group.limited or state.audience_key == summary_key_for(member_turn)
 
 
-def claim_key_for(id: str, audience_key: str) -> str:
-    """The key under which an incident claims an alert that it names, if that alert is for the same audience."""
+def named_alert_key_for(id: str, audience_key: str) -> str:
+    """The key under which an alert that an incident names is expected, if it is for the same audience."""
     return fingerprint_of("alert", same_id(id), audience_key)
 
 
-def claim_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
-    """The key under which an incident may have claimed a signal; none where groups last, since findings are no alerts."""
+def named_alert_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
+    """The key under which an incident may have named a signal; none where groups last, since findings are no alerts."""
     grouping = grouping_of(spec)
     if grouping.window is None:
         return []
-    return [claim_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping))]
+    return [named_alert_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping))]
 
 
 def audience_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:

@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
     code TEXT NOT NULL, words TEXT NOT NULL, at_fault TEXT, body BYTEA NOT NULL
 );
 
--- The row of a destination is the lock of its groups, members, claims and openings.
+-- The row of a destination is the lock of its groups, members, named alerts and openings.
 CREATE TABLE IF NOT EXISTS admissions (
     stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
 ) WITHOUT ROWID;
@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS members (
     PRIMARY KEY (stream, destination, signal)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS claims (
+CREATE TABLE IF NOT EXISTS named_alerts (
     stream TEXT NOT NULL, destination TEXT NOT NULL, key TEXT NOT NULL, group_key TEXT NOT NULL, until BIGINT NOT NULL,
     PRIMARY KEY (stream, destination, key)
 ) WITHOUT ROWID;
@@ -185,7 +185,7 @@ CREATE INDEX IF NOT EXISTS noting ON groups (stream, destination, note_due) WHER
 CREATE INDEX IF NOT EXISTS aging_groups ON groups (at) WHERE standing = 0;
 CREATE INDEX IF NOT EXISTS memberships ON members (signal);
 CREATE INDEX IF NOT EXISTS ended_members ON members (at) WHERE stands = 0;
-CREATE INDEX IF NOT EXISTS ended_claims ON claims (until);
+CREATE INDEX IF NOT EXISTS ended_named_alerts ON named_alerts (until);
 CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
