@@ -139,7 +139,7 @@ class Intake:
         heard = await self._coverage_notes.write_notes(tx, observations, on_record, now)
         snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
         if snapshot is not None:
-            await self._snapshot_due.note_row(snapshot)
+            await self._snapshot_due.note_row(tx, snapshot)
         await self._quarantine(tx, not_understood, on_record, now)
         await put_on_record(tx, [entry for _, entry in decided])
         # A message that is twice in a batch is what it was first.

@@ -27,22 +27,17 @@ class SnapshotDue:
         self._due, self._looked = f"snapshots.due.{stream}", f"snapshots.looked.{stream}"
         self._noted: datetime | None = None
 
-    async def note_row(self, at: datetime) -> None:
-        """Notes that a row of a snapshot came at an instant.
+    async def note_row(self, tx: Transaction, at: datetime) -> None:
+        """Notes that a row of a snapshot came at an instant; `remember` is to be called once that is committed.
 
         One that comes late, and was over when all were looked at, does not put off the look that is due for a later one.
         """
         if self._noted is not None and abs(at - self._noted) < OFTEN:
             return
-        async with self._store.transaction() as tx:
-            due, looked = await self._read(tx)
-            over = at + DAY
-            if (
-                due is None
-                or (looked is not None and due <= looked)
-                or (over < due and (looked is None or over > looked))
-            ):
-                await write_sweep_end(tx, self._due, over)
+        due, looked = await self._read(tx)
+        over = at + DAY
+        if due is None or (looked is not None and due <= looked) or (over < due and (looked is None or over > looked)):
+            await write_sweep_end(tx, self._due, over)
 
     def remember(self, at: datetime) -> None:
         """Remembers that what `note_row` wrote of an instant is committed."""

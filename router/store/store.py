@@ -84,10 +84,7 @@ class Store:
         return await self.engine.run(work)
 
     async def refuse_unwritable(self) -> None:
-        """Raise StoreError where nothing can be written now.
-
-        A server may be read-only, its disk full, or its lock not let go of.
-        """
+        """Raise StoreError where nothing can be written now: a server may be read-only, or have no room on its disk."""
         async with self.engine.transaction() as tx:
             await tx.execute("UPDATE meta SET value=value WHERE name='version'")
             if self.is_shared:
