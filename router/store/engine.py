@@ -412,7 +412,7 @@ class PostgresqlEngine:
         """Return the transaction of this task, or statements by themselves."""
         if self._compared is None:
             async with self._connected():
-                pass  # Now the time is the server's.
+                pass  # To connect is to compare the clocks.
         begun = _begun(self._current)
         yield begun or _Statements(self._connected, self.now())
 
@@ -491,7 +491,7 @@ class PostgresqlEngine:
         self._compared = connection
 
     def _find_zero(self) -> datetime:
-        """When the clock that nobody sets began, by the machine's, which people set."""
+        """The machine's time at which its monotonic clock was zero: it moves when the machine's clock is set."""
         return self._machine() - timedelta(seconds=time.monotonic())
 
     def _then(self, seconds: float, end: Callable[[], None]) -> None:
