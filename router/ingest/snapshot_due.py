@@ -54,10 +54,13 @@ class SnapshotDue:
 
     async def note_look(self, until: datetime, next: datetime | None) -> None:
         """Notes that all were looked at that were over at an instant, and when the next one is if no more of it comes."""
-        async with self._store.transaction() as tx:
+
+        async def write(tx: Transaction) -> None:
             if next is not None:
                 await write_sweep_end(tx, self._due, next)
             await write_sweep_end(tx, self._looked, until)
+
+        await self._store.run(write)
 
     async def _read(self, tx: Transaction) -> tuple[datetime | None, datetime | None]:
         return await find_last_sweep(tx, self._due), await find_last_sweep(tx, self._looked)

@@ -16,7 +16,6 @@ import asyncio
 import os
 import random
 import re
-import select
 import socket
 import sqlite3
 import time
@@ -568,8 +567,6 @@ class _PostgresqlTransaction(Transaction):
     @asynccontextmanager
     async def pipelined(self) -> AsyncIterator[None]:
         """A pipeline, at whose end all that was written is waited for."""
-        if _has_news(self._connection):
-            await self.say("SELECT 1")
         with self.faults:
             async with self._connection.pipeline() as self._pipeline:
                 try:
@@ -690,13 +687,6 @@ class _Statements(Transaction):
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         async with self._connected() as tx:
             return await tx.execute_many(sql, rows)
-
-
-def _has_news(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether a server said anything since it was last asked: that it is gone, most likely."""
-    line = select.poll()
-    line.register(connection.pgconn.socket, select.POLLIN)
-    return bool(line.poll(0))
 
 
 @lru_cache(1024)

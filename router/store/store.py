@@ -85,12 +85,15 @@ class Store:
 
     async def refuse_unwritable(self) -> None:
         """Raise StoreError where nothing can be written now: a server may be read-only, or have no room on its disk."""
-        async with self.engine.transaction() as tx:
-            await tx.execute("UPDATE meta SET value=value WHERE name='version'")
+
+        async def write(tx: Transaction) -> None:
+            await tx.write("UPDATE meta SET value=value WHERE name='version'")
             if self.is_shared:
                 # A row may find room where no file can grow, so a query writes 300 KB to a temporary one.
-                await tx.execute("SET LOCAL work_mem = '64kB'")
+                await tx.write("SET LOCAL work_mem = '64kB'")
                 await tx.fetch("SELECT count(*) FROM generate_series(1, 10000)")
+
+        await self.run(write)
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps, each a short transaction."""
