@@ -78,7 +78,7 @@ class Consumer:
         from router.eventhubs.checkpoints import Checkpoints
 
         checkpoints = Checkpoints(self._partitions)
-        batches = _Batches(self._hub, ingest, self._report)
+        batches = _Batches(self._hub, ingest, self._report, stop)
         while await self._is_stuck(checkpoints, batches, stop):
             pass
 
@@ -124,17 +124,18 @@ class _Ended(Exception):
 
 
 class _Batches:
-    """Ingests the batches of one hub, one after the other in each partition; made in the event loop that uses it.
+    """Ingests the batches of one hub until `stop`, one after the other in each partition; made in the loop that uses it.
 
     Attributes:
         failure: fails with what `ingest` raised and should not have.
     """
 
-    def __init__(self, hub: str, ingest: IngestEvents, report: Report) -> None:
+    def __init__(self, hub: str, ingest: IngestEvents, report: Report, stop: asyncio.Event) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hub = hub
         self._ingest = ingest
         self._report = report
+        self._stop = stop
         self._ended = asyncio.Event()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -172,7 +173,8 @@ class _Batches:
         # A receiver that was replaced may still have a batch under way, which is the earlier one.
         async with self._turns[context.partition_id]:
             wait = 1.0
-            while not self._ended.is_set():
+            # `stop` is asked, too: a receiving that begins again does not see it before it has begun.
+            while not (self._ended.is_set() or self._stop.is_set()):
                 try:
                     await self._ingest(Partition(self._hub, context.partition_id), [event_of(data) for data in batch])
                     await context.update_checkpoint(batch[-1])
@@ -239,7 +241,8 @@ class _StallWatch:
         for partition in sorted(self._partitions):
             position = self._checkpoints.position_of(partition)
             held = await extent_of(client, Partition(self._hub, partition))
-            was_behind = self._behind.pop(partition, None) == position
+            # Asked again: an event that arrived while the hub was asked is not missing.
+            was_behind = self._behind.pop(partition, None) == position == self._checkpoints.position_of(partition)
             if held.last < position:
                 self._checkpoints.void(partition)
                 yield f", partition {partition}: was created anew; reading it from its start"
