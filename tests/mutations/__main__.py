@@ -6,9 +6,9 @@
 Copies are broken: one of the checkout, with what is not committed yet, and one of COMMIT, with its own tests. A break at COMMIT
 is found here by its function, whichever module has that now, by its kind, and by the text of its statement.
 
-All tests but `soak` run once in each tree, and the lines that each reaches are recorded, also those of processes that it starts
-and does not kill. Of the tests that reach a break the most specific run first: at most 200, and at most a minute of CPU. Where
-more reach it, half of these are spread over the rest.
+The tests run once in each tree, all but `soak` or those below `--tests`, and the lines that each reaches are recorded, also
+those of processes that it starts and does not kill. Of the tests that reach a break the most specific run first: at most 200,
+and at most a minute of CPU. Where more reach it, half of these are spread over the rest.
 Answers stay in `.state/mutations/`: the next run begins where Ctrl-C ended this one.
 """
 
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None, checkout: Path = ROOT) -> int:
         "tests.mutations", description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--against", metavar="COMMIT", help="the commit whose noticed breaks must be noticed here")
+    parser.add_argument(
+        "--tests", metavar="PATH", nargs="+", default=[], help="only tests below these paths (default: all)"
+    )
     parser.add_argument("--count", type=int, default=300, help="statements to break (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which statements (default: %(default)s)")
     parser.add_argument("--only", metavar="PATH", default="router/", help="only of files whose path begins with this")
@@ -45,12 +48,14 @@ def main(arguments: Sequence[str] | None = None, checkout: Path = ROOT) -> int:
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mutations-", dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
+        # The server of a test that root runs is another user's, and its programs are in the copy.
+        Path(scratch).chmod(0o711)
         try:
-            here = Tree(checkout, None, Path(scratch, "here"), options.jobs)
+            here = Tree(checkout, None, Path(scratch, "here"), options.jobs, options.tests)
             if options.against is None:
                 _report(here.answers_to(choose(here.sources, options.seed, options.count, options.only)))
                 return 0
-            there = Tree(checkout, options.against, Path(scratch, "there"), options.jobs)
+            there = Tree(checkout, options.against, Path(scratch, "there"), options.jobs, options.tests)
             return _compare(there, here, choose(there.sources, options.seed, options.count, options.only))
         except (CannotTry, subprocess.CalledProcessError) as fault:
             print(fault, file=sys.stderr)

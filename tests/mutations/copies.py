@@ -49,11 +49,15 @@ class Copy:
         shutil.copytree(self.within, within, symlinks=True)
         return Copy(within)
 
-    def record(self, out: Path, jobs: int) -> str:
-        """Run all tests, write into a directory what each that passes reaches, and return the last line of pytest."""
+    def record(self, out: Path, jobs: int, tests: Sequence[str]) -> str:
+        """Run the tests below some paths, write into a directory what each that passes reaches, and return pytest's last line.
+
+        Paths that this tree has not are left out; no path stands for all tests.
+        """
         # As many as `make test` has: many a test waits for a process.
         spread = ("-n", str(3 * jobs // 2), "--dist", "worksteal") if jobs > 1 else ()
-        code = self._run(None, *spread, MUTATIONS_REACH=str(out))
+        there = [path for path in tests if (self.root / path).exists()]
+        code = self._run(None, *spread, *there, MUTATIONS_REACH=str(out))
         said = self._said.read_text(errors="replace").strip()
         if code not in (0, _SOME_FAILED):
             raise CannotTry(f"{self.root}: the tests do not run:\n{said[-2000:]}")

@@ -81,10 +81,11 @@ class _Tests:
 class Tree:
     """A commit, or the checkout as it is, in which breaks are tried."""
 
-    def __init__(self, checkout: Path, commit: str | None, scratch: Path, jobs: int) -> None:
-        self.name, self._jobs = commit or "this checkout", jobs
+    def __init__(self, checkout: Path, commit: str | None, scratch: Path, jobs: int, tests: Sequence[str] = ()) -> None:
+        self.name, self._jobs, self._tests = commit or "this checkout", jobs, tests
         tree = tree_of(checkout, commit)
-        version = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(INSIDE.glob("*.py")))).hexdigest()
+        inside = b"".join(path.read_bytes() for path in sorted(INSIDE.glob("*.py")))
+        version = hashlib.sha256(inside + "\n".join(tests).encode()).hexdigest()
         self._store = checkout / ".state" / "mutations" / f"{tree[:12]}-{version[:6]}"
         self._store.mkdir(parents=True, exist_ok=True)
         self._reach = self._store / "reach"
@@ -183,10 +184,14 @@ class Tree:
 
     def _records(self) -> Iterator[tuple[str, float, Mapping[str, int]]]:
         if not self._reach.exists():
-            print(f"{self.name}: all tests run once, and what each reaches is recorded", file=sys.stderr, flush=True)
+            print(f"{self.name}: the tests run once, and what each reaches is recorded", file=sys.stderr, flush=True)
             shutil.rmtree(recording := self._store / "recording", ignore_errors=True)
             recording.mkdir()
-            print(f"{self.name}: {self._copies[0].record(recording, self._jobs)}", file=sys.stderr, flush=True)
+            print(
+                f"{self.name}: {self._copies[0].record(recording, self._jobs, self._tests)}",
+                file=sys.stderr,
+                flush=True,
+            )
             recording.rename(self._reach)
         children: dict[str, list[Mapping[str, str]]] = defaultdict(list)
         for record in _read(self._reach.glob("child-*")):
