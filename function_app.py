@@ -16,7 +16,7 @@ from router.app.health import Health
 from router.app.lazy import Lazy
 from router.app.wiring import service_at
 from router.domain.errors import Ending, RouterError
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.legible import one_line
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

@@ -16,7 +16,7 @@ from router.app.rules import load_rules
 from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 

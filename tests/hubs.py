@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.errors import HubError
-from router.domain.journal import Event, Extent, Partition, Span
+from router.domain.hubs import Event, Extent, Partition, Span
 from tests.builders import NOW, alert_body
 
 LONG_AGO = NOW - timedelta(hours=1)

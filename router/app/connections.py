@@ -14,7 +14,7 @@ from router.app.identity import identity_for
 from router.app.settings import HUBS, Settings, forget_libpq
 from router.app.trust import authorities_for
 from router.domain.errors import BadSetting, RouterError, StoreError
-from router.domain.journal import PartitionClaim
+from router.domain.hubs import PartitionClaim
 from router.domain.signals import Stream
 from router.store.claims import release_claims
 from router.store.conninfo import Connector

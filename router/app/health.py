@@ -17,7 +17,7 @@ from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.errors import HubError, StoreError, without_words
-from router.domain.journal import Extent, Partition
+from router.domain.hubs import Extent, Partition
 from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook

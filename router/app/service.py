@@ -14,7 +14,7 @@ from router.app.maintenance import Sweeper
 from router.deliver import DeliveryLoop, HoldReader, count_due_by_lane
 from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream

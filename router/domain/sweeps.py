@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold
-from router.domain.journal import Loss
+from router.domain.hubs import Loss
 from router.domain.rulebook import Lane
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from azure.eventhub.aio import CheckpointStore
 
-from router.domain.journal import Partition, PartitionClaim
+from router.domain.hubs import Partition, PartitionClaim
 
 NOTHING = -1
 """The position where nothing is taken in."""

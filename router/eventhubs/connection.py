@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from router.domain.errors import BadFile, HubError
-from router.domain.journal import Partition, Span
+from router.domain.hubs import Partition, Span
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from router.domain.errors import HubError, RouterError, StoreError
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.eventhubs.connection import Namespace, extent_of, hub_error, reaching
 from router.eventhubs.events import event_of
 

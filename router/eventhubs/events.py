@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from router.domain.errors import HubError
-from router.domain.journal import Event
+from router.domain.hubs import Event
 from router.domain.traces import find_ids
 
 if TYPE_CHECKING:

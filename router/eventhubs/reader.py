@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from router.domain.errors import HubError
-from router.domain.journal import Event, Extent, Partition, Span
+from router.domain.hubs import Event, Extent, Partition, Span
 from router.eventhubs.connection import ANSWER, Namespace, extent_of, hub_error, reaching
 from router.eventhubs.events import event_of
 

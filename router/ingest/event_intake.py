@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.errors import StoreError
-from router.domain.journal import Event, HubEpoch, Partition, Span
+from router.domain.hubs import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
 from router.ingest.intake import Ingested, Intake, Message, fault_of
 from router.store import partitions

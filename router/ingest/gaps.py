@@ -13,7 +13,7 @@ from itertools import batched
 
 from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
-from router.domain.journal import Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
+from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports.ingest import Hub
 from router.ingest.event_intake import EventIntake

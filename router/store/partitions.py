@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from router.domain.errors import Undecodable
-from router.domain.journal import HubEpoch, Loss, Partition, PartitionClaim, Span, gaps_in
+from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span, gaps_in
 from router.store.codec import attempt
 from router.store.engine import Transaction
 from router.store.instants import micros

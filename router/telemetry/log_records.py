@@ -14,7 +14,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
 from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
-from router.domain.journal import Loss
+from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
 from router.domain.sweeps import Swept
 from router.domain.timestamps import timestamp

@@ -26,7 +26,7 @@ from router.deliver.destination_holds import hold_destination, release_destinati
 from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
-from router.domain.journal import Extent, HubEpoch, Loss, Partition, Span
+from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

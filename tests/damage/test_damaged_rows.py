@@ -14,7 +14,7 @@ import pytest
 from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
-from router.domain.journal import HubEpoch
+from router.domain.hubs import HubEpoch
 from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions

@@ -22,7 +22,7 @@ from router.domain.conversation import Result
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
-from router.domain.journal import Event, HubEpoch, Loss, Partition, Span
+from router.domain.hubs import Event, HubEpoch, Loss, Partition, Span
 from router.domain.lane_limits import LEASE
 from router.domain.notices import Notice
 from router.domain.retention import Retention

@@ -21,7 +21,7 @@ from router.app.destination_readiness import readiness_of
 from router.app.rules import intake_over, load_rules
 from router.app.settings import Settings
 from router.domain.documents import DocumentKind
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.store.documents import list_documents

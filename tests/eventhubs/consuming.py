@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from router.app.connections import SharedPartitions
 from router.domain.errors import RouterError
-from router.domain.journal import Event, Partition, Span
+from router.domain.hubs import Event, Partition, Span
 from router.eventhubs import Consumer
 from router.eventhubs.consumer import Rhythm
 from router.store.partitions import Taken, begin_epoch, list_claims, lock_partition, read_taken, take

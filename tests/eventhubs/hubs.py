@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.eventhubs import Namespace
 from router.eventhubs.consumer import Rhythm
 from tests.stack.event_hubs import EventHubs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.app.connections import SharedPartitions
-from router.domain.journal import HubEpoch, Span
+from router.domain.hubs import HubEpoch, Span
 from router.eventhubs.checkpoints import NOTHING, Checkpoints
 from router.store.partitions import Taken, take
 from router.store.store import Store

@@ -12,7 +12,7 @@ import trustme
 
 from router.deliver.loopback_credential import LoopbackCredential
 from router.domain.errors import BadFile
-from router.domain.journal import Span
+from router.domain.hubs import Span
 from router.eventhubs import HubReader, Namespace, publish
 from router.eventhubs.connection import hub_error
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, a_namespace, relayed, run

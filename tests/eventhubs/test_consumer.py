@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from router.domain.errors import HubError, StoreError
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.eventhubs.consumer import MOST, Rhythm
 from tests.eventhubs.consuming import ConsumerRig, Inbox, a_rig
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, fill, run

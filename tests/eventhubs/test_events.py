@@ -13,7 +13,7 @@ from azure.eventhub.amqp import AmqpAnnotatedMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.journal import Event, Span
+from router.domain.hubs import Event, Span
 from router.eventhubs import HubReader
 from router.eventhubs.events import body_of, trace_of
 from tests.eventhubs.hubs import FIRST, HUB, a_namespace, run

@@ -10,7 +10,7 @@ from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 
 from router.domain.errors import HubError
-from router.domain.journal import Event, Extent, Partition, Span
+from router.domain.hubs import Event, Extent, Partition, Span
 from router.eventhubs import HubReader, Namespace
 from router.eventhubs.reader import receive_events
 from tests.eventhubs.hubs import FIRST, HOST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, numbers, relayed, run

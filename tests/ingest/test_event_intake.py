@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.errors import StoreError
-from router.domain.journal import Event, HubEpoch, Partition, Span
+from router.domain.hubs import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.event_intake import DEADLY, EventIntake, cut_events

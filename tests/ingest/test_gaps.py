@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.journal import Event, Extent, HubEpoch, Partition, Span
+from router.domain.hubs import Event, Extent, HubEpoch, Partition, Span
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GRACE, READ, GapFiller, GapReport, find_taken_until

@@ -11,7 +11,7 @@ from hashlib import sha256
 import pytest
 
 from router.domain.decisions import Outcome
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.ledger import Arrival, LedgerRow
 from router.domain.notices import Notice
 from router.domain.reasons import Code

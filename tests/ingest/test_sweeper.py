@@ -13,7 +13,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog, Recipient
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.lane_limits import LONGEST
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.retention import Retention

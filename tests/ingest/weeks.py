@@ -9,7 +9,7 @@ from itertools import count
 
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
-from router.domain.journal import Event, Partition
+from router.domain.hubs import Event, Partition
 from router.domain.ledger import Arrival
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane, Rulebook

@@ -13,7 +13,7 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
-from router.domain.journal import Partition
+from router.domain.hubs import Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
 from router.store import partitions

@@ -18,7 +18,7 @@ from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.errors import StoreError
-from router.domain.journal import Event, Loss, Partition
+from router.domain.hubs import Event, Loss, Partition
 from router.domain.keys import event_uid
 from router.domain.signals import Stream
 from router.store.partitions import read_losses

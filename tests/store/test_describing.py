@@ -19,7 +19,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
 from router.domain.groups import States
-from router.domain.journal import HubEpoch, Loss, Partition, Span
+from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention

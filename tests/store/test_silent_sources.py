@@ -14,7 +14,7 @@ from router.domain.coverage_manifest import CoverageManifest
 from router.domain.coverage_sources import CoverageSource, LastHeard
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
-from router.domain.journal import HubEpoch, Loss, Partition, Span
+from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
 from router.domain.retention import Retention
 from router.domain.signals import Stream

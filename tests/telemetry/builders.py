@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Pause, Receipt, Settlement
 from router.domain.destination_holds import DestinationHold
-from router.domain.journal import HubEpoch, Loss, Partition, Span
+from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.sweeps import Swept

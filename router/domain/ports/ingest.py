@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from router.domain.errors import HubError
-from router.domain.journal import Event, Extent, Partition, Span
+from router.domain.hubs import Event, Extent, Partition, Span
 
 
 class Hub(Protocol):

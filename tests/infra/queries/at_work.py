@@ -19,7 +19,7 @@ from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolati
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Result
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.journal import Partition
+from router.domain.hubs import Partition
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import Deduplication
 from router.domain.retention import Retention
