@@ -18,7 +18,7 @@ from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
-from router.ingest.tag_reader import TagReader
+from router.ingest.readers import TagReader
 from router.rulebook import Problem
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage

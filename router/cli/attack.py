@@ -26,7 +26,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.timestamps import timestamp
-from router.ingest.silence_reader import SilenceReader
+from router.ingest.readers import SilenceReader
 from router.store.decisions import walk_decisions
 
 LOOK_BACK = timedelta(days=30)

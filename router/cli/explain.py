@@ -141,8 +141,7 @@ def _with_state_given(
     import asyncio  # none of it is needed to read a file
 
     from router.cli.opened_state import store_in
-    from router.ingest.silence_reader import SilenceReader
-    from router.ingest.tag_reader import TagReader
+    from router.ingest.readers import SilenceReader, TagReader
 
     async def read() -> tuple[Rules, Mapping[str, Silences], datetime]:
         async with store_in(options) as store:

@@ -22,7 +22,7 @@ from router.domain.owners import NO_OWNERS, Owners
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.ingest.tag_reader import TagReader
+from router.ingest.readers import TagReader
 from router.rulebook import Loaded, load, read_rules_file
 from router.store.store import Store
 

@@ -33,7 +33,7 @@ from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.timestamps import timestamp
-from router.ingest.tag_reader import TagReader
+from router.ingest.readers import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.recurrence_text import read_recurrence

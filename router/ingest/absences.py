@@ -15,7 +15,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
 from router.domain.snapshots import AbsenceWindow, instant_of
-from router.ingest.targets import targets_of_resolution
+from router.ingest.transitions import targets_of_resolution
 from router.parse import evidence_of
 
 _UNSEEN = DecisionStep(StepCode.SNAPSHOTS_UNSEEN)

@@ -29,7 +29,7 @@ from router.domain.owners import Owners
 from router.domain.signals import Stream
 from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
-from router.ingest.tag_reader import TagReader
+from router.ingest.readers import TagReader
 from router.store.engine import Transaction
 from router.store.sources import write_heard
 from router.store.store import Store

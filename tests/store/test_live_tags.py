@@ -23,7 +23,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.domain.tag_documents import find_tags_in
-from router.ingest.tag_reader import FRESH, SLACK, TagReader
+from router.ingest.readers import SLACK, TAGS_FRESH, TagReader
 from router.store.documents import list_documents, put_document
 from router.store.sources import list_sources
 from router.store.store import Store
@@ -159,11 +159,11 @@ def test_a_worker_knows_tags_within_five_minutes(store: Store, twin: Store, tmp_
     reader = TagReader(store, {Stream.CWPP: ruled(tmp_path / "rules")}, lambda: ticked)
     assert owner_by(reader, NOW) == "nobody-else"
     keep(twin, (RESOURCE, {"team": "a"}), at=NOW - SLACK)
-    assert owner_by(reader, NOW + FRESH - SECOND) == "nobody-else"
-    assert owner_by(reader, NOW + FRESH) == "a"
-    keep(twin, (RESOURCE, {"team": "b"}), at=NOW + FRESH)
-    ticked = FRESH.total_seconds()
-    assert owner_by(reader, NOW + FRESH) == "b"
+    assert owner_by(reader, NOW + TAGS_FRESH - SECOND) == "nobody-else"
+    assert owner_by(reader, NOW + TAGS_FRESH) == "a"
+    keep(twin, (RESOURCE, {"team": "b"}), at=NOW + TAGS_FRESH)
+    ticked = TAGS_FRESH.total_seconds()
+    assert owner_by(reader, NOW + TAGS_FRESH) == "b"
 
 
 def test_tags_count_for_ninety_days(store: Store, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from router.domain.severity import Severity
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
-from router.ingest.silence_reader import SilenceReader
+from router.ingest.readers import SilenceReader
 from router.store.decisions import read_hits
 from router.store.documents import find_document, list_documents, put_document
 from router.store.store import Store

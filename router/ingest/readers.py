@@ -1,4 +1,4 @@
-"""The rulebooks by the tags that the state has: read from the store again before what is known is five minutes old."""
+"""What every worker knows of the state between batches, and reads again when it is old: silences, and tags of resources."""
 
 from __future__ import annotations
 
@@ -14,12 +14,59 @@ from router.domain.ledger import Version
 from router.domain.retention import LONGEST
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
+from router.domain.silence_documents import read_silences
+from router.domain.silence_spans import BREAK
+from router.domain.silences import NO_SILENCES, Silences
 from router.domain.tag_documents import ReadTags, TagsById, find_tags_in, tags_that_count
 from router.domain.tags import Tags
 from router.store.documents import list_documents
 from router.store.store import Store
 
-FRESH = timedelta(minutes=5)
+SILENCES_FRESH = timedelta(seconds=15)
+"""How long what was read counts: a silence is obeyed within half a minute, and a batch costs no request of its own."""
+
+LATELY = timedelta(days=2)
+"""How long after their end silences are still read at least: whoever releases what one held says whose it was."""
+
+
+class SilenceReader:
+    """Reads the silences of each stream; raises StoreError. One that cannot be read holds nothing.
+
+    `longest` is how long silences may hold the same without a break, for which those that went before are known.
+    `ticks` counts seconds, whatever the clock says: a time to decide at may stand still.
+    """
+
+    def __init__(
+        self, store: Store, longest: timedelta = timedelta(), ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._ticks = ticks
+        self._lately = max(LATELY, longest + BREAK)
+        self._read_at = datetime.min.replace(tzinfo=UTC)
+        self._ticked = 0.0
+        self._silences: Mapping[str, Silences] = {}
+
+    async def silences(self, stream: str, now: datetime) -> Silences:
+        """The silences of a stream."""
+        is_fresh = (
+            abs(now - self._read_at) < SILENCES_FRESH and self._ticks() - self._ticked < SILENCES_FRESH.total_seconds()
+        )
+        if not is_fresh:
+            await self.read_again(now)
+        return self._silences.get(stream, NO_SILENCES)
+
+    async def read_again(self, now: datetime) -> None:
+        """Reads what the store has by now, however fresh what was read is."""
+        ticked = self._ticks()
+        async with self._store.session() as tx:
+            documents = await list_documents(tx, DocumentKind.SILENCE, now - self._lately)
+        found = read_silences(documents).silences
+        streams = {silence.stream for silence in found}
+        self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}
+        self._read_at, self._ticked = now, ticked
+
+
+TAGS_FRESH = timedelta(minutes=5)
 """How long what was read counts. Tags are read of Azure once a day or so, and no batch waits for them."""
 
 WHOLE = timedelta(days=1)
@@ -57,7 +104,7 @@ class TagReader:
 
     async def rulebook(self, stream: Stream, now: datetime) -> Rulebook:
         """The rulebook of a stream."""
-        if self._names and not self._look.is_within(FRESH, now, self._ticks()):
+        if self._names and not self._look.is_within(TAGS_FRESH, now, self._ticks()):
             await self._read_again(now)
         return self._rulebooks[stream]
 
