@@ -19,30 +19,21 @@ from tests.store.builders import OPENING, a_delivery
 from tests.store.within import claim_in, within
 
 ROUNDS = range(10)
+TURNS = (Change.OPENED, Change.UPDATED, Change.UPDATED)
 TICKETS = Recipient("cwpp", Lane.TICKET, "tickets")
 
 
-def claimed_at_once(stores: Sequence[Store], limit: int) -> list[str]:
-    """The keys of what all of several workers claim at the same time."""
+def test_of_several_workers_that_claim_at_once_each_delivery_is_one_workers(store: Store, twin: Store) -> None:
+    """None is claimed twice, none is left, and no later turn is claimed beside the first."""
+    owed = [f"k{number:02}" for number in range(100)]
+    owe(store, *(a_delivery(turn, change, key=key) for key in owed for turn, change in enumerate(TURNS[:2], 1)))
 
     async def raced() -> list[Sequence[Claim]]:
-        return list(await asyncio.gather(*(claim_in(one, TICKETS, NOW, NOW + LEASE, limit) for one in stores)))
+        workers = (store, twin, store, twin)
+        return list(await asyncio.gather(*(claim_in(one, TICKETS, NOW, NOW + LEASE, 30) for one in workers)))
 
-    return [one.delivery.key for claims in run(raced()) for one in claims]
-
-
-def test_of_several_workers_that_claim_one_delivery_one_has_it(store: Store, twin: Store) -> None:
-    """The others go away empty-handed; and no later turn is claimed beside it."""
-    for number in ROUNDS:
-        owe(store, a_delivery(key=str(number)), a_delivery(2, Change.UPDATED, key=str(number)))
-        assert claimed_at_once((store, twin, store, twin), 10) == [str(number)]
-
-
-def test_workers_share_what_is_due(store: Store, twin: Store) -> None:
-    """No delivery is claimed twice, and none is left."""
-    owed = [f"k{number:02}" for number in range(100)]
-    owe(store, *(a_delivery(key=key) for key in owed))
-    assert sorted(claimed_at_once((store, twin, store, twin), 30)) == owed
+    claimed = [(one.delivery.key, one.delivery.turn) for claims in run(raced()) for one in claims]
+    assert sorted(claimed) == [(key, 1) for key in owed]
 
 
 def test_a_dead_letter_that_two_people_redrive_is_owed_once(store: Store, twin: Store) -> None:
@@ -88,7 +79,7 @@ def test_all_turns_of_all_signals_are_told_in_order_by_the_worker_that_is_free(s
     workers = [Worker(one, sent) for one in (store, twin, store)]
 
     async def add_turns() -> None:
-        for turn, change in enumerate((Change.OPENED, Change.UPDATED, Change.UPDATED), 1):
+        for turn, change in enumerate(TURNS, 1):
             await within(store, add_deliveries, [a_delivery(turn, change, key=key) for key in signals], NOW)
 
     async def raced() -> None:
