@@ -15,5 +15,5 @@ sources                 when each source was last heard of, and which are silent
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read
 forgetting, describing  what is old enough to go; the report on a state
 
-codec, row_reader, stored_names, instants   values as bytes, the columns of a row, names under which values are stored, times
+codec                   values as columns hold them, and the columns of a row as values again
 """

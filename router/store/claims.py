@@ -33,7 +33,7 @@ from router.domain.keys import bounded
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.supersession import find_untold_life, is_paged, may_be_note, untold_before
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, next_step
-from router.store.codec import attempt, encode, readable
+from router.store.codec import MOST_TIMES, Columns, attempt, encode, micros, readable
 from router.store.deliveries import (
     ENTRY,
     IS_OPEN,
@@ -50,8 +50,6 @@ from router.store.deliveries import (
 )
 from router.store.destinations import note_delivered
 from router.store.engine import Transaction
-from router.store.instants import micros
-from router.store.row_reader import MOST_TIMES, Columns
 
 IS_FIRST = f"""
 d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.{IS_OPEN}

@@ -1,177 +1,264 @@
-"""How values become bytes in a store, and values again, under the names that `stored_names` says."""
+"""Values as columns hold them, and the columns of a row as values again.
+
+An instant is a number, of microseconds since 1970, UTC. A body is the JSON of a dataclass: its keys are the names of its
+fields, so one that is added needs a default. What is not as it was written is Undecodable.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, TypeAliasType, get_args, get_type_hints
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import Any, overload
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator
 
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.notices import Notice, RecordEntry
-from router.store.stored_names import KEYS, NOTICE, RECORD_ENTRY, TYPES, Storable
+
+MOST = 2**63 - 1
+"""Sequence numbers have 64 bits."""
+
+MOST_TURNS = 999_999
+"""Turns of one signal."""
+
+MOST_TIMES = 999_999
+"""How often anything may have been done with one delivery: far more than it lives to see."""
+
+MOST_STEPS = 2**62
+"""Epochs, and versions of one row: each has room for the next."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_CONTENTS: Mapping[str, type[Notice | RecordEntry]] = {"Notice": Notice, "RecordEntry": RecordEntry}
+"""What a delivery tells, by the tag beside its body."""
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_TAGS = {kind: tag for tag, kind in _CONTENTS.items()}
 
 
-class Codec:
-    """Writes and reads values of some classes.
+class Columns:
+    """One row; every question raises Undecodable, which names the column, where the column has no answer to it."""
 
-    What holds no renamed field, itself or in anything inside it, is written and read in one call of a library; the rest is
-    written a little slower, and read as fast.
-    """
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
 
-    def __init__(self, types: Mapping[str, type[Any]], keys: Mapping[type[Any], Mapping[str, str]]) -> None:
-        self._types = types
-        self._keys = keys
-        self._tags = {type: tag for tag, type in types.items()}
-        self._renamed: dict[type[Any], bool] = {}
-        self._readers: dict[str, Callable[[bytes], Any]] = {}
+    def raw(self, name: str) -> Any:
+        """What a column holds, whatever that is; None where there is no such column."""
+        return self._row.get(name)
 
-    def _has_renamed(self, type: type[Any]) -> bool:
-        """Whether a field was renamed in a class, or in one that it holds."""
-        known = self._renamed.get(type)
-        if known is None:
-            known = self._renamed[type] = bool(self._keys) and any(one in self._keys for one in classes_in(type))
-        return known
+    def text(self, name: str) -> str:
+        """A text."""
+        value = self._row.get(name)
+        if not isinstance(value, str) or not (value.isascii() or _is_sound(value)):
+            raise _fault(name, "text")
+        return value
 
-    def tag_of(self, value: Any) -> str:
-        """The tag under which a value is stored."""
-        return self._tags[type(value)]
+    def find_text(self, name: str) -> str | None:
+        """A text, or None where there is none."""
+        return None if self._row.get(name) in (None, "") else self.text(name)
 
-    def encode(self, value: Any) -> bytes:
-        """The value as JSON."""
-        if not self._has_renamed(type(value)):
-            return orjson.dumps(value)
-        return orjson.dumps(value, self._under_keys, orjson.OPT_PASSTHROUGH_DATACLASS)
+    def words(self, name: str) -> str:
+        """Text for people, whatever a column holds."""
+        return printable(self._row.get(name))
 
-    def _under_keys(self, value: Any) -> dict[str, Any]:
-        keys = self._keys.get(type(value), {})
-        return {keys.get(one.name, one.name): getattr(value, one.name) for one in fields(value)}
+    def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
+        """A whole number between two others."""
+        value = self._row.get(name)
+        if type(value) is not int or not least <= value <= most:
+            raise _fault(name, f"number from {least} to {most}")
+        return value
 
-    def decode(self, tag: str, data: bytes) -> Any:
-        """The value of the type of that tag; raises Undecodable for whatever else lies there."""
-        if (read := self._readers.get(tag)) is None:
-            if tag not in self._types:
-                raise Undecodable("type: names nothing that this version knows")
-            read = self._readers[tag] = self._reader_of(self._types[tag])
+    def flag(self, name: str) -> bool:
+        """True or False."""
+        value = self._row.get(name)
+        if type(value) is not int or value not in (0, 1):
+            raise _fault(name, "yes or no")
+        return value == 1
+
+    def word[E: StrEnum](self, name: str, words: type[E]) -> E:
+        """One of a closed set of words."""
+        value = self._row.get(name)
+        word: E | None = _known(words).get(value) if isinstance(value, str) else None
+        if word is None:
+            raise _fault(name, "word that this version knows")
+        return word
+
+    def time(self, name: str) -> datetime:
+        """An instant."""
+        return time_of(self._row.get(name), name)
+
+    def find_time(self, name: str) -> datetime | None:
+        """An instant, or None where there is none."""
+        return None if self._row.get(name) is None else self.time(name)
+
+    def body(self, name: str) -> bytes:
+        """Bytes."""
+        value = self._row.get(name)
+        if not isinstance(value, bytes):
+            raise _fault(name, "body")
+        return value
+
+    def names(self, name: str) -> frozenset[str]:
+        """Texts, written as a JSON array."""
+        value = self.json(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise _fault(name, "list of names")
+        return frozenset(value)
+
+    def turns(self, name: str) -> dict[str, int]:
+        """Turns by destination, written as a JSON object."""
+        value = self.json(name)
+        if not isinstance(value, dict) or not all(
+            type(one) is int and 1 <= one <= MOST_TURNS for one in value.values()
+        ):
+            raise _fault(name, "list of turns")
+        return value
+
+    def json(self, name: str) -> Any:
+        """What a text says in JSON."""
         try:
-            return read(data)
-        except ValidationError as fault:
-            first = fault.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise Undecodable(f"{tag}{f' at {place}' if place else ''}: {first['msg']}") from fault
+            return orjson.loads(self.text(name))
+        except orjson.JSONDecodeError as fault:
+            raise _fault(name, "JSON") from fault
 
-    def _reader_of(self, type: type[Any]) -> Callable[[bytes], Any]:
-        adapter = TypeAdapter(type)
-        if not self._has_renamed(type):
-            return adapter.validate_json
-        # An alias generator would be asked for a field's alias without being told of which class it is.
-        return SchemaValidator(self._with_keys(adapter.core_schema)).validate_json
-
-    def _with_keys(self, schema: Any, keys: Mapping[str, str] | None = None) -> Any:
-        """The same schema with the key of each renamed field; `keys` are those of the class around a part of it."""
-        if isinstance(schema, list):
-            return [self._with_keys(one, keys) for one in schema]
-        if not isinstance(schema, dict):
-            return schema
-        if schema.get("type") == "dataclass":
-            keys = self._keys.get(schema["cls"])
-        parts = {name: self._with_keys(part, keys) for name, part in schema.items()}
-        if schema.get("type") == "dataclass-field" and keys is not None and schema["name"] in keys:
-            parts["validation_alias"] = keys[schema["name"]]
-        return parts
+    def whole_row(self) -> bytes:
+        """Everything that the row holds, as JSON; what is no text as base64."""
+        return orjson.dumps({name: _shown(value) for name, value in self._row.items()}, default=str)
 
 
-def classes_in(type: Any) -> set[type[Any]]:
-    """The dataclasses that a type is made of: itself, and whatever its fields may hold."""
-    found: set[Any] = set()
-    waiting = [type]
-    while waiting:
-        one = waiting.pop()
-        if is_dataclass(one) and one not in found:
-            found.add(one)
-            hints = get_type_hints(one)
-            waiting += [hints[field.name] for field in fields(one)]
-        waiting += [one.__value__] if isinstance(one, TypeAliasType) else get_args(one)
-    return found
+def _fault(name: str, wanted: str) -> Undecodable:
+    return Undecodable(f"{name}: is no {wanted}")
 
 
-_CODEC = Codec(TYPES, KEYS)
+@cache
+def _known(words: type[StrEnum]) -> Mapping[str, Any]:
+    return {word.value: word for word in words}
 
 
-def encode(value: Storable) -> bytes:
-    """The value as JSON."""
-    return _CODEC.encode(value)
+@overload
+def micros(time: datetime) -> int: ...
+@overload
+def micros(time: None) -> None: ...
+def micros(time: datetime | None) -> int | None:
+    """Return an instant as a column holds it."""
+    return (time - EPOCH) // _MICROSECOND if time is not None else None
 
 
-def decode(tag: str, data: bytes) -> Any:
-    """The value of the type of that tag; raises Undecodable for whatever else lies there."""
-    return _CODEC.decode(tag, data)
+def instant(value: int) -> datetime:
+    """Return the instant that a column holds."""
+    return EPOCH + timedelta(microseconds=value)
 
 
-def decision_in(data: bytes) -> RecordEntry:
-    """What is on record of a message; raises Undecodable, also where it has a time or an outcome that is none."""
-    entry: RecordEntry = decode(RECORD_ENTRY, data)
-    _check_time("at", entry.at)
-    if entry.suppressed_until is not None:
-        _check_time("suppressed_until", entry.suppressed_until)
-    if entry.outcome not in _OUTCOMES:
-        raise Undecodable("outcome: is no outcome")
-    return entry
-
-
-_OUTCOMES = frozenset(Outcome)
-
-
-def _check_time(name: str, written: str) -> None:
-    """Raises Undecodable unless a text is an instant that can be told in UTC."""
+def time_of(value: object, name: str) -> datetime:
+    """Return the instant that a column of that name holds; raises Undecodable."""
     try:
-        instant = datetime.fromisoformat(written)
-        if instant.tzinfo is None:
-            raise Undecodable(f"{name}: is no instant")
-        instant.astimezone(UTC)
-    except (ValueError, OverflowError) as fault:
-        raise Undecodable(f"{name}: is no instant") from fault
+        if type(value) is int:
+            return instant(value)
+    except OverflowError as fault:
+        raise _fault(name, "instant") from fault
+    raise _fault(name, "instant")
 
 
-def tag_of(value: Storable) -> str:
-    """The tag under which a value is stored."""
-    return _CODEC.tag_of(value)
+def printable(value: object) -> str:
+    """Return anything as a text, an empty one where there is nothing."""
+    match value:
+        case None:
+            return ""
+        case str() if _is_sound(value):
+            return value
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case _:
+            return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _is_sound(text: str) -> bool:
+    """Whether a text is UTF-8 all through: what is not comes with surrogates in it."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _shown(value: object) -> object:
+    match value:
+        case bytes():
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                return {"base64": b64encode(value).decode()}
+        case str() | float():
+            return printable(value)
+        case _:
+            return value
+
+
+def encode(value: object) -> bytes:
+    """Return a dataclass as JSON."""
+    return orjson.dumps(value)
+
+
+def decode[T](kind: type[T], data: bytes) -> T:
+    """Return the value of a class that JSON says; raises Undecodable."""
+    adapter = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(kind))
+    try:
+        value: T = adapter.validate_json(data)
+        return value
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Undecodable(f"{kind.__name__}{f' at {place}' if place else ''}: {first['msg']}") from fault
+
+
+def tag_of(content: Notice | RecordEntry) -> str:
+    """Return the tag of what a delivery tells."""
+    return _TAGS[type(content)]
 
 
 @lru_cache(1024)
 def content_of(tag: str, data: bytes | None) -> Notice | RecordEntry:
-    """What a delivery tells; raises Undecodable, also where that is there no more. All deliveries of a turn have it once."""
-    if tag not in (NOTICE, RECORD_ENTRY):
+    """Return what a delivery tells; raises Undecodable, also where that is gone. Deliveries of a turn share it."""
+    if tag not in _CONTENTS:
         raise Undecodable("type: is nothing that a delivery tells")
     if data is None:
         raise Undecodable("body: what it tells is there no more")
-    content: Notice | RecordEntry = decode(tag, data)
-    return content
+    return decode(_CONTENTS[tag], data)
+
+
+def decision_in(data: bytes) -> RecordEntry:
+    """Return what is on record of a message; raises Undecodable, also where it has a time or an outcome that is none."""
+    entry = decode(RecordEntry, data)
+    _check_time("at", entry.at)
+    if entry.suppressed_until is not None:
+        _check_time("suppressed_until", entry.suppressed_until)
+    if entry.outcome not in _known(Outcome):
+        raise _fault("outcome", "outcome")
+    return entry
+
+
+def _check_time(name: str, written: str) -> None:
+    """Raise Undecodable unless a text is an instant that can be told in UTC."""
+    try:
+        time = datetime.fromisoformat(written)
+        if time.tzinfo is not None:
+            time.astimezone(UTC)
+            return
+    except (ValueError, OverflowError) as fault:
+        raise _fault(name, "instant") from fault
+    raise _fault(name, "instant")
 
 
 def attempt[**P, T](read: Callable[P, T], *args: P.args, **more: P.kwargs) -> T | Undecodable:
-    """What a read brings, or why it cannot be decoded: damage is a value, which every caller has to look at."""
+    """Return what a read brings, or why it cannot be decoded: damage is a value, which every caller has to look at."""
     try:
         return read(*args, **more)
     except Undecodable as fault:
         return fault
 
 
-async def attempted[T](read: Awaitable[T]) -> T | Undecodable:
-    """The same of a read that is waited for."""
-    try:
-        return await read
-    except Undecodable as fault:
-        return fault
-
-
 def readable[**P, T](otherwise: T, read: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-    """What a read brings, or something else where it cannot be decoded."""
+    """Return what a read brings, or something else where it cannot be decoded."""
     found = attempt(read, *args, **more)
     return otherwise if isinstance(found, Undecodable) else found

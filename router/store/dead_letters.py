@@ -14,7 +14,7 @@ from router.domain.errors import Undecodable
 from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.supersession import is_overtaken, redriven_with, superseded
 from router.store.claims import find_ends_to_send
-from router.store.codec import attempt, readable
+from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
@@ -29,8 +29,6 @@ from router.store.deliveries import (
 )
 from router.store.destinations import forget_pauses
 from router.store.engine import Transaction
-from router.store.instants import EPOCH, micros
-from router.store.row_reader import MOST_TIMES, Columns
 
 _AT_A_TIME = 500
 """Deliveries that one transaction gives up on: no other waits for more."""

@@ -20,11 +20,9 @@ from router.domain.ledger import message_of
 from router.domain.lookback import DecisionPage, Looked
 from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
 from router.domain.notices import RecordEntry
-from router.store.codec import attempt, decision_in, encode
+from router.store.codec import Columns, attempt, decision_in, encode, instant, micros
 from router.store.engine import Transaction, storable
-from router.store.instants import instant, micros
 from router.store.quarantine import read_sound
-from router.store.row_reader import Columns
 
 _INSERT = """
 INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)

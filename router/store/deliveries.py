@@ -11,19 +11,28 @@ import orjson
 
 from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt
+from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
 from router.domain.delivery_errors import damaged
 from router.domain.delivery_lifecycle import OutboxEntry, added, born_at, due_at
 from router.domain.errors import Undecodable
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.supersession import may_be_note
-from router.store.codec import attempt, content_of, decode, encode, readable, tag_of
+from router.store.codec import (
+    MOST_TIMES,
+    MOST_TURNS,
+    Columns,
+    attempt,
+    content_of,
+    decode,
+    encode,
+    micros,
+    readable,
+    tag_of,
+    time_of,
+)
 from router.store.engine import Transaction
-from router.store.instants import micros
 from router.store.quarantine import put_in_quarantine
-from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns, time_of
-from router.store.stored_names import RECEIPT
 
 IS_OPEN = "state IN ('owed', 'claimed')"
 """The condition of the index of what still has to be sent. A claimed row keeps the end of its lease as `due`."""
@@ -138,7 +147,7 @@ def claim_of(entry: StoredEntry, delivery: Delivery, row: Columns, now: datetime
         number=entry.attempts,
         born=born_at(entry, now),
         # Without its handles the vendor is asked where the signal is open.
-        opening=readable(None, decode, RECEIPT, opening) if opening is not None else None,
+        opening=readable(None, decode, Receipt, opening) if opening is not None else None,
         lost=entry.lost,
         is_note=may_be_note(delivery),
         is_elsewhere=row.raw("is_elsewhere") != 0,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause
+from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.histories import History, last_taken, owed_since
@@ -15,13 +15,10 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.claims import IS_FIRST
-from router.store.codec import attempt, content_of, decode, readable
+from router.store.codec import EPOCH, Columns, attempt, content_of, decode, micros, readable
 from router.store.deliveries import ENTRY, IS_OPEN, WHOLE, entry_of
 from router.store.destinations import pauses_in
 from router.store.engine import Transaction
-from router.store.instants import EPOCH, micros
-from router.store.row_reader import Columns
-from router.store.stored_names import RECEIPT
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """An instant since which nothing was sent."""
@@ -223,5 +220,5 @@ def _status_of(row: Columns) -> DeliveryStatus:
         stream=row.word("stream", Stream).value,
         destination=row.text("destination"),
         key=row.text("key"),
-        receipt=readable(None, decode, RECEIPT, receipt) if receipt is not None else None,
+        receipt=readable(None, decode, Receipt, receipt) if receipt is not None else None,
     )

@@ -20,10 +20,8 @@ from router.domain.state_report import (
     TableSize,
     due_after,
 )
-from router.store.codec import attempt
+from router.store.codec import Columns, attempt, micros, time_of
 from router.store.engine import Engine
-from router.store.instants import micros
-from router.store.row_reader import Columns, time_of
 from router.store.upgrade import VERSION, refuse_newer
 
 _KINDS = """

@@ -6,14 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.deliveries import Pause
-from router.domain.errors import Undecodable
 from router.domain.pauses import destination_of, pause_known, wins_probe
 from router.domain.rulebook import Lane
-from router.store.codec import attempt, readable
+from router.store.codec import Columns, micros, readable
 from router.store.engine import Transaction
-from router.store.instants import micros
-from router.store.quarantine import set_aside
-from router.store.row_reader import Columns
+from router.store.quarantine import sound_in
 
 _PAUSE = """
 INSERT INTO destinations (stream, name, paused_since, probe_at, error) VALUES (?,?,?,?,?)
@@ -62,10 +59,7 @@ async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
 
 async def pauses_in(tx: Transaction, rows: Sequence[Columns]) -> Mapping[str, Pause]:
     """Return the pauses that rows hold by destination; those that cannot be decoded are set aside."""
-    found = [(row, attempt(_pause_of, row)) for row in rows]
-    damaged = [(row, one) for row, one in found if isinstance(one, Undecodable)]
-    await set_aside(tx, "destinations", damaged)
-    return {one.destination: one for _, one in found if isinstance(one, Pause)}
+    return {one.destination: one for one in await sound_in(tx, "destinations", rows, _pause_of)}
 
 
 async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) -> None:

@@ -33,8 +33,7 @@ import orjson
 from router.domain import legible
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import find_bulk_statement
-from router.store.instants import Clock, instant
-from router.store.row_reader import Columns
+from router.store.codec import Columns, instant
 
 if TYPE_CHECKING:
     import psycopg
@@ -86,6 +85,8 @@ _WAIT = "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(? AS BIGINT[])) A
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SAME = timedelta(seconds=1)
 """Up to this, two clocks tell the same time."""
+
+type Clock = Callable[[], datetime]
 
 _CLOCK = partial(datetime.now, UTC)
 

@@ -17,8 +17,8 @@ from router.domain.keys import ABOUT
 from router.domain.ledger import record_key
 from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.domain.signals import Stream
+from router.store.codec import micros
 from router.store.engine import Engine, Transaction
-from router.store.instants import micros
 
 STEP = 100
 """Rows that one step looks at: its transaction is to be short."""

@@ -6,19 +6,15 @@ The row of a destination in `admissions` is the lock of all of these: who change
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.errors import Undecodable
 from router.domain.groups import GroupState, MemberState, NamedAlert, States
 from router.domain.severity import gravity_of
-from router.store.codec import attempt, decode, encode, readable
+from router.store.codec import MOST_TURNS, Columns, decode, encode, micros, readable
 from router.store.engine import Transaction
-from router.store.instants import micros
-from router.store.quarantine import set_aside
-from router.store.row_reader import MOST_TURNS, Columns
-from router.store.stored_names import GROUP_STATE
+from router.store.quarantine import sound_in
 
 LONGEST_WINDOW = timedelta(days=31)
 """The longest window that a limit may have: openings from before it count for nothing."""
@@ -99,13 +95,13 @@ async def find_members(
 ) -> dict[str, MemberState]:
     """Return the memberships of some signals in groups of a destination, by the keys of the signals."""
     rows = await tx.fetch(_MEMBERS, stream, [destination], list(signals))
-    return {key: member for _, key, member in await _sound(tx, "members", rows, _member_in)}
+    return {key: member for _, key, member in await sound_in(tx, "members", rows, _member_in)}
 
 
 async def find_groups(tx: Transaction, stream: str, destination: str, keys: Collection[str]) -> dict[str, GroupState]:
     """Return some groups of a destination, by their keys."""
     rows = await tx.fetch(_GROUPS, stream, [destination], list(keys))
-    return {key: state for _, key, state in await _sound(tx, "groups", rows, _group_in)}
+    return {key: state for _, key, state in await sound_in(tx, "groups", rows, _group_in)}
 
 
 async def count_waiting(tx: Transaction, stream: str) -> Counter[str]:
@@ -141,12 +137,14 @@ async def read_states(tx: Transaction, stream: str, destinations: Sequence[str],
     signals, named, windows = list(asked.signals), list(asked.named_alerts), list(asked.windows)
     parts: list[tuple[str, Sequence[object]]] = [(_WAITING_FOR_ROOM, at)]
     if signals:
-        for destination, key, member in await _sound(tx, "members", await tx.fetch(_MEMBERS, *at, signals), _member_in):
+        for destination, key, member in await sound_in(
+            tx, "members", await tx.fetch(_MEMBERS, *at, signals), _member_in
+        ):
             found[destination].members[key] = member
         parts.append((_GROUPS_OF.format(table="members", column="signal"), (*at, signals)))
     if named:
         rows = await tx.fetch(_NAMED_ALERTS, *at, named)
-        for destination, key, alert in await _sound(tx, "named_alerts", rows, _named_alert_in):
+        for destination, key, alert in await sound_in(tx, "named_alerts", rows, _named_alert_in):
             found[destination].named_alerts[key] = alert
         parts.append((_GROUPS_OF.format(table="named_alerts", column="key"), (*at, named)))
     if windows:
@@ -156,7 +154,7 @@ async def read_states(tx: Transaction, stream: str, destinations: Sequence[str],
         parts += [(_DUE, (stream, destination, *map(micros, span), asked.most)) for span in asked.due]
     sql = " UNION ALL ".join(sql for sql, _ in parts)
     rows = await tx.fetch(sql, *(value for _, values in parts for value in values))
-    for destination, key, state in await _sound(tx, "groups", rows, _group_in):
+    for destination, key, state in await sound_in(tx, "groups", rows, _group_in):
         found[destination].groups[key] = state
     return found
 
@@ -254,14 +252,6 @@ def _group_values(stream: str, destination: str, key: str, state: GroupState) ->
     )  # fmt: skip
 
 
-async def _sound[T](tx: Transaction, table: str, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
-    """Return the values of rows; those that cannot be read are set aside."""
-    found = [(row, attempt(read, row)) for row in rows]
-    if damaged := [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]:
-        await set_aside(tx, table, damaged)
-    return [value for _, value in found if not isinstance(value, Undecodable)]
-
-
 def _member_in(row: Columns) -> tuple[str, str, MemberState]:
     member = MemberState(
         group=row.text("group_key"),
@@ -278,5 +268,4 @@ def _named_alert_in(row: Columns) -> tuple[str, str, NamedAlert]:
 
 
 def _group_in(row: Columns) -> tuple[str, str, GroupState]:
-    state: GroupState = decode(GROUP_STATE, row.body("body"))
-    return row.text("destination"), row.text("key"), state
+    return row.text("destination"), row.text("key"), decode(GroupState, row.body("body"))

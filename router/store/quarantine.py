@@ -10,10 +10,8 @@ from router.domain.ledger import Arrival
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined, Stream
-from router.store.codec import attempt, readable
+from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
 from router.store.engine import Transaction
-from router.store.instants import EPOCH, micros
-from router.store.row_reader import Columns, printable
 
 _INSERT = """
 INSERT INTO quarantine (id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body)
@@ -83,12 +81,17 @@ async def read_sound[T](
     tx: Transaction, table: str, sql: str, values: Sequence[object], read: Callable[[Columns], T]
 ) -> list[T]:
     """Return the values of the rows of a table that a query finds. Rows that cannot be decoded are set aside."""
-    found = [(row, attempt(read, row)) for row in await tx.fetch(sql, *values)]
-    await set_aside(tx, table, [(row, fault) for row, fault in found if isinstance(fault, Undecodable)])
+    return await sound_in(tx, table, await tx.fetch(sql, *values), read)
+
+
+async def sound_in[T](tx: Transaction, table: str, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
+    """Return the values of rows of a table. Rows that cannot be decoded are set aside."""
+    found = [(row, attempt(read, row)) for row in rows]
+    await _set_aside(tx, table, [(row, fault) for row, fault in found if isinstance(fault, Undecodable)])
     return [value for _, value in found if not isinstance(value, Undecodable)]
 
 
-async def set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Columns, Undecodable]]) -> None:
+async def _set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Columns, Undecodable]]) -> None:
     """Put damaged rows whole in the quarantine, and take them out of their table.
 
     A row whose key is no text stays: only a hand that wrote into a file can make one, and it is set aside once.

@@ -18,10 +18,7 @@ from router.domain.rule_fields import RuleFields
 from router.domain.severity import find_severity
 from router.domain.signals import Stream
 from router.domain.snapshots import ENDING_KINDS, Appearances, Appeared, Stretch
-from router.store.codec import decode, encode, readable
-from router.store.instants import micros
-from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns
-from router.store.stored_names import RULE_FIELDS
+from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, micros, readable
 
 HELD = ("held_by", "held_until", "held_since", "held_messages")
 """What holds a signal; empty where nothing does."""
@@ -150,8 +147,7 @@ def standing_in(row: Columns) -> StandingSignal:
 
 def fields_in(row: Columns) -> RuleFields:
     """Return what rules can match of a signal; raises Undecodable."""
-    fields: RuleFields = decode(RULE_FIELDS, row.body("rule_fields"))
-    return fields
+    return decode(RuleFields, row.body("rule_fields"))
 
 
 def appeared_in(row: Columns) -> Appeared:

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
-from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow
 from router.domain.lookback import HeldCounts, StandingPage, StandingSignal
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
-from router.store.codec import attempt, readable
+from router.store.codec import MOST_TURNS, Columns, micros, readable
 from router.store.engine import Transaction
-from router.store.instants import micros
-from router.store.quarantine import set_aside
-from router.store.row_reader import MOST_TURNS, Columns
+from router.store.quarantine import read_sound
 from router.store.signal_rows import (
     BODIES,
     COLUMNS,
@@ -98,17 +95,17 @@ _BEYOND = "\U0010ffff"
 
 async def find_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
     """Return those signals that are known, with what holds them, without its body."""
-    return {row.key: row for row in await _sound(tx, await tx.fetch(_FIND, list(keys)), row_in)} if keys else {}
+    return {row.key: row for row in await read_sound(tx, "signals", _FIND, [list(keys)], row_in)} if keys else {}
 
 
 async def lock_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
     """Return the same, locked until the transaction ends."""
-    return {row.key: row for row in await _sound(tx, await tx.fetch(_LOCK, list(keys)), row_in)} if keys else {}
+    return {row.key: row for row in await read_sound(tx, "signals", _LOCK, [list(keys)], row_in)} if keys else {}
 
 
 async def find_held(tx: Transaction, keys: Collection[str]) -> list[LedgerRow]:
     """Return those signals that are held, with their bodies."""
-    return await _sound(tx, await tx.fetch(_FIND_HELD, list(keys)), row_in)
+    return await read_sound(tx, "signals", _FIND_HELD, [list(keys)], row_in)
 
 
 async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
@@ -223,12 +220,3 @@ def _known_as(types: Collection[str]) -> list[str]:
 def _standing(rows: Iterable[Columns]) -> list[StandingSignal]:
     """The signals that stand in rows; a damaged row is set aside when its signal is asked for."""
     return [one for row in rows if (one := readable(None, standing_in, row)) is not None]
-
-
-async def _sound[T](tx: Transaction, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
-    """What rows hold; those that cannot be read are set aside."""
-    found = [(row, attempt(read, row)) for row in rows]
-    damaged = [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]
-    if damaged:
-        await set_aside(tx, "signals", damaged)
-    return [value for _, value in found if not isinstance(value, Undecodable)]

@@ -15,10 +15,9 @@ from router.domain.coverage_sources import (
     last_of_each_watcher,
 )
 from router.domain.source_turns import KnownSource
+from router.store.codec import MOST_TURNS, Columns, micros
 from router.store.engine import Transaction
-from router.store.instants import micros
 from router.store.quarantine import read_sound
-from router.store.row_reader import MOST_TURNS, Columns
 
 _SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
 _WATCHERS = tuple(one.name.lower() for one in AlertWatcher)

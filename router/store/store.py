@@ -13,10 +13,9 @@ from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
 from router.domain.state_report import StateReport
 from router.store.describing import describe
-from router.store.engine import Engine, SqliteEngine, Transaction
+from router.store.engine import Clock, Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import forget
-from router.store.instants import Clock
 from router.store.upgrade import prepare, upgrade
 
 _CLOCK = partial(datetime.now, UTC)

@@ -13,7 +13,7 @@ from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from router.domain.rulebook import Lane
-from router.store.codec import decode, encode, tag_of
+from router.store.codec import decode, encode
 from tests.destinations.builders import NOW, a_briefing, a_group, a_notice, a_software_update
 
 
@@ -57,5 +57,5 @@ def test_what_an_older_program_did_not_know_is_no_change() -> None:
     del stored["is_whole"]
     for name in ("commands", "attackers"):
         del stored["evidence"][name]
-    last = decode(tag_of(whole), json.dumps(stored).encode())
+    last = decode(type(whole), json.dumps(stored).encode())
     assert changes_between(last, whole) == ()

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 from router.store.private import FILES
-from router.store.stored_names import TYPES
 from router.store.upgrade import STEPS
 from tests.docs.pages import page, spans
 from tests.store.acts import run
@@ -24,13 +23,13 @@ def test_every_file_of_a_state_is_listed() -> None:
 
 
 def test_stored_names_are_those_that_are_stored() -> None:
-    """Tables and columns, and the tags of bodies."""
+    """Tables and columns."""
     table = PAGE.table("Names in storage", "word")
     schema = "\n".join(STEPS)
     tables = set(re.findall(r"EXISTS (\w+) \(", schema))
     columns = set(re.findall(r"\b(\w+) (?:TEXT|BYTEA|BIGINT)\b", schema))
     named = {name for row in table for name in spans(row["in the state"])}
-    assert named <= tables | columns | set(TYPES)
+    assert named <= tables | columns
 
 
 def test_every_table_is_listed_with_its_key(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.posture import Cves, Package, Risk
 from router.domain.recommendation_table import EDR_INSTALLED
 from router.domain.recommendations import find_missing_rung
-from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
+from router.domain.rule_fields import ENTITY_FIELDS, RuleFields, rule_fields_of, signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
@@ -53,7 +53,7 @@ SAMPLES = Path(__file__).parents[2] / "alert_router_demo" / "samples"
 def rebuilt(signal: Signal) -> Alert | Finding:
     """A signal made again of what was kept, by way of what a store writes and reads."""
     fields = rule_fields_of(signal)
-    stored = decode("RuleFields", encode(fields))
+    stored = decode(RuleFields, encode(fields))
     assert stored == fields
     return signal_of(stored)
 

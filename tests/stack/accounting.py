@@ -17,9 +17,9 @@ from router.domain.hubs import Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
 from router.store import partitions
+from router.store.codec import Columns
 from router.store.delivery_status import count_deliveries
 from router.store.quarantine import list_quarantined
-from router.store.row_reader import Columns
 from router.store.store import Store
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome

@@ -20,6 +20,7 @@ from alert_router_demo.soc import Soc, soc_in_thread
 from router.cli import main
 from router.cli.decisions import decision_of
 from router.domain.deliveries import DeliveryState
+from router.domain.notices import RecordEntry
 from router.store.codec import decode
 from router.store.delivery_status import count_deliveries
 from tests.builders import RULES, alert_body
@@ -150,7 +151,7 @@ async def on_record(stack: Stack, hub: str) -> list[Decision]:
     rows = await rows_in(stack, "SELECT key, COALESCE(message, key) AS message, body FROM decisions")
     mine = [row for row in rows if row.text("message").startswith(f"{hub}:0:")]
     mine.sort(key=lambda row: (int(row.text("message").split(":")[3]), row.text("key")))
-    return [decision_of(decode("RecordEntry", row.raw("body"))) for row in mine]
+    return [decision_of(decode(RecordEntry, row.raw("body"))) for row in mine]
 
 
 async def delivered(stack: Stack) -> None:

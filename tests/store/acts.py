@@ -16,13 +16,12 @@ from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.store import groups, signals
 from router.store.claims import settle_claims
-from router.store.codec import decision_in
+from router.store.codec import decision_in, micros
 from router.store.dead_letters import list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.engine import Transaction
-from router.store.instants import micros
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
