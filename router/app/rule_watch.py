@@ -1,8 +1,4 @@
-"""Has people hear of what happens in the life of rules, silences and holds: once each, whatever restarts.
-
-A batch of events is written down first, then owed as ordinary deliveries, then struck off as published. Whoever dies in between
-leaves a batch that the next sweep publishes under the same keys. Of two workers one writes; the other finds that it was faster.
-"""
+"""Has people hear of what happens in the life of rules, silences and holds: once each, also with several workers."""
 
 from __future__ import annotations
 
@@ -10,54 +6,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import nsmallest
+from itertools import islice
 
 from router.decide.lifecycle_events import (
-    EndingRules,
-    EventCandidate,
+    LOOKBACK,
+    EventSubject,
+    HeldNow,
+    RuleEvent,
     ends_of_holds,
     ends_of_rules,
     ends_of_silences,
-    made,
     rules_that_hold_nothing,
-    scopes_silenced_for_long,
+    sorted_by_end,
 )
 from router.decide.markup import plain_text
 from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
 from router.destinations.email.kind import EmailConfig
-from router.domain.changes import read_changes
-from router.domain.clocks import is_recent
-from router.domain.counts import RuleHits, counted_name
+from router.domain.clocks import is_possible, is_recent
+from router.domain.counts import counted_name
 from router.domain.destination_holds import read_holds
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.holders import silence_name
-from router.domain.known_rules import is_to_be_renewed
-from router.domain.lookback import HeldCounts, StandingSignal
-from router.domain.rule_events import (
-    LOOKBACK,
-    MOST_AT_ONCE,
-    NO_EVENTS,
-    EventBatch,
-    EventKind,
-    EventLog,
-    EventSubject,
-    HeldNow,
-    HeldSignal,
-    RuleEvent,
-    document_of_log,
-    event_log_in,
-    log_after,
-    published,
-)
+from router.domain.documents import DocumentKind
+from router.domain.holders import shadow_name, silence_name
+from router.domain.lookback import StandingSignal
+from router.domain.notices import NamedMember
 from router.domain.rulebook import Rulebook
 from router.domain.severity import gravity_of
-from router.domain.silence_bounds import MONTH
 from router.domain.silence_documents import read_silences
-from router.domain.silences import Silence
-from router.ingest.rule_register import RuleRegister
 from router.store import signals
-from router.store.decisions import read_hits
 from router.store.deliveries import add_deliveries
-from router.store.documents import find_document, list_documents, put_document
+from router.store.documents import list_documents
+from router.store.engine import Transaction
+from router.store.rules import find_announced, note_rules, read_hits, read_known_rules, write_announced
 from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
@@ -66,8 +45,11 @@ EVERY = timedelta(minutes=1)
 SELDOM = timedelta(hours=1)
 """How often it is looked for rules that hold nothing: that reads the hits of all."""
 
+MOST_AT_ONCE = 1_000
+"""Events that are told together; the next look goes on."""
+
 MOST_LOOKED_INTO = 20
-"""Rules and silences of a batch of which it is looked at what they hold; of the others only how much."""
+"""Rules and silences of which it is looked at what they hold; of the others only how much."""
 
 MOST_READ = 1_000
 """Signals that are read of what one of them holds, to find the gravest."""
@@ -76,8 +58,7 @@ MOST_READ = 1_000
 class RuleWatch:
     """Watches the rules, silences and holds of one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    Where the policy's `notify` names nobody it only keeps since when each rule is known,
-    which asks the state once in the life of a rulebook.
+    Where the policy's `notify` names nobody it only notes since when each rule is known, once in the life of a rulebook.
     """
 
     def __init__(self, store: Store, rulebook: Rulebook) -> None:
@@ -86,12 +67,11 @@ class RuleWatch:
         self._stream = rulebook.stream.value
         self._recipients = recipients_of(rulebook)
         self._rules = rulebook.suppressions.by_name
-        self._ending = EndingRules.of(self._rules.values()) if self._recipients.destinations else EndingRules((), ())
-        self._has_rules = bool(self._rules or rulebook.shadows.by_name)
-        self._register = RuleRegister(store, rulebook)
+        self._by_end = sorted_by_end(self._rules.values()) if self._recipients.destinations else ()
+        self._names = {*self._rules, *map(shadow_name, rulebook.shadows.by_name)}
+        self._noted: datetime | None = None
         self._looked: datetime | None = None
         self._searched: datetime | None = None
-        self._compared: datetime | None = None
 
     async def notify(self, now: datetime) -> int:
         """Owes people what happened and they were not notified of yet; returns how many deliveries.
@@ -100,129 +80,83 @@ class RuleWatch:
         """
         if self._looked is not None and is_recent(self._looked, now, EVERY):
             return 0
-        if self._has_rules:
+        if self._names and (self._noted is None or not is_possible(self._noted, now)):
             # Also where nobody is to hear: `rules list` says since when each holds nothing.
-            await self._register.known_rules(now)
-        if not self._recipients.destinations:
-            self._looked = now
-            return 0
-        async with self._store.session() as tx:
-            document = await find_document(tx, DocumentKind.RULE_EVENTS, self._stream)
-        log = event_log_in(document.body) if document is not None else NO_EVENTS
-        if log.batch is not None and document is not None:
-            # Somebody died, or is at it just now: the keys are the same.
-            owed = await self._publish(log, log.batch, document, now)
-        else:
-            owed = await self._look(log, document, now)
+            await self._store.run(lambda tx: note_rules(tx, self._stream, self._names, now))
+            self._noted = now
+        owed = await self._tell(now) if self._recipients.destinations else 0
         self._looked = now
         return owed
 
-    async def _look(self, log: EventLog, document: StoredDocument | None, now: datetime) -> int:
-        silences, ends = await self._events(now)
-        candidates = [one for one in ends if log.is_news(one.event, now)][:MOST_AT_ONCE]
-        if not candidates:
-            if document is not None and is_to_be_renewed(document, now):
-                await self._store.run(lambda tx: put_document(tx, replace(document, at=now)))
-            return 0
-        news = await self._described(candidates, silences, now)
-        last = document.at if document is not None else now
-        after = log_after(log, [one.event for one in candidates], news, now, last)
-        stored = document_of_log(self._stream, after, now, document.version if document is not None else None)
-        version = await self._store.run(lambda tx: put_document(tx, stored))
-        if version is None or after.batch is None:
-            return 0
-        return await self._publish(after, after.batch, replace(stored, version=version), now)
+    async def _tell(self, now: datetime) -> int:
+        events = [*await self._find_ends(now), *await self._find_unused(now)]
+        return await self._store.run(lambda tx: self._tell_in(tx, events, now)) if events else 0
 
-    async def _publish(self, log: EventLog, batch: EventBatch, document: StoredDocument, now: datetime) -> int:
-        """Owes what a batch tells, and strikes it off."""
-        deliveries = announcements_of(batch, self._stream, self._recipients, self._rulebook.hash)
-        await self._store.run(lambda tx: add_deliveries(tx, deliveries, now))
-        await self._store.run(
-            lambda tx: put_document(tx, document_of_log(self._stream, published(log), document.at, document.version))
-        )
-        return len(deliveries)
-
-    async def _events(self, now: datetime) -> tuple[dict[str, Silence], list[EventCandidate]]:
-        """The silences of the stream that are not long over, by their names, and all that happened lately."""
+    async def _find_ends(self, now: datetime) -> list[RuleEvent]:
+        """The ends that are near, and those of the last weeks."""
         async with self._store.session() as tx:
-            stored = await list_documents(tx, DocumentKind.SILENCE, now - max(LOOKBACK, MONTH))
-        silences = {one.name: one for one in read_silences(stored).silences if one.stream == self._stream}
-        async with self._store.session() as tx:
-            holds, _ = read_holds(await list_documents(tx, DocumentKind.HOLD, now - LOOKBACK))
-        async with self._store.session() as tx:
-            changes, _ = read_changes(await list_documents(tx, DocumentKind.CHANGE, now - timedelta(days=2)))
-        events = [
-            *ends_of_rules(self._ending, self._rulebook.warn, now),
+            silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now - LOOKBACK)).silences
+            holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - LOOKBACK)).holds
+        return [
+            *ends_of_rules(self._by_end, self._rulebook.warn, now),
             *ends_of_holds((one for one in holds if one.stream == self._stream), now),
-            *made((one for one in changes if one.stream == self._stream), now),
-            *await self._unused(now),
-            *self._silenced_for_long(silences, now),
+            *ends_of_silences((one for one in silences if one.stream == self._stream), now),
         ]
-        return silences, [*map(EventCandidate, events), *ends_of_silences(silences.values(), now)]
 
-    async def _unused(self, now: datetime) -> list[RuleEvent]:
+    async def _find_unused(self, now: datetime) -> list[RuleEvent]:
+        """The rules in force that held nothing for long, and hold nothing now."""
         if not self._rules or (self._searched is not None and is_recent(self._searched, now, SELDOM)):
             return []
-        known = await self._register.known_rules(now)
         async with self._store.session() as tx:
-            hits = await read_hits(tx, self._stream)
-        found = [*rules_that_hold_nothing(self._rules.values(), known, hits, (), now)]
-        held = await self._count_held() if found else HeldCounts({}, is_whole=True)
+            known, hits = await read_known_rules(tx, self._stream, now), await read_hits(tx, self._stream)
+            found = [*rules_that_hold_nothing(self._rules, known, hits, now)]
+            held = (await signals.count_held(tx, self._stream)).by_name if found else {}
         self._searched = now
-        # What was not counted to the end may be held by any of them.
-        return [one for one in found if held.is_whole and not held.by_name.get(one.name)]
+        return [one for one in found if not held.get(one.name)]
 
-    def _silenced_for_long(self, silences: dict[str, Silence], now: datetime) -> list[RuleEvent]:
-        if self._compared is not None and is_recent(self._compared, now, SELDOM):
-            return []
-        self._compared = now
-        return [*scopes_silenced_for_long(silences.values(), now)]
+    async def _tell_in(self, tx: Transaction, events: Sequence[RuleEvent], now: datetime) -> int:
+        told = await find_announced(tx, self._stream, [one.id for one in events], now)
+        news = [*islice((one for one in events if one.id not in told), MOST_AT_ONCE)]
+        if not news:
+            return 0
+        described = await self._described(tx, news)
+        deliveries = announcements_of(described, now, self._stream, self._recipients, self._rulebook.hash)
+        await add_deliveries(tx, deliveries, now)
+        await write_announced(tx, self._stream, {one.id: one.until for one in news}, now)
+        return len(deliveries)
 
-    async def _described(
-        self, candidates: Sequence[EventCandidate], silences: dict[str, Silence], now: datetime
-    ) -> list[RuleEvent]:
-        """The events that people hear of, with what is known of what each rule and silence holds."""
-        about = {name for one in candidates if (name := _holder_of(one.event)) is not None}
-        if not about:
-            return [one.event for one in candidates]
-        async with self._store.session() as tx:
-            hits = await read_hits(tx, self._stream)
-        held = await self._count_held()
+    async def _described(self, tx: Transaction, events: Sequence[RuleEvent]) -> list[RuleEvent]:
+        """The events that people hear of, with what each rule and silence held and holds."""
+        hits, held = await read_hits(tx, self._stream), (await signals.count_held(tx, self._stream)).by_name
         described: list[RuleEvent] = []
         looked_into = 0
-        for event, since in candidates:
-            name = _holder_of(event)
-            if name is None:
+        for event in events:
+            if event.subject is EventSubject.HOLD:
                 described.append(event)
                 continue
-            some = hits.get(counted_name(name))
-            if since is not None and (some is None or some.last < since):
+            name = event.name if event.subject is EventSubject.RULE else silence_name(event.name)
+            some, count = hits.get(counted_name(name)), held.get(name, 0)
+            if event.opened is not None and (some is None or some.last < event.opened):
                 continue
-            count = held.by_name.get(name, 0)
-            gravest: tuple[HeldSignal, ...] = ()
+            gravest: Sequence[NamedMember] = ()
             if count and looked_into < MOST_LOOKED_INTO:
                 looked_into += 1
-                gravest = await self._gravest(name)
-            described.append(_with_facts(event, some, HeldNow(count=count, is_whole=held.is_whole, gravest=gravest)))
+                gravest = await self._find_gravest(tx, name)
+            described.append(replace(event, hits=some, held=HeldNow(count=count, gravest=gravest)))
         return described
 
-    async def _gravest(self, name: str) -> tuple[HeldSignal, ...]:
+    async def _find_gravest(self, tx: Transaction, name: str) -> Sequence[NamedMember]:
         """The gravest of what a rule or silence holds."""
-        found: list[HeldSignal] = []
+        found: list[NamedMember] = []
         read = 0
-        async with self._store.session() as tx:
-            async for page in signals.walk_held(tx, self._stream, name):
-                found = nsmallest(
-                    MOST_NAMED, [*found, *map(_held_signal, page.signals)], key=lambda one: -gravity_of(one.severity)
-                )
-                read += len(page.signals)
-                if read >= MOST_READ:
-                    break
-        return tuple(found)
-
-    async def _count_held(self) -> HeldCounts:
-        async with self._store.session() as tx:
-            return await signals.count_held(tx, self._stream)
+        async for page in signals.walk_held(tx, self._stream, name):
+            found = nsmallest(
+                MOST_NAMED, [*found, *map(_named, page.signals)], key=lambda one: -gravity_of(one.severity)
+            )
+            read += len(page.signals)
+            if read >= MOST_READ:
+                break
+        return found
 
 
 def recipients_of(rulebook: Rulebook) -> Recipients:
@@ -236,24 +170,12 @@ def recipients_of(rulebook: Rulebook) -> Recipients:
     )
 
 
-def _holder_of(event: RuleEvent) -> str | None:
-    """The name on record of what an event is about, where it holds signals and the event tells what."""
-    if event.subject is EventSubject.HOLD or event.kind in (EventKind.MADE, EventKind.EXTENDED):
-        return None
-    return silence_name(event.name) if event.subject is EventSubject.SILENCE else event.name
-
-
-def _with_facts(event: RuleEvent, hits: RuleHits | None, held: HeldNow) -> RuleEvent:
-    return replace(
-        event, hits=hits.total if hits is not None else 0, last=hits.last if hits is not None else None, held=held
-    )
-
-
-def _held_signal(signal: StandingSignal) -> HeldSignal:
+def _named(signal: StandingSignal) -> NamedMember:
+    """A signal as a notice names it, without markup."""
     fields = signal.fields
     severity = signal.severity.label if signal.severity is not None else None
     if fields is None:
-        return HeldSignal("a signal of which nothing is kept to name it by", severity, None)
+        return NamedMember(key="", title="a signal that is no longer known by a name", severity=severity, place=None)
     title = " ".join(plain_text(fields.title or fields.type).split())[:200]
     where = (fields.resource or "").rstrip("/").rpartition("/")[2] or fields.compromised_entity
-    return HeldSignal(title, severity, where[:200] if where else None)
+    return NamedMember(key="", title=title, severity=severity, place=where[:200] if where else None)

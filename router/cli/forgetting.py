@@ -11,8 +11,8 @@ from router.domain.counts import Rule
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.store.decisions import read_hits
 from router.store.forgetting import STEP
+from router.store.rules import read_hits
 from router.store.store import Store
 
 LEAST = 100_000

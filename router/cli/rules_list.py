@@ -29,12 +29,11 @@ from router.domain.silence_documents import read_silences
 from router.domain.silence_words import undecodable_words
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
-from router.ingest.rule_register import read_known_rules
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
-from router.store.decisions import read_hits
 from router.store.documents import list_documents
+from router.store.rules import read_hits, read_known_rules
 from router.store.signals import count_held
 from router.store.store import Store
 
@@ -140,23 +139,13 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     hits: dict[Rule, RuleHits] = {}
     held: dict[Rule, int] = {}
     since: dict[Rule, datetime] = {}
-    remarks: list[str] = []
-    for stream in streams:
-        async with store.session() as tx:
-            hits |= {(stream, name): one for name, one in (await read_hits(tx, stream)).items()}
-        async with store.session() as tx:
-            counts = await count_held(tx, stream)
-        held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}
-        rules = await read_known_rules(store, stream)
-        since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}
-        if not counts.is_whole:
-            remarks.append(
-                f"{stream}: too many signals are held to count them all; what a rule holds is at least so many"
-            )
     async with store.session() as tx:
+        for stream in streams:
+            hits |= {(stream, name): one for name, one in (await read_hits(tx, stream)).items()}
+            held |= {rule_of(stream, name): one for name, one in (await count_held(tx, stream)).by_name.items()}
+            since |= {(stream, name): at for name, at in (await read_known_rules(tx, stream, now)).items()}
         silences, undecodable = read_silences(await list_documents(tx, DocumentKind.SILENCE))
-    if undecodable:
-        remarks.append(undecodable_words(undecodable))
+    remarks = [undecodable_words(undecodable)] if undecodable else []
     return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks, now)
 
 

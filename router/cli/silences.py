@@ -29,8 +29,8 @@ from router.domain.silence_documents import ReadSilences
 from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
-from router.store.decisions import read_hits
 from router.store.documents import list_documents
+from router.store.rules import read_hits
 from router.store.signals import count_held
 from router.store.store import Store
 

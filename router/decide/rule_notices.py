@@ -1,22 +1,21 @@
-"""What people are told of a batch of events about rules, silences and holds, and who is: ordinary deliveries. Pure."""
+"""What people are told of the lives of rules, silences and holds, and who is: ordinary deliveries. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
+from router.decide.lifecycle_events import EventKind, EventSubject, RuleEvent
 from router.decide.notice import iso
 from router.domain.bare_notices import bare_notice
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.keys import announcement_key
 from router.domain.mail_addresses import is_mail_address
-from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
+from router.domain.notices import ANNOUNCEMENT, Group, Notice
 from router.domain.plurals import counted
-from router.domain.rule_events import EventBatch, EventKind, EventSubject, RuleEvent
 from router.domain.rulebook import DestinationSpec
 from router.domain.severity import Severity, gravity_of
 
@@ -32,29 +31,14 @@ QUIET = Severity.INFORMATIONAL.label
 LONGEST = 500
 """Characters of what a person wrote that a notice repeats."""
 
-_ORDER = (
-    EventKind.ENDED,
-    EventKind.ENDS_SOON,
-    EventKind.HOLDS_LONG,
-    EventKind.HOLDS_NOTHING,
-    EventKind.MADE,
-    EventKind.EXTENDED,
-)
-_IN_GENERAL = {
-    EventKind.ENDED: "ended",
-    EventKind.ENDS_SOON: "end soon",
-    EventKind.HOLDS_LONG: "hold for long",
-    EventKind.HOLDS_NOTHING: "hold nothing",
-    EventKind.MADE: "made",
-    EventKind.EXTENDED: "extended",
-}
+_KINDS = list(EventKind)
+_IN_GENERAL = {EventKind.ENDED: "ended", EventKind.ENDS_SOON: "end soon", EventKind.HOLDS_NOTHING: "hold nothing"}
 _SUBJECTS = {
     EventSubject.RULE: "suppression rule",
     EventSubject.SILENCE: "silence",
+    EventSubject.WINDOW: "a window of the silence",
     EventSubject.HOLD: "hold of the destination",
 }
-_PERSONAL = frozenset(EventKind) - {EventKind.MADE, EventKind.EXTENDED}
-"""What happened that its owner or author does not know already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,48 +69,37 @@ class Recipients:
         return [*(one.name for one in self.destinations), *([person] if person and self.is_mailed(person) else [])]
 
 
-class _Letter(NamedTuple):
-    """What one destination is to tell; to one person alone where there is a recipient."""
-
-    destination: DestinationSpec
-    recipient: str | None
-    events: Sequence[RuleEvent]
-
-
-def announcements_of(batch: EventBatch, stream: str, recipients: Recipients, rulebook: str) -> list[Delivery]:
-    """The deliveries that tell a batch: one for each destination, and one for each person whose events they are."""
-    events = sorted(batch.events, key=lambda one: (_ORDER.index(one.kind), one.at, one.name))
-    return [_delivery(letter, batch, stream, rulebook) for letter in _letters(events, recipients)]
-
-
-def _letters(events: Sequence[RuleEvent], recipients: Recipients) -> Iterator[_Letter]:
-    for destination in recipients.destinations:
-        yield _Letter(destination, None, events)
-    if recipients.mail is None:
-        return
-    of_person: dict[str, list[RuleEvent]] = {}
-    written: dict[str, str] = {}
-    for event in events:
-        if event.person is not None and event.kind in _PERSONAL and recipients.is_mailed(event.person):
-            person = event.person.casefold()
-            written.setdefault(person, event.person)
-            of_person.setdefault(person, []).append(event)
-    for person, some in of_person.items():
-        yield _Letter(recipients.mail, written[person], some)
+def announcements_of(
+    events: Sequence[RuleEvent], at: datetime, stream: str, recipients: Recipients, rulebook: str
+) -> list[Delivery]:
+    """The deliveries that tell events: one for each destination, and one for each person whose events they are."""
+    ordered = sorted(events, key=lambda one: (_KINDS.index(one.kind), one.at, one.name))
+    letters = [(one, None, ordered) for one in recipients.destinations] if ordered else []
+    of_person = defaultdict[str, list[RuleEvent]](list)
+    for event in ordered:
+        if recipients.is_mailed(event.person):
+            of_person[(event.person or "").casefold()].append(event)
+    mails = [(recipients.mail, some[0].person, some) for some in of_person.values()]
+    return [
+        _delivery(to, recipient, some, at, stream, rulebook)
+        for to, recipient, some in (*letters, *mails)
+        if to is not None
+    ]
 
 
-def _delivery(letter: _Letter, batch: EventBatch, stream: str, rulebook: str) -> Delivery:
-    ids = sorted(event.id for event in letter.events)
-    key = announcement_key(stream, batch.at.isoformat(), ids, (letter.recipient or "").casefold())
+def _delivery(
+    to: DestinationSpec, recipient: str | None, events: Sequence[RuleEvent], at: datetime, stream: str, rulebook: str
+) -> Delivery:
+    key = announcement_key(stream, at.isoformat(), sorted(one.id for one in events), (recipient or "").casefold())
     return Delivery(
         stream=stream,
-        destination=letter.destination.name,
-        lane=letter.destination.lane,
+        destination=to.name,
+        lane=to.lane,
         key=key,
         turn=1,
         change=Change.OPENED,
         opened=1,
-        content=notice_of(letter.events, key, stream, batch.at, letter.recipient, rulebook),
+        content=notice_of(events, key, stream, at, recipient, rulebook),
     )
 
 
@@ -146,7 +119,7 @@ def notice_of(
         severity=QUIET,
         severity_written=QUIET,
         rulebook=rulebook,
-        remediation=tuple(_to_do(events)),
+        remediation=tuple(_to_do({(event.kind, event.subject) for event in events})),
         changed=iso(at),
         group=_held_by(events),
         is_whole=True,
@@ -156,105 +129,76 @@ def notice_of(
 
 def _title_of(events: Sequence[RuleEvent], at: datetime) -> str:
     if len(events) == 1:
-        sentence = _sentence(events[0], at)
-        return f"{sentence[:1].upper()}{sentence[1:]}"
+        return _sentence(events[0], at)
     counts = Counter(event.kind for event in events)
-    parts = ", ".join(f"{counts[kind]} {_IN_GENERAL[kind]}" for kind in _ORDER if counts[kind])
+    parts = ", ".join(f"{counts[kind]} {_IN_GENERAL[kind]}" for kind in _KINDS if counts[kind])
     return f"Rules, silences and holds: {parts}"
 
 
 def _sentence(event: RuleEvent, at: datetime) -> str:
-    """What happened, in one clause that a title can be."""
-    what = f"{_SUBJECTS[event.subject]} {event.name}"
+    """What happened, in one sentence that a title can be."""
+    subject = f"{_SUBJECTS[event.subject]} {event.name}"
+    what = f"{subject[:1].upper()}{subject[1:]}"
     match event.kind:
         case EventKind.ENDS_SOON:
             return f"{what} ends {_written(event.at)}"
-        case EventKind.ENDED if event.is_window:
-            return f"a window of the {what} ended {_written(event.at)}"
         case EventKind.ENDED:
             return f"{what} ended {_written(event.at)}"
-        case EventKind.MADE:
-            return f"{what} was made by {_clipped(event.person or 'somebody')}{_until(event)}"
-        case EventKind.EXTENDED:
-            return f"{what} was extended by {_clipped(event.person or 'somebody')}{_until(event)}"
         case EventKind.HOLDS_NOTHING:
             return f"{what} has held nothing for {(at - event.at).days} days"
-        case EventKind.HOLDS_LONG:
-            return f"what the {what} covers was silenced for {event.number} % of the last 30 days"
-
-
-def _until(event: RuleEvent) -> str:
-    return f", until {_written(event.until)}" if event.until is not None else ""
 
 
 def _paragraphs(events: Sequence[RuleEvent], at: datetime) -> Iterator[str]:
     for event in events[:MOST_LINES]:
-        sentence = _sentence(event, at)
-        yield " ".join([f"{sentence[:1].upper()}{sentence[1:]}.", *_facts(event)])
+        yield " ".join([f"{_sentence(event, at)}.", *_facts(event)])
     if len(events) > MOST_LINES:
         yield f"And {len(events) - MOST_LINES} more."
 
 
 def _facts(event: RuleEvent) -> Iterator[str]:
     """What else is known of an event, in sentences."""
+    is_rule = event.subject is EventSubject.RULE
     if event.kind is EventKind.HOLDS_NOTHING:
-        yield f"It is in force until {_written(event.until)}." if event.until is not None else ""
+        yield f"It is in force until {_written(event.until)}."
     if event.hits is not None:
-        last = f", the last {_written(event.last)}" if event.last is not None and event.hits else ""
-        yield (
-            f"It held {counted(event.hits, 'message')} in its life{last}." if event.hits else "It never held anything."
-        )
-    if (held := event.held) is not None and (event.hits or held.count):
-        yield _standing(event, held.count, is_whole=held.is_whole)
+        yield f"It held {counted(event.hits.total, 'message')} in its life, the last {_written(event.hits.last)}."
+    elif event.held is not None:
+        yield "It never held anything."
+    if event.held is not None and event.held.count:
+        stand = f"{counted(event.held.count, 'signal')} that it holds still stand{'s' if event.held.count == 1 else ''}"
+        when = "now" if event.kind is EventKind.ENDED else "when it ends"
+        yield f"{stand}: what no other rule or silence holds is told {when}."
+    elif event.held is not None and event.hits is not None:
+        yield "Nothing that it holds stands any more."
     if event.about:
-        yield f"{'File' if event.subject is EventSubject.RULE else 'Reason'}: {_clipped(event.about)}."
-    if event.person and event.kind in _PERSONAL:
-        yield f"{'Owner' if event.subject is EventSubject.RULE else 'Author'}: {_clipped(event.person)}."
-
-
-def _standing(event: RuleEvent, count: int, *, is_whole: bool) -> str:
-    if not count:
-        return "Nothing that it holds stands any more." if is_whole else "How much of that still stands is not known."
-    least = "" if is_whole else "At least "
-    stand = f"{least}{counted(count, 'signal')} that it holds still stand{'s' if count == 1 else ''}"
-    if event.kind is EventKind.ENDED:
-        return f"{stand}: what no other rule or silence holds is told now."
-    return f"{stand}: what no other rule or silence holds is told when it ends."
+        yield f"{'File' if is_rule else 'Reason'}: {_clipped(event.about)}."
+    if event.person:
+        yield f"{'Owner' if is_rule else 'Author'}: {_clipped(event.person)}."
 
 
 def _held_by(events: Sequence[RuleEvent]) -> Group | None:
     """The gravest of what those events hold that still stands, in the form in which notices name signals."""
-    held = [event.held for event in events if event.held is not None and event.held.count]
+    held = [event.held for event in events if event.held is not None]
     named = sorted((one for some in held for one in some.gravest), key=lambda one: -gravity_of(one.severity))
-    if not named:
-        return None
     count = sum(one.count for one in held)
-    members = [
-        NamedMember(key="", title=one.title, severity=one.severity, place=one.location) for one in named[:MOST_NAMED]
-    ]
-    return Group(by=(), total=count, standing=count, named=tuple(members))
+    return Group(by=(), total=count, standing=count, named=tuple(named[:MOST_NAMED])) if named else None
 
 
-def _to_do(events: Sequence[RuleEvent]) -> Iterator[str]:
-    subjects: Mapping[EventKind, set[EventSubject]] = {
-        kind: {event.subject for event in events if event.kind is kind} for kind in EventKind
-    }
-    if EventSubject.RULE in subjects[EventKind.ENDED]:
+def _to_do(happened: Set[tuple[EventKind, EventSubject]]) -> Iterator[str]:
+    if (EventKind.ENDED, EventSubject.RULE) in happened:
         yield "Take the file of a rule that ended away, or renew it in a pull request."
-    if EventSubject.RULE in subjects[EventKind.ENDS_SOON]:
+    if (EventKind.ENDS_SOON, EventSubject.RULE) in happened:
         yield "Renew a rule that is still right: set a later expirationDateUtc in its file, in a pull request."
         yield "Or let it end: what it holds and still stands is told then."
-    if subjects[EventKind.ENDS_SOON] - {EventSubject.RULE}:
+    if any(kind is EventKind.ENDS_SOON and subject is not EventSubject.RULE for kind, subject in happened):
         yield "Let it end, or extend it on the command line, within what the policy allows."
-    if subjects[EventKind.HOLDS_LONG]:
-        yield "Look at what is held, and make the scope narrower or end it where it hides what somebody should see."
-    if subjects[EventKind.HOLDS_NOTHING]:
+    if (EventKind.HOLDS_NOTHING, EventSubject.RULE) in happened:
         yield "Take a rule away that covers nothing any more: it may hide tomorrow what nobody thought of."
     yield "`alert-router rules list` shows every rule and silence with its end and what it held."
 
 
-def _written(instant: datetime | None) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if instant is not None else "at an unknown time"
+def _written(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _clipped(text: str) -> str:

@@ -15,8 +15,7 @@ class DocumentKind(StrEnum):
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
     them when. A fact is what is known of the coverage of a workload, and tags are a resource's. A source has a table of its
     own, and is counted among documents. Snapshots are those of a subscription's findings that are over, and whether they
-    count. Rules are those of a stream that were seen, and since when; rule events are what people were notified of about its
-    rules, silences and holds. Silent sources are those that are expected and of which nothing was heard for too long.
+    count. Silent sources are those that are expected and of which nothing was heard for too long.
     """
 
     SILENCE = "silence"
@@ -26,8 +25,6 @@ class DocumentKind(StrEnum):
     SOURCE = "source"
     TAGS = "tags"
     SNAPSHOTS = "snapshots"
-    RULES = "rules"
-    RULE_EVENTS = "rule_events"
     SILENT_SOURCES = "silent_sources"
 
 

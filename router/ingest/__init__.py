@@ -3,7 +3,7 @@
 messages        reads a message into observations of signals, or into why it is not understood
 observations    signals as messages describe them, and the order in which their states held; pure
 transitions     what an observation changes in its signal's row, and which destinations its turn notifies; pure
-readers         silences and rulebooks by tags, as every worker knows them     rule_register  since when each rule is known
+readers         silences and rulebooks by tags, as every worker knows them
 intake          ingests a batch of messages in one transaction; decides again what was held, when that ends
 event_intake    ingests the events of a hub, each exactly once, and quarantines one that kills its worker
 gaps            finds sequence numbers that were not taken in, and ingests them or reports them lost

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from router.domain.counts import LONGEST_TEXT, Cell, RuleHits, cell_of, counted, decided_at, hits_in
+from router.domain.counts import LONGEST_TEXT, Cell, cell_of, counted, decided_at
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.keys import fingerprint_of
@@ -23,6 +23,7 @@ from router.domain.notices import RecordEntry
 from router.store.codec import Columns, attempt, decision_in, encode, instant, micros
 from router.store.engine import Transaction, storable
 from router.store.quarantine import read_sound
+from router.store.rules import add_hits
 
 _INSERT = """
 INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)
@@ -40,13 +41,6 @@ OR lookups.type IS DISTINCT FROM excluded.type OR lookups.sample IS DISTINCT FRO
 _COUNT = """
 INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
 ON CONFLICT (hour, id) DO UPDATE SET count=counts.count+excluded.count
-"""
-
-_HITS = """
-INSERT INTO hits (stream, rule, total, first, last) VALUES (?,?,?,?,?) ON CONFLICT (stream, rule) DO UPDATE
-SET total=hits.total+excluded.total,
-first=CASE WHEN excluded.first<hits.first THEN excluded.first ELSE hits.first END,
-last=CASE WHEN excluded.last>hits.last THEN excluded.last ELSE hits.last END
 """
 
 # A message's own decision has its key; a further decision names it.
@@ -103,8 +97,7 @@ async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None
     await tx.write_many(_ENTER, _lookups_of(fresh))
     # The rows that most transactions write come last: a transaction that waits holds none of them.
     await tx.write_many(_COUNT, _counts_of(fresh))
-    hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(fresh).items()]
-    await tx.write_many(_HITS, sorted(hits))
+    await add_hits(tx, fresh)
 
 
 async def find_outcomes(tx: Transaction, keys: Collection[str]) -> Mapping[str, Outcome]:
@@ -160,11 +153,6 @@ async def read_counts(tx: Transaction, since: datetime, until: datetime) -> Mapp
     for hour, cell, count in await read_sound(tx, "counts", sql, span, _count_in):
         hours.setdefault(hour, {})[cell] = count
     return hours
-
-
-async def read_hits(tx: Transaction, stream: str) -> Mapping[str, RuleHits]:
-    """Return how often each suppression rule of a stream ever held a signal, by its name."""
-    return dict(await read_sound(tx, "hits", "SELECT * FROM hits WHERE stream=?", (stream,), _hits_in))
 
 
 async def search_signals(tx: Transaction, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
@@ -270,10 +258,6 @@ def _cell_in(text: str) -> Cell:
 
 def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
-
-
-def _hits_in(row: Columns) -> tuple[str, RuleHits]:
-    return row.text("rule"), RuleHits(row.whole("total", 1), row.time("first"), row.time("last"))
 
 
 def _lookup_in(row: Columns) -> SignalLookup:

@@ -50,7 +50,7 @@ SELECT stream, destination, state, count(*) AS many, min(born) AS first FROM del
 _REST = """
 SELECT (SELECT count(*) FROM quarantine WHERE code<>'damaged') AS quarantined,
 (SELECT count(*) FROM quarantine WHERE code='damaged') AS damaged,
-(SELECT count(*) FROM groups) AS groups, (SELECT count(*) FROM hits) AS rules,
+(SELECT count(*) FROM groups) AS groups, (SELECT count(*) FROM rules WHERE hits>0) AS rules,
 (SELECT count(DISTINCT hour) FROM counts) AS hours
 """
 

@@ -117,7 +117,8 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
     yield partial(_forget_rows, table="named_alerts", key="stream, destination, key", old="until<=?", until=members)
     yield partial(_forget_signals, now=now, delivered=delivered)
     yield partial(_forget_rows, table="counts", key="hour, id", old="hour<=?", until=counts)
-    yield partial(_forget_hits, until=counts, rules=rules)
+    yield partial(_forget_rules, until=counts, rules=rules)
+    yield partial(_forget_rows, table="told", key="stream, event", old="until<=?", until=counts)
     for kind in DocumentKind:
         old = f"kind='{kind.value}' AND at<=?"
         yield partial(_forget_rows, table="documents", key="kind, id", old=old, until=now - document_age(kind))
@@ -189,9 +190,10 @@ async def _forget_rows(tx: Transaction, table: str, key: str, old: str, until: d
     return await tx.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", micros(until), STEP)
 
 
-async def _forget_hits(tx: Transaction, until: datetime, rules: Collection[Rule]) -> int:
-    """The hits of rules that are there no more."""
-    rows = await tx.fetch("SELECT stream, rule FROM hits WHERE last<=?", micros(until))
-    gone = sorted(rule for row in rows if (rule := (row.words("stream"), row.words("rule"))) not in rules)
-    await tx.write_many("DELETE FROM hits WHERE stream=? AND rule=?", gone)
+async def _forget_rules(tx: Transaction, until: datetime, rules: Collection[Rule]) -> int:
+    """Rules that are there no more, and their hits."""
+    sql = "SELECT stream, name FROM rules WHERE COALESCE(last_hit, gone_since)<=?"
+    rows = await tx.fetch(sql, micros(until))
+    gone = sorted(rule for row in rows if (rule := (row.words("stream"), row.words("name"))) not in rules)
+    await tx.write_many("DELETE FROM rules WHERE stream=? AND name=?", gone)
     return 0

@@ -33,7 +33,8 @@ PLACES = {
     "decisions": ("key",),
     "lookups": ("signal",),
     "counts": ("hour", "id"),
-    "hits": ("stream", "rule"),
+    "rules": ("stream", "name"),
+    "told": ("stream", "event"),
     "documents": ("kind", "id"),
     "sources": ("kind", "id"),
 }

@@ -14,7 +14,6 @@ import pytest
 
 from router.app.rules import intake_over, load_rules
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.known_rules import KnownRules, document_of_rules
 from router.domain.ledger import Arrival
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
@@ -22,6 +21,7 @@ from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
 from router.store.documents import put_document
+from router.store.rules import note_rules
 from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
@@ -276,8 +276,7 @@ def test_a_rule_that_never_matched_is_unused_once_it_is_there_for_long(
     furnish_rules(both.house)
 
     async def seen(store: Store) -> None:
-        known = KnownRules({"never": NOW - 3 * DAY})
-        await within(store, put_document, document_of_rules("cwpp", known, NOW))
+        await within(store, note_rules, "cwpp", ["never"], NOW - 3 * DAY)
 
     both.hold(seen)
     found = json.loads(both.say("rules", "list", "--format", "json", "--unused", unused, *AT))

@@ -10,12 +10,13 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from router.decide.lifecycle_events import EventKind, EventSubject, HeldNow, RuleEvent
 from router.decide.rule_notices import notice_of
+from router.domain.counts import RuleHits
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Link, NamedMember, Tactic
 from router.domain.owners import Owner
 from router.domain.posture import Package, Risk
-from router.domain.rule_events import EventKind, EventSubject, HeldNow, HeldSignal, RuleEvent
 from router.domain.severity import Severity
 
 _SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -169,14 +170,15 @@ _ENDED = RuleEvent(
     person="ana@contoso.example",
     about="rules/cwpp/suppressions/vuln-scanner-in-erp.json",
     until=_AT,
-    hits=1412,
-    last=_AT - timedelta(hours=2),
+    hits=RuleHits(1412, _AT - timedelta(days=90), _AT - timedelta(hours=2)),
     held=HeldNow(
         count=7,
         gravest=(
-            HeldSignal("Suspicious process *executed* on a <b>machine</b>", "High", "vm-erp-07"),
-            HeldSignal("Traffic from an address that scans", "Medium", "vm-erp-07"),
-            HeldSignal("Failed SSH brute force attack", "Medium", "vm-erp-11"),
+            NamedMember(
+                key="", title="Suspicious process *executed* on a <b>machine</b>", severity="High", place="vm-erp-07"
+            ),
+            NamedMember(key="", title="Traffic from an address that scans", severity="Medium", place="vm-erp-07"),
+            NamedMember(key="", title="Failed SSH brute force attack", severity="Medium", place="vm-erp-11"),
         ),
     ),
 )
@@ -187,8 +189,7 @@ _SOON = replace(
     at=_AT + timedelta(days=14),
     until=_AT + timedelta(days=14),
     about="rules/cwpp/suppressions/nightly-backup.json",
-    hits=0,
-    last=None,
+    hits=None,
     held=HeldNow(count=0),
 )
 _NOTICE = notice_of((_ENDED, _SOON), "about:" + "c" * 32, "cwpp", _AT, None, "5f2d7c1e")

@@ -22,7 +22,8 @@ from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.store.decisions import put_on_record, read_counts, read_hits
+from router.store.decisions import put_on_record, read_counts
+from router.store.rules import read_hits
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import decisions_between, run

@@ -20,11 +20,12 @@ from router.domain.ledger import RECORD, record_delivery
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
 from router.store.dead_letters import discard, redrive
-from router.store.decisions import put_on_record, read_counts, read_hits, search_signals
+from router.store.decisions import put_on_record, read_counts, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
 from router.store.forgetting import STEP
 from router.store.quarantine import list_quarantined
+from router.store.rules import read_hits
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, find_rows, letters_in, owe, run, settle, states, write_rows
 from tests.store.builders import a_row, an_entry

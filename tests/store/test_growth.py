@@ -27,7 +27,7 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store import dead_letters, decisions, delivery_status, destinations, signals
+from router.store import dead_letters, decisions, delivery_status, destinations, rules, signals
 from router.store.claims import settle_claims
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
@@ -131,7 +131,7 @@ async def _ask(store: Store) -> None:
     async with store.session() as tx:
         await decisions.find_signals_at_each(tx, "cwpp", [RESOURCE], 100)
         await decisions.read_counts(tx, NOW - DAY, NOW + DAY)
-        await decisions.read_hits(tx, "cwpp")
+        await rules.read_hits(tx, "cwpp")
         await signals.count_held(tx, "cwpp")
         await list_quarantined(tx)
         for kind in DocumentKind:

@@ -29,8 +29,8 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
-from router.store.decisions import read_hits
 from router.store.documents import put_document
+from router.store.rules import read_hits
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
 from tests.examples import some_of
 from tests.store.acts import decisions_between, run
@@ -193,11 +193,11 @@ def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sql
     with closing(sqlite3.connect(tmp_path / "router.db")) as db:
         statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE", "INSERT"))]
         plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
-    assert any("INSERT INTO hits" in one for one in plans)
+    assert any("INSERT INTO rules" in one for one in plans)
     assert [
         one
         for one, plan in plans.items()
-        if any(step in ("SCAN signals", "SCAN hits", "SCAN decisions", "SCAN counts") for step in plan)
+        if any(step in ("SCAN signals", "SCAN rules", "SCAN decisions", "SCAN counts") for step in plan)
     ] == []
 
 

@@ -24,8 +24,8 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
 from router.ingest.readers import SilenceReader
-from router.store.decisions import read_hits
 from router.store.documents import find_document, list_documents, put_document
+from router.store.rules import read_hits
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.silences import HOUR, a_silence, machine, named, weekly

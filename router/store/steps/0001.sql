@@ -54,9 +54,17 @@ CREATE TABLE IF NOT EXISTS counts (
     hour BIGINT NOT NULL, id TEXT NOT NULL, cell TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (hour, id)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS hits (
-    stream TEXT NOT NULL, rule TEXT NOT NULL, total BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
-    PRIMARY KEY (stream, rule)
+-- Of a suppression rule, a shadow rule or a silence: since when it is known, or was missing first, and what it held.
+CREATE TABLE IF NOT EXISTS rules (
+    stream TEXT NOT NULL, name TEXT NOT NULL, known_since BIGINT, gone_since BIGINT,
+    hits BIGINT NOT NULL DEFAULT 0, first_hit BIGINT, last_hit BIGINT,
+    PRIMARY KEY (stream, name)
+) WITHOUT ROWID;
+
+-- What people heard of the lives of rules, silences and holds, `at` when, and `until` when it may come up again.
+CREATE TABLE IF NOT EXISTS told (
+    stream TEXT NOT NULL, event TEXT NOT NULL, at BIGINT NOT NULL, until BIGINT NOT NULL,
+    PRIMARY KEY (stream, event)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS documents (
@@ -177,7 +185,8 @@ CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
 CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;
 
-CREATE INDEX IF NOT EXISTS last_hits ON hits (last);
+CREATE INDEX IF NOT EXISTS ended_rules ON rules (COALESCE(last_hit, gone_since));
+CREATE INDEX IF NOT EXISTS ended_events ON told (until);
 
 CREATE INDEX IF NOT EXISTS windows ON groups (stream, destination, window_key) WHERE window_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS waiting ON groups (stream, destination, waits, sample, gravity DESC, at, key DESC) WHERE waits IS NOT NULL;
@@ -220,8 +229,8 @@ CREATE VIEW IF NOT EXISTS v_dead_letters AS SELECT
 FROM deliveries d LEFT JOIN lookups l ON l.signal=d.key WHERE d.state='dead';
 
 CREATE VIEW IF NOT EXISTS v_rule_hits AS SELECT
-    stream, rule, total AS hits, INSTANT(first) AS first_hit, INSTANT(last) AS last_hit
-FROM hits;
+    stream, name AS rule, hits, INSTANT(first_hit) AS first_hit, INSTANT(last_hit) AS last_hit
+FROM rules WHERE hits>0;
 
 CREATE VIEW IF NOT EXISTS v_quarantine AS SELECT
     id, source, stream, code, words, at_fault, INSTANT(at) AS since

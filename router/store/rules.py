@@ -1,0 +1,90 @@
+"""The tables `rules`, of since when rules are known and what they held, and `told`, of what people heard of their lives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from router.domain.clocks import latest
+from router.domain.counts import RuleHits, counted_name, hits_in
+from router.domain.notices import RecordEntry
+from router.domain.retention import FIRST
+from router.store.codec import Columns, micros
+from router.store.engine import Transaction
+from router.store.quarantine import read_sound
+
+GONE = timedelta(days=1)
+"""How long a rule may be away and be the same when it comes back: so long, workers with older rules may run beside."""
+
+_HITS = """
+INSERT INTO rules (stream, name, hits, first_hit, last_hit) VALUES (?,?,?,?,?) ON CONFLICT (stream, name) DO UPDATE
+SET hits=rules.hits+excluded.hits,
+first_hit=CASE WHEN rules.first_hit<=excluded.first_hit THEN rules.first_hit ELSE excluded.first_hit END,
+last_hit=CASE WHEN rules.last_hit>=excluded.last_hit THEN rules.last_hit ELSE excluded.last_hit END
+"""
+
+# What a clock set that was wrong is no time: it lies before this program was made, or is still to come.
+_KNOWN = f"known_since>={micros(FIRST)} AND known_since<=?"
+_IS_SAME = (
+    f"rules.known_since BETWEEN {micros(FIRST)} AND excluded.known_since AND "
+    f"(rules.gone_since IS NULL OR excluded.known_since-rules.gone_since<={GONE // timedelta(microseconds=1)})"
+)
+_NOTE = f"""
+INSERT INTO rules (stream, name, known_since) VALUES (?,?,?) ON CONFLICT (stream, name) DO UPDATE
+SET gone_since=NULL, known_since=CASE WHEN {_IS_SAME} THEN rules.known_since ELSE excluded.known_since END
+"""
+
+_TELL = """
+INSERT INTO told (stream, event, at, until) VALUES (?,?,?,?)
+ON CONFLICT (stream, event) DO UPDATE SET at=excluded.at, until=excluded.until
+"""
+
+
+async def add_hits(tx: Transaction, entries: Iterable[RecordEntry]) -> None:
+    """Add the hits that new decisions make to those of their rules."""
+    hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(entries).items()]
+    await tx.write_many(_HITS, sorted(hits))
+
+
+async def read_hits(tx: Transaction, stream: str) -> Mapping[str, RuleHits]:
+    """Return how often each rule, shadow rule and silence of a stream ever held a signal, by the name it is counted by."""
+    return dict(await read_sound(tx, "rules", "SELECT * FROM rules WHERE stream=? AND hits>0", (stream,), _hits_in))
+
+
+async def note_rules(tx: Transaction, stream: str, names: Iterable[str], now: datetime) -> None:
+    """Note which rules of a stream are there, by their names on record; write only those that came or went."""
+    there = set(map(counted_name, names))
+    sql = f"SELECT name FROM rules WHERE stream=? AND gone_since IS NULL AND {_KNOWN}"
+    noted = {row.raw("name") for row in await tx.fetch(sql, stream, micros(latest(now)))}
+    await tx.write_many(_NOTE, [(stream, name, micros(now)) for name in sorted(there - noted)])
+    gone = [(micros(now), stream, name) for name in sorted(noted - there)]
+    await tx.write_many("UPDATE rules SET gone_since=? WHERE stream=? AND name=?", gone)
+
+
+async def read_known_rules(tx: Transaction, stream: str, now: datetime) -> Mapping[str, datetime]:
+    """Return since when each rule and shadow rule of a stream is known, by the name it is counted by."""
+    sql = f"SELECT * FROM rules WHERE stream=? AND {_KNOWN}"
+    return dict(await read_sound(tx, "rules", sql, (stream, micros(latest(now))), _known_in))
+
+
+async def find_announced(tx: Transaction, stream: str, events: Collection[str], now: datetime) -> set[str]:
+    """Return those of some events of a stream that people were notified of, and let no other worker tell any until the end."""
+    await tx.wait_for(f"told:{stream}")
+    sql = "SELECT event FROM told WHERE stream=? AND event = ANY(?) AND at<=?"
+    return {row.raw("event") for row in await tx.fetch(sql, stream, list(events), micros(latest(now)))}
+
+
+async def write_announced(tx: Transaction, stream: str, events: Mapping[str, datetime], now: datetime) -> None:
+    """Write that people were notified of events, each with the instant until which it may come up again."""
+    rows: Sequence[tuple[object, ...]] = [
+        (stream, event, micros(now), micros(max(until, now))) for event, until in sorted(events.items())
+    ]
+    await tx.write_many(_TELL, rows)
+
+
+def _hits_in(row: Columns) -> tuple[str, RuleHits]:
+    return row.text("name"), RuleHits(row.whole("hits", 1), row.time("first_hit"), row.time("last_hit"))
+
+
+def _known_in(row: Columns) -> tuple[str, datetime]:
+    return row.text("name"), row.time("known_since")
