@@ -13,8 +13,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
     coverage/      documents of Azure, kubectl and the state -> which workloads Defender watches; in live/, what to ask
-                   Azure and clusters for them                                                   pure
-    drill/         a test alert, followed to every destination -> passed, failed or not proven    pure
+                   Azure and clusters for them; in drill/, a test alert that is followed to every destination   pure
     telemetry/     metrics, traces and log records, derived from what rooms returned
     app/           settings, wiring, service, maintenance on a clock, what people hear of rules, health
     cli/           alert-router ...

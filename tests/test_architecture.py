@@ -25,11 +25,10 @@ FLOORS: dict[str, set[str]] = {
     "telemetry": {"domain"},
     "deliver": {"domain", "store"},
     "coverage": {"domain"},
-    "drill": {"domain"},
     "ingest": {"domain", "parse", "decide", "store"},
     "app": {
         "domain", "parse", "decide", "rulebook", "destinations", "store", "eventhubs", "telemetry", "deliver",
-        "coverage", "drill", "ingest",
+        "coverage", "ingest",
     },
 }  # fmt: skip
 """What each room may import of the others. The command line and function_app.py stand above and may import any of them."""
@@ -135,7 +134,7 @@ def test_the_package_draws_every_room_that_there_is() -> None:
     assert sorted(drawn) == sorted(path.name for path in ROUTER.iterdir() if (path / "__init__.py").exists())
 
 
-@pytest.mark.parametrize("room", ["parse", "decide", "destinations", "coverage", "drill", "domain"])
+@pytest.mark.parametrize("room", ["parse", "decide", "destinations", "coverage", "domain"])
 def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file(room: str) -> None:
     """What comes in comes in as an argument."""
     for path in sources(room):
@@ -151,7 +150,7 @@ def test_one_table_of_a_pure_room_is_read_as_its_code_is() -> None:
     """It is a part of the program, and the same wherever it runs."""
     reading = [
         str(path.relative_to(ROUTER))
-        for path in sources("parse", "decide", "destinations", "coverage", "drill", "domain")
+        for path in sources("parse", "decide", "destinations", "coverage", "domain")
         if "importlib.resources" in source(path).imports
     ]
     assert reading == ["destinations/wording/credential_forms.py"]

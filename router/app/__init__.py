@@ -10,7 +10,7 @@ destination_readiness  which destinations can be asked with the settings as they
 rule_watch   has people hear of what happens to rules, silences and holds   forgetting  what forgetting goes by
 asking       runs what asks over HTTP; patience  until an answer comes    azure_api  Azure's endpoints, for whoever is signed in
 kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kubernetes_tls, kubeconfig_files, credential_plugins
-drill        a drill at work; drill_azure  what it asks Defender and a cluster; heartbeat  tells a dead man's switch
+drill        a drill at work; drill_azure  all that it asks over the network
 tags         keeps tags that were read of Azure                          source_health  how many sources are silent
 asked_rules  what the rules answer when they are asked about made-up signals
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held

@@ -8,10 +8,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from router.app.clock import Clock
 from router.app.drill_azure import Defender
 from router.app.signal_life import DestinationFacts, read_life
 from router.app.signal_search import Meant
+from router.coverage.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
+from router.coverage.drill.subjects import DrillSubject, may_be_of
+from router.coverage.drill.verdict import (
+    DrillEvidence,
+    ExpectedDestination,
+    ListedAlert,
+    NotDone,
+    alert_of,
+    judge_drill,
+)
 from router.decide import decide
 from router.domain import samples
 from router.domain.decisions import Outcome
@@ -26,19 +35,14 @@ from router.domain.signal_life import SignalLife
 from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.domain.suppression import NO_SUPPRESSIONS
-from router.drill.evidence import DrillEvidence, ExpectedDestination, alert_of
-from router.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
-from router.drill.simulation import ListedAlert, NotDone
-from router.drill.subjects import DrillSubject, may_be_of
-from router.drill.verdict import judge_drill
 from router.ingest.document_writes import write_documents
 from router.store.decisions import walk_decisions
 from router.store.partitions import find_last_sweep
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
-_LISTED_EVERY, _LISTED_SOON = timedelta(seconds=20), timedelta(seconds=4)
-"""How often Defender is asked for its list of alerts, which is long in a large subscription; sooner if a sample came."""
+_LISTED_EVERY = timedelta(seconds=15)
+"""How often Defender is asked for its list of alerts, which is long in a large subscription."""
 
 _MOST_ALERTS = 50
 """Alerts of a drill that are followed: one bundle makes fewer."""
@@ -89,13 +93,7 @@ def _alerts_of(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillPlan:
-    """What a drill goes by.
-
-    Attributes:
-        called: the destinations that it calls.
-        expected: those of them that it is to prove.
-        facts: what is known of destinations beside the state.
-    """
+    """What a drill goes by: `called` are the destinations that it calls, `expected` those that it is to prove."""
 
     subject: DrillSubject
     book: Rulebook
@@ -115,15 +113,13 @@ class Drill:
         plan: DrillPlan,
         store: Store,
         defender: Defender | None,
-        clock: Clock,
-        read_cluster: Callable[[], Awaitable[str | None]] | None = None,
+        read_cluster: Callable[[], Awaitable[NotDone | None]] | None = None,
     ) -> None:
         self.plan = plan
         self._store = store
         self._defender = defender
-        self._clock = clock
         self._read_cluster = read_cluster
-        self._evidence = DrillEvidence(began=clock())
+        self._evidence = DrillEvidence(began=store.now())
         self._before: frozenset[str] = frozenset()
         self._own: dict[str, ListedAlert] = {}
         self._asked_at: datetime | None = None
@@ -132,75 +128,60 @@ class Drill:
     @property
     def judgement(self) -> DrillJudgement:
         """The verdict by what is known now."""
-        return judge_drill(self.plan.expected, self._evidence, self._clock(), self.plan.book.hash)
+        return judge_drill(self.plan.expected, self._evidence, self._store.now(), self.plan.book.hash)
 
     async def prepare(self) -> None:
         """Note the alerts that Defender lists already, which are none of the drill's. Without them nothing is raised."""
-        if self._defender is not None:
-            listed = await self._defender.list_alerts()
-            if isinstance(listed, NotDone):
-                self._evidence = replace(self._evidence, refused=listed.why)
-            else:
-                self._before = frozenset(one.name for one in listed)
+        if self._defender is None:
+            return
+        listed = await self._defender.list_alerts()
+        if isinstance(listed, NotDone):
+            self._evidence.refused = listed._replace(status=None)
+        else:
+            self._before = frozenset(one.name for one in listed)
 
     async def raise_alerts(self) -> bool:
         """Have the alerts raised; return whether they are, or may be. The drill's time begins now."""
-        self._evidence = replace(self._evidence, began=self._clock())
-        if self._evidence.refused is not None:
+        found = self._evidence
+        found.began = self._store.now()
+        if found.refused is not None:
             return False
-        trouble = None
         if self._defender is not None and self.plan.subject.bundle is not None:
             # Set before the order: an order without an answer may have been taken, and its samples are dismissed.
             self._is_ordered = True
             trouble = await self._defender.raise_samples(self.plan.subject.bundle)
             if trouble is not None and trouble.is_certain:
                 # Samples that come now are another's: they are neither followed nor dismissed.
-                self._is_ordered = False
-                self._evidence = replace(self._evidence, refused=trouble.why, is_busy=trouble.is_busy)
+                self._is_ordered, found.refused = False, trouble
+            elif trouble is not None:
+                found.trouble = trouble.why
         elif self._read_cluster is not None:
-            self._evidence = replace(self._evidence, refused=await self._read_cluster())
-        if self._evidence.refused is not None:
-            return False
-        why = trouble.why if trouble is not None else None
-        self._evidence = replace(self._evidence, raised=self._clock(), trouble=why)
-        return True
+            found.refused = await self._read_cluster()
+        if found.refused is None:
+            found.raised = self._store.now()
+        return found.refused is None
 
-    async def look(self) -> DrillJudgement:
-        """Read what came by now, and judge it."""
-        now = self._clock()
-        every = _LISTED_SOON if self._evidence.has_foreign else _LISTED_EVERY
-        if self._asked_at is None or now - self._asked_at >= every:
+    async def look(self, *, is_last: bool = False) -> DrillJudgement:
+        """Read what came by now, and at the end also why nothing came, and judge it."""
+        found, now = self._evidence, self._store.now()
+        if found.raised is None:
+            return self.judgement
+        if is_last or self._asked_at is None or now - self._asked_at >= _LISTED_EVERY:
             self._asked_at = now
             await self._list()
         try:
-            lives = await self._read_lives()
+            found.alerts = [alert_of(life, entry) for entry, life in await self._read_lives()]
+            if is_last:
+                async with self._store.session() as tx:
+                    found.swept = await find_last_sweep(tx, Stream.CWPP.value)
+                    found.quarantined = [
+                        f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
+                        for one in await list_quarantined(tx)
+                        if one.at >= found.began and any(mark in one.quarantined.body.lower() for mark in _MARKS)
+                    ]
+            found.unread = None
         except StoreError as fault:
-            self._evidence = replace(self._evidence, unread=str(fault))
-        else:
-            hubs = {one.id: one.enqueued for one in self._evidence.alerts}
-            found = (alert_of(life, entry) for entry, life in lives)
-            # A later message of an alert hides when the hub got the first one.
-            alerts = tuple(replace(one, enqueued=hubs.get(one.id) or one.enqueued) for one in found)
-            self._evidence = replace(self._evidence, alerts=alerts, unread=None)
-        return self.judgement
-
-    async def look_last(self) -> DrillJudgement:
-        """Do the same at the end, and read why nothing came."""
-        if self._evidence.raised is None:
-            return self.judgement
-        self._asked_at = None
-        await self.look()
-        try:
-            async with self._store.session() as tx:
-                quarantined = await list_quarantined(tx)
-                swept = await find_last_sweep(tx, Stream.CWPP.value)
-        except StoreError as fault:
-            self._evidence = replace(self._evidence, unread=str(fault))
-            return self.judgement
-        since = [one for one in quarantined if one.at >= self._evidence.began]
-        marked = [one for one in since if any(mark in one.quarantined.body.lower() for mark in _MARKS)]
-        words = tuple(f"{one.quarantined.reason} (alert-router quarantine show {one.id})" for one in marked)
-        self._evidence = replace(self._evidence, quarantined=words, swept=swept)
+            found.unread = str(fault)
         return self.judgement
 
     async def dismiss(self) -> tuple[int | None, str | None]:
@@ -215,9 +196,8 @@ class Drill:
         own = [one for one in standing if times[one.type, one.title] == 1]
         refused = [one.why for one in await self._defender.dismiss(own)]
         dismissed = len(own) - len(refused)
-        if len(own) < len(standing):
-            names = ", ".join(one.name for one in standing if one not in own)
-            refused.append(f"another order raised the same samples meanwhile, which cannot be told apart: {names}")
+        if others := ", ".join(one.name for one in standing if one not in own):
+            refused.append(f"another order raised the same samples meanwhile, which cannot be told apart: {others}")
         if not self._own:
             refused.append("Defender lists none of them yet; those that it lists later stand there")
         return dismissed, "; ".join(refused) or None
@@ -232,14 +212,14 @@ class Drill:
         return DrillResult(
             subject=self.plan.subject,
             began=self._evidence.began,
-            ended=self._clock(),
+            ended=self._store.now(),
             judgement=judgement,
             left_out=[one.name for one in self.plan.called if one not in self.plan.expected],
-            alerts={one.id: one.outcome.value for one in self._evidence.alerts},
+            alerts=[{"id": one.id, "outcome": one.outcome.value} for one in self._evidence.alerts],
             dismissed=dismissed,
             undismissed=undismissed,
             undecided=sorted(name for name in self._own if name.lower() not in decided),
-            still_open=still_open,
+            open=still_open,
         )
 
     async def write(self, result: DrillResult) -> None:
@@ -257,31 +237,34 @@ class Drill:
             return None
         listed = await self._defender.list_alerts()
         if isinstance(listed, NotDone):
-            self._evidence = replace(self._evidence, trouble=listed.why)
+            self._evidence.trouble = listed.why
             return listed.why
-        new = (one for one in listed if one.name not in self._before)
-        self._own |= {one.name: one for one in new if one.is_of(self.plan.subject, self.plan.book.catalogue)}
-        self._evidence = replace(
-            self._evidence,
-            listed=len(self._own),
-            dismissed=sum(one.is_over for one in self._own.values()),
-            first_listed=self._evidence.first_listed or (self._clock() if self._own else None),
-        )
+        plan_of = self.plan.book.catalogue.find_plan
+        self._own |= {
+            one.name: one
+            for one in listed
+            if one.is_sample
+            and one.name not in self._before
+            and plan_of(one.component, one.type) == self.plan.subject.plan
+        }
+        self._evidence.listed = self._own
+        if self._own and self._evidence.first_listed is None:
+            self._evidence.first_listed = self._store.now()
         return None
 
     async def _read_lives(self) -> list[tuple[RecordEntry, SignalLife]]:
         """Return the decisions on the drill's alerts, oldest first, each with its signal's life; raises StoreError."""
-        ids = {name.lower() for name in self._own}
-        since, until = self._evidence.began, self._clock() + timedelta(days=1)
+        ids, subject = {name.lower() for name in self._own}, self.plan.subject
+        now = self._store.now()
+        since, until = self._evidence.began, now + timedelta(days=1)
         async with self._store.session() as tx:
             pages = walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome))
             first = [entry async for page in pages for entry in page.entries if entry.turn == 1]
-        fitting = [entry for entry in first if may_be_of(entry, self.plan.subject, ids)]
-        own = [entry for entry in fitting if self.plan.subject.is_real or (entry.id or "").lower() in ids]
-        self._evidence = replace(self._evidence, has_foreign=len(own) < len(fitting))
+        fitting = [entry for entry in first if may_be_of(entry, subject, ids)]
+        own = [entry for entry in fitting if subject.is_real or (entry.id or "").lower() in ids]
+        self._evidence.has_foreign = len(own) < len(fitting)
         own = sorted(own, key=lambda entry: (entry.at, entry.key))[:_MOST_ALERTS]
         meant = [Meant(entry.signal or "", Stream.CWPP.value) for entry in own]
-        now = self._clock()
         lives = await asyncio.gather(*(read_life(self._store, one, now, self.plan.facts) for one in meant))
         return list(zip(own, lives, strict=True))
 
@@ -297,10 +280,8 @@ def _open_of(life: SignalLife, title: str, of_group: Mapping[str, int]) -> Itera
     for one in life.destinations:
         if one.lane is None or one.lane is Lane.ROWS or life.row is None or one.name not in life.row.open:
             continue
-        sent = [two for two in one.all_deliveries if two.state is DeliveryState.SENT]
-        receipts = [two.receipt or Receipt() for two in sent]
-        if not receipts and not one.is_waited_for:
-            continue
-        receipt = next((two for two in receipts if two.reference), (*receipts, Receipt())[0])
-        others = max((one.group.total or 0) - of_group[one.group.key], 0) if one.group is not None else 0
-        yield OpenReceipt(one.name, one.lane.value, receipt.reference, receipt.link, title, others, not receipts)
+        receipts = [two.receipt or Receipt() for two in one.all_deliveries if two.state is DeliveryState.SENT]
+        if receipts or one.is_waited_for:
+            receipt = next((two for two in receipts if two.reference), (*receipts, Receipt())[0])
+            others = max((one.group.total or 0) - of_group[one.group.key], 0) if one.group is not None else 0
+            yield OpenReceipt(one.name, one.lane.value, receipt.reference, receipt.link, title, others, not receipts)

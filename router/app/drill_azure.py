@@ -1,23 +1,36 @@
-"""Has Defender raise, list and dismiss sample alerts, signed in as the person or workflow that runs the drill."""
+"""Everything that a drill asks over the network: Defender, a cluster, and the dead man's switch that hears of its end.
+
+https://learn.microsoft.com/rest/api/defenderforcloud/alerts/simulate
+https://learn.microsoft.com/rest/api/defenderforcloud/alerts/list-subscription-level-by-region
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlsplit
 
-from router.app.asking import run_asking
 from router.app.azure_api import azure_over
 from router.app.kubernetes_connection import ClusterConnection
 from router.app.patience import PatientSender, Send, TimeLimit
-from router.app.settings import Settings
+from router.app.settings import HEARTBEAT, Settings
+from router.app.trust import trust_for
+from router.coverage.drill.subjects import NAMESPACE
+from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.coverage.live.contexts import NamedContext
 from router.coverage.live.kubeconfig import Kubeconfig
-from router.domain.conversation import Asking, HttpRequest
-from router.domain.errors import BadFile, Unavailable
-from router.drill.simulation import ListedAlert, NotDone, dismiss, find_location, list_alerts, raise_samples
-from router.drill.subjects import NAMESPACE
+from router.deliver.http import Http
+from router.domain import own_objects
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.errors import BadFile, BadSetting, Unavailable
+from router.domain.legible import one_line
+from router.domain.samples import is_sample
+
+MOST_PAGES = 200
+"""Pages of a list that are read."""
 
 _ASKED_WITHIN = 90.0
 """Seconds for one question with its repetitions, and for the one read of a cluster."""
@@ -28,42 +41,146 @@ _AT_ONCE = 4
 _AFTER = timedelta(minutes=10)
 """The time that a drill may take beside the time in which it follows its alerts."""
 
+_LONGEST = 300
+"""Characters of Azure's own words that are repeated."""
+
+_ALERTS, _LOCATIONS = "api-version=2022-01-01", "api-version=2015-06-01-preview"
+_JSON = {"content-type": "application/json"}
+_LIST = "Defender's list of alerts"
+
 
 class Defender:
     """Defender for Cloud in one subscription; `send` sends one signed request to Resource Manager at `base`, once."""
 
     def __init__(self, base: str, subscription: str, send: Send) -> None:
         self._base = base
-        self._subscription = subscription
+        self._security = f"{base}/subscriptions/{quote(subscription, safe='')}/providers/Microsoft.Security"
         self._send = send
-        self._location = ""
+        self._alerts = ""
 
     async def list_alerts(self) -> tuple[ListedAlert, ...] | NotDone:
         """Return all alerts that Defender lists now."""
-        if not self._location:
-            found = await self._read(find_location(self._base, self._subscription))
-            if isinstance(found, NotDone):
-                return found
-            self._location = found
-        return await self._read(list_alerts(self._base, self._subscription, self._location))
+        if not self._alerts and (trouble := await self._locate()) is not None:
+            return trouble
+        alerts, url = list[ListedAlert](), f"{self._alerts}?{_ALERTS}"
+        for _ in range(MOST_PAGES):
+            page = await self._read(url, _LIST)
+            if isinstance(page, NotDone):
+                return page
+            alerts += alerts_in(page)
+            url = _text(page, "nextLink")
+            if not url:
+                return tuple(alerts)
+            if not _is_same_host(url, self._base):
+                return NotDone(f"{_LIST}: goes on at another host, which is not asked")
+        return NotDone(f"{_LIST}: has more than {MOST_PAGES} pages")
 
     async def raise_samples(self, bundle: str) -> NotDone | None:
-        """Order sample alerts, once: an order whose answer was lost may have been taken."""
-        return await run_asking(raise_samples(self._base, self._subscription, self._location, bundle), self._send)
+        """Order the sample alerts of one bundle, once: an order whose answer was lost may have been taken."""
+        body = json.dumps({"properties": {"kind": "Bundles", "bundles": [bundle]}}).encode()
+        url = f"{self._alerts}/default/simulate?{_ALERTS}"
+        answer = await _ask(self._send, HttpRequest(method="POST", url=url, headers=_JSON, body=body), "simulate")
+        return answer if isinstance(answer, NotDone) else None
 
     async def dismiss(self, alerts: Sequence[ListedAlert]) -> list[NotDone]:
         """Dismiss alerts; return why some were not."""
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def dismiss_one(alert: ListedAlert) -> NotDone | None:
+        async def dismiss_one(alert: ListedAlert) -> HttpAnswer | NotDone:
+            own = f"{self._base}{quote(alert.path.rpartition('/')[0], safe='/')}"
             async with free:
-                return await self._read(dismiss(self._base, self._subscription, self._location, alert))
+                answer = await self._dismiss_at(own, alert)
+                # Samples are listed in a resource group that is not there.
+                is_absent = isinstance(answer, NotDone) and answer.status == 404
+                return await self._dismiss_at(self._alerts, alert) if is_absent else answer
 
-        return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if one is not None]
+        return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if isinstance(one, NotDone)]
 
-    async def _read[T](self, asking: Asking[T]) -> T:
-        """Run a question that may be repeated."""
-        return await run_asking(asking, PatientSender(self._send, TimeLimit(_ASKED_WITHIN)).send)
+    async def _dismiss_at(self, alerts: str, alert: ListedAlert) -> HttpAnswer | NotDone:
+        request = HttpRequest(method="POST", url=f"{alerts}/{quote(alert.name, safe='')}/dismiss?{_ALERTS}")
+        return await _ask(self._patient().send, request, f"dismiss {alert.name}")
+
+    async def _locate(self) -> NotDone | None:
+        """Find where Defender keeps the subscription's data, which is not where its resources are."""
+        what = "where Defender keeps the subscription's data"
+        found = await self._read(f"{self._security}/locations?{_LOCATIONS}", what)
+        if isinstance(found, NotDone):
+            return found
+        value = found.get("value")
+        first = value[0] if isinstance(value, list) and value else None
+        name = _text(first, "name") if isinstance(first, Mapping) else ""
+        self._alerts = f"{self._security}/locations/{quote(name, safe='')}/alerts" if name else ""
+        return None if name else NotDone(f"{what}: Defender keeps nothing of this subscription yet; is a plan on?")
+
+    async def _read(self, url: str, what: str) -> Mapping[str, object] | NotDone:
+        answer = await _ask(self._patient().send, HttpRequest(method="GET", url=url), what)
+        if isinstance(answer, NotDone):
+            return answer
+        body = _json_in(answer)
+        return body if isinstance(body, Mapping) else NotDone(f"{what}: the answer is no object of JSON")
+
+    def _patient(self) -> PatientSender:
+        """Return a sender for a question that may be repeated."""
+        return PatientSender(self._send, TimeLimit(_ASKED_WITHIN))
+
+
+def alerts_in(page: Mapping[str, object]) -> Iterator[ListedAlert]:
+    """Return the alerts on a page of Defender's list; anything else is left out."""
+    for body in _objects(page.get("value")):
+        properties = body.get("properties")
+        if not isinstance(properties, Mapping):
+            continue
+        name, path = _text(properties, "systemAlertId") or _text(body, "name"), _text(body, "id")
+        title, type = _text(properties, "alertDisplayName"), _text(properties, "alertType")
+        ids = [_text(one, "azureResourceId") for one in _objects(properties.get("resourceIdentifiers"))]
+        is_over = _text(properties, "status").lower() in ("dismissed", "resolved")
+        if name and path.startswith("/"):
+            component = _text(properties, "productComponentName")
+            yield ListedAlert(name, path, title, component, type, is_sample(type, title, ids), is_over)
+
+
+async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer | NotDone:
+    try:
+        answer = await send(request)
+    except Unavailable as fault:
+        return NotDone(f"{what}: {fault}")
+    if 200 <= answer.status < 300:
+        return answer
+    body = _json_in(answer)
+    error = body.get("error") if isinstance(body, Mapping) else None
+    parts = (_text(error, "code"), _text(error, "message")) if isinstance(error, Mapping) else ()
+    words = one_line(": ".join(filter(None, parts)))[:_LONGEST]
+    why = f"{what}: Azure answered {answer.status}{f' ({words})' if words else ''}"
+    if answer.status in (401, 403):
+        why += (
+            "; the drill needs a role in that subscription that may raise, read and dismiss alerts, such as Contributor or "
+            "Security Admin"
+        )
+    return NotDone(why, answer.status)
+
+
+def _objects(value: object) -> list[Mapping[str, object]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _json_in(answer: HttpAnswer) -> object:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_same_host(url: str, other: str) -> bool:
+    try:
+        one, two = urlsplit(url), urlsplit(other)
+    except ValueError:
+        return False
+    return (one.scheme, one.netloc.lower()) == (two.scheme, two.netloc.lower())
 
 
 @asynccontextmanager
@@ -74,7 +191,7 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
         yield Defender(cloud.resource_manager, subscription, send)
 
 
-async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> str | None:
+async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> NotDone | None:
     """Ask a cluster for the pods that raise its test alert, and for nothing else; return why it did not answer."""
     where, limit = f"context {named.context}", TimeLimit(_ASKED_WITHIN)
     try:
@@ -88,11 +205,42 @@ async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Se
         finally:
             await connection.close()
     except TimeoutError:
-        return f"{where}: {limit.over()}"
+        return NotDone(f"{where}: {limit.over()}")
     except BadFile as fault:
-        return str(fault)
+        return NotDone(str(fault))
     except Unavailable as fault:
-        return f"{where}: {fault}"
+        return NotDone(f"{where}: {fault}")
     if answer.status == 200:
         return None
-    return f"{where}: the API server answered {answer.status}; the drill needs the right to list pods in all namespaces"
+    # Without its status: a cluster that is busy has not taken an order of somebody else's.
+    return NotDone(
+        f"{where}: the API server answered {answer.status}; the drill needs the right to list pods in all namespaces"
+    )
+
+
+def heartbeat_in(settings: Settings) -> str:
+    """Return the address of the dead man's switch; raises BadSetting if there is none."""
+    if settings.heartbeat is None:
+        raise BadSetting(
+            f"{HEARTBEAT}: is not set; --heartbeat calls the address that it holds once the drill has passed"
+        )
+    return settings.heartbeat
+
+
+async def call_heartbeat(settings: Settings, url: str, ended: datetime) -> str | None:
+    """Tell a dead man's switch that a drill has passed; return why it was not taken, with the host and no more of the address.
+
+    As https://healthchecks.io/docs/http_api/ and https://deadmanssnitch.com/docs take it.
+    """
+    body = json.dumps({own_objects.KEY: own_objects.DRILL, "verdict": "passed", "ended": ended.isoformat()}).encode()
+    request, host = HttpRequest(method="POST", url=url, headers=_JSON, body=body), urlsplit(url).hostname
+    async with Http(trust_for(settings)) as http:
+        # It may be called twice: that says the same again.
+        try:
+            answer = await PatientSender(http.send, TimeLimit(60.0), attempts=3).send(request)
+        except Unavailable as fault:
+            return f"{host}: {fault}"
+    if not 200 <= answer.status < 300:
+        return f"{host}: answered {answer.status}"
+    # healthchecks.io says so with 200.
+    return f"{host}: does not know the address" if b"not found" in answer.body.lower() else None

@@ -20,7 +20,7 @@
     silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold
     silence_document   one for programs      silence_times, confirmation   what commands say and ask that make one
     explain_signal   the life of a signal as it is read      signal_document   the same for programs
-    drill         raises a test alert and follows it         drill_text    what it says
+    drill         raises a test alert and follows it
     coverage      judges what is expected: coverage_documents   files and what is no file; coverage_live, coverage_clusters,
                   coverage_state   what is no file; coverage_tags   keeps the tags that were read
     coverage_summary, coverage_text, coverage_json, coverage_page, coverage_ci   what it found, for people and for programs

@@ -5,33 +5,42 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
 from router.app.destination_readiness import readiness_of
 from router.app.drill import Drill, DrillPlan, expected_destinations
-from router.app.drill_azure import Defender, defender_over, read_cluster
-from router.app.heartbeat import call_heartbeat, heartbeat_in
+from router.app.drill_azure import Defender, call_heartbeat, defender_over, heartbeat_in, read_cluster
 from router.app.kubeconfig_files import open_kubeconfig
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.complaints import complain
 from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.drill_commands import REAL_WITHIN, WITHIN
-from router.cli.drill_text import destination_line, hop_line, plan_lines, result_lines
+from router.cli.durations import written
 from router.cli.given import rules_given
 from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
+from router.coverage.drill.results import (
+    DestinationVerdict,
+    DrillHop,
+    DrillJudgement,
+    DrillResult,
+    DrillVerdict,
+    OpenReceipt,
+    result_object,
+)
+from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
+from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, NotDone, is_settled
 from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
+from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.drill.results import DrillJudgement, DrillResult, DrillVerdict, result_object
-from router.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
-from router.drill.verdict import is_settled
 from router.store.store import Store
 
 NOT_PASSED = 1
@@ -42,6 +51,15 @@ GIVEN_UP = 2
 
 _SOONEST, _LATEST = timedelta(seconds=0.25), timedelta(seconds=5)
 """The wait between two looks, at first and later. The seconds that a drill prints come from the record, not from its looks."""
+
+_DOES = {Lane.PAGE: "pages", Lane.TICKET: "opens a ticket at", Lane.ROWS: "writes rows to"}
+
+_HOPS = {
+    DrillHop.RAISED: "raised",
+    DrillHop.DEFENDER: "listed by Defender",
+    DrillHop.HUB: "in the hub",
+    DrillHop.DECIDED: "decided",
+}
 
 
 def drill(options: Namespace) -> int:
@@ -62,26 +80,26 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(store_in(options))
         plan, cluster = _plan(options, settings, subject, store), _cluster_in(options, settings)
-        _say(options, [*plan_lines(plan, options.within), *_instructions(options, subject)])
+        _say(options, [*_plan_lines(plan, options.within), *_instructions(options, subject)])
         if not is_wanted(_question(subject), is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
         defender: Defender | None = None
         if subject.bundle is not None and subject.subscription is not None:
             defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
-        drill = Drill(plan, store, defender, store.now, cluster)
+        drill = Drill(plan, store, defender, cluster)
         with Stop.heeded() as stop:
             await drill.prepare()
             if stop.is_asked:
                 raise stop.said("nothing was raised")
             result = await _run(drill, options, stop)
             if stop.is_asked:
-                raise stop.said(_words_of_stop(options, result))
-        is_told = await _write(drill, result) and await _call(settings, heartbeat, result)
+                raise stop.said("; ".join(("nothing is judged", *map(str.strip, _left_lines(result)))))
+        is_told = await _tell(drill, result, settings, heartbeat)
     if options.format == "json":
         print_json(result_object(result))
     else:
-        print_lines(result_lines(result))
+        print_lines(_result_lines(result))
     return 0 if result.has_passed and is_told else NOT_PASSED
 
 
@@ -110,7 +128,7 @@ async def _run(drill: Drill, options: Namespace, stop: Stop) -> DrillResult:
     try:
         if await drill.raise_alerts():
             await _follow(drill, options, stop)
-        judgement = await drill.look_last()
+        judgement = await drill.look(is_last=True)
     finally:
         if not options.keep:
             dismissed, undismissed = await drill.dismiss()
@@ -123,10 +141,9 @@ async def _follow(drill: Drill, options: Namespace, stop: Stop) -> None:
     began = loop.time()
     while True:
         judgement = await drill.look()
-        for key, line in _lines_of(judgement):
-            if key not in printed:
-                printed.add(key)
-                _say(options, [line])
+        lines = _passed_lines(judgement)
+        _say(options, [line for key, line in lines.items() if key not in printed])
+        printed |= lines.keys()
         if stop.is_asked and drill.plan.subject.bundle is not None and not options.keep:
             complain(
                 "its samples are dismissed first; who asks once more leaves them in Defender, to be dismissed in the portal"
@@ -137,25 +154,13 @@ async def _follow(drill: Drill, options: Namespace, stop: Stop) -> None:
         await stop.wait(min(max(passed / 6, _SOONEST), _LATEST, options.within - passed).total_seconds())
 
 
-def _lines_of(judgement: DrillJudgement) -> list[tuple[str, str]]:
-    """Return a line for each hop and each destination that is known to have passed, with a key of it."""
-    passed = [one for one in judgement.destinations if one.verdict is DrillVerdict.PASSED]
-    hops = [(f"hop {one.hop}", hop_line(one)) for one in judgement.hops]
-    return hops + [(f"to {one.name}", destination_line(one)) for one in passed]
-
-
-async def _write(drill: Drill, result: DrillResult) -> bool:
-    """Write the result for the coverage gate; return whether it is written."""
+async def _tell(drill: Drill, result: DrillResult, settings: Settings, heartbeat: str | None) -> bool:
+    """Write the result for the coverage gate, and send the heartbeat if the drill passed; return whether both were taken."""
     try:
         await drill.write(result)
     except StoreError as fault:
         complain(f"the result is not written down, and no heartbeat was sent: {fault}")
         return False
-    return True
-
-
-async def _call(settings: Settings, heartbeat: str | None, result: DrillResult) -> bool:
-    """Send the heartbeat if the drill passed; return False if it was not taken."""
     if heartbeat is None or not result.has_passed:
         return True
     trouble = await call_heartbeat(settings, heartbeat, result.ended)
@@ -188,7 +193,7 @@ def _split_cluster(written: str) -> tuple[str, str | None]:
     return name, context or None
 
 
-def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitable[str | None]] | None:
+def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitable[NotDone | None]] | None:
     """Return the read of the cluster, if it is wanted; raises BadUsage and BadFile."""
     if options.kubeconfig is None:
         return None
@@ -213,19 +218,7 @@ def _question(subject: DrillSubject) -> str:
     return f"raise {subject.words}, which calls these destinations?"
 
 
-def _words_of_stop(options: Namespace, result: DrillResult) -> str:
-    number = len(result.still_open) if result.still_open is not None else "an unknown number"
-    left = f"nothing is judged; {number} of its pages and tickets are open"
-    if result.dismissed is None:
-        return f"{left}; its alerts stand in Defender" if options.keep else left
-    why = f", others not: {result.undismissed}" if result.undismissed is not None else ""
-    return (
-        f"nothing is judged; {result.dismissed} of its sample alerts are dismissed in Defender{why}; "
-        f"{number} of its pages and tickets are open"
-    )
-
-
-def _say(options: Namespace, lines: Sequence[str]) -> None:
+def _say(options: Namespace, lines: Iterable[str]) -> None:
     """Print what happens on the way; to standard error if programs read standard output."""
     if options.format == "json":
         for line in lines:
@@ -233,3 +226,71 @@ def _say(options: Namespace, lines: Sequence[str]) -> None:
     else:
         print_lines(lines)
         sys.stdout.flush()
+
+
+def _plan_lines(plan: DrillPlan, within: timedelta) -> Iterator[str]:
+    """Return what is going to happen: which destinations are called, also those that the drill is not to prove."""
+    subject = plan.subject
+    yield f"drill: {subject.words}, followed for {written(within)} at most"
+    if subject.is_real:
+        yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
+    for one in plan.called:
+        more = "" if one in plan.expected else "; not to be proven"
+        if (why := plan.facts.unready.get((Stream.CWPP.value, one.name))) is not None:
+            more += f"; not yet: {why}, so that it takes nothing"
+        where = f"{one.name} ({one.kind}, {one.lane} lane)"
+        yield f"  {_DOES[one.lane]} {where}{more}" if one.takes_samples else f"  {where}: {KEPT_FROM_SAMPLES}{more}"
+    if not plan.called:
+        yield f"  the rules lead no alert of the plan {subject.plan} anywhere, so that nothing can be proven"
+
+
+def _passed_lines(judgement: DrillJudgement) -> dict[str, str]:
+    """Return a line for each hop and each destination that is known to have passed, by its name."""
+    passed = [one for one in judgement.destinations if one.verdict is DrillVerdict.PASSED]
+    hops = {
+        f"hop {one.hop}": f"  {_HOPS[one.hop]:<20}{one.seconds:>8.1f} s"
+        for one in judgement.hops
+        if one.seconds is not None
+    }
+    return hops | {f"to {one.name}": _destination_line(one) for one in passed}
+
+
+def _destination_line(one: DestinationVerdict) -> str:
+    took = f"{one.seconds:>8.1f} s" if one.seconds is not None else f"{'-':>8}  "
+    as_receipt = f" as {one.receipt}" if one.receipt else ""
+    what = f"took it{as_receipt}" if one.verdict is DrillVerdict.PASSED else f"{one.verdict}: {one.reason}"
+    return f"  {one.name:<20}{took}  {what}"
+
+
+def _result_lines(result: DrillResult) -> Iterator[str]:
+    """Return how it ended, and what it left behind."""
+    judgement = result.judgement
+    yield f"{judgement.verdict}: {judgement.reason}"
+    yield from map(_destination_line, (one for one in judgement.destinations if one.verdict is not DrillVerdict.PASSED))
+    yield from _left_lines(result)
+
+
+def _left_lines(result: DrillResult) -> Iterator[str]:
+    if result.dismissed is not None:
+        yield f"dismissed in Defender: {counted(result.dismissed, 'sample alert')}"
+    if result.undismissed is not None:
+        yield f"not dismissed: {result.undismissed}"
+    if result.undecided:
+        listed = counted(len(result.undecided), "sample alert")
+        yield f"not decided by now: {listed} that Defender lists; whom they call is called later: {', '.join(result.undecided)}"
+    if result.open is None:
+        yield "still open: not known, as the state could not be read; alert-router explain shows it of each alert"
+    if result.open:
+        doubt = "whether Defender exports that a sample was dismissed is not confirmed, so "
+        yield f"still open; {'' if result.subject.is_real else doubt}close what stays:"
+        for one in result.open:
+            yield f"  {one.destination} ({one.lane}): {_where(one)}: {one.title}"
+
+
+def _where(one: OpenReceipt) -> str:
+    where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
+    if one.on_its_way:
+        where = "on its way there"
+    if one.others:
+        where += f", which is about {counted(one.others, 'other signal')} as well and is not to be closed for the drill"
+    return where

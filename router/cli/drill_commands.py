@@ -10,7 +10,7 @@ from router.cli.argument_parser import Commands, add_command
 from router.cli.argument_types import file_in, subscription_in
 from router.cli.durations import duration_in
 from router.cli.shared_options import add_format, add_rules_dir, add_state
-from router.drill.subjects import BUNDLES
+from router.coverage.drill.subjects import BUNDLES
 
 WITHIN, REAL_WITHIN = timedelta(minutes=15), timedelta(hours=1)
 """How long a drill waits unless more or less is asked for: samples take a few minutes, real alerts up to half an hour."""

@@ -34,6 +34,10 @@ What is no file comes as documents, too.
     stored          what the router itself knows, out of its state
     tags            the tags that documents say, for owners
 
+A drill proves the way of an alert.
+
+    drill/          a test alert, followed to every destination -> passed, failed or not proven
+
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.
 """

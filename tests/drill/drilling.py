@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +16,11 @@ from router.cli import main
 from tests.drill.small_router import SmallHouse
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
-PACE = 0.5
-"""Seconds between alerts that somebody raises: the first may come before the drill has begun, and then is none of it."""
+CLUSTER = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-pay"
+)
+SAMPLES = ("--subscription", SUBSCRIPTION, "--bundle", "VirtualMachines", "--yes")
+HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
 
 SOON, LATE = "60s", ("2s", "10s", "60s")
 """How long a drill waits that is to end by itself, and one that waits for what never comes: longer where a machine is slow."""
@@ -25,20 +28,26 @@ SOON, LATE = "60s", ("2s", "10s", "60s")
 
 @dataclass
 class Outcome:
-    """What a drill came to: its exit code, its result, and what it said on the way."""
+    """The exit code of a drill, its result, and what it printed on the way."""
 
     code: int
     result: dict[str, Any]
     said: str
 
     @property
+    def end(self) -> tuple[int, str, str | None, int | None]:
+        """How it ended, and how many samples it dismissed."""
+        return self.code, self.result["verdict"], self.result["failed_hop"], self.result["dismissed"]
+
+    @property
     def verdicts(self) -> dict[str, str]:
         """The verdict on each destination."""
         return {one["name"]: one["verdict"] for one in self.result["destinations"]}
 
-    def reason_of(self, name: str) -> str:
-        """Why a destination was judged so."""
-        return next(str(one["reason"]) for one in self.result["destinations"] if one["name"] == name)
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the alerts that were decided."""
+        return {one["id"] for one in self.result["alerts"]}
 
 
 @dataclass
@@ -47,42 +56,30 @@ class Drilling:
 
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, house: SmallHouse, *more: str, within: str = SOON, bundle: str = "VirtualMachines") -> Outcome:
-        """What a drill comes to."""
+    def __call__(self, house: SmallHouse, *more: str, within: str = SOON, about: tuple[str, ...] = SAMPLES) -> Outcome:
+        """Return the outcome of a drill."""
         self.capsys.readouterr()
-        code = main([*self.arguments(house, within, bundle), "--format", "json", *more])
+        code = main(arguments(house, "--within", within, "--format", "json", *more, about=about))
         out, err = self.capsys.readouterr()
         return Outcome(code, json.loads(out) if out else {}, err)
 
-    def arguments(self, house: SmallHouse, within: str = SOON, bundle: str = "VirtualMachines") -> list[str]:
-        """The command line of a drill."""
-        return [
-            *("drill", "--subscription", SUBSCRIPTION, "--bundle", bundle, "--within", within, "--yes"),
-            *("--state", str(house.state), "--rules", str(house.rules)),
-        ]
-
-    def in_vain(self, house: SmallHouse, as_far: Callable[[Outcome], bool]) -> Outcome:
-        """What a drill comes to that waits in vain, once it came as far as it can."""
+    def in_vain(self, house: SmallHouse, *words: str) -> Outcome:
+        """Return the outcome of a drill that waits in vain, once its result says this much."""
         for within in LATE:
             drilled = self(house, within=within)
-            if as_far(drilled):
+            if all(one in str(drilled.result) for one in words):
                 break
         return drilled
 
 
-def is_decided(drilled: Outcome) -> bool:
-    """Whether both samples were decided."""
-    return len(drilled.result["alerts"]) == 2
-
-
-def is_listed(drilled: Outcome) -> bool:
-    """Whether Defender lists them."""
-    return "Defender lists 2" in drilled.result["reason"]
+def arguments(house: SmallHouse, *more: str, about: tuple[str, ...] = SAMPLES) -> list[str]:
+    """Return the command line of a drill."""
+    return ["drill", *about, "--state", str(house.state), "--rules", str(house.rules), *more]
 
 
 @dataclass
 class Hooks:
-    """A server that waits to be called: what it answers, and who called it."""
+    """A dead man's switch: what it answers, and what called it."""
 
     url: str = ""
     status: int = 200

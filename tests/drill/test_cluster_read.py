@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,29 +12,17 @@ from aiohttp import web
 
 from router.cli import main
 from tests.builders import alert_body
-from tests.drill.drilling import SOON, SUBSCRIPTION
-from tests.drill.small_router import Grounds, grounds_in
+from tests.drill.drilling import CLUSTER, SOON, Drilling, arguments
+from tests.drill.small_router import Grounds
 from tests.stack.kubernetes_api.answers import ClusterApi
 from tests.stack.kubernetes_api.server import TOKEN, ApiServer, serving_in_thread
 
-CLUSTER = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-pay"
-)
-NAMESPACE = "/api/v1/namespaces/asc-alerttest-662jfi039n/pods"
-
-
-@pytest.fixture(scope="module")
-def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
-    """Hubs, a SOC and Defender."""
-    with grounds_in(tmp_path_factory.mktemp("cluster")) as grounds:
-        yield grounds
+type AskCluster = Callable[..., int]
 
 
 @pytest.fixture
-def server(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """The API server of the cluster, in which Defender sees who asks for that namespace."""
-    for name, value in grounds.environment().items():
-        monkeypatch.setenv(name, value)
+def server(grounds: Grounds) -> Iterator[ApiServer]:
+    """The API server of the cluster, in which Defender sees a request for that namespace."""
     with serving_in_thread(ClusterApi(())) as server:
 
         def answer(number: int, request: web.Request) -> web.StreamResponse:
@@ -48,36 +36,39 @@ def server(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiSer
         yield server
 
 
-def drill(grounds: Grounds, kubeconfig: Path, cluster: str, *more: str) -> int:
-    """The exit code of a drill of a cluster that asks it."""
-    house = grounds.house()
-    state = ("--state", str(house.state), "--rules", str(house.rules), "--within", SOON, "--format", "json")
-    with house.at_work():
-        return main(["drill", "--cluster", cluster, "--kubeconfig", str(kubeconfig), "--to", "oncall", *state, *more])
+@pytest.fixture
+def ask(grounds: Grounds, drill: Drilling, server: ApiServer, tmp_path: Path) -> AskCluster:
+    """Returns the exit code of a drill that asks a cluster itself, with a token."""
+
+    def ask(cluster: str, *more: str, token: str = TOKEN, context: str = "aks-pay") -> int:
+        (tmp_path / "config").write_text(yaml.safe_dump(server.kubeconfig({"token": token}, context=context)))
+        about = ("--cluster", cluster, "--kubeconfig", str(tmp_path / "config"), "--to", "oncall", *more)
+        house = grounds.house()
+        with house.at_work():
+            return main(arguments(house, "--within", SOON, "--format", "json", about=about))
+
+    return ask
 
 
 def test_the_drill_asks_the_cluster_once_and_for_nothing_else(
-    grounds: Grounds, server: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ask: AskCluster, server: ApiServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The context may be called otherwise than the cluster. No token is ever printed."""
-    kubeconfig = tmp_path / "config"
-    kubeconfig.write_text(yaml.safe_dump(server.kubeconfig(context="admin@pay")))
-    code = drill(grounds, kubeconfig, "aks-pay=admin@pay", "--yes")
+    code = ask("aks-pay=admin@pay", "--yes", context="admin@pay")
     out, err = capsys.readouterr()
     assert (code, json.loads(out)["cluster"], json.loads(out)["verdict"]) == (0, "aks-pay", "passed"), err
-    assert [(one.method, one.path) for one in server.requests] == [("GET", NAMESPACE)]
+    asked = [(one.method, one.path) for one in server.requests]
+    assert asked == [("GET", "/api/v1/namespaces/asc-alerttest-662jfi039n/pods")]
     assert "asks the cluster aks-pay for the pods of the namespace asc-alerttest-662jfi039n" in err
     assert "kubectl" not in err
     assert TOKEN not in out + err
 
 
 def test_a_cluster_that_refuses_is_named_and_nothing_is_waited_for(
-    grounds: Grounds, server: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ask: AskCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever asks may not."""
-    kubeconfig = tmp_path / "config"
-    kubeconfig.write_text(yaml.safe_dump(server.kubeconfig({"token": "unknown"}, context="aks-pay")))
-    assert drill(grounds, kubeconfig, "aks-pay", "--yes") == 1
+    """Here the token is not known there."""
+    assert ask("aks-pay", "--yes", token="unknown") == 1
     result = json.loads(capsys.readouterr().out)
     assert (result["verdict"], result["failed_hop"]) == ("failed", "raised")
     assert "context aks-pay: the API server answered 403" in result["reason"]
@@ -92,19 +83,15 @@ def test_a_cluster_that_refuses_is_named_and_nothing_is_waited_for(
     ],
 )
 def test_nothing_is_asked_that_was_not_wanted(
-    grounds: Grounds,
+    ask: AskCluster,
     server: ApiServer,
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     cluster: str,
     more: tuple[str, ...],
     words: str,
 ) -> None:
     """One line says why."""
-    kubeconfig = tmp_path / "config"
-    kubeconfig.write_text(yaml.safe_dump(server.kubeconfig(context="aks-pay")))
-    assert drill(grounds, kubeconfig, cluster, *more) == 2
+    assert ask(cluster, *more) == 2
     out, err = capsys.readouterr()
-    assert out == ""
+    assert (out, len(server.requests)) == ("", 0)
     assert words in err.splitlines()[-1]
-    assert server.requests == []

@@ -9,9 +9,9 @@ import pytest
 from router.app.clock import now
 from router.app.drill import expected_destinations
 from router.app.rules import load_rules
+from router.coverage.drill.subjects import BUNDLES, DrillSubject, samples_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.drill.subjects import BUNDLES, DrillSubject, samples_of
 from tests.builders import RULES
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"

@@ -40,19 +40,18 @@ _COLONS_OF_A_HUB = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillSubject:
-    """What a drill is about. Exactly one of `bundle`, `cluster` and `machine` is set.
+    """What a drill is about. Exactly one of `bundle`, `cluster` and `machine` is set; the last two are of real alerts.
 
     Attributes:
-        plan: the plan whose alerts are raised.
         subscription: its id in lower case; None only for a cluster that is called by its name.
-        bundle: the bundle of sample alerts.
-        cluster: the name or the resource id of the cluster whose test alert a person raises.
-        machine: the resource id of the machine whose test alert a person raises.
+        plan: the plan whose alerts are raised.
+        cluster: its name or resource id.
+        machine: its resource id.
     """
 
-    plan: str
     subscription: str | None = None
     bundle: str | None = None
+    plan: str
     cluster: str | None = None
     machine: str | None = None
 

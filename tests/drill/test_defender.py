@@ -1,0 +1,203 @@
+"""What Azure is asked, what its answers mean, and which alerts are a drill's, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.app.drill_azure import MOST_PAGES, Defender, alerts_in
+from router.coverage.drill.subjects import DrillSubject, may_be_of, samples_of
+from router.coverage.drill.verdict import ListedAlert, NotDone
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.errors import Unavailable
+from router.domain.notices import RecordEntry
+from tests.drill.drilling import CLUSTER, SUBSCRIPTION
+
+BASE = "https://management.azure.com"
+DRILL = samples_of(SUBSCRIPTION, "VirtualMachines")
+SECURITY = f"{BASE}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security"
+LOCATION = {"value": [{"name": "centralus"}]}
+
+type Answer = tuple[int, object] | Unavailable
+
+
+def ask[T](question: Callable[[Defender], Awaitable[T]], *answers: Answer) -> tuple[T, list[HttpRequest]]:
+    """Return what comes of a question with these answers, and what was asked after the place; every answer must be wanted."""
+    asked, left = list[HttpRequest](), [(200, LOCATION), *answers]
+
+    async def send(request: HttpRequest) -> HttpAnswer:
+        asked.append(request)
+        answer = left.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return HttpAnswer(status=answer[0], headers={}, body=json.dumps(answer[1]).encode())
+
+    async def run() -> T:
+        defender = Defender(BASE, SUBSCRIPTION, send)
+        assert await defender._locate() is None
+        return await question(defender)
+
+    found = asyncio.run(run())
+    assert left == []
+    return found, asked[1:]
+
+
+def test_samples_are_ordered_where_defender_keeps_the_subscriptions_data() -> None:
+    """The order names the bundle."""
+    found, (asked,) = ask(lambda defender: defender.raise_samples("KeyVaults"), (202, None))
+    assert found is None
+    url = f"{SECURITY}/locations/centralus/alerts/default/simulate?api-version=2022-01-01"
+    assert (asked.method, asked.url) == ("POST", url)
+    assert json.loads(asked.body) == {"properties": {"kind": "Bundles", "bundles": ["KeyVaults"]}}
+
+
+@pytest.mark.parametrize("next", ["https://elsewhere.example/7", "http://management.azure.com/7", "https://[x/7"])
+def test_nothing_is_asked_of_another_host_whatever_an_answer_points_to(next: str) -> None:
+    """A token would go there."""
+    listed, asked = ask(Defender.list_alerts, (200, {"value": [], "nextLink": next}))
+    assert isinstance(listed, NotDone)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            (403, {"error": {"code": "AuthorizationFailed", "message": "no\nright"}}),
+            "403 (AuthorizationFailed: no right); the drill needs a role",
+        ),
+        ((429, None), "Azure answered 429"),
+        ((500, ["garbage"]), "Azure answered 500"),
+        (Unavailable("no answer within 30 s"), "simulate: no answer within 30 s"),
+    ],
+)
+def test_an_order_that_is_refused_says_why(answer: Answer, words: str) -> None:
+    """In one line, with Azure's own words. Nothing is certain if Azure has trouble of its own, or nothing came."""
+    found, _ = ask(lambda defender: defender.raise_samples("DNS"), answer)
+    assert isinstance(found, NotDone)
+    assert words in found.why
+    assert "\n" not in found.why
+    assert found.is_certain is (isinstance(answer, tuple) and answer[0] < 500)
+
+
+def test_a_list_is_read_page_by_page_to_its_end() -> None:
+    """What is no alert is left out."""
+    alert = {"id": "/subscriptions/x/alerts/1", "name": "1", "properties": {"alertDisplayName": "[SAMPLE ALERT] x"}}
+    pages = [{"value": [alert], "nextLink": f"{SECURITY}/alerts?page=2"}, {"value": [7, alert | {"name": "2"}]}]
+    found, asked = ask(Defender.list_alerts, *((200, page) for page in pages))
+    assert not isinstance(found, NotDone)
+    assert ([one.name for one in found], len(asked)) == (["1", "2"], 2)
+
+
+def test_a_list_without_an_end_is_not_taken_for_a_whole_one() -> None:
+    """The drill could not tell its samples from those on later pages."""
+    page = {"value": [], "nextLink": f"{SECURITY}/alerts?page=2"}
+    found, _ = ask(Defender.list_alerts, *[(200, page)] * MOST_PAGES)
+    assert found == NotDone(f"Defender's list of alerts: has more than {MOST_PAGES} pages")
+
+
+@pytest.mark.parametrize("body", [None, [], {"value": "x"}, {"value": []}, {"value": [{"name": 7}]}])
+def test_a_subscription_of_which_defender_keeps_nothing_is_said(monkeypatch: pytest.MonkeyPatch, body: object) -> None:
+    """No plan was ever on there, or the answer is garbage."""
+
+    async def send(request: HttpRequest) -> HttpAnswer:
+        return HttpAnswer(status=200, headers={}, body=json.dumps(body).encode())
+
+    assert isinstance(asyncio.run(Defender(BASE, SUBSCRIPTION, send).list_alerts()), NotDone)
+
+
+def test_an_alert_is_dismissed_by_its_own_path_and_else_as_one_of_the_subscription() -> None:
+    """Defender lists samples in a resource group that is not there."""
+    path = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Sample-RG/providers/Microsoft.Security/locations/we/alerts/9"
+    alert = ListedAlert("9_a", path, "t", "VirtualMachines", "T", is_sample=True, is_over=False)
+    refused, asked = ask(lambda defender: defender.dismiss([alert]), (404, None), (204, None))
+    assert refused == []
+    assert [one.url.partition("?")[0] for one in asked] == [
+        f"{BASE}{path.removesuffix('9')}9_a/dismiss",
+        f"{SECURITY}/locations/centralus/alerts/9_a/dismiss",
+    ]
+    for answers in [[(404, None), (403, None)], [(403, None)]]:
+        (why,), _ = ask(lambda defender: defender.dismiss([alert]), *answers)
+        assert "dismiss 9_a: Azure answered 403" in why.why
+        assert "Security Admin" in why.why
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda some: st.lists(some, max_size=3)
+)
+
+
+@given(JSON)
+def test_any_answer_is_read_without_an_error(page: object) -> None:
+    """What is no alert is left out."""
+    assert list(alerts_in({"value": page})) == []
+    assert list(alerts_in({"value": [{"id": page, "name": page, "properties": page}]})) == []
+    assert list(alerts_in({"value": [{"id": "/a", "properties": {"resourceIdentifiers": page}}]})) == []
+
+
+def an_entry(**more: object) -> RecordEntry:
+    """The decision on a sample of the drill."""
+    fields: dict[str, Any] = {
+        **{name: None for name in RecordEntry.__dataclass_fields__ if name not in ("steps", "shadowed_by")},
+        "key": "cwpp:0:1:7",
+        "type": "SIMULATED_VM_X",
+        "id": "A-1",
+        "plan": "VirtualMachines",
+        "sample": True,
+        "resource": f"/SUBSCRIPTIONS/{SUBSCRIPTION}/RESOURCEGROUPS/Sample-RG/providers/x/y/Sample-VM",
+    }
+    return RecordEntry(**fields | more)
+
+
+def of_cluster(resource: str = CLUSTER, **more: object) -> RecordEntry:
+    """The decision on a real alert of a cluster."""
+    return an_entry(**{"sample": False, "plan": "Containers", "resource": resource, **more})
+
+
+ZEROS = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/Sample-RG/providers/x/y/Sample-VM"
+A_CLUSTER = DrillSubject(plan="Containers", cluster="aks-pay")
+ITS_ID = DrillSubject(plan="Containers", subscription=SUBSCRIPTION, cluster=CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("subject", "entry", "is_own"),
+    [
+        (DRILL, an_entry(), True),
+        (DRILL, an_entry(sample=False), False),
+        (DRILL, an_entry(plan="KeyVaults"), False),
+        (DRILL, an_entry(resource="/subscriptions/another/resourceGroups/rg"), False),
+        (DRILL, an_entry(resource=ZEROS), True),
+        (A_CLUSTER, of_cluster(), True),
+        (A_CLUSTER, of_cluster(CLUSTER.upper(), plan=None, type="K8S_X"), True),
+        (A_CLUSTER, of_cluster(f"{CLUSTER}-2"), False),
+        (A_CLUSTER, of_cluster(sample=True), False),
+        (A_CLUSTER, of_cluster(plan="VirtualMachines"), False),
+        (ITS_ID, of_cluster(CLUSTER.upper()), True),
+        (ITS_ID, of_cluster(f"{CLUSTER}/x"), False),
+        (replace(A_CLUSTER, cluster="rg"), of_cluster(), False),
+        (replace(A_CLUSTER, cluster="providers"), of_cluster(), False),
+        (replace(A_CLUSTER, subscription=SUBSCRIPTION), of_cluster(), True),
+        (replace(A_CLUSTER, subscription="5b0c5a3e-8d6a-4a53-9f3c-1d2b7a2c0e11"), of_cluster(), False),
+        (A_CLUSTER, of_cluster("arn:aws:eks:eu-west-1:123456789012:cluster/aks-pay"), True),
+        (replace(DRILL, bundle=None, machine="/A/VM/"), of_cluster("/a/vm"), True),
+        (replace(DRILL, bundle=None, machine="/a/vm"), of_cluster("/a/vm2"), False),
+    ],
+)
+def test_an_alert_that_fits_may_be_the_drills(subject: DrillSubject, entry: RecordEntry, is_own: bool) -> None:
+    """By its plan and resource, if a hub brought it; a sample without a subscription is one of any."""
+    assert may_be_of(entry, subject) is is_own
+    assert may_be_of(replace(entry, key=f"{'a' * 64}:3"), subject) is False
+
+
+def test_a_sample_that_defender_lists_is_the_drills_if_a_hub_brought_it() -> None:
+    """Whatever else it says."""
+    assert may_be_of(an_entry(plan=None, resource=None), DRILL, {"a-1"})
+    assert not may_be_of(an_entry(sample=False), DRILL, {"a-1"})
+    assert not may_be_of(an_entry(key=f"{'a' * 64}:3"), DRILL, {"a-1"})
