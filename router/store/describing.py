@@ -1,50 +1,49 @@
-"""What is in a state, counted by its indexes: a report on a million decisions takes about a second."""
+"""What is in a state, counted in pages."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.destination_holds import find_hold_in, holds_in_force
+from router.domain.delivery_lifecycle import OPEN
+from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
-from router.domain.state_report import (
-    SOON,
-    Count,
-    DestinationCounts,
-    NextForgotten,
-    StateReport,
-    TableSize,
-    due_after,
-)
-from router.store.codec import Columns, attempt, micros, time_of
-from router.store.engine import Engine
+from router.store.codec import Columns, micros, readable
+from router.store.engine import Engine, Transaction
 from router.store.upgrade import VERSION, refuse_newer
 
-_KINDS = """
-SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
-"""
+SOON = timedelta(days=7)
+"""How far ahead a report looks at what is forgotten next."""
 
+PAGE = 2_000
+"""Rows that one statement counts."""
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 _CUT = f"CASE outcome {' '.join(f"WHEN '{one}' THEN CAST(? AS BIGINT)" for one in Outcome)} END"
 """An instant for each outcome."""
 
 _DECISIONS = f"""
-SELECT outcome, count(*) AS many, min(at) AS first, max(at) AS last,
+SELECT outcome, count(*) AS many, max(place) AS page_end, min(at) AS first, max(at) AS last,
 count(*) FILTER (WHERE at<={_CUT}) AS overdue, count(*) FILTER (WHERE at<={_CUT}) AS due
-FROM decisions GROUP BY outcome
+FROM (SELECT place, outcome, at FROM decisions WHERE place>? ORDER BY place LIMIT ?) AS page GROUP BY outcome
 """
 
 _SIGNALS = """
-SELECT outcome, count(*) AS many, count(closed_at) AS ended, count(held_by) AS held, min(review_at) AS first,
-count(*) FILTER (WHERE review_at<=?) AS overdue, count(*) FILTER (WHERE review_at<=?) AS due FROM signals GROUP BY outcome
+SELECT count(*) AS many, max(key) AS page_end, count(closed_at) AS ended, count(held_by) AS held, min(review_at) AS first,
+count(*) FILTER (WHERE review_at<=?) AS overdue, count(*) FILTER (WHERE review_at<=?) AS due
+FROM (SELECT key, closed_at, held_by, review_at FROM signals WHERE key>? ORDER BY key LIMIT ?) AS page
 """
 
 _DELIVERIES = """
-SELECT stream, destination, state, count(*) AS many, min(born) AS first FROM deliveries GROUP BY stream, destination, state
+SELECT stream, destination, state, count(*) AS many, max(place) AS page_end, min(born) AS first
+FROM (SELECT place, stream, destination, state, born FROM deliveries WHERE place>? ORDER BY place LIMIT ?) AS page
+GROUP BY stream, destination, state
 """
 
 _REST = """
@@ -54,95 +53,164 @@ SELECT (SELECT count(*) FROM quarantine WHERE code<>'damaged') AS quarantined,
 (SELECT count(DISTINCT hour) FROM counts) AS hours
 """
 
+_KINDS = """
+SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NextForgotten:
+    """What is forgotten next, of the decisions with one outcome or of the signals.
+
+    Attributes:
+        outcome: the outcome of the decisions; None for signals, which are looked at when they fall due.
+        age: how long those decisions stay; None for signals.
+        next: when the next one falls due; None where there is none.
+        overdue: how many are due, and wait for the next sweep.
+        soon: how many more fall due within `SOON`.
+    """
+
+    outcome: Outcome | None
+    age: timedelta | None
+    next: datetime | None
+    overdue: int
+    soon: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """What is in a state: how many there are of each.
+
+    Attributes:
+        at: the instant that it tells of.
+        next_version: the version of the schema that this program's next run gives it; None where it has that already.
+        files: the bytes of each file, or of the database.
+        tables: the bytes of each table with its indexes; empty where that is not known.
+        oldest: when the oldest decision on record was made.
+        standing: the signals that have not ended.
+        held: the signals that a suppression rule holds.
+        deliveries: those to each destination, by stream and name.
+        owed_since: since when the oldest delivery is owed that is neither sent nor given up on.
+        damaged: damaged rows of the state, which are in quarantine, too.
+        lost: events of hubs.
+        hours: hours that are counted.
+        rules: suppression rules that ever held a signal.
+        destination_holds: those in force.
+    """
+
+    at: datetime
+    version: int
+    next_version: int | None
+    files: Mapping[str, int]
+    tables: Mapping[str, int]
+    decisions: Mapping[Outcome, int]
+    oldest: datetime | None
+    newest: datetime | None
+    signals: int
+    standing: int
+    held: int
+    deliveries: Mapping[tuple[str, str], Mapping[DeliveryState, int]]
+    owed_since: datetime | None
+    quarantined: int
+    damaged: int
+    lost: int
+    groups: int
+    hours: int
+    rules: int
+    documents: Mapping[DocumentKind, int]
+    destination_holds: Sequence[DestinationHold]
+    forgotten_next: Sequence[NextForgotten]
+
+    @property
+    def owed(self) -> int:
+        """The deliveries that are neither sent nor given up on."""
+        return sum(states.get(one, 0) for states in self.deliveries.values() for one in OPEN)
+
+    @property
+    def dead(self) -> int:
+        """The deliveries that were given up on."""
+        return sum(states.get(DeliveryState.DEAD, 0) for states in self.deliveries.values())
+
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
     """Return what is in a state, without a change to it; None where it holds nothing yet. Raises StoreError."""
     version = await refuse_newer(engine)
     if version == 0:
         return None
-    measured = await engine.measure()
+    sizes = await engine.measure()
+    cuts = [micros(at - retention.decisions[outcome]) for at in (now, now + SOON) for outcome in Outcome]
     async with engine.session() as tx:
-        decided = await tx.fetch(_DECISIONS, *_cuts(retention.decisions, now), *_cuts(retention.decisions, now + SOON))
-        signals = await tx.fetch(_SIGNALS, micros(now), micros(now + SOON))
-        delivered = await tx.fetch(_DELIVERIES)
+        decided = await _count(tx, _DECISIONS, -(2**63), *cuts)
+        signals = await _count(tx, _SIGNALS, "", micros(now), micros(now + SOON))
+        delivered = await _count(tx, _DELIVERIES, -(2**63))
         rest = await tx.find(_REST) or Columns({})
         documents = await tx.fetch(_KINDS)
         lost = await tx.fetch("SELECT first, last FROM losses WHERE last>=first")
         holds = await tx.fetch("SELECT body FROM documents WHERE kind=?", DocumentKind.HOLD.value)
-    ends = [one for row in decided for name in ("first", "last") if (one := _instant(row, name)) is not None]
-    many = sum(row.whole("many") for row in signals)
-    owed = [_instant(row, "first") for row in delivered if row.raw("state") in ("owed", "claimed")]
-    found = [hold for row in holds if (hold := find_hold_in(row.raw("body"))) is not None]
+    deliveries: defaultdict[tuple[str, str], Counter[DeliveryState]] = defaultdict(Counter)
+    for row in delivered:
+        if row.raw("state") in set(DeliveryState):
+            deliveries[row.words("stream"), row.words("destination")][DeliveryState(row.raw("state"))] += row.whole(
+                "many"
+            )
+    many = _total(signals, "many")
+    of_outcome = {outcome: [row for row in decided if row.raw("outcome") == outcome] for outcome in Outcome}
     return StateReport(
         at=now,
         version=version,
         next_version=VERSION if version < VERSION else None,
-        files={name: Count(size) for name, size in measured.files.items()},
-        tables=[TableSize(name, None, Count(size)) for name, size in measured.tables.items() if size is not None],
-        decisions=_by(Outcome, decided, "outcome"),
-        oldest=min(ends, default=None),
-        newest=max(ends, default=None),
-        signals=Count(many),
-        standing=Count(many - sum(row.whole("ended") for row in signals)),
-        held=Count(sum(row.whole("held") for row in signals)),
-        deliveries=_deliveries(delivered),
-        owed_since=min((one for one in owed if one is not None), default=None),
-        quarantined=Count(rest.whole("quarantined")),
-        damaged=Count(rest.whole("damaged")),
-        lost=Count(sum(row.raw("last") - row.raw("first") + 1 for row in lost)),
-        groups=Count(rest.whole("groups")),
-        hours=Count(rest.whole("hours")),
-        rules=Count(rest.whole("rules")),
-        documents=_by(DocumentKind, documents, "kind"),
-        destination_holds=holds_in_force(found, now),
+        files=sizes.files,
+        tables={name: size for name, size in sizes.tables.items() if size is not None},
+        decisions={outcome: _total(rows, "many") for outcome, rows in of_outcome.items() if rows},
+        oldest=min(_instants(decided, "first"), default=None),
+        newest=max(_instants(decided, "last"), default=None),
+        signals=many,
+        standing=many - _total(signals, "ended"),
+        held=_total(signals, "held"),
+        deliveries=dict(sorted(deliveries.items())),
+        owed_since=min(_instants([row for row in delivered if row.raw("state") in OPEN], "first"), default=None),
+        quarantined=rest.whole("quarantined"),
+        damaged=rest.whole("damaged"),
+        lost=sum(row.raw("last") - row.raw("first") + 1 for row in lost),
+        groups=rest.whole("groups"),
+        hours=rest.whole("hours"),
+        rules=rest.whole("rules"),
+        documents={
+            DocumentKind(row.raw("kind")): row.whole("many")
+            for row in documents
+            if row.raw("kind") in set(DocumentKind)
+        },
+        destination_holds=holds_in_force([one for row in holds if (one := find_hold_in(row.raw("body")))], now),
         forgotten_next=[
-            *(_next_decisions(decided, outcome, age) for outcome, age in retention.decisions.items()),
-            _next(None, None, _firsts(signals), signals),
+            *(_next(of_outcome[outcome], outcome, age) for outcome, age in retention.decisions.items()),
+            _next(signals, None, None),
         ],
     )
 
 
-def _cuts(ages: Mapping[Outcome, timedelta], now: datetime) -> list[int]:
-    """Up to when something is old enough by an instant, for each outcome."""
-    return [micros(now - ages[outcome]) for outcome in Outcome]
+async def _count(tx: Transaction, sql: str, after: int | str, *values: int) -> list[Columns]:
+    """The rows of a statement that counts a page of a table, for all its pages."""
+    found: list[Columns] = []
+    while True:
+        rows = await tx.fetch(sql, *values, after, PAGE)
+        found += rows
+        if _total(rows, "many") < PAGE:
+            return found
+        after = max(row.raw("page_end") for row in rows)
 
 
-def _by[K: (Outcome, DocumentKind)](kind: type[K], rows: list[Columns], name: str) -> Mapping[K, Count]:
-    """Counts by the members of an enum; a damaged row counts nowhere."""
-    found = {row.raw(name): Count(row.whole("many")) for row in rows}
-    return {one: found[one.value] for one in kind if one.value in found}
+def _total(rows: Sequence[Columns], name: str) -> int:
+    return sum(row.whole(name) for row in rows)
 
 
-def _instant(row: Columns, name: str) -> datetime | None:
-    """The instant that a column holds; None where it is empty or damaged."""
-    found = attempt(time_of, row.raw(name), name)
-    return found if isinstance(found, datetime) else None
+def _instants(rows: Sequence[Columns], name: str) -> list[datetime]:
+    """The instants in a column; none where it is empty or damaged."""
+    return [at for row in rows if (at := readable(None, row.find_time, name)) is not None]
 
 
-def _deliveries(rows: list[Columns]) -> list[DestinationCounts]:
-    counts: defaultdict[tuple[str, str], dict[DeliveryState, Count]] = defaultdict(dict)
-    for row in rows:
-        if row.raw("state") in set(DeliveryState):
-            states = counts[row.words("stream"), row.words("destination")]
-            states[DeliveryState(row.raw("state"))] = Count(row.whole("many"))
-    return [DestinationCounts(*place, states) for place, states in sorted(counts.items())]
-
-
-def _next_decisions(decided: list[Columns], outcome: Outcome, age: timedelta) -> NextForgotten:
-    rows = [row for row in decided if row.raw("outcome") == outcome]
-    return _next(outcome, age, [due_after(first, age) for first in _firsts(rows)], rows)
-
-
-def _firsts(rows: list[Columns]) -> list[datetime]:
-    return [first for row in rows if (first := _instant(row, "first")) is not None]
-
-
-def _next(outcome: Outcome | None, age: timedelta | None, firsts: list[datetime], rows: list[Columns]) -> NextForgotten:
-    overdue, due = (sum(row.whole(name) for row in rows) for name in ("overdue", "due"))
-    return NextForgotten(
-        outcome=outcome,
-        age=age,
-        next=min(firsts, default=None),
-        overdue=Count(overdue),
-        soon=Count(due - overdue),
-    )
+def _next(rows: Sequence[Columns], outcome: Outcome | None, age: timedelta | None) -> NextForgotten:
+    overdue = _total(rows, "overdue")
+    first = min(_instants(rows, "first"), default=None)
+    # A wrong clock may have written the last instant there is.
+    next = first + min(age or timedelta(), _LAST - first) if first is not None else None
+    return NextForgotten(outcome, age, next, overdue, _total(rows, "due") - overdue)

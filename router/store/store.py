@@ -11,8 +11,7 @@ from typing import Self
 
 from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
-from router.domain.state_report import StateReport
-from router.store.describing import describe
+from router.store.describing import StateReport, describe
 from router.store.engine import Clock, Engine, SqliteEngine, Transaction
 from router.store.file import StateFile, opened_unchanged
 from router.store.forgetting import forget

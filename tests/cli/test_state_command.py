@@ -14,12 +14,9 @@ from typing import Any
 
 import pytest
 
-from router.cli.state import document_of, print_report
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
-from router.domain.state_report import Count, DestinationCounts, NextForgotten, StateReport, TableSize
-from tests.builders import NOW
 from tests.cli.house import House, a_process, ndjson, routing
 from tests.cli.test_interrupts import is_read, until
 from tests.parse.messages import a_flat_alert
@@ -210,32 +207,3 @@ def test_no_upgrade_begins_a_state_in_a_directory(house: House) -> None:
 def test_what_the_command_does_not_know_is_refused(house: House, options: tuple[str, ...]) -> None:
     """One line, with exit code 2."""
     assert house.says("state", *options).complaint
-
-
-def test_what_was_not_counted_to_its_end_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """People read `at least`, and programs find the names of such numbers in a list of their own."""
-    some, all = Count(20_000, is_whole=False), Count(7)
-    report = StateReport(
-        at=NOW,
-        version=4,
-        next_version=None,
-        files={"blobs": some},
-        tables=[TableSize("ledger", some, None), TableSize("held", all, None)],
-        decisions={Outcome.ROUTED: some, Outcome.NOTED: all},
-        deliveries=[DestinationCounts("cwpp", "people", {DeliveryState.SENT: some, DeliveryState.OWED: all})],
-        forgotten_next=[NextForgotten(outcome=None, age=None, next=None, overdue=all, soon=some)],
-    )
-    assert document_of(report, Path(".state"))["at_least"] == [
-        "bytes",
-        "files.blobs",
-        "decisions.total",
-        "decisions.by_outcome.routed",
-        "deliveries.cwpp.people.sent",
-        "forgotten_next.signals.within_7_days",
-        "tables.ledger.rows",
-    ]
-    print_report(report, Path(".state"))
-    out = capsys.readouterr().out
-    assert "blobs at least 20.0 KB" in out
-    assert "decisions      at least 20,007\n" in out
-    assert "owed           7\n" in out

@@ -19,14 +19,16 @@ from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.gate import GateResult
 from router.domain.coverage import CoverageException, CoverageState, Rung, Workload, WorkloadKind, gap
 from router.domain.paging_answer import PagingCode
+from router.domain.retention import Retention
 from router.domain.signal_life import SignalLife
-from router.domain.state_report import StateReport
 from tests.builders import NOW
 from tests.coverage.builders import judged, pricing
 from tests.coverage.stored_builders import drill, heard
 from tests.docs.command_line import commands, options
 from tests.docs.pages import column, page, spans
 from tests.silences import a_silence
+from tests.store.acts import run
+from tests.store.opened import open_store
 
 PAGE = page("docs/command-line.md")
 
@@ -57,9 +59,12 @@ def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
     assert told == options()
 
 
-def test_every_key_of_a_state_is_listed() -> None:
+def test_every_key_of_a_state_is_listed(tmp_path: Path) -> None:
     """In the order in which they are printed."""
-    empty = StateReport(at=NOW, version=4, next_version=None, files={})
+    store = open_store(tmp_path)
+    empty = run(store.describe(NOW, Retention()))
+    run(store.close())
+    assert empty is not None
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
     assert listed == list(document_of(empty, Path(".state")))
 

@@ -1,4 +1,4 @@
-"""Statements and the rows that they read: whatever a program asks of a state, at one size and at a larger one."""
+"""Statements and the rows that they read: whatever a program asks of a state, at one size and at a smaller one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ COPIED = {
 }
 """The tables that grow with signals, and the columns by which a copy differs."""
 
+MOST = 5_000
+"""Rows that no execution of a statement reads: a page has fewer."""
+
 _MANY = "WITH RECURSIVE many (n) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT n+1 FROM many WHERE n<?)"
 
 _READ = """
@@ -28,7 +31,7 @@ SELECT COALESCE(sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)), 0):
 """
 
 
-async def copy_signals(store: Store, first: int, last: int) -> None:
+async def copy_signals(store: Store, many: int) -> None:
     """Makes so many copies of all that a state holds of its signals, and has the engine look at what it holds."""
     async with store.transaction() as tx:
         for table, keys in COPIED.items():
@@ -38,13 +41,24 @@ async def copy_signals(store: Store, first: int, last: int) -> None:
             named = ", ".join(columns)
             made = ", ".join(f"t.{name} || '~' || CAST(n AS TEXT)" if name in keys else f"t.{name}" for name in columns)
             copies = f"SELECT {made} FROM {table} t, many WHERE t.{keys[0]} NOT LIKE '%~%'"  # noqa: S608
-            await tx.execute(f"{_MANY} INSERT INTO {table} ({named}) {copies}", first, last)
+            await tx.execute(f"{_MANY} INSERT INTO {table} ({named}) {copies}", 1, many)
     async with store.session() as tx:
         await tx.execute("ANALYZE")
 
 
+async def forget_copies(store: Store, after: int) -> None:
+    """Takes away the copies beyond some; what the engine knows of its tables stays, and so do its plans."""
+    async with store.transaction() as tx:
+        for table, (key, *_) in COPIED.items():
+            number = f"CAST(substr({key}, {'strpos' if store._file is None else 'instr'}({key}, '~') + 1) AS BIGINT)"
+            await tx.execute(f"DELETE FROM {table} WHERE {key} LIKE '%~%' AND {number}>?", after)  # noqa: S608
+
+
 async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) -> Counter[str]:
-    """What each statement of a scenario reads: rows, or in SQLite steps. All that the scenario does is taken back."""
+    """What each statement of a scenario reads: rows, or in SQLite steps. All that the scenario does is taken back.
+
+    A scenario that is run for the first time reads some more.
+    """
     meter = _Meter(store)
     try:
         async with store.transaction():
@@ -92,7 +106,9 @@ class _Meter:
         if self._file is None:
             before = await tx.value(_READ)
             answer = await ask
-            self.read[_name_of(sql)] += await tx.value(_READ) - before
+            read = await tx.value(_READ) - before
+            assert read < MOST, f"one execution reads {read} rows: {sql}"
+            self.read[_name_of(sql)] += read
             return answer
         steps = 0
 

@@ -196,7 +196,7 @@ def test_to_look_for_a_group_makes_no_signal_of_it(store: Store) -> None:
     life.deliver()
     assert keys_of(store, group) == keys_of(store, "INC0012345") == [life.key("a")]
     describe = run(store.describe(life.now, life.retention))
-    assert describe is not None and describe.signals.number == 1
+    assert describe is not None and describe.signals == 1
 
 
 def test_a_group_is_told_with_its_own_deliveries(store: Store) -> None:
