@@ -20,7 +20,7 @@ from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
-from router.ingest.intake import Intake, release_held
+from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
@@ -196,9 +196,12 @@ class _Steps:
         self._fault: StoreError | None = None
 
     async def do[T](self, step: Awaitable[T], otherwise: T) -> T:
-        """What a step returns, or something else where the state fails."""
+        """What a step returns, or something else where the state fails, or where the step has a fault of ours."""
         try:
-            return await step
+            found = await fault_of(step)
+            if not isinstance(found, Exception):
+                return found
+            raise StoreError(f"sweep: a step failed with {type(found).__name__}") from found
         except StoreError as fault:
             self._fault = self._fault or fault
             return otherwise

@@ -1,7 +1,8 @@
 """Finds the sources that are silent for longer than coverage.yaml lets them, on a clock, and takes in what it says of them.
 
 A look is one transaction: what is known of the sources, and what people are told, as messages of our own. The document of the
-looks is written first: of two workers one writes it, and the other one finds that it was faster.
+looks is written first: of two workers one writes it, and the other one finds that it was faster. Where a look has a fault of
+ours, each source is told by itself, so that the one at fault keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -9,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from router.domain.clocks import is_possible, is_recent
 from router.domain.coverage_manifest import CoverageManifest
-from router.domain.documents import DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind, Stream
-from router.domain.source_silence import AT_ONCE, look_at
+from router.domain.source_silence import AT_ONCE, SourceLook, look_at
 from router.domain.source_turns import RUNGS, SourceTurn, document_of_watch, find_watch
-from router.ingest.intake import Ingested, Intake
+from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
 from router.store.documents import find_document, put_document
 from router.store.engine import Transaction
@@ -43,25 +43,11 @@ class SourceReport:
 
     Attributes:
         entries: the record's entries of what it took in.
-        warnings: lines for people, without a secret: those patterns that fit nothing, once in the life of a process.
+        warnings: lines for people, without a secret: patterns that fit nothing, and sources with a fault of ours.
     """
 
     entries: Sequence[RecordEntry] = ()
     warnings: Sequence[str] = ()
-
-
-class _Found(NamedTuple):
-    """What the transaction of a look brought.
-
-    Attributes:
-        unmatched: what there is to say of patterns that fit nothing.
-        ingested: what it took in; None where nothing was told.
-        is_idle: whether nothing is expected, and nothing ever was.
-    """
-
-    unmatched: Sequence[str] = ()
-    ingested: Ingested | None = None
-    is_idle: bool = False
 
 
 class SilentSources:
@@ -81,48 +67,77 @@ class SilentSources:
     async def look(self, until: datetime | None, now: datetime) -> SourceReport:
         """Judges all sources, and tells of those that fell silent, or speak again.
 
-        `until` is the hub's time up to which all was taken in; while that is not known, or long ago, nobody is judged.
+        `until` is the hub's time up to which all was taken in; while that is not known, or long ago, nobody is judged. A
+        warning is returned once in the life of a process, as long as it lasts.
         """
         if self._is_idle or until is None or now - until > BEHIND:
             return SourceReport()
         if self._looked is not None and is_recent(self._looked, now, EVERY):
             return SourceReport()
-        found = await self._store.run(lambda tx: self._look_in(tx, until, now))
-        if found is None:
-            return SourceReport()
-        self._is_idle = found.is_idle
-        entries: Sequence[RecordEntry] = ()
-        if found.ingested is not None:
-            self._intake.remember(found.ingested)
-            entries = found.ingested.entries
-        self._looked = now if len(entries) < AT_ONCE else None
-        warnings = [line for line in found.unmatched if line not in self._warned]
-        self._warned = found.unmatched
-        return SourceReport(entries, warnings)
+        found = await fault_of(self._tell(until, now))
+        if isinstance(found, Exception):
+            found = await self._tell_singly(until, now)
+        self._looked = now if len(found.entries) < AT_ONCE else None
+        fresh = [line for line in found.warnings if line not in self._warned]
+        self._warned = found.warnings
+        return SourceReport(found.entries, fresh)
 
-    async def _look_in(self, tx: Transaction, until: datetime, now: datetime) -> _Found | None:
-        """Looks in a transaction; None where another worker was faster."""
+    async def _tell(self, until: datetime, now: datetime, only: str | None = None) -> SourceReport:
+        """Tells of all sources, or of one alone, by its id."""
+        report, ingested = await self._store.run(lambda tx: self._tell_in(tx, until, now, only))
+        if ingested is not None:
+            self._intake.remember(ingested)
+        return report
+
+    async def _tell_singly(self, until: datetime, now: datetime) -> SourceReport:
+        async with self._store.session() as tx:
+            _, look = await self._judge(tx, until, now)
+        entries: list[RecordEntry] = []
+        lines = [*look.watch.unmatched] if look is not None else []
+        for id in look.changed if look is not None else ():
+            found = await fault_of(self._tell(until, now, id))
+            if isinstance(found, Exception):
+                lines.append(f"{id}: cannot be told of, {type(found).__name__}")
+            else:
+                entries += found.entries
+        return SourceReport(entries, lines)
+
+    async def _judge(
+        self, tx: Transaction, until: datetime, now: datetime
+    ) -> tuple[StoredDocument | None, SourceLook | None]:
+        """The document of the looks, and what this one finds; None where nothing is expected, and nothing ever was."""
         document = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value)
         if document is None and not self._manifest.is_given:
-            return _Found(is_idle=True)
+            return None, None
         before = find_watch(document) if document is not None else None
         # Workloads and owners are many, and may be silent for ever.
         known = {one.heard.source.id: one for one in await list_sources(tx, RUNGS)}
         losses = await read_losses(tx, _STREAM.value)
         lost = max((one.at for one in losses if is_possible(one.at, now)), default=None)
-        look = look_at(before, self._manifest, known, until, now, lost)
+        return document, look_at(before, self._manifest, known, until, now, lost)
+
+    async def _tell_in(
+        self, tx: Transaction, until: datetime, now: datetime, only: str | None
+    ) -> tuple[SourceReport, Ingested | None]:
+        document, look = await self._judge(tx, until, now)
+        self._is_idle = look is None
+        if look is None:
+            return SourceReport(), None
+        report = SourceReport(warnings=look.watch.unmatched)
         if not look.is_news:
-            return _Found(look.watch.unmatched)
+            return report, None
         version = document.version if document is not None else None
         if await put_document(tx, document_of_watch(_STREAM.value, look.watch, version)) is None:
-            return None
-        turns = await self._after_those_on_record(tx, look.turns)
+            return report, None
+        made = [one for one in look.turns if only in (None, one.source.id)]
+        turns = await self._after_those_on_record(tx, made)
         ingested = await self._intake.ingest_in(tx, [message_of(one) for one in turns], now) if turns else None
         numbers = {one.source.id: one.number for one in turns}
-        await write_watched(
-            tx, [replace(one, turn=numbers.get(id, one.turn)) for id, one in look.changed.items()], until
-        )
-        return _Found(look.watch.unmatched, ingested)
+        changed = [
+            replace(one, turn=numbers.get(id, one.turn)) for id, one in look.changed.items() if only in (None, id)
+        ]
+        await write_watched(tx, changed, until)
+        return replace(report, entries=ingested.entries if ingested is not None else ()), ingested
 
     async def _after_those_on_record(self, tx: Transaction, turns: Sequence[SourceTurn]) -> Sequence[SourceTurn]:
         """Turns with numbers and times after those that were taken in of their sources, also where a source's row was lost."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.alert_watchers import AlertWatcher, watcher_for
-from router.domain.clocks import latest
+from router.domain.clocks import SKEW
 from router.domain.coverage_sources import (
     CoverageSource,
     CoverageSourceKind,
@@ -23,41 +23,46 @@ _SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
 _WATCHERS = tuple(one.name.lower() for one in AlertWatcher)
 _TIMES = ("heard", *_SORTS, *_WATCHERS)
 _TYPES = tuple(f"{name}_type" for name in _WATCHERS)
-_COLUMNS = ("kind", "id", "subject", "plan", "subscription", *_TIMES, *_TYPES)
+_INSTANTS = ("since", "healthy_since", "silent_since", "missing_since")
+_STANDING = (*_INSTANTS, "allowed", "turn", "name")
+_NAMED = ("kind", "id", "subject", "plan", "subscription", "written", "heard")
 
 
 def _later(column: str, time: str) -> str:
     """Keep what is stored of a column where its time is later, and not one that only a wrong clock can have set."""
-    is_kept = f"sources.{time}<=? AND (excluded.{time} IS NULL OR sources.{time}>excluded.{time})"
+    is_possible = f"sources.{time}<=excluded.written+{SKEW // timedelta(microseconds=1)}"
+    is_kept = f"{is_possible} AND (excluded.{time} IS NULL OR sources.{time}>excluded.{time})"
     return f"{column}=CASE WHEN {is_kept} THEN sources.{column} ELSE excluded.{column} END"
 
 
+def _upsert(columns: Sequence[str], changes: Iterable[str]) -> str:
+    values = ", ".join("?" * (len(_NAMED) + len(columns)))
+    return (
+        f"INSERT INTO sources ({', '.join((*_NAMED, *columns))}) VALUES ({values}) "
+        f"ON CONFLICT (kind, id) DO UPDATE SET {', '.join(changes)}"
+    )
+
+
 _LATER = [*zip(_TIMES, _TIMES, strict=True), *zip(_TYPES, _WATCHERS, strict=True)]
-_HEARD = (
-    f"INSERT INTO sources ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-    "ON CONFLICT (kind, id) DO UPDATE SET subscription=COALESCE(excluded.subscription, sources.subscription), "
-    f"{', '.join(_later(column, time) for column, time in _LATER)}"
+_HEARD = _upsert(
+    (*_TIMES[1:], *_TYPES),
+    (
+        "written=excluded.written",
+        "subscription=COALESCE(excluded.subscription, sources.subscription)",
+        *(_later(column, time) for column, time in _LATER),
+    ),
 )
-_INSTANTS = ("since", "healthy_since", "silent_since", "missing_since")
-_STANDING = (*_INSTANTS, "allowed", "turn", "name")
-_NAMED = ("kind", "id", "subject", "plan", "subscription", "heard", *_STANDING)
-_WATCHED = (
-    f"INSERT INTO sources ({', '.join(_NAMED)}) VALUES ({', '.join('?' * len(_NAMED))}) "
-    f"ON CONFLICT (kind, id) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in _STANDING)}"
-)
+_WATCHED = _upsert(_STANDING, (f"{name}=excluded.{name}" for name in _STANDING))
 
 
 async def write_heard(tx: Transaction, heard: Iterable[LastHeard], now: datetime) -> None:
     """Write when sources were heard of; of what is stored and of this the later instant of each sort stays."""
-    ordered = sorted(heard, key=lambda one: (one.source.kind, one.source.id))
-    kept = [micros(latest(now))] * len(_LATER)
-    await tx.write_many(_HEARD, [(*_values_of(one, now), *kept) for one in ordered])
+    await tx.write_many(_HEARD, sorted((*_named(one, now), *_times_of(one)) for one in heard))
 
 
 async def write_watched(tx: Transaction, sources: Iterable[KnownSource], now: datetime) -> None:
     """Write what a look found of sources; when they were heard of stays as it is stored."""
-    ordered = sorted(sources, key=lambda one: (one.heard.source.kind, one.heard.source.id))
-    await tx.write_many(_WATCHED, [_watched_values_of(one, now) for one in ordered])
+    await tx.write_many(_WATCHED, sorted((*_named(one.heard, now), *_standing_of(one)) for one in sources))
 
 
 async def list_sources(
@@ -74,40 +79,25 @@ async def count_silent(tx: Transaction) -> int:
     return int(await tx.value("SELECT count(*) FROM sources WHERE silent_since IS NOT NULL"))
 
 
-def _values_of(heard: LastHeard, now: datetime) -> Sequence[object]:
+def _named(heard: LastHeard, now: datetime) -> tuple[object, ...]:
     kind, subject, plan = heard.source
+    last = micros(heard.last or now)
+    return kind.value, heard.source.id, subject, plan, heard.subscription, micros(now), last
+
+
+def _times_of(heard: LastHeard) -> tuple[object, ...]:
     alerts = {watcher_for(alert.type).name.lower(): alert for alert in heard.by_watcher}
     found = [alerts.get(name) for name in _WATCHERS]
     return (
-        kind.value,
-        heard.source.id,
-        subject,
-        plan,
-        heard.subscription,
-        micros(heard.last or now),
         *(micros(getattr(heard, name)) for name in _SORTS),
         *(micros(one.at) if one is not None else None for one in found),
         *(one.type if one is not None else None for one in found),
     )
 
 
-def _watched_values_of(one: KnownSource, now: datetime) -> Sequence[object]:
-    kind, subject, plan = one.heard.source
-    times = [micros(getattr(one, name)) for name in _INSTANTS]
+def _standing_of(one: KnownSource) -> tuple[object, ...]:
     allowed = one.allowed // timedelta(microseconds=1) if one.allowed is not None else None
-    heard = micros(one.heard.last or now)
-    return (
-        kind.value,
-        one.heard.source.id,
-        subject,
-        plan,
-        one.heard.subscription,
-        heard,
-        *times,
-        allowed,
-        one.turn,
-        one.name,
-    )
+    return *(micros(getattr(one, name)) for name in _INSTANTS), allowed, one.turn, one.name
 
 
 def _known_in(row: Columns) -> KnownSource:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
 
 from router.app.maintenance import Sweeper
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
+from router.domain.coverage_manifest import NO_MANIFEST
 from router.domain.deliveries import Backlog, Recipient
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
+from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
 from router.domain.lane_limits import LONGEST
 from router.domain.notices import ANNOUNCEMENT, Notice
@@ -22,7 +26,9 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
+from router.ingest.silent_sources import SilentSources, SourceReport
 from router.store.deliveries import add_deliveries
+from router.store.partitions import find_last_sweep
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
@@ -115,6 +121,37 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(place: Place) -> None:
         return left
 
     assert asyncio.run(swept()) == [0, 0, 0, 1, 0]
+
+
+def test_a_fault_of_ours_in_one_step_keeps_no_other_from_being_done(place: Place) -> None:
+    """What a rule held comes out, and old decisions go; the sweep says at its end what failed, and is not called done."""
+
+    class Broken(SilentSources):
+        """A look with a fault."""
+
+        async def look(self, until: datetime | None, now: datetime) -> SourceReport:
+            raise ZeroDivisionError
+
+    async def swept() -> tuple[list[str], datetime | None]:
+        store, at = open_store(place), NOW + 14 * DAY
+        book = a_rulebook(a_rule("scanner", expires=at))
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
+        broken = Broken(intake, store, NO_MANIFEST)
+        sweeper = Sweeper(
+            store, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention(), sources=broken
+        )
+        alerts = alert_body(Entities=[an_ip("10.20.0.5")]), alert_body("low", Severity="Low")
+        await intake.ingest([a_message(body, at=NOW, place=n) for n, body in enumerate(alerts)], NOW)
+        for hours in (0, 1):
+            with pytest.raises(StoreError, match="ZeroDivisionError"):
+                await sweeper.sweep(at + hours * DAY / 24)
+        left = await within(store, decisions_between, NOW, at + DAY, 100)
+        end = await within(store, find_last_sweep, "cwpp")
+        await store.close()
+        return [one.outcome for one in left], end
+
+    assert asyncio.run(swept()) == (["routed", "suppressed"], None)
 
 
 def test_a_sweep_gives_up_on_nothing_that_is_held(place: Place) -> None:

@@ -72,11 +72,11 @@ CREATE TABLE IF NOT EXISTS documents (
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
--- When each source was last heard of, by sort; of each sort of watcher with the type of its last alert.
+-- When each source was last heard of, by sort, and when that was `written` last; of each sort of watcher with the type of its last alert.
 -- `silent_since` is set where people were told that it is silent; `since` where it is expected and was never heard of.
 CREATE TABLE IF NOT EXISTS sources (
     kind TEXT NOT NULL, id TEXT NOT NULL, subject TEXT NOT NULL, plan TEXT NOT NULL, subscription TEXT,
-    heard BIGINT NOT NULL, posture BIGINT, snapshot BIGINT, healthy BIGINT, alert BIGINT, real_alert BIGINT,
+    written BIGINT NOT NULL, heard BIGINT NOT NULL, posture BIGINT, snapshot BIGINT, healthy BIGINT, alert BIGINT, real_alert BIGINT,
     node_sensor BIGINT, audit_log BIGINT, sql_sensor BIGINT, azure BIGINT, other BIGINT,
     node_sensor_type TEXT, audit_log_type TEXT, sql_sensor_type TEXT, azure_type TEXT, other_type TEXT,
     since BIGINT, healthy_since BIGINT, silent_since BIGINT, missing_since BIGINT, allowed BIGINT,
