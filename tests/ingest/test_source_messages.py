@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource
 from router.domain.decisions import Outcome
 from router.domain.ledger import Arrival
-from router.domain.notices import RecordEntry
+from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
 from router.domain.source_turns import RUNGS, SourceState, SourceTurn
@@ -24,7 +24,8 @@ from router.ingest.source_messages import message_of
 from router.parse import read_signals
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription
-from tests.store.opened import Place, open_store
+from tests.store.acts import run
+from tests.store.opened import Store
 
 SILENT = SourceTurn(
     source=of_subscription(ONE),
@@ -77,58 +78,62 @@ def test_every_turn_is_read_as_a_finding_of_our_own(turn: SourceTurn) -> None:
     assert message_of(turn) == message_of(turn)
 
 
-def test_a_silent_subscription_is_told_with_what_was_heard_last_and_what_expects_it() -> None:
-    """And with what to look at, each with its line for `az`."""
-    finding = finding_of(SILENT)
-    assert (finding.title, finding.status) == (f"Nothing is heard of subscription {ONE}", "Unhealthy")
-    assert finding.resource == f"/subscriptions/{ONE}"
-    assert finding.description == (
-        "Defender's recommendations last spoke of it at 2026-11-24T12:00:00Z, 9 days before. "
-        "coverage.yaml (expect[2]) lets it be silent for 8 days. "
-        "While it is silent nobody knows whether its alerts would arrive."
-    )
-    assert [step.partition(": ")[2] for step in finding.remediation[:3]] == [
+AS_EVER = "Defender's recommendations last spoke of it at 2026-11-24T12:00:00Z, 9 days before"
+FOR_8_DAYS = "coverage.yaml (expect[2]) lets it be silent for 8 days. "
+NOBODY_KNOWS = "While it is silent nobody knows whether its alerts would arrive."
+SHARED = "silent, too: look first at what they share, such as the hub. "
+
+
+@pytest.mark.parametrize(
+    ("changes", "title", "said"),
+    [
+        ({}, f"subscription {ONE}", f"{AS_EVER}. {FOR_8_DAYS}{NOBODY_KNOWS}"),
+        (
+            {"last": None, "others": 41, "entry": 0},
+            f"subscription {ONE}",
+            "Nothing was ever heard of it; that counts since 2026-11-24T12:00:00Z. coverage.yaml (as a whole) lets it be "
+            f"silent for 8 days. 41 more subscriptions are {SHARED}{NOBODY_KNOWS}",
+        ),
+        (
+            {"since": NOW + HOUR, "others": 1, "source": of_plan("Containers"), "within": 47 * HOUR},
+            f"plan Containers in subscription {ONE}",
+            f"{AS_EVER}; times count since 2026-11-24T13:00:00Z, when the router was away or events were lost. "
+            f"coverage.yaml (expect[2]) lets it be silent for 47 hours. 1 more plan is {SHARED}"
+            "The subscription speaks, and nothing in it of what this plan looks at.",
+        ),
+        (
+            {"source": of_cluster("aks-a"), "name": "aks-a"},
+            "cluster aks-a",
+            f"{AS_EVER}. {FOR_8_DAYS}Its subscription speaks, and not of it: it may be gone, or not looked at any more.",
+        ),
+    ],
+)
+def test_a_silence_is_told_with_what_was_heard_last_and_what_expects_it(
+    changes: dict[str, Any], title: str, said: str
+) -> None:
+    """How many more are silent with it, and times that began anew, are said."""
+    finding = finding_of(replace(SILENT, **changes))
+    assert (finding.title, finding.description) == (f"Nothing is heard of {title}", said)
+    assert finding.status == "Unhealthy"
+
+
+def test_each_says_what_to_look_at_in_lines_for_a_shell_that_finds_nothing_in_a_name() -> None:
+    """People copy the commands; what looks like one of its own is quoted, or left out."""
+    subscription, plan = finding_of(SILENT), finding_of(replace(SILENT, source=of_plan("Containers")))
+    assert subscription.resource == f"/subscriptions/{ONE}"
+    assert [step.partition(": ")[2] for step in subscription.remediation[:3]] == [
         f"az account show --subscription {ONE} --query state",
         f"az security automation list --subscription {ONE} -o json",
         f"az security pricing show --name CloudPosture --subscription {ONE}",
     ]
-    assert finding.remediation[3].endswith("add an exception with kind: subscription and rungs: [export].")
-
-
-def test_a_shell_finds_nothing_in_a_name_that_a_message_brought() -> None:
-    """People copy the commands; what looks like one of its own is quoted, or left out."""
-    evil = "$(id)"
-    cluster = replace(SILENT, source=of_cluster(evil), name=evil, subscription="`id`")
-    steps = finding_of(cluster).remediation
-    assert steps[0] == "The cluster is there: az aks list --subscription '`id`'"
-    assert not [step for step in steps if evil in step]
-    named = finding_of(replace(cluster, name="aks-pay_1.2", subscription=ONE)).remediation[0]
-    assert named.endswith(f"az aks list --subscription {ONE} --query \"[?name=='aks-pay_1.2'].id\"")
-
-
-def test_one_that_was_never_heard_of_is_told_since_when_it_is_expected() -> None:
-    """And how many more are silent with it; times that began anew are said."""
-    never = finding_of(replace(SILENT, last=None, others=41))
-    assert never.description.startswith("Nothing was ever heard of it; that counts since 2026-11-24T12:00:00Z. ")
-    assert (
-        " 41 more subscriptions are silent, too: look first at what they share, such as the hub. " in never.description
-    )
-    anew = finding_of(replace(SILENT, since=NOW + HOUR, others=1))
-    assert (
-        "9 days before; times count since 2026-11-24T13:00:00Z, when the router was away or events were lost. "
-        in anew.description
-    )
-    assert " 1 more subscription is silent, too: " in anew.description
-
-
-def test_clusters_and_plans_are_called_as_people_call_them() -> None:
-    """With the rung that is in doubt; a cluster of which only the name is known has no id."""
-    plan = finding_of(replace(SILENT, source=of_plan("Containers")))
-    assert (plan.title, plan.type) == (f"Nothing is heard of plan Containers in subscription {ONE}", Rung.PLAN)
+    assert subscription.remediation[3].endswith("add an exception with kind: subscription and rungs: [export].")
     assert plan.remediation[0].endswith(f"az security pricing show --name Containers --subscription {ONE}")
-    cluster = finding_of(replace(SILENT, source=of_cluster("aks-a"), name="aks-a"))
-    assert (cluster.title, cluster.resource) == ("Nothing is heard of cluster aks-a", cluster_id("aks-a"))
-    assert cluster.rung is Rung.INTEGRATION
+    steps = finding_of(replace(SILENT, source=of_cluster("$(id)"), name="$(id)", subscription="`id`")).remediation
+    assert steps[0] == "The cluster is there: az aks list --subscription '`id`'"
+    assert not [step for step in steps if "$(id)" in step]
+    cluster = finding_of(replace(SILENT, source=of_cluster("aks-a"), name="aks-pay_1.2"))
+    assert (cluster.resource, cluster.rung) == (cluster_id("aks-a"), Rung.INTEGRATION)
+    assert cluster.remediation[0].endswith(f"az aks list --subscription {ONE} --query \"[?name=='aks-pay_1.2'].id\"")
     assert cluster.remediation[3].endswith("add an exception with kind: cluster and rungs: [integration].")
     for subject in (f"{ONE}/aks-a", "aks-a"):
         named = replace(SILENT, source=of_cluster("aks-a")._replace(subject=subject), name="AKS-A", subscription=None)
@@ -153,42 +158,19 @@ def test_its_end_says_why(state: SourceState, said: str) -> None:
     assert (finding.status, finding.description, finding.remediation) == ("Healthy", said, ())
 
 
-def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule(place: Place) -> None:
-    """It is decided again from what was kept of it, as any finding."""
-    rule = a_rule(
-        "quiet",
-        alert_type="export",
-        groups=[[an_element("entities.azureresource.resourceid", f"/subscriptions/{ONE}")]],
-    )
+def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule_and_nobody_else_says_it(store: Store) -> None:
+    """It is decided again from what was kept of it, as any finding; what a hub brings in that form is quarantined."""
+    group = [an_element("entities.azureresource.resourceid", f"/subscriptions/{ONE}")]
+    book = a_rulebook(a_rule("quiet", alert_type="export", groups=[group]), stream=Stream.CSPM)
 
-    async def life() -> list[RecordEntry]:
-        store = open_store(place)
-        book = a_rulebook(rule, stream=Stream.CSPM)
-        (held,) = await Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM).ingest([message_of(SILENT)], NOW)
-        free = without_rules(book)
-        released = await release_held(Intake(store, {Stream.CSPM: free}, Catalogue(), Stream.CSPM), store, free, NOW)
-        await store.close()
-        return [held, *released]
+    def intake(book: Rulebook) -> Intake:
+        return Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
 
-    held, released = asyncio.run(life())
+    free, message = without_rules(book), message_of(SILENT)
+    (held,) = run(intake(book).ingest([message], NOW))
+    (released,) = run(release_held(intake(free), store, free, NOW))
     assert (held.outcome, held.kind) == (Outcome.SUPPRESSED, "coverage")
     assert (released.outcome, released.signal) == (Outcome.ROUTED, held.signal)
-
-
-def test_nobody_else_says_what_this_router_heard_of(place: Place) -> None:
-    """What a hub brings in that form is quarantined."""
-    forged = replace(message_of(SILENT), arrival=Arrival("cspm:0:1", 5, NOW))
-
-    async def ingest() -> list[RecordEntry]:
-        store = open_store(place)
-        entries = await Intake(store, {Stream.CSPM: a_rulebook(stream=Stream.CSPM)}, Catalogue(), Stream.CSPM).ingest(
-            [forged], NOW
-        )
-        await store.close()
-        return entries
-
-    (entry,) = asyncio.run(ingest())
-    assert (entry.outcome, entry.reason) == (
-        Outcome.QUARANTINED,
-        "unknown_shape: a finding of the router's own, which no hub brings",
-    )
+    (forged,) = run(intake(free).ingest([replace(message, arrival=Arrival("cspm:0:1", 5, NOW))], NOW))
+    reason = "unknown_shape: a finding of the router's own, which no hub brings"
+    assert (forged.outcome, forged.reason) == (Outcome.QUARANTINED, reason)

@@ -34,7 +34,7 @@ from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.examples import some_of
-from tests.store.acts import run
+from tests.store.acts import DAY, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, open_store
 from tests.store.watching import watched
@@ -73,12 +73,12 @@ def facts(store: Store) -> dict[tuple[str, str], str]:
     return found
 
 
-def a_file(*bodies: bytes, name: str = "file") -> list[Message]:
+def a_file(*bodies: bytes, name: str = "file", again: int = 0) -> list[Message]:
     """The messages of a file."""
-    return [Message(body, f"{name}[{place}]", Arrival(name, place)) for place, body in enumerate(bodies)]
+    return [Message(body, f"{name}[{n}]", Arrival(name, n, again=again)) for n, body in enumerate(bodies)]
 
 
-def machine(number: int) -> str:
+def machine(number: object) -> str:
     """One of many machines."""
     return f"{RESOURCE}-{number}"
 
@@ -86,10 +86,9 @@ def machine(number: int) -> str:
 class Counting:
     """How many sources are written, and facts looked up and written, each time; to write poison is a fault of ours."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = watched(store, self._look)
+    def __init__(self, store: Store, poison: str = "") -> None:
+        self.store, self.poison = watched(store, self._look), poison
         self.asked: list[tuple[str, int]] = []
-        self.poison = ""
 
     def _look(self, sql: str, values: Sequence[Any]) -> None:
         if sql.startswith("SELECT * FROM documents WHERE kind=? AND id"):
@@ -123,86 +122,57 @@ def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store
 
 
 def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
-    """The same resources within the hour; after it, once for all of them."""
+    """Alerts are written once an hour for each sort of watcher, recommendations once a minute, resources once a batch."""
     counting = Counting(sqlite)
     intake = an_intake(counting.store)
-    for at in (NOW, NOW + OFTEN - MINUTE, NOW + OFTEN):
-        alerts = [a_message(alert_body(f"{at}-{one}", AzureResourceId=machine(one)), at=at) for one in range(5)]
-        run(intake.ingest(alerts, at))
-    assert counting.asked == [("put source", 6)] * 2
-    assert {one.alert for one in sources(sqlite).values()} == {NOW + OFTEN}
 
+    def asked(at: datetime, *bodies: bytes) -> list[tuple[str, int]]:
+        counting.asked.clear()
+        run(intake.ingest([a_message(one, at=at, origin=f"{at}", place=n) for n, one in enumerate(bodies)], at))
+        return [*counting.asked]
 
-def test_an_alert_of_another_watcher_is_written_once_an_hour_for_each(sqlite: Store) -> None:
-    """What raised the last alerts is known to the hour; the subscription's have no watcher, and a sample counts for none."""
-    counting = Counting(sqlite)
-    intake = an_intake(counting.store)
-    types = ["VM_A", "SIMULATED_A", "VM_B", "ARM_A", "VM_A", "ARM_B", "SIMULATED_B", "VM_B"]
-    for minute, type in enumerate(types):
-        at = NOW + minute * MINUTE
-        run(intake.ingest([a_message(alert_body(f"{minute}", AlertType=type), at=at)], at))
-    assert counting.asked == [("put source", 2), ("put source", 1)]
+    for at, expected in ((NOW, [("put source", 6)]), (NOW + OFTEN - MINUTE, []), (NOW + OFTEN, [("put source", 6)])):
+        assert asked(at, *(alert_body(f"{at}-{n}", AzureResourceId=machine(n)) for n in range(5))) == expected
+    types = {"VM_A": 1, "SIMULATED_A": 0, "VM_B": 0, "ARM_A": 1, "VM_C": 0, "ARM_B": 0}
+    for minute, (type, written) in enumerate(types.items()):
+        assert asked(NOW + OFTEN + minute * MINUTE, alert_body(type, AlertType=type)) == [("put source", 1)] * written
     assert [one.type for one in sources(sqlite)[WORKLOAD].by_watcher] == ["VM_A", "ARM_A"]
     assert sources(sqlite)[HERE].by_watcher == ()
-
-
-def test_recommendations_are_heard_of_to_the_minute(sqlite: Store) -> None:
-    """From then on silence counts: a source that may be silent for 8 days is told after no less. Within it nothing is asked."""
-    counting = Counting(sqlite)
-    intake = an_intake(counting.store)
-    for seconds in (0, 59, 60, 61, 119):
-        at = NOW + timedelta(seconds=seconds)
-        run(intake.ingest([a_message(coverage_body("another", title="another"), at=at)], at))
-    assert counting.asked == [("put source", 1)] * 2
-    assert sources(sqlite)[HERE].posture == NOW + OFTEN_OF_POSTURE
-
-
-def test_a_snapshot_is_heard_of_once_and_each_resource_is_written_once_a_batch(sqlite: Store) -> None:
-    """However many rows there are."""
-    counting = Counting(sqlite)
-    intake = an_intake(counting.store)
-    for _ in range(2):
-        rows = [
-            a_message(coverage_body(key, "Healthy", title=key, resource=machine(one), isSnapshot=True), at=NOW)
-            for one in range(4)
-            for key in (EDR, "another")
-        ]
-        run(intake.ingest(rows, NOW))
-    first = [("put source", 1), ("find fact", 4), ("put fact", 4)]
-    assert counting.asked == [*first, ("find fact", 4), ("put fact", 4)]
+    for seconds, written in ((0, 1), (59, 0), (60, 1), (61, 0), (119, 0)):
+        at = NOW + 2 * OFTEN + timedelta(seconds=seconds)
+        assert asked(at, coverage_body("another", title="another")) == [("put source", 1)] * written
+    assert sources(sqlite)[HERE].posture == NOW + 2 * OFTEN + OFTEN_OF_POSTURE
+    rows = [
+        coverage_body(key, "Healthy", title=key, resource=machine(n), isSnapshot=True)
+        for n in range(4)
+        for key in (EDR, "another")
+    ]
+    looked_up = [("find fact", 4), ("put fact", 4)]
+    for seconds, heard in ((0, [("put source", 1)]), (1, [])):
+        assert asked(NOW + 5 * OFTEN + timedelta(seconds=seconds), *rows) == [*heard, *looked_up]
 
 
 def test_a_file_that_is_read_again_says_nothing_anew(sqlite: Store) -> None:
-    """Its rows are on record. What a hub brings again says when the hub got it."""
-    rows = a_file(coverage_body(EDR, "Healthy", isSnapshot=True), alert_body())
-    ingest(sqlite, *rows, now=NOW)
-    before = sources(sqlite)
-    assert {one.last for one in before.values()} == {NOW}
-    for days in (1, 7):
-        ingest(sqlite, *rows, now=NOW + timedelta(days=days))
-    again = [Message(one.body, one.source, Arrival("file", one.arrival.place, again=2)) for one in rows]
-    ingest(sqlite, *again, now=NOW + timedelta(days=7))
-    assert sources(sqlite) == before
-    event = a_message(alert_body("hub"), at=NOW + MINUTE, origin="hub/0", place=7)
-    for days in (0, 7):
-        ingest(sqlite, event, now=NOW + timedelta(days=days, minutes=1))
-    assert {one.alert for one in sources(sqlite).values()} <= {NOW, NOW + MINUTE}
-    ingest(sqlite, *a_file(alert_body(), name="other"), now=NOW + timedelta(days=7))
-    assert sources(sqlite)[WORKLOAD].alert == NOW + timedelta(days=7)
-
-
-def test_what_was_quarantined_is_kept_when_it_is_read_again(sqlite: Store) -> None:
-    """From a file, too: it says for the first time what it says."""
-    (message,) = a_file(coverage_body(EDR, "Unhealthy"))
+    """Its rows are on record; what was quarantined says for the first time what it says. A hub says when it got what comes."""
+    rows = coverage_body(EDR, "Healthy", isSnapshot=True), alert_body()
     before = Intake(sqlite, {Stream.CWPP: BOOKS[Stream.CWPP]}, Catalogue())
-    (entry,) = run(before.ingest([message], NOW))
-    assert (entry.outcome, facts(sqlite)) == ("quarantined", {})
-    again = Message(message.body, message.source, Arrival("file", message.arrival.place, again=1))
-    ingest(sqlite, again, now=NOW + MINUTE)
-    assert facts(sqlite) == {(RESOURCE.lower(), EDR): "unhealthy"}
-    assert sources(sqlite)[HERE].posture == NOW + MINUTE
-    ingest(sqlite, again, now=NOW + 3 * MINUTE)
-    assert sources(sqlite)[HERE].posture == NOW + MINUTE
+    entries = run(before.ingest(a_file(*rows), NOW))
+    assert [one.outcome for one in entries] == ["quarantined", "routed"]
+    assert (facts(sqlite), sources(sqlite)[HERE].posture) == ({}, None)
+    for minutes in (1, 3):
+        ingest(sqlite, *a_file(*rows, again=1), now=NOW + minutes * MINUTE)
+        assert facts(sqlite) == {(RESOURCE.lower(), EDR): "healthy"}
+    known = sources(sqlite)
+    assert (known[HERE].posture, known[WORKLOAD].alert) == (NOW + MINUTE, NOW)
+    for days in (1, 7):
+        ingest(sqlite, *a_file(*rows), *a_file(*rows, again=2), now=NOW + days * DAY)
+    assert sources(sqlite) == known
+    event = a_message(alert_body("hub"), at=NOW + 2 * MINUTE, origin="hub/0", place=7)
+    for days in (0, 7):
+        ingest(sqlite, event, now=NOW + days * DAY + 2 * MINUTE)
+    assert sources(sqlite)[WORKLOAD].alert == NOW + 2 * MINUTE
+    ingest(sqlite, *a_file(alert_body(), name="other"), now=NOW + 7 * DAY)
+    assert sources(sqlite)[WORKLOAD].alert == NOW + 7 * DAY
 
 
 def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
@@ -221,58 +191,43 @@ def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store
 
 def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> None:
     """The message at fault lies in the quarantine, whole; its neighbours are routed, and heard of."""
-    counting = Counting(sqlite)
-    counting.poison = machine(1).lower()
     alerts = [a_message(alert_body(f"a-{one}", AzureResourceId=machine(one)), at=NOW) for one in range(3)]
-    entries = ingest(counting.store, *alerts)
+    entries = ingest(Counting(sqlite, poison=machine(1).lower()).store, *alerts)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
     assert [one.quarantined.body for one in run(within(sqlite, list_quarantined))] == [alerts[1].body]
     assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
-def test_what_is_damaged_is_written_anew(sqlite: Store) -> None:
-    """It stops no message; a source's row is set aside when it is read."""
-    run(within(sqlite, put_document, StoredDocument(kind=DocumentKind.FACT, id=RESOURCE.lower(), at=NOW, body=b"?")))
-    ingest(sqlite, a_message(alert_body(), at=NOW))
-    run(within(sqlite, lambda tx: tx.execute("UPDATE sources SET posture=?", 2**62)))
-    assert sources(sqlite) == {}
-    ingest(sqlite, a_message(coverage_body(EDR, "Healthy"), at=NOW))
-    assert sources(sqlite)[HERE].posture == NOW
-    assert facts(sqlite) == {(RESOURCE.lower(), EDR): "healthy"}
+def test_what_is_damaged_or_was_written_by_a_wrong_clock_is_written_anew(store: Store) -> None:
+    """It stops no message, also in the process that wrote it; a source's row is set aside when it is read."""
+    run(within(store, put_document, StoredDocument(kind=DocumentKind.FACT, id=RESOURCE.lower(), at=NOW, body=b"?")))
+    ingest(store, a_message(alert_body(), at=NOW))
+    run(within(store, lambda tx: tx.execute("UPDATE sources SET posture=?", 2**62)))
+    assert sources(store) == {}
+    intake = an_intake(store)
+    for days, name in ((400, "wrong"), (0, "right")):
+        run(intake.ingest(a_file(coverage_body(EDR, name.title()), name=name), NOW + days * DAY))
+    assert sources(store)[HERE].posture == NOW
+    (document,) = run(within(store, list_documents, DocumentKind.FACT))
+    (item,) = read_document(document.body, "state").items
+    assert (item.find("status", "code"), item.body["seen"]) == ("Right", NOW.isoformat())
 
 
 def test_of_workers_at_once_none_loses_what_another_writes(store: Store, twin: Store) -> None:
     """Each over the version that it read, and again where somebody was faster."""
-    resources = [machine(number) for number in range(6)]
-    keys = (EDR, RETIRED_EDR)
+    resources, keys = [machine(number) for number in range(6)], (EDR, RETIRED_EDR)
+
+    def batch(number: int) -> list[Message]:
+        some = resources if number else resources[::-1]
+        bodies = [coverage_body(keys[number], "Healthy", resource=one) for one in some]
+        return [a_message(one, at=NOW, origin=f"hub/{number}") for one in bodies]
 
     async def both() -> None:
-        batches = [
-            an_intake(one).ingest(
-                [
-                    a_message(coverage_body(key, "Healthy", resource=resource), at=NOW, origin=f"hub/{number}")
-                    for resource in (resources if number else resources[::-1])
-                ],
-                NOW,
-            )
-            for number, (one, key) in enumerate(zip((store, twin), keys, strict=True))
-        ]
-        await asyncio.gather(*batches)
+        await asyncio.gather(*(an_intake(one).ingest(batch(n), NOW) for n, one in enumerate((store, twin))))
 
     run(both())
     assert facts(store) == {(resource.lower(), key): "healthy" for resource in resources for key in keys}
     assert sources(store).keys() == {HERE}
-
-
-def test_a_clock_that_was_wrong_for_a_minute_hides_no_source(sqlite: Store) -> None:
-    """What it wrote counts for nothing once it is right, also for the process that wrote it."""
-    intake = an_intake(sqlite)
-    for days, name in ((400, "wrong"), (0, "right")):
-        run(intake.ingest(a_file(coverage_body(EDR, name.title()), name=name), NOW + timedelta(days=days)))
-    assert sources(sqlite)[HERE].posture == NOW
-    (document,) = run(within(sqlite, list_documents, DocumentKind.FACT))
-    (item,) = read_document(document.body, "state").items
-    assert (item.find("status", "code"), item.body["seen"]) == ("Right", NOW.isoformat())
 
 
 EVENTS = st.tuples(
@@ -296,9 +251,8 @@ def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
         if what in ("alert", "sample"):
             type = "SIMULATED_X" if what == "sample" else "VM_Test"
             body = alert_body(f"{place}", AlertType=type, AzureResourceId=resource)
-            heard[f"workload:{resource.lower()}", "alert"] = heard[HERE, "alert"] = at
-            if what == "alert":
-                heard[f"workload:{resource.lower()}", "real_alert"] = heard[HERE, "real_alert"] = at
+            for name in ("alert", *(["real_alert"] if what == "alert" else [])):
+                heard[f"workload:{resource.lower()}", name] = heard[HERE, name] = at
         else:
             action, status = ("Delete", "Unhealthy") if what == "Delete" else ("Write", what)
             body = coverage_body(EDR, status, resource=resource, changed=at, action=action)
@@ -334,5 +288,5 @@ def test_a_source_is_known_for_400_days_after_it_was_last_heard_of(store: Store)
         return set(sources(store))
 
     both = {HERE, *(f"workload:{machine(number).lower()}" for number in (3, 7))}
-    assert known(NOW + timedelta(days=400) - MINUTE) == both
-    assert known(NOW + timedelta(days=400)) == both - {f"workload:{machine(3).lower()}"}
+    assert known(NOW + 400 * DAY - MINUTE) == both
+    assert known(NOW + 400 * DAY) == both - {f"workload:{machine(3).lower()}"}

@@ -22,9 +22,8 @@ from router.domain.retention import LONGEST
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
-from router.domain.tag_documents import find_tags_in
 from router.ingest.readers import SLACK, TAGS_FRESH, TagReader
-from router.store.documents import list_documents, put_document
+from router.store.documents import put_document
 from router.store.sources import list_sources
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip
@@ -67,33 +66,27 @@ def owner_by(reader: TagReader, at: datetime, resource: str = RESOURCE) -> str |
     return found.name if found is not None else None
 
 
+def owners_notified(claims: Sequence[Claim]) -> list[tuple[str, Owner | None]]:
+    """Which change each of some notices told, and of whom as the owner."""
+    contents = [(one.delivery.change.value, one.delivery.content) for one in claims]
+    return [(change, content.owner) for change, content in contents if isinstance(content, Notice)]
+
+
 def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, tmp_path: Path) -> None:
-    """By a route that asks for the owner, and with the owner in what is told; inherited from the group as ever."""
+    """By a route that asks for the owner, and named in what is told; what a rule held by the tags of when it is let go."""
     life = Life(store, ruled(tmp_path / "rules"))
+    unruled = life.book
     assert life.alert("before").destinations == ("tickets",)  # nothing routes it
+    life.book = replace(unruled, suppressions=Suppressions.of([a_rule(expires=NOW + DAY)]))
+    assert life.alert("held", Entities=[an_ip("10.20.0.5")]).suppressed_by is not None
+    assert owners_notified(life.deliver()) == [("opened", Owner("nobody-else"))]
     keep(store, (GROUP, {"Team": "payments", "cost": "1"}), (f"/subscriptions/{SUBSCRIPTION}", None))
-    life.alert("after")
-    told = {one.delivery.content.id: one.delivery.content for one in life.deliver()}
-    notices = {id: one for id, one in told.items() if isinstance(one, Notice)}
-    assert {id: one.owner for id, one in notices.items()} == {
-        "before": Owner("nobody-else"),
-        "after": Owner("payments"),
-    }
-    assert {id: one.routes for id, one in notices.items()} == {"before": (), "after": ("pay",)}
+    life.book = unruled
+    assert life.alert("after").routes == ("pay",)
+    life.release()
+    assert owners_notified(life.deliver()) == [("opened", Owner("payments"))] * 2
     heard = [one.heard.source.id for one in run(within(store, list_sources, [CoverageSourceKind.OWNER]))]
     assert heard == ["owner:nobody-else", "owner:payments"]
-
-
-def test_what_a_rule_held_goes_to_the_owner_that_a_tag_names_by_then(sqlite: Store, tmp_path: Path) -> None:
-    """It is decided by the tags that are known when it is let go."""
-    life = Life(sqlite, ruled(tmp_path / "rules"))
-    suppressions = Suppressions.of([a_rule(expires=NOW + DAY)])
-    life.book = replace(life.book, suppressions=suppressions)
-    assert life.alert(Entities=[an_ip("10.20.0.5")]).suppressed_by is not None
-    keep(sqlite, (RESOURCE, {"team": "payments"}))
-    life.goes_on(1)
-    life.release()
-    assert owners_notified(life.deliver()) == [("opened", Owner("payments"))]
 
 
 def test_the_end_of_a_finding_that_is_not_seen_any_more_names_the_owner_of_that_day(
@@ -101,8 +94,7 @@ def test_the_end_of_a_finding_that_is_not_seen_any_more_names_the_owner_of_that_
 ) -> None:
     """Not the one that its opening named."""
     owners = {"tags": "live", "owners": [BY_TEAM]}
-    book = a_sound_rulebook(tmp_path / "rules", {"owners.yaml": owners}, Stream.CSPM)
-    weeks = Weeks(sqlite, book)
+    weeks = Weeks(sqlite, a_sound_rulebook(tmp_path / "rules", {"owners.yaml": owners}, Stream.CSPM))
     claims: list[Claim] = []
     for number, names in enumerate(("abcd", "abc", "abc")):
         weeks.now = NOW + number * 7 * DAY
@@ -115,48 +107,33 @@ def test_the_end_of_a_finding_that_is_not_seen_any_more_names_the_owner_of_that_
     assert [one for one, title in told if title == "d"] == [("opened", Owner("team-0")), ("resolved", Owner("team-2"))]
 
 
-def owners_notified(claims: Sequence[Claim]) -> list[tuple[str, Owner | None]]:
-    """Which change each of some notices told, and of whom as the owner."""
-    contents = [(one.delivery.change.value, one.delivery.content) for one in claims]
-    return [(change, content.owner) for change, content in contents if isinstance(content, Notice)]
-
-
-def test_a_part_of_an_answer_takes_nothing_from_the_rest(store: Store, tmp_path: Path) -> None:
-    """What is named has what was read last, also nothing; what is not named keeps what it had."""
+def test_of_answers_what_was_read_last_counts_of_each_thing_that_one_names(
+    store: Store, twin: Store, tmp_path: Path
+) -> None:
+    """Also nothing; what is not named keeps what it had, and of two who write at once neither is lost."""
     book, other = ruled(tmp_path / "rules"), f"{GROUP}/providers/Microsoft.Sql/servers/s"
-    keep(store, (RESOURCE, {"team": "a"}), (other, {"team": "a"}))
-    keep(store, (RESOURCE, {"team": "b"}), at=NOW + SECOND)
-    assert [owner(store, book, NOW + SECOND, one) for one in (RESOURCE, other)] == ["b", "a"]
-    keep(store, (RESOURCE, {"cost": "1"}), at=NOW + 2 * SECOND)
-    assert [owner(store, book, NOW + 2 * SECOND, one) for one in (RESOURCE, other)] == ["nobody-else", "a"]
-
-
-def test_an_answer_that_was_read_earlier_replaces_nothing(store: Store, twin: Store, tmp_path: Path) -> None:
-    """Whoever is last to write; and of two who write at once neither is lost."""
-    book = ruled(tmp_path / "rules")
-    answers = [document_of([{"id": RESOURCE, "tags": {"team": team}}, {"id": f"{GROUP}/{team}", "tags": {"team": team}}], team)
-               for team in ("a", "b")]  # fmt: skip
-    instants = (NOW, NOW - SECOND)
 
     async def at_once() -> None:
-        await asyncio.gather(
-            *(keep_tags(one, [answer], at) for one, answer, at in zip((store, twin), answers, instants, strict=True))
-        )
+        answers = [
+            [{"id": RESOURCE, "tags": {"team": team}}, {"id": f"{GROUP}/{team}", "tags": {"team": team}}]
+            for team in "ab"
+        ]
+        places = zip((store, twin), answers, (NOW, NOW - SECOND), strict=True)
+        await asyncio.gather(*(keep_tags(one, [document_of(answer, "answer")], at) for one, answer, at in places))
 
     run(at_once())
-    (document,) = run(within(store, list_documents, DocumentKind.TAGS))
-    assert {id.rpartition("/")[2]: one.tags["team"] for id, one in (find_tags_in(document) or {}).items()} == {
-        "vm-1": "a",
-        "a": "a",
-        "b": "b",
-    }
-    assert owner(store, book) == "a"
+    assert [owner(store, book, NOW, one) for one in (RESOURCE, f"{GROUP}/a", f"{GROUP}/b")] == ["a", "a", "b"]
+    keep(store, (RESOURCE, {"team": "b"}), (other, {"team": "c"}), at=NOW + SECOND)
+    keep(store, (RESOURCE, {"cost": "1"}), at=NOW + 2 * SECOND)
+    keep(store, (RESOURCE, {"team": "late"}))
+    assert [owner(store, book, NOW + 2 * SECOND, one) for one in (RESOURCE, other)] == ["nobody-else", "c"]
 
 
-def test_a_worker_knows_tags_within_five_minutes(store: Store, twin: Store, tmp_path: Path) -> None:
+def test_a_worker_knows_tags_within_five_minutes_and_for_ninety_days(store: Store, twin: Store, tmp_path: Path) -> None:
     """Without a request for each batch; also of those that were read an hour before they were written."""
     ticked = 0.0
-    reader = TagReader(store, {Stream.CWPP: ruled(tmp_path / "rules")}, lambda: ticked)
+    book = ruled(tmp_path / "rules")
+    reader = TagReader(store, {Stream.CWPP: book}, lambda: ticked)
     assert owner_by(reader, NOW) == "nobody-else"
     keep(twin, (RESOURCE, {"team": "a"}), at=NOW - SLACK)
     assert owner_by(reader, NOW + TAGS_FRESH - SECOND) == "nobody-else"
@@ -164,20 +141,18 @@ def test_a_worker_knows_tags_within_five_minutes(store: Store, twin: Store, tmp_
     keep(twin, (RESOURCE, {"team": "b"}), at=NOW + TAGS_FRESH)
     ticked = TAGS_FRESH.total_seconds()
     assert owner_by(reader, NOW + TAGS_FRESH) == "b"
-
-
-def test_tags_count_for_ninety_days(store: Store, tmp_path: Path) -> None:
-    """Also at a worker that knows them already, which looks at all of them once a day."""
-    book = ruled(tmp_path / "rules")
-    end, worker = NOW + LONGEST, TagReader(store, {Stream.CWPP: book})
-    keep(store, (RESOURCE, {"team": "a"}))
-    assert [owner(store, book, end - SECOND), owner_by(worker, end - SECOND)] == ["a", "a"]
+    end, worker = NOW + TAGS_FRESH + LONGEST, TagReader(store, {Stream.CWPP: book})
+    assert [owner(store, book, end - SECOND), owner_by(worker, end - SECOND)] == ["b", "b"]
     assert [owner(store, book, end), owner_by(worker, end + DAY)] == ["nobody-else", "nobody-else"]
 
 
-def test_tags_that_a_clock_ahead_wrote_count_for_nothing(store: Store, tmp_path: Path) -> None:
-    """And are replaced by those of a clock that is right."""
-    book = ruled(tmp_path / "rules")
+def test_what_a_clock_ahead_wrote_or_cannot_be_read_says_nothing(store: Store, tmp_path: Path) -> None:
+    """Its neighbours do; and it is written anew with the next answer."""
+    book, other = ruled(tmp_path / "rules"), "/subscriptions/bbbb/resourceGroups/rg"
+    damaged = StoredDocument(kind=DocumentKind.TAGS, id=SUBSCRIPTION, at=NOW, body=b'{"reads": [{"rows": 1}]}')
+    assert run(within(store, put_document, damaged)) is not None
+    keep(store, (other, {"team": "a"}))
+    assert [owner(store, book), owner(store, book, resource=other)] == ["nobody-else", "a"]
     keep(store, (RESOURCE, {"team": "a"}), at=NOW + SKEW + SECOND)
     assert owner(store, book) == "nobody-else"
     keep(store, (RESOURCE, {"team": "b"}))
@@ -195,37 +170,16 @@ def test_a_file_in_git_counts_before_the_state(store: Store, tmp_path: Path) -> 
     assert owner(store, book) == "live"
 
 
-def test_a_document_that_cannot_be_read_says_nothing(store: Store, tmp_path: Path) -> None:
-    """Its neighbours do; and it is written anew with the next answer."""
-    book = ruled(tmp_path / "rules")
-    damaged = StoredDocument(kind=DocumentKind.TAGS, id=SUBSCRIPTION, at=NOW, body=b'{"reads": [{"rows": 1}]}')
-    assert run(within(store, put_document, damaged)) is not None
-    other = "/subscriptions/bbbb/resourceGroups/rg"
-    keep(store, (other, {"team": "a"}))
-    assert [owner(store, book), owner(store, book, resource=other)] == ["nobody-else", "a"]
-    keep(store, (RESOURCE, {"team": "b"}))
-    assert owner(store, book) == "b"
-
-
 @pytest.mark.parametrize(("tags", "listed"), [(None, 0), ("live", 4)])
 def test_what_it_costs(tags: object, listed: int, sqlite: Store, tmp_path: Path) -> None:
-    """Nothing unless owners.yaml says so; else one question in five minutes."""
-    keep(sqlite, (RESOURCE, {"team": "a"}))
+    """Nothing unless owners.yaml says so; else one question in five minutes, and memory for the tags that a rule names."""
+    keep(sqlite, (RESOURCE, {"cost": "1"}), *((f"{GROUP}/{one}", {"Team": "a", "cost": one}) for one in "xyz"))
     asked: list[str] = []
-    reader = TagReader(
-        watched(sqlite, lambda sql, _: asked.append(sql)),
-        {Stream.CWPP: ruled(tmp_path / "rules", tags=tags)},
-        lambda: 0.0,
-    )
+    seen = watched(sqlite, lambda sql, _: asked.append(sql))
+    reader = TagReader(seen, {Stream.CWPP: ruled(tmp_path / "rules", tags=tags)}, lambda: 0.0)
     for minutes in (0, 1, 2, 4, 30, 92, 96, 98):
         owner_by(reader, NOW + timedelta(minutes=minutes))
     assert len(asked) == listed
-
-
-def test_tags_that_no_rule_names_are_not_held_in_memory(sqlite: Store, tmp_path: Path) -> None:
-    """And what has the same tags as another has the very same."""
-    keep(sqlite, (RESOURCE, {"cost": "1"}), *((f"{GROUP}/{one}", {"Team": "a", "cost": one}) for one in "xyz"))
-    reader = TagReader(sqlite, {Stream.CWPP: ruled(tmp_path / "rules")})
-    by_id = run(reader.rulebook(Stream.CWPP, NOW)).owners.tags.by_id
-    assert by_id == {f"{GROUP}/{one}".lower(): {"team": "a"} for one in "xyz"}
-    assert len({id(tags) for tags in by_id.values()}) == 1
+    by_id = run(reader.rulebook(Stream.CWPP, NOW + timedelta(minutes=98))).owners.tags.by_id
+    assert by_id == ({f"{GROUP}/{one}".lower(): {"team": "a"} for one in "xyz"} if listed else {})
+    assert len({id(one) for one in by_id.values()}) == min(listed, 1)

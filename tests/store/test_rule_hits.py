@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +29,7 @@ from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import put_document
 from router.store.rules import read_hits
-from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip
+from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.examples import some_of
 from tests.store.acts import decisions_between, run
 from tests.store.life import Life
@@ -165,64 +163,25 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
     assert run(within(store, read_hits, "cwpp")) == run(within(twin, read_hits, "cwpp")) == hits_of(entries)
 
 
-def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -> None:
-    """Each change decides again what is held; where the same rule holds it still, that is no hit of it or of a shadow rule."""
-    life = Life(store, a_book())
-    life.alert(Entities=[an_ip(RULE)])
-    before = run(within(store, read_hits, "cwpp"))
-    assert {name: hits.total for name, hits in before.items()} == {"scanner": 1, "shadow:wide": 1}
-    for number in range(3):
-        life.now += timedelta(minutes=5)
-        life.book = a_book(hash=f"changed-{number}")
-        life.release()
-    assert len(life.decisions()) == 4
-    assert run(within(store, read_hits, "cwpp")) == before
-
-
-def test_a_decision_reads_no_table_from_one_end_to_the_other(tmp_path: Path, sqlite: Store) -> None:
-    """Hits are counted with it, and whatever holds it is found, by indexes, as SQLite plans it without statistics."""
-    life = Life(sqlite, a_book())
-    run(within(sqlite, put_document, document_of_silence(a_silence("ab"))))
-    asked: list[str] = []
-    assert sqlite._file is not None
-    with sqlite._file.reading() as db:
-        db.set_trace_callback(asked.append)
-        for number, address in enumerate(ADDRESSES):
-            life.alert(f"alert-{number}", Entities=[an_ip(address)])
-        db.set_trace_callback(None)
-    with closing(sqlite3.connect(tmp_path / "router.db")) as db:
-        statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE", "INSERT"))]
-        plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
-    assert any("INSERT INTO rules" in one for one in plans)
-    assert [
-        one
-        for one, plan in plans.items()
-        if any(step in ("SCAN signals", "SCAN rules", "SCAN decisions", "SCAN counts") for step in plan)
-    ] == []
-
-
-def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> None:
-    """As those of a rule do; they go 400 days after the last where it is gone."""
-    life = Life(store, a_book())
-    life.alert(Entities=[an_ip(SHADOW)])
-    life.goes_on(401)
-    life.forget(rules_of([life.book]))
-    assert run(within(store, read_hits, "cwpp")).keys() == {"shadow:narrow", "shadow:wide"}
-    life.forget(rules_of([replace(life.book, shadows=Suppressions.of(()))]))
-    assert run(within(store, read_hits, "cwpp")) == {}
-
-
-def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store: Store) -> None:
-    """However long before its end the last of them was: nobody takes it for one that never held anything."""
+def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
+    """Of a rule or shadow rule until 400 days after the last where it is gone; of a silence while the state knows that."""
     lasting = replace(a_silence("ab"), until=NOW + timedelta(days=90))
     run(within(store, put_document, document_of_silence(lasting)))
     life = Life(store, a_book())
-    life.alert(Entities=[an_ip(SILENCE)])
-    for days, names in ((489, {"silence:ab"}), (491, set())):
+    for address in (RULE, SILENCE, SHADOW):
+        life.alert(address, Entities=[an_ip(address)])
+    bare = replace(life.book, shadows=Suppressions.of(()))
+    rule, silence, shadows = {"scanner"}, {"silence:ab"}, {"shadow:narrow", "shadow:wide"}
+    for days, book, names in (
+        (401, life.book, rule | silence | shadows),
+        (401, bare, rule | silence),
+        (489, bare, rule | silence),
+        (491, bare, rule),
+        (491, without_rules(bare), set()),
+    ):
         life.now = NOW + timedelta(days=days)
-        # What a sweep forgets it forgets by what was there when it began.
-        life.forget(run(silences_known(store)))
-        life.forget(run(silences_known(store)))
+        for _ in range(2):  # What a sweep forgets it forgets by what was there when it began.
+            life.forget(rules_of([book]) | run(silences_known(store)))
         assert run(within(store, read_hits, "cwpp")).keys() == names
 
 
