@@ -13,9 +13,9 @@ class DocumentKind(StrEnum):
     """The kinds of documents. Their values are stored.
 
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
-    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. A source has a table of its
-    own, and is counted among documents. Snapshots are those of a subscription's findings that are over, and whether they
-    count. Silent sources are those that are expected and of which nothing was heard for too long.
+    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. Sources, and snapshots of
+    a subscription's findings, have tables of their own, and are counted among documents. Silent sources are those that are
+    expected and of which nothing was heard for too long.
     """
 
     SILENCE = "silence"

@@ -8,5 +8,6 @@ intake          ingests a batch of messages in one transaction; decides again wh
 event_intake    ingests the events of a hub, each exactly once, and quarantines one that kills its worker
 gaps            finds sequence numbers that were not taken in, and ingests them or reports them lost
 coverage_notes  keeps what messages say of coverage          document_writes  writes documents over what is stored
+snapshot_ends   ends the findings that two snapshots of their subscription came without
 silent_sources  finds expected sources that are silent       source_messages  the messages that say so; pure
 """

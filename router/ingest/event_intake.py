@@ -130,7 +130,7 @@ class EventIntake:
         if why is None:
             ingested = await self.intake.ingest_in(tx, messages, now)
         else:
-            ingested = Ingested(await self.intake.refuse_in(tx, messages, why, now), {}, None)
+            ingested = Ingested(await self.intake.refuse_in(tx, messages, why, now), {})
         enqueued = max(event.enqueued for event in batch)
         await partitions.take(tx, known.epoch, taken, Taken(one.span, enqueued, now, now))
         return _Step(ingested)

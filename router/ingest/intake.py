@@ -28,7 +28,6 @@ from router.ingest.grouping import aggregate_turns, tell_waiting
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.readers import SilenceReader, TagReader
-from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries
@@ -43,6 +42,7 @@ from router.store.signals import (
     write_appearances,
     write_signals,
 )
+from router.store.snapshots import add_snapshot_rows
 from router.store.store import Store
 
 __all__ = ["Ingested", "Intake", "Message", "release_held"]
@@ -57,12 +57,10 @@ class Ingested(NamedTuple):
     Attributes:
         entries: the record's entry of each signal, in the order of the messages.
         heard: the sources that were heard of, as they are written.
-        snapshot: when the latest row of a snapshot came; None where none did.
     """
 
     entries: list[RecordEntry]
     heard: Mapping[str, LastHeard]
-    snapshot: datetime | None
 
 
 async def fault_of[T](work: Awaitable[T]) -> T | Exception:
@@ -95,7 +93,6 @@ class Intake:
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
-        self._snapshot_due = SnapshotDue(store, Stream.CSPM)
         longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
         self.silences = SilenceReader(store, longest)
         self.tags = tags if tags is not None else TagReader(store, rulebooks)
@@ -136,20 +133,16 @@ class Intake:
             tx, [one.turn for one in transitions if one.turn is not None], [entry for _, entry in decided], now
         )
         heard = await self._coverage_notes.write_notes(tx, observations, on_record, now)
-        snapshot = max((one.came_at(now) for one in observations if one.is_snapshot_row), default=None)
-        if snapshot is not None:
-            await self._snapshot_due.note_row(tx, snapshot)
+        await add_snapshot_rows(tx, [one.snapshot for one in transitions if one.snapshot is not None])
         await self._quarantine(tx, not_understood, on_record, now)
         await put_on_record(tx, [entry for _, entry in decided])
         # A message that is twice in a batch is what it was first.
         entries = dict(reversed(decided))
-        return Ingested([entries[part.arrival.key] for part in parts], heard, snapshot)
+        return Ingested([entries[part.arrival.key] for part in parts], heard)
 
     def remember(self, ingested: Ingested) -> None:
         """Remembers what need not be written again, once it is committed."""
         self._coverage_notes.remember(ingested.heard)
-        if ingested.snapshot is not None:
-            self._snapshot_due.remember(ingested.snapshot)
 
     async def _ingest_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
         """Ingests messages one at a time, so that the one at fault is quarantined and its neighbours are not."""

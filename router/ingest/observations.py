@@ -11,7 +11,7 @@ from router.domain.fingerprints import find_fingerprint
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Signal
-from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance, second_of
+from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +72,21 @@ class Observation:
 
     def appearances_after(self, before: Appearances | None, now: datetime, *, is_replay: bool) -> Appearances | None:
         """When messages named the signal, this one among them; what is only decided again names nothing anew."""
-        is_from_hub = self.arrival.enqueued is not None
-        if self.arrival.again and before is not None and not is_from_hub:
+        if self.arrival.again and before is not None and self.arrival.enqueued is None:
             return before
-        at = second_of(self.came_at(now))
+        at = self.came_at(now)
         named = before if before is not None else first_appearance(self.signal, at)
         if named is None:
             return None
-        named = named.possible_until(second_of(now + AHEAD))
-        if not self.is_snapshot_row:
-            return named.named_at(at)
-        return named.read_again_at(at) if is_replay and not is_from_hub else named.in_snapshot_at(at)
+        named = named.possible_until(now + AHEAD)
+        return (named.in_snapshot_at if self.is_in_snapshot(before, now, is_replay=is_replay) else named.named_at)(at)
+
+    def is_in_snapshot(self, before: Appearances | None, now: datetime, *, is_replay: bool) -> bool:
+        """Whether the message is a row of a snapshot that is no row of before, decided again or read again from a file."""
+        if before is None or before.in_snapshot is None or self.arrival.enqueued is not None:
+            return self.is_snapshot_row
+        is_again = self.arrival.again != 0 or (is_replay and not self._is_news(before, now))
+        return self.is_snapshot_row and not is_again
 
     def names_anew(self, appearances: Appearances, ended: datetime | None, now: datetime) -> bool:
         """Whether a message that is on record names anew what was not seen any more, and ended at an instant.
@@ -92,8 +96,10 @@ class Observation:
         """
         if self.arrival.enqueued is not None or self.arrival.again or self.signal.resolved:
             return False
-        known = appearances.possible_until(second_of(now + AHEAD))
-        return (ended is None or now >= ended) and known.is_news_at(second_of(now), in_snapshot=self.is_snapshot_row)
+        return (ended is None or now >= ended) and self._is_news(appearances, now)
+
+    def _is_news(self, before: Appearances, now: datetime) -> bool:
+        return before.possible_until(now + AHEAD).is_news_at(now, in_snapshot=self.is_snapshot_row)
 
     def came_at(self, now: datetime) -> datetime:
         """When the message came: when the hub's clock says unless it is wrong, and from elsewhere now."""

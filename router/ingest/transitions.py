@@ -53,6 +53,7 @@ class SignalTransition:
         entry: the entry for the record.
         row: the signal's row as it is to be written; None where it does not change.
         named: the row where only that changes when messages named it; None where that is no news.
+        snapshot: of which subscription's snapshot the message is a row, and when it came; None where it is none.
         turn: the turn that it makes; None where it makes none.
     """
 
@@ -60,6 +61,7 @@ class SignalTransition:
     entry: RecordEntry
     row: LedgerRow | None = None
     named: LedgerRow | None = None
+    snapshot: tuple[str, datetime] | None = None
     turn: Turn | None = None
 
 
@@ -86,13 +88,21 @@ def transition_for(
     key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     is_back = is_replay and row is not None and _is_back(observation, row, now)
+    before = row.appearances if row is not None else None
+    appearances = observation.appearances_after(before, now, is_replay=is_replay)
+    is_in_snapshot = appearances is not None and observation.is_in_snapshot(before, now, is_replay=is_replay)
+    snapshot = (
+        (appearances.subscription, observation.came_at(now)) if appearances is not None and is_in_snapshot else None
+    )
+    named_row = replace(row, appearances=appearances) if row is not None and appearances != before else None
     if (is_replay and not is_back and (row is None or state != row.state)) or (
         row is not None and _is_older(observation, seen, row)
     ):
         return SignalTransition(
             arrival=observation.arrival,
             entry=_repeat(observation, Code.OLDER, key, rulebook, now),
-            named=_named_anew(observation, row, now, is_replay=is_replay),
+            named=named_row,
+            snapshot=snapshot,
         )
     if row is not None and state == row.state and row.outcome in SETTLED:
         return SignalTransition(
@@ -104,8 +114,9 @@ def transition_for(
                 seen=row.seen if is_replay and row.is_unseen else _later(seen, row.seen),
                 heard=now,
                 fields=_fields_anew(observation, row, now),
-                appearances=observation.appearances_after(row.appearances, now, is_replay=is_replay),
+                appearances=appearances,
             ),
+            snapshot=snapshot,
         )
     number = (row.turn if row is not None else last_turn) + 1
     status_only = _is_status_only(observation, state, row)
@@ -121,8 +132,7 @@ def transition_for(
     if is_replay and row is not None and decision.outcome is row.outcome:
         decision = replace(decision, steps=decision.steps + _UNCHANGED)
         entry = _entry(observation, decision, arrival.key, key, None, now)
-        named_row = _named_anew(observation, row, now, is_replay=is_replay)
-        return SignalTransition(arrival=observation.arrival, entry=entry, named=named_row)
+        return SignalTransition(arrival=observation.arrival, entry=entry, named=named_row, snapshot=snapshot)
     entry = _entry(observation, decision, arrival.key, key, number, now)
     notice = None
     if targets:
@@ -135,10 +145,8 @@ def transition_for(
         notice = replace(notice, status_only=status_only, paged=paged, release=release)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
-    before = row.appearances if row is not None else None
-    appearances = observation.appearances_after(before, now, is_replay=is_replay)
     row = replace(next_row, appearances=appearances)
-    return SignalTransition(arrival=observation.arrival, entry=entry, row=row, turn=turn)
+    return SignalTransition(arrival=observation.arrival, entry=entry, row=row, snapshot=snapshot, turn=turn)
 
 
 def with_targets(
@@ -222,14 +230,6 @@ def _is_back(observation: Observation, row: LedgerRow, now: datetime) -> bool:
     if not row.is_unseen or row.appearances is None:
         return False
     return observation.names_anew(row.appearances, row.seen.arrival.enqueued, now)
-
-
-def _named_anew(observation: Observation, row: LedgerRow | None, now: datetime, *, is_replay: bool) -> LedgerRow | None:
-    """The row after a repeat that is not its latest state and names the signal all the same; None where that is no news."""
-    if row is None:
-        return None
-    appearances = observation.appearances_after(row.appearances, now, is_replay=is_replay)
-    return replace(row, appearances=appearances) if appearances != row.appearances else None
 
 
 def _is_older(observation: Observation, seen: Seen, row: LedgerRow) -> bool:

@@ -55,6 +55,7 @@ SELECT (SELECT count(*) FROM quarantine WHERE code<>'damaged') AS quarantined,
 
 _KINDS = """
 SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
+UNION ALL SELECT 'snapshots', count(DISTINCT subscription) FROM snapshots HAVING count(*)>0
 """
 
 

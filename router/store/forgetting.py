@@ -122,6 +122,8 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
     for kind in DocumentKind:
         old = f"kind='{kind.value}' AND at<=?"
         yield partial(_forget_rows, table="documents", key="kind, id", old=old, until=now - document_age(kind))
+    snapshots = now - document_age(DocumentKind.SNAPSHOTS)
+    yield partial(_forget_rows, table="snapshots", key="subscription, day", old="last<=?", until=snapshots)
     yield partial(_forget_rows, table="sources", key="kind, id", old="heard<=? AND silent_since IS NULL", until=counts)
 
 

@@ -37,6 +37,7 @@ PLACES = {
     "told": ("stream", "event"),
     "documents": ("kind", "id"),
     "sources": ("kind", "id"),
+    "snapshots": ("subscription", "day"),
 }
 """The columns under which the rows of each table lie."""
 

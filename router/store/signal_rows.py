@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import batched
-from typing import Any
 
 import orjson
 
@@ -16,16 +14,19 @@ from router.domain.lookback import StandingSignal
 from router.domain.retention import age_of_signal
 from router.domain.rule_fields import RuleFields
 from router.domain.severity import find_severity
-from router.domain.signals import Stream
-from router.domain.snapshots import ENDING_KINDS, Appearances, Appeared, Stretch
+from router.domain.signals import Kind, Stream
+from router.domain.snapshots import Appearances
 from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, micros, readable
 
 HELD = ("held_by", "held_until", "held_since", "held_messages")
 """What holds a signal; empty where nothing does."""
 
+APPEARANCES = ("subscription", "kind", "named", "in_snapshot", "snapshot_days")
+"""When messages named a finding; empty where it never ends by itself."""
+
 COLUMNS = (
     "key", "stream", "resolved", "status", "severity", "measure", "changed", "origin", "place", "part", "enqueued", "deleted",
-    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", "snapshots", *HELD,
+    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", *APPEARANCES, *HELD,
 )  # fmt: skip
 """What a transition of a signal asks for."""
 
@@ -35,12 +36,10 @@ BODIES = ("held_rulebook", "held_source", "held_body")
 MATCHED = ("type", "rule_fields")
 """What rules can match of a signal."""
 
-_KINDS = [kind.value for kind in ENDING_KINDS]
-
 _MICROSECOND = timedelta(microseconds=1)
 
-_LATEST = 253_402_300_799
-"""The end of the year 9999."""
+_LONGEST_DAY = 8
+"""Digits that no number of a day has."""
 
 
 def values_of(row: LedgerRow) -> tuple[object, ...]:
@@ -67,7 +66,7 @@ def values_of(row: LedgerRow) -> tuple[object, ...]:
         row.forwarded,
         micros(row.closed_at),
         micros(row.heard),
-        written_appearances(row.appearances),
+        *appearance_values(row.appearances),
         *((held.rule, micros(held.until), micros(held.since), held.messages) if held is not None else (None,) * 4),
         since + age_of_signal(row.outcome) // _MICROSECOND if since is not None else None,
         *((held.rulebook, held.source, held.body) if held is not None else (None,) * 3),
@@ -103,7 +102,7 @@ def row_in(row: Columns) -> LedgerRow:
         forwarded=row.flag("forwarded"),
         closed_at=row.find_time("closed_at"),
         heard=row.find_time("heard"),
-        appearances=appearances_in(row.raw("snapshots")),
+        appearances=appearances_in(row),
         held=held,
         held_by=held_by_in(row) if row.raw("held_by") is not None else None,
         is_stored=True,
@@ -150,41 +149,25 @@ def fields_in(row: Columns) -> RuleFields:
     return decode(RuleFields, row.body("rule_fields"))
 
 
-def appeared_in(row: Columns) -> Appeared:
-    """Return when messages named a finding; raises Undecodable."""
-    appearances = appearances_in(row.raw("snapshots"))
+def appearance_values(appearances: Appearances | None) -> tuple[object, ...]:
+    """Return the values of APPEARANCES."""
     if appearances is None:
-        raise Undecodable("snapshots: says no appearances")
-    return Appeared(row.text("key"), row.flag("resolved"), appearances)
+        return (None,) * len(APPEARANCES)
+    subscription, kind, named, in_snapshot, days = appearances
+    return subscription, kind, micros(named), micros(in_snapshot), " ".join(map(str, days))
 
 
-def written_appearances(appearances: Appearances | None) -> str | None:
-    """Return when messages named a finding, as it is stored: a JSON array of subscription, kind and instants."""
-    if appearances is None:
+def appearances_in(row: Columns) -> Appearances | None:
+    """Return when messages named a finding, None where that is not asked; raises Undecodable."""
+    if row.raw("subscription") is None:
         return None
-    subscription, kind, named, snapshots = appearances
-    instants = (instant for stretch in snapshots for instant in stretch)
-    return orjson.dumps([subscription, kind, named, *instants]).decode()
+    kind, named, in_snapshot = row.word("kind", Kind).value, row.time("named"), row.find_time("in_snapshot")
+    return Appearances(row.text("subscription"), kind, named, in_snapshot, days_in(row))
 
 
-def appearances_in(text: object) -> Appearances | None:
-    """Return the appearances that were stored so, None where there are none; raises Undecodable."""
-    if text is None:
-        return None
-    try:
-        parts: Any = orjson.loads(text) if isinstance(text, str) else None
-    except orjson.JSONDecodeError as fault:
-        raise Undecodable("snapshots: is no JSON") from fault
-    if not isinstance(parts, list) or len(parts) < 3 or not len(parts) % 2:
-        raise Undecodable("snapshots: says no appearances")
-    subscription, kind, *instants = parts
-    if not isinstance(subscription, str) or kind not in _KINDS or not all(map(_is_instant, instants)):
-        raise Undecodable("snapshots: says no appearances")
-    snapshots = tuple(Stretch(*pair) for pair in batched(instants[1:], 2, strict=True))
-    if any(one.first > one.last for one in snapshots):
-        raise Undecodable("snapshots: says no appearances")
-    return Appearances(subscription, kind, instants[0], tuple(sorted(snapshots)))
-
-
-def _is_instant(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _LATEST
+def days_in(row: Columns) -> tuple[int, ...]:
+    """Return the days on which rows of snapshots named a finding, in order; raises Undecodable."""
+    days = row.text("snapshot_days").split()
+    if not all(one.isdecimal() and len(one) < _LONGEST_DAY for one in days):
+        raise Undecodable("snapshot_days: is no list of days")
+    return tuple(sorted(map(int, days)))

@@ -13,22 +13,21 @@ from router.domain.ledger import LedgerRow
 from router.domain.lookback import HeldCounts, StandingPage, StandingSignal
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
-from router.domain.snapshots import Appeared
 from router.store.codec import MOST_TURNS, Columns, micros, readable
 from router.store.engine import Transaction
 from router.store.quarantine import read_sound
 from router.store.signal_rows import (
+    APPEARANCES,
     BODIES,
     COLUMNS,
     HELD,
     MATCHED,
-    appeared_in,
+    appearance_values,
     fields_in,
     row_in,
     standing_in,
     type_of,
     values_of,
-    written_appearances,
 )
 
 _FIND = f"SELECT {', '.join(COLUMNS)} FROM signals WHERE key = ANY(?)"
@@ -47,6 +46,8 @@ _REPLACE = (
     "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END, "
     "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields)"
 )
+
+_NAME = f"UPDATE signals SET {', '.join(f'{name}=?' for name in APPEARANCES)} WHERE key=?"
 
 _LAST_TURNS = (
     "SELECT key, max(turn) AS turn FROM deliveries WHERE key = ANY(?) GROUP BY key "
@@ -79,10 +80,6 @@ _WALK_HELD = (
     f"SELECT {_STANDING} WHERE stream=? AND held_by=? AND (held_until, key)>(?, ?) ORDER BY held_until, key LIMIT ?"
 )
 _COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND held_by IS NOT NULL GROUP BY held_by"
-_WALK_APPEARED = """
-SELECT key, stream, resolved, snapshots FROM signals WHERE stream=? AND snapshots IS NOT NULL AND key>? ORDER BY key LIMIT ?
-"""
-
 _PAGE = 2_000
 """Rows of a page."""
 
@@ -117,8 +114,8 @@ async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
 
 async def write_appearances(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
     """Write of signals only when messages named them; all else stays."""
-    named = sorted((row.key, written_appearances(row.appearances)) for row in rows)
-    await tx.write_many("UPDATE signals SET snapshots=? WHERE key=?", [(text, key) for key, text in named])
+    named = sorted(rows, key=lambda row: row.key)
+    await tx.write_many(_NAME, [(*appearance_values(row.appearances), row.key) for row in named])
 
 
 async def find_last_turns(tx: Transaction, keys: Collection[str]) -> Mapping[str, int]:
@@ -186,13 +183,6 @@ async def count_held(tx: Transaction, stream: str) -> HeldCounts:
     """Return how many signals of a stream each rule or silence holds now, by its name."""
     rows = await tx.fetch(_COUNT_HELD, stream)
     return HeldCounts({row.words("held_by"): row.whole("many") for row in rows}, is_whole=True)
-
-
-async def walk_appearances(tx: Transaction, stream: str) -> AsyncIterator[list[Appeared]]:
-    """Yield when messages named the findings of a stream, some of them at a time."""
-    async for rows, _ in _pages(tx, _WALK_APPEARED, (stream,), lambda row: (row.raw("key"),), ("",), _PAGE):
-        # A damaged row is set aside when its signal is asked for.
-        yield [one for row in rows if (one := readable(None, appeared_in, row)) is not None]
 
 
 async def _pages(

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.deliveries import Claim
 from tests.builders import NOW
 from tests.examples import some_of
 from tests.ingest.snapshot_model import Model, Said
-from tests.ingest.weeks import DAY, HOUR, Weeks, body_of, notices
-from tests.store.opened import open_store
+from tests.ingest.weeks import DAY, HOUR, WEEK, Weeks, a_life_of_weeks, body_of, notices
+from tests.store.acts import run
 
 FINDINGS = {f"f{n}": "vulnerability" if n % 4 == 3 else "recommendation" for n in range(12)}
-WEEK = 7 * DAY
 SECOND = timedelta(seconds=1)
 
 
@@ -89,9 +84,8 @@ EXAMPLES = settings(max_examples=some_of(25), deadline=None)
 @given(weeks())
 def test_from_a_hub_findings_end_and_come_again_as_the_model_says(some: list[Week]) -> None:
     """Whatever order its partitions are read in, whatever comes twice, and at whatever time it is looked."""
-
-    async def live(directory: Path) -> None:
-        router, model = Weeks(open_store(directory)), Model()
+    model = Model()
+    with a_life_of_weeks() as router:
         for number, week in enumerate([*some, Week([], [], False, 0, {})]):
             start = NOW + number * WEEK
             due = week.messages(start)
@@ -102,33 +96,28 @@ def test_from_a_hub_findings_end_and_come_again_as_the_model_says(some: list[Wee
                 for one in ripe:
                     router.publish([one], int(one.finding[1:]) % 2)
                 router.shelf.silent = {"1"} if week.silent and day < 3 else set()
-                until = await _sweep(router, model)
+                until = _sweep(router, model)
                 if until is not None:
                     model.looks(until)
-                assert by_finding(await router.deliver()) == model.tells()
+                assert by_finding(notices(router.deliver())) == model.tells()
             for partition, events in router.shelf.events.items():
-                await router.event_intake.ingest_events(
-                    partition, events[-week.again :] if week.again else [], router.now
-                )
-            assert await router.deliver() == []
-        await router.store.close()
-
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(live(Path(directory)))
+                again = events[-week.again :] if week.again else []
+                run(router.event_intake.ingest_events(partition, again, router.now))
+            assert router.deliver() == []
 
 
-def by_finding(claims: Sequence[Claim]) -> dict[str, list[str]]:
+def by_finding(told: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     """The changes that were told of each finding, in order."""
-    told: dict[str, list[str]] = {}
-    for change, finding in notices(claims):
-        told.setdefault(finding, []).append(change)
-    return told
+    found: dict[str, list[str]] = {}
+    for change, finding in told:
+        found.setdefault(finding, []).append(change)
+    return found
 
 
-async def _sweep(router: Weeks, model: Model) -> datetime | None:
+def _sweep(router: Weeks, model: Model) -> datetime | None:
     """A sweep; the model hears what the sweep takes in."""
     before = {place: len(router.taken.get(place, ())) for place in ("0", "1")}
-    until, _ = await router.sweep()
+    until, _ = run(router.sweep())
     for place in ("0", "1"):
         if place not in router.shelf.silent:
             some = [one for partition, one in router.published if partition == place]
@@ -137,30 +126,36 @@ async def _sweep(router: Weeks, model: Model) -> datetime | None:
     return until
 
 
+class Files:
+    """A router and a model of it, which read files, some of them again and again."""
+
+    def __init__(self, router: Weeks) -> None:
+        self.router, self.model, self.known = router, Model(), set[str]()
+
+    def read(self, at: datetime, name: str, said: Sequence[Said]) -> None:
+        """Both read a file; people are told as the model says."""
+        if name in self.known:
+            self.model.hears_again(said, at)
+        else:
+            self.model.hears(said)
+        self.known.add(name)
+        self.model.looks(at)
+        told = self.router.reads((at - NOW) / DAY, [body_of(one) for one in said], name)
+        assert by_finding(told) == self.model.tells()
+
+
 @EXAMPLES
 @given(weeks(), st.sampled_from([WEEK, WEEK, 2 * DAY]))
 def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Week], pace: timedelta) -> None:
     """A file each week, or sooner, and one for each other message; now and then a file once more, some hours or weeks later."""
-
-    async def live(directory: Path) -> None:
-        router, model = Weeks(open_store(directory)), Model()
-        files: list[tuple[str, list[Said]]] = []
-        runs = _runs([*some, Week([], [], False, 0, {})], pace)
-        for at in sorted(runs):
-            router.now, name, said = at, f"{at}", runs[at]
-            if isinstance(said, int):
-                name, said = files[-1 - said % len(files)]
-                model.hears_again(said, at)
-            else:
-                files.append((name, said))
-                model.hears(said)
-            model.looks(at)
-            await router.run([body_of(one) for one in said], name)
-            assert by_finding(await router.deliver()) == model.tells()
-        await router.store.close()
-
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(live(Path(directory)))
+    files: list[tuple[str, list[Said]]] = []
+    with a_life_of_weeks() as router:
+        reader = Files(router)
+        for at, said in sorted(_runs([*some, Week([], [], False, 0, {})], pace).items()):
+            if not isinstance(said, int):
+                files.append((f"{at}", said))
+            name, held = files[-1 - said % len(files)] if isinstance(said, int) else files[-1]
+            reader.read(at, name, held)
 
 
 NEW = "lacking"
@@ -175,37 +170,20 @@ FILES = {
     "nothing": [],
 }
 """What files hold: which findings, each as a row of a snapshot or not, and whether it is a Delete. One is new each time."""
+READ = st.tuples(st.sampled_from([*FILES, *[NEW] * 8]), st.sampled_from([1, 25, 25, 25, 80, 170]))
 
 
 @settings(EXAMPLES, max_examples=some_of(100))
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([*FILES, *[NEW] * 8]), st.sampled_from([1, 25, 25, 25, 80, 170])),
-        min_size=6,
-        max_size=14,
-    )
-)
+@given(st.lists(READ, min_size=6, max_size=14))
 def test_a_file_that_is_read_again_is_news_or_a_replay_as_the_model_says(some: list[tuple[str, int]]) -> None:
     """Whenever the same few files are read, and however soon what one of them lacks has ended."""
-
-    async def live(directory: Path) -> None:
-        router, model, read = Weeks(open_store(directory)), Model(), set[str]()
+    at = NOW
+    with a_life_of_weeks() as router:
+        reader = Files(router)
         for number, (file, hours) in enumerate([("delete", 0), ("whole", 1), ("message", 1), *some]):
-            router.now += hours * HOUR
-            name = f"{file} {number}" if file == NEW else file
-            said = [Said(finding, FINDINGS[finding], router.now, *how) for finding, *how in FILES[file]]
-            if name in read:
-                model.hears_again(said, router.now)
-            else:
-                model.hears(said)
-            read.add(name)
-            model.looks(router.now)
-            await router.run([body_of(one) for one in said], name)
-            assert by_finding(await router.deliver()) == model.tells()
-        await router.store.close()
-
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(live(Path(directory)))
+            at += hours * HOUR
+            said = [Said(finding, FINDINGS[finding], at, *how) for finding, *how in FILES[file]]
+            reader.read(at, f"{file} {number}" if file == NEW else file, said)
 
 
 def _runs(some: Sequence[Week], pace: timedelta) -> dict[datetime, list[Said] | int]:

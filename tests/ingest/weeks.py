@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
+from router.domain.deliveries import Claim
 from router.domain.hubs import Event, Partition
-from router.domain.ledger import Arrival
+from router.domain.ledger import Arrival, LedgerRow
 from router.domain.notices import Notice, RecordEntry
-from router.domain.rulebook import Lane, Rulebook
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, Message, release_held
 from router.ingest.snapshot_ends import SnapshotEnds
-from router.store.claims import settle_claims
+from router.store.decisions import search_signals
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.ingest.snapshot_model import Said
-from tests.store.within import claim_in, within
+from tests.store.acts import find_rows, run
+from tests.store.life import Life
+from tests.store.opened import open_store
+from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+WEEK = 7 * DAY
 
 
 def body_of(one: Said) -> bytes:
@@ -76,6 +83,24 @@ class Weeks:
         events = self.shelf.events[Partition("cspm", str(partition))]
         events.append(Event(events[-1].sequence + 1 if events else 0, at, body))
 
+    def publish_rows(self, names: Iterable[str], kind: str = "recommendation", after: timedelta = timedelta()) -> None:
+        """The hub gets a snapshot of some findings now, or a while later."""
+        self.publish([Said(name, kind, self.now + after + timedelta(seconds=n)) for n, name in enumerate(names)])
+
+    def lives(self, *snapshots: Iterable[str]) -> None:
+        """Weekly snapshots come in, each looked at two days later; it is when the next one comes."""
+        for names in snapshots:
+            self.publish_rows(names)
+            start = self.now
+            self.sweeps(2 * DAY)
+            self.now = start + WEEK
+
+    def sweeps(self, after: timedelta) -> list[tuple[str, str]]:
+        """Time goes by, the clock ticks, and people are told."""
+        self.now += after
+        run(self.sweep())
+        return notices(self.deliver())
+
     async def sweep(self) -> tuple[datetime | None, list[RecordEntry]]:
         """The clock takes in what the hub holds, and ends what has ended; up to when all was taken in, and the entries."""
         report = await GapFiller(self.shelf, self.store, self.event_intake).fill_gaps(self.now)
@@ -86,38 +111,49 @@ class Weeks:
         """Ends what has ended at an instant up to which all was taken in."""
         return await SnapshotEnds(self.intake, self.store, self.book).end_unseen(until, self.now)
 
-    async def run(self, bodies: Sequence[bytes], name: str | None = None) -> list[RecordEntry]:
-        """A run over a file, and what ended at its end."""
+    def reads(self, day: float, bodies: Sequence[bytes], name: str | None = None) -> list[tuple[str, str]]:
+        """What people are told after a run over a file on a day; a file is the same one by its name, if it has one."""
+        self.now = NOW + day * DAY
+        self.take(bodies, name)
+        return notices(self.deliver())
+
+    def take(self, bodies: Sequence[bytes], name: str | None = None) -> None:
+        """A run over a file, which ends what has ended."""
         origin = name or f"file-{next(self.files)}"
-        await self.intake.ingest(
-            [Message(body, name or "f", Arrival(origin, n)) for n, body in enumerate(bodies)], self.now
-        )
-        return await self.end(self.now)
+        messages = [Message(body, name or "f", Arrival(origin, n)) for n, body in enumerate(bodies)]
+        run(self.intake.ingest(messages, self.now))
+        run(self.end(self.now))
 
-    async def release(self) -> list[RecordEntry]:
+    def release(self) -> list[RecordEntry]:
         """What rules held is decided again."""
-        return await release_held(self.intake, self.store, self.book, self.now)
+        return run(release_held(self.intake, self.store, self.book, self.now))
 
-    async def deliver(self, destination: str = "tickets") -> list[Claim]:
-        """What a destination is told now, each acknowledged."""
-        claimed: list[Claim] = []
-        recipient = Recipient("cspm", Lane.TICKET, destination)
-        while claims := await claim_in(self.store, recipient, self.now, self.now + MINUTE, 100):
-            sent = [
-                Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=self.now)
-                for claim in claims
-            ]
-            await within(self.store, settle_claims, sent)
-            claimed += claims
-        return claimed
+    def deliver(self) -> list[Claim]:
+        """What people are told now, each acknowledged."""
+        tickets = replace(self.book, destinations={"tickets": self.book.destinations["tickets"]})
+        return Life(self.store, tickets, now=self.now).deliver()
+
+    def row(self, name: str) -> LedgerRow:
+        """The row of a recommendation."""
+        (entry,) = run(within(self.store, search_signals, f"assessments/{name}", 2))
+        (row,) = find_rows(self.store, [entry.signal]).values()
+        return row
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a recommendation is over."""
+        return self.row(name).state.resolved
 
 
 def notices(claims: Iterable[Claim]) -> list[tuple[str, str]]:
-    """Of each notice what it says of which finding."""
-    return [(one.delivery.change.value, title_of(one)) for one in claims]
+    """Of each notice what it says of which finding, by the last word of its title."""
+    told = [(one.delivery.change.value, one.delivery.content) for one in claims]
+    return [(change, content.title.split()[-1]) for change, content in told if isinstance(content, Notice)]
 
 
-def title_of(claim: Claim) -> str:
-    """What a notice is about, by the last word of its title."""
-    assert isinstance(claim.delivery.content, Notice)
-    return claim.delivery.content.title.split()[-1]
+@contextmanager
+def a_life_of_weeks() -> Iterator[Weeks]:
+    """Such a router for one example."""
+    with TemporaryDirectory() as directory:
+        weeks = Weeks(open_store(Path(directory)))
+        yield weeks
+        run(weeks.store.close())

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -34,6 +34,7 @@ from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from router.store.upgrade import upgrade
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
+from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.stack.postgres import Server
 from tests.store.acts import run
@@ -53,8 +54,10 @@ GROWING = {
     "the decisions that it counts": r"^SELECT outcome, count\(\*\) AS many, max\(place\)",
     "the deliveries that it counts": r"^SELECT stream, destination, state, count\(\*\) AS many, max\(place\)",
     "what stands, asked by previews": r"^SELECT key, outcome, severity, held_by",
+    "the findings of a snapshot that is over": r"^SELECT kind, snapshot_days, count\(\*\) AS many, max\(key\)",
 }
 """What reads more of a larger state, in pages; docs/state.md names the same."""
+WEEKS = [NOW - days * DAY for days in (20, 13, 6)]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -74,10 +77,18 @@ def grown(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Store]:
             [a_message(finding_body("old"), at=life.now)], life.now
         )
     )
+    for at in WEEKS:
+        run(snapshot(store, at, "abcd"))
     life.deliver()
     Life(store, POSTURE, now=life.now).deliver()
     yield store
     run(store.close())
+
+
+async def snapshot(store: Store, at: datetime, names: str) -> None:
+    """A snapshot of findings comes in."""
+    rows = [a_message(row_of(name), at=at) for name in names]
+    await Intake(store, {Stream.CSPM: POSTURE}, Catalogue()).ingest(rows, at)
 
 
 async def everything(store: Store) -> None:
@@ -93,6 +104,7 @@ async def everything(store: Store) -> None:
     ]
     await intake.ingest([a_message(body, at=NOW) for body in bodies], NOW)
     await intake.ingest([a_message(finding_body("f"), at=NOW), a_message(alert_body("a", Status="Resolved"))], NOW)
+    await snapshot(store, WEEKS[0], "h")
     await _deliver(store)
     await _ask(store)
     for stream, book in ((Stream.CWPP, BOOK), (Stream.CSPM, POSTURE)):
@@ -100,7 +112,8 @@ async def everything(store: Store) -> None:
         shelf = Shelf(name=stream.value)
         gap_filler = GapFiller(shelf, store, EventIntake(of_stream, store, "sweep"))
         sweeper = Sweeper(store, book, of_stream, gap_filler, named=["tickets"], rules=(), retention=Retention())
-        await sweeper.sweep(NOW + 31 * DAY)
+        found, _ = await sweeper.sweep(NOW + 31 * DAY)
+        assert found.ended == (stream is Stream.CSPM)
         await health_of(store, {stream: shelf}, {stream: book}, NOW)
 
 

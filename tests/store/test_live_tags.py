@@ -28,7 +28,7 @@ from router.store.sources import list_sources
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip
 from tests.constructed.weeks import row_of
-from tests.ingest.weeks import Weeks, title_of
+from tests.ingest.weeks import Weeks, notices
 from tests.rulebook.builders import a_policy, a_sound_rulebook
 from tests.store.acts import run
 from tests.store.life import Life
@@ -99,11 +99,11 @@ def test_the_end_of_a_finding_that_is_not_seen_any_more_names_the_owner_of_that_
     for number, names in enumerate(("abcd", "abc", "abc")):
         weeks.now = NOW + number * 7 * DAY
         keep(sqlite, (f"/subscriptions/{SUBSCRIPTION}", {"team": f"team-{number}"}), at=weeks.now)
-        run(weeks.run([row_of(name) for name in names], f"week-{number}"))
+        weeks.take([row_of(name) for name in names], f"week-{number}")
         weeks.now += 2 * DAY
         run(weeks.end(weeks.now))
-        claims += run(weeks.deliver())
-    told = [(one, title_of(claim)) for claim, one in zip(claims, owners_notified(claims), strict=True)]
+        claims += weeks.deliver()
+    told = zip(owners_notified(claims), (title for _, title in notices(claims)), strict=True)
     assert [one for one, title in told if title == "d"] == [("opened", Owner("team-0")), ("resolved", Owner("team-2"))]
 
 

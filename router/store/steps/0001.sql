@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS signals (
     changed BIGINT, origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
     deleted BIGINT NOT NULL,
     turn BIGINT NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
-    forwarded BIGINT NOT NULL, closed_at BIGINT, heard BIGINT, review_at BIGINT, snapshots TEXT,
+    forwarded BIGINT NOT NULL, closed_at BIGINT, heard BIGINT, review_at BIGINT,
+    subscription TEXT, kind TEXT, named BIGINT, in_snapshot BIGINT, snapshot_days TEXT,
     held_by TEXT, held_until BIGINT, held_since BIGINT, held_messages BIGINT, held_rulebook TEXT, held_source TEXT,
     type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA
 );
@@ -82,6 +83,13 @@ CREATE TABLE IF NOT EXISTS sources (
     since BIGINT, healthy_since BIGINT, silent_since BIGINT, missing_since BIGINT, allowed BIGINT,
     turn BIGINT NOT NULL DEFAULT 0, name TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+-- When rows of snapshots of a subscription's findings came on a day, counted from 1970, and, once it is judged, whether their
+-- snapshot counts.
+CREATE TABLE IF NOT EXISTS snapshots (
+    subscription TEXT NOT NULL, day BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL, counts BIGINT,
+    PRIMARY KEY (subscription, day)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -161,7 +169,8 @@ CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolve
 CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_until ON signals (stream, held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE held_by IS NOT NULL;
-CREATE INDEX IF NOT EXISTS named ON signals (stream, key) WHERE snapshots IS NOT NULL;
+CREATE INDEX IF NOT EXISTS named ON signals (subscription, kind, named) WHERE resolved=0 AND subscription IS NOT NULL;
+CREATE INDEX IF NOT EXISTS appeared ON signals (subscription, key) WHERE subscription IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS open_turns ON deliveries (key, destination, turn) WHERE state IN ('owed', 'claimed');
@@ -200,6 +209,8 @@ CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
+CREATE INDEX IF NOT EXISTS unjudged ON snapshots (last) WHERE counts IS NULL;
+CREATE INDEX IF NOT EXISTS aging_snapshots ON snapshots (last);
 CREATE INDEX IF NOT EXISTS last_heard ON sources (heard);
 CREATE INDEX IF NOT EXISTS silent ON sources (silent_since) WHERE silent_since IS NOT NULL;
 
