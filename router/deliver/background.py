@@ -12,17 +12,13 @@ from router.domain.deliveries import SUSPECT, Claim
 from router.domain.errors import StoreError, Undecodable
 from router.domain.histories import History, find_notified
 from router.domain.keys import signal_key
-from router.domain.lookups import earlier_of
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Kind
-from router.store.decisions import find_signals_at_each
+from router.store.decisions import EarlierQuestion, find_earlier
 from router.store.delivery_status import find_histories, list_deliveries_at
 from router.store.groups import find_members
 from router.store.store import Store
-
-MOST_SIGNALS = 100
-"""Signals at a resource that are looked at for how often the same happened there before."""
 
 LONGEST_READ = timedelta(seconds=5)
 """How long the state may take; a notice goes without what it has not brought by then."""
@@ -62,7 +58,7 @@ class BackgroundReader:
         histories, elsewhere, earlier = await asyncio.gather(
             _or(dict[str, History](), self._read_histories([claim for claim, _ in asked]), longest),
             _or(dict[str, tuple[Counterpart, ...]](), self._read_elsewhere(asked), longest),
-            _or(dict[str, Earlier | None](), self._read_earlier(asked), longest),
+            _or({}, self._read_earlier(asked), longest),
         )
         return {
             claim.id: Background(
@@ -70,9 +66,9 @@ class BackgroundReader:
                 handles=history.handles,
                 opened=history.opened,
                 elsewhere=elsewhere.get(claim.id, ()),
-                earlier=earlier.get(claim.id),
+                earlier=_known_by(claim, notice) or earlier.get(claim.id),
             )
-            for claim, _ in asked
+            for claim, notice in asked
         }
 
     async def _read_histories(self, claims: Sequence[Claim]) -> dict[str, History]:
@@ -131,25 +127,17 @@ class BackgroundReader:
             members = await find_members(tx, self._stream, other.name, signals)
         return {key: member.group for key, member in members.items() if member.stands}
 
-    async def _read_earlier(self, asked: Sequence[_Asked]) -> dict[str, Earlier | None]:
-        """How often the same alert was raised on the same resource before each that opens."""
-        openings = [
-            (claim, notice, notice.resource)
+    async def _read_earlier(self, asked: Sequence[_Asked]) -> Mapping[str, Earlier | None]:
+        """How often the same alert was raised on the same resource before each that opens, where the claim does not know."""
+        questions = {
+            claim.id: EarlierQuestion(notice, claim.born, _named_in(notice))
             for claim, notice in asked
-            if claim.delivery.change is Change.OPENED
-            and notice.kind == Kind.ALERT
-            and notice.resource is not None
-            and not _is_summary(notice)
-        ]
-        resources = {resource for _, _, resource in openings}
-        if not resources:
+            if _is_counted(claim, notice) and claim.earlier is None
+        }
+        if not questions:
             return {}
         async with self._store.session() as tx:
-            found = await find_signals_at_each(tx, self._stream, resources, MOST_SIGNALS + 1)
-        return {
-            claim.id: earlier_of(found.get(resource, ()), notice, claim.born, _named_in(notice), MOST_SIGNALS)
-            for claim, notice, resource in openings
-        }
+            return await find_earlier(tx, questions)
 
 
 async def _or[T](otherwise: T, read: Awaitable[T], longest: float) -> T:
@@ -159,6 +147,16 @@ async def _or[T](otherwise: T, read: Awaitable[T], longest: float) -> T:
             return await read
     except (StoreError, Undecodable, TimeoutError):
         return otherwise
+
+
+def _is_counted(claim: Claim, notice: Notice) -> bool:
+    """Whether a notice says how often the same happened at its resource before."""
+    is_opening = claim.delivery.change is Change.OPENED and notice.kind == Kind.ALERT
+    return is_opening and notice.resource is not None and not _is_summary(notice)
+
+
+def _known_by(claim: Claim, notice: Notice) -> Earlier | None:
+    return claim.earlier if claim.earlier and claim.earlier.count and _is_counted(claim, notice) else None
 
 
 def _opened_by(claim: Claim) -> datetime | None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from router.deliver.background import BackgroundReader
 from router.deliver.destination import BUSY, FAR, Destination, Finished
@@ -26,12 +27,12 @@ from router.domain.clocks import latest
 from router.domain.conversation import Result
 from router.domain.deliveries import SUSPECT, Claim, Delivery, Pause, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
-from router.domain.errors import StoreError
+from router.domain.errors import StoreError, Unstorable
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.pauses import PROBE, find_key_answer, is_probe_due, pauses_among
 from router.domain.rulebook import Lane
-from router.store.claims import claim_due, claim_odd, decide_depending, settle_claims
-from router.store.delivery_status import count_due, find_first_due
+from router.store.claims import Claimed, claim_due, claim_odd, decide_depending, settle_claims
+from router.store.delivery_status import FirstDue, count_due, find_first_due
 from router.store.destinations import list_pauses, pause_destination, resume_destination, return_probe, take_probe
 from router.store.engine import Transaction
 from router.store.store import Store
@@ -50,11 +51,27 @@ MOST = 4000
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
+UNSTORABLE = "what was answered cannot be kept"
+
 type Settled = Sequence[tuple[Claim, Settlement]]
 """Claims, each with what became of it."""
 
 type OnSettled = Callable[[Settled], None]
 """Is called with what became of claims, once it is written down."""
+
+
+class Answers(NamedTuple):
+    """What was answered.
+
+    Attributes:
+        settled: the claims, each with what became of it.
+        pauses: the destinations whose pauses that changes, each with its pause; None where it is resumed.
+        keys: the same of owners' keys.
+    """
+
+    settled: Settled
+    pauses: Mapping[str, Pause | None]
+    keys: Mapping[str, Pause | None]
 
 
 class DestinationHolds(Protocol):
@@ -154,7 +171,7 @@ class DeliveryLoop:
         claims = await self._store.run(lambda tx: self._claim_one(tx, one, now, now + self._lease))
         self._send(one, claims, {}, now + self._lease * (1 - SHARE_OF_LEASE))
         await asyncio.gather(*self._sends)
-        await self._settle()
+        await self._exchange(self._take_answers())
         self._raise_fault()
 
     def look_again(self) -> None:
@@ -166,11 +183,26 @@ class DeliveryLoop:
 
     async def write_unwritten(self) -> None:
         """Write down what was sent and the state did not take before; raises StoreError."""
-        if self._unwritten:
-            settled = list(self._unwritten)
-            await self._store.run(lambda tx: settle_claims(tx, [one for _, one in settled], self._reached))
-            del self._unwritten[: len(settled)]
-            self._on_settled(settled)
+        if not self._unwritten:
+            return
+        settled = list(self._unwritten)
+        try:
+            await self._settle([one for _, one in settled])
+        except Unstorable:
+            for _, one in settled:
+                await self._settle_alone(one)
+        del self._unwritten[: len(settled)]
+        self._on_settled(settled)
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+        await self._store.run(lambda tx: settle_claims(tx, settlements, self._reached))
+
+    async def _settle_alone(self, one: Settlement) -> None:
+        """Writes down what became of a claim; where the engine refuses what was answered, without that."""
+        try:
+            await self._settle([one])
+        except Unstorable:
+            await self._settle([replace(one, receipt=None, error=one.error and UNSTORABLE)])
 
     async def _run(
         self, horizon: Callable[[], datetime], is_ended: Callable[[], bool], *, is_endless: bool = False
@@ -188,17 +220,16 @@ class DeliveryLoop:
                 self._faults.append(fault)
             while True:
                 self._news.clear()
-                await self._settle()
-                if not is_over():
-                    await self._claim(min(horizon(), self._clock()), is_ended)
+                await self._turn(min(horizon(), self._clock()), is_ended, is_over)
                 if self._sends or self._finished:
                     await self._wait_for_answers()
                     continue
                 if is_over():
                     break
-                await self._look()
+                if self._is_stale:
+                    continue
                 next = self._find_next(horizon())
-                if is_over() or (next is None and not is_endless):
+                if next is None and not is_endless:
                     break
                 await self._wait(next)
         finally:
@@ -221,61 +252,48 @@ class DeliveryLoop:
         if self._faults:
             raise self._faults[0]
 
-    # Claiming and sending.
-
-    async def _claim(self, due: datetime, is_ended: Callable[[], bool]) -> None:
-        """Claims what there is room for, and sends it."""
+    async def _turn(self, due: datetime, is_ended: Callable[[], bool], is_over: Callable[[], bool]) -> None:
+        """Settles what was answered, claims what there is room for, and sends it; sees what is due where nothing is claimed."""
         if self._isolation.is_reserved:
-            if self._sends:
+            await self._exchange(self._take_answers())
+            if self._sends or is_over():
                 return
             await self._isolation.wait_until_free()
-        ticks = asyncio.get_running_loop().time()
-        asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
-        try:
-            held = await self._holds.held_in(self._stream, self._clock()) if asked else {}
-            for one in asked:
-                if one.recipient.destination in held:
-                    one.may_be_due, one.due, self._is_stale = False, FAR, True
-            asked = [one for one in asked if one.recipient.destination not in held]
-            if not asked:
-                return
-            with self._isolation.claiming():
-                now = self._clock()
-                claims = await self._claim_from(asked, due, now + self._lease)
-                self._isolation.hold(len(claims))
-            beside = await self._backgrounds.read(claims, self._lease) if self._backgrounds and claims else {}
-        except StoreError as fault:
-            self._faults.append(fault)
-            return
+        answers = self._take_answers()
+        asked: list[Destination] = []
+        held: Mapping[str, DestinationHold] = {}
+        is_looking = not is_over()
+        if is_looking:
+            ticks = asyncio.get_running_loop().time()
+            asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
+            try:
+                held = await self._holds.held_in(self._stream, self._clock())
+            except StoreError as fault:
+                self._faults.append(fault)
+                asked, is_looking = [], False
+        for one in asked:
+            if one.recipient.destination in held:
+                one.may_be_due, one.due, self._is_stale = False, FAR, True
+        asked = [one for one in asked if one.recipient.destination not in {*held, *answers.pauses}]
+        with self._isolation.claiming():
+            now = self._clock()
+            until = now + self._lease
+            claims = await self._exchange(answers, asked, due, until, held if is_looking else None)
+            try:
+                for one in asked:
+                    if one.is_rare and not is_over():
+                        claims += await self._claim_rare(one, due, until)
+            except StoreError as fault:
+                # What is claimed is sent all the same.
+                self._faults.append(fault)
+            self._isolation.hold(len(claims))
+        beside = await self._backgrounds.read(claims, self._lease) if self._backgrounds and claims else {}
         for one in asked:
             mine = [claim for claim in claims if claim.delivery.destination == one.recipient.destination]
             if is_ended():
                 self._finished += [Finished(one, mine, None, now, now)] if mine else []
             else:
                 self._send(one, mine, beside, now + self._lease * (1 - SHARE_OF_LEASE))
-
-    async def _claim_from(self, asked: Sequence[Destination], due: datetime, until: datetime) -> list[Claim]:
-        wanted = {one.recipient: one.room for one in asked if not (one.is_odd or one.pause is not None)}
-        claims: list[Claim] = []
-        if wanted:
-            async with self._store.session() as tx:
-                found = await claim_due(tx, wanted, due, until)
-            claims = found.claims
-            for one in asked:
-                many, most = found.count(one.recipient.destination), wanted.get(one.recipient, 0)
-                one.came_empty = not many
-                if many < most:
-                    one.may_be_due, one.due, self._is_stale = False, FAR, True
-        try:
-            if wanted and found.depending:
-                claims += await self._store.run(lambda tx: decide_depending(tx, found.depending, due, until))
-            for one in asked:
-                if one.recipient not in wanted:
-                    claims += await self._claim_rare(one, due, until)
-        except StoreError as fault:
-            # What is claimed is sent all the same.
-            self._faults.append(fault)
-        return claims
 
     async def _claim_rare(self, one: Destination, due: datetime, until: datetime) -> list[Claim]:
         """Claims a probe, or what is not claimed with others."""
@@ -341,51 +359,117 @@ class DeliveryLoop:
         self._finished.append(Finished(one, claims, results, began))
         one.hear(results, width)
 
-    # Settling.
+    # Settling, claiming and looking: one transaction, which takes one round trip.
 
-    async def _settle(self) -> None:
-        """Writes down what was answered; what the state does not take is kept."""
-        finished, self._finished = self._finished, []
-        if not finished:
-            return
+    async def _exchange(
+        self,
+        answers: Answers,
+        asked: Sequence[Destination] = (),
+        due: datetime = EPOCH,
+        until: datetime = EPOCH,
+        held: Mapping[str, DestinationHold] | None = None,
+    ) -> list[Claim]:
+        """Writes down what was answered, and claims; where nothing is asked, sees when something is due next, given the holds.
+
+        What the state does not take is kept.
+        """
+        wanted = {one.recipient: one.room for one in asked if not one.is_rare}
+        is_looking = held is not None and not asked and (self._is_stale or bool(answers.settled))
+        if not (answers.settled or wanted or is_looking):
+            return []
         now = self._clock()
-        settled = [pair for one in finished for pair in one.settle(now)]
+
+        async def work(tx: Transaction) -> Claimed | FirstDue | None:
+            await self._write(tx, answers)
+            if wanted:
+                return await claim_due(tx, wanted, due, until, is_last=True)
+            if is_looking:
+                return await find_first_due(
+                    tx, self._stream, list(self._known), latest(now, self._longest), is_last=True
+                )
+            return None
+
+        try:
+            found = await self._store.run(work)
+        except (StoreError, asyncio.CancelledError) as fault:
+            self._unwritten += answers.settled
+            if not isinstance(fault, StoreError):
+                raise
+            is_refused = isinstance(fault, Unstorable) and bool(answers.settled)
+            if not is_refused:
+                self._faults.append(fault)
+            if wanted or is_looking or is_refused:
+                # It may be what was asked that cannot be answered, or one answer of many.
+                try:
+                    await self.write_unwritten()
+                except StoreError as another:
+                    self._faults.append(another)
+            return []
+        finally:
+            self._isolation.release(len(answers.settled))
+        self._hear_written(answers)
+        match found:
+            case Claimed():
+                return await self._take_claims(found, wanted, due, until)
+            case FirstDue():
+                self._hear_due(found, held or {}, now)
+        return []
+
+    async def _take_claims(
+        self, found: Claimed, wanted: Mapping[Recipient, int], due: datetime, until: datetime
+    ) -> list[Claim]:
+        for recipient, most in wanted.items():
+            one, many = self._known[recipient.destination], found.count(recipient.destination)
+            one.came_empty = not many
+            if many < most:
+                one.may_be_due, one.due, self._is_stale = False, FAR, True
+        claims = found.claims
+        if found.depending:
+            try:
+                claims += await self._store.run(lambda tx: decide_depending(tx, found.depending, due, until))
+            except StoreError as fault:
+                # What is claimed is sent all the same.
+                self._faults.append(fault)
+        return claims
+
+    def _take_answers(self) -> Answers:
+        """What was answered and is not written down yet."""
+        finished, self._finished = self._finished, []
+        now = self._clock()
         results: dict[str, list[Result]] = {}
         for one in finished:
             results.setdefault(one.destination.recipient.destination, []).extend(one.results or ())
-        pauses = {
-            name: after
-            for name, some in results.items()
-            if some and (after := self._known[name].pause_by(some, now)) != self._known[name].pause
-        }
-        keys = self._key_answers(finished, now)
-        settlements = [settlement for _, settlement in settled]
+        return Answers(
+            [pair for one in finished for pair in one.settle(now)],
+            {
+                name: after
+                for name, some in results.items()
+                if some and (after := self._known[name].pause_by(some, now)) != self._known[name].pause
+            },
+            self._key_answers(finished, now),
+        )
 
-        async def write(tx: Transaction) -> None:
-            await settle_claims(tx, settlements, self._reached)
-            for name, pause in [*pauses.items(), *keys.items()]:
-                if pause is not None:
-                    await pause_destination(tx, pause)
-                else:
-                    await resume_destination(tx, self._stream, name)
+    async def _write(self, tx: Transaction, answers: Answers) -> None:
+        if answers.settled:
+            await settle_claims(tx, [one for _, one in answers.settled], self._reached)
+        for name, pause in [*answers.pauses.items(), *answers.keys.items()]:
+            if pause is not None:
+                await pause_destination(tx, pause)
+            else:
+                await resume_destination(tx, self._stream, name)
 
-        try:
-            await self._store.run(write)
-        except (StoreError, asyncio.CancelledError) as fault:
-            self._unwritten += settled
-            if not isinstance(fault, StoreError):
-                raise
-            self._faults.append(fault)
+    def _hear_written(self, answers: Answers) -> None:
+        if not answers.settled:
             return
-        finally:
-            self._isolation.release(len(settled))
-        for name, pause in pauses.items():
+        for name, pause in answers.pauses.items():
             known = self._known[name]
             known.pause, known.may_be_due, known.due = pause, pause is None, FAR
-        self._reached |= {(one.delivery.stream, one.delivery.destination) for _, one in settled if one.receipt}
-        self._refused_keys = self._refused_keys - keys.keys() | {name for name, pause in keys.items() if pause}
+        self._reached |= {(one.delivery.stream, one.delivery.destination) for _, one in answers.settled if one.receipt}
+        self._refused_keys = self._refused_keys - answers.keys.keys() | {
+            name for name, pause in answers.keys.items() if pause
+        }
         self._is_stale = True
-        self._on_settled(settled)
+        self._on_settled(answers.settled)
 
     def _key_answers(self, finished: Sequence[Finished], now: datetime) -> dict[str, Pause | None]:
         """Which owners' keys are refused, and which of those that were took a page."""
@@ -403,18 +487,9 @@ class DeliveryLoop:
 
     # Waiting.
 
-    async def _look(self) -> None:
-        """Sees when something is next due at each destination, where that is not known."""
-        if not self._is_stale or self._faults:
-            return
-        try:
-            now = self._clock()
-            held = await self._holds.held_in(self._stream, now)
-            async with self._store.session() as tx:
-                dues, pauses = await find_first_due(tx, self._stream, list(self._known), latest(now, self._longest))
-        except StoreError as fault:
-            self._faults.append(fault)
-            return
+    def _hear_due(self, found: FirstDue, held: Mapping[str, DestinationHold], now: datetime) -> None:
+        """Takes over when something is next due at each destination."""
+        dues, pauses = found
         self._is_stale, self._looked = False, asyncio.get_running_loop().time()
         self._refused_keys = pauses.keys() - pauses_among(pauses).keys()
         for name, one in self._known.items():
@@ -455,7 +530,6 @@ class DeliveryLoop:
             is_known = not self._is_stale and next is not None
             await self._wait_for_news(LOOK if not is_known or next is None else (next - self._clock()).total_seconds())
             if not self._finished:
-                await self._look()
                 return
         ticks = asyncio.get_running_loop().time
         end = ticks() + GATHER

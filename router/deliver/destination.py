@@ -91,6 +91,11 @@ class Destination:
         """How many deliveries can be sent at once now."""
         return 0 if self.find_end_of_rest() else max(self.width - self.out, 0) * self.sender.batch
 
+    @property
+    def is_rare(self) -> bool:
+        """Whether it is not claimed with others: a probe, or what `claim_odd` claims."""
+        return self.is_odd or self.pause is not None
+
     def is_asked(self, now: datetime) -> bool:
         """Return whether deliveries are to be claimed there now."""
         return (self.may_be_due or self.due <= now) and self.room > 0

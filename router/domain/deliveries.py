@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.background import NO_BACKGROUND, Background
+from router.domain.background import NO_BACKGROUND, Background, Earlier
 from router.domain.decisions import Change
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice, RecordEntry
@@ -117,7 +117,8 @@ class Claim:
 
     `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
     their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`. `is_elsewhere`
-    says whether another destination took something of its signal.
+    says whether another destination took something of its signal; `earlier` how often the same happened at its resource
+    before, with a count of 0 where it did not, and None where the claim does not know.
     """
 
     delivery: Delivery
@@ -129,6 +130,7 @@ class Claim:
     is_note: bool = False
     is_untold: bool = False
     is_elsewhere: bool = False
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.supersession import find_untold_life, is_paged, may_be_note, untold_before
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, next_step
 from router.store.codec import MOST_TIMES, Columns, attempt, encode, micros, readable
+from router.store.decisions import EARLIER_OF_DELIVERY
 from router.store.deliveries import (
     ENTRY,
     IS_OPEN,
@@ -95,7 +96,8 @@ RETURNING {", ".join(ENTRY)}, stream, destination, type, trace,
   CASE WHEN lane<>'rows' AND EXISTS
             (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination<>deliveries.destination AND o.lane<>'rows'
              AND o.state='sent') THEN 1
-       ELSE 0 END AS is_elsewhere
+       ELSE 0 END AS is_elsewhere,
+  CASE WHEN lane<>'rows' AND change='opened' AND stream='cwpp' THEN {EARLIER_OF_DELIVERY} END AS earlier
 """
 
 _ODD = f"""
@@ -138,17 +140,25 @@ class Claimed(NamedTuple):
 
 
 async def claim_due(
-    tx: Transaction, wanted: Mapping[Recipient, int], due: datetime, until: datetime, *, is_probe: bool = False
+    tx: Transaction,
+    wanted: Mapping[Recipient, int],
+    due: datetime,
+    until: datetime,
+    *,
+    is_probe: bool = False,
+    is_last: bool = False,
 ) -> Claimed:
     """Claim deliveries that are due at an instant, of each destination so many at most, until another instant.
 
     Each is the first of its signal there in turn order. A destination that is paused gets none, but for a probe. What was lost
     `SUSPECT` times is left to `claim_odd`. The rows that depend on others are claimed, and `decide_depending` says what of.
+    `is_last` ends the transaction in the same round trip.
     """
     values = [value for one, most in wanted.items() for value in (one.stream, one.destination, micros(due), most)]
     if not values:
         return Claimed([], [])
-    rows = await tx.fetch(_claim_text(len(wanted), is_probe), *values, micros(until), f"{uuid4().hex}-")
+    fetch = tx.fetch_last if is_last else tx.fetch
+    rows = await fetch(_claim_text(len(wanted), is_probe), *values, micros(until), f"{uuid4().hex}-")
     claims: list[Claim] = []
     depending: list[Columns] = []
     for row in sorted(rows, key=lambda one: one.whole("place")):

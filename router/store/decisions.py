@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import batched
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from router.domain.background import Earlier
 from router.domain.counts import LONGEST_TEXT, Cell, cell_of, counted, decided_at
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.keys import fingerprint_of
 from router.domain.ledger import message_of
 from router.domain.lookback import DecisionPage, Looked
-from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
-from router.domain.notices import RecordEntry
-from router.store.codec import Columns, attempt, decision_in, encode, instant, micros
-from router.store.engine import Transaction, storable
+from router.domain.lookups import SignalLookup, ending, written
+from router.domain.notices import Notice, RecordEntry
+from router.store.codec import Columns, decision_in, encode, instant, micros, readable, time_of
+from router.store.engine import Transaction
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
 
@@ -68,17 +68,40 @@ _PER_PAGE = 500
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
 
-_AT_A_TIME = 100
-"""Resources that one statement asks for."""
+MOST_AT_RESOURCE = 100
+"""Signals at a resource that are looked at for how often the same happened there before."""
 
-_AT_RESOURCE = """
-SELECT * FROM (SELECT l.signal, l.id_end, l.resource_end, l.type, l.sample, (
-    SELECT d.at FROM decisions d WHERE d.signal=l.signal AND d.outcome<>'repeat' ORDER BY d.at DESC LIMIT 1
-) AS decided FROM lookups l WHERE l.resource_end=? AND l.stream=? LIMIT ?) AS there
+# The own signal is no earlier one, however its id is written. An index finds those at the resource.
+_EARLIER = f"""
+(SELECT CAST(count(CASE WHEN t.at<{{born}} THEN 1 END) AS TEXT) || ' ' ||
+        CAST(coalesce(max(CASE WHEN t.at<{{born}} THEN t.at END), 0) AS TEXT) || ' ' || CAST(count(*) AS TEXT) FROM (
+  SELECT CASE WHEN n.id_end<>{{id}} AND lower(n.type)=lower({{type}}) AND n.sample={{sample}} {{unless}} THEN (
+    SELECT d.at FROM decisions d WHERE d.signal=n.signal AND d.outcome<>'repeat' ORDER BY d.at DESC LIMIT 1
+  ) END AS at
+  FROM {{there}} WHERE n.resource_end={{resource}} AND n.stream={{stream}} LIMIT {MOST_AT_RESOURCE}
+) AS t)
 """
+EARLIER_OF_DELIVERY = _EARLIER.format(
+    born="deliveries.born", id="o.id_end", type="o.type", sample="o.sample", unless="",
+    there="lookups o JOIN lookups n ON o.signal=deliveries.key", resource="o.resource_end", stream="o.stream",
+)  # fmt: skip
+"""A column of a delivery: how often the same happened at its signal's resource before, as `earlier_in` reads it."""
+
+_EARLIER_OF_NOTICE = "SELECT CAST(? AS TEXT) AS asked, " + _EARLIER.format(
+    born="?", id="?", type="CAST(? AS TEXT)", sample="?", unless="AND n.signal <> ALL(?)",
+    there="lookups n", resource="?", stream="?",
+) + " AS earlier"  # fmt: skip
 
 _TEXTS = 6
 """Parts of a cell of counts that are one text each; the two after them are lists of texts."""
+
+
+class EarlierQuestion(NamedTuple):
+    """A notice that asks how often the same happened before an instant; signals that are `uncounted` do not count."""
+
+    notice: Notice
+    before: datetime
+    uncounted: Collection[str]
 
 
 async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None:
@@ -167,21 +190,19 @@ async def search_signals_at(
     return await _search(tx, "resource_end", ending(resource), most, stream)
 
 
-async def find_signals_at_each(
-    tx: Transaction, stream: str, resources: Collection[str], most: int
-) -> Mapping[str, Sequence[SignalAtResource]]:
-    """Return signals of a stream at exactly each of some resources, whatever their case, at most so many of each.
+async def find_earlier(tx: Transaction, asked: Mapping[str, EarlierQuestion]) -> Mapping[str, Earlier | None]:
+    """Return how often the same alert was raised at the resource of each of some notices before, by what stands for it."""
+    sql = " UNION ALL ".join([_EARLIER_OF_NOTICE] * len(asked))
+    values = [value for name, one in asked.items() for value in (name, *_values_asked(one))]
+    rows = await tx.fetch(sql, *values) if asked else []
+    found = ((row.words("asked"), readable(None, earlier_in, row)) for row in rows)
+    return {name: one if one is not None and one.count else None for name, one in found}
 
-    Damaged ones are left out.
-    """
-    asked = {resource: end for resource in resources if (end := str(storable(ending(resource))))}
-    found: dict[str, list[SignalAtResource]] = {}
-    for ends in batched(sorted(set(asked.values())), _AT_A_TIME, strict=False):
-        sql = " UNION ALL ".join([_AT_RESOURCE] * len(ends))
-        for row in await tx.fetch(sql, *(value for end in ends for value in (end, stream, most))):
-            if not isinstance(one := attempt(_at_resource_in, row), Undecodable):
-                found.setdefault(row.words("resource_end"), []).append(one)
-    return {resource: found.get(end, ()) for resource, end in asked.items()}
+
+def _values_asked(one: EarlierQuestion) -> tuple[object, ...]:
+    notice, born = one.notice, micros(one.before)
+    alike = ending(notice.id), notice.type, notice.sample
+    return born, born, *alike, sorted(one.uncounted), ending(notice.resource or ""), notice.stream
 
 
 async def _search(tx: Transaction, column: str, end: str, most: int, stream: str | None) -> list[SignalLookup]:
@@ -265,11 +286,7 @@ def _lookup_in(row: Columns) -> SignalLookup:
     return SignalLookup(row.text("signal"), row.text("stream"), written(row.text("id_end")), written(resource))
 
 
-def _at_resource_in(row: Columns) -> SignalAtResource:
-    return SignalAtResource(
-        row.text("signal"),
-        written(row.text("id_end")),
-        row.find_text("type"),
-        row.flag("sample"),
-        row.find_time("decided"),
-    )
+def earlier_in(row: Columns) -> Earlier | None:
+    """Return how often the same happened before, of none a count of 0; None where the row does not know. Raises Undecodable."""
+    many, last, there = map(int, (row.find_text("earlier") or "0 0 0").split())
+    return Earlier(count=many, last=time_of(last, "earlier"), is_whole=there < MOST_AT_RESOURCE) if there else None

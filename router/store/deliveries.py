@@ -31,6 +31,7 @@ from router.store.codec import (
     tag_of,
     time_of,
 )
+from router.store.decisions import earlier_in
 from router.store.engine import Transaction
 from router.store.quarantine import put_in_quarantine
 
@@ -151,6 +152,7 @@ def claim_of(entry: StoredEntry, delivery: Delivery, row: Columns, now: datetime
         lost=entry.lost,
         is_note=may_be_note(delivery),
         is_elsewhere=row.raw("is_elsewhere") != 0,
+        earlier=readable(None, earlier_in, row),
     )
 
 

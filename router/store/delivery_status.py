@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
 from router.domain.delivery_lifecycle import status_of
@@ -171,36 +172,38 @@ async def count_due(
     counting = [f"SELECT destination, count(*) AS many FROM ({_SOME_DUE}) AS due GROUP BY destination"] * len(
         destinations
     )
-    rows = await _fetch_all(
-        tx, counting, [value for name in destinations for value in (stream, name, micros(now), most)]
-    )
+    values = [value for name in destinations for value in (stream, name, micros(now), most)]
+    rows = await tx.fetch(" UNION ALL ".join(counting), *values) if counting else []
     return {row.words("destination"): row.whole("many") for row in rows}
 
 
+class FirstDue(NamedTuple):
+    """When destinations that are owed something are next due, and the pauses of their stream, by destination."""
+
+    dues: Mapping[str, datetime]
+    pauses: Mapping[str, Pause]
+
+
 async def find_first_due(
-    tx: Transaction, stream: str, destinations: Collection[str], latest: datetime
-) -> tuple[Mapping[str, datetime], Mapping[str, Pause]]:
+    tx: Transaction, stream: str, destinations: Collection[str], latest: datetime, *, is_last: bool = False
+) -> FirstDue:
     """Return when each of some destinations that is owed something is next due, and the pauses of the stream.
 
     What waits for an earlier turn does not count. Where something is due later than an instant, which only a wrong clock can
-    have written, it is due since 1970.
+    have written, it is due since 1970. `is_last` ends the transaction in the same round trip.
     """
     finding = [f"SELECT destination, due{_NO_PAUSE} FROM ({_FIRST_DUE}) AS first UNION ALL {_IMPOSSIBLE}"] * len(
         destinations
     )
     values = [value for name in destinations for value in (stream, name, stream, name, micros(latest))]
-    rows = await _fetch_all(tx, [*finding, _PAUSES], [*values, stream])
+    fetch = tx.fetch_last if is_last else tx.fetch
+    rows = await fetch(" UNION ALL ".join([*finding, _PAUSES]), *values, stream)
     pauses = await pauses_in(tx, [row for row in rows if row.raw("due") is None])
     dues: dict[str, datetime] = {}
     for row in (one for one in rows if one.raw("due") is not None):
         name, due = row.words("destination"), readable(EPOCH, row.time, "due")
         dues[name] = min(due, dues.get(name, due))
-    return dues, pauses
-
-
-async def _fetch_all(tx: Transaction, queries: Collection[str], values: Collection[object]) -> list[Columns]:
-    """The rows of all queries, in one round trip."""
-    return await tx.fetch(" UNION ALL ".join(queries), *values) if queries else []
+    return FirstDue(dues, pauses)
 
 
 async def _read_statuses(tx: Transaction, where: str, *values: str | list[str]) -> list[DeliveryStatus]:

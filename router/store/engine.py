@@ -21,7 +21,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -109,9 +109,14 @@ class Transaction(ABC):
 
     async def fetch(self, sql: str, *values: object) -> list[Columns]:
         """Return the rows that a query finds."""
-        columns, rows, _ = await self.ask(sql, values)
-        names = [one[0] for one in columns]
-        return [Columns(dict(zip(names, row, strict=True))) for row in rows]
+        return _rows_of(await self.ask(sql, values))
+
+    async def fetch_last(self, sql: str, *values: object) -> list[Columns]:
+        """Return the rows that a query finds, and end the transaction in the same round trip: all of it is kept.
+
+        What is asked after it stands by itself. It is for the outermost transaction alone.
+        """
+        return _rows_of(await self.ask(sql, values, is_last=True))
 
     async def find(self, sql: str, *values: object) -> Columns | None:
         """Return the first row that a query finds; None where it finds none."""
@@ -129,8 +134,8 @@ class Transaction(ABC):
         return written
 
     @abstractmethod
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
-        """Run a statement and return what the database answers."""
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
+        """Run a statement and return what the database answers; `is_last` is as in `fetch_last`."""
 
     async def write(self, sql: str, *values: object) -> None:
         """Run a statement and wait for nothing: a fault of it is raised by a later call, or where the transaction ends."""
@@ -150,6 +155,12 @@ class Transaction(ABC):
     async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row, and wait for nothing, as `write` does."""
         await self.execute_many(sql, rows)
+
+
+def _rows_of(found: ResultSet) -> list[Columns]:
+    columns, rows, _ = found
+    names = [one[0] for one in columns]
+    return [Columns(dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _begun[T: Transaction](current: ContextVar[T | None]) -> T | None:
@@ -308,7 +319,7 @@ class _SqliteTransaction(Transaction):
         self._db = db
         self.is_open = True
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         found = self._db.execute(_sqlite_text(sql), _sqlite_values(values))
         return found.description or (), found.fetchall(), found.rowcount
 
@@ -563,13 +574,15 @@ class _PostgresqlTransaction(Transaction):
         self._connection = connection
         self._reopen = reopen
         self._pipeline: psycopg.AsyncPipeline | None = None
+        self._left = AsyncExitStack()
         self.faults = faults
 
     @asynccontextmanager
     async def pipelined(self) -> AsyncIterator[None]:
         """A pipeline, at whose end all that was written is waited for."""
         with self.faults:
-            async with self._connection.pipeline() as self._pipeline:
+            async with AsyncExitStack() as self._left:
+                self._pipeline = await self._left.enter_async_context(self._connection.pipeline())
                 try:
                     yield
                 finally:
@@ -585,7 +598,8 @@ class _PostgresqlTransaction(Transaction):
         """Have all of it kept where the pipeline ends; raises the first fault of a statement, though its caller went on."""
         if self.faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
             raise self.faults.first
-        await self._queue("COMMIT")
+        if self._pipeline is not None:
+            await self._queue("COMMIT")
 
     async def roll_back(self) -> None:
         """Keep none of it; a connection on which that fails is given up."""
@@ -603,9 +617,10 @@ class _PostgresqlTransaction(Transaction):
         with self.faults:
             await self._send(text, None, prepare=False)
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         with self.faults:
-            found = await self._send(_postgresql_text(sql), [storable(one) for one in values])
+            send = self._send_last if is_last else self._send
+            found = await send(_postgresql_text(sql), [storable(one) for one in values])
             columns = found.description or ()
             return columns, await found.fetchall() if columns else (), found.rowcount
 
@@ -673,6 +688,14 @@ class _PostgresqlTransaction(Transaction):
         self._connection = await self._reopen()
         return await self._connection.execute(text, values, prepare=prepare)
 
+    async def _send_last(self, text: str, values: Sequence[object]) -> psycopg.AsyncCursor[Any]:
+        found = await self._queue(text, values)
+        await self.commit()
+        self._pipeline = None
+        await self._left.aclose()
+        self.faults.is_answered = True
+        return found
+
 
 class _Statements(Transaction):
     """Statements by themselves: none keeps the connection from what is asked between two of them."""
@@ -681,7 +704,7 @@ class _Statements(Transaction):
         super().__init__(now)
         self._connected = taken
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         async with self._connected() as tx:
             return await tx.ask(sql, values)
 

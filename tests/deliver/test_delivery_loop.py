@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,18 +14,20 @@ from router.deliver import DeliveryLoop, count_due_by_lane
 from router.domain.conversation import Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, DeliveryState, Pause, Receipt
-from router.domain.errors import StoreError, Unavailable
+from router.domain.errors import StoreError, Unavailable, Unstorable
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries
-from router.store.delivery_status import count_deliveries, count_due
+from router.store.delivery_status import count_deliveries, count_due, list_deliveries
 from router.store.destinations import pause_destination, resume_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state
 from tests.deliver.scripted import Held, Scripted, sent
 from tests.deliver.test_destination_holds import hold
+from tests.stack.postgres import Server, Way
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
+from tests.store.watching import watched
 from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
@@ -192,6 +194,51 @@ def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engi
     assert engine.states() == {DeliveryState.SENT: 2}
     assert engine.states("oncall") == {DeliveryState.SENT: 1}
     assert (hung.keys, sorted(attempt.delivery.key for attempt in kind.attempts)) == (["k1"], ["k0", "k2"])
+
+
+def test_what_was_answered_is_written_down_though_nothing_can_be_claimed(engine: Engine) -> None:
+    """Both are one transaction, and only one of them may be at fault."""
+
+    def last(attempt: Attempt) -> Result:
+        engine.state.down.add("claim")
+        return sent(attempt)
+
+    engine.owe("k0", "k1")
+    with pytest.raises(StoreError):
+        engine.run(engine.worker(Scripted(last), concurrency=1).deliver_due(never))
+    assert engine.states() == {DeliveryState.SENT: 1, DeliveryState.OWED: 1}
+
+
+def test_an_answer_that_the_engine_refuses_is_left_out_and_keeps_no_other_waiting(engine: Engine) -> None:
+    """What became of its delivery is kept."""
+
+    def refuse(sql: str, values: Sequence[Any]) -> None:
+        if "receipt=coalesce" in sql and any(b"k1" in value for row in values for value in row if type(value) is bytes):
+            raise Unstorable("a text is too long")
+
+    engine.faulty_store = watched(engine.store, refuse)
+    engine.owe("k0", "k1", "k2")
+    engine.run(engine.worker(Scripted(sent)).deliver_due(never))
+    assert engine.states() == {DeliveryState.SENT: 3}
+    receipts = [engine.run(within(engine.store, list_deliveries, key))[0].receipt for key in ("k0", "k1", "k2")]
+    assert receipts == [Receipt(reference="k0"), None, Receipt(reference="k2")]
+
+
+def test_a_message_alone_takes_two_round_trips_and_each_round_of_many_one(postgres: Server, database: str) -> None:
+    """What was answered, what is claimed next and what is due after it travel together."""
+    counted = []
+    with Way(postgres.url) as way:
+        for engine in engine_of_state(way.to(database)):
+            engine.faulty_store = engine.store
+            loop = engine.worker(Scripted(sent), concurrency=3)
+            for keys in (["warm"], ["k0"], [f"m{number}" for number in range(12)]):
+                engine.owe(*keys)
+                before = way.trips
+                engine.run(loop.deliver_due(never))
+                counted.append(way.trips - before)
+            assert engine.states() == {DeliveryState.SENT: 14}
+    # Two more find that nothing is left to claim, and when something is.
+    assert counted[1:] == [2, 12 // 3 + 2]
 
 
 def test_what_is_paused_held_or_rests_is_not_asked_before_that_is_over(engine: Engine) -> None:

@@ -117,9 +117,9 @@ class _DeadlyTransaction(Transaction):
         super().__init__(tx.now)
         self._tx, self._engine = tx, engine
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         self._engine.before()
-        answered = await self._tx.ask(sql, values)
+        answered = await self._tx.ask(sql, values, is_last=is_last)
         self._engine.after()
         return answered
 

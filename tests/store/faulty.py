@@ -85,9 +85,9 @@ class _Watched(Transaction):
         super().__init__(tx.now)
         self._tx, self._engine, self._late = tx, engine, late
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         await self._engine.look_at(sql)
-        found = await self._tx.ask(sql, values)
+        found = await self._tx.ask(sql, values, is_last=is_last)
         if found[1] and re.search(STATEMENTS["claim"], sql):
             self._late |= {one for one in values if isinstance(one, str)} & self._engine.late.keys()
         return found

@@ -130,8 +130,8 @@ class _Metered(Transaction):
         super().__init__(tx.now)
         self._tx, self._meter = tx, meter
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
-        return await self._meter.counted(self._tx, sql, self._tx.ask(sql, values))
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
+        return await self._meter.counted(self._tx, sql, self._tx.ask(sql, values, is_last=is_last))
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         return await self._meter.counted(self._tx, sql, self._tx.execute_many(sql, rows))

@@ -216,6 +216,9 @@ def test_an_opening_says_how_often_the_same_happened_on_the_resource_before(life
     life.alert("later")
     third = NOW + timedelta(days=2)
     assert [background(life, one).earlier for one in claims] == [Earlier(count=3, last=third)]
+    # The claim of what a group is told of, or of what is claimed alone, does not know.
+    unknown = [replace(one, earlier=None) for one in claims]
+    assert [background(life, one).earlier for one in unknown] == [Earlier(count=3, last=third)]
 
 
 def test_samples_count_with_samples(life: Life) -> None:

@@ -231,6 +231,46 @@ def test_a_transaction_is_kept_whole_or_not_at_all(engine: Engine) -> None:
     run(tried())
 
 
+def test_a_last_question_ends_its_transaction(engine: Engine) -> None:
+    """What fails keeps all of it out, and what is asked after it stands by itself."""
+
+    async def tried() -> None:
+        async with engine.transaction() as tx:
+            await tx.write(PUT, "kept", 1, None)
+            found = await tx.fetch_last("SELECT key FROM things")
+            assert [row.text("key") for row in found] == await keys(engine) == ["kept"]
+        for fault in (PUT, "no SQL"):
+            with pytest.raises((StoreError, sqlite3.Error)):
+                async with engine.transaction() as tx:
+                    await tx.write(PUT, "lost", 1, None)
+                    await tx.fetch_last(fault, *(("kept", 1, None) if fault == PUT else ()))
+        await put(engine, "later")
+        assert await keys(engine) == ["kept", "later"]
+
+    run(tried())
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_last_question_is_one_round_trip_with_all_that_was_written(
+    postgres: Server, postgres_url: str, is_after: bool
+) -> None:
+    """Where the line is cut in it, it is run again whole."""
+
+    async def work(tx: Transaction) -> int:
+        await tx.write(PUT_AGAIN, "one", 1, None)
+        return len(await tx.fetch_last("SELECT key FROM things"))
+
+    async def tried(engine: Engine) -> None:
+        await keys(engine)
+        before = way.trips
+        assert (await engine.run(work), way.trips - before) == (1, 1)
+        way.cut_at(1, is_after=is_after)
+        assert await engine.run(work) == 1
+
+    with Way(postgres.url) as way:
+        run(closed_after(engine_over(way.to(postgres_url)), tried))
+
+
 def test_what_is_asked_inside_another_question_is_answered(engine: Engine) -> None:
     """A session may be begun inside a session, and a transaction too: nothing waits for itself."""
 

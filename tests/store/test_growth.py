@@ -35,6 +35,7 @@ from router.store.store import Store
 from router.store.upgrade import upgrade
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.constructed.weeks import row_of
+from tests.destinations.builders import a_notice
 from tests.hubs import Shelf
 from tests.stack.postgres import Server
 from tests.store.acts import run
@@ -142,7 +143,8 @@ async def _ask(store: Store) -> None:
         for meant in (await find_meant(store, text, None)).signals[:2]:
             await read_life(store, meant, NOW)
     async with store.session() as tx:
-        await decisions.find_signals_at_each(tx, "cwpp", [RESOURCE], 100)
+        question = decisions.EarlierQuestion(a_notice(resource=RESOURCE), NOW + DAY, ())
+        await decisions.find_earlier(tx, {"asked": question})
         await decisions.read_counts(tx, NOW - DAY, NOW + DAY)
         await rules.read_hits(tx, "cwpp")
         await signals.count_held(tx, "cwpp")

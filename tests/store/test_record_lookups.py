@@ -11,7 +11,7 @@ from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import signal_of
-from router.store.decisions import find_decisions, find_signals_at_each, search_signals, search_signals_at
+from router.store.decisions import find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
@@ -55,8 +55,6 @@ def test_ids_longer_than_an_index_holds_are_found_by_their_ends(store: Store) ->
     assert [one.signal for one in run(within(store, search_signals, f"{noisy}-id", 10))] == [key]
     assert [one.signal for one in run(within(store, search_signals, f"{noisy[-9:]}-id", 10))] == [key]
     assert [one.signal for one in run(within(store, search_signals_at, "-machine", 10))] == [key]
-    asked = f"{noisy}-MACHINE"
-    assert [one.signal for one in run(within(store, find_signals_at_each, "cwpp", [asked], 10))[asked]] == [key]
 
 
 def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:

@@ -46,9 +46,9 @@ class _WatchedTransaction(Transaction):
         super().__init__(tx.now)
         self._tx, self._watch = tx, watch
 
-    async def ask(self, sql: str, values: Sequence[object]) -> ResultSet:
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
         self._watch(sql, values)
-        return await self._tx.ask(sql, values)
+        return await self._tx.ask(sql, values, is_last=is_last)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         bound = list(rows)
