@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,11 +19,13 @@ import pytest
 from router.app.clock import now as by_the_clock
 from router.app.maintenance import give_up_undeliverable
 from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Settled
+from router.deliver.destination_holds import MadeHold, hold_destination
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient
+from router.domain.destination_holds import DestinationHold
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
@@ -195,3 +198,19 @@ async def from_file() -> AsyncIterator[Rounds]:
             yield rounds
         finally:
             await rounds.store.close()
+
+
+async def hold(
+    store: Store, now: datetime, *, hours: float = 2, lane: Lane = Lane.TICKET, destination: str = TICKETS
+) -> MadeHold:
+    """Has a person hold a destination."""
+    wanted = DestinationHold(
+        stream="cwpp",
+        destination=destination,
+        lane=lane,
+        author="ana",
+        reason="it is moved",
+        since=now,
+        until=now + hours * timedelta(hours=1),
+    )
+    return await hold_destination(store, wanted, now)

@@ -1,29 +1,34 @@
-"""The loop over a lane: it delivers what is due and what falls due soon, and one destination's trouble is no other's."""
+"""How deliveries leave: each ends sent, owed or dead, and no destination's trouble is another's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pytest
 
 from router.deliver import DeliveryLoop, count_due_by_lane
-from router.domain.conversation import Result
+from router.deliver.destination import BUSY, LONGEST_REST
+from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Delivery, DeliveryState, Pause, Receipt
-from router.domain.errors import StoreError, Unavailable, Unstorable
+from router.domain.deliveries import SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
+from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable, Unstorable
+from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
-from router.store.delivery_status import count_deliveries, count_due, list_deliveries
-from router.store.destinations import pause_destination, resume_destination
+from router.store.delivery_status import list_deliveries
+from router.store.destinations import list_pauses, pause_destination, resume_destination
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_of_state
-from tests.deliver.scripted import Held, Scripted, sent
-from tests.deliver.test_destination_holds import hold
+from tests.deliver.engines import TICKETS, Engine, engine_of_state, hold
+from tests.deliver.scripted import Held, InBatches, Scripted, sent
+from tests.destinations.builders import a_notice
 from tests.stack.postgres import Server, Way
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
@@ -34,50 +39,108 @@ from tests.waiting import PATIENCE, until
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(seconds=10)
+"""By no more than that what was refused comes after the probe is due."""
+
+SENT, OWED, DEAD = DeliveryState.SENT, DeliveryState.OWED, DeliveryState.DEAD
+LOOP = "router.deliver.delivery_loop"
 
 
 @pytest.fixture
 def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine with nothing owed, whose loops look again at once."""
-    monkeypatch.setattr("router.deliver.delivery_loop.LOOK", 0.01)
-    monkeypatch.setattr("router.deliver.delivery_loop.IDLE", 0.01)
+    monkeypatch.setattr(f"{LOOP}.LOOK", 0.01)
+    monkeypatch.setattr(f"{LOOP}.IDLE", 0.01)
     yield from engine_of_state(place)
 
 
-def loop_over(engine: Engine, **kinds: Any) -> DeliveryLoop:
-    """A loop over some destinations."""
-    return engine.loop(kinds)
-
-
-def never() -> bool:
+def go_on() -> bool:
     """Whether the end was asked for."""
     return False
 
 
-def test_what_is_due_at_any_destination_is_delivered(engine: Engine) -> None:
-    """Turn after turn, until nothing is due."""
-    engine.owe("k0", "k1")
-    engine.owe("k0", destination="oncall")
-    update = a_delivery(2, Change.UPDATED, key="k0")
-    engine.run(within(engine.store, add_deliveries, [update], NOW))
-    tickets, pager = Scripted(sent), Scripted(sent)
-    loop = loop_over(engine, tickets=tickets, oncall=pager)
-    engine.run(loop.deliver_due(never))
-    assert engine.states() == {DeliveryState.SENT: 3}
-    assert engine.states("oncall") == {DeliveryState.SENT: 1}
+def add(engine: Engine, *deliveries: Delivery) -> Awaitable[None]:
+    """Owes deliveries."""
+    return within(engine.store, add_deliveries, deliveries, engine.clock())
 
 
-def test_a_destination_that_keeps_failing_keeps_what_runs_once_from_no_end(engine: Engine) -> None:
-    """What falls due meanwhile is left to the next run."""
+def paused(engine: Engine, probe: timedelta = PROBE, destination: str = TICKETS) -> None:
+    """Has a destination refuse our credentials."""
+    pause = Pause(stream="cwpp", destination=destination, since=NOW, probe=NOW + probe, error="401")
+    engine.run(within(engine.store, pause_destination, pause))
+
+
+def pauses(engine: Engine) -> list[str]:
+    """The destinations that are paused."""
+    return list(engine.run(within(engine.store, list_pauses, "cwpp")))
+
+
+def settled(engine: Engine, state: DeliveryState = SENT) -> list[str]:
+    """The keys of what was settled so, as often as it was."""
+    return sorted(claim.delivery.key for some in engine.settled for claim, one in some if one.state is state)
+
+
+@pytest.mark.parametrize("kind", [Scripted, InBatches])
+def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted]) -> None:
+    """More deliveries than go side by side, one by one or as many in one send as the destination takes."""
+    sizes: list[int] = []
+
+    class Counted(kind):  # type: ignore[misc, valid-type]
+        def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+            sizes.append(len(attempts))
+            return super().conversation_for(attempts)  # type: ignore[no-any-return]
+
+    engine.owe(*(f"k{n}" for n in range(57)))
+    worker = engine.worker(Counted(sent))
+    assert engine.deliver(worker) == [SENT] * 57
+    assert settled(engine) == sorted(f"k{n}" for n in range(57))
+    assert (max(sizes), len(sizes)) == (kind.batch, -(-57 // kind.batch))
+    assert engine.deliver(worker) == []
+
+
+@pytest.mark.parametrize("kind", [Scripted, InBatches])
+def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(engine: Engine, kind: type[Scripted]) -> None:
+    """One bad delivery costs no other, in one send or in several."""
+    engine.owe("k0", "k1", "k2")
+    engine.deliver(engine.worker(kind(lambda it: Rejected("400") if it.delivery.key == "k1" else sent(it))))
+    assert engine.states() == {SENT: 2, DEAD: 1}
+    assert [letter.error for letter in engine.run(within(engine.store, list_dead_letters))] == ["400"]
+
+
+def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
+    """In the order in which things happened, turn after turn of one pass."""
+    engine.run(add(engine, a_delivery(), a_delivery(2, Change.UPDATED)))
+    destination = Scripted(sent)
+    engine.deliver(engine.worker(destination))
+    told = [(attempt.delivery.turn, attempt.opening) for attempt in destination.attempts]
+    assert told == [(1, None), (2, Receipt(reference="k"))]
+
+
+def test_what_the_state_knows_beside_a_notice_is_read_anew_for_each_attempt(engine: Engine) -> None:
+    """So it is never out of date."""
+    answers: Iterator[Result] = iter([Receipt(reference="P1"), Unavailable("503"), Receipt()])
+    kind = Scripted(lambda _: next(answers))
+    loop = engine.loop({TICKETS: kind, "other": kind})
+    for name in (TICKETS, "other"):
+        engine.run(add(engine, replace(a_delivery(), content=a_notice(), destination=name)))
+        engine.deliver(loop)
+    engine.clock.now += HOUR
+    engine.deliver(loop)
+    told = [([one.reference for one in attempt.background.elsewhere], attempt.now) for attempt in kind.attempts]
+    assert told == [([], NOW), (["P1"], NOW), (["P1"], NOW + HOUR)]
+
+
+def test_what_falls_due_meanwhile_is_left_to_the_next_pass(engine: Engine) -> None:
+    """A destination that keeps failing keeps nobody from the end."""
 
     def slow(attempt: Attempt) -> Result:
         engine.clock.now += 30 * SECOND
         return Unavailable("no answer", retry_after=1)
 
-    engine.owe("k0", "k1")
-    kind = Scripted(slow)
-    engine.run(loop_over(engine, tickets=kind).deliver_due(never))
-    assert [attempt.number for attempt in kind.attempts] == [1, 1]
+    engine.owe("k0", "k1", "k2")
+    destination = Scripted(slow)
+    engine.deliver(engine.worker(destination))
+    assert [attempt.number for attempt in destination.attempts] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("wait", "attempts"), [(59.0, 2), (62.0, 1)])
@@ -99,7 +162,7 @@ def test_what_falls_due_soon_is_waited_for_and_nothing_else(engine: Engine, wait
 
     engine.owe("k0")
     kind = Scripted(once)
-    assert engine.run(loop_over(engine, tickets=kind).deliver_on(never, MINUTE)) is False
+    assert engine.run(engine.worker(kind).deliver_on(go_on, MINUTE)) is False
     assert len(kind.attempts) == attempts
 
 
@@ -107,16 +170,16 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A destination that hangs keeps its own waiting, and no other's; a second call has the first one look."""
-    monkeypatch.setattr("router.deliver.delivery_loop.LOOK", PATIENCE)
+    monkeypatch.setattr(f"{LOOP}.LOOK", PATIENCE)
     hung, pager = Held(), Scripted(sent)
     engine.owe("k0")
-    loop = loop_over(engine, tickets=hung, oncall=pager)
+    loop = engine.loop({TICKETS: hung, "oncall": pager})
 
     async def delivered() -> None:
-        running = asyncio.create_task(loop.deliver_on(never, MINUTE))
+        running = asyncio.create_task(loop.deliver_on(go_on, MINUTE))
         await until(lambda: hung.waiting == 1)
-        await within(engine.store, add_deliveries, [oncall("k1")], NOW)
-        assert await loop.deliver_on(never, MINUTE) is False
+        await add(engine, replace(a_delivery(key="k1"), destination="oncall"))
+        assert await loop.deliver_on(go_on, MINUTE) is False
         assert not running.done()
         await until(lambda: len(pager.attempts) == 1)
         hung.open()
@@ -126,39 +189,15 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     assert hung.keys == ["k0"]
 
 
-def oncall(key: str) -> Delivery:
-    """An opening that is owed to the pager."""
-    return replace(a_delivery(key=key), destination="oncall")
-
-
-def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: Engine) -> None:
-    """It says that there is more to do."""
-    held, is_over = Held(), asyncio.Event()
-    engine.owe("k0", "k1", "k2")
-    loop = engine.worker(held, concurrency=1)
-
-    async def delivered() -> bool:
-        running = asyncio.create_task(loop.deliver_on(is_over.is_set, MINUTE))
-        await until(lambda: held.waiting == 1)
-        is_over.set()
-        held.open()
-        return await running
-
-    assert engine.run(delivered()) is True
-    assert engine.states() == {DeliveryState.SENT: 1, DeliveryState.OWED: 2}
-    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)] * 2
-
-
 def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
     """As `serve` does, also while nothing is owed."""
     is_over = asyncio.Event()
     kind = Scripted(sent)
-    loop = loop_over(engine, tickets=kind)
 
     async def delivered() -> None:
-        running = asyncio.create_task(loop.deliver_on(is_over.is_set))
+        running = asyncio.create_task(engine.worker(kind).deliver_on(is_over.is_set))
         await until(lambda: engine.state.seen["first_due"] > 1)
-        await within(engine.store, add_deliveries, [a_delivery()], NOW)
+        await add(engine, a_delivery())
         await until(lambda: len(kind.attempts) == 1)
         is_over.set()
         await running
@@ -166,33 +205,342 @@ def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
     engine.run(delivered())
 
 
+def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
+    """By lane; what is paused or held waits for its own time."""
+    engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
+    engine.owe("k0", "k1", destination="other")
+    engine.owe("k0", destination="third")
+    loops = {Lane.PAGE: engine.worker(Held()), Lane.TICKET: engine.loop({"other": Held(), "third": Held()})}
+
+    def counted() -> Mapping[Lane, int]:
+        found = count_due_by_lane("cwpp", loops, engine.store, engine.holds, engine.clock())
+        return engine.run(found)  # type: ignore[no-any-return]
+
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 3}
+    paused(engine, destination="third")
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 2}
+    engine.run(hold(engine.store, NOW, destination="other"))
+    engine.clock.now += MINUTE
+    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 0}
+
+
+# Pauses.
+
+
+def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(engine: Engine) -> None:
+    """Nothing else is tried while it is paused, and what waits spends no attempt; once the probe gets through all are sent."""
+    answer: list[Result] = [Unauthorized("401")]
+    destination = Scripted(lambda attempt: answer[0])
+    worker = engine.worker(destination)
+    engine.owe(*(f"k{n}" for n in range(30)))
+    engine.deliver(worker)
+    tried = len(destination.attempts)
+    assert 1 <= tried <= 4, "no more than were under way at once"
+    assert engine.states() == {OWED: 30}
+    engine.clock.now += PROBE - timedelta(microseconds=1)
+    assert engine.deliver(worker) == []
+    engine.clock.now += timedelta(microseconds=1) + MOMENT
+    assert engine.deliver(worker) == [OWED]
+    assert pauses(engine) == [TICKETS]
+    answer[0] = Receipt(reference="T")
+    engine.clock.now += PROBE + MOMENT
+    engine.deliver(worker)
+    assert pauses(engine) == []
+    engine.clock.now += PROBE + MOMENT
+    engine.deliver(worker)
+    assert engine.states() == {SENT: 30}
+    assert len(destination.attempts) == tried + 1 + 30
+    made = sorted((attempt.delivery.key, attempt.number) for attempt in destination.attempts)
+    for _, some in groupby(made, key=lambda it: it[0]):
+        assert [number for _, number in some] in ([1], [1, 2], [1, 2, 3])
+
+
+def test_one_delivery_that_is_refused_for_itself_keeps_no_other_waiting_for_ever(engine: Engine) -> None:
+    """Something on the way may dislike what one alert says, and answer 403 to it alone: another one probes."""
+    engine.owe(*(f"k{n}" for n in range(10)))
+    picky = Scripted(lambda attempt: Unauthorized("403") if attempt.delivery.key == "k0" else sent(attempt))
+    worker = engine.worker(picky)
+    for _ in range(2):
+        engine.deliver(worker)
+        engine.clock.now += PROBE
+    assert engine.states() == {SENT: 9, OWED: 1}
+
+
+def test_of_two_workers_one_probes(engine: Engine) -> None:
+    """The probe is taken in the outbox, so that a paused destination is asked once and not by everybody."""
+    engine.owe(*(f"k{n}" for n in range(10)))
+    paused(engine, timedelta())
+    destination = Held(Unauthorized("401"))
+
+    async def probed() -> None:
+        workers = [engine.worker(destination) for _ in range(2)]
+        probing = [asyncio.create_task(one.deliver_due(go_on)) for one in workers]
+        await until(lambda: sum(not one.done() for one in probing) == destination.waiting == 1)
+        destination.open()
+        await asyncio.gather(*probing)
+
+    engine.run(probed())
+    assert len(destination.keys) == 1
+
+
+def test_where_nothing_is_due_the_probe_is_left_to_what_is_due_next(engine: Engine) -> None:
+    """A look that finds nothing must not cost a paused destination its probe."""
+    worker = engine.worker(Scripted(sent))
+    paused(engine)
+    engine.clock.now += PROBE + MOMENT
+    assert engine.deliver(worker) == []
+    engine.owe("k1")
+    assert engine.deliver(worker) == [SENT]
+
+
+def test_what_is_paused_or_held_is_not_asked_before_that_is_over(engine: Engine) -> None:
+    """Nor does it keep the loop going, unless that is over soon."""
+    engine.owe("k0")
+    kind = Scripted(sent)
+    loop = engine.worker(kind)
+    paused(engine)
+    assert engine.run(loop.deliver_on(go_on, MINUTE)) is False
+    engine.run(within(engine.store, resume_destination, "cwpp", TICKETS))
+    engine.clock.now += MINUTE
+    engine.run(hold(engine.store, engine.clock()))
+    assert engine.run(loop.deliver_on(go_on, MINUTE)) is False
+    assert kind.attempts == []
+    engine.clock.now += 2 * HOUR
+    engine.run(loop.deliver_on(go_on, MINUTE))
+    assert len(kind.attempts) == 1
+
+
+# How many sends go side by side.
+
+
+def a_refusal(wish: float | None = None) -> Unavailable:
+    """What a vendor says that is asked too much."""
+    return Unavailable("answered 429", retry_after=wish, is_crowded=True)
+
+
+WIDTHS = ((a_refusal(), [4, 1]), (Receipt(reference="T1"), [1, 2, 3, 4, 4]))
+"""Sends at a time to a vendor that is asked too much twice, and takes what it is sent from then on."""
+
+
+def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time(engine: Engine) -> None:
+    """What it takes then makes it get one more for each round. What it refused though it was asked alone ends a pass."""
+    vendor = Held()
+    worker = engine.worker(vendor, concurrency=4)
+    engine.owe(*(f"k{n}" for n in range(40)))
+
+    async def delivered(widths: Sequence[int]) -> None:
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
+        for width in widths:
+            await until(partial(lambda width: vendor.waiting == width, width))
+            vendor.release()
+        if isinstance(vendor.answer, Receipt):
+            vendor.open()
+        await delivering
+
+    for vendor.answer, widths in WIDTHS:
+        engine.run(delivered(widths))
+        engine.clock.now += BUSY
+
+
+@pytest.mark.parametrize(("wish", "rest"), [(10.0, 10 * SECOND), (3600.0, LONGEST_REST)])
+def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(
+    engine: Engine, wish: float, rest: timedelta
+) -> None:
+    """By all deliveries of a worker, which spend no attempt; but for half a minute at most, since it may have meant one."""
+    vendor = Held(a_refusal(wish))
+    vendor.open()
+    worker = engine.worker(vendor, concurrency=1)
+    engine.owe("refused", "claimed")
+    engine.deliver(worker)
+    assert len(vendor.keys) == 1
+    vendor.answer = Receipt(reference="T1")
+    engine.owe("other")
+    engine.clock.now += rest - SECOND
+    assert engine.deliver(worker) == []
+    engine.clock.now += SECOND
+    engine.deliver(worker)
+    assert "other" in settled(engine)
+    engine.clock.now += HOUR
+    engine.deliver(worker)
+    numbers = {claim.delivery.key: claim.number for some in engine.settled for claim, one in some if one.state is SENT}
+    assert sorted(numbers.values()) == [1, 1, 2]
+
+
+# What may kill its worker.
+
+
+def suspected(engine: Engine, **destinations: str) -> None:
+    """Owes a delivery to each of some destinations, and has workers die of it."""
+    for name, key in destinations.items():
+        engine.owe(key, destination=name)
+    for _ in range(SUSPECT):
+        engine.lose(*destinations)
+
+
+def test_a_suspect_is_sent_with_nothing_beside_it_in_its_process(engine: Engine) -> None:
+    """It waits until what other destinations were sent is settled; meanwhile nothing further is claimed, at none of them."""
+    suspected(engine, tickets="suspect")
+    engine.owe("beside", destination="other")
+    engine.owe("later", destination="third")
+    other, third, deadly = Held(), Held(), Held()
+    third.open()
+
+    async def delivered() -> None:
+        first = asyncio.create_task(engine.worker(other, destination="other").deliver_due(go_on))
+        await until(lambda: other.waiting == 1)
+        alone = asyncio.create_task(engine.worker(deadly).deliver_due(go_on))
+        await until(lambda: engine.isolation.is_reserved)
+        after = asyncio.create_task(engine.worker(third, destination="third").deliver_due(go_on))
+        assert (deadly.keys, third.keys) == ([], [])
+        other.open()
+        await until(lambda: deadly.waiting == 1)
+        assert (other.waiting, third.keys) == (0, [])
+        deadly.open()
+        await asyncio.gather(first, alone, after)
+
+    engine.run(delivered())
+    assert engine.states() == engine.states("third") == {SENT: 1}
+
+
+def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> None:
+    """The other was claimed at the same time, and is put back, which spends no attempt and clears nobody."""
+    suspected(engine, tickets="k0", other="k1")
+    tried, waits = Held(), Held()
+    tried.open()
+    waits.open()
+
+    async def delivered() -> None:
+        engine.state.late["other"] = asyncio.Event()
+        waiting = asyncio.create_task(engine.worker(waits, destination="other").deliver_due(go_on))
+        await until(lambda: engine.state.made == 1)
+        trying = asyncio.create_task(engine.worker(tried).deliver_due(go_on))
+        await until(lambda: engine.isolation.is_reserved)
+        assert tried.keys == []
+        engine.state.late.pop("other").set()
+        await asyncio.gather(trying, waiting)
+
+    engine.run(delivered())
+    assert (tried.keys, waits.keys, engine.states("other")) == (["k0"], [], {OWED: 1})
+    engine.clock.now += BUSY
+    (again,) = engine.lose("other")
+    assert (again.lost, again.number) == (SUSPECT, SUSPECT + 1)
+
+
+def test_a_suspect_does_not_wait_for_the_others_until_its_lease_is_over(engine: Engine) -> None:
+    """Else another worker would take it for dead of one claim more, while this one has it."""
+    suspected(engine, tickets="deadly")
+    engine.owe("slow", destination="others")
+    slow, hasty = Held(), Held()
+    hasty.lease = timedelta(seconds=5)
+
+    async def waited() -> float:
+        sending = asyncio.create_task(engine.worker(slow, destination="others").deliver_due(go_on))
+        await until(lambda: slow.waiting == 1)
+        began = asyncio.get_running_loop().time()
+        await engine.worker(hasty).deliver_due(go_on)
+        ended = asyncio.get_running_loop().time()
+        slow.open()
+        await sending
+        return ended - began
+
+    assert engine.run(waited()) < hasty.lease.total_seconds()
+    assert (hasty.keys, engine.states()) == ([], {OWED: 1})
+
+
+# The end of a process.
+
+
+def test_what_was_claimed_when_the_stop_came_is_put_back_and_due(engine: Engine) -> None:
+    """It was not sent and spends no attempt, and no worker died of it. After the stop nothing is claimed."""
+    engine.state.late[TICKETS] = asyncio.Event()
+    destination = Scripted(sent)
+    engine.owe("k")
+    stopped = asyncio.Event()
+    worker = engine.worker(destination)
+
+    async def delivered() -> None:
+        delivering = asyncio.create_task(worker.deliver_due(stopped.is_set))
+        await until(lambda: engine.state.made == 1)
+        stopped.set()
+        engine.state.late.pop(TICKETS).set()
+        await delivering
+
+    engine.run(delivered())
+    assert engine.deliver(worker, stopped.is_set) == []
+    assert (destination.attempts, engine.states()) == ([], {OWED: 1})
+    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)]
+
+
+def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: Engine) -> None:
+    """It says that there is more to do."""
+    held, is_over = Held(), asyncio.Event()
+    engine.owe(*(f"k{n}" for n in range(5)))
+
+    async def delivered() -> bool:
+        running = asyncio.create_task(engine.worker(held, concurrency=2).deliver_on(is_over.is_set, MINUTE))
+        await until(lambda: held.waiting == 2)
+        is_over.set()
+        held.open()
+        return await running
+
+    assert engine.run(delivered()) is True
+    assert (len(held.keys), engine.states()) == (2, {SENT: 2, OWED: 3})
+    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)] * 3
+
+
+# A state that fails.
+
+
+def test_what_the_state_did_not_take_is_written_before_anything_else(engine: Engine) -> None:
+    """The fault is raised; the destination is not told again what it was told, and each is heard of once."""
+    destination = Scripted(sent)
+    engine.owe(*(f"k{n}" for n in range(9)))
+    worker = engine.worker(destination)
+    engine.state.down.add("settle")
+    with pytest.raises(StoreError):
+        engine.deliver(worker)
+    tried = len(destination.attempts)
+    assert (tried > 0, engine.settled) == (True, [])
+    engine.state.down.add("claim")
+    # Its lease is over: whoever claims would send it again.
+    engine.clock.now += 2 * LEASE[Lane.TICKET]
+    engine.state.down.remove("settle")
+    with pytest.raises(StoreError):
+        engine.deliver(worker)
+    assert engine.states()[SENT] == tried
+    engine.state.down.clear()
+    engine.deliver(worker)
+    assert engine.states() == {SENT: 9}
+    assert len(destination.attempts) == 9
+    assert settled(engine) == sorted(f"k{n}" for n in range(9))
+
+
 @pytest.mark.parametrize("call", ["claim", "first_due", "settle"])
 def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engine: Engine, call: str) -> None:
     """And what the state did not take of it is written down by the next call, whatever is due then."""
     hung, kind = Held(), Scripted(sent)
     engine.owe("k0")
-    loop = loop_over(engine, oncall=hung, tickets=kind)
+    loop = engine.loop({"oncall": hung, TICKETS: kind})
 
     async def delivered() -> None:
-        await within(engine.store, add_deliveries, [oncall("k1")], NOW)
-        running = asyncio.create_task(loop.deliver_on(never, MINUTE))
+        await add(engine, replace(a_delivery(key="k1"), destination="oncall"))
+        running = asyncio.create_task(loop.deliver_on(go_on, MINUTE))
         await until(lambda: hung.waiting == 1)
         engine.state.down.add(call)
-        await within(engine.store, add_deliveries, [a_delivery(key="k2")], NOW)
+        await add(engine, a_delivery(key="k2"))
         await until(lambda: engine.state.faults > 0 or call == "settle")
         assert not running.done()
         hung.open()
         with pytest.raises(StoreError):
             await running
-        engine.state.down.clear()
-        await loop.deliver_due(never)
-        assert ("oncall", DeliveryState.SENT) in await within(engine.store, count_deliveries, "cwpp")
-        engine.clock.now += HOUR
-        await loop.deliver_due(never)
 
     engine.run(delivered())
-    assert engine.states() == {DeliveryState.SENT: 2}
-    assert engine.states("oncall") == {DeliveryState.SENT: 1}
+    engine.state.down.clear()
+    engine.deliver(loop)
+    assert engine.states("oncall") == {SENT: 1}
+    engine.clock.now += HOUR
+    engine.deliver(loop)
+    assert engine.states() == {SENT: 2}
     assert (hung.keys, sorted(attempt.delivery.key for attempt in kind.attempts)) == (["k1"], ["k0", "k2"])
 
 
@@ -205,8 +553,8 @@ def test_what_was_answered_is_written_down_though_nothing_can_be_claimed(engine:
 
     engine.owe("k0", "k1")
     with pytest.raises(StoreError):
-        engine.run(engine.worker(Scripted(last), concurrency=1).deliver_due(never))
-    assert engine.states() == {DeliveryState.SENT: 1, DeliveryState.OWED: 1}
+        engine.deliver(engine.worker(Scripted(last), concurrency=1))
+    assert engine.states() == {SENT: 1, OWED: 1}
 
 
 def test_an_answer_that_the_engine_refuses_is_left_out_and_keeps_no_other_waiting(engine: Engine) -> None:
@@ -218,8 +566,8 @@ def test_an_answer_that_the_engine_refuses_is_left_out_and_keeps_no_other_waitin
 
     engine.faulty_store = watched(engine.store, refuse)
     engine.owe("k0", "k1", "k2")
-    engine.run(engine.worker(Scripted(sent)).deliver_due(never))
-    assert engine.states() == {DeliveryState.SENT: 3}
+    engine.deliver(engine.worker(Scripted(sent)))
+    assert engine.states() == {SENT: 3}
     receipts = [engine.run(within(engine.store, list_deliveries, key))[0].receipt for key in ("k0", "k1", "k2")]
     assert receipts == [Receipt(reference="k0"), None, Receipt(reference="k2")]
 
@@ -234,53 +582,48 @@ def test_a_message_alone_takes_two_round_trips_and_each_round_of_many_one(postgr
             for keys in (["warm"], ["k0"], [f"m{number}" for number in range(12)]):
                 engine.owe(*keys)
                 before = way.trips
-                engine.run(loop.deliver_due(never))
+                engine.deliver(loop)
                 counted.append(way.trips - before)
-            assert engine.states() == {DeliveryState.SENT: 14}
+            assert engine.states() == {SENT: 14}
     # Two more find that nothing is left to claim, and when something is.
     assert counted[1:] == [2, 12 // 3 + 2]
 
 
-def test_what_is_paused_held_or_rests_is_not_asked_before_that_is_over(engine: Engine) -> None:
-    """Nor does it keep the loop going, unless that is over soon."""
+def broken_off(engine: Engine, worker: DeliveryLoop, is_so: Callable[[], bool]) -> None:
+    """Breaks a call off once something is so, and has what was sent until then written down."""
+
+    async def go() -> None:
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
+        await until(is_so)
+        delivering.cancel()
+        await asyncio.wait([delivering])
+
+    engine.run(go())
+    engine.state.hung.clear()
+    engine.run(worker.write_unwritten())
+
+
+def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None:
+    """In the midst of its settlement, as a stop does that storage keeps waiting for too long."""
     engine.owe("k0")
-    kind = Scripted(sent)
-    loop = loop_over(engine, tickets=kind)
-    pause = Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(within(engine.store, pause_destination, pause))
-    assert engine.run(loop.deliver_on(never, MINUTE)) is False
-    engine.run(within(engine.store, resume_destination, "cwpp", TICKETS))
-    engine.clock.now += MINUTE
-    engine.run(hold(engine.store, engine.clock()))
-    assert engine.run(loop.deliver_on(never, MINUTE)) is False
-    assert kind.attempts == []
-    engine.clock.now += 2 * HOUR
-    engine.run(loop.deliver_on(never, MINUTE))
-    assert len(kind.attempts) == 1
+    engine.state.hung.add("settle")
+    broken_off(engine, engine.worker(Scripted(sent)), lambda: engine.state.seen["settle"] > 0)
+    assert engine.states() == {SENT: 1}
 
 
-def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
-    """By lane, and of a destination no more than is asked for; what is paused or held waits for its own time."""
-    engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
-    engine.owe("k0", "k1", destination="other")
-    engine.owe("k0", destination="third")
-    page = loop_over(engine, tickets=Scripted(sent))
-    ticket = loop_over(engine, other=Scripted(sent), third=Scripted(sent))
-    loops = {Lane.PAGE: page, Lane.TICKET: ticket}
+def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One delivery was answered and another one of the same pass was not."""
+    monkeypatch.setattr(f"{LOOP}.GATHER", PATIENCE)
 
-    def counted() -> Mapping[Lane, int]:
-        due: Mapping[Lane, int] = engine.run(
-            count_due_by_lane("cwpp", loops, engine.store, engine.holds, engine.clock())
-        )
-        return due
+    class HalfHeld(Held):
+        async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
+            if claims[0].delivery.key == "k0":
+                return [Receipt(reference="T1")]
+            return await super().attempt_delivery(claims)
 
-    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 3}
-    pause = Pause(stream="cwpp", destination="third", since=NOW, probe=NOW + PROBE, error="401")
-    engine.run(within(engine.store, pause_destination, pause))
-    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 2}
-    engine.run(hold(engine.store, NOW, destination="other"))
-    engine.clock.now += MINUTE
-    assert counted() == {Lane.PAGE: 5, Lane.TICKET: 0}
-    engine.clock.now = NOW - SECOND
-    assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], engine.clock(), 10)) == {}
-    assert engine.run(within(engine.store, count_due, "cwpp", [TICKETS], NOW, 3)) == {TICKETS: 3}
+    engine.owe("k0", "k1")
+    held = HalfHeld()
+    broken_off(engine, engine.worker(held), lambda: held.waiting == 1)
+    assert engine.states() == {SENT: 1, DeliveryState.CLAIMED: 1}

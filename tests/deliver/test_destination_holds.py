@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.deliver import HoldReader
-from router.deliver.destination_holds import FRESH, MadeHold, hold_destination, release_destination
+from router.deliver.destination_holds import FRESH, release_destination
 from router.domain.catalogue import Catalogue
 from router.domain.changes import ChangeAction, read_changes
 from router.domain.decisions import Change
@@ -31,7 +31,7 @@ from router.store.destinations import list_pauses
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW, a_message, alert_body
-from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, owe
+from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_of_state, from_file, hold, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.builders import a_delivery
@@ -48,22 +48,6 @@ HOUR = timedelta(hours=1)
 def engine(place: Place) -> Iterator[Engine]:
     """An engine with nothing owed."""
     yield from engine_of_state(place)
-
-
-async def hold(
-    store: Store, now: datetime, *, hours: float = 2, lane: Lane = Lane.TICKET, destination: str = TICKETS
-) -> MadeHold:
-    """Has a person hold a destination."""
-    wanted = DestinationHold(
-        stream="cwpp",
-        destination=destination,
-        lane=lane,
-        author="ana",
-        reason="it is moved",
-        since=now,
-        until=now + hours * HOUR,
-    )
-    return await hold_destination(store, wanted, now)
 
 
 async def release(store: Store, now: datetime, destination: str = TICKETS) -> DestinationHold | None:

@@ -135,27 +135,44 @@ class Jump:
 type Event = Add | Work | Settle | Die | Abandon | Act | BringForward | Restart | Jump
 
 ENDS = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD])
-AHEAD = st.sampled_from([timedelta(), 10 * MINUTE, 180 * MINUTE, timedelta(days=3), timedelta(days=4_000)])
+STATES = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED])
+_BOOLS, _WHICH = st.booleans(), st.integers(0, 1)
 _ONE = st.one_of(
-    st.builds(lambda ends: [Add(ends)], st.booleans()),
-    st.builds(lambda ends, state: [Add(ends), Work(), Settle(state)], st.booleans(), ENDS),
-    st.builds(lambda state, twin: [Work(), Settle(state, twin)], ENDS, st.integers(0, 1)),
-    st.builds(
-        lambda wait, spent: [Work(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 9), st.booleans()
-    ),
+    st.builds(lambda ends: [Add(ends)], _BOOLS),
+    st.builds(lambda ends, state: [Add(ends), Work(), Settle(state)], _BOOLS, ENDS),
+    st.builds(lambda state, twin: [Work(), Settle(state, twin)], ENDS, _WHICH),
+    st.builds(lambda one, two, which: [Work(), Work(9), Settle(one, which), Settle(two)], STATES, STATES, _WHICH),
+    st.builds(lambda wait, spent: [Work(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 9), _BOOLS),
     st.builds(lambda times: [Die(times)], st.sampled_from([1, SUSPECT, SUSPECT + 2])),
-    st.just([Abandon()]),
+    st.builds(lambda one, two: [Add(one), Abandon(), Add(two), Work()], _BOOLS, _BOOLS),
     st.just([BringForward()]),
-    st.builds(lambda redrives, which: [Act(redrives, which)], st.booleans(), st.integers(0, 1)),
+    st.builds(lambda redrives, which: [Act(redrives, which)], _BOOLS, _WHICH),
+    st.builds(lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], _BOOLS, _BOOLS),
     st.builds(
-        lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], *[st.booleans()] * 2
+        lambda state, which: [Work(), Work(9), Abandon(), Act(True), Work(), Settle(state, which)],
+        STATES,
+        st.integers(0, 2),
     ),
     st.just([Work(), Restart()]),
 )
-EVENTS = st.lists(_ONE, min_size=1, max_size=12).map(lambda some: [event for events in some for event in events])
-JUMPS = st.lists(st.one_of(_ONE, st.builds(lambda ahead: [Jump(ahead)], AHEAD)), min_size=1, max_size=12).map(
-    lambda some: [event for events in some for event in events]
-)
+
+
+def _histories(*some: st.SearchStrategy[list[Event]]) -> st.SearchStrategy[list[Event]]:
+    return st.lists(st.one_of(*some), min_size=1, max_size=12).map(
+        lambda those: [one for some in those for one in some]
+    )
+
+
+def _jump(*ahead: timedelta) -> st.SearchStrategy[list[Event]]:
+    back = Jump(timedelta())
+    return st.builds(lambda far, some: [Jump(far), Add(), *some, back, Work()], st.sampled_from(ahead), _ONE)
+
+
+_FAR = (timedelta(days=3), timedelta(days=4_000))
+EVENTS = _histories(_ONE)
+JUMPS = _histories(_ONE, _ONE, _jump(10 * MINUTE, 180 * MINUTE, *_FAR))
+FAR_JUMPS = _histories(_ONE, _ONE, _ONE, _jump(*_FAR))
+"""Those of which a store sees at once that no clock that is right can have written what it finds."""
 
 
 @dataclass
@@ -281,16 +298,7 @@ class SignalModel:
         if len(self.claims) <= event.which:
             return
         delivery, claim = self.claims.pop(-1 - event.which)
-        is_again = event.state is DeliveryState.OWED
-        settlement = Settlement(
-            delivery=delivery,
-            claim=claim.claim,
-            state=event.state,
-            at=self.clock,
-            due=self.clock + event.wait * MINUTE if is_again else None,
-            error=None if event.state is DeliveryState.SENT else "400",
-            spent=event.spent or not is_again,
-        )
+        settlement = self.settlement_for(event, delivery, claim.claim)
         stored = self.entries[delivery.turn]
         if not is_still_valid(settlement, stored):
             assert (
@@ -307,6 +315,19 @@ class SignalModel:
         if event.state is DeliveryState.SENT:
             self.sent.add(delivery.turn)
         self._move("settled", settled(stored, settlement))
+
+    def settlement_for(self, event: Settle, delivery: Delivery, claim: str) -> Settlement:
+        """What a worker writes down now of its claim."""
+        is_again = event.state is DeliveryState.OWED
+        return Settlement(
+            delivery=delivery,
+            claim=claim,
+            state=event.state,
+            at=self.clock,
+            due=self.clock + event.wait * MINUTE if is_again else None,
+            error=None if event.state is DeliveryState.SENT else "400",
+            spent=event.spent or not is_again,
+        )
 
     def _act(self, redrives: bool, which: int) -> None:
         letters = [one for one in self.entries.values() if one.is_dead]
