@@ -9,25 +9,29 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from router.app.rules import lanes_of
-from router.app.source_health import SourceHealth, health_of_sources
 from router.deliver import HoldReader
 from router.domain import legible
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Remark, Unready, remark_on
+from router.domain.documents import DocumentKind
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
 from router.domain.pauses import pauses_among, refused_keys_among
 from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
+from router.domain.source_silence import DOWN
+from router.domain.source_turns import find_watch
 from router.ingest.gaps import lag_of
 from router.store import partitions
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses
+from router.store.documents import find_document
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
+from router.store.sources import count_silent
 from router.store.store import Store
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
@@ -205,13 +209,20 @@ async def _figures(
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:
         problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
-    sources = await health_of_sources(store, stream, now) if stream == Stream.CSPM else SourceHealth()
-    if sources.problem is not None:
-        problems.append(sources.problem)
+    sources: dict[str, Any] = {}
+    if stream == Stream.CSPM:
+        async with store.session() as tx:
+            document = await find_document(tx, DocumentKind.SILENT_SOURCES, stream)
+            watch = find_watch(document) if document is not None else None
+            if watch is not None:
+                taken, silent = _written(watch.taken), await count_silent(tx)
+                sources = {"sources": {"silent": silent, "unmatched": list(watch.unmatched), "judged": taken}}
+                if now - watch.taken > DOWN:
+                    problems.append(f"{stream}: no source was judged silent or not since {taken}")
     return {
         "swept": _written(swept) if swept else None,
         "set_aside": set_aside,
-        **({"sources": sources.figures} if sources.figures is not None else {}),
+        **sources,
         "destinations": {
             name: _row(one, pauses.get(name), held.get(name), waiting[name], now)
             for name, one in sorted(backlog.items())

@@ -26,7 +26,7 @@ from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadFile
-from router.domain.source_excuses import numbers_about_silence
+from router.domain.expected_sources import numbers_about_silence
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 

@@ -14,8 +14,7 @@ from router.domain.clocks import is_possible
 from router.domain.coverage import CoverageException, WorkloadKind
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import ExpectedSource, expected_sources
-from router.domain.source_excuses import SilenceExcuses
+from router.domain.expected_sources import ExpectedSource, SilenceExcuses, expected_sources
 
 _HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
 """What a weekly snapshot speaks of; that there is no alert alarms nobody."""

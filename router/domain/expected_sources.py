@@ -1,19 +1,19 @@
-"""Which sources coverage.yaml expects to be heard of: subscriptions, clusters, and plans in subscriptions. Pure."""
+"""Which subscriptions, clusters and plans coverage.yaml expects to be heard of, and which exceptions excuse silence. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
 from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest, Expectation, workload_called
+from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest, Excuse, Expectation, workload_called
 from router.domain.coverage_selectors import NamedWorkloads, SelectorIndex
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.globs import glob_pattern, is_glob
 from router.domain.resource_names import is_guid
 from router.domain.resources import parse_resource_id
+from router.domain.source_turns import RUNGS
 
 _SOURCES = frozenset({WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER})
 """The kinds of workloads that are sources themselves."""
@@ -38,39 +38,18 @@ class ExpectedSource:
     entry: int
 
 
-class UnmatchedPattern(NamedTuple):
-    """Something in the manifest that names nothing of which anything was ever heard.
-
-    Attributes:
-        entry: which entry of the manifest it is in, from 1.
-        key: under which key: `name` or `subscription`.
-        pattern: the pattern.
-        doubt: why nobody knows what it means of what was heard of; empty where it fits nothing.
-    """
-
-    entry: int
-    key: str
-    pattern: str
-    doubt: str = ""
-
-    def __str__(self) -> str:
-        """What people read of it."""
-        why = self.doubt or f"{self.pattern!r} fits nothing that was ever heard of"
-        return f"coverage.yaml expect[{self.entry - 1}].{self.key}: {why}"
-
-
 @dataclass(frozen=True, slots=True)
 class ExpectedSources:
     """What a manifest expects to be heard of, given what was heard of so far.
 
     Attributes:
         by_id: the sources by their ids.
-        unmatched: the patterns that fit nothing so far.
+        unmatched: a line for each name or pattern that fits nothing so far, or of which it is not known what it means.
         known_by_now: ids of clusters that the manifest names, which are heard of by the ids of their resources by now.
     """
 
     by_id: Mapping[str, ExpectedSource] = field(default_factory=dict)
-    unmatched: tuple[UnmatchedPattern, ...] = ()
+    unmatched: tuple[str, ...] = ()
     known_by_now: frozenset[str] = frozenset()
 
 
@@ -101,7 +80,7 @@ class _Expecting:
             self._named_by_id.setdefault(cluster.name.lower(), []).append(cluster)
         self._found: dict[str, ExpectedSource] = {}
         self._in: dict[int, dict[str, None]] = {position: {} for position in range(len(self._entries))}
-        self._unmatched: list[UnmatchedPattern] = []
+        self._unmatched: list[str] = []
         self._known_by_now: set[str] = set()
 
     def sources(self) -> ExpectedSources:
@@ -112,7 +91,9 @@ class _Expecting:
                 self._add(workload, first)
         for position, entry in enumerate(self._entries):
             for subscription in self._in[position]:
-                self._add_plans(subscription, entry)
+                workload = workload_called(WorkloadKind.SUBSCRIPTION, subscription)
+                for plan in entry.plans:
+                    self._expect(CoverageSource(CoverageSourceKind.PLAN, subscription, plan), workload, entry)
         return ExpectedSources(self._found, tuple(self._unmatched), frozenset(self._known_by_now - self._found.keys()))
 
     def _add_named(self, position: int, entry: Expectation) -> None:
@@ -121,67 +102,61 @@ class _Expecting:
         for pattern in selects.subscriptions:
             if pattern == EVERY_NAME:
                 continue
-            fitting = (
-                [one.name for one in self._subscriptions if _fits(pattern, one.name)] if is_glob(pattern) else [pattern]
-            )
+            fitting = [pattern]
+            if is_glob(pattern):
+                fits = glob_pattern(pattern).match
+                fitting = [one.name for one in self._subscriptions if fits(one.name)]
             for id in fitting:
                 self._add(workload_called(WorkloadKind.SUBSCRIPTION, id), position)
             if not fitting:
-                self._unmatched.append(UnmatchedPattern(entry.number, "subscription", pattern))
-        if not selects.kinds or not selects.kinds <= _SOURCES:
-            return
-        for name in selects.names:
-            if name != EVERY_NAME:
-                self._add_called(name, position, entry)
+                self._doubt(entry, "subscription", pattern)
+        if selects.kinds and selects.kinds <= _SOURCES:
+            for name in selects.names:
+                if is_glob(name):
+                    if name != EVERY_NAME and not self._known.has(selects, name):
+                        self._doubt(entry, "name", name)
+                else:
+                    self._add_called(name, position, entry)
 
     def _add_called(self, name: str, position: int, entry: Expectation) -> None:
-        if is_glob(name):
-            if not self._known.has(entry.selects, name):
-                self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
-            return
         (kind,) = entry.selects.kinds
         workload = workload_called(kind, name, entry.selects.subscription)
         doubt = self._known.doubt(entry.selects, name, kind)
-        if kind is WorkloadKind.SUBSCRIPTION and not is_guid(workload.name):
+        if doubt or (kind is WorkloadKind.SUBSCRIPTION and not is_guid(workload.name)):
             # Messages have no other name of a subscription than its id.
-            self._unmatched.append(UnmatchedPattern(entry.number, "name", name))
-        elif doubt:
-            self._unmatched.append(UnmatchedPattern(entry.number, "name", name, doubt))
+            self._doubt(entry, "name", name, doubt if kind is not WorkloadKind.SUBSCRIPTION else None)
         elif kind is WorkloadKind.CLUSTER and doubt is not None:
             self._known_by_now.add(_source_of(workload).id)
         elif not any(entry.selects.fits_but_for_its_name(one) for one in self._named_by_id.get(name.lower(), ())):
             self._add(workload, position)
 
+    def _doubt(self, entry: Expectation, key: str, pattern: str, why: str | None = None) -> None:
+        why = why or f"{pattern!r} fits nothing that was ever heard of"
+        self._unmatched.append(f"coverage.yaml expect[{entry.number - 1}].{key}: {why}")
+
     def _add(self, workload: Workload, position: int) -> None:
         """Adds a subscription or cluster that an entry names or fits, and the subscription of a cluster."""
         first = self._first_for(workload)
         counts = position if first is None else first
-        source = _source_of(workload)
-        if source.id not in self._found:
-            self._found[source.id] = self._expected(source, workload, workload.subscription, self._entries[counts])
+        self._expect(_source_of(workload), workload, self._entries[counts])
         if workload.subscription is not None:
             self._in[position].setdefault(workload.subscription)
             self._in[counts].setdefault(workload.subscription)
             if workload.kind is WorkloadKind.CLUSTER:
-                own = workload_called(WorkloadKind.SUBSCRIPTION, workload.subscription)
-                self._add(own, counts)
-
-    def _add_plans(self, subscription: str, entry: Expectation) -> None:
-        workload = workload_called(WorkloadKind.SUBSCRIPTION, subscription)
-        for plan in entry.plans:
-            source = CoverageSource(CoverageSourceKind.PLAN, subscription, plan)
-            if source.id not in self._found:
-                self._found[source.id] = self._expected(source, workload, subscription, entry)
+                self._add(workload_called(WorkloadKind.SUBSCRIPTION, workload.subscription), counts)
 
     def _first_for(self, workload: Workload) -> int | None:
         return next(iter(self._index.positions(workload)), None)
 
-    def _expected(
-        self, source: CoverageSource, workload: Workload, subscription: str | None, entry: Expectation
-    ) -> ExpectedSource:
-        return ExpectedSource(
-            source=source, workload=workload, subscription=subscription, within=entry.heard_within, entry=entry.number
-        )
+    def _expect(self, source: CoverageSource, workload: Workload, entry: Expectation) -> None:
+        if source.id not in self._found:
+            self._found[source.id] = ExpectedSource(
+                source=source,
+                workload=workload,
+                subscription=workload.subscription,
+                within=entry.heard_within,
+                entry=entry.number,
+            )
 
 
 def _workload_of(heard: LastHeard) -> Workload | None:
@@ -207,5 +182,32 @@ def _source_of(workload: Workload) -> CoverageSource:
     return CoverageSource(CoverageSourceKind.CLUSTER, workload.subject)
 
 
-def _fits(glob: str, text: str) -> bool:
-    return bool(glob_pattern(glob).match(text))
+class SilenceExcuses:
+    """The exceptions of a manifest on the rungs that silence puts in doubt, to be found by the sources that they excuse."""
+
+    def __init__(self, manifest: CoverageManifest, sources: Iterable[ExpectedSource]) -> None:
+        self._excuses = manifest.excuses
+        self._there = NamedWorkloads(one.workload for one in sources)
+        self._index = SelectorIndex(one.selects for one in manifest.excuses)
+
+    def find(self, one: ExpectedSource, now: datetime) -> Excuse | None:
+        """The exception that excuses the silence of a source now, of several the one that ends last; None where none does."""
+        there = (excuse for excuse in self.fitting(one) if now < excuse.exception.ends)
+        return max(there, key=lambda excuse: excuse.exception.ends, default=None)
+
+    def fitting(self, one: ExpectedSource) -> Iterator[Excuse]:
+        """Those that excuse its silence until they end; that of a plan is its subscription's."""
+        for excuse in (self._excuses[position] for position in self._index.positions(one.workload)):
+            is_about_it = not excuse.rungs or RUNGS[one.source.kind] in excuse.rungs
+            if is_about_it and self._there.means(excuse.selects, one.workload):
+                yield excuse
+
+
+def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
+    """The numbers of the exceptions that name the rung on which a source of the manifest may be silent.
+
+    Where nothing is known of the stream nobody knows whether they excuse anything.
+    """
+    sources = expected_sources(manifest, ()).by_id.values()
+    excuses = SilenceExcuses(manifest, sources)
+    return frozenset(excuse.number for one in sources for excuse in excuses.fitting(one) if excuse.rungs)

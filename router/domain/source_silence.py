@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import ExpectedSource, expected_sources
-from router.domain.source_excuses import SilenceExcuses
+from router.domain.expected_sources import ExpectedSource, ExpectedSources, SilenceExcuses, expected_sources
 from router.domain.source_turns import KnownSource, SourceState, SourceTurn, SourceWatch
 from router.domain.timestamps import timestamp
 
@@ -70,72 +70,61 @@ def look_at(
 
     `known` has each subscription, cluster and plan by its id, and `lost` is when events were last declared lost.
     """
-    return _Judgement(before, manifest, known, until, now, lost).look()
+    heard = [one.heard for one in known.values() if one.heard.last is not None and until - one.heard.last <= KEPT]
+    sources = expected_sources(manifest, heard)
+    was_away = before is None or not is_possible(before.taken, now) or until - before.taken > DOWN
+    anew = until if was_away or before is None else before.anew
+    watch = SourceWatch(anew=max(anew, lost or anew), taken=until, unmatched=sources.unmatched)
+    judge = _Judge(manifest, sources, known, watch, now)
+    standing = {id: judge.standing(id) for id in sorted({*known, *sources.by_id})}
+    made = {id: turn for id, one in standing.items() if (turn := judge.find_turn(id, one)) is not None}
+    silent = [
+        one.heard.source.kind
+        for id, one in standing.items()
+        if (made[id].state is SourceState.SILENT if id in made else one.silent_since is not None)
+    ]
+    turns = {
+        id: replace(one, others=silent.count(one.source.kind) - 1) if one.state is SourceState.SILENT else one
+        for id, one in islice(made.items(), AT_ONCE)
+    }
+    after = {id: one.after(turns[id]) if id in turns else one for id, one in standing.items()}
+    changed = {id: one for id, one in after.items() if one != known.get(id)}
+    is_same = (
+        before is not None and replace(before, taken=until) == watch and timedelta() <= until - before.taken < OFTEN
+    )
+    return SourceLook(watch, tuple(turns.values()), changed, bool(changed) or not is_same)
 
 
-def counted_from(before: SourceWatch | None, until: datetime, now: datetime) -> datetime:
-    """From when on silence counts at the earliest, as a look finds it."""
-    if before is None or not is_possible(before.taken, now) or until - before.taken > DOWN:
-        return until
-    return before.anew
-
-
-class _Judgement:
-    """What one look at all sources finds."""
+class _Judge:
+    """Says of one source after the other how it stands, and which turn it makes."""
 
     def __init__(
         self,
-        before: SourceWatch | None,
         manifest: CoverageManifest,
+        sources: ExpectedSources,
         known: Mapping[str, KnownSource],
-        until: datetime,
+        watch: SourceWatch,
         now: datetime,
-        lost: datetime | None,
     ) -> None:
-        self._before, self._until, self._now = before, until, now
-        self._stored = known
-        heard = [one.heard for one in known.values() if one.heard.last is not None and until - one.heard.last <= KEPT]
-        self._sources = expected_sources(manifest, heard)
-        self._expected = expected = self._sources.by_id
-        self._excuses = SilenceExcuses(manifest, expected.values())
-        self._known = {**{id: _unheard(one) for id, one in expected.items()}, **known}
+        self._until, self._now = watch.taken, now
+        self._expected, self._known_by_now = sources.by_id, sources.known_by_now
+        self._excuses = SilenceExcuses(manifest, self._expected.values())
+        self._known = {**{id: _unheard(one) for id, one in self._expected.items()}, **known}
         self._heard = {id: one.heard.possible_at(now) for id, one in self._known.items()}
-        anew = counted_from(before, until, now)
-        self._anew = max(anew, lost) if lost is not None else anew
-        self._since = {id: self._instant(self._known[id].since) for id in expected if self._heard[id].posture is None}
-        self._silent = {id for id, one in expected.items() if until - self._counted_from(id) > one.within}
-        self._healthy = self._subscriptions_with_healthy_rows()
-
-    def look(self) -> SourceLook:
-        known = {id: self._standing(id, one) for id, one in sorted(self._known.items())}
-        made = [turn for id, one in known.items() if (turn := self._find_turn(id, one)) is not None]
-        opened = {turn.source.id for turn in made if turn.state is SourceState.SILENT}
-        told = {id for id, one in known.items() if one.silent_since is not None}
-        kinds = [known[id].heard.source.kind for id in (told - {turn.source.id for turn in made}) | opened]
-        turns = tuple(
-            replace(one, others=kinds.count(one.source.kind) - 1) if one.state is SourceState.SILENT else one
-            for one in made[:AT_ONCE]
-        )
-        known |= {turn.source.id: known[turn.source.id].after(turn) for turn in turns}
-        changed = {id: one for id, one in known.items() if one != self._stored.get(id)}
-        unmatched = tuple(map(str, self._sources.unmatched))
-        watch, before = SourceWatch(anew=self._anew, taken=self._until, unmatched=unmatched), self._before
-        is_same = before is not None and timedelta() <= self._until - before.taken < OFTEN
-        is_news = bool(changed) or not is_same or before is None or replace(before, taken=self._until) != watch
-        return SourceLook(watch, turns, changed, is_news)
+        # From when on the silence of each counts: never heard of, from when it was expected.
+        self._begins: dict[str, datetime] = {}
+        for id in self._expected:
+            begin = self._heard[id].posture or self._instant(self._known[id].since)
+            self._begins[id] = max(begin, watch.anew)
+        self._silent = {id for id, one in self._expected.items() if self._until - self._begins[id] > one.within}
+        speakers = {_speaker_of(one) or "" for one in self._expected.values()}
+        self._healthy = {
+            id: self._instant(self._known[id].healthy_since) for id in speakers if self._brings_healthy_rows(id)
+        }
 
     def _instant(self, known: datetime | None) -> datetime:
         """An instant that is known; this one where none is, or none that a clock can have shown."""
         return known if known is not None and is_possible(known, self._now) else self._until
-
-    def _counted_from(self, id: str) -> datetime:
-        """From when on the silence of a source counts."""
-        return max(self._heard[id].posture or self._since[id], self._anew)
-
-    def _subscriptions_with_healthy_rows(self) -> dict[str, datetime]:
-        """Since when the clusters and plans of subscriptions can be expected to speak, by the subscriptions' source ids."""
-        ids = {id for one in self._expected.values() if (id := _speaker_of(one)) is not None}
-        return {id: self._instant(self._known[id].healthy_since) for id in ids if self._brings_healthy_rows(id)}
 
     def _brings_healthy_rows(self, id: str) -> bool:
         """Whether a subscription speaks, and its snapshots tell of what is well, too."""
@@ -145,22 +134,22 @@ class _Judgement:
         is_late = self._until - heard.snapshot > max(one.within, HEARD_WITHIN)
         return heard.snapshot - heard.healthy <= one.within and not is_late
 
-    def _standing(self, id: str, one: KnownSource) -> KnownSource:
+    def standing(self, id: str) -> KnownSource:
         """A source as it stands now, before any turn."""
+        one = self._known[id]
+        is_unheard = id in self._expected and self._heard[id].posture is None
         return replace(
             one,
-            since=self._since.get(id),
+            since=self._instant(one.since) if is_unheard else None,
             healthy_since=self._healthy.get(id),
             missing_since=self._instant(one.missing_since) if self._is_missing(id, one) else None,
         )
 
     def _is_missing(self, id: str, one: KnownSource) -> bool:
         """Whether the manifest no longer expects a silent source, or lets it be silent for longer and that is not over."""
-        if one.silent_since is None:
-            return False
         expected = self._expected.get(id)
-        if expected is None:
-            return True
+        if one.silent_since is None or expected is None:
+            return one.silent_since is not None
         is_longer = one.allowed is not None and one.allowed < expected.within
         return is_longer and self._until - one.silent_since <= expected.within and not self._is_heard_again(id, one)
 
@@ -168,14 +157,7 @@ class _Judgement:
         posture = self._heard[id].posture
         return posture is not None and one.silent_since is not None and posture > one.silent_since
 
-    def _is_unknown(self, one: ExpectedSource) -> bool:
-        """Whether nobody can say of a cluster or plan whether it is silent."""
-        if one.source.kind is CoverageSourceKind.SUBSCRIPTION:
-            return False
-        held = self._healthy.get(_speaker_of(one) or "")
-        return held is None or self._until - held <= SETTLING
-
-    def _find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
+    def find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
         """The turn that a source makes now."""
         expected = self._expected.get(id)
         excuse = self._excuses.find(expected, self._now) if expected is not None else None
@@ -187,10 +169,17 @@ class _Judgement:
         if excuse is not None:
             words = f"{timestamp(excuse.exception.ends)} by {excuse.exception.owner}"
             return replace(self._end(one, SourceState.EXCUSED), excuse=words)
-        if id in self._sources.known_by_now:
+        if id in self._known_by_now:
             return self._end(one, SourceState.SPEAKS, last=self._until)
         is_gone = one.missing_since is not None and self._until - one.missing_since > GONE
         return self._end(one, SourceState.UNEXPECTED) if is_gone else None
+
+    def _is_unknown(self, one: ExpectedSource) -> bool:
+        """Whether nobody can say of a cluster or plan whether it is silent."""
+        if one.source.kind is CoverageSourceKind.SUBSCRIPTION:
+            return False
+        held = self._healthy.get(_speaker_of(one) or "")
+        return held is None or self._until - held <= SETTLING
 
     def _opening(self, expected: ExpectedSource, one: KnownSource) -> SourceTurn:
         return SourceTurn(
@@ -199,7 +188,7 @@ class _Judgement:
             state=SourceState.SILENT,
             at=self._until,
             last=self._heard[expected.source.id].posture,
-            since=self._counted_from(expected.source.id),
+            since=self._begins[expected.source.id],
             within=expected.within,
             entry=expected.entry,
             name=expected.workload.name,
