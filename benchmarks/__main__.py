@@ -1,4 +1,4 @@
-"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [state] [coverage] [--write]`:
+"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [growth] [hub] [state] [coverage] [--write]`:
 measures, and prints a table.
 
 With --write the table also replaces the one in docs/benchmarks.md. `quick`, first, is another program: quick.py.
@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import coverage, decision, forgetting, hub, path, quick, rules, start, state
+from benchmarks import coverage, decision, forgetting, growth, hub, path, quick, rules, start, state
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "path": path.measure,
     "start": start.measure,
     "forgetting": forgetting.measure,
+    "growth": growth.measure,
     "hub": hub.measure,
     "state": state.measure,
     "coverage": coverage.measure,

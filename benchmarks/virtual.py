@@ -129,7 +129,7 @@ def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:
-    first = numbers.get(stream, 0)
+    first = numbers[stream]
     numbers[stream] = first + len(bodies)
     return [Event(first + n, at, body) for n, body in enumerate(bodies)]
 
@@ -139,15 +139,15 @@ def _partition(stream: Stream) -> Partition:
 
 
 class OnFile:
-    """A state in a file."""
+    """A state; the messages that come in are numbered from `first` on."""
 
-    def __init__(self, store: Store, rules: Rules, clock: Clock) -> None:
+    def __init__(self, store: Store, rules: Rules, clock: Clock, first: int = 0) -> None:
         self._store = store
         self._rules = rules
         self._clock = clock
         self._intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
         self._loops = _loops(store, rules, clock)
-        self._numbers: dict[Stream, int] = {}
+        self._numbers = dict.fromkeys(Stream, first)
 
     async def take(self, stream: Stream, bodies: Sequence[bytes]) -> None:
         """Takes messages in that came just now."""

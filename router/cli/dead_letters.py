@@ -20,7 +20,6 @@ from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.domain.timestamps import timestamp
 from router.store import dead_letters
-from router.store.codec import encode
 from router.store.store import Store
 
 type Letter = DeadLetter | DamagedLetter
@@ -157,7 +156,7 @@ def _error(letter: Letter) -> str:
 def _content(letter: Letter) -> object:
     """The content of a dead letter, or its row where that cannot be decoded."""
     return (
-        orjson.loads(encode(letter.delivery.content))
+        orjson.loads(orjson.dumps(letter.delivery.content))
         if isinstance(letter, DeadLetter)
         else orjson.loads(letter.damage.row)
     )
