@@ -53,7 +53,6 @@ ENGLISH = {
 EXCEPTIONS = {
     "router/domain/ledger.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
-    "router/store/file.py reading": "a verb, beside `writing`: while the connection is read from",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
     "tests/stack/postgres/process.py place": "where a disk is mounted",
     "tests/store/fixtures.py place": "where a state is: a directory or a database",

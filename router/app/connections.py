@@ -56,7 +56,7 @@ def store_at(state: Path | PostgresqlAddress, settings: Settings, clock: Clock =
 
     The state's clock is `clock`, set right by a database's own.
     """
-    from router.store.engine import PostgresqlEngine
+    from router.store.postgresql import PostgresqlEngine
     from router.store.store import Store
 
     if isinstance(state, Path):
@@ -70,12 +70,11 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sto
     Raises BadFile, BadSetting, BadUsage where what speaks to the database is not installed, and StoreError where it cannot be
     used or holds no state.
     """
-    store = store_at(state, settings)
-    try:
+    async with AsyncExitStack() as unprepared:
+        store = store_at(state, settings)
+        unprepared.push_async_callback(store.close)
         await store.prepare()
-    except BaseException:
-        await store.close()
-        raise
+        unprepared.pop_all()
     return store
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from router.cli.opened_state import refuse_missing
 from router.cli.printing import print_lines
 from router.domain.errors import BadUsage
-from router.store.file import back_up
+from router.store.sqlite import back_up
 
 
 def copy(options: Namespace) -> int:

@@ -1,9 +1,8 @@
 """Where everything is kept, in SQL: a module of functions for each topic, which take a transaction.
 
-store, engine        the state, and its transactions on SQLite and PostgreSQL; bulk is one statement for many rows
-conninfo             the address of a database, and how it is connected to
-file, witness, private  the file that SQLite keeps, the lock beside it, what notices that it lost something, who may read it
-upgrade, steps/      the tables, and how they are carried forward
+store, engine, steps/   the state, its transactions, and the tables with how they are carried forward
+sqlite                  the file that one machine keeps; witness: what notices that it lost something; private: who may read it
+postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
 signals, signal_rows    signals, what holds them, what rules can match of them
 decisions               decisions on record, what finds their signals, and counts

@@ -14,8 +14,7 @@ from router.domain.destination_holds import DestinationHold, find_hold_in, holds
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.store.codec import Columns, micros, readable
-from router.store.engine import Engine, Transaction
-from router.store.upgrade import VERSION, refuse_newer
+from router.store.engine import VERSION, Engine, Transaction
 
 SOON = timedelta(days=7)
 """How far ahead a report looks at what is forgotten next."""
@@ -135,7 +134,7 @@ class StateReport:
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
     """Return what is in a state, without a change to it; None where it holds nothing yet. Raises StoreError."""
-    version = await refuse_newer(engine)
+    version = await engine.refuse_newer()
     if version == 0:
         return None
     sizes = await engine.measure()

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
 from router.store.describing import StateReport, describe
-from router.store.engine import Clock, Engine, SqliteEngine, Transaction
-from router.store.file import StateFile, opened_unchanged
+from router.store.engine import CLOCK, Clock, Engine, Transaction
 from router.store.forgetting import forget
-from router.store.upgrade import prepare, upgrade
-
-_CLOCK = partial(datetime.now, UTC)
+from router.store.sqlite import StateFile, opened_unchanged
 
 
 class Store:
@@ -36,10 +32,10 @@ class Store:
         self._file = file
 
     @classmethod
-    def of(cls, directory: Path, clock: Clock = _CLOCK) -> Self:
+    def of(cls, directory: Path, clock: Clock = CLOCK) -> Self:
         """Return the store in a directory, which is made where it is missing; raises BadFile if it cannot be opened."""
-        file = StateFile(directory)
-        return cls(SqliteEngine(file, clock), file)
+        file = StateFile(directory, clock)
+        return cls(file, file)
 
     @staticmethod
     def is_in(directory: Path) -> bool:
@@ -49,16 +45,16 @@ class Store:
     @staticmethod
     async def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
         """Return what is in a directory's state, without a change to it; None where it holds nothing yet. Raises BadFile."""
-        with opened_unchanged(directory) as file:
-            return await describe(SqliteEngine(file), now, retention)
+        with opened_unchanged(directory) as engine:
+            return await describe(engine, now, retention)
 
     async def prepare(self) -> None:
         """Carry the state forward where it is behind; raises StoreError where there is none, or a newer program wrote it."""
-        await prepare(self.engine)
+        await self.engine.prepare()
 
     async def upgrade(self) -> int:
         """Make the tables where there are none, and carry the state forward; return how many steps that took."""
-        return await upgrade(self.engine)
+        return await self.engine.upgrade()
 
     def hold(self) -> None:
         """Make this process the one that works on a directory, until `close`; a server is shared, and is not held.

@@ -96,7 +96,7 @@ def test_what_ends_a_copy_leaves_nothing_under_its_name(house: House, monkeypatc
     def fails(*_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("router.store.file.os.fsync", fails)
+    monkeypatch.setattr("router.store.sqlite.os.fsync", fails)
     complaint = house.says("state", "backup", "copy.db").complaint
     assert complaint == (
         "copy.db: the copy cannot be written: No space left on device; name a file where there is room"

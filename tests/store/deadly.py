@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from typing import Any, cast
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, ResultSet, StateSizes, Transaction
+from router.store.engine import Engine, ResultSet, Transaction
 from router.store.store import Store
 
 
@@ -22,7 +22,7 @@ class Deadly(Store):
 
     def __init__(self, store: Store, dies_at: int, is_done: bool) -> None:
         self._deadly = DeadlyEngine(store.engine, dies_at, is_done)
-        super().__init__(self._deadly)
+        super().__init__(cast(Engine, self._deadly))
 
     @property
     def died(self) -> bool:
@@ -40,11 +40,10 @@ class DeadlyEngine:
     def __init__(self, engine: Engine, dies_at: int, is_done: bool) -> None:
         self._engine, self._left, self._is_done = engine, dies_at, is_done
         self._open: list[Transaction] = []
-        self.name = engine.name
         self.died = False
 
-    def now(self) -> datetime:
-        return self._engine.now()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         is_inside = False
@@ -85,18 +84,6 @@ class DeadlyEngine:
     async def session(self) -> AsyncIterator[Transaction]:
         async with self._engine.session() as tx:
             yield _DeadlyTransaction(tx, self)
-
-    async def make(self, schema: str) -> None:
-        await self._engine.make(schema)
-
-    async def table_names(self) -> set[str]:
-        return await self._engine.table_names()
-
-    async def measure(self) -> StateSizes:
-        return await self._engine.measure()
-
-    async def close(self) -> None:
-        await self._engine.close()
 
     def before(self) -> None:
         self._left -= 1

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.store.engine import PostgresqlEngine
-from router.store.upgrade import upgrade
+from router.store.postgresql import PostgresqlEngine
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
 from tests.store.opened import Place, Store, engine_over, open_store
@@ -33,7 +32,7 @@ def sqlite(tmp_path: Path) -> Iterator[Store]:
 def lasting(emptied: EmptiedDatabase, _running: None) -> Iterator[PostgresqlEngine]:
     """The database of this worker, in which tables are made, and whose connection stays open, once for all tests."""
     engine = engine_over(emptied.url)
-    run(upgrade(engine))
+    run(engine.upgrade())
     yield engine
     run(engine.close())
 

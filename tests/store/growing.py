@@ -62,7 +62,7 @@ async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) 
     meter = _Meter(store)
     try:
         async with store.transaction():
-            await scenario(Store(cast(Engine, meter)))
+            await scenario(Store(cast(Engine, meter), store._file))
             raise _TakenBack
     except _TakenBack:
         return meter.read
@@ -117,10 +117,10 @@ class _Meter:
             steps += 1
             return 0
 
-        with self._file.reading() as db:
-            db.set_progress_handler(step, 1)
-            answer = await ask
-            db.set_progress_handler(None, 1)
+        db = self._file.db
+        db.set_progress_handler(step, 1)
+        answer = await ask
+        db.set_progress_handler(None, 1)
         self.read[_name_of(sql)] += steps
         return answer
 

@@ -15,7 +15,7 @@ import psycopg
 
 from router.app.clock import now
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import PostgresqlEngine
+from router.store.postgresql import PostgresqlEngine
 from router.store.store import Store
 
 __all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "is_shared", "open_store", "rows_in"]

@@ -27,10 +27,9 @@ from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.describing import SOON, NextForgotten, StateReport
 from router.store.documents import put_document
-from router.store.engine import SqliteEngine
-from router.store.file import UnchangedFile, opened_unchanged
 from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
+from router.store.sqlite import SqliteEngine, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
@@ -213,8 +212,8 @@ def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
 def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
     """Whatever a query is made into."""
     run(open_store(tmp_path).close())
-    with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path) as file, file.reading() as db:
-        db.execute("DELETE FROM signals")
+    with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path) as engine:
+        engine.db.execute("DELETE FROM signals")
 
 
 @pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])
@@ -234,5 +233,5 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
                 db.execute("BEGIN")
                 with suppress(sqlite3.IntegrityError):
                     db.execute(f"UPDATE {table} SET {column[1]}=?", (garbage,))  # noqa: S608
-                    assert run(describing.describe(SqliteEngine(UnchangedFile(path, db)), NOW, Retention())) is not None
+                    assert run(describing.describe(SqliteEngine(path, db), NOW, Retention())) is not None
                 db.execute("ROLLBACK")

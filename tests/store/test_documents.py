@@ -39,13 +39,13 @@ def test_what_is_not_over_is_found_without_a_walk_over_what_is(sqlite: Store) ->
     """Workers ask every few seconds, and what ended is kept for 400 days. As SQLite plans it without statistics."""
     asked: list[str] = []
     assert sqlite._file is not None
-    with sqlite._file.reading() as db:
-        db.set_trace_callback(asked.append)
-        run(within(sqlite, list_documents, DocumentKind.HOLD, NOW))
-        db.set_trace_callback(None)
-        (plan, *_) = [
-            row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {next(one for one in asked if one.startswith('SELECT'))}")
-        ]
+    db = sqlite._file.db
+    db.set_trace_callback(asked.append)
+    run(within(sqlite, list_documents, DocumentKind.HOLD, NOW))
+    db.set_trace_callback(None)
+    (plan, *_) = [
+        row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {next(one for one in asked if one.startswith('SELECT'))}")
+    ]
     assert plan == "SEARCH documents USING INDEX dated (kind=? AND at>?)"
 
 

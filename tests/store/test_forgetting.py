@@ -374,23 +374,23 @@ def test_a_step_reads_no_more_however_much_is_kept(sqlite: Store) -> None:
     """What is old and stays is marked once; each statement finds what is old by an index, in a file without statistics."""
     life, asked, steps = ninety_days_old(sqlite), list[str](), list[int]()
     assert sqlite._file is not None
-    with sqlite._file.reading() as db:
-        db.set_trace_callback(asked.append)
+    db = sqlite._file.db
+    db.set_trace_callback(asked.append)
+    life.forget()
+    db.set_trace_callback(None)
+    for number in (10, 1000):
+        write_rows(sqlite, [a_row(f"{n}", outcome=Outcome.SUPPRESSED, heard=NOW) for n in range(number)])
         life.forget()
-        db.set_trace_callback(None)
-        for number in (10, 1000):
-            write_rows(sqlite, [a_row(f"{n}", outcome=Outcome.SUPPRESSED, heard=NOW) for n in range(number)])
-            life.forget()
-            steps.append(0)
+        steps.append(0)
 
-            def counted() -> None:
-                steps[-1] += 1
+        def counted() -> None:
+            steps[-1] += 1
 
-            db.set_progress_handler(counted, 1)
-            life.forget()
-            db.set_progress_handler(None, 1)
-        statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE"))]
-        plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
+        db.set_progress_handler(counted, 1)
+        life.forget()
+        db.set_progress_handler(None, 1)
+    statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE"))]
+    plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
     assert steps[0] == steps[1]
     found = {f"SCAN {name}" for name in ("json_each", *Outcome)}
     assert [

@@ -32,7 +32,6 @@ from router.store.claims import settle_claims
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
-from router.store.upgrade import upgrade
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.constructed.weeks import row_of
 from tests.destinations.builders import a_notice
@@ -69,7 +68,7 @@ def grown(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Store]:
     else:
         postgres: Server = request.getfixturevalue("postgres")
         store = Store(engine_over(postgres.new_database(), "SET plan_cache_mode = force_generic_plan"))
-        run(upgrade(store.engine))
+        run(store.upgrade())
     life = Life(store, BOOK, now=NOW - 3 * DAY)
     life.ingest(*(a_message(alert_body(f"old-{n}", AzureResourceId=f"{RESOURCE}-{n}"), at=life.now) for n in range(8)))
     life.ingest(*(a_message(alert_body(f"old-{n}", Status="Resolved"), at=life.now + DAY) for n in range(4)))

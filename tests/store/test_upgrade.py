@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, SqliteEngine
-from router.store.file import StateFile, at_once
-from router.store.upgrade import STEPS, find_version, prepare, refuse_newer, upgrade
+from router.store.engine import STEPS, Engine
+from router.store.sqlite import StateFile, at_once
 from tests.stack.postgres import Server, Way
 from tests.store.acts import run
 from tests.store.opened import engine_over, rows_in
@@ -37,7 +35,7 @@ def home(request: pytest.FixtureRequest) -> Path | str:
 @pytest.fixture
 def engine(home: Path | str) -> Iterator[Engine]:
     """An engine over an empty state there."""
-    made: Engine = engine_over(home) if isinstance(home, str) else SqliteEngine(StateFile(home))
+    made: Engine = engine_over(home) if isinstance(home, str) else StateFile(home)
     yield made
     run(made.close())
 
@@ -52,7 +50,7 @@ def steps_done_by_many(home: Path | str, steps: Sequence[str]) -> list[int]:
 
     async def all_at_once() -> list[int]:
         engines = [engine_over(home) for _ in range(AT_ONCE)]
-        done = [await asyncio.gather(*(upgrade(one, steps) for one in engines)) for _ in range(2)]
+        done = [await asyncio.gather(*(one.upgrade(steps) for one in engines)) for _ in range(2)]
         for one in engines:
             await one.close()
         return [*done[0], *done[1]]
@@ -61,19 +59,21 @@ def steps_done_by_many(home: Path | str, steps: Sequence[str]) -> list[int]:
 
 
 def _steps_done_in_file(directory: Path, steps: Sequence[str], barrier: Barrier) -> list[int]:
-    with closing(StateFile(directory)) as file:
-        barrier.wait()
-        return [at_once(upgrade(SqliteEngine(file), steps)) for _ in range(2)]
+    engine = StateFile(directory)
+    barrier.wait()
+    done = [at_once(engine.upgrade(steps)) for _ in range(2)]
+    at_once(engine.close())
+    return done
 
 
 def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
     home: Path | str, engine: Engine
 ) -> None:
     """All of them end when the state is of their version; a second time nothing is left to do."""
-    run(upgrade(engine))
-    assert run(find_version(engine)) == len(STEPS)
+    run(engine.upgrade())
+    assert run(engine.find_version()) == len(STEPS)
     assert sum(steps_done_by_many(home, LATER)) == len(LATER) - len(STEPS)
-    assert run(find_version(engine)) == len(LATER)
+    assert run(engine.find_version()) == len(LATER)
     assert rows_in(home, "SELECT number FROM later") == [(7,)]
 
 
@@ -83,46 +83,46 @@ def test_a_state_is_begun_once_where_another_process_begins_it_between_two_quest
 
     async def begun_by_another() -> None:
         other = engine_over(url)
-        assert await upgrade(other) == len(STEPS)
+        assert await other.upgrade() == len(STEPS)
         await other.close()
 
     with Way(postgres.url) as way:
         engine = engine_over(way.to(url))
         way.cut_at(1, is_after=False, happens=lambda: asyncio.run(begun_by_another()))
-        assert run(upgrade(engine)) == 0
+        assert run(engine.upgrade()) == 0
         run(engine.close())
 
 
 def test_a_step_that_fails_leaves_nothing_behind(home: Path | str, engine: Engine) -> None:
     """It is one transaction; those before it stay, and a program that has it right goes on from there."""
-    run(upgrade(engine))
+    run(engine.upgrade())
     wrong = (*LATER[:-1], "CREATE TABLE half (number BIGINT); INSERT INTO nowhere (number) VALUES (1);")
     with pytest.raises(StoreError):
-        run(upgrade(engine, wrong))
-    assert run(find_version(engine)) == len(STEPS) + 1
+        run(engine.upgrade(wrong))
+    assert run(engine.find_version()) == len(STEPS) + 1
     assert "half" not in run(engine.table_names())
-    assert run(upgrade(engine, LATER)) == 1
+    assert run(engine.upgrade(LATER)) == 1
     assert rows_in(home, "SELECT number FROM later") == [(7,)]
 
 
 def test_an_older_program_refuses_a_newer_state_by_its_version(engine: Engine) -> None:
     """Also where it would carry it forward; nothing is changed."""
-    run(upgrade(engine, LATER))
-    for refused in (refuse_newer, upgrade, prepare):
+    run(engine.upgrade(LATER))
+    for refused in (engine.refuse_newer, engine.upgrade, engine.prepare):
         with pytest.raises(StoreError) as told:
-            run(refused(engine))
+            run(refused())
         assert str(told.value) == (
             f"{engine.name}: holds state of version {len(LATER)}, and this program reads up to version {len(STEPS)}; "
             "use the newer program, or name another state with --state"
         )
-    assert run(find_version(engine)) == len(LATER)
+    assert run(engine.find_version()) == len(LATER)
 
 
 def test_a_program_that_starts_carries_a_state_forward_where_its_role_may(engine: Engine) -> None:
     """It begins none where there is none; where it may not, the line says who has to."""
-    run(upgrade(engine))
-    run(prepare(engine, LATER))
-    assert run(find_version(engine)) == len(LATER)
+    run(engine.upgrade())
+    run(engine.prepare(LATER))
+    assert run(engine.find_version()) == len(LATER)
 
 
 def test_a_role_that_may_not_change_tables_is_told_what_to_do(postgres: Server) -> None:
@@ -130,12 +130,12 @@ def test_a_role_that_may_not_change_tables_is_told_what_to_do(postgres: Server) 
     url = postgres.new_database()
     owner, app = engine_over(url), engine_over(url, "SET ROLE pg_read_all_data")
     with pytest.raises(StoreError, match=r": holds no state; begin one there with alert-router state upgrade$"):
-        run(prepare(app))
-    run(upgrade(owner))
-    run(prepare(app))
+        run(app.prepare())
+    run(owner.upgrade())
+    run(app.prepare())
     with pytest.raises(StoreError, match=r": permission denied .*; carry it forward with alert-router state upgrade$"):
-        run(prepare(app, LATER))
-    assert run(find_version(owner)) == len(STEPS)
+        run(app.prepare(LATER))
+    assert run(owner.find_version()) == len(STEPS)
     for one in (owner, app):
         run(one.close())
 
@@ -146,7 +146,7 @@ def test_tables_of_something_else_are_left_alone(postgres: Server, name: str) ->
     url = postgres.new_database()
     rows_in(url, f"CREATE TABLE {name} (theirs TEXT)")
     engine = engine_over(url)
-    for asked in (upgrade, prepare):
+    for asked in (engine.upgrade, engine.prepare):
         with pytest.raises(StoreError, match=r"holds tables and says no version"):
-            run(asked(engine))
+            run(asked())
     run(engine.close())
