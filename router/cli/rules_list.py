@@ -14,7 +14,7 @@ from router.cli.complaints import complain
 from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
-from router.cli.rules_list_report import document_of, lines_of
+from router.cli.rules_list_report import RuleLife, by_end, document_of, lines_of
 from router.cli.shared_options import DEFAULT_STATE
 from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
@@ -23,7 +23,6 @@ from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import HolderKind, find_shadow_rule, find_silence_id, kind_of, shadow_name
-from router.domain.rule_lives import RuleLife, by_end
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
 from router.domain.silence_words import undecodable_words
@@ -83,7 +82,7 @@ def list_them(options: Namespace) -> int:
         life
         for life in lives
         if (options.name is None or options.name in _names_of(life))
-        and (options.expiring is None or life.ends_within(options.expiring, now))
+        and (options.expiring is None or (life.ends is not None and now < life.ends <= now + options.expiring))
         and (options.unused is None or life.is_unused(options.unused, now))
     ]
     if options.name is not None and not shown:

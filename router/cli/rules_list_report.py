@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from shutil import get_terminal_size
 from textwrap import wrap
 
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
+from router.domain.counts import RuleHits
 from router.domain.holders import HolderKind, find_silence_id
 from router.domain.plurals import counted
-from router.domain.rule_lives import RuleLife
 from router.domain.timestamps import timestamp
 
 _HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"
@@ -27,6 +28,65 @@ _UNFOLDED = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
 
 _WORDS = {HolderKind.RULE: "suppression rule", HolderKind.SILENCE: "silence", HolderKind.SHADOW: "shadow rule"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLife:
+    """A suppression rule, a silence or a shadow rule, and what is known of its life.
+
+    Attributes:
+        name: what it is called: a silence by its name on record, a rule of either sort as in its file.
+        file: the file that it stands in; None of a silence, and of a rule that is gone.
+        scope: its scope in words; None where it is gone, or cannot be read.
+        type: the alert type or recommendation category, as it was written; None for any, and where it is gone.
+        ends: the first instant at which it holds nothing any more; None where that is not known.
+        is_in_force: whether it may hold anything before its end: it is there, was not refused, and is enabled.
+        hits: its hits; None where there are none, and where no state was read.
+        holding: how many signals it holds now that still stand; None where no state was read. A shadow rule holds none.
+        notified: who hears of its end: destinations by name, and mail addresses; None where the policy cannot be read.
+    """
+
+    name: str
+    stream: str
+    kind: HolderKind
+    file: str | None = None
+    scope: str | None = None
+    type: str | None = None
+    owner: str | None = None
+    ends: datetime | None = None
+    is_in_force: bool = True
+    known_since: datetime | None = None
+    hits: RuleHits | None = None
+    holding: int | None = None
+    notified: Sequence[str] | None = ()
+
+    @property
+    def holds_nothing_since(self) -> datetime | None:
+        """Since when it held nothing new: its last hit, else since when it is known; None while it holds something."""
+        if self.holding is None or self.holding > 0:
+            return None
+        return self.hits.last if self.hits is not None else self.known_since
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether its end is known and has come."""
+        return self.ends is not None and self.ends <= now
+
+    def is_unused(self, span: timedelta, now: datetime) -> bool:
+        """Whether it could have held something for as long as a span, did not, and holds nothing; one of unknown age could."""
+        if not self.is_in_force or self.has_ended(now) or self.holding is None or self.holding > 0:
+            return False
+        since = self.holds_nothing_since
+        return since is None or since <= now - span
+
+
+def by_end(lives: Iterable[RuleLife], now: datetime) -> list[RuleLife]:
+    """Those that end next first; then those that have ended, the latest first; then those of which no end is known."""
+
+    def rank(life: RuleLife) -> tuple[int, timedelta, str, str]:
+        left = life.ends - now if life.ends is not None else timedelta()
+        return 2 if life.ends is None else int(life.has_ended(now)), abs(left), life.stream, life.name
+
+    return sorted(lives, key=rank)
 
 
 def document_of(life: RuleLife) -> dict[str, object]:
