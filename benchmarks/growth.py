@@ -27,7 +27,6 @@ from benchmarks.virtual import Clock, OnFile
 from router.app.rules import Rules, load_rules
 from router.domain.signals import Stream
 from router.store.store import Store
-from router.store.upgrade import upgrade
 from tests.builders import RESOURCE, alert_body
 from tests.stack.postgres import postgres_running
 from tests.store.opened import Place, open_store
@@ -152,7 +151,7 @@ async def _round(state: State, number: int) -> None:
 async def _opened(place: Place, rules: Rules, first: int = 0) -> State:
     clock = Clock(datetime.now(UTC))
     store = open_store(place, clock)
-    await upgrade(store.engine)
+    await store.upgrade()
     server = None
     if isinstance(place, str):
         async with store.session() as tx:

@@ -198,20 +198,20 @@ def _shown(value: object) -> object:
 
 def encode(value: object) -> bytes:
     """Return a dataclass as JSON, without what is as where nothing is said: most of a notice is."""
-    return orjson.dumps(value, _said_by, orjson.OPT_PASSTHROUGH_DATACLASS)
+    return orjson.dumps(value, _written_by, orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
-def _said_by(value: object) -> dict[str, object]:
+def _written_by(value: object) -> dict[str, object]:
     kind: Any = type(value)
     return {
         name: said
-        for name, unsaid in _unsaid_in(kind)
+        for name, unsaid in _defaults_of(kind)
         if (said := getattr(value, name)) is not unsaid and said != unsaid
     }
 
 
 @cache
-def _unsaid_in(kind: Any) -> list[tuple[str, object]]:
+def _defaults_of(kind: Any) -> list[tuple[str, object]]:
     """The names of a class's fields, each with its default; a class itself is no value, and so stands for none."""
     defaults = ((one.name, one.default, one.default_factory) for one in fields(kind))
     return [(name, make() if make is not MISSING else default) for name, default, make in defaults]

@@ -121,21 +121,21 @@ def test_a_summary_names_nothing_of_one_of_many(store: Store) -> None:
 def test_what_is_told_comes_with_what_was_told_last_and_since_when(life: Life) -> None:
     """An opening has nothing before it, also where the alert was open before; and a notice that is damaged is no last one."""
 
-    def told(**fields: object) -> tuple[str | None, datetime | None]:
+    def known_before(**fields: object) -> tuple[str | None, datetime | None]:
         """Half a day after the last message: the severity that the pager was told before, and since when the alert is open."""
         life.alert("alert-1", **fields)
         (read,) = send(life, "oncall")
         life.goes_on(0.5)
         return read.last.severity if read.last else None, read.opened
 
-    assert told(Severity="Medium") == (None, NOW)
-    assert told(Severity="High") == ("Medium", NOW)
-    assert told(Severity="High", Status="Resolved") == ("High", NOW)
+    assert known_before(Severity="Medium") == (None, NOW)
+    assert known_before(Severity="High") == ("Medium", NOW)
+    assert known_before(Severity="High", Status="Resolved") == ("High", NOW)
     again = life.now
     times = {"StartTimeUtc": again.isoformat(), "TimeGenerated": again.isoformat()}
-    assert told(Severity="Medium", **times) == (None, again)
+    assert known_before(Severity="Medium", **times) == (None, again)
     run(changed(life.store, "UPDATE notices SET body=?", b"\xff"))
-    assert told(Severity="High", **times) == (None, again)
+    assert known_before(Severity="High", **times) == (None, again)
 
 
 def test_what_a_destination_took_in_an_earlier_life_is_no_word_on_this_one(store: Store) -> None:
