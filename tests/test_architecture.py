@@ -134,7 +134,9 @@ def test_the_package_draws_every_room_that_there_is() -> None:
     assert sorted(drawn) == sorted(path.name for path in ROUTER.iterdir() if (path / "__init__.py").exists())
 
 
-@pytest.mark.parametrize("room", ["parse", "decide", "destinations", "coverage", "domain"])
+@pytest.mark.parametrize(
+    "room", ["parse", "decide", "destinations", "coverage", "domain", "store/delivery_lifecycle", "store/turn_order"]
+)
 def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file(room: str) -> None:
     """What comes in comes in as an argument."""
     for path in sources(room):

@@ -162,7 +162,7 @@ async def azure_over(
 
 def _credential_for(settings: Settings, cloud: AzureCloud) -> AsyncTokenCredential:
     """Whoever is signed in; an endpoint on loopback is no Azure, so then no token of Azure's is sent at all."""
-    from router.deliver.loopback_credential import LoopbackCredential, is_loopback
+    from router.deliver.azure_transport import LoopbackCredential, is_loopback
 
     if is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics):
         return LoopbackCredential()

@@ -235,7 +235,7 @@ async def senders_over(
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:
     """The identity that writes to a logs endpoint; one on loopback is no Azure and gets no token of Azure's."""
-    from router.deliver.loopback_credential import LoopbackCredential, is_loopback
+    from router.deliver.azure_transport import LoopbackCredential, is_loopback
 
     if is_loopback(endpoint):
         return LoopbackCredential()

@@ -14,8 +14,7 @@ from router.app.patience import PatientSender, TimeLimit
 from router.app.settings import Settings
 from router.coverage.live.credential_plugins import Credential, cluster_info
 from router.coverage.live.kubeconfig import ClusterAccess
-from router.deliver.certificates import find_untrusted
-from router.deliver.http import Http
+from router.deliver.http import Http, find_untrusted
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, Unavailable
 

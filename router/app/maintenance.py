@@ -15,7 +15,6 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
-from router.domain.pauses import pauses_among
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
@@ -25,7 +24,7 @@ from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
-from router.store.destinations import list_pauses
+from router.store.destinations import list_pauses, pauses_among
 from router.store.engine import Transaction
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows

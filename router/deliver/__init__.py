@@ -7,7 +7,7 @@ sender         one send: what it is given, what is done for the destination, and
 background     what the state knows beside a notice, read as it is sent
 isolation      what keeps a poison suspect alone
 destination_holds  which destinations persons hold, read for a whole process, and changed by a command
-http, mail, logs_ingestion, tokens, azure_transport, loopback_credential   the ways out
+http, mail, logs_ingestion, tokens, azure_transport   the ways out
 """
 
 from router.deliver.background import BackgroundReader

@@ -1,17 +1,20 @@
-"""How Microsoft's clients send: by the client that sends everything else."""
+"""How Microsoft's clients send: by the client that sends everything else; and who we are to an endpoint that is not Azure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, MutableMapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
-from router.domain import conversation
+from router.domain import conversation, urls
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -122,3 +125,30 @@ class _Answer(AsyncHttpResponse):
 
     async def __aexit__(self, *fault: object) -> None:
         pass
+
+
+class LoopbackCredential:
+    """Hands out a word that is no secret, so that no token of Azure's is ever sent to a server that is not Azure."""
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """A token that never expires and opens nothing."""
+        return AccessToken("loopback", 2**31)
+
+    async def close(self) -> None:
+        """Has nothing to close."""
+
+    async def __aenter__(self) -> LoopbackCredential:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL points at this machine."""
+    return urls.is_loopback(urlsplit(url).hostname or "")

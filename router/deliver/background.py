@@ -10,13 +10,12 @@ from router.domain.background import Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim
 from router.domain.errors import StoreError, Undecodable
-from router.domain.histories import History, find_notified
 from router.domain.keys import signal_key
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Kind
 from router.store.decisions import EarlierQuestion, find_earlier
-from router.store.delivery_status import find_histories, list_deliveries_at
+from router.store.delivery_status import History, find_histories, find_notified, list_deliveries_at
 from router.store.groups import find_members
 from router.store.store import Store
 

@@ -29,11 +29,20 @@ from router.domain.deliveries import SUSPECT, Claim, Delivery, Pause, Recipient,
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
-from router.domain.pauses import PROBE, find_key_answer, is_probe_due, pauses_among
 from router.domain.rulebook import Lane
 from router.store.claims import Claimed, claim_due, claim_odd, decide_depending, settle_claims
 from router.store.delivery_status import FirstDue, count_due, find_first_due
-from router.store.destinations import list_pauses, pause_destination, resume_destination, return_probe, take_probe
+from router.store.destinations import (
+    PROBE,
+    find_key_answer,
+    is_probe_due,
+    list_pauses,
+    pause_destination,
+    pauses_among,
+    resume_destination,
+    return_probe,
+    take_probe,
+)
 from router.store.engine import Transaction
 from router.store.store import Store
 

@@ -11,7 +11,7 @@ from router.deliver.settlement import chance, seconds_after, settlement_for, unt
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Receipt, Recipient, Settlement
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.pauses import PROBE, pause_after
+from router.store.destinations import PROBE, pause_after
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""

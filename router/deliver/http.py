@@ -19,7 +19,6 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from router.deliver.certificates import find_untrusted, not_trusted
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.domain.hosts import is_example, never_asked
@@ -140,3 +139,19 @@ def _unpacked(body: bytes, encoding: str, longest: int) -> bytes:
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, longest)
     except zlib.error as fault:
         raise httpx.DecodingError("not compressed as it says") from fault
+
+
+def find_untrusted(fault: BaseException | None) -> str | None:
+    """What TLS has against a server's certificate, if a fault comes of that."""
+    while fault is not None:
+        # aiohttp's own error is one of TLS too, and has nothing of what that says.
+        said: str | None = getattr(fault, "verify_message", None)
+        if said is not None:
+            return said
+        fault = getattr(fault, "certificate_error", None) or fault.__cause__ or fault.__context__
+    return None
+
+
+def not_trusted(host: str, said: str) -> str:
+    """What is said of a host whose certificate TLS refuses, given what it has against it."""
+    return f"{host}: its certificate is not trusted ({said}); name its authority by ALERT_ROUTER_CA_FILE"

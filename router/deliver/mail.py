@@ -19,7 +19,7 @@ from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from router.deliver.certificates import find_untrusted, not_trusted
+from router.deliver.http import find_untrusted, not_trusted
 from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.hosts import is_example, never_asked

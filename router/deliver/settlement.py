@@ -25,7 +25,7 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_WAIT
-from router.domain.pauses import PROBE
+from router.store.destinations import PROBE
 
 LEAST = 1.0
 """Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""

@@ -25,6 +25,13 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
+"""The states in which a delivery still has to be sent. In every other one it is closed."""
+
+DISCARDED = "discarded"
+"""The error of a dead letter that a person took off the list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One notice, or one entry of the record, owed to one destination.

@@ -28,9 +28,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState, DeliveryStatus
-from router.domain.delivery_errors import DISCARDED
-from router.domain.delivery_lifecycle import OPEN
+from router.domain.deliveries import DISCARDED, OPEN, DeliveryState, DeliveryStatus
 from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry

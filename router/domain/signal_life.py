@@ -8,8 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
-from router.domain.delivery_lifecycle import OPEN
+from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.ledger import RECORD, HeldBy, LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane

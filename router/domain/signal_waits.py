@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
-from router.domain.deliveries import DeliveryState, DeliveryStatus
-from router.domain.delivery_lifecycle import OPEN
+from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus
 from router.domain.holders import holder_words
 from router.domain.lane_limits import LONGEST_WAIT
 from router.domain.plurals import counted

@@ -8,7 +8,8 @@ signals, signal_rows    signals, what holds them, what rules can match of them
 decisions               decisions on record, what finds their signals, and counts
 groups                  groups, their members, the alerts that incidents name, and openings
 deliveries              what is owed, and its rows; claims: claiming and settling; dead_letters: what was given up on
-delivery_status         how far deliveries have come, and what is due; destinations: who refuses our credentials
+delivery_lifecycle      the states of a delivery; turn_order: which of a signal's is next, and which nobody needs any more
+delivery_status         how far deliveries have come, and what is due; destinations: who refuses our credentials, and is probed
 partitions              what of a hub is taken in, tried and lost, and which process reads which partition
 sources, rules          when each source was last heard of, and which are silent; since when rules are known, and their hits
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read

@@ -16,29 +16,14 @@ from uuid import uuid4
 
 from router.domain.clocks import latest
 from router.domain.deliveries import SUSPECT, Claim, Delivery, DeliveryState, FailedAttempt, Recipient, Settlement
-from router.domain.delivery_errors import DEADLY, clipped
-from router.domain.delivery_lifecycle import (
-    brought_forward,
-    claim_id,
-    claimed,
-    failures_after,
-    given_up,
-    redriven_by,
-    released,
-    skipped,
-    unclaimed,
-)
 from router.domain.errors import Undecodable
 from router.domain.keys import bounded
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
-from router.domain.supersession import find_untold_life, is_paged, may_be_note, untold_before
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, next_step
 from router.store.codec import MOST_TIMES, Columns, attempt, encode, micros, readable
 from router.store.decisions import EARLIER_OF_DELIVERY
 from router.store.deliveries import (
     ENTRY,
     IS_OPEN,
-    StoredEntry,
     claim_of,
     delivery_of,
     entry_of,
@@ -49,8 +34,32 @@ from router.store.deliveries import (
     sound_entries,
     write_entries,
 )
+from router.store.delivery_lifecycle import (
+    DEADLY,
+    OutboxEntry,
+    brought_forward,
+    claim_id,
+    claimed,
+    clipped,
+    failures_after,
+    given_up,
+    redriven_by,
+    released,
+    skipped,
+    unclaimed,
+)
 from router.store.destinations import note_delivered
 from router.store.engine import Transaction
+from router.store.turn_order import (
+    ClaimNow,
+    GiveUp,
+    Skip,
+    find_untold_life,
+    is_paged,
+    may_be_note,
+    next_step,
+    untold_before,
+)
 
 IS_FIRST = f"""
 d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.{IS_OPEN}
@@ -218,8 +227,8 @@ async def claim_odd(tx: Transaction, recipient: Recipient, due: datetime, until:
 class _Candidate(NamedTuple):
     """A delivery that may be claimed, and its signal; `is_untold` is as in `Claim`."""
 
-    entry: StoredEntry
-    signal: Sequence[StoredEntry]
+    entry: OutboxEntry
+    signal: Sequence[OutboxEntry]
     is_untold: bool
 
 
@@ -235,11 +244,11 @@ class _NextSteps:
         self._lease = max(until - due, *LEASE.values())
         self.claims: list[Claim] = []
         self.suspects: list[_Candidate] = []
-        self.poison: list[StoredEntry] = []
+        self.poison: list[OutboxEntry] = []
 
-    async def take(self, signals: Sequence[Sequence[StoredEntry]], most: int = MOST_ODD) -> Self:
+    async def take(self, signals: Sequence[Sequence[OutboxEntry]], most: int = MOST_ODD) -> Self:
         """Skip what is superseded, and claim what is next and may be claimed beside others."""
-        skips: list[StoredEntry] = []
+        skips: list[OutboxEntry] = []
         found: list[_Candidate] = []
         kept = find_ends_to_send(signals, self._rows)
         for entries in signals:
@@ -261,7 +270,7 @@ class _NextSteps:
     async def claim(self, found: Sequence[_Candidate]) -> list[Claim]:
         """Claim deliveries; those that cannot be decoded are dead then."""
         claims: list[Claim] = []
-        entries: list[StoredEntry] = []
+        entries: list[OutboxEntry] = []
         faults: dict[int, Undecodable] = {}
         for one in found:
             entry = claimed(one.entry, self._due, self._until, claim_id(one.entry, f"{uuid4().hex}-{one.entry.row_id}"))
@@ -284,7 +293,7 @@ class _NextSteps:
         return claims
 
 
-def find_ends_to_send(signals: Iterable[Sequence[StoredEntry]], rows: Mapping[int, Columns]) -> set[str]:
+def find_ends_to_send(signals: Iterable[Sequence[OutboxEntry]], rows: Mapping[int, Columns]) -> set[str]:
     """Return the ids of resolutions that are sent though their openings were not: the rules sent those to a pager as well.
 
     `rows` are those of the signals, by number.

@@ -7,18 +7,14 @@ from datetime import datetime
 
 from router.domain.clocks import latest
 from router.domain.damage import DamagedLetter
-from router.domain.deliveries import DeadLetter, Redrive
-from router.domain.delivery_errors import DISCARDED, NOWHERE, damaged
-from router.domain.delivery_lifecycle import discarded, given_up, redriven, skipped
+from router.domain.deliveries import DISCARDED, DeadLetter, Redrive
 from router.domain.errors import Undecodable
 from router.domain.lane_limits import LONGEST_LEASE
-from router.domain.supersession import is_overtaken, redriven_with, superseded
 from router.store.claims import find_ends_to_send
 from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
-    StoredEntry,
     damaged_row,
     delivery_of,
     entry_of,
@@ -27,8 +23,10 @@ from router.store.deliveries import (
     set_aside_unknown,
     write_entries,
 )
+from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, discarded, given_up, redriven, skipped
 from router.store.destinations import forget_pauses
 from router.store.engine import Transaction
+from router.store.turn_order import is_overtaken, redriven_with, superseded
 
 _AT_A_TIME = 500
 """Deliveries that one transaction gives up on: no other waits for more."""
@@ -68,7 +66,7 @@ async def discard(tx: Transaction, id: str, now: datetime) -> bool:
     if row is None:
         return False
     letter = attempt(entry_of, row)
-    if isinstance(letter, StoredEntry):
+    if isinstance(letter, OutboxEntry):
         await write_entries(tx, [discarded(letter, now)])
     else:
         sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
@@ -132,7 +130,7 @@ def _letter_of(row: Columns) -> DeadLetter | DamagedLetter:
 
 async def _read_old(
     tx: Transaction, stream: str, born_until: datetime, now: datetime, where: str, value: object
-) -> list[StoredEntry]:
+) -> list[OutboxEntry]:
     """The open deliveries that are so old and that no worker has in flight; those are left to their workers."""
     free = f"{IS_OPEN} AND (state='owed' OR due<=? OR due>?)"
     return await read_entries(
@@ -148,11 +146,11 @@ async def _read_old(
     )
 
 
-async def _skip_superseded(tx: Transaction, entries: Iterable[StoredEntry], now: datetime) -> set[int]:
+async def _skip_superseded(tx: Transaction, entries: Iterable[OutboxEntry], now: datetime) -> set[int]:
     """Skips what is superseded of the signals of some open deliveries; returns the rows."""
     signals, rows = await read_signals(tx, [one.row_id for one in entries], now)
     kept = find_ends_to_send(signals, rows)
-    gone: dict[int, StoredEntry] = {}
+    gone: dict[int, OutboxEntry] = {}
     for some in signals:
         while needless := superseded(some, kept):
             gone |= {one.row_id: skipped(one, now) for one in needless}
@@ -161,6 +159,6 @@ async def _skip_superseded(tx: Transaction, entries: Iterable[StoredEntry], now:
     return set(gone)
 
 
-async def _give_up(tx: Transaction, entries: Collection[StoredEntry], ending: str, now: datetime) -> int:
+async def _give_up(tx: Transaction, entries: Collection[OutboxEntry], ending: str, now: datetime) -> int:
     await write_entries(tx, [given_up(one, now, ending) for one in entries])
     return len(entries)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +11,9 @@ import orjson
 from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
-from router.domain.delivery_errors import damaged
-from router.domain.delivery_lifecycle import OutboxEntry, added, born_at, due_at
 from router.domain.errors import Undecodable
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.supersession import may_be_note
 from router.store.codec import (
     MOST_TIMES,
     MOST_TURNS,
@@ -32,8 +28,10 @@ from router.store.codec import (
     time_of,
 )
 from router.store.decisions import earlier_in
+from router.store.delivery_lifecycle import OutboxEntry, added, born_at, damaged, due_at
 from router.store.engine import Transaction
 from router.store.quarantine import put_in_quarantine
+from router.store.turn_order import may_be_note
 
 IS_OPEN = "state IN ('owed', 'claimed')"
 """The condition of the index of what still has to be sent. A claimed row keeps the end of its lease as `due`."""
@@ -76,27 +74,14 @@ UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, cl
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry(OutboxEntry):
-    """How far one delivery has come, and where that is written.
-
-    Attributes:
-        row_id: The row's number, in the column `place`.
-        key: The key of its signal or group.
-    """
-
-    row_id: int
-    key: str
-
-
-def entry_of(row: Columns) -> StoredEntry:
+def entry_of(row: Columns) -> OutboxEntry:
     """Return the entry that a row holds; raises Undecodable.
 
     A claimed row does not keep since when it was due: no later than its claim, and no earlier than it was owed.
     """
     state, born, due = row.word("state", DeliveryState), row.time("born"), row.time("due")
     is_claimed = state is DeliveryState.CLAIMED
-    return StoredEntry(
+    return OutboxEntry(
         row_id=row.whole("place"),
         id=row.text("id"),
         key=row.text("key"),
@@ -136,7 +121,7 @@ def delivery_of(row: Columns) -> Delivery:
     return delivery
 
 
-def claim_of(entry: StoredEntry, delivery: Delivery, row: Columns, now: datetime) -> Claim:
+def claim_of(entry: OutboxEntry, delivery: Delivery, row: Columns, now: datetime) -> Claim:
     """Return the claim that an entry stands for, given its whole row, with the receipt of what opened its signal there.
 
     It is a note where it says nothing but a status: what came before it was told.
@@ -187,12 +172,12 @@ def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:
     )
 
 
-async def write_entries(tx: Transaction, entries: Iterable[StoredEntry]) -> None:
+async def write_entries(tx: Transaction, entries: Iterable[OutboxEntry]) -> None:
     """Write entries as they are now."""
     await tx.write_many(_UPDATE, [_update(one) for one in sorted(entries, key=lambda one: one.row_id)])
 
 
-def _update(entry: StoredEntry) -> tuple[object, ...]:
+def _update(entry: OutboxEntry) -> tuple[object, ...]:
     return (
         entry.state.value,
         entry.attempts,
@@ -209,7 +194,7 @@ def _update(entry: StoredEntry) -> tuple[object, ...]:
 
 async def read_entries(
     tx: Transaction, now: datetime, where: str, *values: object, most: int = MOST_TIMES
-) -> list[StoredEntry]:
+) -> list[OutboxEntry]:
     """Return the entries of some deliveries, in the order of their rows. An open one that cannot be decoded is dead then."""
     columns = ", ".join(ENTRY)
     rows = await tx.fetch(
@@ -222,7 +207,7 @@ async def read_entries(
 
 async def read_signals(
     tx: Transaction, places: Collection[int], now: datetime
-) -> tuple[list[list[StoredEntry]], dict[int, Columns]]:
+) -> tuple[list[list[OutboxEntry]], dict[int, Columns]]:
     """Return all deliveries of the signals of some deliveries at their destinations, and their rows by number.
 
     A row has what it tells, where that was not sent yet, and the receipt of what opened its signal there. What is open and
@@ -232,19 +217,19 @@ async def read_signals(
     entries, faults = sound_entries(rows)
     await set_aside(tx, faults, now)
     by_place = {row.whole("place"): row for row in rows}
-    signals: dict[tuple[str, str], list[StoredEntry]] = {}
+    signals: dict[tuple[str, str], list[OutboxEntry]] = {}
     for one in entries:
         signals.setdefault((one.key, by_place[one.row_id].words("destination")), []).append(one)
     return list(signals.values()), by_place
 
 
-def sound_entries(rows: Iterable[Columns]) -> tuple[list[StoredEntry], dict[int, Undecodable]]:
+def sound_entries(rows: Iterable[Columns]) -> tuple[list[OutboxEntry], dict[int, Undecodable]]:
     """Return the entries that rows hold, and why others cannot be decoded, by the numbers of their rows."""
-    found: list[StoredEntry] = []
+    found: list[OutboxEntry] = []
     faults: dict[int, Undecodable] = {}
     for row in rows:
         entry = attempt(entry_of, row)
-        if isinstance(entry, StoredEntry):
+        if isinstance(entry, OutboxEntry):
             found.append(entry)
         else:
             faults[row.whole("place")] = entry

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from router.domain.decisions import Change
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
-from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
-from router.domain.histories import History, last_taken, owed_since
 from router.domain.keys import bounded, delivery_key
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
@@ -77,6 +77,64 @@ SELECT destination, 0 AS due{_NO_PAUSE} FROM (
   WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due>? AND {IS_FIRST} LIMIT 1
 ) AS impossible
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a destination was told of a signal or group since it last opened there.
+
+    Attributes:
+        last: the notice that it last took; None where it took none, or none is kept.
+        handles: the vendor's ids that it answered then, by name.
+        opened: when it was first owed the opening; None where that is not kept.
+    """
+
+    last: Notice | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
+    opened: datetime | None = None
+
+
+class Notified(NamedTuple):
+    """That a destination was told of a signal or group which is open there.
+
+    Attributes:
+        at: when it took the first notice of it.
+        receipt: what it answered then.
+    """
+
+    at: datetime
+    receipt: Receipt
+
+
+ENDING = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED, DeliveryState.SENT})
+"""The states of a resolution that reached a destination or is about to; one that died or was skipped ended nothing there."""
+
+
+def last_taken(statuses: Sequence[DeliveryStatus], opened: int) -> DeliveryStatus | None:
+    """The latest delivery that a destination took of a signal since the turn that opened it there."""
+    taken = [one for one in statuses if one.opened == opened and one.state is DeliveryState.SENT]
+    return max(taken, key=lambda one: one.turn, default=None)
+
+
+def owed_since(statuses: Sequence[DeliveryStatus], opened: int) -> datetime | None:
+    """Since when a destination was first owed the opening of a signal that a turn opened there."""
+    return min((one.born for one in statuses if one.turn == opened), default=None)
+
+
+def find_notified(statuses: Sequence[DeliveryStatus]) -> Notified | None:
+    """What a destination was told of a signal or group that is open there; None where it is not, or nobody took anything.
+
+    An update may have opened it there: its opening may have died.
+    """
+    opened = max((one.opened for one in statuses), default=0)
+    latest = sorted((one for one in statuses if one.opened == opened), key=lambda one: one.turn)
+    if any(one.change is Change.RESOLVED and one.state in ENDING for one in latest):
+        return None
+    taken = [one for one in latest if one.state is DeliveryState.SENT and one.change is not Change.RESOLVED]
+    if not taken:
+        return None
+    receipts = [one.receipt for one in taken if one.receipt is not None and (one.receipt.reference or one.receipt.link)]
+    return Notified(taken[0].settled or taken[0].born, receipts[0] if receipts else Receipt())
 
 
 async def list_deliveries(tx: Transaction, key: str) -> Sequence[DeliveryStatus]:
@@ -217,11 +275,21 @@ def _notice_in(row: Columns) -> Notice | None:
 
 
 def _status_of(row: Columns) -> DeliveryStatus:
-    receipt = row.raw("receipt")
-    return status_of(
-        entry_of(row),
+    entry, receipt = entry_of(row), row.raw("receipt")
+    return DeliveryStatus(
         stream=row.word("stream", Stream).value,
         destination=row.text("destination"),
-        key=row.text("key"),
+        lane=entry.lane,
+        key=entry.key,
+        turn=entry.turn,
+        change=entry.change,
+        opened=entry.opened,
+        state=entry.state,
+        born=entry.born,
+        due=entry.due,
+        attempts=entry.attempts,
+        settled=entry.settled,
+        error=entry.error,
+        failed=entry.failed,
         receipt=readable(None, decode, Receipt, receipt) if receipt is not None else None,
     )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from router.domain.decisions import Outcome
-from router.domain.deliveries import DeliveryState
-from router.domain.delivery_lifecycle import OPEN
+from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention

@@ -1,16 +1,49 @@
-"""Destinations that were ever owed a delivery: those that took one, and those that refuse our credentials."""
+"""Destinations that were ever owed a delivery: those that took one, and when one is paused, probed and resumed.
+
+A destination that refuses our credentials is paused: nothing else would get through either. While it is paused, one delivery
+probes it every 5 minutes. Only an answer that shows that our credentials were taken resumes it.
+
+| an attempt brought | it says that our credentials were | so a paused destination |
+|---|---|---|
+| a receipt | taken | is resumed |
+| a refusal that the kind says is about the request | taken | is resumed |
+| a refusal of our credentials: 401, 403, or what the kind says is one | refused | stays, and so does any other become paused |
+| any other refusal: 400, 404, 407, a redirect, a proxy's page | nothing | stays |
+| no answer, 408, 425, 429, 5xx | nothing | stays |
+| a fault of our own | nothing | stays |
+
+What becomes of the delivery plays no part: one that dies of age dies with whatever its last attempt brought.
+
+An owner's own pager key pauses nothing where it is refused, since the destination's takes the page. That is remembered beside
+the pauses, under a name of its own, until a page goes by that key again; people are told of it for a week.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
 
-from router.domain.deliveries import Pause
-from router.domain.pauses import destination_of, pause_known, wins_probe
+from router.domain.clocks import is_possible
+from router.domain.conversation import Result
+from router.domain.decisions import Change
+from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt
+from router.domain.errors import Rejected, Unauthorized
+from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.codec import Columns, micros, readable
 from router.store.engine import Transaction
 from router.store.quarantine import sound_in
+
+PROBE = timedelta(minutes=5)
+"""How long a paused destination is left alone before one delivery tries again."""
+
+TOLD = timedelta(days=7)
+"""How long after its last page people are told of an owner's key that is refused."""
+
+_OF_KEY = ":"
 
 _PAUSE = """
 INSERT INTO destinations (stream, name, paused_since, probe_at, error) VALUES (?,?,?,?,?)
@@ -25,6 +58,108 @@ ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
 
 _PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
 _RESUME = "UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=?"
+
+
+class Credentials(StrEnum):
+    """What an attempt's result says of our credentials."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+def credentials_by(result: Result) -> Credentials:
+    """What a result says of our credentials."""
+    match result:
+        case Receipt():
+            return Credentials.TAKEN
+        case Rejected(authenticated=True):
+            return Credentials.TAKEN
+        case Unauthorized():
+            return Credentials.REFUSED
+        case _:
+            return Credentials.UNKNOWN
+
+
+def is_probe_due(pause: Pause, now: datetime) -> bool:
+    """Whether a paused destination may be probed; a probe further ahead than one is ever put off is due."""
+    return now >= pause.probe or not is_possible(pause.probe, now, PROBE)
+
+
+def pause_after(
+    pause: Pause | None, results: Sequence[Result], *, stream: str, destination: str, now: datetime
+) -> Pause | None:
+    """The pause of a destination after an attempt brought some results, given the one before; None where there is none.
+
+    A refusal counts for more than whatever else came with it. Where nothing was brought, nothing changes.
+    """
+    refusal = next((result for result in results if credentials_by(result) is Credentials.REFUSED), None)
+    if refusal is not None:
+        since = min(pause.since, now) if pause is not None else now
+        return Pause(stream=stream, destination=destination, since=since, probe=now + PROBE, error=str(refusal))
+    if pause is None or not results:
+        return pause
+    if any(credentials_by(result) is Credentials.TAKEN for result in results):
+        return None
+    return replace(pause, since=min(pause.since, now), probe=now + PROBE)
+
+
+def pause_known(known: Pause | None, pause: Pause) -> Pause:
+    """The pause to be remembered of a destination that may be known to be paused: it has been so since the earlier of both.
+
+    A beginning that a wrong clock wrote is no earlier than one by a clock that is right.
+    """
+    return pause if known is None else replace(pause, since=min(known.since, pause.since))
+
+
+def wins_probe(known: Pause | None, seen: Pause) -> bool:
+    """Whether a worker that saw a pause may take its probe: nobody took it, or resumed the destination, since."""
+    return known is not None and known.probe == seen.probe
+
+
+class KeyAnswer(NamedTuple):
+    """What a page says of its owner's own key.
+
+    Attributes:
+        name: what it is called where pauses are kept: the destination, and the name of the secret.
+        refusal: what is to be remembered where it is refused; None where it took the page.
+    """
+
+    name: str
+    refusal: Pause | None
+
+
+def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> KeyAnswer | None:
+    """What the result of a delivery says of its owner's key; None where it says nothing of one."""
+    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
+    if not isinstance(result, Receipt):
+        return None
+    refused = result.handles.get(REFUSED_KEY)
+    own = owner.pager if owner is not None and delivery.change is Change.OPENED else None
+    if (key := refused or own) is None:
+        return None
+    name = f"{delivery.destination}{_OF_KEY}{key}"
+    if refused is None:
+        return KeyAnswer(name, None)
+    whose = f" of {owner.name}" if owner is not None and owner.pager == key and owner.name else ""
+    error = f"{delivery.destination}: refuses {key}, the pager key{whose}, and is paged by its own key instead"
+    return KeyAnswer(name, Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error))
+
+
+def destination_of(name: str) -> str:
+    """Return the destination that a pause is about, or what is remembered of an owner's key, by the name that it has there."""
+    return name.partition(_OF_KEY)[0]
+
+
+def pauses_among(pauses: Mapping[str, Pause]) -> dict[str, Pause]:
+    """The pauses of destinations, without what is remembered of owners' keys."""
+    return {name: one for name, one in pauses.items() if _OF_KEY not in name}
+
+
+def refused_keys_among(pauses: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:
+    """What is remembered of owners' keys that were refused lately, by the names that they have there."""
+    lately = (one for name, one in pauses.items() if _OF_KEY in name and is_possible(one.probe, now, TOLD))
+    return {one.destination: one for one in lately if now < one.probe}
 
 
 async def pause_destination(tx: Transaction, pause: Pause) -> None:

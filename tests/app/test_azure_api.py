@@ -15,7 +15,7 @@ from router.app.azure_api import AzureApi
 from router.app.patience import ATTEMPTS, PatientSender, TimeLimit
 from router.coverage.live.clouds import PUBLIC, cloud_for
 from router.coverage.live.probes import Inquiry, Probe, refused
-from router.deliver.loopback_credential import LoopbackCredential
+from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
 

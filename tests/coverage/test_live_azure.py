@@ -21,7 +21,7 @@ from router.coverage.live.azure import MOST_RESOURCES, AzureScope, azure_inquiry
 from router.coverage.live.clouds import PUBLIC
 from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.live.resource_graph import graph_probes
-from router.deliver.loopback_credential import LoopbackCredential
+from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.coverage import CoverageState, Rung, WorkloadKind
 from router.domain.coverage_manifest import (

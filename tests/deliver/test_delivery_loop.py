@@ -19,12 +19,11 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable, Unstorable
 from router.domain.lane_limits import LEASE
-from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import list_deliveries
-from router.store.destinations import list_pauses, pause_destination, resume_destination
+from router.store.destinations import PROBE, list_pauses, pause_destination, resume_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state, hold
 from tests.deliver.scripted import Held, InBatches, Scripted, sent

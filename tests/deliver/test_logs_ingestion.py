@@ -14,9 +14,9 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from alert_router_demo.soc import Drop, Soc, Status, soc_in_thread
+from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
-from router.deliver.loopback_credential import LoopbackCredential
 from router.domain.conversation import LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from tests.builders import NOW

@@ -15,10 +15,9 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Attempt, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST
-from router.domain.pauses import PROBE, Credentials, credentials_by, is_probe_due, pause_after
 from router.domain.rulebook import Lane
 from router.store.dead_letters import list_dead_letters
-from router.store.destinations import list_pauses
+from router.store.destinations import PROBE, Credentials, credentials_by, is_probe_due, list_pauses, pause_after
 from tests.builders import NOW
 from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted

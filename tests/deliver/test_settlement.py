@@ -13,8 +13,8 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_WAIT
-from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.destinations import PROBE
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

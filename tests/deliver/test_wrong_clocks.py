@@ -14,11 +14,10 @@ from router.domain.conversation import Result
 from router.domain.deliveries import DeliveryState, Receipt, Recipient
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
-from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_backlogs
-from router.store.destinations import list_pauses
+from router.store.destinations import PROBE, list_pauses
 from tests.builders import NOW
 from tests.deliver.engines import MOST, Rounds, from_file, owe
 from tests.deliver.scripted import Clock, Scripted

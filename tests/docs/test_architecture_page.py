@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from router.domain.delivery_lifecycle import TRANSITIONS
+from router.store.delivery_lifecycle import TRANSITIONS
 from tests.docs.pages import ROOT, page, spans
 from tests.test_architecture import FLOORS
 

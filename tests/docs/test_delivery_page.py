@@ -12,7 +12,7 @@ from router.domain.conversation import Result
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
-from router.domain.pauses import PROBE, credentials_by, pause_after
+from router.store.destinations import PROBE, credentials_by, pause_after
 from tests.builders import NOW
 from tests.docs.pages import column, page
 

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
-from router.domain.delivery_errors import DEADLY, NOWHERE, clipped
-from router.domain.delivery_lifecycle import (
+from router.domain.lane_limits import LEASE
+from router.domain.rulebook import Lane
+from router.store.delivery_lifecycle import (
+    DEADLY,
+    NOWHERE,
     TRANSITIONS,
     OutboxEntry,
     added,
     brought_forward,
     claim_id,
     claimed,
+    clipped,
     discarded,
     failures_after,
     given_up,
@@ -28,10 +32,7 @@ from router.domain.delivery_lifecycle import (
     released,
     skipped,
 )
-from router.domain.lane_limits import LEASE
-from router.domain.rulebook import Lane
-from router.domain.supersession import is_overtaken, redriven_with
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, first_open, next_step
+from router.store.turn_order import ClaimNow, GiveUp, Skip, Wait, first_open, is_overtaken, next_step, redriven_with
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

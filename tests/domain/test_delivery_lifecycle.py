@@ -9,8 +9,11 @@ import pytest
 
 from router.domain.clocks import SKEW
 from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
-from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
-from router.domain.delivery_lifecycle import (
+from router.domain.lane_limits import LEASE, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.rulebook import Lane
+from router.store.delivery_lifecycle import (
+    LAST_TROUBLE,
+    LONGEST_ERROR,
     added,
     born_at,
     claim_id,
@@ -23,9 +26,7 @@ from router.domain.delivery_lifecycle import (
     redriven,
     released,
 )
-from router.domain.lane_limits import LEASE, LONGEST_LEASE, LONGEST_WAIT
-from router.domain.pauses import pause_known, wins_probe
-from router.domain.rulebook import Lane
+from router.store.destinations import pause_known, wins_probe
 from tests.builders import NOW
 from tests.store.builders import OPENING
 

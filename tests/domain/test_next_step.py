@@ -11,11 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import DeliveryState
-from router.domain.delivery_lifecycle import TRANSITIONS
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
-from router.domain.supersession import asks_for_closed
-from router.domain.turn_order import Skip, Wait, next_step
+from router.store.delivery_lifecycle import TRANSITIONS
+from router.store.turn_order import Skip, Wait, asks_for_closed, next_step
 from tests.domain.signal_model import (
     EVENTS,
     JUMPS,

@@ -9,9 +9,8 @@ import pytest
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.delivery_lifecycle import OutboxEntry, added
-from router.domain.supersession import is_overtaken, redriven_with, superseded
-from router.domain.turn_order import Wait, next_step
+from router.store.delivery_lifecycle import OutboxEntry, added
+from router.store.turn_order import Wait, is_overtaken, next_step, redriven_with, superseded
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState, Pause, Receipt
-from router.domain.delivery_errors import DISCARDED
+from router.domain.deliveries import DISCARDED, DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT
 from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.rulebook import Lane

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from router.deliver.loopback_credential import LoopbackCredential
+from router.deliver.azure_transport import LoopbackCredential
 from router.domain.errors import BadFile
 from router.domain.hubs import Span
 from router.eventhubs import HubReader, Namespace, publish

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.deliveries import SUSPECT
-from router.domain.delivery_errors import DEADLY
+from router.store.delivery_lifecycle import DEADLY
 from tests.builders import alert_body, finding_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
 from tests.stack.acts import conditions, dead_letters, kill_on, runs

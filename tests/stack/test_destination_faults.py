@@ -18,9 +18,9 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.cli import main
-from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.destinations import PROBE
 from tests.builders import finding_body
 from tests.stack.accounting import QUICK, Post, books_of, high, medium, settle, sweep
 from tests.stack.azurite import Azurite

@@ -11,7 +11,7 @@ import pytest
 
 from router.app.clock import now
 from router.cli import main
-from router.domain.pauses import PROBE
+from router.store.destinations import PROBE
 from tests.stack.accounting import Post, books_of, high, medium, settle, sweep
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running

@@ -11,10 +11,9 @@ from router.deliver import BackgroundReader
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
-from router.domain.histories import History
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.store.dead_letters import redrive
-from router.store.delivery_status import find_histories
+from router.store.delivery_status import History, find_histories
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
 from tests.destinations.builders import a_notice

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from router.app.signal_life import DestinationFacts, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
-from router.domain.delivery_lifecycle import OPEN
+from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.ledger import RECORD

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import Backlog, Claim, DeliveryState, NextDue, Receipt, Recipient, Redrive
-from router.domain.delivery_lifecycle import OutboxEntry, born_at, due_at
 from router.domain.rulebook import Lane
-from router.domain.turn_order import first_open
 from router.store.claims import bring_forward, release_claims, settle_claims
 from router.store.dead_letters import abandon_deliveries, discard, redrive
 from router.store.deliveries import add_deliveries, read_entries
+from router.store.delivery_lifecycle import OutboxEntry, born_at, due_at
 from router.store.delivery_status import count_deliveries, list_backlogs, list_next_due
 from router.store.store import Store
+from router.store.turn_order import first_open
 from tests.builders import NOW
 from tests.domain.signal_model import (
     FAR_JUMPS,

@@ -16,9 +16,9 @@ from typing import Any
 from router.app.clock import now
 from router.app.health import health_of
 from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, Isolation, Sender
+from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
-from router.deliver.loopback_credential import LoopbackCredential
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Result

@@ -1,7 +1,7 @@
 """The lifecycle of one delivery: its states, what takes it from one to the next, and what an instant makes of it.
 
 The store keeps an `OutboxEntry` for each delivery, and changes it by the functions of this file alone.
-`TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`.
+`TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`. Pure.
 """
 
 from __future__ import annotations
@@ -9,29 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import overload
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import (
+    DAMAGED,
+    DISCARDED,
+    OPEN,
     SUSPECT,
     Delivery,
     DeliveryState,
-    DeliveryStatus,
     FailedAttempt,
-    Receipt,
     Settlement,
 )
-from router.domain.delivery_errors import DISCARDED, clipped, ended
+from router.domain.errors import Undecodable
 from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """How far one delivery has come; a store extends it by where the delivery lies.
+    """How far one delivery has come.
 
     Attributes:
+        row_id: The row's number, in the column `place`; 0 of one that is not stored yet.
         id: The delivery's id.
+        key: The key of its signal or group.
         turn: Its number in the order of its signal's deliveries to one destination.
         lane: The priority class of its destination.
         change: Whether it opens, updates or resolves the signal there.
@@ -50,6 +54,7 @@ class OutboxEntry:
     """
 
     id: str
+    key: str
     turn: int
     lane: Lane
     change: Change
@@ -65,6 +70,7 @@ class OutboxEntry:
     settled: datetime | None = None
     error: str | None = None
     failed: tuple[FailedAttempt, ...] = ()
+    row_id: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -77,14 +83,21 @@ class OutboxEntry:
         return self.state is DeliveryState.DEAD
 
 
+NOWHERE = "no_destination: the policy no longer names it"
+DEADLY = f"internal: its worker died each of the last {SUSPECT + 1} times it was tried"
+
+LAST_TROUBLE = "; its last trouble: "
+"""Stands between an ending and the error that was on record."""
+
+LONGEST_ERROR = 4_000
+"""Characters of an error that are kept."""
+
+
 MOST_FAILURES = 10
 """Attempts that failed, of which it is kept when and why."""
 
 LONGEST_FAILURE = 500
 """Characters of the error of each."""
-
-OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
-"""The states in which a delivery still has to be sent. In every other one it is closed."""
 
 _OWED, _CLAIMED, _SENT, _SKIPPED, _DEAD = DeliveryState
 
@@ -112,6 +125,7 @@ def added(delivery: Delivery, now: datetime) -> OutboxEntry:
     """A delivery that is owed from now on."""
     return OutboxEntry(
         id=delivery.id,
+        key=delivery.key,
         turn=delivery.turn,
         lane=delivery.lane,
         change=delivery.change,
@@ -122,7 +136,7 @@ def added(delivery: Delivery, now: datetime) -> OutboxEntry:
     )
 
 
-def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str) -> E:
+def claimed(entry: OutboxEntry, now: datetime, until: datetime, claim: str) -> OutboxEntry:
     """A delivery that is one worker's alone until an instant; `claim` is what no two claims share."""
     return replace(
         entry,
@@ -135,7 +149,7 @@ def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str
     )
 
 
-def unclaimed[E: OutboxEntry](entry: E, now: datetime) -> E:
+def unclaimed(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """A delivery that was claimed just now, as if it had not been; that its last claim was lost is known."""
     return replace(entry, state=DeliveryState.OWED, attempts=entry.attempts - 1, due=now, lease=None)
 
@@ -147,34 +161,34 @@ def failures_after(failures: Sequence[FailedAttempt], settlement: Settlement) ->
     return (*failures, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
 
 
-def released[E: OutboxEntry](entry: E) -> E:
+def released(entry: OutboxEntry) -> OutboxEntry:
     """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
     return replace(entry, state=DeliveryState.OWED, due=entry.born, lease=None)
 
 
-def skipped[E: OutboxEntry](entry: E, now: datetime) -> E:
+def skipped(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """A delivery that nobody needs."""
     return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now)
 
 
-def discarded[E: OutboxEntry](entry: E, now: datetime) -> E:
+def discarded(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """A dead letter that a person took off the list."""
     return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now, error=DISCARDED)
 
 
-def given_up[E: OutboxEntry](entry: E, now: datetime, ending: str) -> E:
+def given_up(entry: OutboxEntry, now: datetime, ending: str) -> OutboxEntry:
     """A dead letter; its last trouble is kept beside why it was given up on."""
     return replace(entry, state=DeliveryState.DEAD, lease=None, settled=now, error=clipped(ended(ending, entry.error)))
 
 
-def redriven[E: OutboxEntry](entry: E, now: datetime) -> E:
+def redriven(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """A delivery that a person asked for again: it is as old as if it were owed from now on."""
     return replace(
         entry, state=DeliveryState.OWED, redriven=entry.redriven + 1, born=now, due=now, lease=None, settled=None
     )
 
 
-def brought_forward[E: OutboxEntry](entry: E, due: datetime) -> E:
+def brought_forward(entry: OutboxEntry, due: datetime) -> OutboxEntry:
     """A delivery that is owed and due at an instant at the latest."""
     return replace(entry, due=min(entry.due, due))
 
@@ -192,29 +206,6 @@ def is_suspect(entry: OutboxEntry) -> bool:
 def is_poison(entry: OutboxEntry) -> bool:
     """Whether it also killed the worker that tried it alone: then it is given up on."""
     return losses_of(entry) > SUSPECT
-
-
-def status_of(
-    entry: OutboxEntry, *, stream: str, destination: str, key: str, receipt: Receipt | None
-) -> DeliveryStatus:
-    """How far a delivery has come, for people, given what its entry does not say."""
-    return DeliveryStatus(
-        stream=stream,
-        destination=destination,
-        lane=entry.lane,
-        key=key,
-        turn=entry.turn,
-        change=entry.change,
-        opened=entry.opened,
-        state=entry.state,
-        born=entry.born,
-        due=entry.due,
-        attempts=entry.attempts,
-        settled=entry.settled,
-        error=entry.error,
-        failed=entry.failed,
-        receipt=receipt,
-    )
 
 
 def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
@@ -253,3 +244,22 @@ def redriven_by(claim: str) -> int:
     """How often a person had asked for a delivery again when it was claimed by that id; none in one of another program."""
     number = claim.partition("-")[0]
     return int(number) if number.isdecimal() else -1
+
+
+def ended(ending: str, trouble: str | None) -> str:
+    """The error of a dead letter: why it was given up on, and what was wrong before."""
+    return f"{ending}{LAST_TROUBLE}{trouble}" if trouble else ending
+
+
+def damaged(why: Undecodable, trouble: str | None = None) -> str:
+    """The error of a dead letter that cannot be decoded."""
+    return ended(f"{DAMAGED}{why}", trouble)
+
+
+@overload
+def clipped(error: str) -> str: ...
+@overload
+def clipped(error: str | None) -> str | None: ...
+def clipped(error: str | None) -> str | None:
+    """As much of an error as is kept; None where there is none."""
+    return error[:LONGEST_ERROR] if error else None

@@ -1,4 +1,7 @@
-"""What later turns of a signal make of earlier ones at a destination: which deliveries nobody needs any more.
+"""The deliveries of one signal to one destination: in which order they go, what is next, and which nobody needs any more. Pure.
+
+They go in the order of their turns: one that is open holds up those behind it. `next_step` says what a worker that comes by
+has to do. Entries may stand in any order, and closed ones may be left out as far as `asks_for_closed` allows.
 
 Superseded is what was never sent and need not be; overtaken is a dead letter that would only say what is stale.
 """
@@ -6,16 +9,80 @@ Superseded is what was never sent and need not be; overtaken is a dead letter th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import NamedTuple
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState
-from router.domain.delivery_lifecycle import OutboxEntry
+from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
+from router.store.delivery_lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect
 
 
-def superseded[E: OutboxEntry](entries: Collection[E], kept: Collection[str] = ()) -> list[E]:
+class Skip(NamedTuple):
+    """These deliveries are superseded: nobody needs them. They are in turn order."""
+
+    entries: list[OutboxEntry]
+
+
+class ClaimNow(NamedTuple):
+    """This delivery may be claimed; `is_suspect` says that it must be tried alone, after everything else.
+
+    `is_untold` says that nothing of its signal was told before, though it is over.
+    """
+
+    entry: OutboxEntry
+    is_suspect: bool
+    is_untold: bool = False
+
+
+class GiveUp(NamedTuple):
+    """This delivery is poison: it killed every worker that tried it."""
+
+    entry: OutboxEntry
+
+
+class Wait(NamedTuple):
+    """This delivery's turn it is, but it may not be claimed before an instant: it is deferred, or in flight."""
+
+    entry: OutboxEntry
+    until: datetime
+
+
+type NextStep = Skip | ClaimNow | GiveUp | Wait
+"""What is next for a signal at a destination."""
+
+
+def next_step(
+    entries: Collection[OutboxEntry], now: datetime, lease: timedelta = LONGEST_LEASE, kept: Collection[str] = ()
+) -> NextStep | None:
+    """What is next for a signal at an instant; None where nothing of it is open.
+
+    The first open turn decides when. What is superseded is skipped once that turn has come, before anything is claimed;
+    `kept` is as there.
+    """
+    first = first_open(entries)
+    if first is None:
+        return None
+    if not is_claimable(first, now, lease):
+        return Wait(first, due_at(first))
+    if needless := superseded(entries, kept):
+        return Skip(needless)
+    return GiveUp(first) if is_poison(first) else ClaimNow(first, is_suspect(first), first.id in kept)
+
+
+def first_open(entries: Iterable[OutboxEntry]) -> OutboxEntry | None:
+    """The delivery whose turn it is: the first that is open."""
+    return min((one for one in entries if one.is_open), key=_turn, default=None)
+
+
+def _turn(entry: OutboxEntry) -> int:
+    return entry.turn
+
+
+def superseded(entries: Collection[OutboxEntry], kept: Collection[str] = ()) -> list[OutboxEntry]:
     """The deliveries that nobody needs, in turn order.
 
     Where nobody was told that a signal opened, nobody has to hear that it is over; unless an earlier resolution never got
@@ -36,7 +103,7 @@ def superseded[E: OutboxEntry](entries: Collection[E], kept: Collection[str] = (
     return sorted(needless, key=lambda one: one.turn)
 
 
-def find_untold_life[E: OutboxEntry](entries: Collection[E]) -> Sequence[E]:
+def find_untold_life(entries: Collection[OutboxEntry]) -> Sequence[OutboxEntry]:
     """A whole life of a signal of which its ticket destination was told nothing, its end last; nothing where there is none.
 
     One that opened again since is told of as it is now.
@@ -88,7 +155,7 @@ def is_paged(delivery: Delivery) -> bool:
     return isinstance(delivery.content, Notice) and delivery.content.paged
 
 
-def untold_before[E: OutboxEntry](update: E, entries: Iterable[E]) -> list[E]:
+def untold_before(update: OutboxEntry, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
     """What an update stands for as well: the deliveries of its opening since the last that was sent, the latest first."""
     earlier = (one for one in entries if one.opened == update.opened and one.turn < update.turn)
     latest_first = sorted(earlier, key=lambda one: -one.turn)
@@ -124,7 +191,7 @@ _OVERTAKEN_BY = {
 }
 
 
-def redriven_with[E: OutboxEntry](letter: E, entries: Iterable[E]) -> list[E]:
+def redriven_with(letter: OutboxEntry, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
     """The resolutions that are sent again after a dead letter, so that what it opens does not stay open."""
     return [
         one
