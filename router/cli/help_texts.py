@@ -71,7 +71,6 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules check": "the rules in rules/",
             "alert-router rules check --strict --format github": "beside the lines of a pull request",
             "alert-router rules check --now 2027-03-01T00:00:00Z": "what will have ended by then",
-            "alert-router rules check mine --format sarif > rules.sarif": "for code scanning",
         },
         f"{_FAULTY}, or with --strict a warning",
     ),

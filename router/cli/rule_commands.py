@@ -58,10 +58,10 @@ def add_rules_commands(commands: Commands) -> None:
     rules = add_group(commands, "rules", "check, test, list, preview and describe the rules")
     check = add_command(rules, "check", "router.cli.rules:check", "report problems and warnings")
     test = add_command(rules, "test", "router.cli.rules:test", "run the examples")
-    for command, formats in ((check, ("github", "junit", "sarif")), (test, ("github", "junit"))):
+    for command in (check, test):
         command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
         add_now(command)
-        add_format(command, *formats)
+        add_format(command, "github", "junit")
     check.add_argument("--strict", action="store_true", help="warnings are problems")
     listing = add_command(rules, "list", "router.cli.rules_list:list_them", _LIST)
     listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)

@@ -9,12 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from router.app.asked_rules import ask_rules
-from router.app.extras import PACKAGE
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
-from router.cli.formats.sarif import log_of
 from router.cli.given import clock_for, lines_for, streams_in
-from router.cli.origin import find_version
 from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,
@@ -34,7 +31,6 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
-from router.rulebook.codes import CODES
 from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.coverage_manifest import read_coverage
 from router.rulebook.examples import DIRECTORY as EXAMPLES
@@ -81,8 +77,6 @@ def check(options: Namespace) -> int:
             )
         case "junit":
             print_text(report_of(_CHECK, cases_of_files(directory, files_in(directory), checked.problems)))
-        case "sarif":
-            print_json(log_of(PACKAGE, find_version(), "rules", CODES, list(map(annotation_of, checked.problems))))
         case _:
             print_lines([*lines_for(checked.problems), _summary(directory, checked)])
     return 0 if checked.is_sound else FOUND

@@ -22,7 +22,6 @@
                     unclear or in vain in it
     retired         what rules name although it is gone
     starter         the rules to begin with
-    codes           the sorts of problems, and what each is
     schemas         the published JSON Schemas
     loading         all of it together
     lints           what rules say in vain, which only `rules check` asks

@@ -36,7 +36,7 @@ def completed(line: str, house: House) -> list[str]:
         ("alert-router ru", ["run", "rules"]),
         ("alert-router rules ", ["check", "test", "list", "preview", "schema"]),
         ("alert-router rules check --str", ["--strict"]),
-        ("alert-router rules check --format ", ["text", "json", "github", "junit", "sarif"]),
+        ("alert-router rules check --format ", ["text", "json", "github", "junit"]),
         ("alert-router run --stream ", ["cwpp", "cspm"]),
         ("alert-router rules check ", ["rules", "other"]),
         ("alert-router run al", ["alerts.ndjson"]),
@@ -55,6 +55,6 @@ def test_other_shells_get_a_script_of_their_own(shell: str, check: list[str], ho
     """It names every command; where that shell is installed, it is one that the shell understands."""
     script = house.says("completion", shell).out
     assert "alert-router" in script
-    assert all(command in script for command in ("dead-letters", "redrive", "strict", "sarif"))
+    assert all(command in script for command in ("dead-letters", "redrive", "strict", "junit"))
     if program := shutil.which(shell):
         subprocess.run([program, *check, house.directory / house.writes("script", script)], check=True)

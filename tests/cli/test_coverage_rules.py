@@ -54,16 +54,6 @@ def test_junit_has_a_case_for_the_file(broken: House) -> None:
         assert len(case.findall("failure")) == failures
 
 
-def test_sarif_names_the_code_and_the_line(broken: House) -> None:
-    """For code scanning."""
-    log = json.loads(broken.says("rules", "check", *AT, "--format", "sarif").out)
-    (result,) = [one for one in log["runs"][0]["results"] if one["ruleId"] != "calls-nobody"]
-    location = result["locations"][0]["physicalLocation"]
-    assert result["ruleId"] == "invalid"
-    assert location["artifactLocation"]["uri"] == "rules/coverage.yaml"
-    assert location["region"]["startLine"] == 2
-
-
 def test_the_rules_of_a_stream_run_whatever_is_expected_of_defender(broken: House) -> None:
     """A broken manifest stops the gate, and no alert."""
     assert broken.says("rules", "test", *AT).code == 0

@@ -1,10 +1,7 @@
-"""What a check found, as other programs read it: annotations of GitHub, JUnit, SARIF."""
+"""What a check found, as other programs read it: annotations of GitHub, and JUnit."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,7 +9,6 @@ import pytest
 
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
-from router.cli.formats.sarif import log_of
 from router.cli.formats.values import Annotation, Case
 from tests.cli.house import commands_in
 
@@ -34,17 +30,6 @@ def a_case(**changes: Any) -> Case:
 def a_report(*cases: Case) -> ElementTree.Element:
     """The root of a report."""
     return ElementTree.fromstring(report_of("rules test", cases))  # noqa: S314 - our own
-
-
-def results_of(annotations: Sequence[Annotation]) -> list[Any]:
-    """The results of a SARIF log."""
-    (run,) = as_runs(log_of("alert-router", "1.0", "rules", {"no-end": "A rule has no end."}, annotations))
-    return list(run["results"])
-
-
-def as_runs(log: Any) -> list[Any]:
-    """The runs of a log."""
-    return list(log["runs"])
 
 
 def test_github_is_told_the_sum_first_and_the_worst_first() -> None:
@@ -129,72 +114,3 @@ def test_junit_is_xml_whatever_it_says() -> None:
     shown = '<b>&"a\\x1b[31m\\u202eb\\x00\ufffd\\ufffe ü\n  ::error file=x::y ##vso[task.complete]'
     assert case.attrib["name"] == shown.replace("\n", " ")
     assert case[0].text == case[1].text == shown
-
-
-def test_a_sarif_log_has_what_code_scanning_asks_for() -> None:
-    """The parts that GitHub's subset requires, by name; a result knows its rule by id and by number."""
-    log = log_of(
-        "alert-router", None, "rules", {"unused": "One.", "no-end": "Two."}, [an_annotation(7), an_annotation(8)]
-    )
-    assert log["version"] == "2.1.0"
-    (run,) = as_runs(log)
-    assert run["automationDetails"] == {"id": "alert-router/rules/"}
-    driver = run["tool"]["driver"]
-    assert driver["name"] == "alert-router"
-    assert "version" not in driver
-    assert [rule["id"] for rule in driver["rules"]] == ["unused", "no-end"]
-    assert driver["rules"][1]["name"] == "NoEnd"
-    assert {
-        rule[key]["text"] for rule in driver["rules"] for key in ("shortDescription", "fullDescription", "help")
-    } == {
-        "One.",
-        "Two.",
-    }
-    result = run["results"][0]
-    assert (result["ruleId"], result["ruleIndex"], result["level"]) == ("no-end", 1, "error")
-    assert result["message"] == {"text": "is wrong 7"}
-    assert result["locations"] == [
-        {
-            "physicalLocation": {
-                "artifactLocation": {"uri": "rules/a.json", "uriBaseId": "%SRCROOT%"},
-                "region": {"startLine": 7},
-            }
-        }
-    ]
-
-
-def test_fingerprints_stay_when_lines_move() -> None:
-    """Neither a line nor a position in a list is in them; rule, file and words are, and equal ones are numbered."""
-    before = an_annotation(3, message="routes[0].to[1]: names no destination")
-    moved = an_annotation(9, message="routes[4].to[0]: names no destination")
-    others = [replace(before, code="x"), replace(before, path="b"), replace(before, message="other")]
-
-    def prints(*annotations: Annotation) -> list[str]:
-        return [one["partialFingerprints"]["primaryLocationLineHash"] for one in results_of(annotations)]
-
-    assert prints(before) == prints(moved)
-    first, second = prints(before, moved)
-    assert (first[:-2], first[-2:], second[-2:]) == (second[:-2], ":1", ":2")
-    assert len({*prints(before), *prints(*others)}) == 4
-    assert re.fullmatch(r"[0-9a-f]{16}:1", first)
-
-
-def test_sarif_names_files_by_uris() -> None:
-    """Blanks, marks and bytes that are no UTF-8 are encoded; a file elsewhere has a whole URI; no text becomes a link."""
-    odd = an_annotation(
-        path="rules/a b#ü\udcff.json", line=None, message="see [this](https://evil.example)", code="new"
-    )
-    first, second = results_of([odd, an_annotation(path="/elsewhere/a b.json")])
-    place = first["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"] == {"uri": "rules/a%20b%23%C3%BC%FF.json", "uriBaseId": "%SRCROOT%"}
-    assert place["region"] == {"startLine": 1}
-    assert "](" not in first["message"]["text"]
-    assert "ruleIndex" not in first
-    assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///elsewhere/a%20b.json"}
-
-
-def test_sarif_says_what_no_encoding_can() -> None:
-    """Half a pair of UTF-16 stands in a key or a file's name that somebody wrote: it is shown, and nothing breaks."""
-    (result,) = results_of([an_annotation(path="rules/\ud800.json", message=f"{ACTING} is wrong")])
-    assert result["message"]["text"] == "a\\x1b[31m\\u202eb\\x00\ufffd is wrong"
-    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "rules/%ED%A0%80.json"
