@@ -94,7 +94,7 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules preview rules/cwpp/suppressions/scanner.json": "of what was decided in the last 30 days",
             "alert-router rules preview new.yaml --stream cwpp --since 7d": "of the last 7 days, wherever the file stands",
             "alert-router rules preview new.yaml --stream cwpp --fail-on High": "end with 1 if that would have been held",
-            "alert-router rules preview new.yaml --stream cspm --format markdown": "for a pull request",
+            "alert-router rules preview new.yaml --stream cspm": "of a file that stands elsewhere",
         },
         "done, and it would have held, or would hold now, a signal as grave as --fail-on says",
     ),

@@ -12,7 +12,7 @@ from router.app.lookback import look_back
 from router.cli.complaints import complain
 from router.cli.given import clock_for, lines_for, stream_for
 from router.cli.opened_state import store_in
-from router.cli.preview_report import Names, Previewed, document_of, print_markdown, print_previews
+from router.cli.preview_report import Names, Previewed, document_of, print_previews
 from router.cli.printing import print_json
 from router.decide.matchers import RuleMatcher
 from router.decide.preview import Preview
@@ -44,13 +44,10 @@ def show(options: Namespace) -> int:
     previewed = [Previewed(str(options.file), stream.value, preview) for preview in previews]
     attack = loaded.rulebook.attack if loaded is not None and loaded.rulebook is not None else None
     names = Names(loaded.policy.destinations if loaded is not None else {}, attack)
-    match options.format:
-        case "json":
-            print_json(list(map(document_of, previewed)))
-        case "markdown":
-            print_markdown(previewed, names)
-        case _:
-            print_previews(previewed, names)
+    if options.format == "json":
+        print_json(list(map(document_of, previewed)))
+    else:
+        print_previews(previewed, names)
     return FOUND if any(_is_too_grave(preview, options.fail_on) for preview in previews) else 0
 
 

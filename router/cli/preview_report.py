@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from router.cli.formats.markdown import Quoted, cell, table
-from router.cli.printing import plain, print_lines
+from router.cli.printing import plain
 from router.cli.screen import print_table, screen, table_of
 from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview
 from router.destinations.wording.masking import masked
@@ -52,7 +51,7 @@ class Names(NamedTuple):
 
 
 class _Section(NamedTuple):
-    """A table of the report. Texts that messages bring are `Quoted`."""
+    """A table of the report."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -66,34 +65,13 @@ def print_previews(previewed: Sequence[Previewed], names: Names) -> None:
         if number:
             to.print()
         to.print(plain(masked(_title(one))), style="bold")
-        print_table(to, table_of(("", ""), [(name, _words(parts)) for name, parts in _facts(one.preview, names)]))
+        print_table(to, table_of(("", ""), _facts(one.preview, names)))
         for section in _sections(one.preview, names):
             to.print()
             print_table(to, table_of(section.heads, section.rows, section.numbers))
         for head, signals in _named(one.preview):
             to.print(f"\n  {head}", style="bold")
             print_table(to, table_of(("", ""), [line for signal in signals for line in _lines_of(signal)]))
-
-
-def print_markdown(previewed: Sequence[Previewed], names: Names) -> None:
-    """Prints previews for a pull request."""
-    print_lines(_markdown(previewed, names))
-
-
-def _markdown(previewed: Sequence[Previewed], names: Names) -> Iterator[str]:
-    for one in previewed:
-        yield f"### What {cell(Quoted(one.preview.name))} would have held"
-        yield ""
-        yield f"{cell(Quoted(one.file))}, {one.stream}, as if it had been in force {_span(one.preview)}."
-        yield ""
-        yield from table(("", ""), [(name, _joined(parts)) for name, parts in _facts(one.preview, names)])
-        yield ""
-        for section in _sections(one.preview, names):
-            yield from table(section.heads, section.rows, section.numbers)
-            yield ""
-        for head, signals in _named(one.preview):
-            yield from table((head, "title", "resource", "decided", "became", "id"), map(_row_of, signals))
-            yield ""
 
 
 def document_of(one: Previewed) -> dict[str, object]:
@@ -159,44 +137,35 @@ def _span(preview: Preview) -> str:
     return f"from {timestamp(preview.since)} to {timestamp(preview.until)}"
 
 
-type _Words = Sequence[str]
-"""A sentence in parts, some of them quoted."""
-
-
-def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, _Words]]:
-    yield "would have held", [_amount(preview.held)]
+def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, str]]:
+    yield "would have held", _amount(preview.held)
     if preview.held_already:
-        yield "held anyway", list(_listed(preview.held_already, "decision"))
+        yield "held anyway", _listed(preview.held_already, "decision")
     for name, spared in preview.spared.items():
         spec = names.destinations.get(name)
         lane = f" ({spec.lane} lane)" if spec is not None else ""
-        fewer = f"{counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
-        yield "would not have told", [Quoted(name), f"{lane}: {fewer}"]
+        yield "would not have told", f"{name}{lane}: {counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
     if preview.let_go.decisions:
-        yield "would have let through", [f"{_amount(preview.let_go)} that a rule of this name held"]
-    yield "looked at", [f"{counted(preview.looked_at, 'decision')}{_how_far(preview)}"]
+        yield "would have let through", f"{_amount(preview.let_go)} that a rule of this name held"
+    yield "looked at", f"{counted(preview.looked_at, 'decision')}{_how_far(preview)}"
     if preview.unjudged:
-        yield (
-            "not known of",
-            [f"{counted(preview.unjudged, 'decision')}: what rules can match of their signals is not kept"],
-        )
+        unjudged = counted(preview.unjudged, "decision")
+        yield "not known of", f"{unjudged}: what rules can match of their signals is not kept"
     yield from _standing_facts(preview.standing)
 
 
-def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, _Words]]:
+def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, str]]:
     gravest = next(iter(standing.by_severity), None)
     grave = f", the gravest {gravest or 'of unknown severity'}" if gravest is not None else ""
     whole = "" if standing.is_whole else "; more may, since not all that stands was looked at"
-    yield (
-        "would hold now",
-        [f"{counted(standing.signals, 'signal')} that stand{'s' * (standing.signals == 1)}{grave}{whole}"],
-    )
+    stand = f"{counted(standing.signals, 'signal')} that stand{'s' * (standing.signals == 1)}"
+    yield "would hold now", f"{stand}{grave}{whole}"
     if standing.held_already:
-        yield "held now anyway", list(_listed(standing.held_already, "signal"))
+        yield "held now anyway", _listed(standing.held_already, "signal")
     if standing.let_go:
-        yield "would let through now", [f"{counted(standing.let_go, 'signal')} that a rule of this name holds"]
+        yield "would let through now", f"{counted(standing.let_go, 'signal')} that a rule of this name holds"
     if standing.unjudged:
-        yield "not known of now", [f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"]
+        yield "not known of now", f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"
 
 
 def _how_far(preview: Preview) -> str:
@@ -205,11 +174,8 @@ def _how_far(preview: Preview) -> str:
     return f", back to {timestamp(preview.looked.back_to)}: there are too many to look at all"
 
 
-def _listed(counts: Mapping[str, int], what: str) -> Iterator[str]:
-    for number, (name, many) in enumerate(counts.items()):
-        yield ", " if number else ""
-        yield f"{counted(many, what)} by "
-        yield Quoted(name)
+def _listed(counts: Mapping[str, int], what: str) -> str:
+    return ", ".join(f"{counted(many, what)} by {name}" for name, many in counts.items())
 
 
 def _sections(preview: Preview, names: Names) -> Iterator[_Section]:
@@ -222,7 +188,7 @@ def _sections(preview: Preview, names: Names) -> Iterator[_Section]:
 
 
 def _by(head: str, amounts: Mapping[str, Amount], nothing: str, words: Mapping[str, str]) -> _Section:
-    rows = [(words.get(name) or (Quoted(name) if name else nothing), *amount) for name, amount in amounts.items()]
+    rows = [(words.get(name) or name or nothing, *amount) for name, amount in amounts.items()]
     beyond = [(f"and {len(rows) - _MOST} more", "", "")] if len(rows) > _MOST else []
     return _Section((head, "signals", "decisions"), [*rows[:_MOST], *beyond], (1, 2))
 
@@ -240,37 +206,23 @@ def _named(preview: Preview) -> Iterator[tuple[str, Sequence[NamedSignal]]]:
         yield "would hold now, the gravest", preview.standing.named
 
 
-def _row_of(one: NamedSignal) -> Sequence[object]:
-    at = timestamp(one.at) if one.at is not None else None
-    title = Quoted(one.title or one.type or "")
-    return one.severity or UNKNOWN, title, Quoted(one.resource or ""), at, _became(one), Quoted(one.id or "")
-
-
 def _lines_of(one: NamedSignal) -> Iterator[Sequence[object]]:
-    """The same on lines of their own: a terminal is narrow, and ids are long."""
-    severity, title, resource, at, became, id = _row_of(one)
-    yield severity, title
-    yield "", resource
-    yield "", f"{became}{f' at {at}' if at else ''}, id {id}"
+    """A signal on three lines: a terminal is narrow, and ids are long."""
+    at = f" at {timestamp(one.at)}" if one.at is not None else ""
+    yield one.severity or UNKNOWN, one.title or one.type or ""
+    yield "", one.resource or ""
+    yield "", f"{_became(one)}{at}, id {one.id or ''}"
 
 
 def _became(one: NamedSignal) -> str:
     if one.held_by is not None:
-        return Quoted(f"held by {one.held_by}")
+        return f"held by {one.held_by}"
     if one.at is None:
         return "routed"
-    return Quoted(f"routed to {', '.join(one.destinations) or 'nobody'}")
+    return f"routed to {', '.join(one.destinations) or 'nobody'}"
 
 
 def _amount(amount: Amount) -> str:
     if not amount.decisions:
         return "nothing"
     return f"{counted(amount.signals, 'signal')}, {counted(amount.decisions, 'decision')}"
-
-
-def _words(parts: _Words) -> str:
-    return "".join(parts)
-
-
-def _joined(parts: _Words) -> str:
-    return "".join(cell(part) if part else "" for part in parts)

@@ -87,7 +87,7 @@ def add_rules_commands(commands: Commands) -> None:
         "--since", metavar="DURATION", type=duration_in, default="30d", help="how far back to look (default: 30d)"
     )
     add_now(preview, "the time up to which to look")
-    add_format(preview, "markdown")
+    add_format(preview)
     preview.add_argument(
         "--fail-on",
         metavar="SEVERITY",

@@ -252,9 +252,11 @@ def test_the_action_says_what_changed_rules_would_have_held(house: House) -> Non
     base = a_change(house, "rules/cwpp/suppressions/a new one.json", "rules/cwpp/suppressions/notes.md")
     ran = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z")
     assert (ran.code, ran.log) == (0, [])
-    assert ran.summary.count("### What ") == 1
-    assert ran.summary.startswith("### What `a new one` would have held\n")
-    assert "| would have held | 1 signal, 1 decision |" in ran.summary
+    heading, blank, *lines = ran.summary.splitlines()
+    assert (heading, blank) == ("### What suppression rules would have held", "")
+    assert all(line.startswith("    ") for line in lines)
+    assert lines[0].startswith("    a new one (rules/cwpp/suppressions/a new one.json, cwpp), as if in force from ")
+    assert re.search(r"would have held +1 signal, 1 decision", ran.summary)
     assert run(PREVIEW, house, base) == Ran(0, [], "")
     assert run(PREVIEW, house, git(house, "rev-parse", "HEAD"), state=".state") == Ran(0, [], "")
 
@@ -264,7 +266,7 @@ def test_the_action_fails_where_a_changed_rule_would_have_held_what_is_too_grave
     base = a_change(house, "rules/cwpp/suppressions/one.json")
     graver = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="High")
     assert (graver.code, len(graver.log)) == (1, 1)
-    assert graver.summary.startswith("### What `one` would have held")
+    assert "    one (rules/cwpp/suppressions/one.json, cwpp)" in graver.summary
     less = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="Critical")
     assert less.code == 0
     house.writes("rules/cwpp/suppressions/one.json", "{")
@@ -293,7 +295,7 @@ def test_the_action_keeps_one_comment_on_a_pull_request(house: House, monkeypatc
     house.writes("known.txt", "")
     assert run(PREVIEW, house, base, "7", **given).code == 0
     known, heading = said.read_text().splitlines()[:2]
-    assert (known, heading) == ("<!-- alert-router preview -->", "### What `one` would have held")
+    assert (known, heading) == ("<!-- alert-router preview -->", "### What suppression rules would have held")
     assert calls.read_text().splitlines()[1].startswith("api --silent --method POST repos/soc/rules/issues/7/comments ")
     house.writes("known.txt", "41\n42\n")
     head = git(house, "rev-parse", "HEAD")
