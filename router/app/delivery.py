@@ -28,13 +28,11 @@ from router.deliver import (
     Sender,
 )
 from router.destinations import discover
-from router.domain.deliveries import Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LEASE
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
-from router.store.claims import bring_forward
 from router.store.store import Store
 from router.telemetry import Telemetry
 
@@ -158,43 +156,6 @@ async def dispatcher_over(
         finally:
             with suppress(StoreError):  # whoever was told of it was told when it came
                 await dispatcher.write_unwritten()
-
-
-async def try_destination(
-    store: Store,
-    rules: Rules,
-    readiness: Readiness,
-    settings: Settings,
-    clock: Clock,
-    stream: Stream,
-    destination: str,
-) -> Settlement | None:
-    """Tries one delivery that a destination which can be asked is owed now, though it may be paused, as a run would.
-
-    Returns what became of it; None where nothing is owed there, or it is in flight. Raises StoreError.
-    """
-    settled: list[Settlement] = []
-    now = clock()
-    if not await store.run(lambda tx: bring_forward(tx, stream, destination, now)):
-        return None
-    async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
-        (spec, sender) = next(
-            (spec, sender) for of, spec, sender in senders if (of, spec.name) == (stream, destination)
-        )
-        loop = DeliveryLoop(
-            stream.value,
-            spec.lane,
-            {destination: sender},
-            store=store,
-            clock=clock,
-            concurrency=1,
-            isolation=Isolation(),
-            backgrounds=BackgroundReader(stream.value, rules.books[stream].destinations.values(), store),
-            on_settled=lambda some: settled.extend(settlement for _, settlement in some),
-        )
-        await loop.try_one(destination)
-        await loop.write_unwritten()
-    return settled[-1] if settled else None
 
 
 @asynccontextmanager

@@ -23,7 +23,6 @@ class HelpText(NamedTuple):
 
 
 _DIED = "done, but a delivery died, or a row of the state was set aside"
-_UNTAKEN = "done, and the destination that was probed did not take what it was asked with"
 _FAULTY = "done, and there is a problem"
 _LACKING = "could not start or go on; or all else was done, but a destination lacks a setting that it had before"
 
@@ -219,7 +218,6 @@ HELP: Mapping[str, HelpText] = {
             "alert-router destinations list": "how each is: held, paused, owed, dead",
             "alert-router destinations hold oncall --for 2h --reason 'the pager is moved'": "nobody is paged meanwhile",
         },
-        _UNTAKEN,
     ),
     "destinations list": HelpText(
         {
@@ -233,9 +231,8 @@ HELP: Mapping[str, HelpText] = {
             "alert-router destinations hold tickets --stream cspm --for 1h30m --reason CHG-17": "a queue of tickets",
         }
     ),
-    "destinations release": HelpText({"alert-router destinations release oncall": "before the hold ends by itself"}),
-    "destinations probe": HelpText(
-        {"alert-router destinations probe oncall": "whether it takes our credentials again"}, _UNTAKEN
+    "destinations release": HelpText(
+        {"alert-router destinations release oncall": "before the hold ends by itself, or a pause"}
     ),
     "send": HelpText(
         {"alert-router send --to cwpp alerts.ndjson": "publish a file to the hub cwpp"}, "the hub did not take all"

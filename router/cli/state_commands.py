@@ -26,7 +26,6 @@ _REDRIVE = "owe them again; the next run sends them, or whoever serves the state
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
 _FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
-_PROBE = "ask one now with a delivery that it is owed, also where it is paused"
 _RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
 
 
@@ -93,17 +92,20 @@ def add_destinations_commands(commands: Commands) -> None:
     hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
     hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
     hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
-    release = add_command(group, "release", "router.cli.destinations:release", "have one asked again that is held")
+    release = add_command(
+        group,
+        "release",
+        "router.cli.destinations:release",
+        "have one asked again that is held, and at once if it is paused",
+    )
     release.add_argument("--reason", metavar="TEXT", default="released", help="why (default: released)")
-    for command in (hold, release):
-        add_author(command)
-    probe = add_command(group, "probe", "router.cli.destinations:probe", _PROBE)
-    for command in (listing, hold, release, probe):
+    for command in (listing, hold, release):
         command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
         command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
         add_state(command)
         add_now(command, "the time to do it at")
     for command in (listing, hold, release):
         add_format(command)
-    for command in (hold, release, probe):
+    for command in (hold, release):
+        add_author(command)
         command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")

@@ -172,17 +172,6 @@ class DeliveryLoop:
             return await self._run(lambda: FAR, is_ended, is_endless=True)
         return await self._run(lambda: self._clock() + ahead, is_ended)
 
-    async def try_one(self, destination: str) -> None:
-        """Try one delivery of what is due at a destination, also where that is paused. Raises StoreError."""
-        one, now = self._known[destination], self._clock()
-        async with self._store.session() as tx:
-            one.pause = (await list_pauses(tx, self._stream)).get(destination)
-        claims = await self._store.run(lambda tx: self._claim_one(tx, one, now, now + self._lease))
-        self._send(one, claims, {}, now + self._lease * (1 - SHARE_OF_LEASE))
-        await asyncio.gather(*self._sends)
-        await self._exchange(self._take_answers())
-        self._raise_fault()
-
     def look_again(self) -> None:
         """Have a loop that waits look at once for what is due."""
         for one in self._known.values():

@@ -18,8 +18,7 @@ from router.deliver.destination_holds import FRESH
 from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
-from router.store.delivery_status import list_next_due
-from router.store.destinations import list_pauses, pause_destination
+from router.store.destinations import pause_destination
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.cli.house import House, ndjson
@@ -237,7 +236,6 @@ def test_a_run_at_work_obeys_a_hold_that_is_given_beside_it(house: House) -> Non
 
         send()
         assert house.says(*HOLD, "people", "--for", "2h").code == 0
-        assert "another run is at work on this state" in house.says("destinations", "probe", "people").complaint
         wait_until(lambda: send() < sent, look=1.0)
         held = _count("people.ndjson")
         assert house.says("destinations", "release", "people").code == 0
@@ -252,64 +250,30 @@ def _count(name: str) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_a_probe_asks_a_destination_with_one_delivery_and_says_what_came_back(house: House) -> None:
-    """1 where it did not take it; where nothing is owed there is nothing to ask with, and one that is held is not asked."""
-    blocked = house.directory / "people.ndjson"
-    blocked.mkdir()
-    house.says("run", *at(NOW), house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=id) for id in "ab"))))
-    probe = ("destinations", "probe", *at(NOW + timedelta(seconds=1)))
-    refused = house.says(*probe, "people")
-    assert refused.code == 1
-    assert "cwpp people: did not take it: " in refused.out
-    assert "people.ndjson: cannot be written" in refused.out
-    blocked.rmdir()
-    taken = house.says(*probe, "people")
-    assert (taken.code, len(house.lines("people.ndjson"))) == (0, 1)
-    assert "cwpp people: took it" in taken.out
-    assert (
-        house.says(*probe, "backlog").out
-        == "cspm backlog: is owed nothing that waits, so there is nothing to ask it with\n"
-    )
-    assert house.says(*HOLD, "people", "--for", "1h", *at(NOW)).code == 0
-    assert "people: is held by ana" in house.says(*probe, "people").complaint
+def test_a_paused_destination_that_is_released_is_asked_at_once_with_one_delivery(both: Both) -> None:
+    """What is owed there waits for a probe of minutes later. On a server both are due once every worker knows."""
+    pause = Pause(stream="cwpp", destination="people", since=NOW, probe=NOW + HOUR / 12, error="answered 401")
 
-
-def test_a_probe_in_a_database_has_whoever_serves_it_ask_a_paused_destination_within_seconds(
-    house: House, postgresql: str
-) -> None:
-    """What is owed there waits for a probe of minutes later: that one and one delivery are due once every worker knows."""
-
-    async def probed() -> None:
-        store = open_store(postgresql)
-        await store.upgrade()
+    async def paused(store: Store) -> None:
         await owing("one")(store)
-        pause = Pause(stream="cwpp", destination="people", since=NOW, probe=NOW + HOUR / 12, error="answered 401")
         await within(store, pause_destination, pause)
-        await store.close()
 
-    asyncio.run(probed())
-    said = house.says("destinations", "probe", "people", "--state", postgresql, *at(NOW))
-    assert said.out == (
-        "cwpp people: whoever serves the state asks it within a minute, with one that it is owed; "
-        "it is paused since 2026-11-20T12:00:00Z: answered 401\n"
-    )
-
-    async def looked() -> tuple[datetime, datetime]:
-        store = open_store(postgresql)
-        found = (
-            (await within(store, list_pauses, "cwpp"))["people"].probe,
-            (await within(store, list_next_due, "cwpp"))["people"].due,
+    both.hold(paused)
+    release = ("destinations", "release", "people", "--author", "ben", *at(NOW))
+    for where, who in (
+        ((), "the next run asks it"),
+        (("--state", both.database), "who serves the state asks it within"),
+    ):
+        said = both.house.says(*release, *where)
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith(
+            "cwpp people: released by ben; 1 is owed there; it is paused since 2026-11-20T12:00:00Z"
         )
-        await store.close()
-        return found
-
-    probe, due = asyncio.run(looked())
-    assert probe == NOW
-    assert due <= NOW + FRESH
-    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
-    policy.write_text((named := policy.read_text()).replace("people", "folk"))
-    unnamed = house.says("destinations", "probe", "people", "--state", postgresql, *at(NOW))
-    assert unnamed.complaint == "people: is named by no policy of rules, so nobody can ask it"
-    policy.write_text(named)
-    none = house.says("destinations", "probe", "backlog", "--state", postgresql, *at(NOW))
-    assert none.out == "cspm backlog: is owed nothing that waits, so there is nothing to ask it with\n"
+        assert f"answered 401; {who}" in said.out
+        listing = json.loads(both.house.says("destinations", "list", "--format", "json", *where).out)
+        (known,) = [one for one in listing if one["name"] == "people"]
+        assert known["paused"]["probe"] == "2026-11-20T12:00:00Z"
+        assert datetime.fromisoformat(known["next_due"]) <= NOW + FRESH
+    assert json.loads(both.house.says(*release, "--format", "json").out)["until"] == "2026-11-20T12:00:00Z"
+    assert both.house.says("run", *at(NOW), both.house.writes("none.ndjson", "")).code == 0
+    assert len(both.house.lines("people.ndjson")) == 1

@@ -187,32 +187,6 @@ def paged_at(house: House, url: str) -> None:
     )
 
 
-def test_a_probe_that_is_interrupted_writes_its_answer_down_and_one_that_is_killed_keeps_nobody_from_asking(
-    house: House,
-) -> None:
-    """What it sent it sent once; what a killed one had claimed is what the next one asks with, though its lease is not over."""
-    probe, hold = ("destinations", "probe", "pager"), ("--for", "1h", "--reason", "moved", "--author", "ana")
-    with a_slow_pager() as (url, key, withheld):
-        paged_at(house, url)
-        assert house.says("run", house.writes("none.ndjson", "")).code == 0
-        assert house.says("destinations", "hold", "pager", *hold).code == 0
-        with routing("run", alerts(house, 1), PAGER_KEY=key) as run:
-            run.communicate()
-        assert run.returncode == 0
-        assert house.says("destinations", "release", "pager").code == 0
-        with routing(*probe, PAGER_KEY=key) as killed:
-            until(killed, lambda: withheld.count == 1)
-            killed.kill()
-        with routing(*probe, PAGER_KEY=key) as probing:
-            until(probing, lambda: withheld.count == 2)
-            probing.send_signal(signal.SIGINT)
-            withheld.end()
-            out, err = probing.communicate()
-    assert (probing.returncode, out, owed(house)) == (130, "", 0)
-    (line,) = err.splitlines()
-    assert line.startswith("interrupted: cwpp pager: took it as ")
-
-
 def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
     """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent."""
     with a_slow_pager() as (url, key, withheld):
