@@ -1,15 +1,12 @@
-"""Which extras are installed, and where they are installed from.
+"""Which extras are installed, and how they are.
 
 Without them the router works on files, and on a state on this machine.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from router.domain.errors import BadUsage
 
@@ -28,9 +25,6 @@ IDENTITY_CLIENTS = ("azure.identity",)
 HUB_CLIENTS = ("azure.eventhub", "azure.identity")
 """What reads and writes hubs."""
 
-_SOURCE = re.compile(r"(git\+)?(https|ssh|file)://[\w.~%@:/+\[\]#=-]+", re.ASCII)
-"""What can be installed from, and needs no quoting in a shell."""
-
 
 def is_installed(clients: Iterable[str]) -> bool:
     """Whether all of some modules can be imported; none of them is."""
@@ -44,33 +38,9 @@ def refuse_absent(clients: Iterable[str], asker: str, extra: str = EXTRA) -> Non
 
 
 def requirement(extra: str = "") -> str:
-    """The program with an extra, in quotes, as pip and uv take it: from where this one came, never by its bare name.
-
-    Any stranger may own that name on a public index.
-    """
+    """The program with an extra, in quotes, as pip and uv take it; never its bare name, which on an index anybody may own."""
     named = f"{PACKAGE}[{extra}]" if extra else PACKAGE
-    return f'"{named} @ {find_source() or f"git+https://HOST/OWNER/{PACKAGE}@COMMIT"}"'
-
-
-def find_source() -> str | None:
-    """The commit, file or directory that the installed program came from; no credentials are in it.
-
-    None where it came from an index, or is not installed.
-    https://packaging.python.org/specifications/direct-url/
-    """
-    from importlib.metadata import PackageNotFoundError, distribution  # for which `--help` does not wait
-
-    try:
-        found = json.loads(distribution(PACKAGE).read_text("direct_url.json") or "{}")
-        url, vcs, folder = urlsplit(found["url"]), found.get("vcs_info"), found.get("subdirectory")
-        user, _, host = url.netloc.rpartition("@")
-        is_user = url.scheme == "ssh" and user and ":" not in user
-        bare = url._replace(netloc=url.netloc if is_user else host, query="", fragment="").geturl()
-        source = f"{vcs['vcs']}+{bare}@{vcs['commit_id']}" if vcs is not None else bare
-    except (PackageNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        return None
-    source += f"#subdirectory={folder}" if folder else ""
-    return source if _SOURCE.fullmatch(source) else None
+    return f'"{named} @ git+https://HOST/OWNER/{PACKAGE}@COMMIT"'
 
 
 def _is_there(module: str) -> bool:

@@ -14,7 +14,7 @@
     forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
     init          rules of one's own         workflow      what checks them on GitHub
-    origin        where the program was installed from     version       what --version says
+    version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
     destinations, destination_list   the same; known_destinations   what they name
     silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.domain.legible import one_line
 from router.domain.resources import find_subscription_id
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST = 24 * 3600
+
+_WHERE = r"[\w.-]+(?::\d+)?/[^\s?#]*(?:#(?:(?:egg|subdirectory|md5|sha\d+)=[^\s&]*&?)*)?"
+_ORIGIN = re.compile(
+    rf"(?:alert-router(?:\[[a-z, ]*\])? ?@ ?)?(?:\./.+|(?:git\+)?https://{_WHERE}|git\+ssh://(?:[\w-]*@)?{_WHERE})"
+)
+"""What a workflow can install: a file of the repository, or a URL without a password, a token, or a query, which may be one."""
 
 
 def instant_in(text: str) -> datetime:
@@ -41,6 +48,16 @@ def directory_in(text: str) -> Path:
     if not text.strip():
         raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
     return Path(text)
+
+
+def origin_in(text: str) -> str:
+    """What `init --from` names. What is refused is not repeated: it may hold a password, which a workflow would publish."""
+    if one_line(text) != text or not _ORIGIN.fullmatch(text):
+        raise ArgumentTypeError(
+            "is no URL without credentials that a workflow can get; write one such as "
+            "git+https://HOST/OWNER/alert-router@COMMIT, or that of a wheel"
+        )
+    return text
 
 
 def state_in(text: str) -> Path | PostgresqlAddress:

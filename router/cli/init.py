@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from argparse import Namespace
@@ -9,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import filterfalse
 from pathlib import Path
 
-from router.cli.origin import find_origin, is_fixed
 from router.cli.printing import print_lines
 from router.cli.workflow import VARIABLE, workflow_for
 from router.domain.errors import BadFile
@@ -20,6 +20,9 @@ WORKFLOW = ".github/workflows/alert-rules.yml"
 STAGING = ".alert-router-init"
 """Where all is written before any of it is in its place; an init that was killed leaves it, and the next one takes it away."""
 
+_FIXED = re.compile(r"^\./|@[0-9a-f]{40,64}(?:#|$)|#.*sha256=")
+"""What is the same program for ever: a file of the repository, a commit, or a file with its digest."""
+
 _LEFT_OUT = frozenset({"attack.yaml"})
 """What the program brings where a rules directory has none: it is kept up to date with the program."""
 
@@ -28,7 +31,7 @@ def init(options: Namespace) -> int:
     """Writes the repository and says what comes next; raises BadFile where rules are there already, having written nothing."""
     directory: Path = options.directory
     _refuse_rules(directory / RULES)
-    origin, here = options.origin or find_origin(), _resolved(directory)
+    origin, here = options.origin, _resolved(directory)
     top = _find_top(here)
     text = workflow_for(origin, (here / RULES).relative_to(top or here).as_posix())
     files = _files(text)
@@ -118,7 +121,7 @@ def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> 
             f"{workflow}:{line}: write there, behind ALERT_ROUTER:, where the alert router is, such as "
             f"git+https://HOST/OWNER/alert-router@COMMIT; or set the variable {VARIABLE} of the repository to that"
         )
-    elif not is_fixed(origin):
+    elif not _FIXED.search(origin):
         lines.append(f"{workflow}: checks with {origin}, which names no commit: what that is may change")
     else:
         lines.append(f"{workflow}: checks with {origin}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.cli.argument_parser import Commands, add_command, add_group
-from router.cli.argument_types import directory_in, file_in, instant_in
+from router.cli.argument_types import directory_in, file_in, instant_in, origin_in
 from router.cli.durations import duration_in
-from router.cli.origin import origin_in
 from router.cli.shared_options import (
     ID_HELP,
     RULES_HELP,
@@ -46,7 +45,7 @@ def add_init_command(commands: Commands) -> None:
         metavar="URL",
         dest="origin",
         type=origin_in,
-        help="where the workflow installs the program from (default: the commit that this one was installed from)",
+        help="where the workflow installs the program from (default: a variable of the repository)",
     )
     init.add_argument(
         "directory", metavar="DIR", type=directory_in, help="the directory of a repository, made unless it is there"

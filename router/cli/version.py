@@ -7,7 +7,6 @@ from argparse import Namespace
 from pathlib import Path
 
 from router.app.extras import PACKAGE
-from router.cli.origin import find_version
 from router.domain.errors import BadUsage
 from router.domain.legible import one_line
 from router.domain.plurals import counted
@@ -18,9 +17,12 @@ _USUAL = Path("rules")
 
 def show(options: Namespace) -> int:
     """Prints the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
-    if (version := find_version()) is None:
-        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one")
-    lines = [f"{PACKAGE} {version}"]
+    from importlib.metadata import PackageNotFoundError, version  # for which `--help` does not wait
+
+    try:
+        lines = [f"{PACKAGE} {version(PACKAGE)}"]
+    except PackageNotFoundError:
+        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one") from None
     directory: Path = options.rules_shown or _USUAL
     streams = [stream for stream in Stream if (directory / stream).is_dir()]
     if options.rules_shown is not None and not streams:

@@ -82,14 +82,14 @@ def explains_and_routes(machine: Machine, mine: Path) -> None:
     (mine / "logs" / "cwpp" / "policy.yaml").write_text(POLICY)
     (mine / "one.ndjson").write_bytes(alert_body() + b"\n")
     said = machine.types("alert-router run --rules logs one.ndjson", mine)
-    assert (said.code, said.err) == (0, f"cwpp logs: not yet: {azure_of(machine)} is not installed\n")
+    assert (said.code, said.err) == (0, f"cwpp logs: not yet: {azure_of()} is not installed\n")
     assert "cwpp logs: 1 owed" in said.out
     assert len((mine / "archive.ndjson").read_bytes().splitlines()) == 1
 
 
-def azure_of(machine: Machine, extra: str = "azure") -> str:
-    """How an extra is installed from where the program came, and from no name that a stranger may own."""
-    return f'"alert-router[{extra}] @ {machine.wheel.as_uri()}"'
+def azure_of(extra: str = "azure") -> str:
+    """How an extra is installed: from no name that a stranger may own."""
+    return f'"alert-router[{extra}] @ git+https://HOST/OWNER/alert-router@COMMIT"'
 
 
 def asks_for_azure(machine: Machine, mine: Path) -> None:
@@ -99,7 +99,7 @@ def asks_for_azure(machine: Machine, mine: Path) -> None:
     said = machine.types(f'../tools/alert-router/bin/python -c "{program}" {commands}', mine)
     assert said.out.split()[-len(ASKERS) :] == ["2"] * len(ASKERS)
     assert said.err.splitlines() == [
-        f"{extra}: is not installed; install {azure_of(machine, extra)}, which {asker} needs"
+        f"{extra}: is not installed; install {azure_of(extra)}, which {asker} needs"
         for command, asker in ASKERS.items()
         for extra in ["postgresql" if "postgresql" in command else "azure"]
     ]
