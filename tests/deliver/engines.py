@@ -5,31 +5,26 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from router.app.clock import now as by_the_clock
-from router.app.maintenance import give_up_undeliverable
 from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Settled
 from router.deliver.destination_holds import MadeHold, hold_destination
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
-from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient
+from router.domain.deliveries import Claim, DeliveryState, Recipient
 from router.domain.destination_holds import DestinationHold
 from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
-from router.store.claims import release_claims
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
@@ -133,71 +128,6 @@ def engine_of_state(place: Place) -> Iterator[Engine]:
         store = open_store(place)
         yield Engine(runner.run, store)  # type: ignore[arg-type]
         runner.run(store.close())
-
-
-class Rounds(Protocol):
-    """A store, and what delivers from it to the destination `tickets`, round by round."""
-
-    store: Store
-
-    async def round(self, kind: DestinationKind, clock: Clock) -> None:
-        """Does once what runs on a clock, and delivers what is due."""
-
-
-async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list[Delivery]:
-    """Owes openings of some signals."""
-    deliveries = [a_delivery(key=key, lane=lane) for key in keys]
-    await within(engine.store, add_deliveries, deliveries, now)
-    return deliveries
-
-
-class FromFile:
-    """Deliveries in a file."""
-
-    def __init__(self, store: Store) -> None:
-        self.store: Store = store
-
-    async def round(self, kind: DestinationKind, clock: Clock) -> None:
-        """As each run does."""
-        await within(self.store, release_claims)
-        await _give_up(self.store, clock)
-        async with _worker(kind, clock, self.store) as worker:
-            await worker.deliver_due(lambda: False)
-
-
-MOST = 4
-"""Signals, `k0` and so on, that are owed at most."""
-
-
-async def _give_up(store: Store, clock: Clock) -> None:
-    held = {"cwpp": await HoldReader(store).held_in("cwpp", clock())}
-    await give_up_undeliverable(store, {"cwpp": [TICKETS]}, (), held, clock(), clock())
-
-
-@asynccontextmanager
-async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIterator[DeliveryLoop]:
-    async with Http(_trust()) as http:
-        yield DeliveryLoop(
-            "cwpp",
-            kind.lane,
-            {TICKETS: a_sender(kind, clock, http)},
-            store=store,
-            clock=clock,
-            concurrency=4,
-            isolation=Isolation(),
-            holds=HoldReader(store),
-        )
-
-
-@asynccontextmanager
-async def from_file() -> AsyncIterator[Rounds]:
-    """Rounds over an empty file."""
-    with TemporaryDirectory() as directory:
-        rounds = FromFile(open_store(Path(directory)))
-        try:
-            yield rounds
-        finally:
-            await rounds.store.close()
 
 
 async def hold(
