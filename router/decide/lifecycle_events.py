@@ -14,6 +14,7 @@ from enum import StrEnum
 from router.domain.clocks import is_possible
 from router.domain.counts import RuleHits, counted_name
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
+from router.domain.keys import bounded
 from router.domain.notices import NamedMember
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
@@ -92,7 +93,7 @@ class RuleEvent:
     @property
     def id(self) -> str:
         """What no two events of a stream share."""
-        return f"{self.kind}/{self.subject}/{self.name}/{self.at.isoformat()}"
+        return bounded(f"{self.kind}/{self.subject}/{self.at.isoformat()}/{self.name}")
 
 
 def sorted_by_end(rules: Iterable[SuppressionRule]) -> Sequence[SuppressionRule]:

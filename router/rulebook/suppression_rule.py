@@ -15,6 +15,7 @@ from sys import intern
 from typing import NamedTuple
 
 from router.domain.holders import RESERVED
+from router.domain.legible import storable
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
@@ -77,7 +78,7 @@ def read_rule(
         faults.warn(path, doubt, code="retired")
     rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
-        name=name,
+        name=storable(name),
         alert_type=intern(rule_properties.alert_type().casefold()),
         expires=rule_properties.expires(),
         enabled=rule_properties.enabled(),
@@ -85,7 +86,7 @@ def read_rule(
         reason=rule_properties.reason(),
         comment=rule_properties.comment(),
         owner=rule_properties.owner(),
-        source=source,
+        source=storable(source),
     )
     if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings:
         _check_category(rule, faults)
@@ -182,7 +183,7 @@ class _RuleProperties:
             self._faults.warn(
                 ("properties", "reason"), f"{reason!r} is no reason that Defender offers{known}", code="not-portable"
             )
-        return intern(reason)
+        return intern(storable(reason))
 
     def comment(self) -> str:
         comment = self._properties.get("comment")
@@ -197,7 +198,7 @@ class _RuleProperties:
                 f"has {len(comment)} characters; Defender takes {LONGEST_COMMENT} and answers longer ones with error 500",
                 code="not-portable",
             )
-        return comment
+        return storable(comment)
 
     def owner(self) -> str | None:
         comment = self._properties.get("comment")

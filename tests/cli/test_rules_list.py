@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -328,6 +329,18 @@ def test_nothing_that_a_file_says_acts_on_a_terminal(house: House) -> None:
         said = house.says("rules", "list", "--format", form, *AT)
         assert not {"\x1b", "\u202e"} & set(said.out + said.err)
     assert names(house) == ["a\x1b[31m\nb"]
+
+
+def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(both: Both) -> None:
+    """Else what it holds would be quarantined, and its hits would not be found. So with a file whose name is no UTF-8."""
+    body = orjson.loads(a_suppression("VM_Example", ends(DAY), host="web-01"))
+    text = json.dumps({"value": [{**body, "name": "a\0\ud800"}]})
+    both.house.writes("rules/cwpp/suppressions/list.json", text)
+    directory = os.fsencode(both.house.directory / "rules/cwpp/suppressions")
+    Path(os.fsdecode(directory + b"/caf\xe9.json")).write_bytes(a_suppression("VM_Example", ends(DAY), host="web-02"))
+    both.hold(lambda store: take(store, NOW, an_alert("a", "web-01"), an_alert("b", "web-02")))
+    found = json.loads(both.say("rules", "list", "--format", "json", *AT))
+    assert {one["name"]: (one["hits"], one["holding"]) for one in found} == {"a\ufffd?": (1, 1), "caf?": (1, 1)}
 
 
 def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,6 +50,7 @@ MAIL = discover()["email"].Config.model_validate(
 MAILBOX = DestinationSpec(name="mail", kind="email", lane=Lane.TICKET, config=MAIL)
 OWNER, BEN = "owner@contoso.example", "ben@contoso.example"
 FAR = NOW + 300 * DAY
+LONG_NAME = "".join(sha256(bytes([n])).hexdigest() for n in range(10))
 
 
 def a_book(*rules: SuppressionRule, notify: Sequence[str] = ("mail",), warn: timedelta = 14 * DAY) -> Rulebook:
@@ -173,8 +175,8 @@ def test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands(life: Lif
         )
     )
     assert notice.group is not None
-    named = [(one.severity, one.title) for one in notice.group.named]
-    assert named[:2] == [("Critical", "Alert *1*"), ("High", "Alert *2*")]
+    named = [(one.severity, one.title, one.place) for one in notice.group.named]
+    assert named[:2] == [("Critical", "Alert *1*", "vm-1"), ("High", "Alert *2*", "vm-1")]
     assert (notice.group.standing, len(named)) == (5, 5)
 
 
@@ -183,7 +185,7 @@ def test_what_ended_long_ago_is_no_news_and_a_thousand_ends_are_one_notice_for_e
     old = [owned(f"old-{days}", NOW - days * DAY, None) for days in (13, 14, 100)]
     rules = [owned(f"rule-{number:04}", NOW, f"owner{number % 2}@contoso.example") for number in range(999)]
     book = a_book(*old, *rules, notify=("mail", "tickets"))
-    looked(store, book, timedelta(), MINUTE)
+    assert [run(RuleWatch(store, book).notify(NOW + minutes * MINUTE)) for minutes in (0, 1)] == [4, 0]
     mails = {one.recipient: one for one in heard(store)}
     assert {to: one.title for to, one in mails.items()} == {
         None: "Rules, silences and holds: 1000 ended",
@@ -272,7 +274,7 @@ def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_some
     ]
 
 
-@pytest.mark.parametrize("name", ["scanner", "a" * 201])
+@pytest.mark.parametrize("name", ["scanner", "a" * 201, LONG_NAME], ids=len)
 def test_people_hear_once_in_each_spell_in_which_a_rule_holds_nothing_for_thirty_days(life: Life, name: str) -> None:
     """Counted from when it was first known, or from its last hit; not while something that it holds stands."""
     life.book = a_book(owned(name, FAR), owned("idle", FAR, alert_type="VM_Other"))
