@@ -259,7 +259,7 @@ class Drill:
         since, until = self._evidence.began, now + timedelta(days=1)
         async with self._store.session() as tx:
             pages = walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome))
-            first = [entry async for page in pages for entry in page.entries if entry.turn == 1]
+            first = [entry async for page in pages for entry in page if entry.turn == 1]
         fitting = [entry for entry in first if may_be_of(entry, subject, ids)]
         own = [entry for entry in fitting if subject.is_real or (entry.id or "").lower() in ids]
         self._evidence.has_foreign = len(own) < len(fitting)

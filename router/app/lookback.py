@@ -8,7 +8,6 @@ from datetime import datetime
 from router.decide.matchers import Matcher
 from router.decide.preview import Preview
 from router.decide.previewer import ASKED_ABOUT, Previewer
-from router.domain.lookback import Looked
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
 from router.store import signals
@@ -24,39 +23,28 @@ async def look_back(
     The store is walked once for all of them; raises StoreError.
     """
     previewers = [Previewer(matcher) for matcher in matchers]
-    looked = Looked(until, is_whole=False)
+    types = _types_of(matchers)
     async with store.session() as tx:
-        async for page in walk_decisions(tx, stream, since, until, ASKED_ABOUT):
+        async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT):
             wanted = {
                 entry.signal
-                for entry in page.entries
+                for entry in entries
                 if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
             }
             found = _signals_of(await signals.read_fields(tx, wanted) if wanted else {})
-            for entry in page.entries:
+            for entry in entries:
                 for one in previewers:
                     one.look_at_decision(entry, found.get(entry.signal or ""))
-            looked = page.looked
-    is_whole = await _look_at_standing(store, stream, previewers)
-    return [one.preview(since, until, looked, is_standing_whole=is_whole) for one in previewers]
-
-
-async def _look_at_standing(store: Store, stream: str, previewers: Sequence[Previewer]) -> bool:
-    """Asks about what stands; whether that was all."""
-    is_whole = False
-    types = _types_of([one.matcher for one in previewers])
-    async with store.session() as tx:
         async for stands in signals.walk_standing(tx, stream, types):
-            for signal in stands.signals:
-                found = signal_of(signal.fields) if signal.fields is not None else None
+            for signal in stands:
+                known = signal_of(signal.fields) if signal.fields is not None else None
                 for one in previewers:
-                    one.look_at_standing(signal, found)
-            is_whole = stands.is_whole
+                    one.look_at_standing(signal, known)
         for one in previewers:
             async for held in signals.walk_held(tx, stream, one.matcher.name):
-                for signal in held.signals:
+                for signal in held:
                     one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
-    return is_whole
+    return [one.preview(since, until) for one in previewers]
 
 
 def _signals_of(fields: Mapping[str, RuleFields]) -> Mapping[str, Signal]:

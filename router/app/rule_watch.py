@@ -110,7 +110,7 @@ class RuleWatch:
         async with self._store.session() as tx:
             known, hits = await read_known_rules(tx, self._stream, now), await read_hits(tx, self._stream)
             found = [*rules_that_hold_nothing(self._rules, known, hits, now)]
-            held = (await signals.count_held(tx, self._stream)).by_name if found else {}
+            held = await signals.count_held(tx, self._stream) if found else {}
         self._searched = now
         return [one for one in found if not held.get(one.name)]
 
@@ -127,7 +127,7 @@ class RuleWatch:
 
     async def _described(self, tx: Transaction, events: Sequence[RuleEvent]) -> list[RuleEvent]:
         """The events that people hear of, with what each rule and silence held and holds."""
-        hits, held = await read_hits(tx, self._stream), (await signals.count_held(tx, self._stream)).by_name
+        hits, held = await read_hits(tx, self._stream), await signals.count_held(tx, self._stream)
         described: list[RuleEvent] = []
         looked_into = 0
         for event in events:
@@ -150,10 +150,8 @@ class RuleWatch:
         found: list[NamedMember] = []
         read = 0
         async for page in signals.walk_held(tx, self._stream, name):
-            found = nsmallest(
-                MOST_NAMED, [*found, *map(_named, page.signals)], key=lambda one: -gravity_of(one.severity)
-            )
-            read += len(page.signals)
+            found = nsmallest(MOST_NAMED, [*found, *map(_named, page)], key=lambda one: -gravity_of(one.severity))
+            read += len(page)
             if read >= MOST_READ:
                 break
         return found

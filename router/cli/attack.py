@@ -16,10 +16,10 @@ from router.cli.attack_layers import AttackReport, attack_layers_of, span_of
 from router.cli.formats.navigator import layers_of
 from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
-from router.cli.past_decisions import DecisionSpan, count_pages, decisions_in
+from router.cli.past_decisions import DecisionSpan, decisions_in
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.decide.attack_outcomes import LOOKED_AT, AttackCounter
+from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, past_decision_of
 from router.decide.blind_spots import BlindSpot, blind_tactics, blind_techniques, covers_of
 from router.domain.errors import BadFile
 from router.domain.rulebook import Rulebook
@@ -41,13 +41,11 @@ class _Looked(NamedTuple):
     Attributes:
         source: what it is, in words.
         span: the span of time that was asked for.
-        back_to: how far back decisions were looked at, where that is less far than was asked for.
         silences: the silences that the source has; None where it does not say.
     """
 
     source: str
     span: DecisionSpan
-    back_to: datetime | None = None
     silences: Silences | None = None
 
 
@@ -96,9 +94,10 @@ async def _look_in_state(options: Namespace, stream: Stream, counter: AttackCoun
         now = clock_for(options.now, store.now)()
         since, until = _span(options, now, options.since or LOOK_BACK)
         async with store.session() as tx:
-            back_to = await count_pages(walk_decisions(tx, stream, since, until, LOOKED_AT), counter)
+            async for entries in walk_decisions(tx, stream, since, until, LOOKED_AT):
+                counter.add(map(past_decision_of, entries))
         silences = await SilenceReader(store).silences(stream, now)
-    return _Looked(f"the state in {options.state}", DecisionSpan(since, until), back_to, silences)
+    return _Looked(f"the state in {options.state}", DecisionSpan(since, until), silences)
 
 
 def _report_of(
@@ -115,7 +114,6 @@ def _report_of(
         source=looked.source,
         since=looked.span.since,
         until=looked.span.until,
-        looked_back_to=looked.back_to,
         knows_silences=looked.silences is not None,
         left_out=left_out,
         outcomes=outcomes,

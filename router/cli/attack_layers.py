@@ -35,7 +35,6 @@ class AttackReport:
         at: the present time.
         source: where the decisions are from, in words.
         since, until: the span that was asked for; None where it was not bounded.
-        looked_back_to: how far back decisions were looked at, where that is less far than was asked for.
         knows_silences: whether the source says which silences are in force.
         left_out: what else of the source was left out: how much by why.
         outcomes: what became of the signals.
@@ -52,7 +51,6 @@ class AttackReport:
     source: str
     since: datetime | None
     until: datetime | None
-    looked_back_to: datetime | None
     knows_silences: bool
     left_out: Mapping[str, int]
     outcomes: AttackOutcomes
@@ -161,14 +159,11 @@ def _described(report: AttackReport, what: str) -> str:
 
 def span_of(report: AttackReport) -> str:
     """The span of time that decisions were looked at in, in words."""
-    since = report.looked_back_to or report.since
-    if since is None:
+    if report.since is None:
         return f"all of it to {timestamp(report.until)}" if report.until is not None else "all of it"
-    span = f"from {timestamp(since)}"
+    span = f"from {timestamp(report.since)}"
     if report.until is not None:
         span += f" to {timestamp(report.until)}"
-    if report.looked_back_to is not None and report.since is not None:
-        span += f" (it was not looked further back, to {timestamp(report.since)})"
     return span
 
 

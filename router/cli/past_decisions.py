@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-from router.decide.attack_outcomes import AttackCounter, PastDecision, past_decision_of, past_signal_key
+from router.decide.attack_outcomes import PastDecision, past_signal_key
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile
-from router.domain.lookback import DecisionPage
 from router.domain.signals import Stream
 
 NO_DECISION = "lines that are no decisions"
@@ -67,15 +66,6 @@ def decisions_in(path: Path, stream: Stream, span: DecisionSpan, left_out: Count
             yield decision.past
     if not is_any and left_out[NO_DECISION]:
         raise BadFile(f"{path}: holds no decisions; alert-router run --decisions FILE writes them")
-
-
-async def count_pages(pages: AsyncIterator[DecisionPage], counter: AttackCounter) -> datetime | None:
-    """Counts the decisions of a walk; gives how far back it came, where that is less far than was asked for."""
-    back_to = None
-    async for page in pages:
-        counter.add(map(past_decision_of, page.entries))
-        back_to = None if page.looked.is_whole else page.looked.back_to
-    return back_to
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:

@@ -84,8 +84,8 @@ def document_of(one: Previewed) -> dict[str, object]:
         "file": one.file,
         "since": timestamp(preview.since),
         "until": timestamp(preview.until),
-        "looked_back_to": timestamp(preview.looked.back_to),
-        "is_whole": preview.looked.is_whole,
+        "looked_back_to": timestamp(preview.since),
+        "is_whole": True,
         "looked_at": preview.looked_at,
         "not_judged": preview.unjudged,
         **preview.held._asdict(),
@@ -99,7 +99,7 @@ def document_of(one: Previewed) -> dict[str, object]:
         "examples": list(map(named_document, preview.named)),
         "standing": {
             "looked_at": standing.looked_at,
-            "is_whole": standing.is_whole,
+            "is_whole": True,
             "not_judged": standing.unjudged,
             "signals": standing.signals,
             "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
@@ -147,7 +147,7 @@ def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, str]]:
         yield "would not have told", f"{name}{lane}: {counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
     if preview.let_go.decisions:
         yield "would have let through", f"{_amount(preview.let_go)} that a rule of this name held"
-    yield "looked at", f"{counted(preview.looked_at, 'decision')}{_how_far(preview)}"
+    yield "looked at", f"{counted(preview.looked_at, 'decision')}: all there are"
     if preview.unjudged:
         unjudged = counted(preview.unjudged, "decision")
         yield "not known of", f"{unjudged}: what rules can match of their signals is not kept"
@@ -157,21 +157,14 @@ def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, str]]:
 def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, str]]:
     gravest = next(iter(standing.by_severity), None)
     grave = f", the gravest {gravest or 'of unknown severity'}" if gravest is not None else ""
-    whole = "" if standing.is_whole else "; more may, since not all that stands was looked at"
     stand = f"{counted(standing.signals, 'signal')} that stand{'s' * (standing.signals == 1)}"
-    yield "would hold now", f"{stand}{grave}{whole}"
+    yield "would hold now", f"{stand}{grave}"
     if standing.held_already:
         yield "held now anyway", _listed(standing.held_already, "signal")
     if standing.let_go:
         yield "would let through now", f"{counted(standing.let_go, 'signal')} that a rule of this name holds"
     if standing.unjudged:
         yield "not known of now", f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"
-
-
-def _how_far(preview: Preview) -> str:
-    if preview.looked.is_whole:
-        return ": all there are"
-    return f", back to {timestamp(preview.looked.back_to)}: there are too many to look at all"
 
 
 def _listed(counts: Mapping[str, int], what: str) -> str:

@@ -141,7 +141,7 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     async with store.session() as tx:
         for stream in streams:
             hits |= {(stream, name): one for name, one in (await read_hits(tx, stream)).items()}
-            held |= {rule_of(stream, name): one for name, one in (await count_held(tx, stream)).by_name.items()}
+            held |= {rule_of(stream, name): one for name, one in (await count_held(tx, stream)).items()}
             since |= {(stream, name): at for name, at in (await read_known_rules(tx, stream, now)).items()}
         silences, undecodable = read_silences(await list_documents(tx, DocumentKind.SILENCE))
     remarks = [undecodable_words(undecodable)] if undecodable else []

@@ -86,19 +86,15 @@ async def _preview_of(
     if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
         return SilencePreview(preview, 0, is_owed_whole=True)
     keys: list[str] = []
-    is_whole = True
     async with store.session() as tx:
         async for page in signals.walk_standing(tx, stream, matcher.types):
-            keys += [
-                one.key for one in page.signals if one.fields is not None and matcher.covers(signal_of(one.fields))
-            ]
-            is_whole = page.is_whole
+            keys += [one.key for one in page if one.fields is not None and matcher.covers(signal_of(one.fields))]
     asked = keys[:_MOST]
     groups = await _groups_of(store, stream, asked)
     async with store.session() as tx:
         deliveries = [one for key in (*asked, *groups) for one in await list_deliveries(tx, key)]
     owed = sum(one.state in _STILL_OWED for one in deliveries)
-    return SilencePreview(preview, owed, is_owed_whole=is_whole and len(keys) <= _MOST)
+    return SilencePreview(preview, owed, is_owed_whole=len(keys) <= _MOST)
 
 
 async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]:
@@ -143,8 +139,6 @@ def _lines(it: SilencePreview) -> Iterator[str]:
         yield f"{option} would have found {counted(number, 'signal')}; did you mean that?"
     if unseen := _unseen(preview):
         yield f"{unseen} could not be looked at: what they say is not kept"
-    if not preview.looked.is_whole:
-        yield f"it was looked back to {timestamp(preview.looked.back_to)} only"
 
 
 def refuse_too_broad(it: SilencePreview) -> None:
@@ -167,14 +161,13 @@ def _of(number: int, it: SilencePreview, what: str) -> str:
 
 
 def _standing(it: SilencePreview) -> str:
-    least = "" if it.preview.standing.is_whole else "at least "
     number = it.preview.standing.signals
     if not number:
-        return f"{least}nothing that stands now is of this kind"
+        return "nothing that stands now is of this kind"
     goes_on, whose = (
         ("stays open where it was told", "its") if number == 1 else ("stay open where they were told", "their")
     )
-    return f"{least}{number} of what stands now {goes_on}, and {whose} updates are held"
+    return f"{number} of what stands now {goes_on}, and {whose} updates are held"
 
 
 def _is(number: int) -> str:
@@ -201,15 +194,15 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
     preview, standing = it.preview, it.preview.standing
     return {
         "since": timestamp(preview.since),
-        "looked_back_to": timestamp(preview.looked.back_to),
-        "is_whole": preview.looked.is_whole,
+        "looked_back_to": timestamp(preview.since),
+        "is_whole": True,
         "signals": preview.held.signals,
         "told": it.everything.held.signals if it.everything is not None else None,
         "messages": preview.held.decisions,
         "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
         "standing": {
             "signals": standing.signals,
-            "is_whole": standing.is_whole,
+            "is_whole": True,
             "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
             "held_already": dict(standing.held_already),
         },

@@ -43,7 +43,6 @@ class ListedSilence:
         silence: the silence.
         hits: how often it held a signal; None where it never did.
         holding: how many signals it holds now that still stand.
-        is_holding_whole: whether all of these were counted; if not, there are at least so many.
         share: for how much of the last 30 days all that it is about was silenced, by it or by others.
         changes: who made, extended and ended it, earliest first.
     """
@@ -51,7 +50,6 @@ class ListedSilence:
     silence: Silence
     hits: RuleHits | None
     holding: int
-    is_holding_whole: bool
     share: float
     changes: Sequence[ChangeEntry] = ()
 
@@ -126,8 +124,7 @@ async def _of_stream(
         ListedSilence(
             one,
             hits.get(one.name),
-            held.by_name.get(one.name, 0),
-            held.is_whole,
+            held.get(one.name, 0),
             silenced_share(one, known.silences, now),
             [it for it in changes if it.subject is ChangeSubject.SILENCE and it.id == one.id],
         )
@@ -196,13 +193,12 @@ def _lines_of(listed: Sequence[ListedSilence], now: datetime) -> Iterator[str]:
 
 def _figures_of(one: ListedSilence, now: datetime) -> str:
     silence, hits = one.silence, one.hits
-    holding = f"{'' if one.is_holding_whole else 'at least '}{one.holding}"
     cells = (
         f"{silence.id:6}",
         f"{silence.stream:6}",
         f"{hits.total if hits is not None else 0:>6,}",
         f"{timestamp(hits.last) if hits is not None else 'never':20}",
-        f"{holding:>12}",
+        f"{one.holding:>12}",
         f"{one.share:>10.0%}",
         f"{both_times(silence.end)}{_left(silence, now)}",
     )
@@ -232,7 +228,7 @@ def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
         "hits": one.hits.total if one.hits is not None else 0,
         "last_hit": timestamp(one.hits.last) if one.hits is not None else None,
         "holding": one.holding,
-        "holding_is_whole": one.is_holding_whole,
+        "holding_is_whole": True,
         "silenced_share": one.share,
         "changes": [
             {"action": it.action, "at": timestamp(it.at), "author": it.author, "ends": timestamp(it.until)}

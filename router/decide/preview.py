@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
-from router.domain.lookback import Looked
 from router.domain.severity import gravity_of
 
 
@@ -70,7 +69,6 @@ class StandingPreview:
         let_go: how many signals something of its name holds now and it would not: they would come out.
         named: some of them.
         unjudged: about how many it could not be asked, because what rules can match of them is not kept.
-        is_whole: whether all that stands was looked at.
     """
 
     looked_at: int = 0
@@ -80,7 +78,6 @@ class StandingPreview:
     let_go: int = 0
     named: Sequence[NamedSignal] = ()
     unjudged: int = 0
-    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +87,6 @@ class Preview:
     Attributes:
         name: the name under which it would be stored that it holds a signal.
         since, until: the span that was asked for.
-        looked: how far back it was looked.
         looked_at: how many decisions were looked at.
         held: what it would have held, also what others held.
         held_already: how many of these decisions were that something held it, by the name of what did.
@@ -109,7 +105,6 @@ class Preview:
     name: str
     since: datetime
     until: datetime
-    looked: Looked
     looked_at: int
     held: Amount
     held_already: Mapping[str, int]

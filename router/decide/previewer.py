@@ -16,7 +16,7 @@ from router.decide.matchers import Matcher
 from router.decide.preview import Amount, NamedSignal, Preview, Spared, StandingPreview
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
-from router.domain.lookback import Looked, StandingSignal
+from router.domain.lookback import StandingSignal
 from router.domain.notices import RecordEntry
 from router.domain.severity import gravity_of
 from router.domain.signals import Signal, Stream
@@ -107,13 +107,12 @@ class Previewer:
         if signal is not None and not self.matcher.covers(signal):
             self._stand_let_go += 1
 
-    def preview(self, since: datetime, until: datetime, looked: Looked, *, is_standing_whole: bool) -> Preview:
-        """What came of it, of a span that was looked at so far."""
+    def preview(self, since: datetime, until: datetime) -> Preview:
+        """What came of it, of a span that was looked at."""
         return Preview(
             name=self.matcher.name,
             since=since,
             until=until,
-            looked=looked,
             looked_at=self._looked_at,
             held=self._held.amount,
             held_already=_most_first(self._held_already),
@@ -133,7 +132,6 @@ class Previewer:
                 let_go=self._stand_let_go,
                 named=list(self._stand_named.values()),
                 unjudged=self._stand_unjudged,
-                is_whole=is_standing_whole,
             ),
         )
 

@@ -197,22 +197,22 @@ def _shown(value: object) -> object:
 
 
 def encode(value: object) -> bytes:
-    """Return a dataclass as JSON, without what is as where nothing is said: most of a notice is."""
-    return orjson.dumps(value, _written_by, orjson.OPT_PASSTHROUGH_DATACLASS)
+    """Return a dataclass as JSON, without the fields that have their defaults: in a notice most have."""
+    return orjson.dumps(value, _without_defaults, orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
-def _written_by(value: object) -> dict[str, object]:
+def _without_defaults(value: object) -> dict[str, object]:
     kind: Any = type(value)
     return {
-        name: said
-        for name, unsaid in _defaults_of(kind)
-        if (said := getattr(value, name)) is not unsaid and said != unsaid
+        name: given
+        for name, default in _defaults_of(kind)
+        if (given := getattr(value, name)) is not default and given != default
     }
 
 
 @cache
 def _defaults_of(kind: Any) -> list[tuple[str, object]]:
-    """The names of a class's fields, each with its default; a class itself is no value, and so stands for none."""
+    """The names of a class's fields, each with its default; a marker that no value equals stands for none."""
     defaults = ((one.name, one.default, one.default_factory) for one in fields(kind))
     return [(name, make() if make is not MISSING else default) for name, default, make in defaults]
 

@@ -17,10 +17,9 @@ from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.keys import fingerprint_of
 from router.domain.ledger import message_of
-from router.domain.lookback import DecisionPage, Looked
 from router.domain.lookups import SignalLookup, ending, written
 from router.domain.notices import Notice, RecordEntry
-from router.store.codec import Columns, decision_in, encode, instant, micros, readable, time_of
+from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
 from router.store.engine import Transaction
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
@@ -142,15 +141,11 @@ async def walk_decisions(
     until: datetime,
     outcomes: Collection[Outcome],
     page: int = _PER_PAGE,
-) -> AsyncIterator[DecisionPage]:
+) -> AsyncIterator[Sequence[RecordEntry]]:
     """Yield the decisions of a stream from one instant to before another, with some outcomes; in pages, the latest first.
 
-    At least one page, and the last says how far back it looked. None is missing and none comes twice, also of those that were
-    made at the same instant, whatever is put on record meanwhile.
+    None is missing and none comes twice, also of those that were made at the same instant, whatever is put on record meanwhile.
     """
-    if not outcomes:
-        yield DecisionPage([], Looked(since, is_whole=True))
-        return
     sql = _PAGE.format(some=" UNION ALL ".join([_WITH_OUTCOME] * len(outcomes)))
     before = micros(until), -1
     while True:
@@ -161,12 +156,10 @@ async def walk_decisions(
             places.append((row.raw("at"), row.raw("place")))
             return _decision_in(row)
 
-        entries = await read_sound(tx, "decisions", sql, (*values, page), decision)
+        yield await read_sound(tx, "decisions", sql, (*values, page), decision)
         if len(places) < page:
-            yield DecisionPage(entries, Looked(since, is_whole=True))
             return
         before = places[-1]
-        yield DecisionPage(entries, Looked(instant(before[0]), is_whole=False))
 
 
 async def read_counts(tx: Transaction, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:

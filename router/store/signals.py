@@ -6,11 +6,11 @@ unknown then. Whoever changes signals locks them first, in the order of their ke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.ledger import LedgerRow
-from router.domain.lookback import HeldCounts, StandingPage, StandingSignal
+from router.domain.lookback import StandingSignal
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.store.codec import MOST_TURNS, Columns, micros, readable
@@ -157,8 +157,8 @@ async def drop_held(tx: Transaction, turns: Iterable[tuple[str, int]]) -> None:
 
 async def walk_standing(
     tx: Transaction, stream: str, types: Collection[str] | None = None, page: int = _PAGE
-) -> AsyncIterator[StandingPage]:
-    """Yield the signals of a stream that stand and that rules could match, in pages; at least one page.
+) -> AsyncIterator[Sequence[StandingSignal]]:
+    """Yield the signals of a stream that stand and that rules could match, in pages.
 
     `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of another.
     """
@@ -166,23 +166,24 @@ async def walk_standing(
     spans = [("", _BEYOND)] if types is None or stream != Stream.CWPP else [(one, one) for one in _known_as(types)]
     for first, last in spans:
         walked = _pages(tx, _WALK, (stream, last), lambda row: (row.raw("type"), row.raw("key")), (first, ""), page)
-        async for rows, is_whole in walked:
-            found = _standing(rows)
-            yield StandingPage([one for one in found if one.is_of_type(types)], is_whole and last == spans[-1][1])
+        async for rows in walked:
+            yield [one for one in _standing(rows) if one.is_of_type(types)]
 
 
-async def walk_held(tx: Transaction, stream: str, name: str, page: int = _PAGE) -> AsyncIterator[StandingPage]:
-    """Yield the signals of a stream that a rule or silence holds now, in pages; at least one page."""
+async def walk_held(
+    tx: Transaction, stream: str, name: str, page: int = _PAGE
+) -> AsyncIterator[Sequence[StandingSignal]]:
+    """Yield the signals of a stream that a rule or silence holds now, in pages."""
     first = _FIRST, ""
     walked = _pages(tx, _WALK_HELD, (stream, name), lambda row: (row.raw("held_until"), row.raw("key")), first, page)
-    async for rows, is_whole in walked:
-        yield StandingPage(_standing(rows), is_whole)
+    async for rows in walked:
+        yield _standing(rows)
 
 
-async def count_held(tx: Transaction, stream: str) -> HeldCounts:
+async def count_held(tx: Transaction, stream: str) -> Mapping[str, int]:
     """Return how many signals of a stream each rule or silence holds now, by its name."""
     rows = await tx.fetch(_COUNT_HELD, stream)
-    return HeldCounts({row.words("held_by"): row.whole("many") for row in rows}, is_whole=True)
+    return {row.words("held_by"): row.whole("many") for row in rows}
 
 
 async def _pages(
@@ -192,11 +193,11 @@ async def _pages(
     place_of: Callable[[Columns], tuple[object, ...]],
     after: tuple[object, ...],
     page: int,
-) -> AsyncIterator[tuple[list[Columns], bool]]:
-    """Yield pages of rows, and whether each is the last; at least one page."""
+) -> AsyncIterator[list[Columns]]:
+    """Yield pages of rows."""
     while True:
         rows = await tx.fetch(select, *values, *after, page)
-        yield rows, len(rows) < page
+        yield rows
         if len(rows) < page:
             return
         after = place_of(rows[-1])

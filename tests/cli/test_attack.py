@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from router.cli.past_decisions import count_pages
-from router.decide.attack_outcomes import AttackCounter
-from router.domain.lookback import DecisionPage, Looked
-from tests.builders import NOW, the_attack_table
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.store.builders import an_entry
 
 AT = ("--now", "2026-11-24T12:00:00Z")
 DAY = timedelta(days=1)
@@ -215,20 +208,3 @@ def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...],
 def test_what_the_command_does_not_know_is_refused(worked: House, arguments: tuple[str, ...]) -> None:
     """There is one source."""
     assert worked.says("attack", "layer", *arguments).complaint
-
-
-@pytest.mark.parametrize(
-    ("ends", "back_to"),
-    [([True], None), ([False, True], None), ([False], NOW - DAY), ([False, False], NOW - 2 * DAY)],
-)
-def test_how_far_back_was_looked_is_what_the_last_page_says(ends: list[bool], back_to: datetime | None) -> None:
-    """An account may have more than is looked at; every page counts."""
-
-    async def pages() -> AsyncIterator[DecisionPage]:
-        for number, is_whole in enumerate(ends, 1):
-            entry = an_entry(f"hub/0:{number}", stream="cwpp", outcome="routed", signal=f"signal-{number}")
-            yield DecisionPage([entry], Looked(NOW - number * DAY, is_whole))
-
-    counter = AttackCounter(the_attack_table())
-    assert asyncio.run(count_pages(pages(), counter)) == back_to
-    assert counter.outcomes().signals == len(ends)

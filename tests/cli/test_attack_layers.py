@@ -50,7 +50,6 @@ def a_report(
         "source": "decisions.ndjson",
         "since": None,
         "until": None,
-        "looked_back_to": None,
         "knows_silences": True,
         "left_out": {},
         "outcomes": outcomes,
@@ -193,15 +192,10 @@ def test_a_file_does_not_say_whether_a_silence_is_in_force(*, knows: bool, told:
         ({}, "decisions.ndjson, all of it."),
         ({"until": NOW}, "decisions.ndjson, all of it to 2026-11-24T12:00:00Z."),
         ({"since": NOW - DAY, "until": NOW}, "decisions.ndjson, from 2026-11-23T12:00:00Z to 2026-11-24T12:00:00Z."),
-        (
-            {"since": NOW - 3 * DAY, "until": NOW, "looked_back_to": NOW - DAY},
-            "decisions.ndjson, from 2026-11-23T12:00:00Z to 2026-11-24T12:00:00Z "
-            "(it was not looked further back, to 2026-11-21T12:00:00Z).",
-        ),
     ],
 )
-def test_a_layer_says_where_it_is_from_and_how_far_back_was_looked(changes: dict[str, Any], told: str) -> None:
-    """An account is looked at for so many pages, which may be fewer days than were asked for."""
+def test_a_layer_says_where_it_is_from(changes: dict[str, Any], told: str) -> None:
+    """And of which span."""
     for layer in layers_for([], **changes):
         assert f"Source: {told}" in layer["description"]
 

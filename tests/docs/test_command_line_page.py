@@ -104,7 +104,7 @@ def _first(listed: Any) -> Any:
 def test_every_key_of_a_silence_is_listed() -> None:
     """Of one as it is made, changed and listed."""
     listed = [name for row in PAGE.table("Silences for programs", "key") for name in spans(row["key"])]
-    one = ListedSilence(a_silence(), None, 0, is_holding_whole=True, share=0)
+    one = ListedSilence(a_silence(), None, 0, share=0)
     assert sorted(listed) == sorted({*document_of_listed(one, NOW), "would_have_held"})
 
 
