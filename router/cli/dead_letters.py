@@ -12,7 +12,16 @@ from functools import partial
 import orjson
 
 from router.cli.given import clock_for
-from router.cli.opened_state import each, ids_for, ids_meant, is_shared, refuse_unnamed, store_in, store_to_change
+from router.cli.opened_state import (
+    discard_each,
+    each,
+    ids_for,
+    ids_meant,
+    is_shared,
+    refuse_unnamed,
+    store_in,
+    store_to_change,
+)
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.damage import DamagedLetter
@@ -76,10 +85,9 @@ def redrive(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Removes dead letters."""
+    """Asks, and removes dead letters."""
     refuse_unnamed(options)
-    screen().print(f"discarded: {asyncio.run(_discard(options))}")
-    return 0
+    return asyncio.run(_discard(options))
 
 
 async def _letters(options: Namespace) -> Sequence[Letter]:
@@ -104,12 +112,10 @@ async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
 
 async def _discard(options: Namespace) -> int:
     async with store_to_change(options) as store:
-        known = [id_of(letter) for letter in await _all_in(store)]
+        ids = ids_meant(options, [id_of(letter) for letter in await _all_in(store)])
         now = clock_for(options.now, store.now)()
-        return sum(
-            await each(
-                lambda letter: store.run(lambda tx: dead_letters.discard(tx, letter, now)), ids_meant(options, known)
-            )
+        return await discard_each(
+            options, ids, "dead letter", lambda letter: store.run(lambda tx: dead_letters.discard(tx, letter, now))
         )
 
 

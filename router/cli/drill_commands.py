@@ -9,7 +9,7 @@ from datetime import timedelta
 from router.cli.argument_parser import Commands, add_command
 from router.cli.argument_types import file_in, subscription_in
 from router.cli.durations import duration_in
-from router.cli.shared_options import add_format, add_rules_dir, add_state
+from router.cli.shared_options import add_format, add_rules_dir, add_state, add_yes
 from router.coverage.drill.subjects import BUNDLES
 
 WITHIN, REAL_WITHIN = timedelta(minutes=15), timedelta(hours=1)
@@ -54,7 +54,7 @@ def add_drill_command(commands: Commands) -> None:
     drill.add_argument("--within", metavar="DURATION", type=within_in, help=_WITHIN)
     drill.add_argument("--heartbeat", action="store_true", help=_HEARTBEAT)
     drill.add_argument("--keep", action="store_true", help="leave the sample alerts in Defender as they are")
-    drill.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    add_yes(drill)
     add_rules_dir(drill)
     add_state(drill)
     add_format(drill)

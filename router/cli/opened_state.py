@@ -11,12 +11,19 @@ from pathlib import Path
 
 from router.app.connections import open_state
 from router.app.settings import Settings
+from router.cli.complaints import complain
+from router.cli.confirmation import is_wanted, refuse_unasked
+from router.cli.screen import screen
 from router.domain.errors import BadFile, BadUsage
+from router.domain.plurals import counted
 from router.store.conninfo import PostgresqlAddress
 from router.store.store import Store
 
 AT_A_TIME = 100
 """Ids that are seen to at a time: a server answers many questions at once, and each takes it a while."""
+
+GIVEN_UP = 2
+"""The exit code where the person who was asked did not want it."""
 
 _AFTER = "~"
 """Sorts after every character of an id."""
@@ -99,3 +106,19 @@ async def each[A, B](do: Callable[[A], Awaitable[B]], items: Sequence[A]) -> lis
                 raise result
             done.append(result)
     return done
+
+
+async def discard_each(
+    options: Namespace, ids: Sequence[str], what: str, discard: Callable[[str], Awaitable[bool]]
+) -> int:
+    """Ask whether to discard things for good, do it, and print how many they were; return the exit code.
+
+    Raises BadUsage where nobody can be asked.
+    """
+    if ids:
+        refuse_unasked("discard", is_confirmed=options.yes)
+        if not is_wanted(f"discard {counted(len(ids), what)} for good?", is_confirmed=options.yes):
+            complain("nothing was discarded")
+            return GIVEN_UP
+    screen().print(f"discarded: {sum(await each(discard, ids))}")
+    return 0

@@ -10,7 +10,15 @@ from datetime import datetime
 
 from router.app.rules import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.opened_state import each, ids_for, ids_meant, is_shared, refuse_unnamed, store_in, store_to_change
+from router.cli.opened_state import (
+    discard_each,
+    ids_for,
+    ids_meant,
+    is_shared,
+    refuse_unnamed,
+    store_in,
+    store_to_change,
+)
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
@@ -63,10 +71,9 @@ def retake(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Removes entries."""
+    """Asks, and removes entries."""
     refuse_unnamed(options)
-    screen().print(f"discarded: {asyncio.run(_discard(options))}")
-    return 0
+    return asyncio.run(_discard(options))
 
 
 async def _entries(options: Namespace) -> Sequence[QuarantineEntry]:
@@ -79,10 +86,12 @@ async def _discard(options: Namespace) -> int:
         async with store.session() as tx:
             known = [one.id for one in await list_quarantined(tx)]
 
-        async def discard(id: str) -> bool:
-            return await store.run(lambda tx: discard_quarantined(tx, id))
-
-        return sum(await each(discard, ids_meant(options, known)))
+        return await discard_each(
+            options,
+            ids_meant(options, known),
+            "quarantined message",
+            lambda entry: store.run(lambda tx: discard_quarantined(tx, entry)),
+        )
 
 
 async def _retake(options: Namespace) -> list[str]:

@@ -18,6 +18,7 @@ from router.cli.shared_options import (
     add_state,
     add_state_if_there,
     add_stream,
+    add_yes,
 )
 
 SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
@@ -141,7 +142,7 @@ def add_silences_commands(commands: Commands) -> None:
     add.add_argument("--ticket", metavar="TICKET", help="the ticket that allows it, where the policy wants one")
     add_author(add)
     add_rules_dir(add)
-    add.add_argument("--yes", action="store_true", help="do it without asking")
+    add_yes(add)
     listing = add_command(silences, "list", "router.cli.silences:list_them", "list them, the soonest end first")
     listing.add_argument("--expired", action="store_true", help="those that are over, instead")
     extend = add_command(

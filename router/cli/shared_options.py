@@ -77,6 +77,11 @@ def add_ids(parser: Parser) -> None:
     parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
 
 
+def add_yes(parser: Parser) -> None:
+    """Adds `--yes`."""
+    parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+
+
 def add_format(parser: Parser, *more: str) -> None:
     """Adds `--format`: text, JSON, and `more`."""
     formats = ("text", "json", *more)

@@ -17,6 +17,7 @@ from router.cli.shared_options import (
     add_rules_dir,
     add_state,
     add_stream,
+    add_yes,
 )
 
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
@@ -56,7 +57,8 @@ def add_dead_letters_commands(commands: Commands) -> None:
         "router.cli.dead_letters:redrive",
         _REDRIVE,
     )
-    discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them")
+    discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them for good")
+    add_yes(discard)
     for command in (listing, show):
         add_format(command)
     for command in (redrive, discard):
@@ -76,7 +78,8 @@ def add_quarantine_commands(commands: Commands) -> None:
     add_stream(retake, "the stream that they come from; without it each goes to its own")
     add_rules_dir(retake)
     add_now(retake)
-    discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages")
+    discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages for good")
+    add_yes(discard)
     for command in (listing, show):
         add_format(command)
     for command in (retake, discard):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -92,15 +93,25 @@ def test_an_overtaken_letter_is_let_go(house: House) -> None:
 def test_a_discarded_letter_is_forgotten(house: House, dead: list[dict[str, Any]]) -> None:
     """And is never sent."""
     ids = column(dead, "id")
-    assert house.says("dead-letters", "discard", *ids, ids[0]).out == "discarded: 2\n"
+    assert house.says("dead-letters", "discard", "--yes", *ids, ids[0]).out == "discarded: 2\n"
     assert house.says("dead-letters", "list").out == "no dead letters\n"
     house.says("run", "--now", LATER, "a.ndjson")
     assert house.lines("people.ndjson") == []
 
 
-def test_all_letters_are_discarded_at_once(house: House, dead: list[dict[str, Any]]) -> None:
-    """--all needs no ids."""
-    assert house.says("dead-letters", "discard", "--all").out == "discarded: 2\n"
+def test_all_letters_are_discarded_at_once(
+    house: House, dead: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--all needs no ids, and as any discard a person who is asked, or --yes."""
+    for meant in ("--all", column(dead, "id")[0]):
+        assert house.says("dead-letters", "discard", meant).complaint.startswith("--yes: is missing")
+    for answer, code in (("n", 2), ("y", 0)):
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdin", terminal := StringIO(answer))
+            patched.setattr(terminal, "isatty", lambda: True)
+            asked = house.says("dead-letters", "discard", column(dead, "id")[0])
+        assert (asked.code, "discard 1 dead letter for good?" in asked.err) == (code, True)
+    assert house.says("dead-letters", "discard", "--all", "--yes").out == "discarded: 1\n"
     assert house.says("dead-letters", "list").out == "no dead letters\n"
 
 
@@ -169,16 +180,17 @@ def test_a_retaken_message_that_is_known_is_a_repeat(house: House, entries: list
 def test_all_are_retaken_or_discarded_at_once(house: House, entries: list[dict[str, Any]]) -> None:
     """--all means whatever is kept, also where that is nothing."""
     assert house.says("quarantine", "retake", "--all").out.endswith("retaken: 1; the next run sends what was routed\n")
-    assert house.says("quarantine", "discard", "--all").out == "discarded: 1\n"
-    assert house.says("quarantine", "discard", "--all").out == "discarded: 0\n"
+    assert house.says("quarantine", "discard", "--all").complaint.startswith("--yes: is missing")
+    assert house.says("quarantine", "discard", "--yes", "--all").out == "discarded: 1\n"
+    assert house.says("quarantine", "discard", "--yes", "--all").out == "discarded: 0\n"
     assert house.says("quarantine", "retake", "--all").out.startswith("retaken: 0;")
 
 
 def test_discarded_messages_are_forgotten(house: House, entries: list[dict[str, Any]]) -> None:
     """And nothing else is."""
-    assert house.says("quarantine", "discard", entries[0]["id"]).out == "discarded: 1\n"
+    assert house.says("quarantine", "discard", "--yes", entries[0]["id"]).out == "discarded: 1\n"
     assert _entries(house) == entries[1:]
-    assert house.says("quarantine", "discard", entries[1]["id"]).code == 0
+    assert house.says("quarantine", "discard", "--yes", entries[1]["id"]).code == 0
     assert house.says("quarantine", "list").out == "nothing is in quarantine\n"
 
 

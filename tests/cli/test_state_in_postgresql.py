@@ -194,7 +194,7 @@ def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None
     first, second, third, *_ = json.loads(both.say("dead-letters", "list", "--format", "json"))
     said = both.say("dead-letters", "redrive", *OLD, first["id"][:12])
     assert said == "redriven: 1; who serves them sends them within a minute\n"
-    assert both.say("dead-letters", "discard", second["id"], third["id"], second["id"]) == "discarded: 2\n"
+    assert both.say("dead-letters", "discard", "--yes", second["id"], third["id"], second["id"]) == "discarded: 2\n"
     assert both.say("dead-letters", "redrive").startswith("redrive: name ids, or --all")
     assert both.say("dead-letters", "redrive", *OLD, "xyz").startswith("xyz: is no id")
     assert len(both.say("dead-letters", "list").splitlines()) == 4
@@ -202,7 +202,7 @@ def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None
         both.say("dead-letters", "redrive", *OLD, "--all")
         == "redriven: 3; who serves them sends them within a minute\n"
     )
-    assert both.say("dead-letters", "discard", "--all") == "discarded: 0\n"
+    assert both.say("dead-letters", "discard", "--yes", "--all") == "discarded: 0\n"
 
 
 def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
@@ -231,7 +231,7 @@ def test_many_letters_are_seen_to_at_once(house: House, postgresql: str) -> None
     assert len(set(ids)) == 50
     most = house.says("dead-letters", "redrive", *there, *OLD, *ids[:40])
     assert most.out == "redriven: 40; who serves them sends them within a minute\n"
-    assert house.says("dead-letters", "discard", *there, "--all").out == "discarded: 10\n"
+    assert house.says("dead-letters", "discard", "--yes", *there, "--all").out == "discarded: 10\n"
     assert house.says("dead-letters", "list", *there).out == "no dead letters\n"
 
 
@@ -246,8 +246,8 @@ def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
     retaken = both.say("quarantine", "retake", "--all").splitlines()
     assert sorted(line.split(": ")[1].split(",")[0] for line in retaken[:-1]) == ["routed", "stays", "stays"]
     assert retaken[-1] == "retaken: 1; what was routed is sent within a minute"
-    assert both.say("quarantine", "discard", kept[0]["id"], "xyz").startswith("xyz: is no id in the list")
-    assert both.say("quarantine", "discard", "--all") == "discarded: 2\n"
+    assert both.say("quarantine", "discard", "--yes", kept[0]["id"], "xyz").startswith("xyz: is no id in the list")
+    assert both.say("quarantine", "discard", "--yes", "--all") == "discarded: 2\n"
     assert both.say("quarantine", "list") == "nothing is in quarantine\n"
 
 

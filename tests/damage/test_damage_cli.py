@@ -57,7 +57,7 @@ def test_redriving_what_is_damaged_says_in_one_line_why_it_stays(owed: House) ->
     stays, total = owed.says("dead-letters", "redrive", "--all").out.splitlines()
     assert "stays, it cannot be sent again: damaged" in stays
     assert total == "redriven: 0; the next run sends them"
-    assert owed.says("dead-letters", "discard", "--all").out == "discarded: 1\n"
+    assert owed.says("dead-letters", "discard", "--yes", "--all").out == "discarded: 1\n"
     assert owed.says("dead-letters", "list").out == "no dead letters\n"
 
 
@@ -67,7 +67,7 @@ def test_a_damaged_row_in_quarantine_is_no_message_to_retake(owed: House) -> Non
     stays, total = owed.says("quarantine", "retake", "--all").out.splitlines()
     assert "stays, it is a row of the state and no message: damaged" in stays
     assert total.startswith("retaken: 0")
-    assert owed.says("quarantine", "discard", "--all").out == "discarded: 1\n"
+    assert owed.says("quarantine", "discard", "--yes", "--all").out == "discarded: 1\n"
 
 
 @pytest.mark.parametrize("column", ["state", "due", "destination", "lane", "key", "id", "settled", "error", "stream"])
@@ -82,5 +82,5 @@ def test_whatever_a_row_holds_the_lists_list(owed: House, column: str) -> None:
         assert owed.says(*command).code == 0, command
     assert owed.says("run", "--now", "2026-11-24T12:30:00Z", "a.ndjson").code == 1
     assert owed.says("dead-letters", "list", "--format", "json").code == 0
-    assert owed.says("quarantine", "discard", "--all").code == 0
+    assert owed.says("quarantine", "discard", "--yes", "--all").code == 0
     assert owed.says("quarantine", "list").out == "nothing is in quarantine\n"
