@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
-from router.store.upgrade import upgrade
 
 from benchmarks.table import Row
 from benchmarks.virtual import Clock, OnFile
