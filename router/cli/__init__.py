@@ -7,7 +7,6 @@
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come
-    csv_times     how the times of a CSV file are written
     splitting     bytes -> lines, elements   batches       messages -> batches
     entries       what would be on record
     decisions     the decisions file         progress      the bar on a terminal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -11,16 +12,27 @@ from typing import BinaryIO, TextIO
 
 import orjson
 
-from router.cli.csv_times import WrittenTimes, read_times
 from router.cli.splitting import Growing, Piece, codec_of
+from router.domain.errors import BadFile
 from router.parse import LARGEST_BODY
-from router.parse.fields import fields_in
+from router.parse.fields import fields_in, is_time
 from router.parse.shapes import has_alert_columns
 
 MOST_CELLS = 1_000
 """Cells of a row that are looked at; a table has 500 columns at most:
 https://learn.microsoft.com/azure/azure-monitor/service-limits#log-analytics-workspaces
 """
+
+_TIMES = re.compile(
+    r"(?:timegenerated(?:utc)?|processingendtime(?:utc)?|starttime|endtime|starttimeutc|endtimeutc|reportedtimeutc"
+    r"|detectedtimeutc)(\s*[\[(].*)?",
+    re.DOTALL,
+)
+"""The columns that say when an alert was, and which of its states is the newer, with the zone that the portal writes."""
+
+_UTC = " [utc]"
+_REMEDY = "export the table with its times as texts: extend TimeGenerated = tostring(TimeGenerated)"
+_LONGEST = 80  # characters of a text that are said
 
 type _Row = tuple[int, list[str] | Piece]
 """The line on which a row starts, and its cells; else what cannot be read of it: its quotes do not match, or it is too long, or
@@ -33,16 +45,32 @@ def has_header(file: BinaryIO) -> bool:
     return header is None or (isinstance(header, list) and has_alert_columns(fields_in(dict.fromkeys(header, ""))))
 
 
-def times_in(file: BinaryIO, name: str) -> WrittenTimes:
-    """How the times of a file are written; raises BadFile where that cannot be told of one of them."""
+def refuse_unread_times(file: BinaryIO, name: str) -> None:
+    """Raise BadFile if a time of an alert is none that can be read.
+
+    An old state without its time could be put behind a new one, and an alert that is over would page.
+    """
     # A refusal leaves rows unread, and they are to let go of the file before it is closed.
     with closing(_rows(file)) as rows:
         _, header = next(rows, (0, []))
-        readable = ((line, cells) for line, cells in rows if not isinstance(cells, Piece))
-        return read_times(name, [] if isinstance(header, Piece) else header, readable)
+        columns = [] if isinstance(header, Piece) else list(enumerate(header))
+        named = [(place, written, _TIMES.fullmatch(written.lower())) for place, written in columns]
+        times = [(place, written, found[1]) for place, written, found in named if found is not None]
+        for line, cells in rows:
+            for place, column, zone in times:
+                text = cells[place].strip() if not isinstance(cells, Piece) and place < len(cells) else ""
+                if not text:
+                    continue
+                said = f"{name}:{line}: the column {_cut(column)} has {_cut(cells[place])}, "
+                if zone not in (None, _UTC):
+                    raise BadFile(
+                        f"{said}and its zone is not known; set the portal to show times in UTC, and export again"
+                    )
+                if not is_time(text):
+                    raise BadFile(f"{said}which is no time that can be read; {_REMEDY}")
 
 
-def rows_in(file: BinaryIO, times: WrittenTimes) -> Iterator[Piece]:
+def rows_in(file: BinaryIO) -> Iterator[Piece]:
     """Each row as a JSON object of its columns, all texts, with the line it starts on.
 
     A column without a name is left out; cells beyond the header are kept under names that say their place. What lies
@@ -55,9 +83,6 @@ def rows_in(file: BinaryIO, times: WrittenTimes) -> Iterator[Piece]:
         if isinstance(cells, Piece):
             yield cells
             continue
-        for place in times.columns:
-            if place < len(cells):
-                cells[place] = times.iso(cells[place])
         names = [*header, *(f"column {place}" for place in range(len(header) + 1, len(cells) + 1))]
         yield Piece(line, orjson.dumps({name: cell for name, cell in zip(names, cells, strict=False) if name}))
 
@@ -88,6 +113,10 @@ def _rows(file: BinaryIO) -> Generator[_Row]:
     finally:
         # The file is the caller's to close.
         text.detach()
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 class _TooLong(Exception):

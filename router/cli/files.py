@@ -17,8 +17,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from router.cli.azure_responses import messages_within, tell_rest
-from router.cli.csv_messages import has_header, rows_in, times_in
-from router.cli.csv_times import NO_TIMES, WrittenTimes
+from router.cli.csv_messages import has_header, refuse_unread_times, rows_in
 from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.cli.stdin import STDIN, Stdin, unreadable
 from router.domain.errors import BadFile
@@ -44,7 +43,6 @@ class InputFile:
         digest: the digest of its bytes.
         size: its size in bytes.
         reopen: opens it from its beginning.
-        times: how the times of a CSV file are written.
     """
 
     name: str
@@ -52,7 +50,6 @@ class InputFile:
     digest: str
     size: int
     reopen: Callable[[], BinaryIO]
-    times: WrittenTimes = NO_TIMES
 
     def messages(self) -> Iterator[Message]:
         """Its messages in their order; raises BadFile where it cannot be read any more.
@@ -70,7 +67,7 @@ class InputFile:
             return self._lines(lines_in(_text_of(file)))
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
-            return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file, self.times))
+            return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
         return self._form_by_content(_text_of(file))
 
     def _form_by_content(self, text: Iterator[bytes]) -> Iterator[Message]:
@@ -190,7 +187,7 @@ def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO
         if not has_header(file):
             raise BadFile(f"{name}:1: names no column of SecurityAlert; export the table with its header")
         file.seek(0)
-        return InputFile(name, suffix, digest.hexdigest(), size, reopen, times_in(file, name))
+        refuse_unread_times(file, name)
     return InputFile(name, suffix, digest.hexdigest(), size, reopen)
 
 

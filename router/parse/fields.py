@@ -117,6 +117,15 @@ def time_in(fields: Fields, *names: str) -> datetime | None:
     return None
 
 
+def is_time(text: str) -> bool:
+    """Return whether a text is a time, be it one that says that it was never set."""
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        return find_portal_time(text) is not None
+    return True
+
+
 def _find_time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text.strip())

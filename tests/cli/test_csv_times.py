@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
 import pytest
 
-from router.cli.files import open_files
 from tests.cli.house import House
 from tests.cli.test_files import as_csv
 from tests.parse.messages import a_table_row
@@ -16,9 +14,7 @@ ISO = "2026-11-20T00:00:00Z"
 
 def exported(*times: str, zone: str = " [UTC]") -> str:
     """Alerts as the portal exports them, each at a time, with the zone in the names of the columns."""
-    rows = [
-        a_table_row(VendorOriginalId=f"row-{number}", Description="3/4/2025, 9:19:25") for number in range(len(times))
-    ]
+    rows = [a_table_row(VendorOriginalId=f"row-{number}") for number in range(len(times))]
     return as_csv(
         [
             {f"{name}{zone}" if name in NAMES else name: time if name in NAMES else held for name, held in row.items()}
@@ -27,80 +23,12 @@ def exported(*times: str, zone: str = " [UTC]") -> str:
     )
 
 
-def documents_in(name: str) -> list[dict[str, object]]:
-    """The rows of a file as messages."""
-    with open_files([name]) as files:
-        return [orjson.loads(message.body) for file in files for message in file.messages()]
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        (
-            ["2/25/2025, 9:19:25.391 AM", "2/25/2025, 12:00:00.000 PM"],
-            ["2025-02-25T09:19:25.391000+00:00", "2025-02-25T12:00:00+00:00"],
-        ),
-        (["3/4/2025, 9:19:25 AM"], ["2025-03-04T09:19:25+00:00"]),
-        # Another row of the file says that the day stands first.
-        (
-            ["03/04/2025, 09:19:25.391", "25/03/2025, 09:19:25"],
-            ["2025-04-03T09:19:25.391000+00:00", "2025-03-25T09:19:25+00:00"],
-        ),
-        (["3/4/2025, 9:19:25 AM", "25/3/2025, 9:19:25 AM"], ["2025-04-03T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
-        (["3/4/2025, 9:19:25 am", "25/3/2025, 9:19:25 am"], ["2025-04-03T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
-        (["03/04/2025, 09:19:25", "03/25/2025, 09:19:25"], ["2025-03-04T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
-        (["03/03/2025, 09:19:25", "04/04/2025, 09:19:25"], ["2025-03-03T09:19:25+00:00", "2025-04-04T09:19:25+00:00"]),
-        (["2026-11-16 07:27:56.188461+00:00"], ["2026-11-16 07:27:56.188461+00:00"]),
-        (["", "2/25/2025, 9:19:25 AM"], ["", "2025-02-25T09:19:25+00:00"]),
-        # Times in ISO 8601 say nothing of the others, wherever they stand.
-        ([ISO, "3/4/2025, 09:19:25", "25/3/2025, 09:19:25"], [ISO, "2025-04-03T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
-        ([" 2026-11-20T00:00:00Z "], [ISO]),
-        (["0001-01-01T00:00:00Z"], ["0001-01-01T00:00:00Z"]),
-        (["25.11.2026, 10:19:25,391"], ["2026-11-25T10:19:25.391000+00:00"]),
-        (["02.03.2026, 10:19:25.391"], ["2026-03-02T10:19:25.391000+00:00"]),
-        (["2026-11-25, 9:19:25.391 p.m."], ["2026-11-25T21:19:25.391000+00:00"]),
-        (["2026-02-03, 10:19:25.391"], ["2026-02-03T10:19:25.391000+00:00"]),
-        (["2026/02/03, 9:19:25"], ["2026-02-03T09:19:25+00:00"]),
-        (["25-11-2026, 10:19:25", "02-03-2026, 10:19:25"], ["2026-11-25T10:19:25+00:00", "2026-03-02T10:19:25+00:00"]),
-    ],
-)  # fmt: skip
-def test_times_of_a_portal_export_are_read(house: House, written: list[str], read: list[str]) -> None:
-    """They become ISO 8601, and nothing else in a row changes; which number is the month, the whole file says."""
-    house.writes("alerts.csv", exported(*written))
-    documents = documents_in("alerts.csv")
-    assert [document["TimeGenerated [UTC]"] for document in documents] == read
-    assert [document["StartTime [UTC]"] for document in documents] == read
-    assert {document["Description"] for document in documents} == {"3/4/2025, 9:19:25"}
-
-
-@pytest.mark.parametrize(
-    ("written", "line"),
-    [
-        (["03/04/2025, 09:19:25.391"], 2),
-        (["03/03/2025, 09:19:25", "03/04/2025, 09:19:25"], 3),
-        # These two cannot be of one file: one has the month first and the other the day.
-        (["25/03/2025, 09:19:25", "03/25/2025, 09:19:25", "03/04/2025, 09:19:25"], 4),
-        (["25/03/2025, 09:19:25", "03/25/2025, 09:19:25", "03/04/2025, 09:19:25 AM"], 4),
-        # A time in ISO 8601 is no word on the others, wherever it stands.
-        ([ISO, "03/04/2025, 09:19:25"], 3),
-        (["03/04/2025, 09:19:25", ISO], 2),
-        # Only English of the United States writes AM so, and it has the month first.
-        (["03/04/2025, 09:19:25 am"], 2),
-        (["03/04/2025, 09:19:25 a.m."], 2),
-    ],
-)
-def test_a_portal_export_whose_times_are_ambiguous_is_refused(house: House, written: list[str], line: int) -> None:
-    """One line names the row, and nothing is taken in: a guess would put states in the wrong order."""
-    house.writes("alerts.csv", exported(*written))
-    said = house.says("run", "alerts.csv")
-    assert said.complaint.startswith(f"alerts.csv:{line}: the time '03/04/2025, 09:19:25")
-
-
 @pytest.mark.parametrize(
     "text",
     [
         "11/25/2026 10:19 AM", "when?", "2026-25-11, 10:19:25", "11.25.2026, 10:19:25", "31/31/2026, 10:19:25", "1764065965",
         "2026-11-25T10:19:25 pm", "25/11/26, 10:19:25", "2026. 11. 25. AM 10:19:25", "25.11.2026, 13:19:25 pm",
+        "25/11/2026, 10:19:25", "03/04/2025, 09:19:25 am", "x\n" * 10_000,
     ],
 )  # fmt: skip
 def test_a_time_that_cannot_be_read_refuses_its_file(house: House, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +36,8 @@ def test_a_time_that_cannot_be_read_refuses_its_file(house: House, text: str, mo
     house.writes("alerts.csv", exported(ISO, text))
     said = house.says("run", "alerts.csv")
     assert said.code == 2
-    assert said.complaint.startswith(f"alerts.csv:3: the column 'TimeGenerated [UTC]' has {text!r}, which is no time")
+    shown = repr(text if len(text) < 80 else f"{text[:80]}...")
+    assert said.complaint.startswith(f"alerts.csv:3: the column 'TimeGenerated [UTC]' has {shown}, which is no time")
     assert not (house.directory / ".state").exists()
     assert house.says("explain", "alerts.csv").complaint == said.complaint
     monkeypatch.setenv("EVENT_HUBS", "Endpoint=sb://localhost;SharedAccessKeyName=made;SharedAccessKey=up")
@@ -127,17 +56,17 @@ def test_times_in_a_zone_that_is_not_known_refuse_their_file(house: House, zone:
     assert "in UTC" in said.complaint
 
 
-def test_a_long_text_in_the_place_of_a_time_is_cut(house: House) -> None:
-    """The line stays a line."""
-    house.writes("alerts.csv", exported("x\n" * 10_000))
-    assert len(house.says("run", "alerts.csv").complaint) < 400
-
-
-@pytest.mark.parametrize("column", ["Timezone", "Runtime", "Description", "LastSeenTime"])
-def test_a_column_that_is_no_time_of_the_alert_may_hold_anything(house: House, column: str) -> None:
-    """Only the times that tell which state is the newer, and when it happened, must be read."""
-    house.writes("alerts.csv", as_csv([{"SystemAlertId": "1", "AlertType": "VM_X", "TimeGenerated": ISO, column: "x"}]))
-    assert [document[column] for document in documents_in("alerts.csv")] == ["x"]
+@pytest.mark.parametrize(
+    "text", ["", " ", "0001-01-01T00:00:00Z", " 2026-11-20T00:00:00Z ", "2026-11-16 07:27:56.188461+00:00"]
+)
+@pytest.mark.parametrize("column", ["Timezone", "Runtime", "Description", "LastSeenTime", "StartTime [UTC]"])
+def test_what_is_no_time_of_the_alert_may_hold_anything(house: House, column: str, text: str) -> None:
+    """Only the times that tell which state is the newer, and when it happened, must be read; they may be empty or never set."""
+    held = text if "[UTC]" in column else "x"
+    house.writes(
+        "alerts.csv", as_csv([{"SystemAlertId": "1", "AlertType": "VM_X", "TimeGenerated": ISO, column: held}])
+    )
+    assert house.says("run", "--dry-run", "alerts.csv").code == 0
 
 
 @pytest.mark.parametrize(
@@ -147,7 +76,6 @@ def test_a_column_that_is_no_time_of_the_alert_may_hold_anything(house: House, c
         ("25.11.2026, 10:19:25,391", "25.11.2026, 09:19:25,391"),
         ("2026-11-25, 10:19:25.391 a.m.", "2026-11-25, 9:19:25.391 a.m."),
         ("2026/11/25, 10:19:25.391", "2026/11/25, 9:19:25.391"),
-        ("25-11-2026, 10:19:25.391", "25-11-2026, 09:19:25.391"),
     ],
 )
 def test_states_of_a_portal_export_are_put_in_order(house: House, resolved: str, new: str) -> None:
