@@ -26,7 +26,7 @@
     coverage_init, coverage_draft   a manifest to begin with
     rules_list    every rule with what it held       rules_list_report   the same as it is read
     author        under whose name a command goes on record    durations     how long, as it is written
-    attack        what of ATT&CK nobody hears of         attack_layers   the same for the Navigator
+    attack        what of ATT&CK nobody hears of         attack_layer    the same for the Navigator
     past_decisions   what a decisions file says
     unmet         what examples expect and do not get
     rules_report  what `rules` found, as values         formats    values -> what other programs read

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from router.cli.attack_layers import AttackReport, attack_layers_of, span_of
-from router.cli.formats.navigator import layers_of
+from router.cli.attack_layer import AttackReport, layer_of, span_of
 from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
 from router.cli.past_decisions import DecisionSpan, decisions_in
@@ -50,7 +49,7 @@ class _Looked(NamedTuple):
 
 
 def layer(options: Namespace) -> int:
-    """Prints the blind spots, or the layers as JSON; writes the layers into a file where one is named."""
+    """Prints the blind spots, or the layer as JSON; writes the layer into a file where one is named."""
     now = clock_for(options.now)()
     stream = Stream(options.stream or Stream.CWPP)
     book = rules_given(options.rules, stream, now).books[stream]
@@ -62,7 +61,7 @@ def layer(options: Namespace) -> int:
         else asyncio.run(_look_in_state(options, stream, counter))
     )
     report = _report_of(book, now, looked, counter, left_out)
-    layers = layers_of(attack_layers_of(report), report.attack_version)
+    layers = [layer_of(report)]
     if options.out is not None:
         _write(options.out, json_of(layers))
     if options.format == "json":
@@ -70,7 +69,7 @@ def layer(options: Namespace) -> int:
     else:
         print_blind_spots(report)
         if options.out is not None:
-            screen().print(f"\nlayers  {options.out}")
+            screen().print(f"\nlayer  {options.out}")
     return 0
 
 
@@ -127,7 +126,7 @@ def _write(path: Path, document: bytes) -> None:
     try:
         path.write_bytes(document)
     except OSError as fault:
-        raise BadFile(f"{path}: the layers cannot be written there: {fault.strerror}") from fault
+        raise BadFile(f"{path}: the layer cannot be written there: {fault.strerror}") from fault
 
 
 def print_blind_spots(report: AttackReport) -> None:

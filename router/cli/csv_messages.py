@@ -58,15 +58,15 @@ def refuse_unread_times(file: BinaryIO, name: str) -> None:
         times = [(place, written, found[1]) for place, written, found in named if found is not None]
         for line, cells in rows:
             for place, column, zone in times:
-                text = cells[place].strip() if not isinstance(cells, Piece) and place < len(cells) else ""
-                if not text:
+                written = cells[place] if not isinstance(cells, Piece) and place < len(cells) else ""
+                if not written.strip():
                     continue
-                said = f"{name}:{line}: the column {_cut(column)} has {_cut(cells[place])}, "
+                said = f"{name}:{line}: the column {_cut(column)} has {_cut(written)}, "
                 if zone not in (None, _UTC):
                     raise BadFile(
                         f"{said}and its zone is not known; set the portal to show times in UTC, and export again"
                     )
-                if not is_time(text):
+                if not is_time(written):
                     raise BadFile(f"{said}which is no time that can be read; {_REMEDY}")
 
 

@@ -146,8 +146,8 @@ HELP: Mapping[str, HelpText] = {
     "attack layer": HelpText(
         {
             "alert-router attack layer": "a table of the blind spots, by the last 30 days of the state in .state",
-            "alert-router attack layer --since 90d --out layers.json": "layers for the Navigator",
-            "alert-router attack layer decisions.ndjson --format json > layers.json": "from a decisions file",
+            "alert-router attack layer --since 90d --out layer.json": "a layer for the Navigator",
+            "alert-router attack layer decisions.ndjson --format json > layer.json": "from a decisions file",
         }
     ),
     "silences": HelpText(

@@ -26,7 +26,7 @@ SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
 _LIST = "list every rule, silence and shadow rule with what it held; that which ends next is first"
 _RULE_FILE = "a suppression rule, or a list of them, in JSON or YAML"
 _DECISIONS = "a file that run --decisions wrote, instead of a state"
-_LAYER = "say what of ATT&CK nobody hears of, and make layers for the Navigator: routed, held, blind spots"
+_LAYER = "say what of ATT&CK nobody hears of, and make a layer for the Navigator"
 _SILENCE = "hold back what is named until an end, after showing what that is"
 _RESOURCE = "the resource: its name, its whole id, or a glob of either"
 _ENTITY = (
@@ -114,7 +114,7 @@ def add_attack_commands(commands: Commands) -> None:
     layer.add_argument("--since", metavar="DURATION", type=duration_in, help=since)
     layer.add_argument("--until", metavar="ISO", type=instant_in, help="where the time to look at ends (default: now)")
     add_now(layer, "the time to tell of: which rules are in force then")
-    layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layers there, for the Navigator")
+    layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layer there, for the Navigator")
     add_format(layer)
 
 

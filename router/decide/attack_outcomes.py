@@ -131,7 +131,6 @@ class AttackOutcomes:
         samples: how many sample signals were left out.
         not_techniques: what stood for a technique and is no id of one.
         rulebooks: the hashes of the rulebooks that decided.
-        first, last: when the first and the last of the decisions was made, where that is known.
     """
 
     techniques: Mapping[str, AttackOutcome]
@@ -143,8 +142,6 @@ class AttackOutcomes:
     samples: int
     not_techniques: tuple[str, ...]
     rulebooks: tuple[str, ...]
-    first: datetime | None
-    last: datetime | None
 
 
 def attack_outcomes_of(decisions: Iterable[PastDecision], table: AttackTable) -> AttackOutcomes:
@@ -168,8 +165,6 @@ class AttackCounter:
         self._samples: set[str] = set()
         self._not_techniques: set[str] = set()
         self._rulebooks: set[str] = set()
-        self._first: datetime | None = None
-        self._last: datetime | None = None
 
     def add(self, decisions: Iterable[PastDecision]) -> None:
         """Counts some decisions. What they say of other outcomes than those looked at counts for nothing."""
@@ -186,8 +181,6 @@ class AttackCounter:
         self._signals.add(decision.signal)
         if decision.rulebook:
             self._rulebooks.add(decision.rulebook)
-        self._first = _earlier(self._first, decision.at)
-        self._last = _later(self._last, decision.at)
         techniques = self._techniques_of(decision)
         if techniques:
             self._with_technique.add(decision.signal)
@@ -220,8 +213,6 @@ class AttackCounter:
             samples=len(self._samples),
             not_techniques=tuple(sorted(self._not_techniques)),
             rulebooks=tuple(sorted(self._rulebooks)),
-            first=self._first,
-            last=self._last,
         )
 
 
@@ -278,7 +269,3 @@ class _Seen:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((time for time in (one, other) if time is not None), default=None)
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((time for time in (one, other) if time is not None), default=None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from router.cli.attack_layer import COULD_BE_HIDDEN, UNHEARD
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
 from tests.parse.messages import a_flat_alert, an_assessment
@@ -36,28 +37,31 @@ def worked(house: House) -> House:
     return house
 
 
-def layers_in(house: House, *arguments: str) -> list[Any]:
-    """The layers that the command prints."""
+def layer_in(house: House, *arguments: str) -> Any:
+    """The layer that the command prints."""
     said = house.says("attack", "layer", "--format", "json", *AT, *arguments)
     assert said.code == 0, said
-    layers: list[Any] = json.loads(said.out)
-    assert [faults_of(layer) for layer in layers] == [[], [], []]
-    return layers
+    (layer,) = json.loads(said.out)
+    assert faults_of(layer) == []
+    return layer
 
 
-def scores_in(layers: list[Any]) -> list[dict[str, int]]:
-    """The score of each technique of each layer."""
-    return [{one["techniqueID"]: one["score"] for one in layer["techniques"]} for layer in layers]
+def scores_in(layer: Any) -> dict[str, int]:
+    """The score of each technique."""
+    return {one["techniqueID"]: one["score"] for one in layer["techniques"]}
 
 
-WORKED = [{"T1110": 1}, {"T1685": 1}, {"T1046": 1, "T1110": 0, "T1685": 1}]
-"""What the layers of the house say: routed, held, blind spots."""
+WORKED = {"T1046": 0, "T1110": 1, "T1685": 0}
+"""How many signals of each technique were routed in that house."""
 
 
 @pytest.mark.parametrize("source", [(), ("decisions.ndjson",)], ids=["state", "file"])
 def test_a_state_and_the_file_of_the_same_run_say_the_same(worked: House, source: tuple[str, ...]) -> None:
     """What was routed, what was held under today's id, and what nobody heard of or could hear of."""
-    assert scores_in(layers_in(worked, *source)) == WORKED
+    layer = layer_in(worked, *source)
+    assert scores_in(layer) == WORKED
+    colours = {one["techniqueID"]: one.get("color") for one in layer["techniques"]}
+    assert colours == {"T1046": UNHEARD, "T1110": COULD_BE_HIDDEN, "T1685": UNHEARD}
 
 
 def test_one_command_answers_what_of_attack_the_rules_hide(worked: House) -> None:
@@ -70,14 +74,14 @@ def test_one_command_answers_what_of_attack_the_rules_hide(worked: House) -> Non
     assert ["TA0006", "Credential", "Access", "yes", "1", "0", "1", "1", rule, until, "1", now] in lines
 
 
-def test_the_layers_are_written_for_the_navigator(worked: House) -> None:
+def test_the_layer_is_written_for_the_navigator(worked: House) -> None:
     """What is printed is for people all the same."""
-    said = worked.says("attack", "layer", *AT, "--out", "layers.json")
-    assert said.out.endswith("\nlayers  layers.json\n")
-    assert json.loads((worked.directory / "layers.json").read_bytes()) == layers_in(worked)
+    said = worked.says("attack", "layer", *AT, "--out", "layer.json")
+    assert said.out.endswith("\nlayer  layer.json\n")
+    assert json.loads((worked.directory / "layer.json").read_bytes()) == [layer_in(worked)]
 
 
-def test_the_same_state_makes_the_same_layers(worked: House) -> None:
+def test_the_same_state_makes_the_same_layer(worked: House) -> None:
     """To the byte, as of the same instant."""
     once, again = (worked.says("attack", "layer", "--format", "json", *AT).out for _ in range(2))
     assert once == again
@@ -85,9 +89,8 @@ def test_the_same_state_makes_the_same_layers(worked: House) -> None:
 
 def test_the_other_stream_is_told_of_by_itself(worked: House) -> None:
     """Posture and attacks never mix; nobody's alerts count there."""
-    layers = layers_in(worked, "decisions.ndjson", "--stream", "cspm")
-    assert [layer["name"] for layer in layers] == ["cspm: routed", "cspm: held", "cspm: blind spots"]
-    assert scores_in(layers) == [{}, {}, {}]
+    layer = layer_in(worked, "decisions.ndjson", "--stream", "cspm")
+    assert (layer["name"], scores_in(layer)) == ("cspm: blind spots", {})
 
 
 def test_rules_say_what_they_could_hide_before_any_alert_came(house: House) -> None:
@@ -125,7 +128,7 @@ def test_the_span_takes_in_its_first_instant_and_not_the_one_after_it(
     worked: House, options: tuple[str, ...], routed: dict[str, int]
 ) -> None:
     """Of a state, 30 days back from now unless told otherwise."""
-    assert scores_in(layers_in(worked, *options))[0] == routed
+    assert {id: score for id, score in scores_in(layer_in(worked, *options)).items() if score} == routed
 
 
 @pytest.mark.parametrize(
@@ -144,9 +147,9 @@ def test_a_file_is_looked_at_whole_unless_a_span_is_given(
     worked: House, options: tuple[str, ...], routed: dict[str, int]
 ) -> None:
     """Then as a state is."""
-    layers = layers_in(worked, "decisions.ndjson", *options)
-    assert scores_in(layers)[0] == routed
-    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    layer = layer_in(worked, "decisions.ndjson", *options)
+    assert {id: score for id, score in scores_in(layer).items() if score} == routed
+    told = {one["name"]: one["value"] for one in layer["metadata"]}
     assert told.get("left out: decisions of another time") == (None if routed else "3")
 
 
@@ -154,10 +157,10 @@ def test_a_decision_without_a_time_is_in_no_span(worked: House) -> None:
     """Older programs wrote none; without a span all of them count, and nothing says when a rule held them last."""
     lines = [{key: value for key, value in line.items() if key != "at"} for line in worked.lines("decisions.ndjson")]
     worked.writes("old.ndjson", ndjson(*lines))
-    assert scores_in(layers_in(worked, "old.ndjson")) == WORKED
-    layers = layers_in(worked, "old.ndjson", "--since", "1d")
-    assert scores_in(layers)[0] == {}
-    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    assert scores_in(layer_in(worked, "old.ndjson")) == WORKED
+    layer = layer_in(worked, "old.ndjson", "--since", "1d")
+    assert scores_in(layer) == {}
+    told = {one["name"]: one["value"] for one in layer["metadata"]}
     assert told["left out: decisions that do not say when they were made"] == "3"
 
 
@@ -169,9 +172,9 @@ def test_lines_that_are_no_decisions_are_left_out_and_counted(worked: House) -> 
     path = worked.directory / "decisions.ndjson"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"outcome": "routed"}\n[]\n\xff\n\n' + whole.splitlines()[0][:-1])
-    layers = layers_in(worked, "decisions.ndjson")
-    assert scores_in(layers) == WORKED
-    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    layer = layer_in(worked, "decisions.ndjson")
+    assert scores_in(layer) == WORKED
+    told = {one["name"]: one["value"] for one in layer["metadata"]}
     assert told["left out: lines that are no decisions"] == "4"
     assert told["left out: decisions of the other stream"] == "1"
     out = worked.says("attack", "layer", *AT, "decisions.ndjson").out
@@ -185,8 +188,8 @@ def test_lines_that_are_no_decisions_are_left_out_and_counted(worked: House) -> 
         (("gone.ndjson",), "gone.ndjson: cannot be read: No such file or directory"),
         (("--state", "gone"), "gone: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE"),
         (
-            ("--out", "gone/layers.json"),
-            "gone/layers.json: the layers cannot be written there: No such file or directory",
+            ("--out", "gone/layer.json"),
+            "gone/layer.json: the layer cannot be written there: No such file or directory",
         ),
         (("--rules", "gone"), "gone: is no directory of rules; did you mean rules?"),
     ],

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import RULES
 from tests.cli.house import House, ndjson
-from tests.docs.pages import column, page
+from tests.docs.pages import page
 
 PAGE = page("docs/attack.md")
 _HASH = re.compile(r"(?<=^rules     )[0-9a-f]+", re.MULTILINE)
@@ -74,6 +74,5 @@ def test_the_page_shows_what_the_commands_print(
     # The rulebook's hash is another one with every change to the starter's rules.
     printed, shown = (_HASH.sub("", text) for text in (said.out, PAGE.fence("what it prints")))
     assert printed == shown
-    assert [layer["name"] for layer in json.loads((tmp_path / "layers.json").read_bytes())] == column(
-        PAGE.table("In the Navigator", "layer"), "layer"
-    )
+    (layer,) = json.loads((tmp_path / "layer.json").read_bytes())
+    assert layer["name"] == "cwpp: blind spots"

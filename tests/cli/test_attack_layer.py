@@ -1,4 +1,4 @@
-"""The layers of `attack layer`: the Navigator takes them, and they say what was counted."""
+"""The layer of `attack layer`: the Navigator takes it, and it says what was counted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.attack_layers import COULD_BE_HIDDEN, UNHEARD, AttackReport, attack_layers_of
-from router.cli.formats.navigator import layers_of
+from router.cli.attack_layer import COULD_BE_HIDDEN, UNHEARD, AttackReport, layer_of
 from router.cli.printing import json_of
 from router.decide.attack_outcomes import PastDecision, attack_outcomes_of
 from router.decide.blind_spots import blind_tactics, blind_techniques, covers_of
@@ -29,7 +28,7 @@ from tests.decide.test_blind_spots import a_silence
 from tests.samples import SAMPLES
 
 DAY = timedelta(days=1)
-GOLDEN = Path(__file__).parent / "golden" / "attack_layers.json"
+GOLDEN = Path(__file__).parent / "golden" / "attack_layer.json"
 ACTING = "a\x1b[31m\u202eb\x00"
 """Text that would paint a terminal and turn the direction of reading."""
 
@@ -60,11 +59,9 @@ def a_report(
     return AttackReport(**(given | changes))
 
 
-def layers_for(decisions: Sequence[PastDecision], *given: Any, **changes: Any) -> list[Any]:
-    """The layers as whoever loads the file has them."""
-    report = a_report(decisions, *given, **changes)
-    layers: list[Any] = json.loads(json_of(layers_of(attack_layers_of(report), report.attack_version)))
-    return layers
+def layer_for(decisions: Sequence[PastDecision], *given: Any, **changes: Any) -> Any:
+    """The layer as a program that loads the file has it."""
+    return json.loads(json_of(layer_of(a_report(decisions, *given, **changes))))
 
 
 def scores(layer: Any) -> dict[str, int]:
@@ -78,7 +75,7 @@ def said_in(annotated: Any) -> dict[str, str]:
 
 
 def test_the_file_is_what_a_person_read_before_it_was_committed() -> None:
-    """Written by `GOLDENS=write pytest tests/cli/test_attack_layers.py`."""
+    """Written by `GOLDENS=write pytest tests/cli/test_attack_layer.py`."""
     decisions = [
         a_past_decision("routed"),
         a_past_decision("routed", at=NOW + DAY),
@@ -93,12 +90,12 @@ def test_the_file_is_what_a_person_read_before_it_was_committed() -> None:
     report = a_report(
         decisions, None, silences, since=NOW - 30 * DAY, until=NOW, left_out={"lines that are no decisions": 2}
     )
-    written = json_of(layers_of(attack_layers_of(report), report.attack_version))
+    written = json_of([layer_of(report)])
     if os.environ.get("GOLDENS") == "write":
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_bytes(written)
     assert written == GOLDEN.read_bytes()
-    assert [faults_of(layer) for layer in json.loads(written)] == [[], [], []]
+    assert [faults_of(layer) for layer in json.loads(written)] == [[]]
 
 
 @given(PAST_DECISIONS, st.booleans(), st.sampled_from(["19.0", "19", "", "v19", "latest"]))
@@ -107,28 +104,26 @@ def test_the_navigator_takes_whatever_was_decided(
     is_silenced: bool,
     version: str,
 ) -> None:
-    """Three layers that the specification allows; every technique is a sound id that is not revoked, and only once."""
+    """A layer that the specification allows; every technique is a sound id that is not revoked, and only once."""
     silences = Silences.of([a_silence(type=None), a_silence("cd34ef")] if is_silenced else [])
-    layers = layers_for(decisions, None, silences, attack_version=version)
-    assert [layer["name"] for layer in layers] == ["cwpp: routed", "cwpp: held", "cwpp: blind spots"]
-    for layer in layers:
-        assert faults_of(layer) == []
-        assert not scores(layer).keys() & the_attack_table().successors.keys()
-        assert all(0 <= score <= layer["gradient"]["maxValue"] for score in scores(layer).values())
-        assert all(one["value"] for annotated in (layer, *layer["techniques"]) for one in annotated.get("metadata", ()))
+    layer = layer_for(decisions, None, silences, attack_version=version)
+    assert faults_of(layer) == []
+    assert not scores(layer).keys() & the_attack_table().successors.keys()
+    assert all(0 <= score <= layer["gradient"]["maxValue"] for score in scores(layer).values())
+    assert all(one["value"] for annotated in (layer, *layer["techniques"]) for one in annotated.get("metadata", ()))
 
 
 @given(PAST_DECISIONS)
-def test_the_layers_say_what_was_counted(decisions: list[PastDecision]) -> None:
-    """A technique that somebody heard of is in the first, one that was held in the second, and what is neither in the third."""
-    report = a_report(decisions)
-    routed, held, blind = layers_for(decisions)
+def test_the_layer_says_what_was_counted(decisions: list[PastDecision]) -> None:
+    """Each technique has its score, and is red if nobody heard of it."""
+    report, layer = a_report(decisions), layer_for(decisions)
     outcomes = report.outcomes.techniques
-    assert scores(routed) == {id: one.routed for id, one in outcomes.items() if one.routed}
-    assert scores(held) == {id: one.held for id, one in outcomes.items() if one.held}
-    red = {one["techniqueID"] for one in blind["techniques"] if one["color"] == UNHEARD}
-    assert red == outcomes.keys() - scores(routed).keys()
-    assert all(one["color"] in (UNHEARD, COULD_BE_HIDDEN) for one in blind["techniques"])
+    assert {id: score for id, score in scores(layer).items() if score} == {
+        id: one.routed for id, one in outcomes.items() if one.routed
+    }
+    red = {one["techniqueID"] for one in layer["techniques"] if one.get("color") == UNHEARD}
+    assert red == {id for id, one in outcomes.items() if not one.routed}
+    assert {one.get("color") for one in layer["techniques"]} <= {None, UNHEARD, COULD_BE_HIDDEN}
 
 
 @given(PAST_DECISIONS, st.randoms())
@@ -136,13 +131,12 @@ def test_the_same_decisions_make_the_same_file(decisions: list[PastDecision], ra
     """To the byte, whatever their order."""
     shuffled = list(decisions)
     random.shuffle(shuffled)
-    assert json.dumps(layers_for(shuffled)) == json.dumps(layers_for(decisions))
+    assert json.dumps(layer_for(shuffled)) == json.dumps(layer_for(decisions))
 
 
 def test_no_tactic_is_pinned() -> None:
     """Its short name is another one in the next version, and would annotate nothing."""
-    for layer in layers_for([a_past_decision(), a_held_decision()]):
-        assert not any("tactic" in one for one in layer["techniques"])
+    assert not any("tactic" in one for one in layer_for([a_past_decision(), a_held_decision()])["techniques"])
 
 
 @pytest.mark.parametrize(
@@ -150,25 +144,25 @@ def test_no_tactic_is_pinned() -> None:
 )
 def test_the_version_is_the_major_one_of_the_rules(version: str, told: str | None) -> None:
     """As the Navigator knows it; the whole one stands in the metadata."""
-    for layer in layers_for([], attack_version=version):
-        assert layer["versions"].get("attack") == told
-        assert said_in(layer)["ATT&CK version of the rules"] == (version or "not known")
+    layer = layer_for([], attack_version=version)
+    assert layer["versions"].get("attack") == told
+    assert said_in(layer)["ATT&CK version of the rules"] == (version or "not known")
 
 
-def test_tactics_stand_in_the_metadata_of_each_layer() -> None:
+def test_tactics_stand_in_the_metadata() -> None:
     """Of signals without a technique they are all that is known, and a layer annotates no tactic."""
     decisions = [a_past_decision(techniques=()), a_held_decision("two", techniques=())]
-    for layer in layers_for(decisions):
-        assert layer["techniques"] == []
-        assert "2 of 2 signals name no technique" in layer["description"]
-        assert said_in(layer)["tactic TA0006 Credential Access"].startswith("1 signal routed, 1 held")
+    layer = layer_for(decisions)
+    assert layer["techniques"] == []
+    assert "2 of 2 signals name no technique" in layer["description"]
+    assert said_in(layer)["tactic TA0006 Credential Access"].startswith("1 signal routed, 1 held")
 
 
 def test_a_blind_spot_says_by_whom_and_until_when() -> None:
     """What a rule held, when last, and when it ends; of one that held nothing yet, that it could."""
     decisions = [a_held_decision(by="scanner"), a_held_decision("two", by="gone", at=NOW - DAY)]
     book = a_rulebook(a_rule(expires=NOW + DAY), a_rule("another"))
-    (spot,) = layers_for(decisions, book)[2]["techniques"]
+    (spot,) = layer_for(decisions, book)["techniques"]
     assert spot["comment"] == "0 signals routed, 2 held, 0 below the floor: nobody heard of it"
     assert said_in(spot) == {
         "another": "could hold some, until 2026-12-24T12:00:00Z",
@@ -181,7 +175,7 @@ def test_a_blind_spot_says_by_whom_and_until_when() -> None:
 def test_a_file_does_not_say_whether_a_silence_is_in_force(*, knows: bool, told: str) -> None:
     """Of a rule the rules do."""
     decisions = [a_held_decision(by="silence:ab12cd"), a_held_decision("two", by="gone")]
-    (spot,) = layers_for(decisions, a_rulebook(), knows_silences=knows)[2]["techniques"]
+    (spot,) = layer_for(decisions, a_rulebook(), knows_silences=knows)["techniques"]
     held = "held 1 signal, last 2026-11-24T12:00:00Z, until 2026-12-24T12:00:00Z"
     assert said_in(spot) == {"silence:ab12cd": f"{held}{told}", "gone": f"{held}, not in force"}
 
@@ -196,17 +190,16 @@ def test_a_file_does_not_say_whether_a_silence_is_in_force(*, knows: bool, told:
 )
 def test_a_layer_says_where_it_is_from(changes: dict[str, Any], told: str) -> None:
     """And of which span."""
-    for layer in layers_for([], **changes):
-        assert f"Source: {told}" in layer["description"]
+    assert f"Source: {told}" in layer_for([], **changes)["description"]
 
 
 def test_nothing_in_a_layer_acts_on_who_reads_it() -> None:
     """A decisions file may hold anybody's words."""
     decisions = [a_held_decision(by=ACTING, tactics=(ACTING,), techniques=("T1110", ACTING), type=ACTING)]
-    layers = layers_for(decisions, source=ACTING)
-    words = json.dumps(layers, ensure_ascii=False)
+    layer = layer_for(decisions, source=ACTING)
+    words = json.dumps(layer, ensure_ascii=False)
     assert not set(ACTING) & set("\x1b\u202e\x00") & set(words)
-    assert [faults_of(layer) for layer in layers] == [[], [], []]
+    assert faults_of(layer) == []
 
 
 @pytest.mark.shared
@@ -263,7 +256,7 @@ def _with_an_old_navigator(layer: Any) -> None:
 )
 def test_the_table_of_the_specification_finds_what_is_wrong(break_it: Callable[[Any], None]) -> None:
     """One fault in a layer that has none."""
-    layer = layers_for([a_held_decision()])[1]
+    layer = layer_for([a_held_decision()])
     assert faults_of(layer) == []
     broken = copy.deepcopy(layer)
     break_it(broken)
