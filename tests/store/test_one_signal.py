@@ -18,7 +18,7 @@ from router.domain.rulebook import Clause, Lane
 from router.domain.signals import Kind, Stream
 from router.ingest.intake import Intake, Message
 from router.store.claims import settle_claims
-from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body, finding_body
+from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.opened import Store
@@ -70,12 +70,6 @@ def test_an_id_that_was_trimmed_and_in_lower_case_keeps_its_key() -> None:
     assert {signal_key("cwpp", "alert", id) for id in ("AL-1", " al-1", "Al-1\t")} == {
         signal_key("cwpp", "alert", "al-1")
     }
-
-
-def test_blanks_at_the_ends_of_a_findings_id_say_nothing(store: Store) -> None:
-    """Findings are compared as alerts are."""
-    body = finding_body("a-1")
-    assert ingest(store, a_message(body), a_message(body.replace(b'"id":"/', b'"id":" /'))) == ["routed", "repeat"]
 
 
 def test_an_alert_that_is_flagged_as_an_incident_stays_the_same_ticket(store: Store) -> None:

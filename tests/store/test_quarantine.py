@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from router.domain.ledger import Arrival
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
@@ -15,7 +13,6 @@ from router.store.quarantine import discard_quarantined, list_quarantined, put_i
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import run
-from tests.store.builders import noise
 from tests.store.within import within
 
 
@@ -36,15 +33,6 @@ def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store
     assert run(within(store, discard_quarantined, "q1"))
     assert not run(within(store, discard_quarantined, "q1"))
     assert list(run(within(store, list_quarantined))) == []
-
-
-@pytest.mark.parametrize("size", [0, 61_000, 62_000, 4 * 1024 * 1024])
-def test_a_body_of_any_size_is_kept_whole(store: Store, size: int) -> None:
-    """On both sides of what a row of a table can hold; so are words about it."""
-    entry = a_quarantined(body=noise(size), words=noise(size // 40).hex())
-    run(within(store, put_in_quarantine, [entry]))
-    assert list(run(within(store, list_quarantined))) == [entry]
-    assert run(within(store, discard_quarantined, "q1"))
 
 
 def test_the_oldest_comes_first(store: Store) -> None:

@@ -12,12 +12,12 @@ from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import signal_of
 from router.store.decisions import find_decisions, search_signals, search_signals_at
-from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
+from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
 from tests.store.acts import read_fields, run
 from tests.store.builders import noise
-from tests.store.life import TICKET, Life
+from tests.store.life import Life
 from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
@@ -66,15 +66,6 @@ def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:
         assert [one.id for one in run(within(life.store, search_signals_at, text, 10))] == ids
 
 
-@pytest.mark.parametrize("id", ["a/b\\c#d?e%f", "ünïcode-İ", "x" * 3000, "tab\tand\x7fdelete", "~~", "'quoted'"])
-def test_whatever_an_id_is_made_of_it_is_found(life: Life, id: str) -> None:
-    """Ids are the vendor's, and storage refuses some characters."""
-    entry = life.alert(id)
-    assert entry.outcome == "routed"
-    assert [one.signal for one in run(within(life.store, search_signals, id, 10))] == [entry.signal]
-    assert life.decisions(id) == ["routed"]
-
-
 def test_a_signal_that_moved_is_found_where_it_is(life: Life) -> None:
     """The latest decision says where."""
     moved = alert_body("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
@@ -92,16 +83,6 @@ def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> Non
     assert life.decisions("a") == ["resolved", "repeat", "routed"]
     assert [entry.turn for entry in run(within(life.store, find_decisions, life.key("a"), 2))] == [2, None]
     assert life.decisions("nobody") == []
-
-
-def test_a_ticket_leads_to_what_was_delivered(life: Life) -> None:
-    """By the vendor's own number, with its errors on the way and its receipt."""
-    life.alert()
-    life.deliver()
-    found = run(within(life.store, find_by_reference, "INC0012345"))
-    assert {one.key for one in found} == {life.key()}
-    assert {one.destination: one.receipt for one in found}["tickets"] == TICKET
-    assert run(within(life.store, find_by_reference, "INC9")) == []
 
 
 def test_each_delivery_says_what_failed_before(life: Life) -> None:
