@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -37,12 +37,8 @@ SHARED = settings(max_examples=some_of(40), suppress_health_check=[HealthCheck.f
 _IDS = count()
 
 
-def an_intake(store: Store) -> Intake:
-    return Intake(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
-
-
 def an_event_intake(store: Store, process: str = "this") -> EventIntake:
-    return EventIntake(an_intake(store), store, process)
+    return EventIntake(Intake(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP), store, process)
 
 
 def ingest(event_intake: EventIntake, events: Sequence[Event], place: Partition = PLACE) -> list[RecordEntry]:
@@ -92,24 +88,18 @@ def deliveries(store: Store) -> int:
     return run(read())
 
 
-def test_what_is_taken_in_is_on_record_and_no_try_is_left(store: Store) -> None:
-    """Each message is known by hub, epoch, partition and sequence number; numbers that were left out are not taken in."""
-    shelf = Shelf()
-    events = [*shelf.publish(3), *shelf.publish(1, skip=4)]
-    entries = ingest(an_event_intake(store), events)
-    assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
-        (f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in (0, 1, 2, 7)
-    ]
-    assert (spans_taken(store), tries(store, PLACE)) == ([Span(0, 2), Span(7, 7)], [])
-
-
 def test_a_batch_that_comes_again_is_dropped_as_far_as_it_was_taken_in(store: Store) -> None:
-    """By the same process or another."""
-    events = Shelf().publish(6)
-    ingest(an_event_intake(store), events[1:3])
-    assert [entry.key for entry in ingest(an_event_intake(store, "other"), events[2:5])] == ["cwpp:0:1:3", "cwpp:0:1:4"]
-    assert [entry.key for entry in ingest(an_event_intake(store), events)] == ["cwpp:0:1:0", "cwpp:0:1:5"]
-    assert (ingest(an_event_intake(store), events), spans_taken(store)) == ([], [Span(0, 5)])
+    """By the same process or another. Numbers that were left out are not taken in, and no try is left."""
+    shelf = Shelf()
+    events = [*shelf.publish(6), *shelf.publish(1, skip=4)]
+    entries = ingest(an_event_intake(store), events[1:3])
+    assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
+        (f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in (1, 2)
+    ]
+    for process, some, numbers in (("other", events[2:5], (3, 4)), ("this", events, (0, 5, 10)), ("this", events, ())):
+        entries = ingest(an_event_intake(store, process), some)
+        assert [entry.key for entry in entries] == [f"cwpp:0:1:{n}" for n in numbers]
+    assert (spans_taken(store), tries(store, PLACE)) == ([Span(0, 5), Span(10, 10)], [])
 
 
 @SHARED
@@ -157,34 +147,24 @@ def test_owners_of_one_partition_at_once_take_each_event_in_once(
     assert (deliveries(store) - before, spans_taken(store, place), tries(store, place)) == (20, [Span(0, 19)], [])
 
 
-@dataclass
-class Mortal:
-    """A process that dies of the messages of some numbers; `deaths` are its like's before it."""
+class Mortal(Intake):
+    """The intake of a process that dies of the messages of some numbers."""
 
-    store: Store
-    poison: frozenset[int]
-    process: str
+    def __init__(self, store: Store, poison: frozenset[int], process: str) -> None:
+        self._body, self._poison, self._process = Deadly(store, 10**9, False), poison, process
+        super().__init__(self._body, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
 
-    async def ingest(self, place: Partition, events: Sequence[Event]) -> bool:
+    async def survives(self, place: Partition, events: Sequence[Event]) -> bool:
         """Ingests events; returns whether the process survives that."""
-        body = Deadly(self.store, 10**9, False)
-        intake = _Poisonable(body, self.poison)
-        try:
-            await EventIntake(intake, body, self.process).ingest_events(place, events, NOW)
-        except StoreError:
-            assert body.died
-        return not body.died
-
-
-class _Poisonable(Intake):
-    def __init__(self, store: Deadly, poison: frozenset[int]) -> None:
-        super().__init__(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
-        self._body, self._poison = store.engine, poison
+        with suppress(StoreError):
+            await EventIntake(self, self._body, self._process).ingest_events(place, events, NOW)
+        return not self._body.died
 
     async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
         if self._poison.intersection(message.arrival.place for message in messages):
-            assert isinstance(self._body, DeadlyEngine)
-            self._body.died = True
+            engine = self._body.engine
+            assert isinstance(engine, DeadlyEngine)
+            engine.died = True
         return await super().ingest_in(tx, messages, now)
 
 
@@ -192,7 +172,7 @@ def until_taken(store: Store, place: Partition, events: Sequence[Event], poison:
     """Brings batches of some size, as often as they need, always to a new process; returns how many died."""
     deaths = 0
     for first in range(0, len(events), size):
-        while not run(Mortal(store, poison, f"p{deaths}").ingest(place, events[first : first + size])):
+        while not run(Mortal(store, poison, f"p{deaths}").survives(place, events[first : first + size])):
             deaths += 1
             assert deaths < 100
     return deaths
@@ -225,7 +205,7 @@ def test_only_poison_is_quarantined_however_batches_overlap(
     place = an_unused_partition()
     events = some_events(place, 40)
     for number, (first, length) in enumerate(batches):
-        run(Mortal(store, frozenset(poison), f"q{number}").ingest(place, events[first : first + length]))
+        run(Mortal(store, frozenset(poison), f"q{number}").survives(place, events[first : first + length]))
     until_taken(store, place, events, frozenset(poison), size)
     assert outcomes(store, place) == {n: "quarantined" if n in poison else "routed" for n in range(40)}
     assert tries(store, place) == []
@@ -235,25 +215,18 @@ def test_processes_that_die_of_something_else_cost_no_event_its_outcome(store: S
     """A try that failed without a death counts for nothing, and two deaths are an accident."""
     place = an_unused_partition()
     (event,) = some_events(place, 1)
-
-    def failing(process: str, work: Callable[[], None]) -> None:
-        down = _Down(store)
-        with pytest.raises(StoreError):
-            ingest(EventIntake(down, store, process), [event], place)
-        work()
-
     for number in range(2 * DEADLY):
-        failing(f"lives-{number}", lambda: None)
+        with pytest.raises(StoreError):
+            ingest(
+                EventIntake(_Down(store, {Stream.CWPP: BOOK}, Catalogue()), store, f"lives-{number}"), [event], place
+            )
     assert tries(store, place) == []
     for number in range(DEADLY - 1):
-        assert not run(Mortal(store, frozenset({0}), f"dies-{number}").ingest(place, [event]))
+        assert not run(Mortal(store, frozenset({0}), f"dies-{number}").survives(place, [event]))
     assert [entry.outcome for entry in ingest(an_event_intake(store), [event], place)] == ["routed"]
 
 
 class _Down(Intake):
-    def __init__(self, store: Store) -> None:
-        super().__init__(store, {Stream.CWPP: BOOK}, Catalogue(), Stream.CWPP)
-
     async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
         raise StoreError("down")
 
@@ -275,20 +248,17 @@ def test_events_are_cut_at_gaps_and_to_half_of_what_was_deadly(
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: Store) -> None:
-    """Numbers that begin again are not mistaken for those of the hub before, whichever process was there then."""
+    """Numbers that begin again are not mistaken for those of the hub before, whichever process was there then.
+
+    What is redelivered was enqueued when it was enqueued, and begins none.
+    """
     old, new = Shelf(), Shelf(created=NOW)
-    ingest(an_event_intake(store), old.publish(5))
+    events = old.publish(5)
+    ingest(an_event_intake(store), events)
+    assert ingest(an_event_intake(store), events[:1]) == []
     run(within(store, partitions.begin_try, Try(PLACE, Span(0, 0), "died of the old hub's event")))
     later = LONG_AGO + timedelta(minutes=1)
     for number, process in enumerate(("this", "other", "this")):
         entries = ingest(an_event_intake(store, process), new.publish(1, at=later))
         assert [(entry.key, entry.outcome) for entry in entries] == [(f"cwpp:0:2:{number}", "routed")]
     assert (spans_taken(store, epoch=2), tries(store, PLACE)) == ([Span(0, 2)], [])
-
-
-def test_an_old_event_that_comes_again_late_is_no_new_epoch(store: Store) -> None:
-    """What is redelivered was enqueued when it was enqueued."""
-    events = Shelf().publish(5)
-    ingest(an_event_intake(store), events)
-    assert ingest(an_event_intake(store), events[:1]) == []
-    assert spans_taken(store) == [Span(0, 4)]

@@ -27,6 +27,7 @@ from tests.store.within import within
 PLACE = Partition("cwpp", "0")
 BEFORE = NOW - timedelta(minutes=30)
 HOUR = timedelta(hours=1)
+SECONDS = timedelta(seconds=30)
 
 
 class Watch:
@@ -45,9 +46,9 @@ class Watch:
     def losses(self) -> list[Span]:
         return [loss.span for loss in run(within(self.store, read_losses, "cwpp"))]
 
-    def on_record(self, shelf: Shelf, epoch: int = 1) -> int:
+    def on_record(self, shelf: Shelf) -> int:
         """How many events of the shelf have an outcome."""
-        keys = [f"{p.hub}:{p.id}:{epoch}:{e.sequence}" for p, events in shelf.events.items() for e in events]
+        keys = [f"{p.hub}:{p.id}:1:{e.sequence}" for p, events in shelf.events.items() for e in events]
         return len(run(within(self.store, find_outcomes, keys)))
 
     def _event_intake(self, process: str) -> EventIntake:
@@ -61,8 +62,10 @@ def watch(store: Store) -> Watch:
     return Watch(store)
 
 
-def taken(report: GapReport) -> list[str]:
-    return [entry.key for entry in report.entries]
+def taken(report: GapReport, prefix: str = "cwpp:0:1:") -> list[int]:
+    """The numbers that a sweep took in."""
+    assert all(entry.key.startswith(prefix) for entry in report.entries)
+    return [int(entry.key.removeprefix(prefix)) for entry in report.entries]
 
 
 def test_gaps_are_taken_in_again_and_those_that_are_near_are_read_together(watch: Watch) -> None:
@@ -72,46 +75,36 @@ def test_gaps_are_taken_in_again_and_those_that_are_near_are_read_together(watch
     for first, last in ((0, 3), (5, 8), (10, READ + 15)):
         watch.ingest(events[first:last])
     report = watch.sweep(shelf)
-    assert taken(report) == [f"cwpp:0:1:{n}" for n in (3, 4, 8, 9, *range(READ + 15, READ + 20))]
+    assert taken(report) == [3, 4, 8, 9, *range(READ + 15, READ + 20)]
     assert shelf.reads == [Span(3, 9), Span(READ + 15, READ + 19)]
-    assert (report.losses, watch.losses(), report.lag, report.taken_until["0"]) == (
-        [], [], {"0": 0}, NOW - timedelta(minutes=5),
-    )  # fmt: skip
+    assert (report.losses, watch.losses(), report.lag) == ([], [], {"0": 0})
+    assert report.taken_until["0"] == NOW - timedelta(minutes=5)
 
 
-def test_what_is_young_is_left_to_what_reads_the_hub(watch: Watch) -> None:
-    """Inside the grace period nothing is a gap: neither a new event, nor one beside what was taken just now."""
-    shelf = Shelf()
-    watch.ingest(shelf.publish(1))
-    shelf.publish(1, at=NOW - GRACE + timedelta(seconds=1))
-    assert taken(watch.sweep(shelf)) == []
-    assert taken(watch.sweep(shelf, NOW + timedelta(seconds=1))) == ["cwpp:0:1:1"]
-
-
-def test_a_reader_at_work_is_not_overtaken_and_hides_no_gap(watch: Watch) -> None:
+def test_what_is_young_is_left_to_what_reads_the_hub_and_hides_no_gap(watch: Watch) -> None:
     """The rest of a backlog that is read is a lag and no gap; what the reader passed over longer ago than the grace is one."""
     shelf = Shelf()
     events = shelf.publish(12)
     watch.ingest(events[:2])
-    watch.ingest(events[3:5], at=NOW - GRACE + timedelta(seconds=30))
+    watch.ingest(events[3:5], at=NOW - GRACE + SECONDS)
     report = watch.sweep(shelf)
     assert (taken(report), report.lag) == ([], {"0": 7})
-    watch.ingest(events[5:7], at=NOW + timedelta(seconds=20))
-    report = watch.sweep(shelf, NOW + timedelta(seconds=30))
-    assert (taken(report), report.lag) == (["cwpp:0:1:2"], {"0": 5})
-    assert taken(watch.sweep(shelf, NOW + timedelta(seconds=30) + GRACE)) == [f"cwpp:0:1:{n}" for n in range(7, 12)]
-
-
-WRONG = NOW + timedelta(days=400)
+    watch.ingest(events[5:7], at=NOW + SECONDS)
+    report = watch.sweep(shelf, NOW + SECONDS)
+    assert (taken(report), report.lag) == ([2], {"0": 5})
+    assert taken(watch.sweep(shelf, NOW + GRACE + SECONDS)) == [*range(7, 12)]
+    now = NOW + 3 * GRACE
+    shelf.publish(1, at=now - GRACE + SECONDS)
+    assert (taken(watch.sweep(shelf, now)), taken(watch.sweep(shelf, now + SECONDS))) == ([], [12])
 
 
 def test_what_was_taken_in_by_a_wrong_clock_hides_no_gap(watch: Watch) -> None:
     """What is missing before it is found, and so is what comes after it, an event that the hub dates wrong among them."""
-    shelf = Shelf()
-    events = [*shelf.publish(5), *shelf.publish(1, at=WRONG)]
-    watch.ingest(events[:2], at=WRONG)
-    watch.ingest(events[4:5], at=WRONG)
-    assert taken(watch.sweep(shelf)) == [f"cwpp:0:1:{n}" for n in (2, 3, 5)]
+    shelf, wrong = Shelf(), NOW + timedelta(days=400)
+    events = [*shelf.publish(5), *shelf.publish(1, at=wrong)]
+    watch.ingest(events[:2], at=wrong)
+    watch.ingest(events[4:5], at=wrong)
+    assert taken(watch.sweep(shelf)) == [2, 3, 5]
     assert watch.sweep(shelf).lag == {"0": 0}
 
 
@@ -123,46 +116,30 @@ def test_a_first_start_raises_no_alarm_and_skips_nothing(watch: Watch) -> None:
     shelf.trim(7)
     watch.ingest(shelf.events[PLACE][2:])
     report = watch.sweep(shelf)
-    assert (taken(report), report.losses, report.warnings) == (["cwpp:0:1:7", "cwpp:0:1:8"], [], [])
-    assert report.lag == {"0": 0, "1": 0}
+    assert (taken(report), report.losses, report.warnings, report.lag) == ([7, 8], [], [], {"0": 0, "1": 0})
     shelf.events[Partition("cwpp", "2")] = []
     assert watch.sweep(shelf).losses == []
     shelf.publish(1, partition=2)
-    assert taken(watch.sweep(shelf)) == ["cwpp:2:1:0"]
+    assert taken(watch.sweep(shelf), "cwpp:2:1:") == [0]
 
 
 def test_what_the_hub_holds_no_longer_is_lost_and_said_once(watch: Watch) -> None:
-    """What retention took, and numbers that the hub never gave; the sweep after says nothing of them any more."""
-    shelf = Shelf()
-    watch.ingest(shelf.publish(2))
-    watch.sweep(shelf)
-    shelf.publish(7)
-    shelf.trim(5)
-    shelf.publish(1, skip=3)
-    report = watch.sweep(shelf)
-    assert [loss.span for loss in report.losses] == [Span(2, 4), Span(9, 11)]
-    assert (taken(report), report.lag) == ([f"cwpp:0:1:{n}" for n in (5, 6, 7, 8, 12)], {"0": 0})
-    assert (watch.sweep(shelf).losses, watch.losses()) == ([], [Span(2, 4), Span(9, 11)])
-
-
-def test_what_was_lost_before_the_first_sweep_is_reported_too(watch: Watch) -> None:
-    """What was taken in before any sweep says where the hub began, also when it holds that no longer."""
+    """What retention took, also before any sweep, and numbers that the hub never gave. What comes late all the same, from a
+    reader that had it in hand, is taken in."""
     shelf = Shelf()
     watch.ingest(shelf.publish(2))
     watch.ingest(shelf.publish(4)[2:])
     shelf.trim(4)
     assert [loss.span for loss in watch.sweep(shelf).losses] == [Span(2, 3)]
-
-
-def test_what_was_lost_and_comes_late_is_taken_in(watch: Watch) -> None:
-    """A reader may still have had it in hand."""
-    shelf = Shelf()
-    events = shelf.publish(5)
-    watch.ingest(events[:1])
-    shelf.trim(4)
-    assert [loss.span for loss in watch.sweep(shelf).losses] == [Span(1, 3)]
-    watch.ingest(events[1:4], at=NOW)
-    assert len(run(within(watch.store, find_outcomes, [f"cwpp:0:1:{n}" for n in range(5)]))) == 5
+    events = shelf.publish(7)
+    shelf.trim(9)
+    shelf.publish(1, skip=3)
+    report = watch.sweep(shelf)
+    assert [loss.span for loss in report.losses] == [Span(6, 8), Span(13, 15)]
+    assert (taken(report), report.lag) == ([9, 10, 11, 12, 16], {"0": 0})
+    assert (watch.sweep(shelf).losses, watch.losses()) == ([], [Span(2, 3), Span(6, 8), Span(13, 15)])
+    watch.ingest(events[:3], at=NOW)
+    assert len(run(within(watch.store, find_outcomes, [f"cwpp:0:1:{n}" for n in range(17)]))) == 12
 
 
 def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> None:
@@ -172,9 +149,8 @@ def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> No
     shelf.silent = {"0"}
     shelf.publish(READ + 150)
     report = watch.sweep(shelf)
-    assert (taken(report), report.losses, len(report.warnings), report.find_taken_until()) == (
-        ["cwpp:1:1:0"], [], 1, None,
-    )  # fmt: skip
+    assert (taken(report, "cwpp:1:1:"), report.losses, len(report.warnings)) == ([0], [], 1)
+    assert report.find_taken_until() is None
     shelf.silent, shelf.breaks_at = set(), 3
     report = watch.sweep(shelf, NOW + GRACE)
     assert (len(report.entries), report.losses, len(report.warnings)) == (READ, [], 1)
@@ -183,35 +159,26 @@ def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> No
     assert (len(report.entries), report.losses, watch.on_record(shelf)) == (150, [], READ + 151)
 
 
-def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(watch: Watch) -> None:
+@pytest.mark.parametrize("is_seen_first", [False, True])
+def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(
+    watch: Watch, is_seen_first: bool
+) -> None:
     """Numbers begin again without an alarm; what was known to be missing of the old hub is lost, and nothing of the new one,
-    of which the trigger may have taken some in already, after the old one's last number."""
+    whether the trigger saw that first, by a number that was passed, or took some in after the old one's last number."""
     old = Shelf()
     watch.ingest(old.publish(2))
     watch.sweep(old)
     watch.ingest(old.publish(4)[2:])
     new = Shelf(created=NOW - timedelta(minutes=5))
     fresh = new.publish(9, at=NOW - timedelta(minutes=4))
-    watch.ingest(fresh[6:7], at=NOW - timedelta(minutes=3))
-    watch.ingest(fresh[8:], at=NOW - timedelta(minutes=3))
+    for some in (fresh[:1],) if is_seen_first else (fresh[6:7], fresh[8:]):
+        watch.ingest(some, at=NOW - timedelta(minutes=3))
     report = watch.sweep(new)
-    assert [loss.span for loss in report.losses] == [Span(2, 3)]
-    assert len(report.warnings) == 1
-    assert taken(report) == [f"cwpp:0:2:{n}" for n in range(9)]
+    assert watch.losses() == [Span(2, 3)]
+    assert (len(report.losses), len(report.warnings)) == ((0, 0) if is_seen_first else (1, 1))
+    assert taken(report, "cwpp:0:2:") == [*range(is_seen_first, 9)]
     again = watch.sweep(new, NOW + GRACE)
     assert (again.warnings, again.losses, again.entries) == ([], [], [])
-
-
-def test_a_hub_created_anew_that_the_trigger_saw_first_is_one_epoch(watch: Watch) -> None:
-    """It begins the epoch, and the sweep goes on in it."""
-    old = Shelf()
-    watch.ingest(old.publish(6))
-    watch.sweep(old)
-    new = Shelf(created=NOW - timedelta(minutes=5))
-    fresh = new.publish(2, at=NOW - timedelta(minutes=4))
-    watch.ingest(fresh[:1], at=NOW - timedelta(minutes=3))
-    report = watch.sweep(new)
-    assert (taken(report), report.losses) == (["cwpp:0:2:1"], [])
 
 
 @settings(max_examples=some_of(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -229,14 +196,12 @@ def test_whatever_was_taken_and_wherever_sweeps_break_off_every_event_gets_its_o
     for first, length in batches:
         watch.ingest(events[first : first + length], hub=shelf.name)
     now = NOW
-    for read in breaks:
-        shelf.reads, shelf.breaks_at = [], read
+    for shelf.breaks_at in (*breaks, None):
+        shelf.reads = []
         assert watch.sweep(shelf, now).losses == []
         now += GRACE
-    shelf.breaks_at = None
-    assert watch.sweep(shelf, now).losses == []
     assert watch.on_record(shelf) == 30
-    assert watch.sweep(shelf, now + GRACE).entries == []
+    assert watch.sweep(shelf, now).entries == []
 
 
 def ranges(*some: tuple[int, int, int]) -> list[Taken]:
@@ -252,10 +217,9 @@ def ranges(*some: tuple[int, int, int]) -> list[Taken]:
         (8, ranges((8, 10, 3), (12, 12, 1)), [], 12, NOW - 3 * HOUR),
         (8, ranges((8, 10, 3), (12, 12, 1)), [Span(11, 11)], 12, NOW),
         (8, ranges((9, 12, 3)), [], 12, None),
-        (0, [], [], 3, None),
         (0, [], [], -1, NOW),
     ],
-    ids=["all", "the end is unread", "a gap", "what is lost is no gap", "a gap at first", "nothing", "nothing there"],
+    ids=["all", "the end is unread", "a gap", "what is lost is no gap", "a gap at first", "nothing there"],
 )
 def test_a_partition_is_taken_in_up_to_what_comes_before_the_first_gap(
     begins: int, some: list[Taken], lost: list[Span], last: int, until: datetime | None

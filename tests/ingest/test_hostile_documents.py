@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,22 +12,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.deliveries import DeliveryState, Recipient, Settlement
-from router.domain.notices import RecordEntry
 from router.domain.reasons import Code
-from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.ingest.intake import Intake, Message
-from router.store.claims import settle_claims
+from router.ingest.intake import Message
 from router.store.decisions import find_outcomes, search_signals, search_signals_at
 from router.store.quarantine import list_quarantined
-from tests.builders import NOW, RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
+from tests.builders import RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.stack.postgres import Server
-from tests.store.acts import LEASE, RUNNER
-from tests.store.opened import Place, open_store
-from tests.store.within import claim_in, within
+from tests.store.acts import run
+from tests.store.life import Life
+from tests.store.opened import open_store
+from tests.store.within import within
 
 type Json = Any
 
@@ -92,61 +88,39 @@ def documents(draw: st.DrawFn) -> Json:
     return document
 
 
-class House:
-    """A store and an intake over it."""
-
-    def __init__(self, place: Place) -> None:
-        self.store = open_store(place)
-        self.intake = Intake(self.store, {stream: a_rulebook(stream=stream) for stream in Stream}, Catalogue())
-
-    async def take(self, messages: list[Message]) -> Mapping[str, object]:
-        """What comes of messages: on record, in quarantine, and at destinations."""
-        decided = await self.intake.ingest(messages, NOW)
-        return {
-            "decided": [shown(entry) for entry in decided],
-            "outcomes": dict(await within(self.store, find_outcomes, [entry.key for entry in decided])),
-            "quarantined": sorted(
-                (one.source, one.quarantined.reason.code, one.quarantined.body)
-                for one in await within(self.store, list_quarantined)
-            ),
-            "told": [await self.told(stream, name) for stream in Stream for name in ("tickets", "sentinel")],
-            "found": [
-                (
-                    await within(self.store, search_signals, one.id, 9),
-                    await within(self.store, search_signals_at, one.id, 9),
-                )
-                for one in decided
-                if one.id
-            ],
-        }
-
-    async def told(self, stream: Stream, destination: str) -> list[object]:
-        """What a destination is told, all of which it takes."""
-        told: list[object] = []
-        recipient = Recipient(stream, Lane.TICKET, destination)
-        while claims := await claim_in(self.store, recipient, NOW, NOW + LEASE, 10):
-            await within(
-                self.store,
-                settle_claims,
-                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims],
-            )
-            told += [(one.delivery.key, one.delivery.turn, one.delivery.change, one.delivery.content) for one in claims]
-        return sorted(told, key=lambda one: one[:2])  # type: ignore[index]
+def come_of(life: Life, messages: list[Message]) -> Mapping[str, Any]:
+    """What comes of messages: on record, in quarantine, and at destinations."""
+    decided, told, found = life.ingest(*messages), [], []
+    for life.book, life.other in (BOOKS, BOOKS[::-1]):
+        for name in ("tickets", "sentinel"):
+            claimed = [(one.delivery.key, one.delivery.turn, one.delivery) for one in life.owed(name)]
+            told.append([(one.change, one.content) for *_, one in sorted(claimed)])
+    for id in filter(None, (entry.id for entry in decided)):
+        found += [run(within(life.store, search, id, 9)) for search in (search_signals, search_signals_at)]
+    return {
+        # Without what the run alone gives it.
+        "decided": [replace(entry, at="") for entry in decided],
+        "outcomes": dict(run(within(life.store, find_outcomes, [entry.key for entry in decided]))),
+        "quarantined": sorted(
+            (one.source, one.quarantined.reason.code, one.quarantined.body)
+            for one in run(within(life.store, list_quarantined))
+        ),
+        "told": told,
+        "found": found,
+    }
 
 
-def shown(entry: RecordEntry) -> RecordEntry:
-    """An entry without what the run alone gives it."""
-    return replace(entry, at="")
+BOOKS = [a_rulebook(stream=stream) for stream in Stream]
 
 
 @pytest.fixture(scope="module")
-def houses(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterator[tuple[House, House]]:
-    """A house over each engine, for all examples."""
-    one, other = House(tmp_path_factory.mktemp("one")), House(postgres.new_database())
-    RUNNER.run(other.store.upgrade())
-    yield one, other
-    for house in (one, other):
-        RUNNER.run(house.store.close())
+def lives(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterator[Sequence[Life]]:
+    """A router over each engine, for all examples."""
+    stores = [open_store(tmp_path_factory.mktemp("one")), open_store(postgres.new_database())]
+    run(stores[1].upgrade())
+    yield [Life(store, BOOKS[0], other=BOOKS[1]) for store in stores]
+    for store in stores:
+        run(store.close())
 
 
 def shapes_of(id: str) -> list[Json]:
@@ -162,7 +136,7 @@ def shapes_of(id: str) -> list[Json]:
 @pytest.mark.parametrize(
     "value", [LONG, NAMED, "a\0b", "\ud800", 2**64, 10**400, None, []], ids=lambda one: repr(one)[1:6]
 )
-def test_each_place_of_a_message_may_hold_what_a_database_refuses(houses: tuple[House, House], value: Json) -> None:
+def test_each_place_of_a_message_may_hold_what_a_database_refuses(lives: Sequence[Life], value: Json) -> None:
     """An id that no index holds is an id like another; what comes again tells nothing anew."""
     found = []
     for number, shape in enumerate(shapes_of("")):
@@ -173,28 +147,23 @@ def test_each_place_of_a_message_may_hold_what_a_database_refuses(houses: tuple[
             found.append(json.dumps(document).encode())
     for is_again in (False, True):
         messages = [a_message(body) for body in found]
-        one, other = (RUNNER.run(house.take(messages)) for house in houses)
+        one, other = (come_of(life, messages) for life in lives)
         assert one == other
-        decided, told = one["decided"], one["told"]
-        assert isinstance(decided, list)
-        assert isinstance(told, list)
-        assert not [entry.reason for entry in decided if entry.reason.startswith(Code.INTERNAL)]
-        assert any(told) is not is_again
+        assert not [entry.reason for entry in one["decided"] if entry.reason.startswith(Code.INTERNAL)]
+        assert any(one["told"]) is not is_again
 
 
 @given(hostile=st.lists(documents(), min_size=1, max_size=3))
 @example(hostile=[orjson.loads(alert_body("a\0b"))])
 def test_any_document_has_the_same_outcome_over_both_engines_and_delays_no_other(
-    houses: tuple[House, House], hostile: list[Json]
+    lives: Sequence[Life], hostile: list[Json]
 ) -> None:
     """NUL, halves of surrogate pairs, huge numbers, long texts where ids are, deep nesting: what is beside them is routed."""
     plain = [a_message(alert_body(f"plain-{number}")) for number in range(2)]
     messages = [plain[0], *(a_message(json.dumps(one).encode()) for one in hostile), plain[1]]
-    one, other = (RUNNER.run(house.take(messages)) for house in houses)
+    one, other = (come_of(life, messages) for life in lives)
     assert one == other
-    decided = one["decided"]
-    assert isinstance(decided, list)
-    assert one["outcomes"] == {entry.key: entry.outcome for entry in decided}
-    outcomes = {entry.source.partition("[")[0]: entry.outcome for entry in decided}
+    assert one["outcomes"] == {entry.key: entry.outcome for entry in one["decided"]}
+    outcomes = {entry.source.partition("[")[0]: entry.outcome for entry in one["decided"]}
     assert outcomes.keys() == {message.source for message in messages}
     assert {outcomes[message.source] for message in plain} <= {Outcome.ROUTED, Outcome.REPEAT}

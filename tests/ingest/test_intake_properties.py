@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -25,74 +22,43 @@ from router.ingest.intake import Intake, Message
 from router.store.decisions import find_decisions
 from router.store.engine import Transaction
 from router.store.store import Store
-from tests.builders import (
-    NOW,
-    a_destination,
-    a_message,
-    a_route,
-    a_rule,
-    a_rulebook,
-    alert_body,
-    an_ip,
-    finding_body,
-)
+from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
-from tests.ingest.test_intake import House, changes
 from tests.store.acts import find_rows, run
+from tests.store.life import a_life
 from tests.store.opened import open_store
 from tests.store.within import within
 
 MINUTE = timedelta(minutes=1)
 few = settings(max_examples=some_of(60))
-
-
-@contextmanager
-def a_house(stream: Stream = Stream.CWPP) -> Iterator[House]:
-    """A house of its own for one example."""
-    with tempfile.TemporaryDirectory() as directory:
-        house = House(Path(directory), a_rulebook(stream=stream))
-        try:
-            yield house
-        finally:
-            asyncio.run(house.store.close())
+STATES = ["Unhealthy", "Healthy", "Unhealthy"]
+BODIES = [finding_body(status=status, changed=NOW + place * MINUTE) for place, status in enumerate(STATES)]
+CUTS = st.lists(st.integers(0, 20), max_size=4)
 
 
 def batches(messages: Sequence[Message], cuts: Sequence[int]) -> Iterator[Sequence[Message]]:
     """The messages cut into batches at some places."""
-    ends = sorted({cut % (len(messages) + 1) for cut in cuts} | {len(messages)})
     start = 0
-    for end in ends:
+    for end in sorted({cut % (len(messages) + 1) for cut in cuts} | {len(messages)}):
         if end > start:
             yield messages[start:end]
         start = end
 
 
-CUTS = st.lists(st.integers(0, 20), max_size=4)
-
-
 @few
-@given(CUTS, st.lists(st.integers(0, 2), max_size=6))
-def test_open_resolve_reopen_makes_three_notices_and_any_replays_none(cuts: list[int], replays: list[int]) -> None:
-    """In order, in one batch or many, with any of the three replayed afterwards."""
-    states = ["Unhealthy", "Healthy", "Unhealthy"]
-    bodies = [finding_body(status=status, changed=NOW + place * MINUTE) for place, status in enumerate(states)]
-    with a_house(Stream.CSPM) as house:
-        messages = [a_message(body) for body in [*bodies, *(bodies[place] for place in replays)]]
-        for batch in batches(messages, cuts):
-            house.ingest(*batch)
-        assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
-
-
-@few
-@given(st.permutations(range(3)))
-def test_three_states_in_one_batch_are_three_turns_in_any_order(order: list[int]) -> None:
-    """Time allows it: a batch knows all three before it tells the first."""
-    states = ["Unhealthy", "Healthy", "Unhealthy"]
-    bodies = [finding_body(status=s, changed=NOW + n * MINUTE) for n, s in enumerate(states)]
-    with a_house(Stream.CSPM) as house:
-        house.ingest(*[a_message(bodies[place]) for place in order])
-        assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
+@given(st.permutations(range(3)), CUTS, st.lists(st.integers(0, 2), max_size=6))
+def test_open_resolve_reopen_makes_three_notices_and_any_replays_none(
+    order: list[int], cuts: list[int], replays: list[int]
+) -> None:
+    """In order in one batch or many, or in any order in one batch; with any of the three replayed afterwards."""
+    with a_life(a_rulebook(stream=Stream.CSPM)) as life:
+        if cuts:
+            order = sorted(order)
+        messages = [a_message(BODIES[place]) for place in order]
+        for batch in [*batches(messages, cuts), *batches([a_message(BODIES[place]) for place in replays], cuts)]:
+            life.ingest(*batch)
+        assert life.changes_at("sentinel") == ["opened", "resolved", "opened"]
 
 
 MESSAGES = st.one_of(
@@ -114,28 +80,28 @@ def test_every_message_ends_in_exactly_one_outcome_and_no_stream_reaches_the_oth
     bodies: list[bytes], cuts: list[int]
 ) -> None:
     """Each message is on record once; alerts never reach posture's destinations, nor findings the SOC's."""
-    soc = [a_destination("tickets"), a_destination("sentinel", Lane.ROWS)]
-    posture = [a_destination("backlog"), a_destination("posture", Lane.ROWS)]
-    with tempfile.TemporaryDirectory() as directory:
-        house = House(Path(directory), a_rulebook(a_rule(), destinations=soc))
-        cspm = a_rulebook(
-            stream=Stream.CSPM,
-            routes=[a_route("all", "backlog")],
-            always=["posture"],
-            otherwise=["backlog"],
-            destinations=posture,
+    names = {Stream.CWPP: ("tickets", "sentinel"), Stream.CSPM: ("backlog", "posture")}
+    books = {
+        stream: a_rulebook(
+            a_rule(),
+            stream=stream,
+            routes=[a_route("all", people)],
+            always=[rows],
+            otherwise=[people],
+            destinations=[a_destination(people), a_destination(rows, Lane.ROWS)],
         )
-        house.other = cspm
-        messages = [a_message(body) for body in bodies]
-        entries = [entry for batch in batches(messages, cuts) for entry in house.ingest(*batch)]
+        for stream, (people, rows) in names.items()
+    }
+    messages = [a_message(body) for body in bodies]
+    with a_life(books[Stream.CWPP]) as life:
+        life.other = books[Stream.CSPM]
+        entries = [entry for batch in batches(messages, cuts) for entry in life.ingest(*batch)]
         assert [entry.key for entry in entries] == [message.arrival.key for message in messages]
         assert {entry.outcome for entry in entries} <= {outcome.value for outcome in Outcome}
-        for name in ("tickets", "sentinel"):
-            assert {claim.delivery.stream for claim in house.owed(name)} <= {"cwpp"}
-            house.book, house.other = house.other, house.book
-            assert house.owed(name) == []
-            house.book, house.other = house.other, house.book
-        asyncio.run(house.store.close())
+        for stream, others in ((Stream.CWPP, Stream.CSPM), (Stream.CSPM, Stream.CWPP)):
+            life.book = books[stream]
+            assert [life.owed(name) for name in names[others]] == [[], []]
+            assert {claim.delivery.stream for name in names[stream] for claim in life.owed(name)} <= {stream.value}
 
 
 @few
@@ -145,17 +111,16 @@ def test_a_resolution_reaches_every_open_place_whatever_rules_changed_and_never_
 ) -> None:
     """After any history under changing routes, a resolution closes each place that is open, after its opening."""
     routes = [[a_route("tickets", "tickets")], [a_route("page", "oncall")], [a_route("quiet")]]
-    with a_house() as house:
+    with a_life(a_rulebook()) as life:
         for status in [*statuses, "Resolved"]:
             floor = data.draw(st.sampled_from([Severity.LOW, Severity.CRITICAL]))
-            house.book = a_rulebook(routes=data.draw(st.sampled_from(routes)), floor=floor)
-            house.ingest(a_message(alert_body(Status=status)))
+            life.book = a_rulebook(routes=data.draw(st.sampled_from(routes)), floor=floor)
+            life.alert(Status=status)
         for name in ("tickets", "oncall", "sentinel"):
-            told = changes(house.owed(name))
-            assert told[:1] != ["updated"]
+            told = life.changes_at(name)
             assert is_well_formed(told), (name, told)
-        (row,) = find_rows(house.store, [house.key()]).values()
-        assert row.open == {}
+        row = life.row()
+        assert row is not None and row.open == {}
 
 
 def is_well_formed(told: Sequence[str]) -> bool:
@@ -163,9 +128,7 @@ def is_well_formed(told: Sequence[str]) -> bool:
     `always` for what the ledger never saw."""
     is_open = False
     for change in told:
-        if change == "updated" and not is_open:
-            return False
-        if change == "opened" and is_open:
+        if (change == "updated" and not is_open) or (change == "opened" and is_open):
             return False
         is_open = change != "resolved"
     return not is_open

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
 from router.domain.counts import Rule
@@ -13,7 +16,7 @@ from router.domain.keys import signal_key
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.retention import Forgotten, Retention
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message, release_held
 from router.store.claims import settle_claims
@@ -22,6 +25,7 @@ from router.store.delivery_status import list_deliveries
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import find_rows, run
+from tests.store.opened import open_store
 from tests.store.within import claim_in, within
 
 LEASE = timedelta(minutes=5)
@@ -37,12 +41,16 @@ class Life:
         book: the rules of the cwpp stream.
         retention: how long decisions are kept.
         now: the present.
+        other: the rules of the other stream, if it has any.
+        only: the stream of which alone messages come.
     """
 
     store: Store
     book: Rulebook = field(default_factory=a_rulebook)
     retention: Retention = field(default_factory=Retention)
     now: datetime = NOW
+    other: Rulebook | None = None
+    only: Stream | None = None
 
     def goes_on(self, days: float) -> None:
         """Time goes by."""
@@ -57,9 +65,9 @@ class Life:
         (entry,) = self.ingest(a_message(alert_body(id, **fields), at=self.now))
         return entry
 
-    def release(self) -> None:
+    def release(self) -> list[RecordEntry]:
         """What a rule held is decided again if the rule ended."""
-        run(release_held(self._intake, self.store, self.book, self.now))
+        return run(release_held(self._intake, self.store, self.book, self.now))
 
     def deliver(self, state: DeliveryState = DeliveryState.SENT) -> list[Claim]:
         """Everything that is due is tried, and ends in some state."""
@@ -70,6 +78,19 @@ class Life:
                 run(within(self.store, settle_claims, [self._settlement(one, state, error=error) for one in claims]))
                 delivered += claims
         return delivered
+
+    def owed(self, destination: str) -> list[Claim]:
+        """What a destination is owed, whatever the rules name by now; it takes all of it."""
+        owed: list[Claim] = []
+        recipient = Recipient(self.book.stream.value, Lane.TICKET, destination)
+        while claims := run(claim_in(self.store, recipient, self.now, self.now + LEASE, 10)):
+            run(within(self.store, settle_claims, [self._settlement(one, DeliveryState.SENT) for one in claims]))
+            owed += claims
+        return owed
+
+    def changes_at(self, destination: str) -> list[str]:
+        """The changes that a destination is told, in order."""
+        return [claim.delivery.change.value for claim in self.owed(destination)]
 
     def claims(self, destination: str) -> Sequence[Claim]:
         """What is due at a destination."""
@@ -113,4 +134,14 @@ class Life:
 
     @property
     def _intake(self) -> Intake:
-        return Intake(self.store, {self.book.stream: self.book}, Catalogue())
+        books = {book.stream: book for book in (self.book, self.other) if book is not None}
+        return Intake(self.store, books, Catalogue(), self.only)
+
+
+@contextmanager
+def a_life(book: Rulebook) -> Iterator[Life]:
+    """A router over an empty store in a file, for one example."""
+    with TemporaryDirectory() as directory:
+        life = Life(open_store(Path(directory)), book)
+        yield life
+        run(life.store.close())

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
 
 import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
-from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
 from router.domain.retention import Retention
+from router.domain.snapshots import Appearances
 from router.store import signals
 from router.store.store import Store
 from tests.builders import NOW
@@ -21,19 +20,43 @@ from tests.store.acts import find_rows, in_doubt, owe, run, write_rows
 from tests.store.builders import a_delivery, a_row, noise
 
 HOUR = timedelta(hours=1)
-_NUMBERS = count()
+NAMED = Appearances("s", "recommendation", NOW, NOW - HOUR, (20_000, 20_007))
 
 
-def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
-    """The ledger keeps every part of a row, and of two writes the last."""
-    write_rows(store, [a_row(turn=7)])
-    row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
+def a_held_row(key: str = "k", rule: str = "r", rulebook: str = "h", **changes: object) -> LedgerRow:
+    """A row of a signal that a rule holds."""
+    held = Held(rule=rule, until=NOW + HOUR, rulebook=rulebook, source="s", body=b"{}", since=NOW, messages=3)
+    return a_row(key, held=held, outcome=Outcome.SUPPRESSED, **changes)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_row_comes_back_as_it_was_written(store: Store, size: int) -> None:
+    """Every part of it, of two writes the last. A message says its status, and all else, as long as it likes; what a rule
+    holds is no shorter, and comes back where it is decided again."""
+    text = noise(size).hex()
+    write_rows(store, [a_row(turn=7, closed_at=NOW, open={"a": 1, "b": 2}, appearances=NAMED)])
+    row = a_held_row(
+        state=State(resolved=True, status=text, severity=None, measure=text),
+        seen=Seen(None, Arrival("f", 2**62, None, 3), deleted=True),
+        appearances=NAMED._replace(in_snapshot=None, days=()),
+        closed_at=NOW,
+        grouped=frozenset({"tickets"}),
+    )
+    assert row.held is not None
+    row = replace(row, held=replace(row.held, body=noise(size)))
     write_rows(store, [row])
-    assert find_rows(store, ["k", "unknown"]) == {"k": row}
+    assert row.held is not None
+    assert find_rows(store, ["k", "unknown"]) == {"k": replace(row, held=None, held_by=row.held.by)}
+    assert in_doubt(store, "cwpp", "b", []) == [row]
+    named = replace(row, turn=9, held=None, appearances=NAMED)
+    run(store.run(lambda tx: signals.write_appearances(tx, [named])))
+    assert in_doubt(store, "cwpp", "b", []) == [replace(row, appearances=NAMED)]
+    write_rows(store, [a_row()])
+    assert find_rows(store, ["k"]) == {"k": a_row()}
 
 
 def test_a_signal_that_another_transaction_wrote_first_is_not_written_over(store: Store) -> None:
-    """Who found nothing of it decided as if it were new: that transaction is run again, and finds it."""
+    """What was decided as if it were new is run again, and finds it."""
     new = a_row("new")
 
     async def write(*rows: LedgerRow) -> None:
@@ -54,60 +77,23 @@ def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store
     owe(store, a_delivery(key="group"))
     assert find_rows(store, ["group"]) == {}
     described = run(store.describe(NOW, Retention()))
-    assert described is not None and (described.signals, described.damaged) == (0, 0)
+    assert described is not None and described.damaged == 0
 
 
 def test_held_rows_come_back_when_what_holds_them_ended_or_the_rulebook_changed(store: Store) -> None:
-    """What is held by an active rule of the same rulebook is left in peace; what was let go is forgotten."""
-    held = Held(rule="r", until=NOW + HOUR, rulebook="h", source="s", body=b"{}")
-    write_rows(store, [a_row(held=held, outcome=Outcome.SUPPRESSED)])
+    """Only what the ended rule of many holds, and what any holds under another rulebook, whose hash may begin alike."""
 
-    def doubted(book: str, active: Sequence[str], now: datetime = NOW) -> list[Held | None]:
-        return [row.held for row in in_doubt(store, "cwpp", book, active, now)]
+    def doubted(book: str, active: Sequence[str], now: datetime = NOW) -> list[str]:
+        return [row.key for row in in_doubt(store, "cwpp", book, active, now)]
 
-    assert doubted("h", ["r"]) == []
-    assert doubted("h", []) == doubted("other", ["r"]) == doubted("h", ["r"], NOW + HOUR) == [held]
-    assert in_doubt(store, "cspm", "h", []) == []
-    write_rows(store, [a_row()])
-    assert doubted("h", []) == []
-
-
-@pytest.mark.parametrize("size", [10, 100_000])
-def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
-    """A message says its status, and all else, as long as it likes; what a rule holds is no shorter."""
-    text = noise(size).hex()
-    state = State(resolved=True, status=text, severity=None, measure=text)
-    seen = Seen(None, Arrival("f", 2**62, None, 3), deleted=True)
-    held = Held(rule="r", until=NOW, rulebook="b", source="s", body=noise(size))
-    row = a_row(state=state, seen=seen, held=held)
-    write_rows(store, [row])
-    assert find_rows(store, ["k"]) == {"k": replace(row, held=None, held_by=held.by)}
-    assert in_doubt(store, "cwpp", "b", []) == [row]
-
-
-def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) -> None:
-    """And what any rule holds under an older rulebook; a rulebook whose hash begins alike is another."""
     rules = [f"rule {number}" for number in range(30)]
-    rows = [a_held_row(rule, "b1") for rule in rules for _ in range(3)]
-    older = [a_held_row(rules[0], book) for book in ("b", "b0", "b11", "b2", "")]
-    write_rows(store, rows + older)
-    found = in_doubt(store, "cwpp", "b1", [rule for rule in rules if rule != "rule 17"])
-    ended = [row for row in rows if row.held is not None and row.held.rule == "rule 17"]
-    assert {row.key for row in found} == {row.key for row in ended + older}
-
-
-def test_a_signal_that_is_held_anew_is_held_under_its_new_rule_only(store: Store) -> None:
-    """What held it before has no say any more."""
-    row = a_held_row("first", "b1")
-    write_rows(store, [row])
-    again = replace(a_held_row("second", "b2"), key=row.key)
-    write_rows(store, [again])
-    assert in_doubt(store, "cwpp", "b2", ["second"]) == []
-    (found,) = in_doubt(store, "cwpp", "b1", ["first"])
-    assert found.held == again.held
-
-
-def a_held_row(rule: str, rulebook: str) -> LedgerRow:
-    """A row of a new signal that a rule holds."""
-    held = Held(rule=rule, until=NOW + HOUR, rulebook=rulebook, source="s", body=b"{}")
-    return a_row(signal_key("cwpp", "alert", str(next(_NUMBERS))), held=held, outcome=Outcome.SUPPRESSED)
+    write_rows(store, [a_held_row(f"{rule}/{n}", rule) for rule in rules for n in range(2)])
+    assert doubted("h", rules) == []
+    assert doubted("h", [rule for rule in rules if rule != "rule 17"]) == ["rule 17/0", "rule 17/1"]
+    assert len(doubted("h", rules, NOW + HOUR)) == len(doubted("other", rules)) == 60
+    assert in_doubt(store, "cspm", "h", []) == []
+    others = ["", "g", "h0", "i"]
+    write_rows(store, [a_held_row(book or "none", "rule 1", book) for book in others])
+    assert doubted("h", rules) == ["g", "h0", "i", "none"]
+    write_rows(store, [a_held_row("g", "second"), a_row("i")])
+    assert doubted("h", [*rules, "second"]) == ["h0", "none"]
