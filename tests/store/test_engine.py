@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import sqlite3
 import ssl
@@ -15,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -28,7 +29,6 @@ from tests.stack.postgres import (
     EmptiedDatabase,
     Postgres,
     Server,
-    SmallDisk,
     Way,
     postgres_running,
     small_disk,
@@ -49,6 +49,22 @@ CREATE TABLE IF NOT EXISTS placed (
 """
 PUT = "INSERT INTO things (key, number, body) VALUES (?, ?, ?)"
 PUT_AGAIN = f"{PUT} ON CONFLICT (key) DO UPDATE SET number=excluded.number"
+NUMBER_OF = "SELECT number FROM things WHERE key=?"
+HOUR = timedelta(hours=1)
+
+
+def awaited[**P](test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """A test that is run in the loop of all stores."""
+
+    @functools.wraps(test)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(_waited_for(test(*args, **kwargs)))
+
+    return tried
+
+
+async def _waited_for(test: Awaitable[None]) -> None:
+    await test
 
 
 @pytest.fixture
@@ -64,40 +80,59 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
 def database(postgres: Server) -> Iterator[EmptiedDatabase]:
     """A database that has our tables."""
     with EmptiedDatabase(postgres.new_database()) as made:
-        run(closed_after(engine_over(made.url), lambda engine: engine.make(SCHEMA)))
+        engine = engine_over(made.url)
+        run(engine.make(SCHEMA))
+        run(engine.close())
         yield made
 
 
 @pytest.fixture
-def postgres_url(database: EmptiedDatabase) -> Iterator[str]:
+def url(database: EmptiedDatabase) -> Iterator[str]:
     """The URL of a database with our tables, in which there is nothing."""
     yield database.url
     database.empty()
 
 
-async def closed_after[T](engine: PostgresqlEngine, do: Callable[[PostgresqlEngine], Awaitable[T]]) -> T:
-    """What comes of doing something with an engine, which is closed then."""
-    try:
-        return await do(engine)
-    finally:
-        await engine.close()
+type Open = Callable[..., PostgresqlEngine]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+@pytest.fixture
+def over() -> Iterator[Open]:
+    """Opens engines over a database, which are closed in the end."""
+    opened: list[PostgresqlEngine] = []
+
+    def over(*args: str, **more: Callable[[], datetime]) -> PostgresqlEngine:
+        opened.append(engine_over(*args, **more))
+        return opened[-1]
+
+    yield over
+    for one in opened:
+        run(one.close())
+
+
+@pytest.fixture
+def postgresql_engine(url: str, over: Open) -> PostgresqlEngine:
+    """An engine over such a database."""
+    return over(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql_engine"])
+def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine, with tables in which there is nothing."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite")
-        return
-    engine = engine_over(request.getfixturevalue("postgres_url"))
-    yield engine
-    run(engine.close())
+    engine: Engine = request.getfixturevalue(request.param)
+    return engine
 
 
 async def keys(engine: Engine) -> list[str]:
     """The keys of all things."""
     async with engine.session() as tx:
         return [row.text("key") for row in await tx.fetch("SELECT key FROM things ORDER BY key")]
+
+
+async def number_of(engine: Engine, key: str) -> object:
+    """The number of a thing."""
+    async with engine.session() as tx:
+        return await tx.value(NUMBER_OF, key)
 
 
 async def put(engine: Engine, *names: str) -> None:
@@ -110,44 +145,40 @@ async def put(engine: Engine, *names: str) -> None:
     await engine.run(work)
 
 
-def test_what_is_refused_is_raised_and_logged_by_no_client(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    """A log that is set up nowhere is standard error, on which a command has one line."""
-
-    async def tried() -> None:
-        async with engine.transaction() as tx:
-            await tx.execute_many(PUT, [("twice", number, None) for number in range(100)])
-
-    with pytest.raises(StoreError):
-        run(tried())
-    assert caplog.messages == []
+async def goes(do: Callable[..., Awaitable[object]], *with_what: object) -> bool:
+    """Whether the state does something now."""
+    try:
+        await do(*with_what)
+    except StoreError:
+        return False
+    return True
 
 
-def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
+@awaited
+async def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
     """Texts of all of Unicode, numbers to both ends, bytes of any value, and nothing at all."""
     rows = [("", 0, b""), ("é😀'%s?", 2**63 - 1, bytes(range(256))), ("none", None, None), ("low", -(2**63), b"\0")]
+    async with engine.transaction() as tx:
+        await tx.execute_many(PUT, rows)
+        await tx.execute_many(PUT, [])
+        for key, number, body in rows:
+            found = await tx.find("SELECT number, body FROM things WHERE key=?", key)
+            assert found is not None
+            assert (found.raw("number"), found.raw("body")) == (number, body)
+        assert await tx.value("SELECT count(*) FROM things") == 4
+        assert await tx.value(NUMBER_OF, "nobody") is None
+        assert await tx.find(NUMBER_OF, "nobody") is None
+        # Rows are numbered in the order in which they came.
+        await tx.execute_many("INSERT INTO placed (name) VALUES (?)", [("first",), ("second",)])
+        await tx.execute("INSERT INTO placed (name) VALUES (?)", "third")
+        names = [row.text("name") for row in await tx.fetch("SELECT name FROM placed ORDER BY place")]
+        assert names == ["first", "second", "third"]
 
-    async def tried() -> None:
-        async with engine.transaction() as tx:
-            await tx.execute_many(PUT, rows)
-            await tx.execute_many(PUT, [])
-            for key, number, body in rows:
-                found = await tx.find("SELECT number, body FROM things WHERE key=?", key)
-                assert found is not None
-                assert (found.raw("number"), found.raw("body")) == (number, body)
-            assert await tx.value("SELECT count(*) FROM things") == 4
-            assert await tx.value("SELECT number FROM things WHERE key=?", "nobody") is None
-            assert await tx.find("SELECT number FROM things WHERE key=?", "nobody") is None
 
-    run(tried())
-
-
-@given(key=st.text(st.characters()), number=st.integers(-(2**70), 2**70))
-def test_any_text_and_any_number_come_back_the_same_from_both(
-    one: Engine, other: Engine, key: str, number: int
-) -> None:
+def test_any_text_and_any_number_come_back_the_same_from_both(sqlite: Engine, postgresql_engine: Engine) -> None:
     """NUL, lone surrogates and numbers beyond 64 bits, which one engine or the other holds in no column."""
 
-    async def held(engine: Engine) -> object:
+    async def held(engine: Engine, key: str, number: int) -> object:
         async with engine.transaction() as tx:
             await tx.execute("DELETE FROM things")
             await tx.execute(PUT, key, number, None)
@@ -155,177 +186,31 @@ def test_any_text_and_any_number_come_back_the_same_from_both(
             row = await tx.find("SELECT key, number FROM things WHERE key=? AND number=?", key, number)
             return row and (row.raw("key"), row.raw("number"))
 
-    assert run(held(one)) == run(held(other)) is not None
+    @given(st.text(st.characters()), st.integers(-(2**70), 2**70))
+    @example("\0\ud800", 2**63)
+    def whatever(key: str, number: int) -> None:
+        assert run(held(sqlite, key, number)) == run(held(postgresql_engine, key, number)) is not None
+
+    whatever()
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine over a file, for all examples."""
-    store = open_store(tmp_path_factory.mktemp("state"))
-    run(store.engine.make(SCHEMA))
-    yield store.engine
-    run(store.close())
+@awaited
+async def test_lists_are_asked_of_as_sets_and_texts_ordered_by_their_bytes(engine: Engine) -> None:
+    """Also the empty list, and lists of numbers. A page that goes on after a key leaves nothing out on either engine."""
+    await put(engine, "b", "é", "B", "😀", "a", "ﬀ")
+    assert await keys(engine) == ["B", "a", "b", "é", "ﬀ", "😀"]
+    async with engine.session() as tx:
+        for among, names in ((["a", "é", "x"], "aé"), ([], ""), (("b",), "b")):
+            found = await tx.fetch("SELECT key FROM things WHERE key = ANY(?) ORDER BY key", among)
+            assert "".join(row.text("key") for row in found) == names
+        assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", ["a"]) == 5
+        assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", []) == 6
+        assert await tx.value("SELECT count(*) FROM things WHERE number = ANY(?)", [1, 2**40]) == 6
 
 
-@pytest.fixture(scope="module")
-def other(postgres: Server) -> Iterator[Engine]:
-    """An engine over a database, for all examples."""
-    engine = engine_over(postgres.new_database())
-    run(engine.make(SCHEMA))
-    yield engine
-    run(engine.close())
-
-
-def test_lists_are_asked_of_as_sets(engine: Engine) -> None:
-    """Also the empty one, and lists of numbers."""
-
-    async def tried() -> None:
-        await put(engine, "a", "b", "c")
-        async with engine.session() as tx:
-            for among, names in ((["a", "c", "x"], "ac"), ([], ""), (("b",), "b")):
-                found = await tx.fetch("SELECT key FROM things WHERE key = ANY(?) ORDER BY key", among)
-                assert "".join(row.text("key") for row in found) == names
-            assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", ["a"]) == 2
-            assert await tx.value("SELECT count(*) FROM things WHERE key <> ALL(?)", []) == 3
-            assert await tx.value("SELECT count(*) FROM things WHERE number = ANY(?)", [1, 2**40]) == 3
-
-    run(tried())
-
-
-def test_texts_are_ordered_by_their_bytes(engine: Engine) -> None:
-    """So that a page that goes on after a key leaves nothing out on either engine."""
-
-    async def tried() -> list[str]:
-        await put(engine, "b", "é", "B", "😀", "a", "ﬀ")
-        return await keys(engine)
-
-    assert run(tried()) == ["B", "a", "b", "é", "ﬀ", "😀"]
-
-
-def test_places_go_on(engine: Engine) -> None:
-    """Rows are numbered in the order in which they came."""
-
-    async def tried() -> list[str]:
-        async with engine.transaction() as tx:
-            await tx.execute_many("INSERT INTO placed (name) VALUES (?)", [("first",), ("second",)])
-            await tx.execute("INSERT INTO placed (name) VALUES (?)", "third")
-            return [row.text("name") for row in await tx.fetch("SELECT name FROM placed ORDER BY place")]
-
-    assert run(tried()) == ["first", "second", "third"]
-
-
-def test_a_transaction_is_kept_whole_or_not_at_all(engine: Engine) -> None:
-    """Also where it is part of another one, which alone decides."""
-
-    async def tried() -> None:
-        with pytest.raises(ZeroDivisionError):
-            async with engine.transaction():
-                await put(engine, "lost")
-                assert await keys(engine) == ["lost"]
-                raise ZeroDivisionError
-        assert await keys(engine) == []
-        await put(engine, "kept")
-        with pytest.raises(StoreError):
-            await put(engine, "lost", "kept")
-        assert await keys(engine) == ["kept"]
-
-    run(tried())
-
-
-def test_a_last_question_ends_its_transaction(engine: Engine) -> None:
-    """What fails keeps all of it out, and what is asked after it stands by itself."""
-
-    async def tried() -> None:
-        async with engine.transaction() as tx:
-            await tx.write(PUT, "kept", 1, None)
-            found = await tx.fetch_last("SELECT key FROM things")
-            assert [row.text("key") for row in found] == await keys(engine) == ["kept"]
-        for fault in (PUT, "no SQL"):
-            with pytest.raises((StoreError, sqlite3.Error)):
-                async with engine.transaction() as tx:
-                    await tx.write(PUT, "lost", 1, None)
-                    await tx.fetch_last(fault, *(("kept", 1, None) if fault == PUT else ()))
-        await put(engine, "later")
-        assert await keys(engine) == ["kept", "later"]
-
-    run(tried())
-
-
-@pytest.mark.parametrize("is_after", [False, True])
-def test_a_last_question_is_one_round_trip_with_all_that_was_written(
-    postgres: Server, postgres_url: str, is_after: bool
-) -> None:
-    """Where the line is cut in it, it is run again whole."""
-
-    async def work(tx: Transaction) -> int:
-        await tx.write(PUT_AGAIN, "one", 1, None)
-        return len(await tx.fetch_last("SELECT key FROM things"))
-
-    async def tried(engine: Engine) -> None:
-        await keys(engine)
-        before = way.trips
-        assert (await engine.run(work), way.trips - before) == (1, 1)
-        way.cut_at(1, is_after=is_after)
-        assert await engine.run(work) == 1
-
-    with Way(postgres.url) as way:
-        run(closed_after(engine_over(way.to(postgres_url)), tried))
-
-
-def test_what_is_asked_inside_another_question_is_answered(engine: Engine) -> None:
-    """A session may be begun inside a session, and a transaction too: nothing waits for itself."""
-
-    async def tried() -> list[str]:
-        async with engine.session() as outer:
-            async with engine.session() as inner:
-                assert await inner.value("SELECT count(*) FROM things") == 0
-            await put(engine, "a")
-            assert await outer.value("SELECT count(*) FROM things") == 1
-        return await keys(engine)
-
-    assert run(asyncio.wait_for(tried(), 60)) == ["a"]
-
-
-def test_tasks_of_a_process_write_one_after_the_other(engine: Engine) -> None:
-    """None sees half of what another writes."""
-
-    async def add(many: int) -> None:
-        for _ in range(many):
-            async with engine.transaction() as tx:
-                number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
-                await tx.execute(PUT_AGAIN, "sum", number + 1, None)
-
-    async def tried() -> object:
-        await asyncio.gather(*(add(5) for _ in range(5)))
-        async with engine.session() as tx:
-            return await tx.value("SELECT number FROM things WHERE key=?", "sum")
-
-    assert run(tried()) == 25
-
-
-def test_several_processes_that_wait_for_a_lock_write_one_after_the_other(postgres_url: str) -> None:
-    """What one read is still so when it writes."""
-    one, two = engine_over(postgres_url), engine_over(postgres_url)
-
-    async def add(engine: Engine) -> None:
-        for _ in range(10):
-            async with engine.transaction() as tx:
-                await tx.wait_for("things")
-                number = await tx.value("SELECT number FROM things WHERE key=?", "sum") or 0
-                await tx.execute(PUT_AGAIN, "sum", number + 1, None)
-
-    async def tried() -> object:
-        await asyncio.gather(add(one), add(two))
-        async with one.session() as tx:
-            total = await tx.value("SELECT number FROM things WHERE key=?", "sum")
-        await asyncio.gather(one.close(), two.close())
-        return total
-
-    assert run(tried()) == 20
-
-
-def test_work_is_run_in_a_transaction_and_its_result_returned_once_that_is_committed(engine: Engine) -> None:
-    """What the work raises leaves nothing, and is not tried again; work inside other work is part of that."""
+@awaited
+async def test_work_is_kept_whole_or_not_at_all(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """What it raises is not tried again. Work inside other work is part of that, at the same time by the state's clock."""
     calls: list[str] = []
 
     async def work(tx: Transaction, name: str, fault: Exception | None = None) -> int:
@@ -335,58 +220,86 @@ def test_work_is_run_in_a_transaction_and_its_result_returned_once_that_is_commi
             raise fault
         return len(calls)
 
-    async def outer(tx: Transaction) -> object:
-        found = await engine.run(partial(work, name="inner"))
+    async def outer(tx: Transaction) -> None:
+        assert before <= tx.now <= datetime.now(UTC)
+        await engine.run(partial(work, name="inner"))
         async with engine.transaction() as same, engine.session() as also:
             assert same.now == also.now == tx.now
             assert await also.value("SELECT count(*) FROM things") == 2
         await engine.run(partial(work, name="lost", fault=ZeroDivisionError()))
-        return found
 
-    async def tried() -> list[str]:
-        assert await engine.run(partial(work, name="kept")) == 1
-        for fault in (ZeroDivisionError(), StoreError("its own")):
-            with pytest.raises(type(fault)):
-                await engine.run(partial(work, name="lost", fault=fault))
-        with pytest.raises(ZeroDivisionError):
-            await engine.run(outer)
-        assert calls == ["kept", "lost", "lost", "inner", "lost"]
-        return await keys(engine)
-
-    assert run(tried()) == ["kept"]
-
-
-def test_a_transaction_begins_at_a_time_of_the_state(engine: Engine) -> None:
-    """It stays the same as long as the transaction lasts."""
-
-    async def tried() -> None:
-        before = datetime.now(UTC)
-        async with engine.transaction() as tx, engine.session() as same:
-            assert before <= tx.now == same.now <= datetime.now(UTC)
-        async with engine.session() as later:
-            assert tx.now <= later.now <= datetime.now(UTC)
-
-    run(tried())
+    before = datetime.now(UTC)
+    assert await engine.run(partial(work, name="kept")) == 1
+    for fault in (ZeroDivisionError(), StoreError("its own")):
+        with pytest.raises(type(fault)):
+            await engine.run(partial(work, name="lost", fault=fault))
+    with pytest.raises(ZeroDivisionError):
+        await engine.run(outer)
+    with pytest.raises(StoreError):
+        await put(engine, "lost", "kept")
+    assert calls == ["kept", "lost", "lost", "inner", "lost"]
+    assert caplog.messages == [], "a log that is set up nowhere is standard error, on which a command has one line"
+    # A session may be begun inside a session, and a transaction too: nothing waits for itself.
+    async with engine.session() as first, engine.session() as inner:
+        assert before <= first.now <= datetime.now(UTC)
+        assert await inner.value("SELECT count(*) FROM things") == 1
+        await put(engine, "a")
+        assert await first.value("SELECT count(*) FROM things") == 2
 
 
-@pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(), timedelta(minutes=10), timedelta(days=3650)])
-def test_the_servers_clock_is_everybodys(postgres_url: str, wrong: timedelta) -> None:
+@awaited
+async def test_tasks_and_processes_write_one_after_the_other(engine: Engine, url: str, over: Open) -> None:
+    """None sees half of what another writes; what one read, who waited for the lock, is still so when it writes."""
+
+    async def add(engine: Engine) -> None:
+        for _ in range(5):
+            async with engine.transaction() as tx:
+                await tx.wait_for("things")
+                number = await tx.value(NUMBER_OF, "sum") or 0
+                await tx.execute(PUT_AGAIN, "sum", number + 1, None)
+
+    engines = [engine, engine, *([over(url)] * 2 if isinstance(engine, PostgresqlEngine) else [])]
+    await asyncio.gather(*map(add, engines))
+    assert await number_of(engine, "sum") == 5 * len(engines)
+
+
+@pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(), timedelta(days=3650)])
+@awaited
+async def test_the_servers_clock_is_everybodys(url: str, over: Open, wrong: timedelta) -> None:
     """Ours is set right by as much as this machine's differs from it; one that does not, stays as it is to the microsecond."""
     given = datetime(2030, 1, 1, tzinfo=UTC)
+    machine = lambda: datetime.now(UTC) + wrong  # noqa: E731
+    running, standing = over(url, clock=machine, machine=machine), over(url, clock=lambda: given, machine=machine)
+    async with running.session() as first:
+        assert abs(first.now - datetime.now(UTC)) < timedelta(minutes=5)
+    async with running.transaction() as tx, standing.session() as other:
+        assert first.now <= tx.now <= running.now()
+        assert abs(other.now - (given - wrong)) < timedelta(minutes=5)
+        assert wrong or other.now == given
 
-    async def tried() -> None:
-        machine = lambda: datetime.now(UTC) + wrong  # noqa: E731
-        running = engine_over(postgres_url, clock=machine, machine=machine)
-        standing = engine_over(postgres_url, clock=lambda: given, machine=machine)
-        async with running.session() as first:
-            assert abs(first.now - datetime.now(UTC)) < timedelta(minutes=5)
-        async with running.transaction() as tx, standing.session() as other:
-            assert first.now <= tx.now <= running.now()
-            assert abs(other.now - (given - wrong)) < timedelta(minutes=5)
-            assert wrong or other.now == given
-        await asyncio.gather(running.close(), standing.close())
 
-    run(tried())
+@awaited
+async def test_the_servers_clock_is_looked_at_with_each_connection_and_where_ours_is_set(
+    postgres: Server, url: str, over: Open
+) -> None:
+    """It costs no other statement a wait; a server that another one took over from is believed at once."""
+    wrong = timedelta()
+    with Way(postgres.url) as way:
+        engine = over(way.to(url), machine=lambda: datetime.now(UTC) + wrong)
+        for wrong in (timedelta(), HOUR, -HOUR):
+            way.cut()
+            await keys(engine)
+            trips = way.trips
+            await keys(engine)
+            await put(engine, f"{wrong}")
+            assert way.trips - trips == 3
+            assert round((engine.now() - datetime.now(UTC)) / HOUR) == -wrong / HOUR
+        await engine.close()
+    moving = over(url, clock=lambda: datetime.now(UTC) + wrong, machine=lambda: datetime.now(UTC) + wrong)
+    for ahead in (HOUR, timedelta(), -HOUR):
+        wrong = ahead
+        async with moving.transaction() as tx:
+            assert abs(tx.now - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 COUNT = """
@@ -403,14 +316,13 @@ UNCOUNT = "DELETE FROM counts WHERE hour=? AND id=?"
 def test_many_rows_are_written_as_if_one_after_the_other(store: Store, many: int) -> None:
     """Also where some name the same row, and in whatever way the engine sends them."""
     cells = [(number % 7, f"é{number % (7 * many)}", "{}") for number in range(7 * many * 2)]
+    some = sorted(set(cells))[:5]
 
     async def work(tx: Transaction) -> list[int]:
-        await tx.write_many(COUNT, [])
-        await tx.write_many(COUNT, cells)
-        await tx.write_many(COUNT, sorted(set(cells))[:5])
-        changed = await tx.execute_many(
-            RECOUNT, [(10, "a", *cells[0][:2]), (20, "b", *cells[0][:2]), (9, "c", 99, "none")]
-        )
+        for written in ([], cells, some):
+            await tx.write_many(COUNT, written)
+        recounted = [(10, "a", *cells[0][:2]), (20, "b", *cells[0][:2]), (9, "c", 99, "none")]
+        changed = await tx.execute_many(RECOUNT, recounted)
         gone = await tx.execute_many(UNCOUNT, [one[:2] for one in cells[:2]])
         return [
             changed,
@@ -419,7 +331,7 @@ def test_many_rows_are_written_as_if_one_after_the_other(store: Store, many: int
         ]
 
     whole: dict[tuple[int, str, str], int] = {}
-    for one in [*cells, *sorted(set(cells))[:5]]:
+    for one in [*cells, *some]:
         whole[one] = whole.get(one, -1) + 1
     left = [whole[one] for one in sorted(whole, key=lambda one: (one[0], one[1].encode())) if one not in cells[:2]]
     assert run(store.run(work)) == [2, len(set(cells[:2])), *left]
@@ -461,126 +373,76 @@ def test_a_fault_of_what_is_written_keeps_all_of_a_transaction_out(store: Store)
     assert run(store.run(lambda tx: tx.value("SELECT count(*) FROM counts"))) == 0
 
 
-def test_the_servers_clock_is_looked_at_with_each_connection_and_never_again(
-    postgres: Server, postgres_url: str
-) -> None:
-    """So that it costs no statement a wait, and a server that another one took over from is believed at once."""
-    wrong = timedelta()
-
-    async def tried(engine: Engine, way: Way) -> list[timedelta]:
-        nonlocal wrong
-        found = []
-        for wrong in (timedelta(), timedelta(hours=1), -timedelta(hours=1)):
-            way.cut()
-            await keys(engine)
-            trips = way.trips
-            await keys(engine)
-            await put(engine, f"{wrong}")
-            assert way.trips - trips == 3
-            found.append(engine.now() - datetime.now(UTC))
-        return found
-
-    with Way(postgres.url) as way:
-        engine = engine_over(way.to(postgres_url), machine=lambda: datetime.now(UTC) + wrong)
-        found = run(closed_after(engine, partial(tried, way=way)))
-    assert [round(one / timedelta(hours=1)) for one in found] == [0, -1, 1]
-
-
-def test_a_machine_whose_clock_is_set_meanwhile_goes_on_by_the_servers(postgres_url: str) -> None:
-    """As it is set right, or is stepped by who moves the machine: a connection that is never idle may last for months."""
-    wrong = timedelta(minutes=10)
-
-    async def tried(engine: Engine) -> list[timedelta]:
-        nonlocal wrong
-        found = []
-        for _ in range(3):
-            async with engine.transaction() as tx:
-                found.append(tx.now - datetime.now(UTC))
-            wrong -= timedelta(minutes=10)
-        return found
-
-    machine = lambda: datetime.now(UTC) + wrong  # noqa: E731
-    engine = engine_over(postgres_url, clock=machine, machine=machine)
-    assert all(abs(one) < timedelta(minutes=1) for one in run(closed_after(engine, tried)))
-
-
-def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(postgres_url: str) -> None:
+@awaited
+async def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(url: str, over: Open) -> None:
     """Nothing is kept of the try that the server broke off, and the one it gave way to goes first."""
     tries: list[str] = []
+    engine = over(url, "SET deadlock_timeout = 1")
+    await put(engine, "a", "b")
+    async with (
+        await psycopg.AsyncConnection.connect(url) as other,
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as looking,
+    ):
+        await other.execute("SET deadlock_timeout = '1h'")
+        await other.execute("UPDATE things SET number=2 WHERE key='b'")
+        crossing: list[asyncio.Task[None]] = []
 
-    async def tried(engine: Engine) -> list[str]:
-        await put(engine, "a", "b")
-        async with (
-            await psycopg.AsyncConnection.connect(postgres_url) as other,
-            await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as looking,
-        ):
+        async def cross() -> None:
+            await other.execute("UPDATE things SET number=2 WHERE key='a'")
+            await other.commit()
+
+        async def is_waiting() -> bool:
             pid = other.info.backend_pid
-            await other.execute("SET deadlock_timeout = '1h'")
-            await other.execute("UPDATE things SET number=2 WHERE key='b'")
-            crossing: list[asyncio.Task[None]] = []
+            rows = await looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pid=%s", [pid])
+            return await rows.fetchone() is not None
 
-            async def cross() -> None:
-                await other.execute("UPDATE things SET number=2 WHERE key='a'")
-                await other.commit()
+        async def work(tx: Transaction) -> str:
+            tries.append(f"try {len(tries)}")
+            await tx.execute(PUT, tries[-1], 1, None)
+            await tx.execute("UPDATE things SET number=number+10 WHERE key='a'")
+            if not crossing:
+                crossing.append(asyncio.ensure_future(cross()))
+                await until(is_waiting)
+            await tx.execute("UPDATE things SET number=number+10 WHERE key='b'")
+            return tries[-1]
 
-            async def is_waiting() -> bool:
-                rows = await looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pid=%s", [pid])
-                return await rows.fetchone() is not None
-
-            async def work(tx: Transaction) -> str:
-                tries.append(f"try {len(tries)}")
-                await tx.execute(PUT, tries[-1], 1, None)
-                await tx.execute("UPDATE things SET number=number+10 WHERE key='a'")
-                if not crossing:
-                    crossing.append(asyncio.ensure_future(cross()))
-                    await until(is_waiting)
-                await tx.execute("UPDATE things SET number=number+10 WHERE key='b'")
-                return tries[-1]
-
-            assert await engine.run(work) == "try 1"
-            await crossing[0]
-        async with engine.session() as tx:
-            rows = await tx.fetch("SELECT key, number FROM things ORDER BY key")
-        return [f"{row.text('key')}: {row.whole('number')}" for row in rows]
-
-    engine = engine_over(postgres_url, "SET deadlock_timeout = 1")
-    assert run(closed_after(engine, tried)) == ["a: 12", "b: 12", "try 1: 1"]
+        assert await engine.run(work) == "try 1"
+        await crossing[0]
+    assert await keys(engine) == ["a", "b", "try 1"]
+    assert [await number_of(engine, key) for key in "ab"] == [12, 12]
 
 
 @pytest.mark.parametrize("how", ["raised", "reworded", "hidden"])
-def test_work_that_another_overtook_is_run_again_whole(postgres_url: str, how: str) -> None:
+@awaited
+async def test_work_that_another_overtook_is_run_again_whole(url: str, over: Open, how: str) -> None:
     """What it read is no more so, and the server may not let it write; whatever the work makes of that."""
     tries: list[int] = []
+    engine = over(url, "SET default_transaction_isolation = 'serializable'")
+    await put(engine, "sum")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
 
-    async def tried(engine: Engine) -> list[str]:
-        await put(engine, "sum")
-        async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as other:
+        async def work(tx: Transaction) -> int:
+            tries.append(int(await tx.value(NUMBER_OF, "sum")))
+            if len(tries) == 1:
+                await other.execute("UPDATE things SET number=number+10")
+            try:
+                await tx.execute("UPDATE things SET number=number+1 WHERE key='sum'")
+            except StoreError as fault:
+                if how == "reworded":
+                    raise StoreError("overtaken") from fault
+                if how == "raised":
+                    raise
+            await tx.execute(PUT, f"made of {tries[-1]}", 1, None)
+            return tries[-1] + 1
 
-            async def work(tx: Transaction) -> int:
-                tries.append(int(await tx.value("SELECT number FROM things WHERE key='sum'")))
-                if len(tries) == 1:
-                    await other.execute("UPDATE things SET number=number+10")
-                try:
-                    await tx.execute("UPDATE things SET number=number+1 WHERE key='sum'")
-                except StoreError as fault:
-                    if how == "reworded":
-                        raise StoreError("overtaken") from fault
-                    if how == "raised":
-                        raise
-                await tx.execute(PUT, f"made of {tries[-1]}", 1, None)
-                return tries[-1] + 1
-
-            assert await engine.run(work) == 12
-        async with engine.session() as tx:
-            assert await tx.value("SELECT number FROM things WHERE key='sum'") == 12
-        return await keys(engine)
-
-    engine = engine_over(postgres_url, "SET default_transaction_isolation = 'serializable'")
-    assert run(closed_after(engine, tried)) == ["made of 11", "sum"]
+        assert await engine.run(work) == 12
+    assert await number_of(engine, "sum") == 12
+    assert await keys(engine) == ["made of 11", "sum"]
     assert tries == [1, 11]
 
 
-def test_work_that_is_broken_off_each_time_is_given_up(postgres_url: str) -> None:
+@awaited
+async def test_work_that_is_broken_off_each_time_is_given_up(postgresql_engine: Engine) -> None:
     """Then the state has failed, as it says, and nothing is kept; work within it is not tried by itself."""
     calls: list[str] = []
 
@@ -588,56 +450,30 @@ def test_work_that_is_broken_off_each_time_is_given_up(postgres_url: str) -> Non
         calls.append("inner")
         await tx.execute("DO 'BEGIN RAISE EXCEPTION SQLSTATE ''40001'' USING MESSAGE = ''overtaken''; END'")
 
-    async def tried(engine: Engine) -> list[str]:
-        async def work(tx: Transaction) -> None:
-            calls.append("outer")
-            await tx.execute(PUT, "lost", 1, None)
-            await engine.run(broken_off)
+    async def work(tx: Transaction) -> None:
+        calls.append("outer")
+        await tx.execute(PUT, "lost", 1, None)
+        await postgresql_engine.run(broken_off)
 
-        with pytest.raises(StoreError, match="overtaken"):
-            await engine.run(work)
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(postgres_url), tried)) == []
+    with pytest.raises(StoreError, match="overtaken"):
+        await postgresql_engine.run(work)
+    assert await keys(postgresql_engine) == []
     assert calls == ["outer", "inner"] * 8
 
 
-def test_a_transaction_in_which_a_statement_failed_is_never_taken_for_kept(postgres_url: str) -> None:
-    """Though what asked for it went on: the server answers a commit of it as if all were well."""
-
-    async def tried(engine: Engine) -> list[str]:
-        with pytest.raises(StoreError, match="duplicate key"):
-            async with engine.transaction() as tx:
-                await tx.execute(PUT, "lost", 1, None)
-                await goes(tx.execute, PUT, "lost", 1, None)
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(postgres_url), tried)) == []
-
-
-def test_what_an_engine_refuses_for_what_it_holds_is_told_from_a_fault(postgres_url: str) -> None:
-    """So that a batch of which one message is at fault is tried singly, and not for ever."""
-
-    async def tried(engine: Engine) -> None:
-        with pytest.raises(Unstorable):
-            async with engine.transaction() as tx:
-                # Random enough that it cannot be compressed into a page of the index.
-                await tx.execute(PUT, "".join(map(chr, range(40_000, 46_000))), 1, None)
-        with pytest.raises(StoreError) as caught:
-            await put(engine, "a", "a")
-        assert not isinstance(caught.value, Unstorable)
-        await put(engine, "b")
-
-    run(closed_after(engine_over(postgres_url), tried))
-
-
-async def goes(do: Callable[..., Awaitable[object]], *with_what: object) -> bool:
-    """Whether the state does something now."""
-    try:
-        await do(*with_what)
-    except StoreError:
-        return False
-    return True
+@awaited
+async def test_a_statement_that_is_refused_is_told_from_a_state_that_fails(postgresql_engine: Engine) -> None:
+    """A batch of which one message is at fault is tried singly. The server would answer a commit as if all were well."""
+    with pytest.raises(Unstorable):
+        async with postgresql_engine.transaction() as tx:
+            # Random enough that it cannot be compressed into a page of the index.
+            await tx.execute(PUT, "".join(map(chr, range(40_000, 46_000))), 1, None)
+    with pytest.raises(StoreError, match="duplicate key") as caught:
+        async with postgresql_engine.transaction() as tx:
+            await tx.execute(PUT, "lost", 1, None)
+            await goes(tx.execute, PUT, "lost", 1, None)
+    assert not isinstance(caught.value, Unstorable)
+    assert await keys(postgresql_engine) == []
 
 
 # --- PostgreSQL treated badly
@@ -647,30 +483,26 @@ STATEMENTS = 3
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
-    postgres: Server, postgres_url: str, is_after: bool
+@awaited
+async def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
+    postgres: Server, url: str, over: Open, is_after: bool
 ) -> None:
     """It is tried again by who asked for it, on the same engine; that its commit was not heard of does not show."""
-
-    async def tried(engine: Engine, trip: int, way: Way) -> tuple[bool, list[str]]:
-        names = [f"{trip}-{number}" for number in range(STATEMENTS)]
-        await keys(engine)
-        way.cut_at(trip, is_after=is_after)
-        failed = False
-        try:
-            await put(engine, *names)
-        except StoreError as fault:
-            assert str(fault).startswith("127.0.0.1, database ")
-            failed = True
-        left = [key for key in await keys(engine) if key in names]
-        await put(engine, f"{trip}-after")
-        return failed, left
-
     with Way(postgres.url) as way:
         for trip in range(1, STATEMENTS + 2):
-            engine = engine_over(way.to(postgres_url))
-            failed, left = run(closed_after(engine, partial(tried, trip=trip, way=way)))
-            assert left in ([], [f"{trip}-{number}" for number in range(STATEMENTS)])
+            engine, names = over(way.to(url)), [f"{trip}-{number}" for number in range(STATEMENTS)]
+            await keys(engine)
+            way.cut_at(trip, is_after=is_after)
+            failed = False
+            try:
+                await put(engine, *names)
+            except StoreError as fault:
+                assert str(fault).startswith("127.0.0.1, database ")
+                failed = True
+            left = [key for key in await keys(engine) if key in names]
+            await put(engine, f"{trip}-after")
+            await engine.close()
+            assert left in ([], names)
             # What broke before anything was answered is begun anew; a commit whose answer was lost was made.
             assert failed == (trip > 1), trip
             if trip <= STATEMENTS or is_after:
@@ -678,12 +510,13 @@ def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-def test_a_statement_by_itself_is_asked_again_on_a_new_line_only_if_it_writes_nothing(
-    postgres: Server, postgres_url: str, is_after: bool
+@awaited
+async def test_a_statement_by_itself_is_asked_again_on_a_new_line_only_if_it_writes_nothing(
+    postgres: Server, url: str, over: Open, is_after: bool
 ) -> None:
     """What wrote and was not answered may have been carried out; a line that broke while it was idle is noticed late."""
-
-    async def tried(engine: Engine, way: Way) -> object:
+    with Way(postgres.url) as way:
+        engine = over(way.to(url))
         await put(engine, "a")
         async with engine.session() as tx:
             way.cut_at(1, is_after=is_after)
@@ -691,82 +524,52 @@ def test_a_statement_by_itself_is_asked_again_on_a_new_line_only_if_it_writes_no
                 await tx.execute("UPDATE things SET number=number+1")
             await keys(engine)
             way.cut_at(1, is_after=is_after)
-            return await tx.value("SELECT number FROM things")
-
-    with Way(postgres.url) as way:
-        engine = engine_over(way.to(postgres_url))
-        assert run(closed_after(engine, partial(tried, way=way))) == (2 if is_after else 1)
+            assert await tx.value(NUMBER_OF, "a") == (2 if is_after else 1)
+        await engine.close()
 
 
-def test_one_who_gives_up_waiting_for_the_lock_can_write_later(postgres_url: str) -> None:
+@awaited
+async def test_one_who_gives_up_waiting_for_the_lock_can_write_later(url: str, over: Open) -> None:
     """A task that is cancelled, or whose patience for the lock ends, leaves its connection fit for the next."""
+    engine, other, impatient = over(url), over(url), over(url, "SET lock_timeout = 1")
 
     async def put_alone(engine: Engine, name: str) -> None:
         async with engine.transaction() as tx:
             await tx.wait_for("things")
             await tx.execute(PUT, name, 1, None)
 
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        other = engine_over(postgres_url)
-        async with other.transaction() as tx:
-            await tx.wait_for("things")
-            await tx.execute(PUT, "other", 1, None)
-            waiting = asyncio.ensure_future(put_alone(engine, "cancelled"))
+    async with other.transaction() as tx:
+        await tx.wait_for("things")
+        await tx.execute(PUT, "other", 1, None)
+        waiting = asyncio.ensure_future(put_alone(engine, "cancelled"))
+        await asyncio.sleep(0)
+        while not await tx.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype='advisory'"):
             await asyncio.sleep(0)
-            while not await tx.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype='advisory'"):
-                await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-            impatient = engine_over(postgres_url, "SET lock_timeout = 1")
-            with pytest.raises(StoreError, match="lock timeout"):
-                await put_alone(impatient, "impatient")
-        await put_alone(engine, "mine")
-        await put_alone(impatient, "its")
-        await asyncio.gather(other.close(), impatient.close())
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(postgres_url), tried)) == ["its", "mine", "other"]
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        with pytest.raises(StoreError, match="lock timeout"):
+            await put_alone(impatient, "impatient")
+    await put_alone(engine, "mine")
+    await put_alone(impatient, "its")
+    assert await keys(engine) == ["its", "mine", "other"]
 
 
-def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_for_the_next(
-    postgres: Server, postgres_url: str
+@awaited
+async def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_for_the_next(
+    postgres: Server, postgresql_engine: Engine
 ) -> None:
-    """As an administrator does, or a server that is restarted: the transaction is lost, and says so."""
-
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        with pytest.raises(StoreError, match="terminating connection due to administrator command"):
-            async with engine.transaction() as tx:
-                await tx.execute(PUT, "lost", 1, None)
-                postgres.execute("SELECT pg_terminate_backend(%s, 60000)", await tx.value("SELECT pg_backend_pid()"))
-                await tx.execute(PUT, "lost, too", 1, None)
-        await put(engine, "kept")
-        async with engine.session() as tx:
+    """As an administrator does, or a server that is restarted: the transaction is lost, and says why."""
+    with pytest.raises(StoreError, match="terminating connection due to administrator command"):
+        async with postgresql_engine.transaction() as tx:
+            await tx.execute(PUT, "lost", 1, None)
             pid = await tx.value("SELECT pg_backend_pid()")
-        postgres.execute("SELECT pg_terminate_backend(%s)", pid)
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(postgres_url), tried)) == ["kept"]
-
-
-def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres) -> None:
-    """As one is whose disk hangs: nobody waits for it without end, and it is written to when it answers again."""
-    url = own.new_database()
-
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
-        with pytest.raises(StoreError, match="the state: "):
-            async with engine.transaction() as tx:
-                await tx.execute(PUT, "lost", 1, None)
-                own.pause()
-                await tx.execute(PUT, "lost, too", 1, None)
-        own.resume()
-        await put(engine, "later")
-        return await keys(engine)
-
-    connector = Connector(parse_address(url))
-    impatient = PostgresqlEngine(connector.connect, "the state", patience=0.5)
-    assert run(closed_after(impatient, tried)) == ["kept", "later"]
+            postgres.execute("SELECT pg_terminate_backend(%s, 60000)", pid)
+            await tx.execute(PUT, "lost, too", 1, None)
+    await put(postgresql_engine, "kept")
+    async with postgresql_engine.session() as tx:
+        pid = await tx.value("SELECT pg_backend_pid()")
+    postgres.execute("SELECT pg_terminate_backend(%s)", pid)
+    assert await keys(postgresql_engine) == ["kept"]
 
 
 @pytest.fixture(scope="module")
@@ -776,121 +579,150 @@ def own() -> Iterator[Postgres]:
         yield server
 
 
-def test_what_returned_from_a_commit_is_on_disk_whatever_is_set_for_the_database(postgres: Server) -> None:
-    """Where commits return before that, a server that dies loses what a hub counts as taken in."""
-    url = postgres.new_database()
-    name = sql.Identifier(parse_address(url).database)
-    postgres.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
-
-    async def asked(engine: Engine) -> object:
-        async with engine.session() as tx:
-            return await tx.value("SHOW synchronous_commit")
-
-    assert run(closed_after(engine_over(url), asked)) == "on"
+@pytest.fixture
+def survivor(own: Postgres, over: Open) -> PostgresqlEngine:
+    """An engine over a database of it, in which one thing was put before the server is treated badly."""
+    engine = over(own.new_database())
+    run(engine.make(SCHEMA))
+    run(put(engine, "kept"))
+    return engine
 
 
-def test_a_server_that_is_killed_and_started_again_is_written_to_as_before(own: Postgres) -> None:
-    """What was committed is there, what was not is not, and while it is down each question is an error at once."""
-    url = own.new_database()
+async def _lost(engine: Engine, happens: Callable[[], object], body: bytes | None = None) -> None:
+    """A transaction between two statements of which something happens to the server."""
+    async with engine.transaction() as tx:
+        await tx.execute(PUT, "lost", 1, None)
+        happens()
+        await tx.execute(PUT, "lost, too", 1, body)
 
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
+
+async def _is_written_to_again(engine: Engine) -> None:
+    """What was committed is there, what was not is not, and the next thing can be put."""
+    await put(engine, "later")
+    assert [key for key in await keys(engine) if not key.startswith("early")] == ["kept", "later"]
+
+
+@awaited
+async def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres, survivor: PostgresqlEngine) -> None:
+    """As one is whose disk hangs: nobody waits for it without end, and it is written to when it answers again."""
+    impatient = PostgresqlEngine(survivor._connect, "the state", patience=0.5)
+    with pytest.raises(StoreError, match="the state: "):
+        await _lost(impatient, own.pause)
+    own.resume()
+    await _is_written_to_again(impatient)
+    await impatient.close()
+
+
+@awaited
+async def test_a_server_that_is_killed_and_started_again_is_written_to_as_before(
+    own: Postgres, survivor: PostgresqlEngine
+) -> None:
+    """While it is down each question is an error at once."""
+    with pytest.raises(StoreError):
+        await _lost(survivor, own.kill)
+    for _ in range(2):
         with pytest.raises(StoreError):
-            async with engine.transaction() as tx:
-                await tx.execute(PUT, "lost", 1, None)
-                own.kill()
-                await tx.execute(PUT, "lost, too", 1, None)
-        for _ in range(2):
-            with pytest.raises(StoreError):
-                await keys(engine)
-        own.start()
-        await put(engine, "later")
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(url), tried)) == ["kept", "later"]
+            await keys(survivor)
+    own.start()
+    await _is_written_to_again(survivor)
 
 
-def test_where_no_connection_is_left_each_question_is_an_error_until_one_is(own: Postgres) -> None:
+@awaited
+async def test_where_no_connection_is_left_each_question_is_an_error_until_one_is(
+    own: Postgres, survivor: PostgresqlEngine
+) -> None:
     """A connection that others use is waited for by nobody: the work comes again."""
+    await survivor.close()
     url = own.new_database()
-
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        others = [await psycopg.AsyncConnection.connect(url) for _ in range(4)]
-        with pytest.raises(StoreError, match="too many clients"):
-            await keys(engine)
-        await asyncio.gather(*(other.close() for other in others))
-        await until(partial(goes, engine.make, SCHEMA))  # The server sees in its own time that they are gone.
-        return await keys(engine)
-
-    assert run(closed_after(engine_over(url), tried)) == []
+    others = [await psycopg.AsyncConnection.connect(url) for _ in range(4)]
+    with pytest.raises(StoreError, match="too many clients"):
+        await keys(survivor)
+    await asyncio.gather(*(other.close() for other in others))
+    await until(partial(goes, keys, survivor))  # The server sees in its own time that they are gone.
+    await _is_written_to_again(survivor)
 
 
-def test_a_server_that_is_read_only_answers_and_refuses_each_write(own: Postgres) -> None:
+@awaited
+async def test_a_server_that_is_read_only_answers_and_refuses_each_write(
+    own: Postgres, survivor: PostgresqlEngine
+) -> None:
     """As one is that has filled its disk, or that another took over from; it is written to again when it can be."""
-    url = own.new_database()
-
-    async def tried(engine: PostgresqlEngine) -> list[str]:
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
-        own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        own.execute("SELECT pg_reload_conf()")
-        with pytest.raises(StoreError, match="read-only"):
-            while True:  # The server's processes hear of it in their own time.
-                await put(engine, f"early {len(await keys(engine))}")
-        own.execute("ALTER SYSTEM RESET ALL")
-        own.execute("SELECT pg_reload_conf()")
-        await until(partial(goes, put, engine, "later"))
-        return [key for key in await keys(engine) if not key.startswith("early")]
-
-    assert run(closed_after(engine_over(url), tried)) == ["kept", "later"]
+    own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    own.execute("SELECT pg_reload_conf()")
+    with pytest.raises(StoreError, match="is read-only"):
+        while True:  # The server's processes hear of it in their own time.
+            await put(survivor, f"early {len(await keys(survivor))}")
+    own.execute("ALTER SYSTEM RESET ALL")
+    own.execute("SELECT pg_reload_conf()")
+    await until(partial(goes, put, survivor, "early, too"))
+    await _is_written_to_again(survivor)
 
 
-def test_a_second_server_that_takes_over_has_all_that_was_committed(own: Postgres) -> None:
+@awaited
+async def test_a_second_server_that_takes_over_has_all_that_was_committed(own: Postgres, over: Open) -> None:
     """The name leads to it from then on; who asks sees an error at most, and asks again."""
     url = own.new_database()
-
-    async def tried(engine: PostgresqlEngine, second: Postgres, way: Way) -> list[str]:
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
-        own.kill()
-        way.server = second.url
-        second.promote()
-        await put(engine, "later")
-        return await keys(engine)
-
     try:
         with standby_of(own) as second, Way(own.url) as way:
-            found = run(closed_after(engine_over(way.to(url)), partial(tried, second=second, way=way)))
+            engine = over(way.to(url))
+            await engine.make(SCHEMA)
+            await put(engine, "kept")
+            own.kill()
+            way.server = second.url
+            second.promote()
+            await _is_written_to_again(engine)
+            await engine.close()
     finally:
         own.start(synchronous_standby_names="")
-    assert found == ["kept", "later"]
 
 
-def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_room(own: Postgres) -> None:
+@awaited
+async def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_room(
+    own: Postgres, over: Open
+) -> None:
     """What did not fit is not there in part, and the connection is fit for the next."""
-
-    async def tried(engine: PostgresqlEngine, disk: SmallDisk) -> list[str]:
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
-        disk.fill()
-        with pytest.raises(StoreError, match=r"database [a-z_0-9]+: has no room left on its disk"):
-            async with engine.transaction() as tx:
-                await tx.execute(PUT, "lost", 1, None)
-                await tx.execute(PUT, "large", 1, random.Random(1).randbytes(1 << 20))  # noqa: S311
-        left = await keys(engine)
-        disk.free()
-        await put(engine, "later")
-        return [*left, *await keys(engine)]
-
     with ExitStack() as held:
         try:
             disk = held.enter_context(small_disk(own))
         except PermissionError as fault:
             pytest.skip(str(fault))
         held.callback(own.drop_databases)
-        engine = engine_over(own.new_database("small"))
-        assert run(closed_after(engine, partial(tried, disk=disk))) == ["kept", "kept", "later"]
+        engine = over(own.new_database("small"))
+        await engine.make(SCHEMA)
+        await put(engine, "kept")
+        disk.fill()
+        with pytest.raises(StoreError, match=r"database [a-z_0-9]+: has no room left on its disk"):
+            await _lost(engine, int, random.Random(1).randbytes(1 << 20))  # noqa: S311
+        assert await keys(engine) == ["kept"]
+        disk.free()
+        await _is_written_to_again(engine)
+        await engine.close()
+
+
+@awaited
+async def test_a_session_is_set_up_by_us_whatever_is_set_for_the_database(postgres: Server, over: Open) -> None:
+    """Where commits return before they are on disk, a server that dies loses what a hub counts as taken in."""
+    url = postgres.new_database()
+    name = sql.Identifier(parse_address(url).database)
+    ours = {"synchronous_commit": "on", "lock_timeout": "30s", "default_transaction_isolation": "read committed"}
+    ours |= {
+        "idle_in_transaction_session_timeout": "1min",
+        "transaction_timeout": "2min",
+        "client_min_messages": "warning",
+    }
+    theirs = ("off", "7", "serializable", "7", "7", "debug")
+    for setting, value in zip(ours, theirs, strict=True):
+        alter = sql.SQL("ALTER DATABASE {} SET {} = {}")
+        postgres.execute(alter.format(name, sql.Identifier(setting), sql.Literal(value)))
+    async with over(url).session() as tx:
+        assert {setting: await tx.value(f"SHOW {setting}") for setting in ours} == ours
+        assert (
+            await tx.value("SELECT application_name FROM pg_stat_activity WHERE pid=pg_backend_pid()") == "alert-router"
+        )
+
+
+ELSEWHERE = "0.0.0.0"  # noqa: S104
+"""An address that leads to this machine, and is none of it by the rules of the connection."""
 
 
 def test_a_server_elsewhere_is_spoken_to_by_tls_that_is_verified(postgres: Server, tmp_path: Path) -> None:
@@ -898,58 +730,65 @@ def test_a_server_elsewhere_is_spoken_to_by_tls_that_is_verified(postgres: Serve
     authority, another = trustme.CA(), trustme.CA()
     for name, ca in (("ours", authority), ("another", another)):
         ca.cert_pem.write_to_path(str(tmp_path / name))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(ELSEWHERE).configure_cert(tls)
 
-    async def tried(url: str, file: str) -> object:
-        connector = Connector(parse_address(url), str(tmp_path / file))
+    def asked(way: Way, file: str) -> object:
+        connector = Connector(parse_address(way.to(postgres.url, ELSEWHERE)), str(tmp_path / file))
         engine = PostgresqlEngine(connector.connect, connector.address.name)
-        return await closed_after(engine, _one)
+        try:
+            return run(engine.run(lambda tx: tx.value("SELECT 1")))
+        finally:
+            run(engine.close())
 
-    with Way(postgres.url, tls) as way:
-        assert run(tried(way.to(postgres.url, ELSEWHERE), "ours")) == 1
-        for file in ("another", "none"):
-            with pytest.raises(
-                StoreError, match=f"{ELSEWHERE}, database postgres: cannot be reached: .*(certificate|none)"
-            ):
-                run(tried(way.to(postgres.url, ELSEWHERE), file))
+    for named in (ELSEWHERE, "pg.contoso.com"):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(named).configure_cert(tls)
+        with Way(postgres.url, tls) as way:
+            if named == ELSEWHERE:
+                assert asked(way, "ours") == 1
+            for file in ("another", "none") if named == ELSEWHERE else ("ours",):
+                refused = f"{ELSEWHERE}, database postgres: cannot be reached: .*(certificate|none)"
+                with pytest.raises(StoreError, match=refused):
+                    asked(way, file)
+            assert way.refused_plain == 0
     with Way(postgres.url) as way, pytest.raises(StoreError, match="server does not support SSL, but SSL was required"):
-        run(tried(way.to(postgres.url, ELSEWHERE), "ours"))
+        asked(way, "ours")
 
 
-ELSEWHERE = "0.0.0.0"  # noqa: S104
-"""An address that leads to this machine, and is none of it by the rules of the connection."""
-
-
-async def _one(engine: Engine) -> object:
-    async with engine.session() as tx:
-        return await tx.value("SELECT 1")
-
-
-def test_a_password_that_expires_is_asked_for_anew_at_the_next_connection(own: Postgres) -> None:
-    """As a token does. The connection that is open goes on; where none is given that counts, the words hold neither."""
+@awaited
+async def test_a_password_is_asked_for_with_each_connection_and_looked_for_nowhere(
+    own: Postgres, over: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token ends. The connection that is open goes on; where none is given that counts, the words hold neither."""
     role = sql.Identifier(BY_PASSWORD)
     own.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
     own.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'first-one'").format(role))
     address = parse_address(own.url.replace("//postgres@", f"//{BY_PASSWORD}@"))
+    (tmp_path / ".pgpass").write_text("*:*:*:*:first-one\n")
+    (tmp_path / ".pgpass").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(
+        StoreError, match=r"refuses the connection: asks for a password; ALERT_ROUTER_STATE may hold it$"
+    ):
+        await Connector(address).connect()
     tokens = ["first-one"]
 
     async def token() -> str:
         return tokens[-1]
 
-    async def tried(engine: Engine) -> object:
-        assert await _one(engine) == 1
-        own.execute(sql.SQL("ALTER ROLE {} PASSWORD 'second-one'").format(role))
-        assert await _one(engine) == 1
-        own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename=%s", BY_PASSWORD)
-        for _ in range(2):
-            with pytest.raises(StoreError) as caught:
-                await _one(engine)
-            assert "refuses the connection: password authentication failed" in str(caught.value)
-            assert "-one" not in str(caught.value)
-        tokens.append("second-one")
-        return await _one(engine)
+    async def one() -> object:
+        async with engine.session() as tx:
+            return await tx.value("SELECT 1")
 
     engine = PostgresqlEngine(Connector(address, token=token).connect, address.name)
-    assert run(closed_after(engine, tried)) == 1
+    assert await one() == 1
+    own.execute(sql.SQL("ALTER ROLE {} PASSWORD 'second-one'").format(role))
+    assert await one() == 1
+    own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename=%s", BY_PASSWORD)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="refuses the connection: password authentication failed") as caught:
+            await one()
+        assert "-one" not in str(caught.value)
+    tokens.append("second-one")
+    assert await one() == 1
+    await engine.close()
     own.execute(sql.SQL("DROP ROLE {}").format(role))
