@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.domain.errors import BadFile, StoreError
+from router.domain.errors import BadFile, StateInUse, StoreError
 from router.domain.retention import Retention
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.engine import VERSION
@@ -291,13 +291,24 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
     assert came_upon
 
 
-def test_whoever_dies_at_work_leaves_an_unclean_end(tmp_path: Path) -> None:
-    """One that closes the state does not."""
-    store = open_store(tmp_path)
-    store.hold()
+def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_does(tmp_path: Path) -> None:
+    """One that dies at work leaves that behind, and one that closes the state does not."""
+    one, two = open_store(tmp_path), open_store(tmp_path)
+    one.hold()
     assert (tmp_path / "router.lock").read_bytes()
-    run(store.close())
+    with pytest.raises(StateInUse, match="another run"):
+        two.hold()
+    run(one.close())
     assert not (tmp_path / "router.lock").read_bytes()
+    two.hold()
+    run(two.close())
+
+
+def test_a_state_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """One line that names the file."""
+    (tmp_path / "router.db").mkdir()
+    with pytest.raises(BadFile, match=r"router\.db: "):
+        open_store(tmp_path)
 
 
 def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
@@ -314,15 +325,14 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     assert files_in(tmp_path) == CLOSED
 
 
-_NEWER = f"holds state of version {VERSION + 1}, and this program reads up to version {VERSION}; use the newer program"
-_BEFORE = "holds tables and says no version, as no release of this program leaves them"
-
-
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("UPDATE meta SET value=value+1 WHERE name='version'", _NEWER),
-        ("DROP TABLE meta", _BEFORE),
+        (
+            "UPDATE meta SET value=value+1 WHERE name='version'",
+            f"holds state of version {VERSION + 1}, and this program",
+        ),
+        ("DROP TABLE meta", "holds tables and says no version, as no release of this program leaves them"),
         ("DELETE FROM meta WHERE name='version'", "says no version in its table meta"),
     ],
 )

@@ -47,24 +47,17 @@ def taken(store: Store, epoch: HubEpoch = EPOCH, first: int = 0) -> list[Taken]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), min_size=1, max_size=8))
 def test_what_is_taken_in_is_kept_in_ranges_that_do_not_touch(store: Store, pairs: Sequence[tuple[int, int]]) -> None:
-    """In any order, overlapping and anew: the ranges hold those numbers and no other, and when they came."""
+    """In any order, overlapping and anew: those numbers of that partition and epoch and no other, and when they came."""
     epoch = HubEpoch(Partition("cwpp", str(next(_IDS))), 1)
-    spans = [Span(first, first + length) for first, length in pairs]
+    spans = [Span(HUGE + first, HUGE + first + length) for first, length in pairs]
     take(store, epoch, *spans)
+    take(store, replace(epoch, number=2), Span(0, 2))
     ranges = taken(store, epoch)
     assert [one.span for one in ranges] == spans_of([n for first, last in spans for n in range(first, last + 1)])
     for one in ranges:
         times = [NOW + n * SECOND for n, span in enumerate(spans) if one.span.overlaps(span)]
         assert one[1:] == (max(times), min(times), max(times))
-    assert taken(store, epoch, 20) == [one for one in ranges if one.span.last >= 20]
-
-
-def test_numbers_are_taken_in_of_one_partition_and_one_epoch(store: Store) -> None:
-    """However large they are."""
-    take(store, EPOCH, Span(HUGE, HUGE + 1))
-    take(store, HubEpoch(BESIDE, 1), Span(3, 4))
-    take(store, HubEpoch(PLACE, 2), Span(5, 6))
-    assert [one.span for one in taken(store)] == [Span(HUGE, HUGE + 1)]
+    assert taken(store, epoch, HUGE + 20) == [one for one in ranges if one.span.last >= HUGE + 20]
 
 
 def test_a_try_is_over_when_all_its_numbers_are_taken_in_or_it_failed_and_never_before(store: Store) -> None:
@@ -76,9 +69,7 @@ def test_a_try_is_over_when_all_its_numbers_are_taken_in_or_it_failed_and_never_
 
     spans = [("dead", Span(0, 9)), ("died too", Span(30, 39)), ("died too", Span(5, 9)), ("me", Span(0, 4))]
     for process, span in (*spans, ("elsewhere", Span(20, 29))):
-        one = Try(PLACE, span, process)
-        run(within(store, partitions.begin_try, one))
-        run(within(store, partitions.begin_try, one))
+        run(within(store, partitions.begin_try, Try(PLACE, span, process)))
     assert (others(Span(0, 4)), others(Span(9, 20))) == (["dead"], ["dead", "died too", "elsewhere"])
     take(store, EPOCH, Span(0, 4))
     assert others(Span(0, 99)) == ["dead", "died too", "elsewhere"]
@@ -87,7 +78,7 @@ def test_a_try_is_over_when_all_its_numbers_are_taken_in_or_it_failed_and_never_
     assert others(Span(0, 99)) == []
 
 
-def test_a_loss_is_reported_once(store: Store) -> None:
+def test_a_loss_is_reported_once_and_a_sweep_known_by_its_hub(store: Store) -> None:
     """Create-if-absent by epoch and first number; the oldest comes first, and each hub has its own."""
     late = Loss(EPOCH, Span(1, 4), NOW + SECOND, "gone")
     early = Loss(HubEpoch(PLACE, 2), Span(1, HUGE), NOW, "recreated")
@@ -96,23 +87,11 @@ def test_a_loss_is_reported_once(store: Store) -> None:
         run(within(store, partitions.write_losses, losses))
     assert run(within(store, partitions.read_losses, "cwpp")) == [early, late]
     assert run(within(store, partitions.read_losses, "cspm")) == [elsewhere]
-
-
-def test_when_a_hub_was_last_swept_is_known(store: Store) -> None:
-    """Each hub for itself; before the first sweep there is no such time."""
-
-    async def work() -> None:
-        async with store.transaction() as tx:
-            assert await partitions.find_last_sweep(tx, "cwpp") is None
-            await partitions.write_sweep_end(tx, "cwpp", NOW + SECOND)
-            await partitions.write_sweep_end(tx, "cwpp", NOW)
-            assert await partitions.find_last_sweep(tx, "cwpp") == NOW
-            assert await partitions.find_last_sweep(tx, "cspm") is None
-
-    run(work())
-
-
-FIRST, SECOND_CLAIM = PartitionClaim(PLACE, "one"), PartitionClaim(BESIDE, "one")
+    assert run(within(store, partitions.find_last_sweep, "cwpp")) is None
+    for at in (NOW + SECOND, NOW):
+        run(within(store, partitions.write_sweep_end, "cwpp", at))
+    assert run(within(store, partitions.find_last_sweep, "cwpp")) == NOW
+    assert run(within(store, partitions.find_last_sweep, "cspm")) is None
 
 
 def claim(store: Store, *wanted: PartitionClaim) -> list[PartitionClaim]:
@@ -125,8 +104,8 @@ def claims(store: Store, hub: str = "cwpp") -> list[PartitionClaim]:
 
 def test_of_two_that_claim_a_partition_one_gets_it(store: Store) -> None:
     """Whether it was never claimed or is renewed: who goes by an older claim gets nothing, and changes nothing."""
-    mine, beside = claim(store, SECOND_CLAIM, FIRST)
-    assert claim(store, replace(FIRST, owner="other")) == []
+    mine, beside = claim(store, PartitionClaim(BESIDE, "one"), PartitionClaim(PLACE, "one"))
+    assert claim(store, PartitionClaim(PLACE, "other")) == []
     (renewed,) = claim(store, mine)
     (theirs,) = claim(store, replace(mine, owner="other"), replace(beside, owner="other"))
     assert claims(store) == [renewed, theirs]
@@ -138,18 +117,13 @@ def test_of_two_that_claim_a_partition_one_gets_it(store: Store) -> None:
 
 def test_a_partition_is_read_from_before_the_first_number_that_is_missing(store: Store) -> None:
     """What is lost is missing no more; it does not matter which process read it, and a new epoch begins with nothing."""
-    claim(store, FIRST)
+    claim(store, PartitionClaim(PLACE, "one"))
     assert [one.sequence for one in claims(store)] == [None]
     take(store, EPOCH, Span(3, 4), Span(6, 7), Span(9, 12))
     assert [one.sequence for one in claims(store)] == [4]
-    loss = Loss(EPOCH, Span(5, 5), NOW, "gone")
-    run(within(store, partitions.write_losses, [loss]))
+    run(within(store, partitions.write_losses, [Loss(EPOCH, Span(5, 5), NOW, "gone")]))
     assert [one.sequence for one in claims(store)] == [7]
-
-    async def begin_epoch() -> list[Loss]:
-        async with store.transaction() as tx:
-            known = await partitions.lock_partition(tx, PLACE)
-            return (await partitions.begin_epoch(tx, known, NOW))[1]
-
-    assert [one.span for one in run(begin_epoch())] == [Span(8, 8)]
+    known = run(within(store, partitions.lock_partition, PLACE))
+    _, lost = run(within(store, partitions.begin_epoch, known, NOW))
+    assert [one.span for one in lost] == [Span(8, 8)]
     assert [(one.owner, one.sequence) for one in claims(store)] == [("one", None)]
