@@ -200,7 +200,7 @@ async def _figures(
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         waiting = await count_waiting(tx, stream)
         set_aside = await count_damaged_rows(tx, stream)
     if set_aside:

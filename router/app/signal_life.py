@@ -139,7 +139,7 @@ def _lanes(deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None) -
 
 async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLife | None:
     """The group of which a signal is a member at a destination, with its deliveries; None where it is a member of none."""
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         member = (await groups.find_members(tx, stream, name, [key])).get(key)
         if member is None:
             return None

@@ -105,7 +105,7 @@ async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]
     for row in rows.values():
         for destination in row.grouped:
             members[destination].append(row.key)
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         found = [await groups.find_members(tx, stream, name, some) for name, some in members.items()]
     return {member.group for some in found for member in some.values()}
 

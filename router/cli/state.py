@@ -54,7 +54,7 @@ async def _report(options: Namespace, retention: Retention) -> StateReport | Non
         return await Store.describe_in(options.state, clock_for(options.now)(), retention)
     store = store_at(options.state, Settings())
     try:
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             return await store.describe(options.now or tx.now, retention)
     finally:
         await store.close()

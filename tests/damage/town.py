@@ -138,7 +138,7 @@ class Town:
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store, self.book, self.now)
         await self.store.forget(self.now, Retention(), (), 10_000)
-        await self.store.engine.run(lambda tx: partitions.write_sweep_end(tx, "cwpp", self.now))
+        await self.store.run(lambda tx: partitions.write_sweep_end(tx, "cwpp", self.now))
 
     async def look(self) -> Health:
         """Asks for everything that can be asked."""

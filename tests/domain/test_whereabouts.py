@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
 from router.domain.evidence import Evidence
-from router.domain.groups import GroupState
 from router.domain.notices import Group, Notice
 from router.domain.posture import DatabaseRule, Image
 from router.domain.resource_names import is_guid, is_telling, names_of_resource
@@ -23,6 +22,7 @@ from router.domain.signals import Quarantined, Stream
 from router.domain.whereabouts import UNKNOWN, whereabouts_of
 from router.ingest.grouping.group_notices import named_member, notice_from_state
 from router.parse import evidence_of, read_signals
+from router.store.groups import GroupState
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_finding, a_notice
 from tests.parse.messages import CATALOGUE, an_assessment, read_finding

@@ -144,7 +144,7 @@ class SmallHouse:
             while not over.is_set():
                 if not is_deaf:
                     await self._take_in(intake)
-                    await store.engine.run(lambda tx: write_sweep_end(tx, HUB, now()))
+                    await store.run(lambda tx: write_sweep_end(tx, HUB, now()))
                 await dispatcher.deliver_due()
                 await asyncio.sleep(0.05)
 

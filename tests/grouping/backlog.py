@@ -11,12 +11,12 @@ from typing import Any
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
-from router.domain.groups import GroupState
 from router.domain.notices import Group, Notice
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.store.claims import settle_claims
+from router.store.groups import GroupState
 from tests.builders import a_message
 from tests.store.acts import groups_at
 from tests.store.within import claim_in, within

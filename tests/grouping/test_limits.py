@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.groups import MemberState
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import gravity_of
 from router.ingest.grouping import tell_waiting
+from router.store.groups import MemberState
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book, an_incident

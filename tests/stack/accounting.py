@@ -211,7 +211,7 @@ async def rows_in(stack: Stack, sql: str) -> list[Columns]:
     """What a query finds in the state."""
     store = stack.store()
     try:
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             return await tx.fetch(sql)
     finally:
         await store.close()

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
-from router.domain.groups import GroupState, MemberState, States
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
@@ -22,6 +21,7 @@ from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.engine import Transaction
+from router.store.groups import GroupState, MemberState, States
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.builders import an_entry
@@ -111,14 +111,14 @@ def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], 
 
 async def write_groups(store: Store, stream: str, destination: str, states: States) -> None:
     """Write states of groups as a worker does that has locked their destination."""
-    async with store.engine.transaction() as tx:
+    async with store.transaction() as tx:
         await groups.lock_admissions(tx, stream, [destination])
         await groups.write_states(tx, stream, {destination: states})
 
 
 async def groups_at(store: Store, stream: str, destination: str) -> dict[str, GroupState]:
     """The groups of a destination in which anything stands, by their keys."""
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         rows = await tx.fetch("SELECT key FROM groups WHERE stream=? AND destination=?", stream, destination)
         found = await groups.find_groups(tx, stream, destination, [row.text("key") for row in rows])
     return {key: state for key, state in found.items() if state.group.standing}
@@ -126,7 +126,7 @@ async def groups_at(store: Store, stream: str, destination: str) -> dict[str, Gr
 
 async def members_at(store: Store, stream: str, destination: str, *signals: str) -> dict[str, MemberState]:
     """The memberships of some signals."""
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         return await groups.find_members(tx, stream, destination, signals)
 
 

@@ -9,12 +9,12 @@ from random import Random
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Delivery
-from router.domain.groups import GroupState
 from router.domain.ledger import Arrival, LedgerRow, Seen, State
 from router.domain.notices import Group, NamedMember, RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
+from router.store.groups import GroupState
 from tests.builders import NOW
 
 

@@ -72,7 +72,7 @@ def count_in(state: Path) -> int:
 
     async def count() -> int:
         store = open_store(state)
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             kept = await tx.value("SELECT count(*) FROM decisions")
         await store.close()
         return int(kept)

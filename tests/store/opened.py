@@ -52,13 +52,13 @@ def is_shared(store: object) -> bool:
 
 async def changed(store: Any, statement: str, *values: object) -> int:
     """How many rows of a store a statement changed."""
-    async with store.engine.transaction() as tx:
+    async with store.transaction() as tx:
         return int(await tx.execute(statement, *values))
 
 
 async def empty(store: Store) -> None:
     """Takes everything out of a store in a database, for the next example."""
-    async with store.engine.transaction() as tx:
+    async with store.transaction() as tx:
         for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"):
             if (table := row.text("tablename")) != "meta":
                 await tx.execute(f"DELETE FROM {table}")  # noqa: S608
@@ -68,7 +68,7 @@ async def everything_in(store: Store) -> dict[str, list[bytes]]:
     """Every row of every table but that which counts commits."""
     schema = files("router.store").joinpath("steps/0001.sql").read_text()
     tables = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema)) - {"meta"}
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         rows = {table: await tx.fetch(f"SELECT * FROM {table}") for table in tables}  # noqa: S608
     return {table: sorted(row.whole_row() for row in found) for table, found in rows.items()}
 

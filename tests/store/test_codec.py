@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from router.domain.deliveries import Receipt
 from router.domain.errors import Undecodable
-from router.domain.groups import GroupState
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.store.codec import Columns, content_of, decision_in, decode, encode, tag_of
+from router.store.groups import GroupState
 from tests.store.builders import an_entry
 
 TYPES: Mapping[str, type[Any]] = {one.__name__: one for one in (Notice, RecordEntry, Receipt, GroupState, RuleFields)}

@@ -17,7 +17,6 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
-from router.domain.groups import States
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
@@ -27,6 +26,7 @@ from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.describing import SOON, NextForgotten, StateReport
 from router.store.documents import put_document
+from router.store.groups import States
 from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
 from router.store.sqlite import SqliteEngine, opened_unchanged

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -101,7 +102,7 @@ def over() -> Iterator[Open]:
     """Opens engines over a database, which are closed in the end."""
     opened: list[PostgresqlEngine] = []
 
-    def over(*args: str, **more: Callable[[], datetime]) -> PostgresqlEngine:
+    def over(*args: str, **more: Any) -> PostgresqlEngine:
         opened.append(engine_over(*args, **more))
         return opened[-1]
 
@@ -776,10 +777,10 @@ async def test_a_password_is_asked_for_with_each_connection_and_looked_for_nowhe
         return tokens[-1]
 
     async def one() -> object:
-        async with engine.session() as tx:
+        async with signing_in.session() as tx:
             return await tx.value("SELECT 1")
 
-    engine = PostgresqlEngine(Connector(address, token=token).connect, address.name)
+    signing_in = PostgresqlEngine(Connector(address, token=token).connect, address.name)
     assert await one() == 1
     own.execute(sql.SQL("ALTER ROLE {} PASSWORD 'second-one'").format(role))
     assert await one() == 1
@@ -790,5 +791,5 @@ async def test_a_password_is_asked_for_with_each_connection_and_looked_for_nowhe
         assert "-one" not in str(caught.value)
     tokens.append("second-one")
     assert await one() == 1
-    await engine.close()
+    await signing_in.close()
     own.execute(sql.SQL("DROP ROLE {}").format(role))

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.domain.deliveries import DeliveryState
-from router.domain.groups import GroupState, MemberState, NamedAlert, Opening, States
 from router.domain.ledger import State
 from router.domain.retention import Retention
 from router.store import groups
-from router.store.groups import Asked, OpeningCount, WaitingCount
+from router.store.groups import Asked, GroupState, MemberState, NamedAlert, Opening, OpeningCount, States, WaitingCount
 from router.store.store import Store
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
@@ -53,7 +52,7 @@ def read(store: Store, **asked: object) -> States:
     """What is asked for of `tickets`."""
 
     async def found() -> States:
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             return (await groups.read_states(tx, AT[0], [AT[1]], Asked(**asked)))[AT[1]]  # type: ignore[arg-type]
 
     return run(found())
@@ -79,7 +78,7 @@ def test_what_waits_is_asked_for_by_how_grave_it_is_and_since_when_it_waits(stor
         assert set(read(store, waiting=most).groups) == set(keys)
 
     async def held() -> list[WaitingCount]:
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             return [await groups.count_held(tx, *AT, sample=sample) for sample in (False, True)]
 
     assert run(held()) == [WaitingCount(4, 4, 8), WaitingCount(1, 1, 2)]
@@ -95,7 +94,7 @@ def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> N
     write(store, States(openings=openings))
 
     async def counted() -> object:
-        async with store.engine.session() as tx:
+        async with store.session() as tx:
             return await groups.count_openings(tx, AT[0], {"tickets": (NOW, NOW + 2 * SECOND), "another": (NOW, NOW)})
 
     assert run(counted()) == {

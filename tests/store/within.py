@@ -16,7 +16,7 @@ async def within[**P, T](
     store: Store, do: Callable[Concatenate[Transaction, P], Awaitable[T]], *args: P.args, **more: P.kwargs
 ) -> T:
     """What a function brings that takes a transaction first."""
-    return await store.engine.run(lambda tx: do(tx, *args, **more))
+    return await store.run(lambda tx: do(tx, *args, **more))
 
 
 async def claim_in(store: Store, recipient: Recipient, due: datetime, until: datetime, limit: int) -> list[Claim]:
@@ -28,4 +28,4 @@ async def claim_in(store: Store, recipient: Recipient, due: datetime, until: dat
         claims = claims or await claim_odd(tx, recipient, due, until, limit)
         return sorted(claims, key=lambda one: row_in(one.id))
 
-    return await store.engine.run(claimed)
+    return await store.run(claimed)

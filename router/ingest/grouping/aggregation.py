@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.groups import GroupState, MemberState, NamedAlert, States, Waits
 from router.domain.keys import group_key
 from router.domain.notices import Group
 from router.domain.rulebook import DestinationSpec, Lane, written
@@ -50,7 +49,7 @@ from router.ingest.grouping.grouping_keys import (
     summary_key_for,
 )
 from router.ingest.grouping.limits import Room, audience_of
-from router.store.groups import WaitingCount
+from router.store.groups import GroupState, MemberState, NamedAlert, States, WaitingCount, Waits
 
 APART = timedelta(hours=1)
 """How long after a change its destination is told of it, with all that changed until then: a ticket gets a note an hour."""

@@ -8,7 +8,6 @@ from itertools import zip_longest
 
 from router.domain.clocks import SKEW, latest
 from router.domain.deliveries import Delivery
-from router.domain.groups import States
 from router.domain.ledger import Turn
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
@@ -34,7 +33,7 @@ from router.ingest.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
 from router.store.engine import Transaction
-from router.store.groups import Asked
+from router.store.groups import Asked, States
 from router.store.store import Store
 
 AT_ONCE = 200
@@ -76,7 +75,7 @@ async def tell_waiting(store: Store, rulebook: Rulebook, now: datetime) -> int:
     it told.
     """
     stream, count = rulebook.stream.value, 0
-    async with store.engine.session() as tx:
+    async with store.session() as tx:
         destinations = await groups.list_grouped(tx, stream)
     for destination in destinations:
         spec = rulebook.destinations.get(destination)
@@ -86,7 +85,7 @@ async def tell_waiting(store: Store, rulebook: Rulebook, now: datetime) -> int:
             await add_deliveries(tx, owed, now)
             return len(owed)
 
-        while told := await store.engine.run(tell):
+        while told := await store.run(tell):
             count += told
     return count
 

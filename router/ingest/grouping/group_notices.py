@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.evidence import Evidence
-from router.domain.groups import GroupState
 from router.domain.notices import NamedMember, Notice
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.severity import gravity_of
 from router.domain.whereabouts import whereabouts_of
 from router.ingest.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
+from router.store.groups import GroupState
 
 NAMED = 20
 """The most of its standing members that a group's notice names; it counts them all."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from router.domain.clouds import is_connected
-from router.domain.groups import GroupState
 from router.domain.keys import fingerprint_of, same_id, signal_key
 from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
@@ -15,6 +14,7 @@ from router.domain.resources import find_subscription_id
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
 from router.domain.signals import Kind
 from router.ingest.grouping.limits import Audience, audience_of
+from router.store.groups import GroupState
 
 LONGEST = 200
 """Characters of a text of a message by which a group is known, or names a member."""

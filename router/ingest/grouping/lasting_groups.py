@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
-from router.domain.groups import GroupState, Waits
 from router.domain.keys import group_key
 from router.domain.notices import Group
 from router.ingest.grouping.aggregation import APART, Aggregation
@@ -28,7 +27,7 @@ from router.ingest.grouping.grouping_keys import (
     held_key_for,
 )
 from router.ingest.grouping.limits import Audience
-from router.store.groups import WaitingCount
+from router.store.groups import GroupState, WaitingCount, Waits
 
 
 @dataclass(slots=True)

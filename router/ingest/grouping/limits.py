@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.groups import Opening
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane, Limit
 from router.domain.severity import gravity_of
-from router.store.groups import OpeningCount, OpeningCounts
+from router.store.groups import Opening, OpeningCount, OpeningCounts
 
 _NONE = OpeningCount(0, -1)
 
