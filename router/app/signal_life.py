@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -28,6 +27,7 @@ from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
 from router.store.documents import find_documents, list_documents
+from router.store.engine import Transaction
 from router.store.signals import find_signals
 from router.store.store import Store
 
@@ -64,35 +64,26 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
     """The life of a signal, with what stands in the way of its destinations at an instant."""
     key = meant.key
     async with store.session() as tx:
-        decisions, owed = await asyncio.gather(
-            find_decisions(tx, key, MOST_DECISIONS + 1),
-            _deliveries_of(store, key),
-        )
-    async with store.session() as tx:
+        decisions = await find_decisions(tx, key, MOST_DECISIONS + 1)
+        entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))
         row = (await find_signals(tx, [key])).get(key)
-    entries = tuple(sorted(decisions[:MOST_DECISIONS], key=_in_order))
-    stream = row.stream if row is not None else meant.stream
-    destinations = await asyncio.gather(
-        *(
-            _destination_life(store, stream, name, key, row, [one for one in owed if one.destination == name], facts)
-            for name in sorted(_names(entries, row, owed))
+        stream = row.stream if row is not None else meant.stream
+        owed = await list_deliveries(tx, key)
+        names = sorted(_names(entries, row, owed))
+        destinations = [await _destination_life(tx, stream, name, key, owed, facts) for name in names]
+        destinations += await _record_deliveries(tx, stream, entries)
+        pauses, held = await list_pauses(tx, stream), await _holds(tx, stream, now)
+        return SignalLife(
+            key=key,
+            stream=stream,
+            decisions=entries,
+            has_earlier=len(decisions) > MOST_DECISIONS,
+            row=row,
+            silences=await _silences(tx, entries, row),
+            destinations=tuple(
+                replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in destinations
+            ),
         )
-    )
-    async with store.session() as tx:
-        pauses = await list_pauses(tx, stream) if destinations else {}
-    held = await _holds(store, stream, now)
-    record = await _record_deliveries(store, stream, entries)
-    return SignalLife(
-        key=key,
-        stream=stream,
-        decisions=entries,
-        has_earlier=len(decisions) > MOST_DECISIONS,
-        row=row,
-        silences=await _silences(store, entries, row),
-        destinations=tuple(
-            replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in (*destinations, *record)
-        ),
-    )
 
 
 def _in_order(entry: RecordEntry) -> tuple[datetime, bool, int, str]:
@@ -109,20 +100,17 @@ def _names(entries: Iterable[RecordEntry], row: LedgerRow | None, owed: Iterable
 
 
 async def _destination_life(
-    store: Store,
-    stream: str,
-    name: str,
-    key: str,
-    row: LedgerRow | None,
-    deliveries: Sequence[DeliveryStatus],
-    facts: DestinationFacts,
+    tx: Transaction, stream: str, name: str, key: str, owed: Sequence[DeliveryStatus], facts: DestinationFacts
 ) -> DestinationLife:
-    group = await _group_life(store, stream, name, key)
+    deliveries = [one for one in owed if one.destination == name]
+    group = await _group_life(tx, stream, name, key)
     spec = facts.specs.get((stream, name))
     limit = spec.limit if spec is not None else None
+    # What was owed there last says its lane before the rules do.
+    lanes = [one.lane for one in reversed([*deliveries, *(group.deliveries if group else ())])]
     return DestinationLife(
         name=name,
-        lane=next(_lanes([*deliveries, *(group.deliveries if group else ())], spec), None),
+        lane=lanes[0] if lanes else spec.lane if spec is not None else None,
         deliveries=tuple(deliveries),
         group=group,
         unready=facts.unready.get((stream, name)),
@@ -130,71 +118,53 @@ async def _destination_life(
     )
 
 
-def _lanes(deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None) -> Iterator[Lane]:
-    """What says the lane of a destination: what was owed there last, before the rules."""
-    yield from (one.lane for one in reversed(deliveries))
-    if spec is not None:
-        yield spec.lane
-
-
-async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLife | None:
+async def _group_life(tx: Transaction, stream: str, name: str, key: str) -> GroupLife | None:
     """The group of which a signal is a member at a destination, with its deliveries; None where it is a member of none."""
-    async with store.session() as tx:
-        member = (await groups.find_members(tx, stream, name, [key])).get(key)
-        if member is None:
-            return None
-        state = (await groups.find_groups(tx, stream, name, [member.group])).get(member.group)
-    deliveries = await _deliveries_at(store, stream, name, member.group)
+    member = (await groups.find_members(tx, stream, name, [key])).get(key)
+    if member is None:
+        return None
+    state = (await groups.find_groups(tx, stream, name, [member.group])).get(member.group)
+    group = state.group if state is not None else None
     return GroupLife(
         key=member.group,
-        by=state.group.by if state is not None else (),
-        total=state.group.total if state is not None else None,
-        standing=state.group.standing if state is not None else None,
-        is_summary=state is not None and state.group.limited,
+        by=group.by if group is not None else (),
+        total=group.total if group is not None else None,
+        standing=group.standing if group is not None else None,
+        is_summary=group is not None and group.limited,
         waits_for_room=state is not None and state.waits is not None,
         stands=member.stands,
         changed=member.at,
-        deliveries=tuple(deliveries),
+        deliveries=tuple(await _deliveries_at(tx, stream, name, [member.group])),
         joined=member.group_turn,
-        is_named=state is not None and any(one.key == key for one in state.group.named),
+        is_named=group is not None and any(one.key == key for one in group.named),
     )
 
 
-async def _deliveries_of(store: Store, key: str) -> Sequence[DeliveryStatus]:
-    async with store.session() as tx:
-        return await list_deliveries(tx, key)
+async def _deliveries_at(
+    tx: Transaction, stream: str, destination: str, keys: Collection[str]
+) -> Sequence[DeliveryStatus]:
+    found = await list_deliveries_at(tx, stream, [destination], keys)
+    return [one for key in keys for one in found.get((destination, key), ())]
 
 
-async def _deliveries_at(store: Store, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
-    async with store.session() as tx:
-        return (await list_deliveries_at(tx, stream, [destination], [key])).get((destination, key), ())
-
-
-async def _record_deliveries(store: Store, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
+async def _record_deliveries(tx: Transaction, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
     """What the record's second home was owed of some decisions; nothing where there is none."""
-    found = await asyncio.gather(
-        *(
-            _deliveries_at(store, entry.stream or stream, RECORD, record_key(entry.key, entry.stream or stream))
-            for entry in entries
-        )
-    )
-    deliveries = tuple(one for some in found for one in some)
+    keys = [record_key(entry.key, entry.stream or stream) for entry in entries]
+    deliveries = tuple(await _deliveries_at(tx, stream, RECORD, keys))
     return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries)] if deliveries else []
 
 
-async def _silences(store: Store, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
+async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
     """The silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
     held_by = row.held_by.rule if row is not None and row.held_by is not None else None
     names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
     ids = {name: id for name in names if (id := find_silence_id(name)) is not None}
-    async with store.session() as tx:
-        documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())
+    documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())
     found = ((name, find_silence_in(documents[id])) for name, id in ids.items() if id in documents)
     return {name: silence for name, silence in found if silence is not None}
 
 
-async def _holds(store: Store, stream: str, now: datetime) -> dict[str, str]:
+async def _holds(tx: Transaction, stream: str, now: datetime) -> dict[str, str]:
     """By whom, until when and why destinations of a stream are held now, by their names."""
-    async with store.session() as tx:
-        holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).holds
+    holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).holds
     return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}
