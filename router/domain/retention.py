@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.clocks import latest
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 
@@ -27,11 +26,6 @@ COUNTS = 400 * _DAY
 
 AGAIN = 30 * _DAY
 """When a signal is looked at again that is old enough to go and that something still needs."""
-
-STRAY = 400 * _DAY
-"""How far ahead an instant may be that is left as it is: it comes to pass, and nobody knows which of two clocks is wrong.
-
-What is further ahead would stay for ever, and counts as of now."""
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """Before that a clock is wrong, since this program is younger: a machine without a battery begins in 1970."""
@@ -97,11 +91,6 @@ def document_age(kind: DocumentKind) -> timedelta:
 def age_of_signal(outcome: Outcome) -> timedelta:
     """Return how long a signal of that outcome stays after its last message, or after its end."""
     return BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST
-
-
-def latest_to_come(now: datetime) -> datetime:
-    """The latest instant that is left as it is; what is further ahead was set by a clock that was wrong, unless this one is."""
-    return latest(now, STRAY) if now >= FIRST else datetime.max.replace(tzinfo=UTC)
 
 
 class Forgotten(NamedTuple):
