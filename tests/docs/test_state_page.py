@@ -12,6 +12,7 @@ from router.store.private import FILES
 from tests.docs.pages import page, spans
 from tests.store.acts import run
 from tests.store.opened import open_store, rows_in
+from tests.store.test_growth import GROWING
 
 PAGE = page("docs/state.md")
 
@@ -51,6 +52,12 @@ def _unique_in(db: sqlite3.Connection, table: str) -> list[list[str]]:
     indexes = [index[1] for index in db.execute(f"PRAGMA index_list({table})") if index[2]]
     found = [[row[2] for row in db.execute(f"PRAGMA index_info({name})")] for name in indexes]
     return [[row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[5]], *found]
+
+
+def test_each_statement_that_reads_more_of_a_larger_state_is_listed() -> None:
+    """As the test of what each reads names them."""
+    heading = "reads more of a larger state"
+    assert [row[heading] for row in PAGE.table("Tables", heading)] == list(GROWING)
 
 
 def test_its_questions_can_be_asked(tmp_path: Path) -> None:
