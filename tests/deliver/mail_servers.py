@@ -37,9 +37,11 @@ def a_server(*, asks_who: bool = True) -> MailDouble:
 
 
 @asynccontextmanager
-async def at_work(server: MailDouble, *, offers_tls: bool = True) -> AsyncIterator[int]:
-    """Serves it; gives its port."""
-    async with mail_served(server, authority()[0] if offers_tls else None) as address:
+async def at_work(
+    server: MailDouble, *, offers_tls: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Serves it, with a certificate that is trusted or another one; gives its port."""
+    async with mail_served(server, (tls or authority()[0]) if offers_tls else None) as address:
         yield int(address.rpartition(":")[2])
 
 

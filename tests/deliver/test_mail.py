@@ -4,61 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, Fault, Hang, LoseAnswer, Status
 from alert_router_demo.soc.mail import MESSAGE as WHOLE
 from alert_router_demo.soc.mail import MailDouble
-from router.deliver.mail import CONNECTIONS, Mail
-from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
+from router.deliver import ConversationRunner, Sender
+from router.deliver.background import LONGEST_READ
+from router.deliver.mail import CONNECTIONS, Mail, Patience
+from router.deliver.sender import SHARE_OF_LEASE
+from router.domain.conversation import Conversation, MailAnswer, MailReply, MailStep, Result
+from router.domain.deliveries import Attempt, Claim, Receipt
 from router.domain.errors import Unauthorized, Unavailable
+from router.domain.lane_limits import LEASE
+from router.domain.rulebook import Lane
+from router.telemetry import Telemetry
+from tests.builders import NOW
 from tests.deliver.mail_servers import MESSAGE, PASSWORD, SENDER, USER, a_mail, a_server, at_work, authority, speaking
+from tests.deliver.scripted import Clock, Scripted, sent
 from tests.network import nobody_else
+from tests.store.builders import a_delivery
 from tests.waiting import PATIENCE, until
 
 TWO = ("soc@soc.example", "ada@soc.example")
 
 
-def submitted(
-    server: MailDouble, *, offers_tls: bool = True, trust: ssl.SSLContext | None = None, **mail: Any
-) -> MailAnswer:
+def with_mail[T](server: MailDouble, act: Callable[[Mail, int], Awaitable[T]], **more: Any) -> T:
+    """What an act brings beside a server at work, to whose port it may submit mails."""
+    trust, offers_tls = more.pop("trust", authority()[1]), more.pop("offers_tls", True)
+
+    async def go() -> T:
+        async with at_work(server, offers_tls=offers_tls, tls=more.pop("tls", None)) as port:
+            return await act(Mail(trust, **{"timeout": PATIENCE, "acceptance": PATIENCE} | more), port)
+
+    return asyncio.run(go())
+
+
+def submitted(server: MailDouble, *, patience: Mapping[str, Any] | None = None, **mail: Any) -> MailAnswer:
     """What comes of one mail to a server."""
-
-    async def go() -> MailAnswer:
-        async with at_work(server, offers_tls=offers_tls) as port:
-            return await Mail(trust or authority()[1], PATIENCE, PATIENCE).submit(a_mail(port, **mail))
-
-    return asyncio.run(go())
-
-
-def answered(ask: Callable[[Mail], Awaitable[MailAnswer]], timeout: float = PATIENCE) -> MailAnswer:
-    """What comes of one ask."""
-
-    async def go() -> MailAnswer:
-        return await ask(Mail(authority()[1], timeout, timeout))
-
-    return asyncio.run(go())
+    return with_mail(server, lambda sender, port: sender.submit(a_mail(port, **mail)), **patience or {})
 
 
 @pytest.mark.parametrize("methods", [("PLAIN", "LOGIN"), ("XOAUTH2", "PLAIN"), ("LOGIN",)])
 def test_a_mail_arrives_as_it_was_asked_for(methods: tuple[str, ...]) -> None:
-    """Envelope and message, dots and all, by either way of signing in; the answer is the server's own words."""
+    """Envelope and message, dots and all, by either way of signing in; nothing but the wish for TLS goes in the clear."""
     server = a_server()
     server.methods = methods
     answer = submitted(server, recipients=TWO)
-    assert (answer.step, answer.reply.code, answer.refused) == (MailStep.MESSAGE, 250, {})
-    assert answer.reply.text == "2.0.0 Ok: queued as 00000001"
+    said = MailReply(code=250, text="2.0.0 Ok: queued as 00000001")
+    assert answer == MailAnswer(step=MailStep.MESSAGE, reply=said, refused={})
     assert server.mails[0].as_bytes().replace(b"\n", b"\r\n") == MESSAGE
     assert list(server.recipients) == [TWO]
-
-
-def test_nothing_but_the_wish_for_tls_goes_in_the_clear() -> None:
-    """Not who we are, nor whom the mail is for; and the greeting names neither this machine nor anybody."""
-    server = a_server()
-    submitted(server)
     assert server.in_clear == ["EHLO [127.0.0.1]", "STARTTLS"]
 
 
@@ -66,64 +69,35 @@ def test_a_server_without_starttls_gets_neither_mail_nor_credentials() -> None:
     """As where somebody in between takes the offer out."""
     server = a_server()
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1: offers no STARTTLS"):
-        submitted(server, offers_tls=False)
+        submitted(server, patience={"offers_tls": False})
     assert server.in_clear == ["EHLO [127.0.0.1]"]
 
 
-@pytest.mark.parametrize("name", ["nobody", "another"])
-def test_a_certificate_that_is_not_trusted_ends_it(name: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "mail.soc.test"])
+def test_a_certificate_that_is_not_trusted_ends_it(host: str) -> None:
     """From an authority that nobody knows, or for another host: nothing is said behind it."""
-    server = a_server()
-    trust = ssl.create_default_context() if name == "nobody" else authority()[1]
-    host = "127.0.0.1" if name == "nobody" else "127.0.0.2"
-    with pytest.raises(Unavailable, match=f"{host}: its certificate is not trusted .*ALERT_ROUTER_CA_FILE"):
-        submitted_to(host, server, trust)
+    server, ca = a_server(), trustme.CA()
+    tls, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ca.issue_cert(host).configure_cert(tls)
+    if host != "127.0.0.1":
+        ca.configure_trust(trust)
+    with pytest.raises(Unavailable, match=r"127.0.0.1: its certificate is not trusted .*ALERT_ROUTER_CA_FILE"):
+        submitted(server, patience={"tls": tls, "trust": trust})
     assert server.in_clear == ["EHLO [127.0.0.1]", "STARTTLS"]
     assert server.mails == server.recipients
 
 
-def submitted_to(host: str, server: MailDouble, trust: ssl.SSLContext) -> None:
-    """A mail to a server that is reached under another of this machine's addresses."""
-
-    async def go() -> None:
-        async with at_work(server) as port:
-            if host == "127.0.0.1":
-                await Mail(trust, PATIENCE, PATIENCE).submit(a_mail(port))
-                return
-            passing = await asyncio.start_server(lambda *ends: _pass_on(port, *ends), host, 0)
-            async with passing:
-                ask = a_mail(passing.sockets[0].getsockname()[1], host=host)
-                await Mail(trust, PATIENCE, PATIENCE).submit(ask)
-
-    asyncio.run(go())
-
-
-async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            sink.write(data)
-        sink.close()
-
-    await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
-
-
-def test_cleartext_is_for_loopback() -> None:
-    """There a mail goes without TLS where that is asked for; elsewhere nobody is asked."""
-    server = a_server(asks_who=False)
-    ask: dict[str, Any] = {"user": None, "password": None, "is_cleartext": True}
-    assert submitted(server, offers_tls=False, **ask).reply.code == 250
-    with nobody_else() as strangers, pytest.raises(Unavailable, match="cleartext is for loopback"):
-        answered(lambda mail: mail.submit(a_mail(25, host="mail.soc.test", **ask)))
-    assert strangers == []
-
-
-def test_a_host_that_is_nobodys_is_never_asked() -> None:
-    """Whatever led there."""
-    with nobody_else() as strangers, pytest.raises(Unavailable, match=r"ends in \.example"):
-        answered(lambda mail: mail.submit(a_mail(587, host="smtp.soc.example")))
-    assert strangers == []
+def test_cleartext_is_for_loopback_and_a_host_that_is_nobodys_is_never_asked() -> None:
+    """On loopback a mail goes without TLS where that is asked for; elsewhere no connection is opened."""
+    server, in_clear = a_server(asks_who=False), {"user": None, "password": None, "is_cleartext": True}
+    assert submitted(server, patience={"offers_tls": False}, **in_clear).reply.code == 250
+    for host, more, why in (
+        ("mail.soc.test", in_clear, "cleartext is for loopback"),
+        ("smtp.soc.example", {}, r"ends in \.example"),
+    ):
+        with nobody_else() as strangers, pytest.raises(Unavailable, match=why):
+            asyncio.run(Mail(authority()[1]).submit(a_mail(587, host=host, **more)))
+        assert strangers == []
 
 
 COMMANDS = {
@@ -144,45 +118,37 @@ def test_a_refusal_is_an_answer_to_its_step(command: str, code: int) -> None:
     """At whatever step a server refuses, what it says comes back, and it has no mail."""
     server = a_server()
     server.faults.add(Status(code, body="4.3.2 not now"), method=command)
-    answer = submitted(server)
+    answer = submitted(server, recipients=TWO if code == 421 else TWO[:1])
     assert answer == MailAnswer(step=COMMANDS[command], reply=MailReply(code=code, text="4.3.2 not now"))
     assert server.accepted == 0
 
 
-@pytest.mark.parametrize(("command", "fault"), [*((command, Drop()) for command in COMMANDS), (WHOLE, LoseAnswer())])
-def test_a_connection_that_is_cut_is_no_answer(command: str, fault: Fault) -> None:
-    """At whatever step, also where the server has the whole mail and dies before it says so."""
+CUTS: list[tuple[str, Fault, str]] = [
+    *((command, Drop(), "no answer") for command in COMMANDS),
+    (WHOLE, LoseAnswer(), "no answer"),
+    *((command, Hang(PATIENCE), "no answer in time") for command in COMMANDS),
+]
+
+
+@pytest.mark.parametrize(("command", "fault", "why"), CUTS)
+def test_a_connection_that_is_cut_or_hangs_is_no_answer(command: str, fault: Fault, why: str) -> None:
+    """At whatever step, also where the server has the whole mail and dies before it says so; the whole is bounded."""
     server = a_server()
     server.faults.add(fault, method=command)
-    with pytest.raises(Unavailable, match=r"127\.0\.0\.1: no answer"):
-        submitted(server)
+
+    async def go(mail: Mail, port: int) -> None:
+        with pytest.raises(Unavailable, match=rf"127\.0\.0\.1: {why}"):
+            await mail.submit(a_mail(port))
+
+    with_mail(server, go, **({"timeout": 1.0, "acceptance": 1.0} if isinstance(fault, Hang) else {}))
     assert server.accepted == isinstance(fault, LoseAnswer)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_server_that_says_nothing_is_not_waited_for(command: str) -> None:
-    """The whole is bounded, not each step alone."""
-    server = a_server()
-    server.faults.add(Hang(PATIENCE), method=command)
-
-    async def go() -> None:
-        async with at_work(server) as port:
-            with pytest.raises(Unavailable, match="no answer in time"):
-                await Mail(authority()[1], 1.0, 1.0).submit(a_mail(port))
-
-    asyncio.run(go())
 
 
 def test_a_server_that_takes_its_time_over_a_message_is_waited_for() -> None:
     """It looks through the mail, and would send it whether or not we wait."""
     server = a_server()
     server.faults.add(Hang(0.5), method=WHOLE)
-
-    async def go() -> MailAnswer:
-        async with at_work(server) as port:
-            return await Mail(authority()[1], PATIENCE, PATIENCE).submit(a_mail(port))
-
-    assert asyncio.run(go()).reply.code == 250
+    assert submitted(server).reply.code == 250
 
 
 def test_a_wrong_password_is_tried_once() -> None:
@@ -203,46 +169,37 @@ def test_a_server_that_takes_no_password_is_told_none(methods: tuple[str, ...]) 
         submitted(server)
 
 
-def test_who_is_refused_is_named_and_the_others_get_it() -> None:
-    """One address that is wrong keeps a mail from nobody else."""
-    server = a_server()
-    server.refusals = {TWO[1]: "550 5.1.1 no such user"}
-    answer = submitted(server, recipients=TWO, is_for_all=True)
-    assert answer.refused == {TWO[1]: MailReply(code=550, text="5.1.1 no such user")}
-    assert (answer.reply.code, list(server.recipients)) == (250, [TWO[:1]])
+NEVER, LATER = "550 5.1.1 no such user", "450 4.2.0 greylisted"
 
 
-@pytest.mark.parametrize("is_for_all", [True, False])
-def test_one_who_is_taken_later_keeps_a_mail_back_while_it_is_for_all(is_for_all: bool) -> None:
-    """Else the others would have it again and again, until that one has it."""
+@pytest.mark.parametrize(
+    ("refusals", "is_for_all", "got_it", "reply"),
+    [
+        ({TWO[1]: NEVER}, True, TWO[:1], None),
+        # Else the others would have it again and again, until that one has it.
+        ({TWO[0]: LATER}, True, (), LATER),
+        ({TWO[0]: LATER}, False, TWO[1:], None),
+        # One who may be taken later outweighs one who never will.
+        ({TWO[0]: NEVER, TWO[1]: LATER}, False, (), LATER),
+        ({TWO[0]: NEVER, TWO[1]: "550 5.1.2 no such domain"}, False, (), NEVER),
+    ],
+)
+def test_who_is_refused_is_named_and_the_others_get_it(
+    refusals: dict[str, str], is_for_all: bool, got_it: tuple[str, ...], reply: str | None
+) -> None:
+    """One address that is wrong keeps a mail from nobody else; one who is taken later does while the mail is for all."""
     server = a_server()
-    server.refusals = {TWO[0]: "450 4.2.0 greylisted"}
+    server.refusals = refusals
     answer = submitted(server, recipients=TWO, is_for_all=is_for_all)
-    reply = MailReply(code=450, text="4.2.0 greylisted")
-    if is_for_all:
-        assert answer == MailAnswer(step=MailStep.RECIPIENTS, reply=reply)
-    else:
-        assert (answer.reply.code, answer.refused) == (250, {TWO[0]: reply})
-    assert server.accepted == (not is_for_all)
+    assert list(server.recipients) == ([got_it] if got_it else [])
+    assert f"{answer.reply.code} {answer.reply.text}" == (reply or "250 2.0.0 Ok: queued as 00000001")
+    assert answer.step is (MailStep.RECIPIENTS if reply else MailStep.MESSAGE)
+    named = {who: f"{said.code} {said.text}" for who, said in answer.refused.items()}
+    assert named == ({} if reply else refusals)
 
 
-def test_a_server_that_closes_is_asked_for_nobody_else() -> None:
-    """421 at one recipient is about the connection, whatever would have become of the next."""
-    server = a_server()
-    server.faults.add(Status(421, body="4.7.0 too many"), method="RCPT")
-    answer = submitted(server, recipients=TWO)
-    assert answer == MailAnswer(step=MailStep.RECIPIENTS, reply=MailReply(code=421, text="4.7.0 too many"))
-
-
-def test_a_mail_whose_every_recipient_is_refused_is_not_sent() -> None:
-    """One who may be taken later outweighs one who never will."""
-    server = a_server()
-    server.refusals = {TWO[0]: "550 5.1.1 no such user", TWO[1]: "450 4.2.0 greylisted"}
-    answer = submitted(server, recipients=TWO)
-    assert (answer.step, answer.reply.code) == (MailStep.RECIPIENTS, 450)
-    server.refusals[TWO[1]] = "550 5.1.2 no such domain"
-    answer = submitted(server, recipients=TWO)
-    assert (answer.step, answer.reply.text, server.accepted) == (MailStep.RECIPIENTS, "5.1.1 no such user", 0)
+SLIPPED = b"220 go\r\n250-x\r\n250 AUTH PLAIN\r\n235 in\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"
+"""Replies in the clear behind the go-ahead for TLS, which are dropped: https://nostarttls.secvuln.info/"""
 
 
 @pytest.mark.parametrize(
@@ -253,8 +210,9 @@ def test_a_mail_whose_every_recipient_is_refused_is_not_sent() -> None:
         ((b"hello\r\n",), b""),
         ((b"220 x\r\n", b"250 x\r\n" * 100), b"250 x\r\n"),
         ((b"999 x\r\n",), b""),
+        ((b"220 x\r\n", b"250-x\r\n250 STARTTLS\r\n", SLIPPED), b""),
     ],
-    ids=["no end of lines", "no end of a line", "no reply", "too many replies", "no code"],
+    ids=["no end of lines", "no end of a line", "no reply", "too many replies", "no code", "slipped in before TLS"],
 )
 def test_whatever_a_server_says_it_has_an_end(replies: tuple[bytes, ...], again: bytes) -> None:
     """Neither memory nor time without bound, and never a success."""
@@ -262,18 +220,6 @@ def test_whatever_a_server_says_it_has_an_end(replies: tuple[bytes, ...], again:
     async def go() -> None:
         async with speaking(replies, again) as port:
             with pytest.raises(Unavailable, match=r"127\.0\.0\.1: "):
-                await Mail(authority()[1], 1.0, 1.0).submit(a_mail(port))
-
-    asyncio.run(go())
-
-
-def test_what_is_slipped_in_before_tls_is_not_taken_for_the_server() -> None:
-    """Replies that somebody wrote in the clear behind the go-ahead are dropped: https://nostarttls.secvuln.info/"""
-
-    async def go() -> None:
-        slipped = b"220 go\r\n250-x\r\n250 AUTH PLAIN\r\n235 in\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"
-        async with speaking((b"220 x\r\n", b"250-x\r\n250 STARTTLS\r\n", slipped)) as port:
-            with pytest.raises(Unavailable):
                 await Mail(authority()[1], 1.0, 1.0).submit(a_mail(port))
 
     asyncio.run(go())
@@ -287,41 +233,105 @@ def test_a_line_end_in_an_address_is_no_command() -> None:
     assert server.accepted == 0
 
 
-def test_no_more_than_three_connections_are_open_at_a_time() -> None:
-    """Servers refuse a fourth; the others wait, and all mails go."""
-    server = a_server()
-
-    async def go() -> None:
-        mail = Mail(authority()[1], PATIENCE, PATIENCE)
-        async with at_work(server) as port:
-            await asyncio.gather(*(mail.submit(a_mail(port)) for _ in range(10)))
-
-    asyncio.run(go())
-    assert (server.accepted, server.busiest) == (10, CONNECTIONS)
-
-
 def test_credentials_and_text_are_in_no_repr() -> None:
     """Whoever prints an ask, prints neither."""
-    ask = a_mail(587)
-    assert isinstance(ask, SendMail)
-    assert PASSWORD not in repr(ask) and USER not in repr(ask) and "Hello" not in repr(ask)
-    assert SENDER in repr(ask)
+    shown = repr(a_mail(587))
+    assert [word in shown for word in (SENDER, PASSWORD, USER, "Hello")] == [True, False, False, False]
 
 
-def test_a_sender_that_is_called_off_leaves_no_connection_behind() -> None:
-    """As where a lease ends."""
+# How long a mail waits: it is never broken off where the server may have it.
+
+
+def test_whoever_waits_too_long_for_a_connection_sends_nothing_and_comes_again() -> None:
+    """A server that takes its time has three of sixteen; the others go once it has connections, and it gets none twice."""
+    server, held = a_server(), 1.0
+    server.faults.add(Hang(held), times=CONNECTIONS, method=WHOLE)
+
+    async def go(mail: Mail, port: int) -> list[list[MailAnswer | BaseException]]:
+        owed = [a_mail(port, message=MESSAGE.replace(b"<1@", b"<%d@" % number)) for number in range(16)]
+        rounds = []
+        while owed:
+            rounds.append(await asyncio.gather(*map(mail.submit, owed), return_exceptions=True))
+            owed = [ask for ask, answer in zip(owed, rounds[-1], strict=True) if not isinstance(answer, MailAnswer)]
+        return rounds
+
+    first, *_ = with_mail(server, go, wait=held / 5)
+    refused = [answer for answer in first if isinstance(answer, Unavailable)]
+    assert (len(first), len(refused)) == (16, 13)
+    assert {str(answer) for answer in refused} == {"127.0.0.1: nothing sent: other mails took its connections for 0 s"}
+    assert all(answer.is_crowded for answer in refused)
+    assert (server.accepted, server.duplicates, server.busiest) == (16, 0, CONNECTIONS)
+
+
+@pytest.mark.parametrize("step", ["MAIL", WHOLE])
+def test_one_that_gave_up_or_is_called_off_takes_no_connection_from_the_others(step: str) -> None:
+    """As where a lease ends; nor is one opened for who waits."""
     server = a_server()
-    server.faults.add(Hang(PATIENCE), method="MAIL")
+    server.faults.add(Hang(PATIENCE), method=step)
 
-    async def go() -> None:
-        async with at_work(server) as port:
-            mail = Mail(authority()[1], PATIENCE, PATIENCE, connections=1)
-            task = asyncio.create_task(mail.submit(a_mail(port)))
-            await until(lambda: "STARTTLS" in server.in_clear)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            server.faults.clear()
-            assert (await mail.submit(a_mail(port))).reply.code == 250
+    async def go(mail: Mail, port: int) -> int:
+        first = asyncio.create_task(mail.submit(a_mail(port)))
+        await until(lambda: "STARTTLS" in server.in_clear)
+        with pytest.raises(Unavailable, match="nothing sent"):
+            await mail.submit(a_mail(port))
+        assert server.busiest == 1
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        server.faults.clear()
+        return (await mail.submit(a_mail(port))).reply.code
 
-    asyncio.run(go())
+    assert with_mail(server, go, connections=1, wait=0.1) == 250
+
+
+def test_a_mail_is_not_begun_when_its_time_is_over() -> None:
+    """It would be broken off in the midst, and the server might have it."""
+    server = a_server()
+
+    async def go(mail: Mail, port: int) -> None:
+        with pytest.raises(Unavailable, match="nothing sent: there is no time left"):
+            await mail.submit(a_mail(port), asyncio.get_running_loop().time())
+
+    with_mail(server, go)
+    assert (server.accepted, server.in_clear) == (0, [])
+
+
+def test_a_mail_ends_by_itself_before_its_sender_breaks_it_off() -> None:
+    """However many are sent at once to a server that never answers a message: none hears of the end of the lease."""
+    server = a_server()
+    server.faults.add(Hang(PATIENCE), times=None, method=WHOLE)
+    claim = Claim(delivery=a_delivery(), id="1", number=1, born=NOW)
+
+    async def go(_: Mail, port: int) -> list[Sequence[Result]]:
+        class Mailing(Scripted):
+            def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+                yield a_mail(port)
+                return [Receipt() for _ in attempts]
+
+        unasked = cast(Any, None)
+        answers = ConversationRunner(unasked, unasked, unasked, Mail(authority()[1]))
+        sender = Sender(Mailing(sent), answers, {}, Clock(), timedelta(seconds=3), Telemetry().delivering)
+        return await asyncio.gather(*(sender.attempt_delivery([claim], {}) for _ in range(16)))
+
+    assert {str(result) for (result,) in with_mail(server, go)} == {
+        "127.0.0.1: no answer in time",
+        "127.0.0.1: nothing sent: other mails took its connections for 1 s",
+    }
+
+
+@given(st.floats(-10, 1_000), st.tuples(*[st.floats(0.1, 300)] * 4).map(lambda parts: Patience(*parts)))
+def test_the_parts_of_a_submission_end_within_what_is_left(left: float, patience: Patience) -> None:
+    """Whenever it begins; and none is shorter than it need be."""
+    within = patience.within(left)
+    assert sum(within) <= max(0.0, left) * 0.95
+    assert all(0 <= part <= whole for part, whole in zip(within, patience, strict=True))
+    if sum(patience) <= left * 0.85:
+        assert within == patience
+
+
+def test_a_ticket_s_lease_has_room_for_the_longest_wait_and_the_slowest_answer() -> None:
+    """Behind the slowest look at what is known beside it, too; and most of it is not spent waiting for a connection."""
+    left = LEASE[Lane.TICKET].total_seconds() * SHARE_OF_LEASE - LONGEST_READ.total_seconds()
+    patience = Patience()
+    assert patience.within(left) == patience
+    assert patience.wait < (patience.timeout + patience.acceptance) / 2
