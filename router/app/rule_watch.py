@@ -10,6 +10,7 @@ from itertools import islice
 
 from router.decide.lifecycle_events import (
     LOOKBACK,
+    UNUSED,
     EventSubject,
     HeldNow,
     RuleEvent,
@@ -36,7 +37,7 @@ from router.store import signals
 from router.store.deliveries import add_deliveries
 from router.store.documents import list_documents
 from router.store.engine import Transaction
-from router.store.rules import find_announced, note_rules, read_hits, read_known_rules, write_announced
+from router.store.rules import find_announced, find_unused_rules, note_rules, read_hits, write_announced
 from router.store.store import Store
 
 EVERY = timedelta(minutes=1)
@@ -108,8 +109,8 @@ class RuleWatch:
         if not self._rules or (self._searched is not None and is_recent(self._searched, now, SELDOM)):
             return []
         async with self._store.session() as tx:
-            known, hits = await read_known_rules(tx, self._stream, now), await read_hits(tx, self._stream)
-            found = [*rules_that_hold_nothing(self._rules, known, hits, now)]
+            since = await find_unused_rules(tx, self._stream, now - UNUSED)
+            found = [*rules_that_hold_nothing(self._rules.values(), since, now)]
             held = await signals.count_held(tx, self._stream) if found else {}
         self._searched = now
         return [one for one in found if not held.get(one.name)]

@@ -109,15 +109,11 @@ def ends_of_rules(by_end: Sequence[SuppressionRule], warn: timedelta, now: datet
 
 
 def rules_that_hold_nothing(
-    rules: Mapping[str, SuppressionRule], known: Mapping[str, datetime], hits: Mapping[str, RuleHits], now: datetime
+    rules: Iterable[SuppressionRule], since: Mapping[str, datetime], now: datetime
 ) -> Iterator[RuleEvent]:
-    """The rules in force that held nothing for `UNUSED`: since the last that a rule held, or since it was first known."""
-    for rule in rules.values():
-        name = counted_name(rule.name)
-        if (since := known.get(name)) is None or not rule.is_active(now):
-            continue
-        begins = max(since, hits[name].last) if name in hits else since
-        if now - begins >= UNUSED:
+    """The rules in force that hold nothing, of those that are counted among `since` with when that began."""
+    for rule in rules:
+        if (begins := since.get(counted_name(rule.name))) is not None and rule.is_active(now):
             yield _of_rule(rule, EventKind.HOLDS_NOTHING, begins)
 
 

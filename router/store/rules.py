@@ -48,7 +48,7 @@ async def add_hits(tx: Transaction, entries: Iterable[RecordEntry]) -> None:
 
 async def read_hits(tx: Transaction, stream: str) -> Mapping[str, RuleHits]:
     """Return how often each rule, shadow rule and silence of a stream ever held a signal, by the name it is counted by."""
-    return dict(await read_sound(tx, "rules", "SELECT * FROM rules WHERE stream=? AND hits>0", (stream,), _hits_in))
+    return dict(await read_sound(tx, "rules", "SELECT * FROM rules WHERE stream=? AND hits<>0", (stream,), _hits_in))
 
 
 async def note_rules(tx: Transaction, stream: str, names: Iterable[str], now: datetime) -> None:
@@ -65,6 +65,13 @@ async def read_known_rules(tx: Transaction, stream: str, now: datetime) -> Mappi
     """Return since when each rule and shadow rule of a stream is known, by the name it is counted by."""
     sql = f"SELECT * FROM rules WHERE stream=? AND {_KNOWN}"
     return dict(await read_sound(tx, "rules", sql, (stream, micros(latest(now))), _known_in))
+
+
+async def find_unused_rules(tx: Transaction, stream: str, until: datetime) -> Mapping[str, datetime]:
+    """Return since when each rule of a stream held nothing that last did so, or was first known, no later than an instant."""
+    sql = f"SELECT * FROM rules WHERE stream=? AND {_KNOWN} AND COALESCE(last_hit, known_since)<=?"
+    found = await read_sound(tx, "rules", sql, (stream, micros(until), micros(until)), _unused_in)
+    return dict(found)
 
 
 async def find_announced(tx: Transaction, stream: str, events: Collection[str], now: datetime) -> set[str]:
@@ -84,6 +91,11 @@ async def write_announced(tx: Transaction, stream: str, events: Mapping[str, dat
 
 def _hits_in(row: Columns) -> tuple[str, RuleHits]:
     return row.text("name"), RuleHits(row.whole("hits", 1), row.time("first_hit"), row.time("last_hit"))
+
+
+def _unused_in(row: Columns) -> tuple[str, datetime]:
+    since = row.time("known_since")
+    return row.text("name"), max(since, row.find_time("last_hit") or since)
 
 
 def _known_in(row: Columns) -> tuple[str, datetime]:
