@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ FINDINGS = {f"f{n}": "vulnerability" if n % 4 == 3 else "recommendation" for n i
 SECOND = timedelta(seconds=1)
 
 
+@dataclass(frozen=True)
 class Week:
     """What one week brings.
 
@@ -26,21 +28,12 @@ class Week:
         others: other messages, by the hours after the snapshot at which they come.
         silent: whether the second partition cannot be read on the day of the snapshot and the two after it.
         again: how many of the latest events come in once more.
-        files: by the half days after the snapshot, which of the files so far come in once more, by how many came since.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[str],
-        others: Sequence[tuple[int, str, bool]],
-        silent: bool,
-        again: int,
-        files: Mapping[int, int],
-    ) -> None:
-        self.rows, self.others, self.silent, self.again, self.files = rows, others, silent, again, files
-
-    def __repr__(self) -> str:
-        return f"Week({self.rows}, {self.others}, {self.silent}, {self.again}, {self.files})"
+    rows: Sequence[str] = ()
+    others: Sequence[tuple[int, str, bool]] = ()
+    silent: bool = False
+    again: int = 0
 
     def messages(self, start: datetime) -> list[Said]:
         """The messages of a week that begins at an instant, in the order in which the hub gets them."""
@@ -72,8 +65,7 @@ def weeks(draw: st.DrawFn) -> list[Week]:
                 rows = sorted(there)
         rows = draw(st.permutations(rows))
         others = draw(st.lists(st.tuples(st.integers(30, 150), st.sampled_from(names), st.booleans()), max_size=2))
-        files = draw(st.dictionaries(st.integers(0, 13), st.integers(0, 9), max_size=3))
-        found.append(Week(rows, others, draw(st.integers(0, 5)) == 0, draw(st.integers(0, 3)), files))
+        found.append(Week(rows, others, draw(st.integers(0, 5)) == 0, draw(st.integers(0, 3))))
     return found
 
 
@@ -86,7 +78,7 @@ def test_from_a_hub_findings_end_and_come_again_as_the_model_says(some: list[Wee
     """Whatever order its partitions are read in, whatever comes twice, and at whatever time it is looked."""
     model = Model()
     with a_life_of_weeks() as router:
-        for number, week in enumerate([*some, Week([], [], False, 0, {})]):
+        for number, week in enumerate([*some, Week()]):
             start = NOW + number * WEEK
             due = week.messages(start)
             for day in range(7):
@@ -144,20 +136,6 @@ class Files:
         assert by_finding(told) == self.model.tells()
 
 
-@EXAMPLES
-@given(weeks(), st.sampled_from([WEEK, WEEK, 2 * DAY]))
-def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Week], pace: timedelta) -> None:
-    """A file each week, or sooner, and one for each other message; now and then a file once more, some hours or weeks later."""
-    files: list[tuple[str, list[Said]]] = []
-    with a_life_of_weeks() as router:
-        reader = Files(router)
-        for at, said in sorted(_runs([*some, Week([], [], False, 0, {})], pace).items()):
-            if not isinstance(said, int):
-                files.append((f"{at}", said))
-            name, held = files[-1 - said % len(files)] if isinstance(said, int) else files[-1]
-            reader.read(at, name, held)
-
-
 NEW = "lacking"
 STAYING = ("f0", "f1", "f2", "f4")
 FILES = {
@@ -184,17 +162,3 @@ def test_a_file_that_is_read_again_is_news_or_a_replay_as_the_model_says(some: l
             at += hours * HOUR
             said = [Said(finding, FINDINGS[finding], at, *how) for finding, *how in FILES[file]]
             reader.read(at, f"{file} {number}" if file == NEW else file, said)
-
-
-def _runs(some: Sequence[Week], pace: timedelta) -> dict[datetime, list[Said] | int]:
-    """When which file is taken in: what a new one holds, or of one that comes once more how many came since."""
-    runs: dict[datetime, list[Said] | int] = {}
-    for number, week in enumerate(some):
-        start = NOW + number * pace
-        runs |= {start + days * DAY: [] for days in (1, 2)}
-        runs[start] = [Said(name, FINDINGS[name], start) for name in week.rows]
-        for hours, name, deletes in week.others:
-            at = start + hours * HOUR + HOUR / 4
-            runs[at] = [Said(name, FINDINGS[name], at, False, deletes)]
-        runs |= {start + half * DAY / 2 + HOUR / 2: back for half, back in week.files.items()}
-    return runs

@@ -18,19 +18,16 @@ from router.domain.deliveries import Backlog
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
-from router.domain.hubs import Event, Partition
 from router.domain.lane_limits import LONGEST
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.store.partitions import find_last_sweep
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
-from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.store.acts import letters_in, owe, run
 from tests.store.builders import a_delivery
@@ -48,13 +45,12 @@ def a_sweeper(
     store: Store,
     book: Rulebook,
     *named: str,
-    shelf: Shelf | None = None,
     sources: Callable[[Intake, Store], SilentSources] | None = None,
     **more: Any,
 ) -> Sweeper:
     """A sweeper of a stream, which knows destinations by their names."""
     intake = Intake(store, {book.stream: book}, Catalogue(), book.stream)
-    gap_filler = GapFiller(shelf or Shelf(), store, EventIntake(intake, store, "sweep"))
+    gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
     more |= {"sources": sources(intake, store)} if sources is not None else {}
     return Sweeper(store, book, intake, gap_filler, named=named, rules=(), retention=Retention(), **more)
 
@@ -84,20 +80,6 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:
             found, _ = run(a_sweeper(store, book, name, unready=unready, holds=holds).sweep(now))
             assert (found.backlog["tickets"], found.held) == (Backlog(Lane.PAGE, NOW, 0), {"tickets": hold})
     assert run(a_sweeper(store, book, "tickets", holds=holds).sweep(until))[0].held == {}
-
-
-def test_a_sweep_ends_what_two_snapshots_came_without(store: Store) -> None:
-    """As far as its hub is taken in; it says how many findings that were, and puts them on record."""
-    shelf = Shelf(name="cspm")
-    sweeper = a_sweeper(store, a_rulebook(stream=Stream.CSPM), "tickets", shelf=shelf)
-    ended = []
-    for number, names in enumerate(("abcd", "abc", "abc")):
-        at, events = NOW + number * 7 * DAY, shelf.events[Partition("cspm", "0")]
-        events += [Event(len(events) + n, at, row_of(name)) for n, name in enumerate(names)]
-        for hours in (1, 26):
-            found, entries = run(sweeper.sweep(at + hours * HOUR))
-            ended.append((found.ended, [entry.title for entry in entries if entry.outcome == "resolved"]))
-    assert ended == [(0, [])] * 5 + [(1, ["Update d"])]
 
 
 def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(store: Store) -> None:

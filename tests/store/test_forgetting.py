@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.ledger import RECORD, record_delivery
 from router.domain.retention import DAYS, Retention
-from router.domain.rulebook import By, Grouping
+from router.domain.rulebook import By, Grouping, Rulebook
 from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, read_counts, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
@@ -36,6 +37,7 @@ from tests.store.within import within
 
 INSTANT = timedelta(microseconds=1)
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
+BOOK = a_rulebook()
 ROWS = a_rulebook(otherwise=(), routes=[a_route("rows", "sentinel")])
 
 
@@ -51,59 +53,90 @@ def lives_on(life: Life, age: timedelta) -> None:
     life.forget()
 
 
-@pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
-def test_a_decision_is_kept_as_long_as_its_outcome_says(life: Life, severity: str, days: int) -> None:
-    """To the instant: 14 days below the floor, else 90."""
-    life.alert(Severity=severity)
-    lives_on(life, days * DAY - INSTANT)
-    assert len(life.decisions()) == 1
-    lives_on(life, days * DAY)
-    assert life.decisions() == []
+def an_alert(**fields: object) -> Callable[[Life], object]:
+    """An alert comes and is delivered."""
+    return lambda life: (life.alert(**fields), life.deliver())  # type: ignore[arg-type]
 
 
-def test_a_setting_says_how_long_decisions_are_kept(life: Life) -> None:
-    """Each outcome for itself."""
-    life.retention = Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 2 * DAY, Outcome.ROUTED: 200 * DAY})
-    life.alert("low", Severity="Low")
-    life.alert("high")
-    lives_on(life, 2 * DAY)
-    assert (life.decisions("low"), life.decisions("high")) == ([], ["routed"])
-    lives_on(life, 199 * DAY)
-    assert life.decisions("high") == ["routed"]
-    lives_on(life, 200 * DAY)
-    assert life.decisions("high") == []
+def later(days: int, **fields: object) -> Callable[[Life], object]:
+    """So does the same one some days later, and is delivered."""
+
+    def happens(life: Life) -> None:
+        an_alert()(life)
+        life.goes_on(days)
+        an_alert(**fields)(life)
+
+    return happens
 
 
-@pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
-def test_a_signal_that_never_ends_is_kept_so_long_after_its_last_message(
-    store: Store, severity: str, days: int
+def a_document(kind: DocumentKind) -> Callable[[Life], object]:
+    """A document is written."""
+    document = StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")
+    return lambda life: run(within(life.store, put_document, document))
+
+
+def own_settings(life: Life) -> None:
+    """An alert below the floor comes under a setting of its own."""
+    life.retention = Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 2 * DAY})
+    an_alert(Severity="Low")(life)
+
+
+def a_second_home(state: DeliveryState) -> Callable[[Life], object]:
+    """The record's second home is owed a decision, which ends."""
+
+    def owed(life: Life) -> None:
+        entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
+        run(within(life.store, put_on_record, [entry]))
+        owe(life.store, record_delivery(entry, "cwpp"))
+        settle(life.store, claim(life.store, destination=RECORD)[0], state)
+
+    return owed
+
+
+def a_held_one(life: Life) -> None:
+    """A rule with a name longer than a cell holds an alert."""
+    life.book = a_rulebook(a_rule("scanner-" * 50, expires=NOW + DAY))
+    life.alert(**HELD)
+
+
+def is_counted(life: Life) -> bool:
+    return bool(run(within(life.store, read_counts, NOW.replace(minute=0), NOW + DAY)))
+
+
+def has_signal(life: Life) -> bool:
+    is_found = bool(run(within(life.store, search_signals, "alert-1", 10)))
+    assert is_found is (life.row() is not None), "what finds a signal goes with it"
+    return is_found
+
+
+def has_document(kind: DocumentKind) -> Callable[[Life], bool]:
+    return lambda life: bool(run(within(life.store, list_documents, kind)))
+
+
+@pytest.mark.parametrize(
+    ("book", "happens", "is_there", "days"),
+    [
+        (BOOK, an_alert(Severity="Low"), Life.decisions, 14),
+        (BOOK, own_settings, Life.decisions, 2),
+        (BOOK, an_alert(), Life.decisions, 90),
+        (ROWS, later(10), has_signal, 100),
+        (ROWS, an_alert(Severity="Low"), has_signal, 14),
+        (BOOK, later(30, Status="Resolved"), has_signal, 120),
+        (BOOK, a_second_home(DeliveryState.SENT), lambda life: states(life.store), 14),
+        (BOOK, a_document(DocumentKind.SILENCE), has_document(DocumentKind.SILENCE), 400),
+        (BOOK, a_document(DocumentKind.FACT), has_document(DocumentKind.FACT), 90),
+    ],
+)
+def test_a_thing_is_kept_to_the_instant_that_is_promised(
+    store: Store, book: Rulebook, happens: Callable[[Life], object], is_there: Callable[[Life], object], days: int
 ) -> None:
-    """A repeat counts as well as a change."""
-    life = Life(store, ROWS)
-    life.alert(Severity=severity)
-    life.deliver()
-    life.goes_on(10)
-    life.alert(Severity=severity)
-    life.deliver()
-    lives_on(life, (10 + days) * DAY - INSTANT)
-    assert life.row() is not None
-    lives_on(life, (10 + days) * DAY)
-    assert life.row() is None
-    assert life.deliveries() == []
-    assert run(within(store, search_signals, "alert-1", 10)) == []
-
-
-def test_a_signal_that_ended_is_kept_90_days_from_its_end(life: Life) -> None:
-    """Long enough that a late repeat finds it."""
-    life.alert()
-    life.deliver()
-    life.goes_on(30)
-    life.alert(Status="Resolved")
-    life.deliver()
-    lives_on(life, 120 * DAY - INSTANT)
-    assert life.row() is not None
-    lives_on(life, 121 * DAY)
-    assert (life.row(), life.deliveries(), life.decisions()) == (None, [], [])
+    """Decisions by their outcome; a signal from its end or its last message on, a repeat too; documents from their own time."""
+    life = Life(store, book)
+    happens(life)
+    for age, is_kept in ((timedelta(), True), (days * DAY - INSTANT, True), (days * DAY, False)):
+        lives_on(life, max(age, life.now - NOW))
+        assert bool(is_there(life)) is is_kept
+    assert life.row() is not None or life.deliveries() == []
 
 
 def test_where_a_signal_is_open_to_people_it_is_kept_until_it_is_resolved_there(life: Life) -> None:
@@ -140,24 +173,24 @@ def test_a_finding_that_changes_for_years_leaves_no_trail_of_notices(store: Stor
     assert notice.severity == "Critical"
 
 
-def test_what_a_rule_holds_is_kept_however_old_it_is(store: Store) -> None:
-    """It comes out at the end of its rule, also where nobody looked for a year."""
-    life = Life(store, a_rulebook(a_rule(expires=NOW + 300 * DAY)))
-    assert life.alert(**HELD).outcome == "suppressed"
-    lives_on(life, 299 * DAY)
-    assert life.row() is not None
-    lives_on(life, 420 * DAY)
-    life.release()
-    assert {one.delivery.destination for one in life.deliver()} == {"tickets", "sentinel"}
+def test_what_a_rule_holds_is_kept_however_old_it_is(life: Life) -> None:
+    """It comes out at the end of its rule, also where nothing looked for a year."""
+    life.book = a_rulebook(a_rule(expires=NOW + 300 * DAY))
+    life.alert(**HELD)
+    for days in (299, 420):
+        lives_on(life, days * DAY)
+        assert life.row() is not None
+    assert [entry.outcome for entry in life.release()] == ["routed"]
 
 
-def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
-    """A dead letter has all that it needs to be sent a year later."""
+def test_what_is_owed_or_dead_is_kept_until_a_person_acts(life: Life) -> None:
+    """A dead letter has all that it needs to be sent a year later; so has what is in quarantine."""
     life.alert("dead")
     life.deliver(DeliveryState.DEAD)
-    life.alert("owed")
+    life.alert("owed"), life.ingest(a_message(b"?"))
     lives_on(life, 400 * DAY)
     assert None not in (life.row("dead"), life.row("owed"))
+    assert len(run(within(life.store, list_quarantined))) == 1
     for letter in run(letters_in(life.store)):
         run(within(life.store, redrive, letter.delivery.id, life.now))
     assert sorted(one.delivery.key for one in life.deliver()) == sorted([life.key("dead"), life.key("owed")] * 2)
@@ -165,27 +198,6 @@ def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
     life.deliver()
     lives_on(life, 520 * DAY)
     assert life.row("dead") is None
-
-
-def test_the_quarantine_is_kept_until_somebody_acts(life: Life) -> None:
-    """Nobody looks at it for a year, and it is still there."""
-    life.ingest(a_message(b"?"))
-    lives_on(life, 400 * DAY)
-    assert len(run(within(life.store, list_quarantined))) == 1
-
-
-def test_what_the_records_second_home_got_goes_with_the_decision(store: Store) -> None:
-    """It belongs to a message, not to a signal, so nothing stands that would need it."""
-    entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
-    run(within(store, put_on_record, [entry]))
-    delivery = record_delivery(entry, "cwpp")
-    owe(store, delivery)
-    settle(store, claim(store, destination=delivery.destination)[0], DeliveryState.SENT)
-    life = Life(store)
-    lives_on(life, 14 * DAY - INSTANT)
-    assert states(store) == {DeliveryState.SENT: 1}
-    lives_on(life, 14 * DAY)
-    assert states(store) == {}
 
 
 def test_a_group_that_is_over_goes_with_what_was_told_of_it(store: Store) -> None:
@@ -208,48 +220,17 @@ def test_a_group_that_is_over_goes_with_what_was_told_of_it(store: Store) -> Non
     assert (life.row("one"), states(store)) == (None, {})
 
 
-def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(store: Store) -> None:
-    """A year can be held against the year before, and a rule's whole life is known."""
-    life = Life(store, a_rulebook(a_rule(expires=NOW + 10 * DAY)))
-    life.alert(**HELD)
-    hour = NOW.replace(minute=0)
+def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(life: Life) -> None:
+    """A year can be held against the year before, and a rule's whole life is known, however long its name is."""
+    a_held_one(life)
+    rules = rules_of([life.book])
     for age in (399 * DAY, 401 * DAY):
         life.now = NOW + age
-        life.forget([("cwpp", "scanner")])
-        found = run(within(store, read_counts, hour, hour + timedelta(hours=1)))
-        assert bool(found) is (age < 400 * DAY)
-    assert run(within(store, read_hits, "cwpp"))["scanner"].total == 1
+        life.forget(rules)
+        assert is_counted(life) is (age < 400 * DAY)
+        assert [one.total for one in run(within(life.store, read_hits, "cwpp")).values()] == [1]
     life.forget()
-    assert run(within(store, read_hits, "cwpp")) == {}
-
-
-def test_a_rule_with_a_long_name_keeps_its_hits(store: Store) -> None:
-    """Hits are counted under as much of it as a cell holds."""
-    name = "scanner-" * 50
-    life = Life(store, a_rulebook(a_rule(name, expires=NOW + 10 * DAY)))
-    life.alert(**HELD)
-    life.now = NOW + 401 * DAY
-    life.forget(rules_of([life.book]))
-    (hits,) = run(within(store, read_hits, "cwpp")).values()
-    assert hits.total == 1
-
-
-def test_a_decision_at_the_end_of_time_stops_no_sweep(life: Life) -> None:
-    """A clock may show anything, and everything else is forgotten all the same."""
-    run(within(life.store, put_on_record, [an_entry("h:1", at="9999-12-31T23:59:59.999999Z")]))
-    life.alert(Severity="Low")
-    lives_on(life, 14 * DAY)
-    assert life.decisions() == []
-
-
-@pytest.mark.parametrize(("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.FACT, 90)])
-def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: DocumentKind, days: int) -> None:
-    """From the instant that they name: what ends in a year is kept a year longer."""
-    run(within(life.store, put_document, StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")))
-    lives_on(life, days * DAY - INSTANT)
-    assert len(run(within(life.store, list_documents, kind))) == 1
-    lives_on(life, days * DAY)
-    assert run(within(life.store, list_documents, kind)) == []
+    assert run(within(life.store, read_hits, "cwpp")) == {}
 
 
 def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:
@@ -279,40 +260,33 @@ def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(st
 
 @pytest.mark.parametrize("days", [300, 20_000])
 def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int) -> None:
-    """Nobody knows which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway.
+    """It is not known which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway.
 
-    One that shows a time before this program was there certainly is.
+    One that shows a time before this program was there certainly is. A decision at the end of time stops no sweep.
     """
-    life.alert("low", Severity="Low")
-    life.alert("high")
-    life.deliver()
-    lives_on(life, -days * DAY)
-    lives_on(life, DAY)
+    run(within(life.store, put_on_record, [an_entry("h:1", at="9999-12-31T23:59:59.999999Z")]))
+    life.alert("low", Severity="Low"), life.alert("high")
+    for age in (-days, 1):
+        lives_on(life, age * DAY)
     assert (life.decisions("low"), life.decisions("high")) == (["below_floor"], ["routed"])
-    assert None not in (life.row("low"), life.row("high"))
-    lives_on(life, 13 * DAY)
-    assert life.row("low") is not None
+    lives_on(life, 14 * DAY)
+    assert (life.decisions("low"), life.decisions("high")) == ([], ["routed"])
 
 
 @pytest.mark.parametrize("is_redriven", [False, True])
-def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(store: Store, is_redriven: bool) -> None:
+def test_a_dead_letter_that_outlived_its_decision_goes_90_days_after_a_person_saw_to_it(
+    life: Life, is_redriven: bool
+) -> None:
     """What the record's second home was owed belongs to no signal with which it would go."""
-    entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
-    run(within(store, put_on_record, [entry]))
-    owe(store, record_delivery(entry, "cwpp"))
-    settle(store, claim(store, destination=RECORD)[0], DeliveryState.DEAD, error="answered 400")
-    life = Life(store)
+    a_second_home(DeliveryState.DEAD)(life)
     lives_on(life, 20 * DAY)
-    (letter,) = run(letters_in(store))
+    (letter,) = run(letters_in(life.store))
+    run(within(life.store, redrive if is_redriven else discard, letter.delivery.id, life.now))
     if is_redriven:
-        run(within(store, redrive, letter.delivery.id, life.now))
-        life.settle(claim(store, destination=RECORD, after=20 * DAY)[0], DeliveryState.SENT)
-    else:
-        assert run(within(store, discard, letter.delivery.id, life.now))
-    lives_on(life, 109 * DAY)
-    assert sum(states(store).values()) == 1
-    lives_on(life, 110 * DAY)
-    assert states(store) == {}
+        life.settle(claim(life.store, destination=RECORD, after=20 * DAY)[0], DeliveryState.SENT)
+    for days, many in ((109, 1), (110, 0)):
+        lives_on(life, days * DAY)
+        assert sum(states(life.store).values()) == many
 
 
 LOW = [f"low-{number}" for number in range(STEP + 1)]

@@ -5,11 +5,8 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-
-import pytest
 
 from router.domain.rulebook import Limit
 from router.store.store import Store
@@ -24,51 +21,19 @@ PARTS = 5
 """In so many parts a snapshot comes, a minute apart."""
 
 
-@dataclass(frozen=True)
-class Estate:
-    """Machines with packages, which belong to teams, and how many tickets a day their destination takes."""
-
-    machines: int
-    packages: int
-    teams: int
-    most: int
-
-    @property
-    def rows(self) -> int:
-        """How many rows a snapshot has."""
-        return self.machines * self.packages
-
-    @property
-    def tickets(self) -> int:
-        """How many pairs of a package and an owner there are."""
-        return self.packages * self.teams
-
-    @property
-    def limit(self) -> Limit:
-        """The limit of the destination."""
-        return Limit(self.most, DAY)
-
-    def deliver(self, backlog: Backlog, begin: datetime, **fields: object) -> datetime:
-        """Takes a snapshot in while the clock ticks; returns when its last part had come."""
-        rows = a_snapshot(self.machines, self.packages, self.teams, **fields)  # type: ignore[arg-type]
-        for number in range(PARTS):
-            now = begin + number * MINUTE
-            backlog.take(islice(rows, -(-self.rows // PARTS)), now)
-            backlog.pass_by(now)
-        return begin + PARTS * MINUTE
+MACHINES, PACKAGES, TEAMS = 20, 8, 3
+ROWS = MACHINES * PACKAGES
 
 
-SMALL = Estate(machines=20, packages=8, teams=3, most=5)
-on_both = pytest.mark.parametrize(
-    ("store", "estate"),
-    [
-        pytest.param("sqlite", SMALL, id="sqlite"),
-        pytest.param("postgresql", SMALL, id="postgresql"),
-        pytest.param("sqlite", Estate(500, 200, 5, 100), id="sqlite-whole", marks=pytest.mark.soak),
-        pytest.param("postgresql", Estate(100, 100, 5, 100), id="postgresql-tenth", marks=pytest.mark.soak),
-    ],
-    indirect=["store"],
-)
+def deliver(backlog: Backlog, begin: datetime, **fields: str) -> datetime:
+    """Takes a snapshot in while the clock ticks, and two hours pass; returns when its last part had come."""
+    rows = a_snapshot(MACHINES, PACKAGES, TEAMS, **fields)
+    for number in range(PARTS):
+        backlog.take(islice(rows, -(-ROWS // PARTS)), begin + number * MINUTE)
+        backlog.pass_by(begin + number * MINUTE)
+    for minute in range(0, 120, 10):
+        backlog.pass_by(begin + (PARTS + minute) * MINUTE)
+    return begin + PARTS * MINUTE
 
 
 def _counts_of(backlog: Backlog) -> Counter[tuple[object, ...]]:
@@ -78,66 +43,43 @@ def _counts_of(backlog: Backlog) -> Counter[tuple[object, ...]]:
     )
 
 
-@on_both
-def test_a_snapshot_makes_one_ticket_for_each_package_and_owner(store: Store, estate: Estate) -> None:
-    """Without a limit all of them at once; an hour later each has one note, with the count that is final."""
+def _many_in(backlog: Backlog) -> int:
+    return sum(len(one.notices) for one in backlog.tickets.values())
+
+
+def test_a_snapshot_makes_one_ticket_for_each_package_and_owner(store: Store) -> None:
+    """An hour later each has one note, with the count that is final; the same rows a week later say nothing new."""
     backlog = Backlog(store, a_posture_book(), run)
-    end = estate.deliver(backlog, NOW)
+    deliver(backlog, NOW)
     assert set(_counts_of(backlog).values()) == {1}
-    assert (len(backlog.of_values()), backlog.summaries()) == (estate.tickets, [])
-    for minute in range(0, 120, 10):
-        backlog.pass_by(end + minute * MINUTE)
+    assert (len(backlog.of_values()), backlog.summaries()) == (PACKAGES * TEAMS, [])
     assert {tuple(one.changes) for one in backlog.tickets.values()} <= {("opened",), ("opened", "updated")}
-    assert sum(one.standing for one in backlog.tickets.values()) == estate.rows
-
-    told = sum(len(one.notices) for one in backlog.tickets.values())
-    end = estate.deliver(backlog, NOW + WEEK)
-    for minute in range(0, 120, 10):
-        backlog.pass_by(end + minute * MINUTE)
-    assert sum(len(one.notices) for one in backlog.tickets.values()) == told, "the same rows say nothing new"
-
-    end = estate.deliver(backlog, NOW + 2 * WEEK, status="Waiting")
-    for minute in range(0, 120, 10):
-        backlog.pass_by(end + minute * MINUTE)
-    assert len(backlog.tickets) == estate.tickets
-    assert sum(len(one.notices) for one in backlog.tickets.values()) == told + estate.tickets, "one note each"
+    assert sum(one.standing for one in backlog.tickets.values()) == ROWS
+    notices = _many_in(backlog)
+    deliver(backlog, NOW + WEEK)
+    assert _many_in(backlog) == notices
+    deliver(backlog, NOW + 2 * WEEK, status="Waiting")
+    assert len(backlog.tickets) == PACKAGES * TEAMS
+    assert _many_in(backlog) == notices + PACKAGES * TEAMS, "one note each"
 
 
-@on_both
-def test_under_a_limit_all_of_them_come_in_as_many_days_as_that_takes(store: Store, estate: Estate) -> None:
+def test_under_a_limit_all_of_them_come_in_as_many_days_as_that_takes(store: Store) -> None:
     """Its number and one summary on the first day, its number on each day after, and no summary in the end."""
-    backlog = Backlog(store, a_posture_book(estate.limit), run)
-    end = estate.deliver(backlog, NOW)
-    assert (len(backlog.of_values()), len(backlog.summaries())) == (estate.most, 1)
+    most, tickets = 5, PACKAGES * TEAMS
+    backlog = Backlog(store, a_posture_book(Limit(most, DAY)), run)
+    end = deliver(backlog, NOW)
     (summary,) = backlog.summaries()
-    rows = a_snapshot(estate.machines, estate.packages, estate.teams)
-    assert _peak_of(lambda: backlog.take(islice(rows, 500), end)) < ROOM
-    assert _peak_of(lambda: backlog.sweep(end + HOUR)) < ROOM
-    days = -(-estate.tickets // estate.most)
-    for day in range(1, days + 1):
+    for day in range(1, -(-tickets // most) + 1):
         for hour in range(1, 24, 2):
             backlog.pass_by(end + (day - 1) * DAY + hour * HOUR)
-        expected = min(day * estate.most, estate.tickets)
+        expected = min(day * most, tickets)
         assert len(backlog.of_values()) == expected
-        if day < days:
+        if expected < tickets:
             group = summary.last.group
-            assert group is not None
-            assert group.groups == estate.tickets - expected
+            assert group is not None and group.groups == tickets - expected
             backlog.pass_by(end + day * DAY)
-    assert summary.changes[-1] == "resolved"
-    assert set(_counts_of(backlog).values()) == {1}
-    assert sum(one.standing for one in backlog.of_values()) == estate.rows
-    assert len(backlog.summaries()) == 1
-    told = sum(len(one.notices) for one in backlog.tickets.values())
-    later = NOW + (days // 7 + 2) * WEEK
-    end = estate.deliver(backlog, later)
-    for hour in range(3):
-        backlog.pass_by(end + hour * HOUR)
-    assert sum(len(one.notices) for one in backlog.tickets.values()) == told
-
-
-ROOM = 32 * 2**20
-"""Bytes that five batches and a sweep may take at most, however much is stored and waits."""
+    assert (summary.changes[-1], len(backlog.summaries()), set(_counts_of(backlog).values())) == ("resolved", 1, {1})
+    assert sum(one.standing for one in backlog.of_values()) == ROWS
 
 
 def _peak_of(act: Callable[[], object]) -> int:
