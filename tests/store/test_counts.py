@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Cell, RuleHits, cell_of, counted, hits_in, hour_of
-from router.domain.decisions import Outcome
+from router.domain.counts import Cell, cell_of, counted, hits_in, hour_of
 from router.domain.errors import StoreError
 from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
@@ -32,7 +31,7 @@ from tests.store.opened import is_shared
 from tests.store.within import within
 
 BOOK = a_rulebook(a_rule(expires=NOW + timedelta(days=3)))
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 LONG_AGO, FAR_AHEAD = NOW - timedelta(days=400), NOW + timedelta(days=400)
 _ORIGINS = itertools.count()
 
@@ -61,6 +60,8 @@ def test_a_decision_is_counted_by_all_that_people_ask_for(store: Store) -> None:
         hour_of(at): Counter({cell: 2}),
         hour_of(at + HOUR): Counter({Cell("", "quarantined", "", "", "", ""): 1}),
     }
+    assert list(run(within(store, read_counts, hour_of(at), hour_of(at) + HOUR))) == [hour_of(at)]
+    assert list(run(within(store, read_counts, hour_of(at) + SECOND, FAR_AHEAD))) == [hour_of(at + HOUR)]
     assert entry.outcome == "routed"
 
 
@@ -73,35 +74,6 @@ def test_a_cell_longer_than_an_index_holds_is_counted(store: Store) -> None:
         run(within(store, put_on_record, [entry]))
     cell = cell_of(entries[0])
     assert (counts_of(store), cell.type) == ({hour_of(NOW): Counter({cell: 2})}, "x" * 200)
-
-
-def test_an_hour_is_asked_for_by_when_it_began(store: Store) -> None:
-    """From one instant to before another."""
-    run(
-        within(
-            store,
-            put_on_record,
-            [an_entry("h:1", at="2026-11-24T12:00:00Z"), an_entry("h:2", at="2026-11-24T13:59:59Z")],
-        )
-    )
-    noon = NOW
-    assert set(run(within(store, read_counts, noon, noon + HOUR))) == {noon}
-    assert set(run(within(store, read_counts, noon, noon + 2 * HOUR))) == {noon, noon + HOUR}
-    assert run(within(store, read_counts, noon + 2 * HOUR, FAR_AHEAD)) == {}
-
-
-def test_a_rule_knows_its_first_and_its_last_hit(store: Store) -> None:
-    """Whatever the order in which they came, and apart by stream."""
-
-    def hit(key: str, at: datetime, stream: str = "cwpp") -> RecordEntry:
-        return an_entry(
-            key, at=at.isoformat(), stream=stream, outcome=Outcome.SUPPRESSED.value, suppressed_by="scanner"
-        )
-
-    run(within(store, put_on_record, [hit("h:2", NOW + HOUR), hit("h:3", NOW, "cspm")]))
-    run(within(store, put_on_record, [hit("h:1", NOW), hit("h:2", NOW + HOUR)]))
-    assert run(within(store, read_hits, "cwpp")) == {"scanner": RuleHits(2, NOW, NOW + HOUR)}
-    assert run(within(store, read_hits, "cspm")) == {"scanner": RuleHits(1, NOW, NOW)}
 
 
 @dataclass(frozen=True)

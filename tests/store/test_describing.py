@@ -23,13 +23,12 @@ from router.domain.reasons import Code, Reason
 from router.domain.retention import DAYS, Retention
 from router.store import describing
 from router.store.decisions import put_on_record
-from router.store.deliveries import add_deliveries
 from router.store.describing import SOON, NextForgotten, StateReport
 from router.store.documents import put_document
 from router.store.groups import States
 from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
-from router.store.sqlite import SqliteEngine, opened_unchanged
+from router.store.sqlite import SqliteEngine
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
@@ -155,23 +154,6 @@ def described(directory: Path) -> StateReport | None:
     return run(Store.describe_in(directory, NOW, Retention()))
 
 
-def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
-    """Which holds it and is in the middle of a transaction; what is not committed is not there."""
-    store = open_store(tmp_path)
-    store.hold()
-    owe(store, a_delivery())
-
-    async def beside() -> StateReport | None:
-        async with store.transaction():
-            await within(store, add_deliveries, [a_delivery(key="other")], NOW)
-            return await Store.describe_in(tmp_path, NOW, Retention())
-
-    report = run(beside())
-    assert report is not None
-    assert report.owed == 1
-    run(store.close())
-
-
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_the_files_stay_as_they_are(tmp_path: Path, *, is_killed: bool) -> None:
     """The log of a run that was killed counts, and stays where it is; beside a state that was closed nothing is made."""
@@ -188,13 +170,6 @@ def test_the_files_stay_as_they_are(tmp_path: Path, *, is_killed: bool) -> None:
     assert prints_of(directory) == before
 
 
-def test_a_file_in_which_no_run_wrote_anything_holds_no_state(tmp_path: Path) -> None:
-    """It may be one that a run just makes."""
-    (tmp_path / "router.db").touch()
-    assert described(tmp_path) is None
-    assert (tmp_path / "router.db").stat().st_size == 0
-
-
 def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
     """An older copy beside the small file that names a later commit: what it says would be wrong."""
     store = open_store(tmp_path)
@@ -207,13 +182,6 @@ def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
     (tmp_path / "router.db").write_bytes(older)
     with pytest.raises(BadFile, match=r"is damaged: it ends with commit \d+, and .* names commit"):
         described(tmp_path)
-
-
-def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
-    """Whatever a query is made into."""
-    run(open_store(tmp_path).close())
-    with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path) as engine:
-        engine.db.execute("DELETE FROM signals")
 
 
 @pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])

@@ -42,12 +42,6 @@ def test_of_two_who_write_over_the_same_version_one_wins(store: Store, twin: Sto
     assert newer is not None
     assert run(within(store, put_document, replace(extended, at=NOW + 2 * DAY))) is None
     assert run(within(store, find_document, DocumentKind.SILENCE, "s-1")) == replace(extended, version=newer)
-
-
-def test_a_document_is_removed_over_the_version_that_was_read(store: Store) -> None:
-    """Whoever changed it meanwhile keeps it."""
-    version = run(within(store, put_document, SILENCE))
-    newer = run(within(store, put_document, replace(SILENCE, version=version)))
     assert not run(within(store, remove_document, replace(SILENCE, version=version)))
     assert run(within(store, remove_document, replace(SILENCE, version=newer)))
     assert run(within(store, list_documents, DocumentKind.SILENCE)) == []

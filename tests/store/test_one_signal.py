@@ -72,15 +72,6 @@ def test_an_id_that_was_trimmed_and_in_lower_case_keeps_its_key() -> None:
     }
 
 
-def test_an_alert_that_is_flagged_as_an_incident_stays_the_same_ticket(store: Store) -> None:
-    """It is told as an update under the key that it was opened with, nothing is opened beside it, and its end reaches it."""
-    id = an_id()
-    said = tells(store, alert(id))
-    said += tells(store, alert(id, IsIncident=True), alert(id, IsIncident=True))
-    said += tells(store, alert(id, "Resolved", IsIncident=True), alert(id, "Resolved"))
-    assert said == [(key_of(id), change) for change in ("opened", "updated", "resolved")]
-
-
 def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite: Store) -> None:
     """The flag is a change that is decided anew: it may be for other people."""
     incidents = Clause("kind", "incident", lambda signal, _: signal.kind is Kind.INCIDENT)
