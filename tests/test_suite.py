@@ -31,7 +31,6 @@ PACES = {
     "waiting.py": "looks again and again until something is so",
     "cli/test_serve_loops.py": "in virtual time",
     "cli/test_stdin.py": "in virtual time",
-    "deliver/test_http.py": "a server that answers for ever, a little at a time",
     "app/test_drain.py": "in virtual time",
     "drill/small_router.py": "looks again and again for what came in, and for what is due",
     "stack/acts.py": "a worker that lives on for a moment after its last request",

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Answering:
-    """A server that answers every request with one status; `requests` are what came, heads and bodies as they were."""
+    """A server that answers every request alike; `requests` are what came, heads and bodies as they were.
+
+    In the body of an answer `#` stands for how many requests came.
+    """
 
     status: int
     headers: dict[str, str]
+    body: bytes
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
 
@@ -24,17 +28,19 @@ class Answering:
             (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
         )
         self.requests.append(head + await reader.readexactly(length))
-        headers = {"Content-Length": "0", "Connection": "close"} | self.headers
+        body = self.body.replace(b"#", b"%d" % len(self.requests))
+        headers = {"Content-Length": str(len(body)), "Connection": "close"} | self.headers
         lines = [f"HTTP/1.1 {self.status} x", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        writer.write("\r\n".join(lines).encode())
-        await writer.drain()
+        with suppress(ConnectionError):
+            writer.write("\r\n".join(lines).encode() + body)
+            await writer.drain()
         writer.close()
 
 
 @asynccontextmanager
-async def answering(status: int = 200, **headers: str) -> AsyncIterator[Answering]:
+async def answering(status: int = 200, body: bytes = b"", /, **headers: str) -> AsyncIterator[Answering]:
     """A server on loopback that answers so."""
-    server = Answering(status, headers)
+    server = Answering(status, headers, body)
     listening = await asyncio.start_server(server.answer, "127.0.0.1", 0)
     async with listening:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
@@ -42,18 +48,24 @@ async def answering(status: int = 200, **headers: str) -> AsyncIterator[Answerin
 
 
 @asynccontextmanager
-async def flooding(beginning: bytes, again: bytes) -> AsyncIterator[str]:
-    """A server on loopback that answers a request with some bytes and then others without end; gives its URL."""
+async def flooding(beginning: bytes, again: bytes | None) -> AsyncIterator[str]:
+    """A server on loopback that answers a request with some bytes, and then with others without end; gives its URL.
+
+    With no others it says nothing more, and with None it closes the connection.
+    """
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         with suppress(ConnectionError):
             writer.write(beginning)
-            while True:
+            while again:
                 writer.write(again)
                 await writer.drain()
+            if again is not None:
+                await reader.read()
         writer.close()
 
     listening = await asyncio.start_server(flood, "127.0.0.1", 0)
     async with listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        listening.close_clients()
