@@ -15,7 +15,7 @@ from router.cli.given import clock_for
 from router.cli.opened_state import refuse_missing
 from router.cli.printing import print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
@@ -114,8 +114,8 @@ def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[t
     span = f", from {timestamp(report.oldest)} to {timestamp(report.newest)}" if report.oldest and report.newest else ""
     yield "decisions", f"{sum(report.decisions.values()):,}{span}"
     since = f", the oldest since {timestamp(report.owed_since)}" if report.owed_since else ""
-    yield "owed", f"{report.owed:,}{since}"
-    yield "dead letters", f"{report.dead:,}"
+    yield "owed", f"{_count(report, *OPEN):,}{since}"
+    yield "dead letters", f"{_count(report, DeliveryState.DEAD):,}"
     for hold in report.destination_holds:
         yield "held", f"{hold.stream} {hold.destination}: {words_of_hold(hold)}"
     yield "quarantine", f"messages {report.quarantined:,}, damaged rows {report.damaged:,}"
@@ -124,6 +124,11 @@ def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[t
     yield "groups", f"{report.groups:,}"
     yield "counted", f"hours {report.hours:,}, rules with hits {report.rules:,}"
     yield "documents", ", ".join(f"{kind} {count:,}" for kind, count in report.documents.items()) or "0"
+
+
+def _count(report: StateReport, *states: DeliveryState) -> int:
+    """How many deliveries are in one of some states."""
+    return sum(counts.get(state, 0) for counts in report.deliveries.values() for state in states)
 
 
 def _size(number: int) -> str:
@@ -148,9 +153,9 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
             "newest": _iso(report.newest),
             "by_outcome": {outcome: report.decisions.get(outcome, 0) for outcome in OUTCOMES},
         },
-        "owed": report.owed,
+        "owed": _count(report, *OPEN),
         "owed_since": _iso(report.owed_since),
-        "dead_letters": report.dead,
+        "dead_letters": _count(report, DeliveryState.DEAD),
         "quarantine": {"messages": report.quarantined, "damaged_rows": report.damaged},
         "lost_events": report.lost,
         "signals": {

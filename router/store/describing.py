@@ -59,12 +59,11 @@ UNION ALL SELECT 'snapshots', count(DISTINCT subscription) FROM snapshots HAVING
 
 @dataclass(frozen=True, slots=True)
 class NextForgotten:
-    """What is forgotten next, of the decisions with one outcome or of the signals.
+    """What is forgotten next, of the decisions with one outcome, or of signals, which are looked at when they fall due.
 
     Attributes:
-        outcome: the outcome of the decisions; None for signals, which are looked at when they fall due.
-        age: how long those decisions stay; None for signals.
-        next: when the next one falls due; None where there is none.
+        outcome, age: None for signals.
+        next: when the next one falls due.
         overdue: how many are due, and wait for the next sweep.
         soon: how many more fall due within `SOON`.
     """
@@ -81,20 +80,15 @@ class StateReport:
     """What is in a state: how many there are of each.
 
     Attributes:
-        at: the instant that it tells of.
-        next_version: the version of the schema that this program's next run gives it; None where it has that already.
-        files: the bytes of each file, or of the database.
-        tables: the bytes of each table with its indexes; empty where that is not known.
-        oldest: when the oldest decision on record was made.
+        next_version: what this program's next run makes of `version`; None where that is the present one.
+        files, tables: bytes; no table where they are not known.
         standing: the signals that have not ended.
-        held: the signals that a suppression rule holds.
-        deliveries: those to each destination, by stream and name.
+        held: those that a suppression rule holds.
+        deliveries: by the stream and name of their destination.
         owed_since: since when the oldest delivery is owed that is neither sent nor given up on.
-        damaged: damaged rows of the state, which are in quarantine, too.
         lost: events of hubs.
         hours: hours that are counted.
         rules: suppression rules that ever held a signal.
-        destination_holds: those in force.
     """
 
     at: datetime
@@ -119,16 +113,6 @@ class StateReport:
     documents: Mapping[DocumentKind, int]
     destination_holds: Sequence[DestinationHold]
     forgotten_next: Sequence[NextForgotten]
-
-    @property
-    def owed(self) -> int:
-        """The deliveries that are neither sent nor given up on."""
-        return sum(states.get(one, 0) for states in self.deliveries.values() for one in OPEN)
-
-    @property
-    def dead(self) -> int:
-        """The deliveries that were given up on."""
-        return sum(states.get(DeliveryState.DEAD, 0) for states in self.deliveries.values())
 
 
 async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:

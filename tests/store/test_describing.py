@@ -72,7 +72,7 @@ def test_a_state_that_holds_nothing_says_so(store: Store) -> None:
         {},
         {},
     )
-    assert (report.signals, report.owed, report.dead, report.lost, report.groups, report.deliveries) == (*[0] * 5, {})
+    assert (report.signals, report.lost, report.groups, report.deliveries) == (0, 0, 0, {})
     assert all((one.next, one.overdue, one.soon) == (None, 0, 0) for one in report.forgotten_next)
 
 
@@ -100,7 +100,7 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     assert (report.signals, report.standing, report.held) == (4, 3, 1)
     each_once = {state: 1 for state in DeliveryState if state is not DeliveryState.SKIPPED}
     assert report.deliveries == {("cwpp", "tickets"): each_once}
-    assert (report.owed, report.dead, report.owed_since) == (2, 1, NOW)
+    assert report.owed_since == NOW
     assert report.decisions == {Outcome.ROUTED: 3, Outcome.SUPPRESSED: 2}
     assert (report.oldest, report.newest) == (NOW - 3 * DAY, NOW - DAY)
     assert (report.quarantined, report.damaged, report.lost) == (2, 1, 5)
@@ -166,7 +166,7 @@ def test_the_files_stay_as_they_are(tmp_path: Path, *, is_killed: bool) -> None:
     before = prints_of(directory)
     report = described(directory)
     assert report is not None
-    assert (report.owed, "router.db-wal" in report.files) == (1, is_killed)
+    assert (report.owed_since, "router.db-wal" in report.files) == (NOW, is_killed)
     assert prints_of(directory) == before
 
 

@@ -71,11 +71,11 @@ type Step = timedelta | Silence | Rulebook | bytes | dict[str, object]
 """Time goes by until so long after NOW; a person makes a silence; rules change; the silence is damaged; an alert comes."""
 
 
-type Told = tuple[timedelta, str, Change, Release | None]
+type Ticketed = tuple[timedelta, str, Change, Release | None]
 """When tickets are told, of which alert, which change, and what had held it."""
 
 
-def told(store: Store, *steps: Step) -> list[Told]:
+def tickets_in(store: Store, *steps: Step) -> list[Ticketed]:
     """What tickets are told in a history."""
     life = Life(store)
     found = []
@@ -108,7 +108,7 @@ def bounded(**bounds: object) -> Rulebook:
     return replace(a_rulebook(), silences=SilenceBounds(**bounds))  # type: ignore[arg-type]
 
 
-def opened(at: timedelta, release: Release | None, id: str = "alert-1") -> Told:
+def opened(at: timedelta, release: Release | None, id: str = "alert-1") -> Ticketed:
     """That a ticket is opened then."""
     return (at, id, Change.OPENED, release)
 
@@ -129,7 +129,7 @@ LONG, SHORT = bounded(longest=7 * DAY), bounded(longest=3 * HOUR)
 BY_RULE = replace(release_by(3 * HOUR, since=HOUR), kind="rule", name="scanner", author=None)
 AT_ONCE = opened(timedelta(), None)
 
-HISTORIES: dict[str, tuple[Sequence[Step], Sequence[Told]]] = {
+HISTORIES: dict[str, tuple[Sequence[Step], Sequence[Ticketed]]] = {
     "at its end": (
         [a_silence(), ALERT, MINUTE, AGAIN, 2 * HOUR - SECOND, 2 * HOUR, 2 * HOUR],
         [opened(2 * HOUR, release_by(2 * HOUR, messages=2))],
@@ -188,7 +188,7 @@ HISTORIES: dict[str, tuple[Sequence[Step], Sequence[Told]]] = {
 def test_what_a_silence_held_comes_out_once_at_its_end_and_says_what_had_held_it(store: Store, name: str) -> None:
     """Also where it is extended, recurs, meets others, or is ended, damaged or refused before its time."""
     steps, expected = HISTORIES[name]
-    assert told(store, *steps) == expected
+    assert tickets_in(store, *steps) == expected
 
 
 def test_what_was_extended_a_moment_before_its_end_goes_on_holding(store: Store) -> None:
