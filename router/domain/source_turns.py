@@ -81,11 +81,6 @@ class SourceTurn:
         return RUNGS[self.source.kind]
 
     @property
-    def finding_id(self) -> str:
-        """The id of the finding that the source is silent."""
-        return finding_id_of(self.source)
-
-    @property
     def arrival(self) -> Arrival:
         """The place on record of what this turn says."""
         return Arrival(f"{ORIGIN}{self.source.id.partition(':')[2]}:{self.rung}", self.number)

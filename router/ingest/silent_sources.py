@@ -18,7 +18,7 @@ from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind, Stream
 from router.domain.source_silence import AT_ONCE, SourceLook, look_at
-from router.domain.source_turns import RUNGS, SourceTurn, document_of_watch, find_watch
+from router.domain.source_turns import RUNGS, SourceTurn, document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
 from router.store.documents import find_document, put_document
@@ -70,7 +70,7 @@ class SilentSources:
         `until` is the hub's time up to which all was taken in; while that is not known, or long ago, nobody is judged. A
         warning is returned once in the life of a process, as long as it lasts.
         """
-        if self._is_idle or until is None or now - until > BEHIND:
+        if until is None or now - until > BEHIND or await self._is_nothing_expected():
             return SourceReport()
         if self._looked is not None and is_recent(self._looked, now, EVERY):
             return SourceReport()
@@ -81,6 +81,13 @@ class SilentSources:
         fresh = [line for line in found.warnings if line not in self._warned]
         self._warned = found.warnings
         return SourceReport(found.entries, fresh)
+
+    async def _is_nothing_expected(self) -> bool:
+        """Whether nobody wrote a manifest, and nothing is left to be said of one that was there before."""
+        if not self._manifest.is_given and not self._is_idle:
+            async with self._store.session() as tx:
+                self._is_idle = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value) is None
+        return self._is_idle
 
     async def _tell(self, until: datetime, now: datetime, only: str | None = None) -> SourceReport:
         """Tells of all sources, or of one alone, by its id."""
@@ -93,8 +100,8 @@ class SilentSources:
         async with self._store.session() as tx:
             _, look = await self._judge(tx, until, now)
         entries: list[RecordEntry] = []
-        lines = [*look.watch.unmatched] if look is not None else []
-        for id in look.changed if look is not None else ():
+        lines = [*look.watch.unmatched]
+        for id in look.changed:
             found = await fault_of(self._tell(until, now, id))
             if isinstance(found, Exception):
                 lines.append(f"{id}: cannot be told of, {type(found).__name__}")
@@ -102,13 +109,9 @@ class SilentSources:
                 entries += found.entries
         return SourceReport(entries, lines)
 
-    async def _judge(
-        self, tx: Transaction, until: datetime, now: datetime
-    ) -> tuple[StoredDocument | None, SourceLook | None]:
-        """The document of the looks, and what this one finds; None where nothing is expected, and nothing ever was."""
+    async def _judge(self, tx: Transaction, until: datetime, now: datetime) -> tuple[StoredDocument | None, SourceLook]:
+        """The document of the looks, and what this one finds."""
         document = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value)
-        if document is None and not self._manifest.is_given:
-            return None, None
         before = find_watch(document) if document is not None else None
         # Workloads and owners are many, and may be silent for ever.
         known = {one.heard.source.id: one for one in await list_sources(tx, RUNGS)}
@@ -120,9 +123,6 @@ class SilentSources:
         self, tx: Transaction, until: datetime, now: datetime, only: str | None
     ) -> tuple[SourceReport, Ingested | None]:
         document, look = await self._judge(tx, until, now)
-        self._is_idle = look is None
-        if look is None:
-            return SourceReport(), None
         report = SourceReport(warnings=look.watch.unmatched)
         if not look.is_news:
             return report, None
@@ -141,7 +141,7 @@ class SilentSources:
 
     async def _after_those_on_record(self, tx: Transaction, turns: Sequence[SourceTurn]) -> Sequence[SourceTurn]:
         """Turns with numbers and times after those that were taken in of their sources, also where a source's row was lost."""
-        keys = {turn: signal_key(_STREAM.value, Kind.COVERAGE, turn.finding_id) for turn in turns}
+        keys = {turn: signal_key(_STREAM.value, Kind.COVERAGE, finding_id_of(turn.source)) for turn in turns}
         rows = await find_signals(tx, list(keys.values()))
         after: list[SourceTurn] = []
         for turn, key in keys.items():

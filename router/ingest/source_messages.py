@@ -16,7 +16,7 @@ import orjson
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.plurals import counted
 from router.domain.resource_names import is_guid
-from router.domain.source_turns import MESSAGE_TYPE, SourceState, SourceTurn
+from router.domain.source_turns import MESSAGE_TYPE, SourceState, SourceTurn, finding_id_of
 from router.domain.timestamps import timestamp
 from router.ingest.messages import Message
 
@@ -28,18 +28,12 @@ _DAY = timedelta(days=1)
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 """A name that means itself in a shell, and in the language of `--query`, too."""
 
-_KINDS = {
-    CoverageSourceKind.SUBSCRIPTION: "subscription",
-    CoverageSourceKind.PLAN: "plan",
-    CoverageSourceKind.CLUSTER: "cluster",
-}
-
 
 def message_of(turn: SourceTurn) -> Message:
     """The message that tells of a turn: the same turn makes the same message, whoever publishes it."""
     is_silent = turn.state is SourceState.SILENT
     document = {
-        "id": turn.finding_id,
+        "id": finding_id_of(turn.source),
         "type": MESSAGE_TYPE,
         "properties": {
             "rung": turn.rung,
@@ -67,7 +61,7 @@ def resource_of(turn: SourceTurn) -> str:
 def _called(turn: SourceTurn) -> str:
     if turn.source.kind is CoverageSourceKind.PLAN:
         return f"plan {turn.source.plan} in subscription {turn.source.subject}"
-    return f"{_KINDS[turn.source.kind]} {turn.name}"
+    return f"{turn.source.kind} {turn.name}"
 
 
 def _silence(turn: SourceTurn) -> str:
@@ -81,7 +75,7 @@ def _silence(turn: SourceTurn) -> str:
     entry = f"expect[{turn.entry - 1}]" if turn.entry else "as a whole"
     sentences = [f"{heard}.", f"coverage.yaml ({entry}) lets it be silent for {_ago(turn.within)}."]
     if turn.others:
-        more = counted(turn.others, f"more {_KINDS[turn.source.kind]}")
+        more = counted(turn.others, f"more {turn.source.kind}")
         sentences.append(
             f"{more} {'is' if turn.others == 1 else 'are'} silent, too: look first at what they share, such as the hub."
         )
@@ -97,24 +91,26 @@ _CONSEQUENCE = {
 
 
 def _end(turn: SourceTurn) -> str:
-    match turn.state:
-        case SourceState.EXCUSED:
-            return f"Its silence is excused until {turn.excuse}. It is told again then, if it lasts."
-        case SourceState.UNEXPECTED:
-            return "coverage.yaml no longer expects it, or not so soon."
-        case _:
-            heard = turn.last or turn.at
-            return f"It was heard of again at {timestamp(heard)}, after {_ago(heard - turn.since)} of silence."
+    if turn.state is SourceState.EXCUSED:
+        return f"Its silence is excused until {turn.excuse}. It is told again then, if it lasts."
+    if turn.state is SourceState.UNEXPECTED:
+        return "coverage.yaml no longer expects it, or not so soon."
+    heard = turn.last or turn.at
+    return f"It was heard of again at {timestamp(heard)}, after {_ago(heard - turn.since)} of silence."
 
 
 def _steps(turn: SourceTurn) -> Sequence[str]:
-    subscription = turn.subscription
     # Names come from messages, and people copy commands: a shell must find nothing in them.
-    id = f"--subscription {quote(subscription)}" if subscription else "--subscription ID"
+    id = f"--subscription {quote(turn.subscription)}" if turn.subscription else "--subscription ID"
     export = (
         f"Continuous export is on, leads to the router's hub, and exports recommendations with Healthy ones and a weekly "
         f"snapshot: az security automation list {id} -o json"
     )
+    exception = (
+        "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception with "
+        f"kind: {turn.source.kind} and rungs: [{turn.rung}]."
+    )
+    query = f" --query \"[?name=='{turn.name}'].id\"" if _PLAIN.fullmatch(turn.name) else ""
     match turn.source.kind:
         case CoverageSourceKind.SUBSCRIPTION:
             return (
@@ -122,7 +118,7 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
                 export,
                 f"Foundational CSPM is on, without which there are no recommendations: "
                 f"az security pricing show --name CloudPosture {id}",
-                _exception(turn),
+                exception,
             )
         case CoverageSourceKind.PLAN:
             return (
@@ -131,21 +127,12 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
                 "Where the subscription has nothing that this plan looks at, take it out of coverage.yaml.",
             )
         case _:
-            query = f" --query \"[?name=='{turn.name}'].id\"" if _PLAIN.fullmatch(turn.name) else ""
             return (
                 f"The cluster is there: az aks list {id}{query}",
                 export,
                 "Its plan, sensor and connector: alert-router coverage check says what is missing.",
-                _exception(turn),
+                exception,
             )
-
-
-def _exception(turn: SourceTurn) -> str:
-    """What ends it where nothing is wrong."""
-    return (
-        "Where it is gone for good, take it out of coverage.yaml; where its silence is known, add an exception with "
-        f"kind: {_KINDS[turn.source.kind]} and rungs: [{turn.rung}]."
-    )
 
 
 def _ago(span: timedelta) -> str:

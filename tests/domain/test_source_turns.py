@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.source_turns import SourceState, SourceTurn, SourceWatch, document_of_watch, find_watch
+from router.domain.source_turns import (
+    SourceState,
+    SourceTurn,
+    SourceWatch,
+    document_of_watch,
+    find_watch,
+    finding_id_of,
+)
 from tests.builders import NOW
 from tests.domain.silence_model import of_cluster, of_plan, of_subscription
 
@@ -28,7 +35,11 @@ def test_each_kind_of_source_has_a_finding_of_its_own() -> None:
         SourceTurn(source=source, number=7, state=SourceState.SILENT, at=NOW, since=NOW, name="")
         for source in (of_subscription("s"), of_plan("Arm", "s"), of_plan("Api", "s"), of_cluster("aks-a"))
     ]
-    assert [turn.finding_id for turn in found][:3] == ["subscription:s/export", "plan:s:Arm/plan", "plan:s:Api/plan"]
+    assert [finding_id_of(turn.source) for turn in found][:3] == [
+        "subscription:s/export",
+        "plan:s:Arm/plan",
+        "plan:s:Api/plan",
+    ]
     assert [turn.arrival.key for turn in found] == [
         "coverage:s:export:7",
         "coverage:s:Arm:plan:7",

@@ -18,7 +18,7 @@ from router.domain.ledger import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
-from router.domain.source_turns import RUNGS, SourceState, SourceTurn
+from router.domain.source_turns import RUNGS, SourceState, SourceTurn, finding_id_of
 from router.ingest.intake import Intake, release_held
 from router.ingest.source_messages import message_of
 from router.parse import read_signals
@@ -71,7 +71,7 @@ def test_every_turn_is_read_as_a_finding_of_our_own(turn: SourceTurn) -> None:
     """Whatever it is called; the same turn makes the same message."""
     finding = finding_of(turn)
     assert (finding.kind, finding.type, finding.rung) == (Kind.COVERAGE, turn.rung, turn.rung)
-    assert finding.id == turn.finding_id.replace("\0", "\ufffd").strip().rstrip("/").lower()
+    assert finding.id == finding_id_of(turn.source).replace("\0", "\ufffd").strip().rstrip("/").lower()
     assert finding.resolved is (turn.state is not SourceState.SILENT)
     assert finding.changed == turn.at
     assert finding.severity is Severity.HIGH

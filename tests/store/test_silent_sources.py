@@ -23,6 +23,7 @@ from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
+from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
@@ -157,6 +158,20 @@ def test_a_restored_or_damaged_state_makes_no_storm_and_its_next_turns_are_told(
     assert owed(store) == [[("opened", 1), ("resolved", 2), ("opened", 3)], [("opened", 1), ("resolved", 2)]]
 
 
+def test_a_clock_that_was_ahead_when_it_was_told_hides_no_sign_of_life(store: Store) -> None:
+    """What is found next is later than what is on record, and so counts."""
+
+    async def life() -> list[str]:
+        await live(store, NOW + 9 * DAY)
+        ahead = micros(NOW + 9 * DAY + 12 * HOUR)
+        await store.run(lambda tx: tx.execute("UPDATE signals SET changed=? WHERE key=?", ahead, key_of(ONE)))
+        await hear(store, NOW + 9 * DAY + SECOND, of_subscription(ONE))
+        return await look(store, NOW + 9 * DAY + HOUR)
+
+    assert run(life()) == ["resolved"]
+    assert owed(store) == [[("opened", 1), ("resolved", 2)], [("opened", 1)]]
+
+
 def test_a_look_that_dies_anywhere_tells_each_source_once(store: Store) -> None:
     """At whichever statement, before or after it is done: the next look goes on."""
 
@@ -194,13 +209,13 @@ def test_a_fault_of_ours_in_one_source_keeps_no_other_from_being_told(store: Sto
         await live(store, NOW + 8 * DAY)
         sick = sources_of(watched(store, fail(place)))
         found: list[object] = []
-        for minutes in (1, 12):
+        for minutes in (1, 5, 12):
             report = await sick.look(at := NOW + 8 * DAY + minutes * HOUR / 60, at)
-            found += [outcomes(report), report.warnings]
+            found += [outcomes(report), [*report.warnings]]
         return [*found, await look(store, at + SECOND)]
 
     line = f"subscription:{ONE}: cannot be told of, ZeroDivisionError"
-    assert run(life()) == [["routed"], [line], [], [], ["routed"]]
+    assert run(life()) == [["routed"], [line], [], [], [], [], ["routed"]]
     assert owed(store) == [[("opened", 1)]] * 2
 
 
