@@ -116,12 +116,24 @@ def test_while_something_waits_in_the_hub_nobody_is_judged(store: Store) -> None
     """A quarter of an hour may wait, since that is what is under way; nor where it is not known what waits."""
 
     async def life() -> list[int]:
-        await live(store, at := NOW + 8 * DAY + SECOND - BEHIND)
-        now = at + BEHIND
-        waits = ((None, now), (at, now + SECOND), (now, now))
-        return [len((await sources_of(store).look(until, at)).entries) for until, at in waits]
+        await live(store, NOW + 8 * DAY)
+        until = NOW + 8 * DAY + SECOND
+        looks = ((None, until), (until, until + BEHIND + SECOND), (until, until + BEHIND))
+        return [len((await sources_of(store).look(taken, at)).entries) for taken, at in looks]
 
     assert run(life()) == [0, 0, 2]
+
+
+def test_a_mass_is_told_a_hundred_in_each_sweep(sqlite: Store) -> None:
+    """The next one goes on at once, and then it is looked each ten minutes again."""
+    many = sources_of(sqlite, subscriptions(*(f"{n:08d}-0000-0000-0000-000000000000" for n in range(101))))
+
+    async def life() -> list[int]:
+        await many.look(NOW, NOW)
+        await at_work(sqlite, at := NOW + 8 * DAY)
+        return [len((await many.look(one, one)).entries) for one in (at + n * HOUR / 60 for n in (1, 2, 3))]
+
+    assert run(life()) == [100, 1, 0]
 
 
 def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
