@@ -19,7 +19,7 @@ type Answer = Callable[[Attempt], Result]
 
 
 class Scripted:
-    """A kind of destination that answers each attempt as a test says."""
+    """A kind of destination that answers each attempt as a test says; `sends` are how many attempts each send had."""
 
     name: ClassVar[str] = "scripted"
     lane: ClassVar[Lane] = Lane.TICKET
@@ -30,12 +30,14 @@ class Scripted:
     def __init__(self, config: Answer) -> None:
         self._answer = config
         self.attempts: list[Attempt] = []
+        self.sends: list[int] = []
 
     def address(self) -> str:
         return "nowhere"
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         self.attempts.extend(attempts)
+        self.sends.append(len(attempts))
         yield from ()
         return [self._answer(attempt) for attempt in attempts]
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.deliver import DeliveryLoop, count_due_by_lane
 from router.deliver.destination import BUSY, LONGEST_REST
-from router.domain.conversation import Conversation, Result
+from router.domain.conversation import AppendLines, Conversation, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable, Unstorable
@@ -23,7 +24,7 @@ from router.domain.rulebook import Lane
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import list_deliveries
-from router.store.destinations import PROBE, list_pauses, pause_destination, resume_destination
+from router.store.destinations import PROBE, list_pauses, pause_destination
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_of_state, hold
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
@@ -81,38 +82,60 @@ def settled(engine: Engine, state: DeliveryState = SENT) -> list[str]:
 
 @pytest.mark.parametrize("kind", [Scripted, InBatches])
 def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted]) -> None:
-    """More deliveries than go side by side, one by one or as many in one send as the destination takes."""
-    sizes: list[int] = []
-
-    class Counted(kind):  # type: ignore[misc, valid-type]
-        def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
-            sizes.append(len(attempts))
-            return super().conversation_for(attempts)  # type: ignore[no-any-return]
-
+    """More than goes side by side, one by one or as many in one send as the destination takes; an update behind its opening."""
     engine.owe(*(f"k{n}" for n in range(57)))
-    worker = engine.worker(Counted(sent))
+    destination = kind(sent)
+    worker = engine.worker(destination)
     assert engine.deliver(worker) == [SENT] * 57
     assert settled(engine) == sorted(f"k{n}" for n in range(57))
-    assert (max(sizes), len(sizes)) == (kind.batch, -(-57 // kind.batch))
-    assert engine.deliver(worker) == []
+    assert (max(destination.sends), len(destination.sends)) == (kind.batch, -(-57 // kind.batch))
+    engine.run(add(engine, a_delivery(2, Change.UPDATED, key="k0"), a_delivery(2, Change.UPDATED, key="new")))
+    assert engine.deliver(worker) == [SENT] * 2
+    openings = {attempt.delivery.key: attempt.opening for attempt in destination.attempts[57:]}
+    assert openings == {"k0": Receipt(reference="k0"), "new": None}
 
 
-@pytest.mark.parametrize("kind", [Scripted, InBatches])
-def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(engine: Engine, kind: type[Scripted]) -> None:
-    """One bad delivery costs no other, in one send or in several."""
+@pytest.mark.parametrize(
+    ("kind", "trouble", "error"),
+    [
+        (Scripted, Rejected("400"), "400"),
+        (InBatches, Rejected("400"), "400"),
+        (Scripted, ZeroDivisionError(), "internal: ZeroDivisionError"),
+    ],
+)
+def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(
+    engine: Engine, kind: type[Scripted], trouble: Exception, error: str
+) -> None:
+    """One bad delivery costs no other, in one send or in several, and neither does a fault of ours."""
+
+    def answer(attempt: Attempt) -> Result:
+        if attempt.delivery.key != "k1":
+            return Receipt()
+        if isinstance(trouble, Rejected):
+            return trouble
+        raise trouble
+
     engine.owe("k0", "k1", "k2")
-    engine.deliver(engine.worker(kind(lambda it: Rejected("400") if it.delivery.key == "k1" else sent(it))))
+    engine.deliver(engine.worker(kind(answer)))
     assert engine.states() == {SENT: 2, DEAD: 1}
-    assert [letter.error for letter in engine.run(within(engine.store, list_dead_letters))] == ["400"]
+    assert [letter.error for letter in engine.run(within(engine.store, list_dead_letters))] == [error]
 
 
-def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
-    """In the order in which things happened, turn after turn of one pass."""
-    engine.run(add(engine, a_delivery(), a_delivery(2, Change.UPDATED)))
-    destination = Scripted(sent)
-    engine.deliver(engine.worker(destination))
-    told = [(attempt.delivery.turn, attempt.opening) for attempt in destination.attempts]
-    assert told == [(1, None), (2, Receipt(reference="k"))]
+def test_lines_are_appended_to_a_file_and_its_troubles_are_retried(engine: Engine, tmp_path: Path) -> None:
+    """A file that cannot be written now may be written later."""
+    lines = tmp_path / "lines"
+
+    class Filing(Scripted):
+        def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+            yield AppendLines(path=str(lines / attempts[0].delivery.key / "out.ndjson"), lines=b"{}\n")
+            return [Receipt()]
+
+    lines.mkdir()
+    (lines / "k1").write_text("a file where a directory should be")
+    engine.owe("k0", "k1")
+    engine.deliver(engine.worker(Filing(sent)))
+    assert (settled(engine), settled(engine, OWED)) == (["k0"], ["k1"])
+    assert (lines / "k0" / "out.ndjson").read_bytes() == b"{}\n"
 
 
 def test_what_the_state_knows_beside_a_notice_is_read_anew_for_each_attempt(engine: Engine) -> None:
@@ -186,22 +209,6 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
 
     engine.run(delivered())
     assert hung.keys == ["k0"]
-
-
-def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
-    """As `serve` does, also while nothing is owed."""
-    is_over = asyncio.Event()
-    kind = Scripted(sent)
-
-    async def delivered() -> None:
-        running = asyncio.create_task(engine.worker(kind).deliver_on(is_over.is_set))
-        await until(lambda: engine.state.seen["first_due"] > 1)
-        await add(engine, a_delivery())
-        await until(lambda: len(kind.attempts) == 1)
-        is_over.set()
-        await running
-
-    engine.run(delivered())
 
 
 def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
@@ -290,23 +297,6 @@ def test_where_nothing_is_due_the_probe_is_left_to_what_is_due_next(engine: Engi
     assert engine.deliver(worker) == []
     engine.owe("k1")
     assert engine.deliver(worker) == [SENT]
-
-
-def test_what_is_paused_or_held_is_not_asked_before_that_is_over(engine: Engine) -> None:
-    """Nor does it keep the loop going, unless that is over soon."""
-    engine.owe("k0")
-    kind = Scripted(sent)
-    loop = engine.worker(kind)
-    paused(engine)
-    assert engine.run(loop.deliver_on(go_on, MINUTE)) is False
-    engine.run(within(engine.store, resume_destination, "cwpp", TICKETS))
-    engine.clock.now += MINUTE
-    engine.run(hold(engine.store, engine.clock()))
-    assert engine.run(loop.deliver_on(go_on, MINUTE)) is False
-    assert kind.attempts == []
-    engine.clock.now += 2 * HOUR
-    engine.run(loop.deliver_on(go_on, MINUTE))
-    assert len(kind.attempts) == 1
 
 
 # How many sends go side by side.
