@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from router.app.delivery import loops_over
 from router.app.rules import Rules, intake_over, specs_of
-from router.deliver import DeliveryLoop, NoHolds, Sender
+from router.deliver import DeliveryLoop, HoldReader, Sender
 from router.destinations import discover
 from router.domain.conversation import Result
 from router.domain.counts import Rule
@@ -125,7 +125,7 @@ def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]
     senders = [
         (stream, spec, _AcceptingSender(spec)) for stream, book in rules.books.items() for spec in specs_of(book)
     ]
-    return loops_over(senders, rules.books, store, NoHolds(), clock).values()
+    return loops_over(senders, rules.books, store, HoldReader(store), clock).values()
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from router.app.forgetting import find_instant_to_forget_by, silences_known
 from router.app.rule_watch import RuleWatch
-from router.deliver import DestinationHolds, NoHolds
+from router.deliver import HoldReader
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
 from router.domain.destination_holds import DestinationHold
@@ -36,8 +36,6 @@ FORGETTING = 50
 REST = timedelta(hours=1)
 """How long nothing is forgotten after nothing more was old enough."""
 
-_NO_HOLDS = NoHolds()
-
 ROLLOUT = timedelta(minutes=15)
 """How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
 
@@ -61,7 +59,7 @@ class Sweeper:
         rules: Collection[Rule],
         retention: Retention,
         unready: Sequence[Unready] = (),
-        holds: DestinationHolds = _NO_HOLDS,
+        holds: HoldReader | None = None,
         sources: SilentSources | None = None,
     ) -> None:
         self._store = store
@@ -72,7 +70,7 @@ class Sweeper:
         self._watch = RuleWatch(store, rulebook)
         self._named = named
         self._unready = unready
-        self._holds = holds
+        self._holds = holds or HoldReader(store)
         self._sources = sources
         self._stream = rulebook.stream.value
         self._rules = frozenset(rules)

@@ -11,8 +11,8 @@ http, mail, logs_ingestion, tokens, azure_transport   the ways out
 """
 
 from router.deliver.background import BackgroundReader
-from router.deliver.delivery_loop import DeliveryLoop, DestinationHolds, OnSettled, Settled, count_due_by_lane
-from router.deliver.destination_holds import HoldReader, NoHolds
+from router.deliver.delivery_loop import DeliveryLoop, OnSettled, Settled, count_due_by_lane
+from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import ConversationRunner, Sender
 
@@ -20,10 +20,8 @@ __all__ = [
     "BackgroundReader",
     "ConversationRunner",
     "DeliveryLoop",
-    "DestinationHolds",
     "HoldReader",
     "Isolation",
-    "NoHolds",
     "OnSettled",
     "Sender",
     "Settled",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.background import Background, Counterpart, Earlier
@@ -15,7 +16,7 @@ from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Kind
 from router.store.decisions import EarlierQuestion, find_earlier
-from router.store.delivery_status import History, find_histories, find_notified, list_deliveries_at
+from router.store.delivery_status import find_histories, find_notified, list_deliveries_at
 from router.store.groups import find_members
 from router.store.store import Store
 
@@ -31,8 +32,8 @@ type _Asked = tuple[Claim, Notice]
 class BackgroundReader:
     """Reads what the state knows beside what goes to people at destinations of a stream, those in the page and ticket lanes.
 
-    However many claims are read for, the state is asked at most twice for what their destinations were told before, once for
-    what all others were told and once more for each that is told of groups, and once for what happened before.
+    However many claims are read for, the state is asked once for what was told of their signals anywhere, once for the notices
+    that were taken last, once for the members of each destination that is told of groups, and once for what happened before.
     """
 
     def __init__(self, stream: str, destinations: Collection[DestinationSpec], store: Store) -> None:
@@ -54,73 +55,60 @@ class BackgroundReader:
         if not asked:
             return {}
         longest = min(LONGEST_READ, lease * SHARE_OF_LEASE).total_seconds()
-        histories, elsewhere, earlier = await asyncio.gather(
-            _or(dict[str, History](), self._read_histories([claim for claim, _ in asked]), longest),
-            _or(dict[str, tuple[Counterpart, ...]](), self._read_elsewhere(asked), longest),
-            _or({}, self._read_earlier(asked), longest),
+        told, earlier = await asyncio.gather(
+            _or({}, self._read_told(asked), longest), _or({}, self._read_earlier(asked), longest)
         )
         return {
-            claim.id: Background(
-                last=(history := histories.get(claim.id, History(opened=_opened_by(claim)))).last,
-                handles=history.handles,
-                opened=history.opened,
-                elsewhere=elsewhere.get(claim.id, ()),
+            claim.id: replace(
+                told.get(claim.id) or Background(opened=_opened_by(claim)),
                 earlier=_known_by(claim, notice) or earlier.get(claim.id),
             )
             for claim, notice in asked
         }
 
-    async def _read_histories(self, claims: Sequence[Claim]) -> dict[str, History]:
-        """What each destination was told since each signal opened there; nothing of what opens."""
-        found: dict[str, History] = {}
-        for name in sorted({one.delivery.destination for one in claims}):
-            later = {
-                one.delivery.key: one
-                for one in claims
-                if one.delivery.destination == name and one.delivery.change is not Change.OPENED
-            }
-            if later:
-                opened = {key: one.delivery.opened for key, one in later.items()}
-                async with self._store.session() as tx:
-                    histories = await find_histories(tx, self._stream, name, opened)
-                found |= {later[key].id: history for key, history in histories.items()}
-        return found
-
-    async def _read_elsewhere(self, asked: Sequence[_Asked]) -> dict[str, tuple[Counterpart, ...]]:
-        """Where else the signal is open of which each notice speaks, those first that were told first."""
+    async def _read_told(self, asked: Sequence[_Asked]) -> Mapping[str, Background]:
+        """What each destination was told since each signal opened there, nothing of what opens; and where else it is open."""
+        opened = {
+            (it.destination, it.key): it.opened
+            for it in (claim.delivery for claim, _ in asked)
+            if it.change is not Change.OPENED
+        }
         signals = {
             claim.id: _signal_in(notice) if self._people[claim.delivery.destination].is_grouped else claim.delivery.key
             for claim, notice in asked
             if not _is_summary(notice) and (claim.is_elsewhere or any(one.is_grouped for one in self._people.values()))
         }
-        if not signals:
+        if not (opened or signals):
             return {}
         keys = {name: await self._keys_at(spec, set(signals.values())) for name, spec in self._people.items()}
-        those = {key for some in keys.values() for key in some.values()}
+        those = {key for some in keys.values() for key in some.values()} | {key for _, key in opened}
         async with self._store.session() as tx:
             statuses = await list_deliveries_at(tx, self._stream, list(keys), those)
-        elsewhere: dict[str, tuple[Counterpart, ...]] = {}
+            histories = await find_histories(tx, statuses, opened)
+        found: dict[str, Background] = {}
         for claim, _ in asked:
-            signal = signals.get(claim.id)
+            own, signal = claim.delivery.destination, signals.get(claim.id)
             notified = [
                 (one.at, spec, one)
                 for spec in self._people.values()
-                if spec.name != claim.delivery.destination
+                if spec.name != own
                 and signal is not None
                 and (key := keys[spec.name].get(signal)) is not None
                 and (one := find_notified(statuses.get((spec.name, key), ()))) is not None
             ]
-            elsewhere[claim.id] = tuple(
+            elsewhere = [
                 Counterpart(
                     destination=spec.name, lane=spec.lane, reference=one.receipt.reference, link=one.receipt.link
                 )
                 for _, spec, one in sorted(notified, key=lambda it: (it[0], it[1].name))
-            )
-        return elsewhere
+            ]
+            history = histories.get((own, claim.delivery.key)) or Background(opened=_opened_by(claim))
+            found[claim.id] = replace(history, elsewhere=tuple(elsewhere))
+        return found
 
     async def _keys_at(self, other: DestinationSpec, signals: Collection[str]) -> Mapping[str, str]:
         """Under which key a destination knows each of some signals, as far as it does."""
-        if not other.is_grouped:
+        if not (other.is_grouped and signals):
             return {signal: signal for signal in signals}
         async with self._store.session() as tx:
             members = await find_members(tx, self._stream, other.name, signals)

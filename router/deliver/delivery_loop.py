@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import batched
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from router.deliver.background import BackgroundReader
-from router.deliver.destination import BUSY, FAR, Destination, Finished
-from router.deliver.destination_holds import NoHolds
+from router.deliver.destination import BUSY, EPOCH, FAR, Destination, Finished
+from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.domain.background import Background
 from router.domain.clocks import latest
 from router.domain.conversation import Result
-from router.domain.deliveries import SUSPECT, Claim, Delivery, Pause, Recipient, Settlement
+from router.domain.deliveries import SUSPECT, Claim, Pause, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
 from router.domain.lane_limits import LEASE, LONGEST_WAIT
@@ -34,11 +34,11 @@ from router.store.claims import Claimed, claim_due, claim_odd, decide_depending,
 from router.store.delivery_status import FirstDue, count_due, find_first_due
 from router.store.destinations import (
     PROBE,
+    KeyAnswer,
     find_key_answer,
     is_probe_due,
     list_pauses,
     pause_destination,
-    pauses_among,
     resume_destination,
     return_probe,
     take_probe,
@@ -57,8 +57,6 @@ IDLE = 5.0
 
 MOST = 4000
 """Deliveries of one destination that are counted at most."""
-
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 UNSTORABLE = "what was answered cannot be kept"
 
@@ -83,17 +81,6 @@ class Answers(NamedTuple):
     keys: Mapping[str, Pause | None]
 
 
-class DestinationHolds(Protocol):
-    """The destinations that persons hold."""
-
-    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
-        """The destinations of a stream that are held now, by name, as they were some seconds ago at most."""
-        ...
-
-
-_NO_HOLDS = NoHolds()
-
-
 class DeliveryLoop:
     """Delivers what is due at some destinations of one lane of a stream.
 
@@ -101,7 +88,7 @@ class DeliveryLoop:
         senders: what sends to each destination, by its name.
         concurrency: how many sends to one destination go side by side.
         isolation: what all loops of a process share, so that a poison suspect is sent alone.
-        holds: the destinations that persons hold.
+        holds: the destinations that persons hold, as all loops of a process know them.
         backgrounds: reads what the state knows beside what goes to people.
         on_settled: is called with what became of claims.
     """
@@ -116,7 +103,7 @@ class DeliveryLoop:
         clock: Callable[[], datetime],
         concurrency: int,
         isolation: Isolation,
-        holds: DestinationHolds = _NO_HOLDS,
+        holds: HoldReader | None = None,
         backgrounds: BackgroundReader | None = None,
         on_settled: OnSettled = lambda _: None,
     ) -> None:
@@ -124,7 +111,7 @@ class DeliveryLoop:
         self._store = store
         self._clock = clock
         self._isolation = isolation
-        self._holds = holds
+        self._holds = holds or HoldReader(store)
         self._backgrounds = backgrounds
         self._on_settled = on_settled
         # No worker has a much longer lease, since all have the same settings.
@@ -142,7 +129,6 @@ class DeliveryLoop:
         self._finished: list[Finished] = []
         self._unwritten: list[tuple[Claim, Settlement]] = []
         self._reached: set[tuple[str, str]] = set()
-        self._refused_keys: set[str] = set()
         self._faults: list[StoreError] = []
         self._broken: BaseException | None = None
 
@@ -175,7 +161,8 @@ class DeliveryLoop:
     def look_again(self) -> None:
         """Have a loop that waits look at once for what is due."""
         for one in self._known.values():
-            one.may_be_due = one.may_be_due or one.pause is None
+            if one.pause is None:
+                one.due = EPOCH
         self._is_stale = True
         self._news.set()
 
@@ -271,7 +258,7 @@ class DeliveryLoop:
                 asked, is_looking = [], False
         for one in asked:
             if one.recipient.destination in held:
-                one.may_be_due, one.due, self._is_stale = False, FAR, True
+                one.due, self._is_stale = FAR, True
         asked = [one for one in asked if one.recipient.destination not in {*held, *answers.pauses}]
         with self._isolation.claiming():
             now = self._clock()
@@ -295,26 +282,28 @@ class DeliveryLoop:
 
     async def _claim_rare(self, one: Destination, due: datetime, until: datetime) -> list[Claim]:
         """Claims a probe, or what is not claimed with others."""
-        if one.pause is not None:
-            claims = await self._store.run(lambda tx: self._claim_one(tx, one, due, until))
+        if (pause := one.pause) is not None:
+            claims = await self._store.run(lambda tx: self._claim_probe(tx, pause, one.recipient, due, until))
         else:
             claims = await self._store.run(lambda tx: claim_odd(tx, one.recipient, due, until, one.room))
-        one.is_odd = one.came_empty = one.may_be_due = False
+        one.is_odd = one.came_empty = False
         one.due, self._is_stale = FAR, True
         if not claims:
             # Something is due, and nothing could be claimed: it is not asked again at once.
             one.quiet_until = asyncio.get_running_loop().time() + LOOK
         return claims
 
-    async def _claim_one(self, tx: Transaction, one: Destination, due: datetime, until: datetime) -> list[Claim]:
+    async def _claim_probe(
+        self, tx: Transaction, pause: Pause, recipient: Recipient, due: datetime, until: datetime
+    ) -> list[Claim]:
         """Takes the probe that a paused destination is due, with one delivery; leaves it where there is none."""
-        if one.pause is not None and not await take_probe(tx, one.pause, due + PROBE):
+        if not await take_probe(tx, pause, due + PROBE):
             return []
-        found = await claim_due(tx, {one.recipient: 1}, due, until, is_probe=True)
+        found = await claim_due(tx, {recipient: 1}, due, until, is_probe=True)
         claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
-        claims = claims or await claim_odd(tx, one.recipient, due, until, 1)
-        if one.pause is not None and not claims:
-            await return_probe(tx, one.pause)
+        claims = claims or await claim_odd(tx, recipient, due, until, 1)
+        if not claims:
+            await return_probe(tx, pause)
         return claims
 
     def _send(
@@ -336,26 +325,20 @@ class DeliveryLoop:
     async def _attempt(
         self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], begun_by: datetime
     ) -> None:
+        is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
+        left = (begun_by - self._clock()).total_seconds()
         try:
-            if len(claims) == 1 and claims[0].lost >= SUSPECT:
-                async with self._isolation.alone((begun_by - self._clock()).total_seconds()) as is_alone:
-                    await self._attempt_now(one, claims, beside, is_alone=is_alone)
-            else:
-                await self._attempt_now(one, claims, beside)
+            async with self._isolation.alone(left) if is_suspect else nullcontext(True) as is_alone:
+                began, width = self._clock(), one.width
+                if not is_alone or one.stopped is not None:
+                    until, error = one.stopped or (began + BUSY, None)
+                    self._finished.append(Finished(one, claims, None, began, until, error))
+                    return
+                results = await one.sender.attempt_delivery(claims, beside)
+                self._finished.append(Finished(one, claims, results, began))
+                one.hear(results, width)
         finally:
             one.out -= 1
-
-    async def _attempt_now(
-        self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], *, is_alone: bool = True
-    ) -> None:
-        began, width = self._clock(), one.width
-        if not is_alone or one.stopped is not None:
-            until, error = one.stopped or (began + BUSY, None)
-            self._finished.append(Finished(one, claims, None, began, until, error))
-            return
-        results = await one.sender.attempt_delivery(claims, beside)
-        self._finished.append(Finished(one, claims, results, began))
-        one.hear(results, width)
 
     # Settling, claiming and looking: one transaction, which takes one round trip.
 
@@ -420,7 +403,7 @@ class DeliveryLoop:
             one, many = self._known[recipient.destination], found.count(recipient.destination)
             one.came_empty = not many
             if many < most:
-                one.may_be_due, one.due, self._is_stale = False, FAR, True
+                one.due, self._is_stale = FAR, True
         claims = found.claims
         if found.depending:
             try:
@@ -435,8 +418,10 @@ class DeliveryLoop:
         finished, self._finished = self._finished, []
         now = self._clock()
         results: dict[str, list[Result]] = {}
+        keys: list[KeyAnswer | None] = []
         for one in finished:
             results.setdefault(one.destination.recipient.destination, []).extend(one.results or ())
+            keys += [find_key_answer(claim.delivery, result, now) for claim, result in one.answered]
         return Answers(
             [pair for one in finished for pair in one.settle(now)],
             {
@@ -444,7 +429,7 @@ class DeliveryLoop:
                 for name, some in results.items()
                 if some and (after := self._known[name].pause_by(some, now)) != self._known[name].pause
             },
-            self._key_answers(finished, now),
+            {one.name: one.refusal for one in keys if one is not None},
         )
 
     async def _write(self, tx: Transaction, answers: Answers) -> None:
@@ -461,27 +446,10 @@ class DeliveryLoop:
             return
         for name, pause in answers.pauses.items():
             known = self._known[name]
-            known.pause, known.may_be_due, known.due = pause, pause is None, FAR
+            known.pause, known.due = pause, FAR if pause is not None else EPOCH
         self._reached |= {(one.delivery.stream, one.delivery.destination) for _, one in answers.settled if one.receipt}
-        self._refused_keys = self._refused_keys - answers.keys.keys() | {
-            name for name, pause in answers.keys.items() if pause
-        }
         self._is_stale = True
         self._on_settled(answers.settled)
-
-    def _key_answers(self, finished: Sequence[Finished], now: datetime) -> dict[str, Pause | None]:
-        """Which owners' keys are refused, and which of those that were took a page."""
-        sent: list[tuple[Delivery, Result]] = [
-            (claim.delivery, result)
-            for one in finished
-            for claim, result in zip(one.claims, one.results or (), strict=False)
-        ]
-        answers = (find_key_answer(delivery, result, now) for delivery, result in sent)
-        return {
-            one.name: one.refusal
-            for one in answers
-            if one is not None and (one.refusal is not None or one.name in self._refused_keys)
-        }
 
     # Waiting.
 
@@ -489,24 +457,23 @@ class DeliveryLoop:
         """Takes over when something is next due at each destination."""
         dues, pauses = found
         self._is_stale, self._looked = False, asyncio.get_running_loop().time()
-        self._refused_keys = pauses.keys() - pauses_among(pauses).keys()
         for name, one in self._known.items():
-            one.pause, one.may_be_due, one.due = pauses.get(name), False, FAR
+            one.pause, one.due = pauses.get(name), dues.get(name, FAR)
             if name in dues:
-                one.due = dues[name]
                 if one.pause is not None and not is_probe_due(one.pause, now):
                     one.due = max(one.due, one.pause.probe)
                 if name in held:
                     one.due = max(one.due, held[name].ends)
             # What only a wrong clock can have put off so far is due, and not claimed with others.
-            one.is_odd = one.pause is None and (one.due == EPOCH or (one.came_empty and one.due <= now))
+            is_odd = dues.get(name) == EPOCH or (one.came_empty and one.due <= now)
+            one.is_odd = is_odd and one.pause is None
 
     def _find_next(self, until: datetime) -> datetime | None:
         """When the loop has to do something next, as far as that is not after an instant."""
         now, ticks = self._clock(), asyncio.get_running_loop().time()
         times = [
             max(
-                EPOCH if one.may_be_due else one.due,
+                one.due,
                 one.find_end_of_rest() or EPOCH,
                 now + timedelta(seconds=one.quiet_until - ticks) if one.quiet_until > ticks else EPOCH,
             )
@@ -542,7 +509,7 @@ class DeliveryLoop:
 
 
 async def count_due_by_lane(
-    stream: str, loops: Mapping[Lane, DeliveryLoop], store: Store, holds: DestinationHolds, now: datetime
+    stream: str, loops: Mapping[Lane, DeliveryLoop], store: Store, holds: HoldReader, now: datetime
 ) -> Mapping[Lane, int]:
     """Return how many deliveries are due in each lane of a stream, at destinations that may be asked now, up to `MOST` each.
 

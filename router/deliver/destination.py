@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +19,7 @@ BUSY = timedelta(seconds=5)
 LONGEST_REST = timedelta(seconds=30)
 """For how long a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 FAR = datetime.max.replace(tzinfo=UTC)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -40,13 +41,18 @@ class Finished:
     until: datetime | None = None
     error: str | None = None
 
+    @property
+    def answered(self) -> Iterable[tuple[Claim, Result]]:
+        """The claims that were tried, each with its result."""
+        return zip(self.claims, self.results, strict=True) if self.results is not None else ()
+
     def settle(self, now: datetime) -> list[tuple[Claim, Settlement]]:
         """Return what to write down about each claim."""
         if self.results is None:
             return [(claim, untried(claim, self.until or now, now, self.error)) for claim in self.claims]
         return [
             (claim, settlement_for(claim, result, self.began, now, backoff=seconds_after, chance=chance()))
-            for claim, result in zip(self.claims, self.results, strict=True)
+            for claim, result in self.answered
         ]
 
 
@@ -58,10 +64,9 @@ class Destination:
         most: how many sends may be on their way at a time.
         width: how many may be now. One is left where the destination is asked too much; each round that it takes adds one.
         out: how many are.
-        may_be_due: whether something may be due there, as far as the loop knows.
         is_odd: whether only what `claim_odd` claims is due.
         pause: its pause, where it refuses our credentials.
-        due: when something is next due there; far ahead where nothing is known of.
+        due: when something is next due there; 1970 where something may be, far ahead where nothing is known of.
         came_empty: whether nothing was claimed there when it was asked last.
         stopped: until when what is claimed and was not begun waits, and the trouble for which it does.
         quiet_until: in the loop's time, until when it is not asked since nothing could be claimed.
@@ -73,10 +78,9 @@ class Destination:
     clock: Callable[[], datetime]
     width: int = field(init=False)
     out: int = 0
-    may_be_due: bool = True
     is_odd: bool = False
     pause: Pause | None = None
-    due: datetime = FAR
+    due: datetime = EPOCH
     came_empty: bool = False
     stopped: tuple[datetime, str] | None = None
     quiet_until: float = 0.0
@@ -98,7 +102,7 @@ class Destination:
 
     def is_asked(self, now: datetime) -> bool:
         """Return whether deliveries are to be claimed there now."""
-        return (self.may_be_due or self.due <= now) and self.room > 0
+        return self.due <= now and self.room > 0
 
     def find_end_of_rest(self) -> datetime | None:
         """Return the instant until which the destination wishes to be left alone; None where it does not."""

@@ -76,14 +76,6 @@ class HoldReader:
         return timedelta() <= now - self._read_at <= FRESH
 
 
-class NoHolds:
-    """Holds of which there are none."""
-
-    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
-        """No destination."""
-        return {}
-
-
 class MadeHold(NamedTuple):
     """A hold as it was written, and the one that it extends; None where it is a new one."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from router.domain.background import Background
 from router.domain.decisions import Change
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
 from router.domain.errors import Undecodable
@@ -79,21 +79,6 @@ SELECT destination, 0 AS due{_NO_PAUSE} FROM (
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What a destination was told of a signal or group since it last opened there.
-
-    Attributes:
-        last: the notice that it last took; None where it took none, or none is kept.
-        handles: the vendor's ids that it answered then, by name.
-        opened: when it was first owed the opening; None where that is not kept.
-    """
-
-    last: Notice | None = None
-    handles: Mapping[str, str] = field(default_factory=dict)
-    opened: datetime | None = None
-
-
 class Notified(NamedTuple):
     """That a destination was told of a signal or group which is open there.
 
@@ -114,11 +99,6 @@ def last_taken(statuses: Sequence[DeliveryStatus], opened: int) -> DeliveryStatu
     """The latest delivery that a destination took of a signal since the turn that opened it there."""
     taken = [one for one in statuses if one.opened == opened and one.state is DeliveryState.SENT]
     return max(taken, key=lambda one: one.turn, default=None)
-
-
-def owed_since(statuses: Sequence[DeliveryStatus], opened: int) -> datetime | None:
-    """Since when a destination was first owed the opening of a signal that a turn opened there."""
-    return min((one.born for one in statuses if one.turn == opened), default=None)
 
 
 def find_notified(statuses: Sequence[DeliveryStatus]) -> Notified | None:
@@ -166,23 +146,26 @@ async def find_last_notice(tx: Transaction, stream: str, destination: str, key: 
 
 
 async def find_histories(
-    tx: Transaction, stream: str, destination: str, opened: Mapping[str, int]
-) -> Mapping[str, History]:
-    """Return what a destination was told of some signals or groups since the turns that opened them there."""
-    statuses = await list_deliveries_at(tx, stream, [destination], opened)
-    told = {key: statuses.get((destination, key), ()) for key in opened}
-    last = {key: one for key, turn in opened.items() if (one := last_taken(told[key], turn)) is not None}
-    ids = [delivery_key(key, one.turn, destination) for key, one in last.items()]
-    rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", ids) if ids else []
-    notices = {row.words("key"): _notice_in(row) for row in rows}
-    receipts = {key: one.receipt for key, one in last.items() if one.receipt is not None}
+    tx: Transaction,
+    statuses: Mapping[tuple[str, str], Sequence[DeliveryStatus]],
+    opened: Mapping[tuple[str, str], int],
+) -> Mapping[tuple[str, str], Background]:
+    """Return what destinations were told of signals or groups since the turns that opened them, by destination and key.
+
+    `statuses` are their deliveries there.
+    """
+    last = {at: one for at, turn in opened.items() if (one := last_taken(statuses.get(at, ()), turn)) is not None}
+    handles = {at: one.receipt.handles for at, one in last.items() if one.receipt is not None}
+    ids = {delivery_key(key, one.turn, name): (name, key) for (name, key), one in last.items()}
+    rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", list(ids)) if ids else []
+    notices = {ids[row.words("id")]: _notice_in(row) for row in rows}
     return {
-        key: History(
-            last=notices.get(key),
-            handles=receipts[key].handles if key in receipts else {},
-            opened=owed_since(told[key], turn),
+        at: Background(
+            last=notices.get(at),
+            handles=handles.get(at, {}),
+            opened=min((one.born for one in statuses.get(at, ()) if one.turn == turn), default=None),
         )
-        for key, turn in opened.items()
+        for at, turn in opened.items()
     }
 
 

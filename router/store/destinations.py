@@ -57,7 +57,9 @@ ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
 """
 
 _PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
-_RESUME = "UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=?"
+_RESUME = """
+UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=? AND probe_at IS NOT NULL
+"""
 
 
 class Credentials(StrEnum):

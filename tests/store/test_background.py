@@ -13,7 +13,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.store.dead_letters import redrive
-from router.store.delivery_status import History, find_histories
+from router.store.delivery_status import find_histories, list_deliveries_at
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
 from tests.destinations.builders import a_notice
@@ -149,12 +149,14 @@ def test_what_a_destination_took_in_an_earlier_life_is_no_word_on_this_one(store
     settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt(handles={"sys_id": "x"}))
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     for stream, opened, expected in (
-        ("cwpp", 4, History(opened=NOW)),
-        ("cwpp", 1, History(last=a_notice(turn=3), handles={"sys_id": "x"}, opened=NOW)),
-        ("cwpp", 9, History()),
-        ("cspm", 4, History()),
+        ("cwpp", 4, Background(opened=NOW)),
+        ("cwpp", 1, Background(last=a_notice(turn=3), handles={"sys_id": "x"}, opened=NOW)),
+        ("cwpp", 9, Background()),
+        ("cspm", 4, Background()),
     ):
-        assert run(within(store, find_histories, stream, "tickets", {"k": opened})) == {"k": expected}
+        statuses = run(within(store, list_deliveries_at, stream, ["tickets"], ["k"]))
+        found = run(within(store, find_histories, statuses, {("tickets", "k"): opened}))
+        assert found == {("tickets", "k"): expected}
 
 
 def test_an_opening_says_how_often_the_same_happened_on_the_resource_before(life: Life) -> None:

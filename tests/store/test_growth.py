@@ -128,7 +128,10 @@ async def _deliver(store: Store) -> None:
             for one, state in zip(claims, itertools.cycle(states), strict=False)
         ]
         await within(store, settle_claims, done)
-        await within(store, delivery_status.find_histories, "cwpp", name, {one.delivery.key: 1 for one in claims})
+        opened = {(name, one.delivery.key): 1 for one in claims}
+        keys = [key for _, key in opened]
+        told = await within(store, delivery_status.list_deliveries_at, "cwpp", [name], keys)
+        await within(store, delivery_status.find_histories, told, opened)
     letters = await within(store, dead_letters.list_dead_letters)
     assert letters
     for letter in letters:
