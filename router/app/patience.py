@@ -7,8 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from tenacity.wait import wait_exponential_jitter
-
 from router.app.clock import now
 from router.deliver.settlement import seconds_after
 from router.domain.conversation import HttpAnswer, HttpRequest, retry_after_in
@@ -24,7 +22,6 @@ AT_A_TIME = 8
 """Requests in flight at a time; Resource Manager gives each subscription a bucket that refills by 10 reads a second.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling"""
 
-_WAITS = wait_exponential_jitter(multiplier=1, max=30, jitter=1)
 _LATER = frozenset({408, 425, 429})
 
 
@@ -95,7 +92,7 @@ class PatientSender:
     async def _wait(self, answer: HttpAnswer | None, attempt: int) -> bool:
         """Waits before the next attempt; False where the time limit leaves none."""
         asked = retry_after_in(answer, self._clock()) if answer is not None else None
-        seconds = asked if asked is not None else seconds_after(attempt, _WAITS)
+        seconds = asked if asked is not None else seconds_after(attempt, first=1.0, longest=30.0)
         if seconds >= self._limit.left:
             return False
         await self._sleep(seconds)

@@ -118,11 +118,6 @@ async def list_holds(store: Store, now: datetime) -> Sequence[DestinationHold]:
     return holds_in_force(read_holds(documents).holds, now)
 
 
-async def find_hold(store: Store, stream: str, destination: str) -> DestinationHold | None:
-    """The last hold of a destination, which may be over; None where there is none. Raises StoreError."""
-    return (await _find(store, stream, destination))[0]
-
-
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
     async with store.session() as tx:

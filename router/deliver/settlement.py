@@ -18,9 +18,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import random
 
-from tenacity import RetryCallState, Retrying
-from tenacity.wait import wait_base, wait_exponential_jitter
-
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
@@ -32,9 +29,6 @@ LEAST = 1.0
 
 _WIDEST = 8
 """Attempts after which those to a destination that is asked too much are spread no wider: over 256 seconds."""
-
-WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
-"""Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ..., up to 2 more, never above 600."""
 
 type Backoff = Callable[[int], float]
 """Gives the seconds to wait after the attempt of that number, where the destination has no wish of its own."""
@@ -89,11 +83,9 @@ def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
     return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.DEAD, at=now, error=error)
 
 
-def seconds_after(attempt: int, waits: wait_base = WAITS) -> float:
-    """Return how long to wait after the attempt of that number."""
-    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = attempt
-    return float(waits(state))
+def seconds_after(attempt: int, first: float = 2.0, longest: float = 600.0) -> float:
+    """Return how long to wait after the attempt of that number: twice as long each time, and up to `first` more by chance."""
+    return min(first * (2.0 ** min(attempt - 1, 30) + chance()), longest)
 
 
 def chance() -> float:
