@@ -55,18 +55,18 @@ class BackgroundReader:
         if not asked:
             return {}
         longest = min(LONGEST_READ, lease * SHARE_OF_LEASE).total_seconds()
-        told, earlier = await asyncio.gather(
-            _or({}, self._read_told(asked), longest), _or({}, self._read_earlier(asked), longest)
+        notified, earlier = await asyncio.gather(
+            _or({}, self._read_notified(asked), longest), _or({}, self._read_earlier(asked), longest)
         )
         return {
             claim.id: replace(
-                told.get(claim.id) or Background(opened=_opened_by(claim)),
+                notified.get(claim.id) or Background(opened=_opened_by(claim)),
                 earlier=_known_by(claim, notice) or earlier.get(claim.id),
             )
             for claim, notice in asked
         }
 
-    async def _read_told(self, asked: Sequence[_Asked]) -> Mapping[str, Background]:
+    async def _read_notified(self, asked: Sequence[_Asked]) -> Mapping[str, Background]:
         """What each destination was told since each signal opened there, nothing of what opens; and where else it is open."""
         opened = {
             (it.destination, it.key): it.opened
