@@ -167,7 +167,7 @@ def _alert(id: str, machine: str) -> bytes:
 
 
 async def _bytes_of(store: Store) -> int:
-    return sum((await store.engine.measure()).files.values())
+    return sum((await store.measure()).files.values())
 
 
 def _copy(engine: str, place: Place, many: int) -> None:

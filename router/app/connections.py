@@ -56,12 +56,12 @@ def store_at(state: Path | PostgresqlAddress, settings: Settings, clock: Clock =
 
     The state's clock is `clock`, set right by a database's own.
     """
-    from router.store.postgresql import PostgresqlEngine
-    from router.store.store import Store
+    from router.store.postgresql import PostgresqlStore
+    from router.store.sqlite import StateFile
 
     if isinstance(state, Path):
-        return Store.of(state, clock)
-    return Store(PostgresqlEngine(connector_for(state, settings).connect, state.name, clock=clock))
+        return StateFile(state, clock)
+    return PostgresqlStore(connector_for(state, settings).connect, state.name, clock=clock)
 
 
 async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Store:

@@ -33,6 +33,7 @@ from router.ingest.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 from router.rulebook import has_examples
+from router.store.private import holds_state
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""
@@ -75,9 +76,7 @@ def is_signal_meant(options: Namespace) -> bool:
     name, is_state_named = options.file, options.state is not None
     if name == "-" or _is_file(Path(name)):
         return False
-    from router.store.store import Store  # for which no file waits
-
-    if is_state_named or Store.is_in(DEFAULT_STATE):
+    if is_state_named or holds_state(DEFAULT_STATE):
         return True
     if Path(name).is_dir():
         return False  # who reads files says why it cannot be read

@@ -17,6 +17,7 @@ from router.cli.screen import screen
 from router.domain.errors import BadFile, BadUsage
 from router.domain.plurals import counted
 from router.store.conninfo import PostgresqlAddress
+from router.store.private import holds_state
 from router.store.store import Store
 
 AT_A_TIME = 100
@@ -62,7 +63,7 @@ async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:
     """Raises BadFile where a directory holds no state."""
-    if isinstance(state, Path) and not Store.is_in(state):
+    if isinstance(state, Path) and not holds_state(state):
         raise BadFile(f"{state}: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
 
 

@@ -32,6 +32,7 @@ from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
 from router.store.documents import list_documents
+from router.store.private import holds_state
 from router.store.rules import read_hits, read_known_rules
 from router.store.signals import count_held
 from router.store.store import Store
@@ -127,7 +128,7 @@ _UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name
 async def _known(options: Namespace, streams: Iterable[Stream]) -> _Known | None:
     """What the state says that is meant; None where none is named, and none is where it usually is."""
     if options.state is None:
-        if not Store.is_in(DEFAULT_STATE):
+        if not holds_state(DEFAULT_STATE):
             return None
         options = Namespace(state=DEFAULT_STATE, now=options.now)
     async with store_in(options) as store:

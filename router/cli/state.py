@@ -25,7 +25,7 @@ from router.domain.timestamps import timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport
 from router.store.engine import VERSION
-from router.store.store import Store
+from router.store.sqlite import opened_unchanged
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000
@@ -51,7 +51,8 @@ def show(options: Namespace) -> int:
 async def _report(options: Namespace, retention: Retention) -> StateReport | None:
     if isinstance(options.state, Path):
         refuse_missing(options.state)
-        return await Store.describe_in(options.state, clock_for(options.now)(), retention)
+        with opened_unchanged(options.state) as unchanged:
+            return await unchanged.describe(clock_for(options.now)(), retention)
     store = store_at(options.state, Settings())
     try:
         async with store.session() as tx:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import OPEN, DeliveryState
@@ -13,7 +14,10 @@ from router.domain.destination_holds import DestinationHold, find_hold_in, holds
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.store.codec import Columns, micros, readable
-from router.store.engine import VERSION, Engine, Transaction
+from router.store.engine import VERSION, Transaction
+
+if TYPE_CHECKING:
+    from router.store.store import Store
 
 SOON = timedelta(days=7)
 """How far ahead a report looks at what is forgotten next."""
@@ -115,14 +119,14 @@ class StateReport:
     forgotten_next: Sequence[NextForgotten]
 
 
-async def describe(engine: Engine, now: datetime, retention: Retention) -> StateReport | None:
+async def describe(store: Store, now: datetime, retention: Retention) -> StateReport | None:
     """Return what is in a state, without a change to it; None where it holds nothing yet. Raises StoreError."""
-    version = await engine.refuse_newer()
+    version = await store.refuse_newer()
     if version == 0:
         return None
-    sizes = await engine.measure()
+    sizes = await store.measure()
     cuts = [micros(at - retention.decisions[outcome]) for at in (now, now + SOON) for outcome in Outcome]
-    async with engine.session() as tx:
+    async with store.session() as tx:
         decided = await _count(tx, _DECISIONS, -(2**63), *cuts)
         signals = await _count(tx, _SIGNALS, "", micros(now), micros(now + SOON))
         delivered = await _count(tx, _DELIVERIES, -(2**63))

@@ -1,4 +1,4 @@
-"""What keeps the state: a transaction, in which all asks and writes, and an engine, which begins one.
+"""A transaction, in which all asks and writes, and what differs between the two engines that keep a state.
 
 SQL is PostgreSQL's, with `?` for a parameter and `= ANY(?)` or `<> ALL(?)` for a list of texts or numbers. What differs,
 as `sqlite` and `postgresql` have it:
@@ -16,13 +16,9 @@ changes once it is released. It adds what the program of the version before lets
 
 from __future__ import annotations
 
-import asyncio
-import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,16 +33,8 @@ STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_nam
 VERSION = len(STEPS)
 """The version of the tables that this program writes: as many steps as were carried out."""
 
-_READ_VERSION = "SELECT value FROM meta WHERE name='version'"
-_WRITE_VERSION = (
-    "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"
-)
-
 _MOST = 2**63 - 1
 _LEAST = -(2**63)
-
-_TRIES = 8
-"""How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
 
 type Clock = Callable[[], datetime]
 
@@ -138,148 +126,6 @@ class StateSizes(NamedTuple):
 
     files: Mapping[str, int]
     tables: Mapping[str, int | None]
-
-
-class Engine(ABC):
-    """A database that holds the state.
-
-    Attributes:
-        name: the directory, or the server and the database, in words; no secret.
-    """
-
-    _TABLES: str
-    """Finds the names of all tables."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._lock = asyncio.Lock()
-        self._current: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
-
-    @abstractmethod
-    def now(self) -> datetime:
-        """Return the time by the state's clock, which is the same for all who work on it."""
-
-    @abstractmethod
-    def session(self) -> AbstractAsyncContextManager[Transaction]:
-        """Return the transaction that this task is in; outside one each statement stands by itself."""
-
-    @abstractmethod
-    async def measure(self) -> StateSizes:
-        """Return what the state takes; no table where there is none yet."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Let go of the database."""
-
-    @abstractmethod
-    def _begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a transaction while no other task is in one; it is committed where the context ends without a fault."""
-
-    @abstractmethod
-    def _statements_in(self, schema: str) -> list[str]:
-        """Return the statements of a schema as the engine takes them."""
-
-    def _find_begun(self) -> Transaction | None:
-        """Return the transaction that this task is in."""
-        tx = self._current.get()
-        return tx if tx is not None and tx.is_open else None
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Begin a transaction: all of it is kept, or none. Inside another one of the same task it is part of that."""
-        if (begun := self._find_begun()) is not None:
-            yield begun
-            return
-        async with self._lock, self._begin() as tx:
-            token, tx.is_open = self._current.set(tx), True
-            try:
-                yield tx
-            finally:
-                tx.is_open = False
-                self._current.reset(token)
-
-    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run work in a transaction, and return what it returned once that is committed.
-
-        PostgreSQL may break a transaction off because of another one. Then nothing of it is kept, and after a moment `work` is
-        called again with a new transaction. So `work` must be repeatable: it changes nothing but by its transaction. Inside a
-        transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
-        tries is broken off too, and what `work` raises.
-        """
-        if (begun := self._find_begun()) is not None:
-            return await work(begun)
-        for tries in range(_TRIES - 1):
-            try:
-                async with self.transaction() as tx:
-                    return await work(tx)
-            except Conflict:
-                await asyncio.sleep(random.random() * 0.01 * 2**tries)  # noqa: S311  It keeps no secret.
-        async with self.transaction() as tx:
-            return await work(tx)
-
-    async def make(self, schema: str) -> None:
-        """Run the statements of a schema, as this engine writes them."""
-        async with self.transaction() as tx:
-            for statement in self._statements_in(schema):
-                await tx.execute(statement)
-
-    async def table_names(self) -> set[str]:
-        """Return the names of all tables."""
-        async with self.session() as tx:
-            return {row.text("name") for row in await tx.fetch(self._TABLES)}
-
-    async def find_version(self) -> int:
-        """Return the version of the tables; 0 where there are none yet. Raises StoreError where they say none."""
-        tables = await self.table_names()
-        if not tables:
-            return 0
-        if not {"meta", "signals"} <= tables:
-            raise StoreError(
-                f"{self.name}: holds tables and says no version, as no release of this program leaves them; "
-                "name another state with --state"
-            )
-        async with self.session() as tx:
-            value = str(await tx.value(_READ_VERSION))
-        if not (value.isascii() and value.isdecimal()):
-            raise StoreError(f"{self.name}: says no version in its table meta; name another state with --state")
-        return int(value)
-
-    async def refuse_newer(self, newest: int = VERSION) -> int:
-        """Return the version of the tables; raises StoreError where a newer program wrote them."""
-        version = await self.find_version()
-        if version > newest:
-            raise StoreError(
-                f"{self.name}: holds state of version {version}, and this program reads up to version {newest}; "
-                "use the newer program, or name another state with --state"
-            )
-        return version
-
-    async def upgrade(self, steps: Sequence[str] = STEPS) -> int:
-        """Carry the tables forward; return how many steps that took. Raises StoreError where a newer program wrote them.
-
-        Of several processes that begin at once one carries a step out, and the others wait for it.
-        """
-        carried_out = 0
-        while await self.refuse_newer(len(steps)) < len(steps):
-            async with self.transaction() as tx:
-                await tx.wait_for("upgrade")
-                version = await self.find_version()
-                if version < len(steps):
-                    await self.make(steps[version])
-                    await tx.write(_WRITE_VERSION, str(version + 1))
-                    carried_out += 1
-        return carried_out
-
-    async def prepare(self, steps: Sequence[str] = STEPS) -> None:
-        """Carry the tables forward where they are behind; raises StoreError where there are none, or the role may not."""
-        version = await self.refuse_newer(len(steps))
-        if version == 0:
-            raise StoreError(f"{self.name}: holds no state; begin one there with alert-router state upgrade")
-        if version < len(steps):
-            try:
-                await self.upgrade(steps)
-            except StoreError as fault:
-                raise StoreError(f"{fault}; carry it forward with alert-router state upgrade") from fault
 
 
 def statements_in(schema: str, instant: str, words: Iterable[tuple[str, str]]) -> list[str]:

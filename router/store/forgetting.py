@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from router.domain.counts import Rule
 from router.domain.decisions import Outcome
@@ -18,7 +19,10 @@ from router.domain.ledger import record_key
 from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.domain.signals import Stream
 from router.store.codec import micros
-from router.store.engine import Engine, Transaction
+from router.store.engine import Transaction
+
+if TYPE_CHECKING:
+    from router.store.store import Store
 
 STEP = 100
 """Rows that one step looks at: its transaction is to be short."""
@@ -86,7 +90,7 @@ type Step = Callable[[Transaction], Awaitable[int]]
 """Takes some of what is old away, or marks it; returns how many rows it looked at, which is less than STEP at the end."""
 
 
-async def forget(engine: Engine, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+async def forget(store: Store, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
     """Take away what is old enough, in at most so many steps; raises StoreError. Safe to repeat, and to break off anywhere.
 
     `rules` are those that are there: their hits stay.
@@ -97,7 +101,7 @@ async def forget(engine: Engine, now: datetime, retention: Retention, rules: Col
         while found >= STEP:
             if most <= 0:
                 return Forgotten(number, is_done=False)
-            found = await engine.run(step)
+            found = await store.run(step)
             number += found
             # To look and to find nothing costs next to nothing.
             most -= found > 0

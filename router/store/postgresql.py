@@ -21,13 +21,13 @@ from router.store.engine import (
     CLOCK,
     Clock,
     Conflict,
-    Engine,
     ResultSet,
     StateSizes,
     Transaction,
     statements_in,
     storable,
 )
+from router.store.store import Store
 
 if TYPE_CHECKING:
     import psycopg
@@ -75,7 +75,7 @@ _WORDS = (
 )
 
 
-class PostgresqlEngine(Engine):
+class PostgresqlStore(Store):
     """A server, reached by one connection, which is opened when it is needed and closed when nothing asked for a while.
 
     Args:

@@ -16,6 +16,11 @@ FILES = (
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+def holds_state(directory: Path) -> bool:
+    """Return whether a directory holds a state, or what is left of one."""
+    return any((directory / name).exists() for name in ("router.db", "router.commit"))
+
+
 def make_private(directory: Path) -> None:
     """Makes a state's directory where it is missing, and takes away what others may do there; raises BadFile.
 

@@ -29,8 +29,9 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.store.engine import CLOCK, Clock, Engine, ResultSet, StateSizes, Transaction, statements_in, storable
+from router.store.engine import CLOCK, Clock, ResultSet, StateSizes, Transaction, statements_in, storable
 from router.store.private import REMEDY, make_private, open_private, sync_directory
+from router.store.store import Store
 from router.store.witness import Witness
 
 _MEASURED = 512 * 1024 * 1024
@@ -67,7 +68,7 @@ INSERT INTO meta (name, value) VALUES ('commit', '1') ON CONFLICT (name) DO UPDA
 """
 
 
-class SqliteEngine(Engine):
+class SqliteStore(Store):
     """A file, whose statements return at once: between two of them no other task runs. Raises sqlite3.Error.
 
     Attributes:
@@ -75,6 +76,7 @@ class SqliteEngine(Engine):
         db: the connection to it.
     """
 
+    is_shared = False
     _TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'"
 
     def __init__(self, path: Path, db: sqlite3.Connection, clock: Clock = CLOCK) -> None:
@@ -156,7 +158,7 @@ def _text_of(sql: str) -> str:
     return _ROW_LOCK.sub("", _NO_LIST.sub("NOT IN (SELECT value FROM json_each(?))", listed))
 
 
-class StateFile(SqliteEngine):
+class StateFile(SqliteStore):
     """The file of a directory's state, made where it is missing, which a process works on; raises BadFile.
 
     Each transaction that changes anything has a number, which the database holds and the witness beside it names.
@@ -183,7 +185,7 @@ class StateFile(SqliteEngine):
             super().__init__(path, db, clock)
             # What is refused is left as it is: closing it would throw its log away.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-            _refuse(SqliteEngine(path, db), self._witness, named)
+            _refuse(SqliteStore(path, db), self._witness, named)
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
@@ -268,7 +270,7 @@ class StateFile(SqliteEngine):
 
 
 @contextmanager
-def opened_unchanged(directory: Path) -> Iterator[SqliteEngine]:
+def opened_unchanged(directory: Path) -> Iterator[SqliteStore]:
     """Open a state as it is, beside a run that is at work on it, in one transaction in which nothing can be written.
 
     Raises BadFile where it cannot be opened, is damaged, or of another form. One that is new holds no tables.
@@ -283,10 +285,10 @@ def opened_unchanged(directory: Path) -> Iterator[SqliteEngine]:
             # To close it would put the log that a killed run left into the file. Where there is none, it removes its own.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_logged)
             db.execute("PRAGMA query_only=ON")
-            engine = SqliteEngine(path, db)
+            store = SqliteStore(path, db)
             db.execute("BEGIN")
-            _refuse(engine, witness, named)
-            yield engine
+            _refuse(store, witness, named)
+            yield store
 
 
 def back_up(directory: Path, copy: Path) -> None:
@@ -298,12 +300,12 @@ def back_up(directory: Path, copy: Path) -> None:
     for path in (copy, unfinished):
         if os.path.lexists(path):
             raise BadFile(f"{path}: is there already, and no copy is written over; name another file")
-    with opened_unchanged(directory) as engine:
+    with opened_unchanged(directory) as store:
         try:
             os.close(open_private(unfinished, os.O_EXCL))
             with _unlinked_unless_renamed(unfinished):
                 with closing(sqlite3.connect(unfinished)) as target:
-                    engine.db.backup(target)
+                    store.db.backup(target)
                 with unfinished.open("rb") as written:
                     os.fsync(written.fileno())
                 unfinished.rename(copy)
@@ -344,15 +346,15 @@ def _number_in(db: sqlite3.Connection) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else None
 
 
-def _refuse(engine: SqliteEngine, witness: Witness, named: int | None) -> None:
+def _refuse(store: SqliteStore, witness: Witness, named: int | None) -> None:
     """Raise BadFile where a database lost what was committed to it, or has another form."""
-    at_once(engine.refuse_newer())
+    at_once(store.refuse_newer())
     if named is not None:
-        if is_alone := not engine.db.in_transaction:
-            engine.db.execute("BEGIN")
-        witness.refuse_lossy(engine.db, _number_in(engine.db), named)
+        if is_alone := not store.db.in_transaction:
+            store.db.execute("BEGIN")
+        witness.refuse_lossy(store.db, _number_in(store.db), named)
         if is_alone:
-            engine.db.execute("COMMIT")
+            store.db.execute("COMMIT")
 
 
 @contextmanager

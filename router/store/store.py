@@ -2,80 +2,175 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from datetime import datetime
-from pathlib import Path
-from typing import Self
 
 from router.domain.counts import Rule
+from router.domain.errors import StoreError
 from router.domain.retention import Forgotten, Retention
 from router.store.describing import StateReport, describe
-from router.store.engine import CLOCK, Clock, Engine, Transaction
+from router.store.engine import STEPS, VERSION, Conflict, StateSizes, Transaction
 from router.store.forgetting import forget
-from router.store.sqlite import StateFile, opened_unchanged
+
+_READ_VERSION = "SELECT value FROM meta WHERE name='version'"
+_WRITE_VERSION = (
+    "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"
+)
+
+_TRIES = 8
+"""How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
 
 
-class Store:
-    """Everything kept; every method raises StoreError.
+class Store(ABC):
+    """A database that holds the state; every method raises StoreError.
 
     Attributes:
-        engine: the database.
-        now: tells the time by the state's clock, which all who work on it share.
-        is_shared: whether other processes work on it beside this one, as on a server; a directory is opened by `of`.
+        name: the directory, or the server and the database, in words; no secret.
+        is_shared: whether other processes work on it beside this one, as on a server.
     """
 
-    def __init__(self, engine: Engine, file: StateFile | None = None) -> None:
-        self.engine = engine
-        self.now = engine.now
-        self.is_shared = file is None
-        self._file = file
+    is_shared = True
+    _TABLES: str
+    """Finds the names of all tables."""
 
-    @classmethod
-    def of(cls, directory: Path, clock: Clock = CLOCK) -> Self:
-        """Return the store in a directory, which is made where it is missing; raises BadFile if it cannot be opened."""
-        file = StateFile(directory, clock)
-        return cls(file, file)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = asyncio.Lock()
+        self._current: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 
-    @staticmethod
-    def is_in(directory: Path) -> bool:
-        """Return whether a directory holds a state, or what is left of one."""
-        return any((directory / name).exists() for name in ("router.db", "router.commit"))
+    @abstractmethod
+    def now(self) -> datetime:
+        """Return the time by the state's clock, which is the same for all who work on it."""
 
-    @staticmethod
-    async def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
-        """Return what is in a directory's state, without a change to it; None where it holds nothing yet. Raises BadFile."""
-        with opened_unchanged(directory) as engine:
-            return await describe(engine, now, retention)
-
-    async def prepare(self) -> None:
-        """Carry the state forward where it is behind; raises StoreError where there is none, or a newer program wrote it."""
-        await self.engine.prepare()
-
-    async def upgrade(self) -> int:
-        """Make the tables where there are none, and carry the state forward; return how many steps that took."""
-        return await self.engine.upgrade()
-
-    def hold(self) -> None:
-        """Make this process the one that works on a directory, until `close`; a server is shared, and is not held.
-
-        Raises StateInUse if another process does. Where the last one did not come to its end the whole file is checked, and
-        BadFile says what is wrong with it.
-        """
-        if self._file is not None:
-            self._file.hold()
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a transaction: all of it is kept, or none."""
-        return self.engine.transaction()
-
+    @abstractmethod
     def session(self) -> AbstractAsyncContextManager[Transaction]:
         """Return the transaction that this task is in; outside one each statement stands by itself."""
-        return self.engine.session()
+
+    @abstractmethod
+    async def measure(self) -> StateSizes:
+        """Return what the state takes; no table where there is none yet."""
+
+    def hold(self) -> None:  # noqa: B027  A server is shared, and is not held.
+        """Make this process the one that works on a directory, until `close`; raises StateInUse if another does."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the database."""
+
+    @abstractmethod
+    def _begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a transaction while no other task is in one; it is committed where the context ends without a fault."""
+
+    @abstractmethod
+    def _statements_in(self, schema: str) -> list[str]:
+        """Return the statements of a schema as the engine takes them."""
+
+    def _find_begun(self) -> Transaction | None:
+        """Return the transaction that this task is in."""
+        tx = self._current.get()
+        return tx if tx is not None and tx.is_open else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Begin a transaction: all of it is kept, or none. Inside another one of the same task it is part of that."""
+        if (begun := self._find_begun()) is not None:
+            yield begun
+            return
+        async with self._lock, self._begin() as tx:
+            token, tx.is_open = self._current.set(tx), True
+            try:
+                yield tx
+            finally:
+                tx.is_open = False
+                self._current.reset(token)
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run work in a transaction, and again, whole, where the server breaks that off."""
-        return await self.engine.run(work)
+        """Run work in a transaction, and return what it returned once that is committed.
+
+        PostgreSQL may break a transaction off because of another one. Then nothing of it is kept, and after a moment `work` is
+        called again with a new transaction. So `work` must be repeatable: it changes nothing but by its transaction. Inside a
+        transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
+        tries is broken off too, and what `work` raises.
+        """
+        if (begun := self._find_begun()) is not None:
+            return await work(begun)
+        for tries in range(_TRIES - 1):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except Conflict:
+                await asyncio.sleep(random.random() * 0.01 * 2**tries)  # noqa: S311  It keeps no secret.
+        async with self.transaction() as tx:
+            return await work(tx)
+
+    async def make(self, schema: str) -> None:
+        """Run the statements of a schema, as this engine writes them."""
+        async with self.transaction() as tx:
+            for statement in self._statements_in(schema):
+                await tx.execute(statement)
+
+    async def table_names(self) -> set[str]:
+        """Return the names of all tables."""
+        async with self.session() as tx:
+            return {row.text("name") for row in await tx.fetch(self._TABLES)}
+
+    async def find_version(self) -> int:
+        """Return the version of the tables; 0 where there are none yet. Raises StoreError where they say none."""
+        tables = await self.table_names()
+        if not tables:
+            return 0
+        if not {"meta", "signals"} <= tables:
+            raise StoreError(
+                f"{self.name}: holds tables and says no version, as no release of this program leaves them; "
+                "name another state with --state"
+            )
+        async with self.session() as tx:
+            value = str(await tx.value(_READ_VERSION))
+        if not (value.isascii() and value.isdecimal()):
+            raise StoreError(f"{self.name}: says no version in its table meta; name another state with --state")
+        return int(value)
+
+    async def refuse_newer(self, newest: int = VERSION) -> int:
+        """Return the version of the tables; raises StoreError where a newer program wrote them."""
+        version = await self.find_version()
+        if version > newest:
+            raise StoreError(
+                f"{self.name}: holds state of version {version}, and this program reads up to version {newest}; "
+                "use the newer program, or name another state with --state"
+            )
+        return version
+
+    async def upgrade(self, steps: Sequence[str] = STEPS) -> int:
+        """Carry the tables forward; return how many steps that took. Raises StoreError where a newer program wrote them.
+
+        Of several processes that begin at once one carries a step out, and the others wait for it.
+        """
+        carried_out = 0
+        while await self.refuse_newer(len(steps)) < len(steps):
+            async with self.transaction() as tx:
+                await tx.wait_for("upgrade")
+                version = await self.find_version()
+                if version < len(steps):
+                    await self.make(steps[version])
+                    await tx.write(_WRITE_VERSION, str(version + 1))
+                    carried_out += 1
+        return carried_out
+
+    async def prepare(self, steps: Sequence[str] = STEPS) -> None:
+        """Carry the tables forward where they are behind; raises StoreError where there are none, or the role may not."""
+        version = await self.refuse_newer(len(steps))
+        if version == 0:
+            raise StoreError(f"{self.name}: holds no state; begin one there with alert-router state upgrade")
+        if version < len(steps):
+            try:
+                await self.upgrade(steps)
+            except StoreError as fault:
+                raise StoreError(f"{fault}; carry it forward with alert-router state upgrade") from fault
 
     async def refuse_unwritable(self) -> None:
         """Raise StoreError where nothing can be written now: a server may be read-only, or have no room on its disk."""
@@ -91,12 +186,8 @@ class Store:
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Take away what is old enough, in at most so many steps, each a short transaction."""
-        return await forget(self.engine, now, retention, rules, most)
+        return await forget(self, now, retention, rules, most)
 
     async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
         """Return what is in the state; None where there is none."""
-        return await describe(self.engine, now, retention)
-
-    async def close(self) -> None:
-        """Let go of the database, and of the directory."""
-        await self.engine.close()
+        return await describe(self, now, retention)

@@ -307,7 +307,7 @@ def test_a_machine_whose_clock_is_wrong_works_by_the_servers(house: House, postg
         silence = a_silence(begins=now - timedelta(seconds=1), lasts=timedelta(minutes=5), groups=(named("vm-1"),))
         await within(store, put_document, document_of_silence(silence))
 
-    right = Store(engine_over(database, clock=by_the_server, machine=by_the_server))
+    right = engine_over(database, clock=by_the_server, machine=by_the_server)
     asyncio.run(seeded(right, seed))
     there = ("--state", database)
     message = alert_body("silenced"), alert_body("routed", AzureResourceId=f"{RESOURCE}-9")

@@ -28,7 +28,7 @@ from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
 from tests.store.acts import run
-from tests.store.deadly import Deadly, DeadlyEngine
+from tests.store.deadly import Deadly
 from tests.store.within import within
 
 PLACE = Partition("cwpp", "0")
@@ -162,9 +162,7 @@ class Mortal(Intake):
 
     async def ingest_in(self, tx: Transaction, messages: Sequence[Message], now: datetime) -> Ingested:
         if self._poison.intersection(message.arrival.place for message in messages):
-            engine = self._body.engine
-            assert isinstance(engine, DeadlyEngine)
-            engine.died = True
+            self._body.died = True
         return await super().ingest_in(tx, messages, now)
 
 

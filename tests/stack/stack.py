@@ -104,7 +104,7 @@ class Stack:
 
     def store(self) -> Store:
         """The state, to look into; made in the loop that uses it."""
-        return Store(engine_over(self.state))
+        return engine_over(self.state)
 
     def write_policy(self, stream: str, text: str) -> None:
         """Puts a policy in place of a stream's own, the SOC's addresses put in."""
@@ -122,7 +122,7 @@ class Stack:
 
 async def _make(state: str) -> None:
     """Makes the tables in a database."""
-    store = Store(engine_over(state))
+    store = engine_over(state)
     await store.upgrade()
     await store.close()
 

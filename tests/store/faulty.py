@@ -1,16 +1,18 @@
-"""A store over an engine of which some statements fail, and some come late."""
+"""A store of which some statements fail, and some come late."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from contextvars import ContextVar
+from typing import Any
 
 from router.domain.errors import StoreError
-from router.store.engine import Engine, ResultSet, Transaction
+from router.store.engine import Transaction
 from router.store.store import Store
+from tests.store.watching import Around
 
 STATEMENTS = {
     "claim": "SKIP LOCKED",
@@ -24,8 +26,11 @@ STATEMENTS = {
 """By what a statement is known, under the names that tests give them."""
 
 
-class FaultyEngine:
-    """An engine of which some statements find storage down, and whose claims at some destinations come late.
+_LATE: ContextVar[set[str]] = ContextVar("destinations whose claims come late")
+
+
+class Faulty(Around):
+    """A store of which some statements find storage down, and whose claims at some destinations come late.
 
     down   the names of the statements that fail; `faults` says how many did
     late   for each destination whose claims come late, what they wait for once they are made; `made` says how many do
@@ -33,8 +38,8 @@ class FaultyEngine:
     seen   how often each statement was asked
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self.down: set[str] = set()
         self.hung: set[str] = set()
         self.late: dict[str, asyncio.Event] = {}
@@ -42,34 +47,29 @@ class FaultyEngine:
         self.faults = 0
         self.seen: dict[str, int] = dict.fromkeys(STATEMENTS, 0)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        late: set[str] = set()
-        done = await self._engine.run(lambda tx: work(_Watched(tx, self, late)))
-        await self._wait_for(late)
-        return done
+        async with self._waiting():
+            return await super().run(work)
 
-    async def _wait_for(self, late: set[str]) -> None:
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        async with self._waiting(), super().session() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _waiting(self) -> AsyncIterator[None]:
+        """A context at whose end what was claimed in it comes late."""
+        late: set[str] = set()
+        token = _LATE.set(late)
+        try:
+            yield
+        finally:
+            _LATE.reset(token)
         for name in late:
             self.made += 1
             await self.late[name].wait()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._engine.transaction() as tx:
-            yield _Watched(tx, self, set())
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[Transaction]:
-        late: set[str] = set()
-        async with self._engine.session() as tx:
-            yield _Watched(tx, self, late)
-        await self._wait_for(late)
-
-    async def look_at(self, sql: str) -> None:
-        """Raises StoreError where a statement finds storage down."""
+    async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
         for name, words in STATEMENTS.items():
             if re.search(words, sql, re.DOTALL):
                 self.seen[name] += 1
@@ -78,26 +78,13 @@ class FaultyEngine:
                     raise StoreError("storage is down")
                 if name in self.hung:
                     await asyncio.Event().wait()
+        answered = await ask()
+        if isinstance(answered, tuple) and answered[1] and re.search(STATEMENTS["claim"], sql):
+            _LATE.get(set()).update({one for one in values if isinstance(one, str)} & self.late.keys())
+        return answered
 
 
-class _Watched(Transaction):
-    def __init__(self, tx: Transaction, engine: FaultyEngine, late: set[str]) -> None:
-        super().__init__(tx.now)
-        self._tx, self._engine, self._late = tx, engine, late
-
-    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        await self._engine.look_at(sql)
-        found = await self._tx.ask(sql, values, is_last=is_last)
-        if found[1] and re.search(STATEMENTS["claim"], sql):
-            self._late |= {one for one in values if isinstance(one, str)} & self._engine.late.keys()
-        return found
-
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        await self._engine.look_at(sql)
-        return await self._tx.execute_many(sql, rows)
-
-
-def faulty(store: Store) -> tuple[Store, FaultyEngine]:
-    """The same store over an engine that fails as a test says, and that engine."""
-    engine = FaultyEngine(store.engine)
-    return Store(cast(Engine, engine)), engine
+def faulty(store: Store) -> tuple[Store, Faulty]:
+    """The same store that fails as a test says, and what says so."""
+    made = Faulty(store)
+    return made, made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.store.postgresql import PostgresqlEngine
+from router.store.postgresql import PostgresqlStore
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
 from tests.store.opened import Place, Store, engine_over, open_store
@@ -29,7 +29,7 @@ def sqlite(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def lasting(emptied: EmptiedDatabase, _running: None) -> Iterator[PostgresqlEngine]:
+def lasting(emptied: EmptiedDatabase, _running: None) -> Iterator[PostgresqlStore]:
     """The database of this worker, in which tables are made, and whose connection stays open, once for all tests."""
     engine = engine_over(emptied.url)
     run(engine.upgrade())
@@ -38,15 +38,15 @@ def lasting(emptied: EmptiedDatabase, _running: None) -> Iterator[PostgresqlEngi
 
 
 @pytest.fixture
-def database(lasting: PostgresqlEngine, postgresql: str) -> str:
+def database(lasting: PostgresqlStore, postgresql: str) -> str:
     """The URL of a database that holds an empty state."""
     return postgresql
 
 
 @pytest.fixture
-def postgres_store(lasting: PostgresqlEngine, postgresql: str) -> Store:
+def postgres_store(lasting: PostgresqlStore, postgresql: str) -> Store:
     """An empty store in a database."""
-    return Store(lasting)
+    return lasting
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

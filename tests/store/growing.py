@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-from router.store.engine import Engine, ResultSet, Transaction
+from router.store.engine import Transaction
+from router.store.sqlite import StateFile
 from router.store.store import Store
+from tests.store.watching import Around
 
 COPIED = {
     "signals": ("key",),
@@ -50,7 +51,7 @@ async def forget_copies(store: Store, after: int) -> None:
     """Takes away the copies beyond some; what the engine knows of its tables stays, and so do its plans."""
     async with store.transaction() as tx:
         for table, (key, *_) in COPIED.items():
-            number = f"CAST(substr({key}, {'strpos' if store._file is None else 'instr'}({key}, '~') + 1) AS BIGINT)"
+            number = f"CAST(substr({key}, {'strpos' if store.is_shared else 'instr'}({key}, '~') + 1) AS BIGINT)"
             await tx.execute(f"DELETE FROM {table} WHERE {key} LIKE '%~%' AND {number}>?", after)  # noqa: S608
 
 
@@ -62,7 +63,7 @@ async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) 
     meter = _Meter(store)
     try:
         async with store.transaction():
-            await scenario(Store(cast(Engine, meter), store._file))
+            await scenario(meter)
             raise _TakenBack
     except _TakenBack:
         return meter.read
@@ -72,69 +73,35 @@ class _TakenBack(Exception):
     pass
 
 
-class _Meter:
-    """An engine that counts what statements read."""
+class _Meter(Around):
+    """A store that counts what statements read."""
 
     def __init__(self, store: Store) -> None:
-        self._engine = store.engine
-        self._file = store._file
-        self._lock = asyncio.Lock()
+        super().__init__(store)
+        self._one_at_a_time = asyncio.Lock()
         self.read: Counter[str] = Counter()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+    async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
+        async with self._one_at_a_time:
+            if not isinstance(self._store, StateFile):
+                before = await tx.value(_READ)
+                answer = await ask()
+                read = await tx.value(_READ) - before
+                assert read < MOST, f"one execution reads {read} rows: {sql}"
+                self.read[_name_of(sql)] += read
+                return answer
+            steps = 0
 
-    async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await self._engine.run(lambda tx: work(_Metered(tx, self)))
+            def step() -> int:
+                nonlocal steps
+                steps += 1
+                return 0
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._engine.transaction() as tx:
-            yield _Metered(tx, self)
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[Transaction]:
-        async with self._engine.session() as tx:
-            yield _Metered(tx, self)
-
-    async def counted[T](self, tx: Transaction, sql: str, ask: Awaitable[T]) -> T:
-        """The answer to a statement; what it read is counted."""
-        async with self._lock:
-            return await self._counted(tx, sql, ask)
-
-    async def _counted[T](self, tx: Transaction, sql: str, ask: Awaitable[T]) -> T:
-        if self._file is None:
-            before = await tx.value(_READ)
-            answer = await ask
-            read = await tx.value(_READ) - before
-            assert read < MOST, f"one execution reads {read} rows: {sql}"
-            self.read[_name_of(sql)] += read
+            self._store.db.set_progress_handler(step, 1)
+            answer = await ask()
+            self._store.db.set_progress_handler(None, 1)
+            self.read[_name_of(sql)] += steps
             return answer
-        steps = 0
-
-        def step() -> int:
-            nonlocal steps
-            steps += 1
-            return 0
-
-        db = self._file.db
-        db.set_progress_handler(step, 1)
-        answer = await ask
-        db.set_progress_handler(None, 1)
-        self.read[_name_of(sql)] += steps
-        return answer
-
-
-class _Metered(Transaction):
-    def __init__(self, tx: Transaction, meter: _Meter) -> None:
-        super().__init__(tx.now)
-        self._tx, self._meter = tx, meter
-
-    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        return await self._meter.counted(self._tx, sql, self._tx.ask(sql, values, is_last=is_last))
-
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        return await self._meter.counted(self._tx, sql, self._tx.execute_many(sql, rows))
 
 
 def _name_of(sql: str) -> str:

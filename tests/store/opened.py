@@ -15,7 +15,8 @@ import psycopg
 
 from router.app.clock import now
 from router.store.conninfo import Connector, parse_address
-from router.store.postgresql import PostgresqlEngine
+from router.store.postgresql import PostgresqlStore
+from router.store.sqlite import StateFile
 from router.store.store import Store
 
 __all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "is_shared", "open_store", "rows_in"]
@@ -26,7 +27,7 @@ type Place = Path | str
 
 def engine_over(
     url: str, *settings: str, clock: Callable[[], datetime] = now, machine: Callable[[], datetime] = now
-) -> PostgresqlEngine:
+) -> PostgresqlStore:
     """An engine over a database; in each of its sessions some statements are run first."""
     address = parse_address(url)
     connector = Connector(address)
@@ -37,12 +38,12 @@ def engine_over(
             await connection.execute(setting.encode())
         return connection
 
-    return PostgresqlEngine(connect, address.name, clock=clock, machine=machine)
+    return PostgresqlStore(connect, address.name, clock=clock, machine=machine)
 
 
 def open_store(place: Place, clock: Callable[[], datetime] = now) -> Store:
     """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
-    return Store(engine_over(place, clock=clock)) if isinstance(place, str) else Store.of(place, clock)
+    return engine_over(place, clock=clock) if isinstance(place, str) else StateFile(place, clock)
 
 
 def is_shared(store: object) -> bool:

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import cache
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -23,6 +23,7 @@ from router.domain.errors import BadFile, StateInUse, StoreError
 from router.domain.retention import Retention
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.engine import VERSION
+from router.store.sqlite import StateFile, opened_unchanged
 from router.store.witness import SECTOR
 from tests.builders import NOW
 from tests.examples import some_of
@@ -342,9 +343,12 @@ def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path, fo
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute(form)
     before = files_in(tmp_path)
-    for open in (open_store, lambda directory: run(Store.describe_in(directory, NOW, Retention()))):
-        with pytest.raises(BadFile) as told:
-            open(tmp_path)
+    for is_unchanged in (True, False):
+        with (
+            pytest.raises(BadFile) as told,
+            opened_unchanged(tmp_path) if is_unchanged else nullcontext(StateFile(tmp_path)),
+        ):
+            pass
         (line,) = str(told.value).splitlines()
         assert line.startswith(f"{tmp_path}: {said}")
         assert line.endswith("name another state with --state")

@@ -28,7 +28,7 @@ from router.store.documents import put_document
 from router.store.groups import States
 from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
-from router.store.sqlite import SqliteEngine
+from router.store.sqlite import SqliteStore, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
@@ -151,7 +151,8 @@ def prints_of(directory: Path) -> dict[str, object]:
 
 def described(directory: Path) -> StateReport | None:
     """What is in a directory."""
-    return run(Store.describe_in(directory, NOW, Retention()))
+    with opened_unchanged(directory) as store:
+        return run(store.describe(NOW, Retention()))
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
@@ -201,5 +202,5 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
                 db.execute("BEGIN")
                 with suppress(sqlite3.IntegrityError):
                     db.execute(f"UPDATE {table} SET {column[1]}=?", (garbage,))  # noqa: S608
-                    assert run(describing.describe(SqliteEngine(path, db), NOW, Retention())) is not None
+                    assert run(describing.describe(SqliteStore(path, db), NOW, Retention())) is not None
                 db.execute("ROLLBACK")

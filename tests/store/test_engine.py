@@ -23,8 +23,8 @@ from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import Engine, Transaction
-from router.store.postgresql import PostgresqlEngine
+from router.store.engine import Transaction
+from router.store.postgresql import PostgresqlStore
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,
@@ -69,11 +69,11 @@ async def _waited_for(test: Awaitable[None]) -> None:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Engine]:
+def sqlite(tmp_path: Path) -> Iterator[Store]:
     """An engine over an empty file."""
     store = open_store(tmp_path)
-    run(store.engine.make(SCHEMA))
-    yield store.engine
+    run(store.make(SCHEMA))
+    yield store
     run(store.close())
 
 
@@ -94,15 +94,15 @@ def url(database: EmptiedDatabase) -> Iterator[str]:
     database.empty()
 
 
-type Open = Callable[..., PostgresqlEngine]
+type Open = Callable[..., PostgresqlStore]
 
 
 @pytest.fixture
 def over() -> Iterator[Open]:
     """Opens engines over a database, which are closed in the end."""
-    opened: list[PostgresqlEngine] = []
+    opened: list[PostgresqlStore] = []
 
-    def over(*args: str, **more: Any) -> PostgresqlEngine:
+    def over(*args: str, **more: Any) -> PostgresqlStore:
         opened.append(engine_over(*args, **more))
         return opened[-1]
 
@@ -112,31 +112,31 @@ def over() -> Iterator[Open]:
 
 
 @pytest.fixture
-def postgresql_engine(url: str, over: Open) -> PostgresqlEngine:
+def postgresql_engine(url: str, over: Open) -> PostgresqlStore:
     """An engine over such a database."""
     return over(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql_engine"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Store:
     """Each engine, with tables in which there is nothing."""
-    engine: Engine = request.getfixturevalue(request.param)
+    engine: Store = request.getfixturevalue(request.param)
     return engine
 
 
-async def keys(engine: Engine) -> list[str]:
+async def keys(engine: Store) -> list[str]:
     """The keys of all things."""
     async with engine.session() as tx:
         return [row.text("key") for row in await tx.fetch("SELECT key FROM things ORDER BY key")]
 
 
-async def number_of(engine: Engine, key: str) -> object:
+async def number_of(engine: Store, key: str) -> object:
     """The number of a thing."""
     async with engine.session() as tx:
         return await tx.value(NUMBER_OF, key)
 
 
-async def put(engine: Engine, *names: str) -> None:
+async def put(engine: Store, *names: str) -> None:
     """Puts things in a transaction, one statement each."""
 
     async def work(tx: Transaction) -> None:
@@ -156,7 +156,7 @@ async def goes(do: Callable[..., Awaitable[object]], *with_what: object) -> bool
 
 
 @awaited
-async def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
+async def test_what_is_put_is_found_as_it_was(engine: Store) -> None:
     """Texts of all of Unicode, numbers to both ends, bytes of any value, and nothing at all."""
     rows = [("", 0, b""), ("é😀'%s?", 2**63 - 1, bytes(range(256))), ("none", None, None), ("low", -(2**63), b"\0")]
     async with engine.transaction() as tx:
@@ -176,10 +176,10 @@ async def test_what_is_put_is_found_as_it_was(engine: Engine) -> None:
         assert names == ["first", "second", "third"]
 
 
-def test_any_text_and_any_number_come_back_the_same_from_both(sqlite: Engine, postgresql_engine: Engine) -> None:
+def test_any_text_and_any_number_come_back_the_same_from_both(sqlite: Store, postgresql_engine: Store) -> None:
     """NUL, lone surrogates and numbers beyond 64 bits, which one engine or the other holds in no column."""
 
-    async def held(engine: Engine, key: str, number: int) -> object:
+    async def held(engine: Store, key: str, number: int) -> object:
         async with engine.transaction() as tx:
             await tx.execute("DELETE FROM things")
             await tx.execute(PUT, key, number, None)
@@ -196,7 +196,7 @@ def test_any_text_and_any_number_come_back_the_same_from_both(sqlite: Engine, po
 
 
 @awaited
-async def test_lists_are_asked_of_as_sets_and_texts_ordered_by_their_bytes(engine: Engine) -> None:
+async def test_lists_are_asked_of_as_sets_and_texts_ordered_by_their_bytes(engine: Store) -> None:
     """Also the empty list, and lists of numbers. A page that goes on after a key leaves nothing out on either engine."""
     await put(engine, "b", "é", "B", "😀", "a", "ﬀ")
     assert await keys(engine) == ["B", "a", "b", "é", "ﬀ", "😀"]
@@ -210,7 +210,7 @@ async def test_lists_are_asked_of_as_sets_and_texts_ordered_by_their_bytes(engin
 
 
 @awaited
-async def test_work_is_kept_whole_or_not_at_all(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+async def test_work_is_kept_whole_or_not_at_all(engine: Store, caplog: pytest.LogCaptureFixture) -> None:
     """What it raises is not tried again. Work inside other work is part of that, at the same time by the state's clock."""
     calls: list[str] = []
 
@@ -249,17 +249,17 @@ async def test_work_is_kept_whole_or_not_at_all(engine: Engine, caplog: pytest.L
 
 
 @awaited
-async def test_tasks_and_processes_write_one_after_the_other(engine: Engine, url: str, over: Open) -> None:
+async def test_tasks_and_processes_write_one_after_the_other(engine: Store, url: str, over: Open) -> None:
     """None sees half of what another writes; what one read, who waited for the lock, is still so when it writes."""
 
-    async def add(engine: Engine) -> None:
+    async def add(engine: Store) -> None:
         for _ in range(5):
             async with engine.transaction() as tx:
                 await tx.wait_for("things")
                 number = await tx.value(NUMBER_OF, "sum") or 0
                 await tx.execute(PUT_AGAIN, "sum", number + 1, None)
 
-    engines = [engine, engine, *([over(url)] * 2 if isinstance(engine, PostgresqlEngine) else [])]
+    engines = [engine, engine, *([over(url)] * 2 if isinstance(engine, PostgresqlStore) else [])]
     await asyncio.gather(*map(add, engines))
     assert await number_of(engine, "sum") == 5 * len(engines)
 
@@ -443,7 +443,7 @@ async def test_work_that_another_overtook_is_run_again_whole(url: str, over: Ope
 
 
 @awaited
-async def test_work_that_is_broken_off_each_time_is_given_up(postgresql_engine: Engine) -> None:
+async def test_work_that_is_broken_off_each_time_is_given_up(postgresql_engine: Store) -> None:
     """Then the state has failed, as it says, and nothing is kept; work within it is not tried by itself."""
     calls: list[str] = []
 
@@ -463,7 +463,7 @@ async def test_work_that_is_broken_off_each_time_is_given_up(postgresql_engine: 
 
 
 @awaited
-async def test_a_statement_that_is_refused_is_told_from_a_state_that_fails(postgresql_engine: Engine) -> None:
+async def test_a_statement_that_is_refused_is_told_from_a_state_that_fails(postgresql_engine: Store) -> None:
     """A batch of which one message is at fault is tried singly. The server would answer a commit as if all were well."""
     with pytest.raises(Unstorable):
         async with postgresql_engine.transaction() as tx:
@@ -534,7 +534,7 @@ async def test_one_who_gives_up_waiting_for_the_lock_can_write_later(url: str, o
     """A task that is cancelled, or whose patience for the lock ends, leaves its connection fit for the next."""
     engine, other, impatient = over(url), over(url), over(url, "SET lock_timeout = 1")
 
-    async def put_alone(engine: Engine, name: str) -> None:
+    async def put_alone(engine: Store, name: str) -> None:
         async with engine.transaction() as tx:
             await tx.wait_for("things")
             await tx.execute(PUT, name, 1, None)
@@ -557,7 +557,7 @@ async def test_one_who_gives_up_waiting_for_the_lock_can_write_later(url: str, o
 
 @awaited
 async def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_for_the_next(
-    postgres: Server, postgresql_engine: Engine
+    postgres: Server, postgresql_engine: Store
 ) -> None:
     """As an administrator does, or a server that is restarted: the transaction is lost, and says why."""
     with pytest.raises(StoreError, match="terminating connection due to administrator command"):
@@ -581,7 +581,7 @@ def own() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def survivor(own: Postgres, over: Open) -> PostgresqlEngine:
+def survivor(own: Postgres, over: Open) -> PostgresqlStore:
     """An engine over a database of it, in which one thing was put before the server is treated badly."""
     engine = over(own.new_database())
     run(engine.make(SCHEMA))
@@ -589,7 +589,7 @@ def survivor(own: Postgres, over: Open) -> PostgresqlEngine:
     return engine
 
 
-async def _lost(engine: Engine, happens: Callable[[], object], body: bytes | None = None) -> None:
+async def _lost(engine: Store, happens: Callable[[], object], body: bytes | None = None) -> None:
     """A transaction between two statements of which something happens to the server."""
     async with engine.transaction() as tx:
         await tx.execute(PUT, "lost", 1, None)
@@ -597,16 +597,16 @@ async def _lost(engine: Engine, happens: Callable[[], object], body: bytes | Non
         await tx.execute(PUT, "lost, too", 1, body)
 
 
-async def _is_written_to_again(engine: Engine) -> None:
+async def _is_written_to_again(engine: Store) -> None:
     """What was committed is there, what was not is not, and the next thing can be put."""
     await put(engine, "later")
     assert [key for key in await keys(engine) if not key.startswith("early")] == ["kept", "later"]
 
 
 @awaited
-async def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres, survivor: PostgresqlEngine) -> None:
+async def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres, survivor: PostgresqlStore) -> None:
     """As one is whose disk hangs: nobody waits for it without end, and it is written to when it answers again."""
-    impatient = PostgresqlEngine(survivor._connect, "the state", patience=0.5)
+    impatient = PostgresqlStore(survivor._connect, "the state", patience=0.5)
     with pytest.raises(StoreError, match="the state: "):
         await _lost(impatient, own.pause)
     own.resume()
@@ -616,7 +616,7 @@ async def test_a_server_that_says_nothing_any_more_is_given_up(own: Postgres, su
 
 @awaited
 async def test_a_server_that_is_killed_and_started_again_is_written_to_as_before(
-    own: Postgres, survivor: PostgresqlEngine
+    own: Postgres, survivor: PostgresqlStore
 ) -> None:
     """While it is down each question is an error at once."""
     with pytest.raises(StoreError):
@@ -630,7 +630,7 @@ async def test_a_server_that_is_killed_and_started_again_is_written_to_as_before
 
 @awaited
 async def test_where_no_connection_is_left_each_question_is_an_error_until_one_is(
-    own: Postgres, survivor: PostgresqlEngine
+    own: Postgres, survivor: PostgresqlStore
 ) -> None:
     """A connection that others use is waited for by nobody: the work comes again."""
     await survivor.close()
@@ -645,7 +645,7 @@ async def test_where_no_connection_is_left_each_question_is_an_error_until_one_i
 
 @awaited
 async def test_a_server_that_is_read_only_answers_and_refuses_each_write(
-    own: Postgres, survivor: PostgresqlEngine
+    own: Postgres, survivor: PostgresqlStore
 ) -> None:
     """As one is that has filled its disk, or that another took over from; it is written to again when it can be."""
     own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
@@ -734,7 +734,7 @@ def test_a_server_elsewhere_is_spoken_to_by_tls_that_is_verified(postgres: Serve
 
     def asked(way: Way, file: str) -> object:
         connector = Connector(parse_address(way.to(postgres.url, ELSEWHERE)), str(tmp_path / file))
-        engine = PostgresqlEngine(connector.connect, connector.address.name)
+        engine = PostgresqlStore(connector.connect, connector.address.name)
         try:
             return run(engine.run(lambda tx: tx.value("SELECT 1")))
         finally:
@@ -780,7 +780,7 @@ async def test_a_password_is_asked_for_with_each_connection_and_looked_for_nowhe
         async with signing_in.session() as tx:
             return await tx.value("SELECT 1")
 
-    signing_in = PostgresqlEngine(Connector(address, token=token).connect, address.name)
+    signing_in = PostgresqlStore(Connector(address, token=token).connect, address.name)
     assert await one() == 1
     own.execute(sql.SQL("ALTER ROLE {} PASSWORD 'second-one'").format(role))
     assert await one() == 1

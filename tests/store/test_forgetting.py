@@ -27,6 +27,7 @@ from router.store.documents import list_documents, put_document
 from router.store.forgetting import STEP
 from router.store.quarantine import list_quarantined
 from router.store.rules import read_hits
+from router.store.sqlite import StateFile
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, find_rows, letters_in, owe, run, settle, states, write_rows
 from tests.store.builders import a_row, an_entry
@@ -347,8 +348,8 @@ def test_a_sweep_takes_as_many_steps_as_it_may_and_says_when_it_is_done(life: Li
 def test_a_step_reads_no_more_however_much_is_kept(sqlite: Store) -> None:
     """What is old and stays is marked once; each statement finds what is old by an index, in a file without statistics."""
     life, asked, steps = ninety_days_old(sqlite), list[str](), list[int]()
-    assert sqlite._file is not None
-    db = sqlite._file.db
+    assert isinstance(sqlite, StateFile)
+    db = sqlite.db
     db.set_trace_callback(asked.append)
     life.forget()
     db.set_trace_callback(None)

@@ -67,7 +67,7 @@ def grown(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Store]:
         store = open_store(request.getfixturevalue("tmp_path"))
     else:
         postgres: Server = request.getfixturevalue("postgres")
-        store = Store(engine_over(postgres.new_database(), "SET plan_cache_mode = force_generic_plan"))
+        store = engine_over(postgres.new_database(), "SET plan_cache_mode = force_generic_plan")
         run(store.upgrade())
     life = Life(store, BOOK, now=NOW - 3 * DAY)
     life.ingest(*(a_message(alert_body(f"old-{n}", AzureResourceId=f"{RESOURCE}-{n}"), at=life.now) for n in range(8)))

@@ -11,11 +11,11 @@ from threading import Barrier
 import pytest
 
 from router.domain.errors import StoreError
-from router.store.engine import STEPS, Engine
+from router.store.engine import STEPS
 from router.store.sqlite import StateFile, at_once
 from tests.stack.postgres import Server, Way
 from tests.store.acts import run
-from tests.store.opened import engine_over, rows_in
+from tests.store.opened import Store, engine_over, rows_in
 
 LATER = (*STEPS, "CREATE TABLE later (number BIGINT);", "INSERT INTO later (number) VALUES (7);")
 """What a program two versions ahead would carry out: the last step needs the one before, and is noticed if it is done twice."""
@@ -33,9 +33,9 @@ def home(request: pytest.FixtureRequest) -> Path | str:
 
 
 @pytest.fixture
-def engine(home: Path | str) -> Iterator[Engine]:
+def engine(home: Path | str) -> Iterator[Store]:
     """An engine over an empty state there."""
-    made: Engine = engine_over(home) if isinstance(home, str) else StateFile(home)
+    made: Store = engine_over(home) if isinstance(home, str) else StateFile(home)
     yield made
     run(made.close())
 
@@ -66,7 +66,7 @@ def _steps_done_in_file(directory: Path, steps: Sequence[str], barrier: Barrier)
 
 
 def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
-    home: Path | str, engine: Engine
+    home: Path | str, engine: Store
 ) -> None:
     """All end when the state is of their version. A step that fails leaves nothing behind, and an older program refuses it."""
     run(engine.upgrade())
