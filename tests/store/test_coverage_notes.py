@@ -29,7 +29,6 @@ from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.documents import list_documents, put_document
-from router.store.quarantine import list_quarantined
 from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
@@ -83,73 +82,53 @@ def machine(number: object) -> str:
     return f"{RESOURCE}-{number}"
 
 
-class Counting:
-    """How many sources are written, and facts looked up and written, each time; to write poison is a fault of ours."""
-
-    def __init__(self, store: Store, poison: str = "") -> None:
-        self.store, self.poison = watched(store, self._look), poison
-        self.asked: list[tuple[str, int]] = []
-
-    def _look(self, sql: str, values: Sequence[Any]) -> None:
-        if sql.startswith("SELECT * FROM documents WHERE kind=? AND id"):
-            self.asked.append((f"find {values[0]}", len(values[1])))
-        elif sql.startswith("SELECT id, version FROM documents"):
-            self.asked.append((f"put {values[0]}", len(values[1])))
-        elif "sources" in sql:
-            self.asked.append(("put source", len(values)))
-            if any(self.poison and self.poison in row[1] for row in values):
-                raise ZeroDivisionError
-
-
-def test_messages_are_heard_of_and_what_they_say_of_sensors_is_kept(store: Store) -> None:
-    """Of a batch, together, with when its messages came."""
-    plan = coverage_body(CONTAINERS, "Unhealthy", resource=f"/subscriptions/{SUBSCRIPTION}")
-    ingest(
-        store,
-        a_message(alert_body(AlertType="SIMULATED_VM_Test"), at=NOW - MINUTE),
-        a_message(coverage_body(EDR, "Healthy", isSnapshot=True), at=NOW - 3 * MINUTE),
-        a_message(plan, at=NOW - 2 * MINUTE),
-    )
-    found = sources(store)
-    assert found.keys() == {WORKLOAD, HERE, f"plan:{SUBSCRIPTION}:Containers"}
-    here = found[HERE]
-    assert (here.alert, here.real_alert, here.posture) == (NOW - MINUTE, None, NOW - 2 * MINUTE)
-    assert here.snapshot == here.healthy == NOW - 3 * MINUTE
-    assert facts(store) == {
-        (RESOURCE.lower(), EDR): "healthy",
-        (f"/subscriptions/{SUBSCRIPTION}", CONTAINERS): "unhealthy",
+def counted(store: Store, asked: list[tuple[str, int]]) -> Store:
+    """The same store, which says how many sources are written, and facts looked up and written, each time."""
+    kinds = {
+        "SELECT * FROM documents WHERE kind=? AND id": "find",
+        "SELECT id, version FROM documents": "put",
+        "INSERT INTO sources": "hear",
     }
+
+    def look(sql: str, values: Sequence[Any]) -> None:
+        for beginning, kind in kinds.items():
+            if sql.startswith(beginning):
+                asked.append((kind, len(values if kind == "hear" else values[1])))
+
+    return watched(store, look)
 
 
 def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
     """Alerts are written once an hour for each sort of watcher, recommendations once a minute, resources once a batch."""
-    counting = Counting(sqlite)
-    intake = an_intake(counting.store)
+    asked: list[tuple[str, int]] = []
+    intake = an_intake(counted(sqlite, asked))
 
-    def asked(at: datetime, *bodies: bytes) -> list[tuple[str, int]]:
-        counting.asked.clear()
+    def ask(at: datetime, *bodies: bytes) -> list[tuple[str, int]]:
+        asked.clear()
         run(intake.ingest([a_message(one, at=at, origin=f"{at}", place=n) for n, one in enumerate(bodies)], at))
-        return [*counting.asked]
+        return [*asked]
 
-    for at, expected in ((NOW, [("put source", 6)]), (NOW + OFTEN - MINUTE, []), (NOW + OFTEN, [("put source", 6)])):
-        assert asked(at, *(alert_body(f"{at}-{n}", AzureResourceId=machine(n)) for n in range(5))) == expected
-    types = {"VM_A": 1, "SIMULATED_A": 0, "VM_B": 0, "ARM_A": 1, "VM_C": 0, "ARM_B": 0}
-    for minute, (type, written) in enumerate(types.items()):
-        assert asked(NOW + OFTEN + minute * MINUTE, alert_body(type, AlertType=type)) == [("put source", 1)] * written
-    assert [one.type for one in sources(sqlite)[WORKLOAD].by_watcher] == ["VM_A", "ARM_A"]
-    assert sources(sqlite)[HERE].by_watcher == ()
+    for minutes, expected in ((0, [("hear", 6)]), (59, []), (60, [("hear", 6)])):
+        alerts = [alert_body(f"{minutes}-{n}", AzureResourceId=machine(n)) for n in range(5)]
+        assert ask(NOW + minutes * MINUTE, *alerts) == expected
+    at = NOW + OFTEN
+    for type, written in {"VM_A": 1, "SIMULATED_A": 0, "VM_B": 0, "ARM_A": 1, "VM_C": 0, "ARM_B": 0}.items():
+        assert ask(at := at + MINUTE, alert_body(type, AlertType=type)) == [("hear", 1)] * written
+    assert [[one.type for one in sources(sqlite)[id].by_watcher] for id in (WORKLOAD, HERE)] == [["VM_A", "ARM_A"], []]
     for seconds, written in ((0, 1), (59, 0), (60, 1), (61, 0), (119, 0)):
         at = NOW + 2 * OFTEN + timedelta(seconds=seconds)
-        assert asked(at, coverage_body("another", title="another")) == [("put source", 1)] * written
+        assert ask(at, coverage_body("another", title="another")) == [("hear", 1)] * written
     assert sources(sqlite)[HERE].posture == NOW + 2 * OFTEN + OFTEN_OF_POSTURE
+    plan = coverage_body(CONTAINERS, "Unhealthy", resource=f"/subscriptions/{SUBSCRIPTION}")
     rows = [
-        coverage_body(key, "Healthy", title=key, resource=machine(n), isSnapshot=True)
-        for n in range(4)
-        for key in (EDR, "another")
+        coverage_body(key, "Healthy", resource=machine(n), isSnapshot=True) for n in range(4) for key in (EDR, "other")
     ]
-    looked_up = [("find fact", 4), ("put fact", 4)]
-    for seconds, heard in ((0, [("put source", 1)]), (1, [])):
-        assert asked(NOW + 5 * OFTEN + timedelta(seconds=seconds), *rows) == [*heard, *looked_up]
+    for seconds, heard in ((0, [("hear", 2)]), (1, [])):
+        assert ask(NOW + 5 * OFTEN + timedelta(seconds=seconds), plan, *rows) == [*heard, ("find", 5), ("put", 5)]
+    here = sources(sqlite)[HERE]
+    assert here.snapshot == here.healthy == here.posture == NOW + 5 * OFTEN
+    assert f"plan:{SUBSCRIPTION}:Containers" in sources(sqlite)
+    assert facts(sqlite)[f"/subscriptions/{SUBSCRIPTION}", CONTAINERS] == "unhealthy"
 
 
 def test_a_file_that_is_read_again_says_nothing_anew(sqlite: Store) -> None:
@@ -187,15 +166,6 @@ def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store
         failing.died = False
         run(intake.ingest([message], NOW))
         assert f"workload:{machine(step).lower()}" in sources(store)
-
-
-def test_a_fault_of_ours_in_a_note_costs_no_message_beside_it(sqlite: Store) -> None:
-    """The message at fault lies in the quarantine, whole; its neighbours are routed, and heard of."""
-    alerts = [a_message(alert_body(f"a-{one}", AzureResourceId=machine(one)), at=NOW) for one in range(3)]
-    entries = ingest(Counting(sqlite, poison=machine(1).lower()).store, *alerts)
-    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
-    assert [one.quarantined.body for one in run(within(sqlite, list_quarantined))] == [alerts[1].body]
-    assert sources(sqlite).keys() == {HERE, f"workload:{machine(0).lower()}", f"workload:{machine(2).lower()}"}
 
 
 def test_what_is_damaged_or_was_written_by_a_wrong_clock_is_written_anew(store: Store) -> None:
