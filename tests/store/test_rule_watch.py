@@ -134,13 +134,14 @@ def life(store: Store) -> Life:
 def test_of_workers_that_look_at_the_same_time_one_tells(store: Store, twin: Store) -> None:
     """The policy's destination and the owner hear once that rules end soon."""
     book = a_book(*(owned(f"rule-{number}", NOW + 14 * DAY) for number in range(3)))
-    looked(store, book, -SECOND)
-    assert titles(store) == []
+    watches = [RuleWatch(one, book) for one in (store, twin)]
+    # Both are connected then, and nothing keeps one behind the other.
+    assert [run(one.notify(NOW - MINUTE)) for one in watches] == [0, 0]
 
-    async def all_look() -> None:
-        await asyncio.gather(*(RuleWatch(one, book).notify(NOW) for one in (store, twin, store, twin)))
+    async def all_look() -> list[int]:
+        return await asyncio.gather(*(one.notify(NOW + number * SECOND) for number, one in enumerate(watches)))
 
-    run(all_look())
+    assert sorted(run(all_look())) == [0, 2]
     looked(store, book, MINUTE)
     assert titles(store) == titles(store, OWNER) == ["Rules, silences and holds: 3 end soon"]
 
