@@ -26,7 +26,7 @@ from router.domain.lane_limits import LEASE, LONGEST, LONGEST_HOLD, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.store.claims import release_claims
 from router.store.deliveries import add_deliveries
-from router.store.delivery_status import count_deliveries, list_backlogs
+from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
 from router.store.store import Store
 from tests.builders import NOW
@@ -127,7 +127,7 @@ STEPS = st.lists(
 """What happens, hours that pass before it, how long each attempt takes after it, and what that brings."""
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(LANES, STEPS)
 def test_nothing_dies_of_age_without_a_last_try_nor_while_it_is_held(
     lane: Lane, steps: Sequence[tuple[str, float, timedelta, Result]]
@@ -199,7 +199,7 @@ TELLS_NOTHING: list[Result | None] = [
 """None stands for a fault of ours."""
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([REFUSED, *TELLS_NOTHING, *TAKEN]), st.booleans()), min_size=1, max_size=MOST - 1
@@ -285,14 +285,14 @@ def test_a_probe_is_due_at_its_instant_and_where_that_is_not_possible() -> None:
 
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from([timedelta(), 10 * MINUTE, 90 * MINUTE, 5 * HOUR, 7 * HOUR, DAY, 400 * DAY, 2_900_000 * DAY]),
+        st.sampled_from([10 * MINUTE, 90 * MINUTE, 5 * HOUR, 7 * HOUR, 400 * DAY, 2_900_000 * DAY, -9_000 * DAY]),
         st.booleans(),
         st.none() | TROUBLES | st.just(Unavailable("503", retry_after=1e9)),
     ),
     min_size=1,
     max_size=5,
 )
-"""By how much the clock is ahead, whether a signal is owed then, and what is tried brings; None where its worker dies."""
+"""By how much the clock is wrong, whether a signal is owed then, and what is tried brings; None where its worker dies."""
 
 
 @settings(max_examples=20, deadline=None)
@@ -300,7 +300,7 @@ ACTS = st.lists(
 def test_everything_is_sent_once_the_clock_is_right(
     lane: Lane, acts: Sequence[tuple[timedelta, bool, Result | None]]
 ) -> None:
-    """Owed, put off, paused or claimed by a clock that was minutes or millennia ahead. What it gave up on is a dead letter."""
+    """Owed, put off, paused or claimed by one that was minutes or millennia off. What that gave up on is a dead letter."""
 
     async def play(rounds: Rounds) -> None:
         clock = rounds.clock
@@ -319,36 +319,11 @@ def test_everything_is_sent_once_the_clock_is_right(
             await rounds.round(Receipt())
             clock.now += max(bound / 12, MINUTE)
         dead = len(await rounds.dead())
-        assert dead == 0 or any(ahead >= LONGEST[lane] and trouble is not None for ahead, _, trouble in acts)
+        latest = max((ahead for ahead, _, trouble in acts if trouble is not None), default=timedelta())
+        assert dead == 0 or latest - min(timedelta(), *(ahead for ahead, _, _ in acts)) >= LONGEST[lane]
         expected = {DeliveryState.SENT: len(rounds.born) - dead, DeliveryState.DEAD: dead}
         assert await rounds.states() == {state: many for state, many in expected.items() if many}
         # What is dead probes nothing.
         assert dead or await rounds.pauses() == []
 
     played(lane, play)
-
-
-def test_what_was_owed_before_a_clock_fell_behind_is_no_older_for_it() -> None:
-    """Such a clock finds everything impossible; what was true is true again when it is right."""
-
-    async def play(rounds: Rounds) -> None:
-        await rounds.owe()
-        for rounds.clock.now in (NOW - 9_000 * DAY, NOW - 9_000 * DAY + MINUTE, NOW + MINUTE):
-            assert len(await rounds.round(Unavailable("503"))) == 1
-        (backlog,) = (await within(rounds.store, list_backlogs, "cwpp")).values()
-        assert (backlog.oldest, backlog.dead) == (NOW, 0)
-
-    played(Lane.PAGE, play)
-
-
-def test_what_a_clock_far_off_owed_is_sent_once_it_is_right() -> None:
-    """What one far ahead owed is not waited for, and what one far behind owed is tried before it dies of age."""
-
-    async def play(rounds: Rounds) -> None:
-        for rounds.clock.now in (NOW + 400 * DAY, NOW - 9_000 * DAY):
-            await rounds.owe()
-        rounds.clock.now = NOW
-        await rounds.round(Receipt())
-        assert await rounds.states() == {DeliveryState.SENT: 2}
-
-    played(Lane.PAGE, play)
