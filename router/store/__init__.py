@@ -4,7 +4,7 @@ store, engine, steps/   the state, its transactions, and the tables with how the
 sqlite                  the file that one machine keeps; witness: what notices that it lost something; private: who may read it
 postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
-signals, signal_rows    signals, what holds them, what rules can match of them
+signals                 signals, what holds them, what rules can match of them
 decisions               decisions on record, what finds their signals, and counts
 groups                  groups, their members, the alerts that incidents name, and openings
 deliveries              what is owed, and its rows; claims: claiming and settling; dead_letters: what was given up on

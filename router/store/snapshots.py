@@ -13,7 +13,7 @@ from router.domain.snapshots import AbsenceWindow, Named, Snapshot, day_of
 from router.store.codec import Columns, micros, readable
 from router.store.engine import Transaction
 from router.store.quarantine import read_sound
-from router.store.signal_rows import days_in
+from router.store.signals import days_in
 
 _ADD = """
 INSERT INTO snapshots (subscription, day, first, last) VALUES (?,?,?,?) ON CONFLICT (subscription, day) DO UPDATE SET
