@@ -135,7 +135,7 @@ class Intake:
         heard = await self._coverage_notes.write_notes(tx, observations, on_record, now)
         await add_snapshot_rows(tx, [one.snapshot for one in transitions if one.snapshot is not None])
         await self._quarantine(tx, not_understood, on_record, now)
-        await put_on_record(tx, [entry for _, entry in decided])
+        await put_on_record(tx, [entry for _, entry in decided], on_record)
         # A message that is twice in a batch is what it was first.
         entries = dict(reversed(decided))
         return Ingested([entries[part.arrival.key] for part in parts], heard)

@@ -29,6 +29,8 @@ INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity
 VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 """
 
+_KNOWN = "SELECT key FROM decisions WHERE key = ANY(?)"
+
 _ENTER = """
 INSERT INTO lookups (signal, stream, id_end, resource_end, id, resource, type, sample) VALUES (?,?,?,?,?,?,?,?)
 ON CONFLICT (signal) DO UPDATE SET id_end=excluded.id_end, resource_end=excluded.resource_end, id=excluded.id,
@@ -103,17 +105,22 @@ class EarlierQuestion(NamedTuple):
     uncounted: Collection[str]
 
 
-async def put_on_record(tx: Transaction, entries: Sequence[RecordEntry]) -> None:
+async def put_on_record(
+    tx: Transaction, entries: Sequence[RecordEntry], on_record: Collection[str] | None = None
+) -> None:
     """Put decisions on record, create-if-absent by their key: a message's first outcome is its outcome.
 
-    One that another transaction has put there since is a Conflict: each is counted once.
+    `on_record` are the keys of messages that are there, where that was asked of each. One that another transaction has put
+    there since is a Conflict: each is counted once.
     """
     first: dict[str, RecordEntry] = {}
     for entry in entries:
         first.setdefault(entry.key, entry)
     if not first:
         return
-    known = {row.raw("key") for row in await tx.fetch("SELECT key FROM decisions WHERE key = ANY(?)", list(first))}
+    known = set(on_record or ())
+    if asked := [key for key in first if on_record is None or message_of(key) != key]:
+        known.update(row.raw("key") for row in await tx.fetch(_KNOWN, asked))
     fresh = [first[key] for key in sorted(first) if key not in known]
     await tx.write_many(_INSERT, map(_values_of, fresh))
     await tx.write_many(_ENTER, _lookups_of(fresh))

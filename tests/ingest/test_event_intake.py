@@ -29,6 +29,7 @@ from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
 from tests.store.acts import run
 from tests.store.deadly import Deadly
+from tests.store.opened import changed
 from tests.store.within import within
 
 PLACE = Partition("cwpp", "0")
@@ -243,6 +244,15 @@ def test_events_are_cut_at_gaps_and_to_half_of_what_was_deadly(
         assert some == list(range(some[0], some[-1] + 1))
         sizes = [span.last - span.first + 1 for span in spans if span.first <= some[-1] and some[0] <= span.last]
         assert len(some) <= max(1, min(sizes, default=2 * len(some)) // 2)
+
+
+def test_a_range_that_says_too_much_drops_no_event(store: Store) -> None:
+    """The hub got what comes now later than the last of that range: its numbers begin again, as far as can be known."""
+    shelf = Shelf()
+    ingest(an_event_intake(store), shelf.publish(3))
+    run(changed(store, "UPDATE taken SET last=1000000000000"))
+    events = shelf.publish(3, at=LONG_AGO + timedelta(minutes=1))
+    assert [entry.outcome for entry in ingest(an_event_intake(store), events)] == ["routed"] * 3
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: Store) -> None:

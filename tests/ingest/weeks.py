@@ -155,5 +155,7 @@ def a_life_of_weeks() -> Iterator[Weeks]:
     """Such a router for one example."""
     with TemporaryDirectory() as directory:
         weeks = Weeks(open_store(Path(directory)))
-        yield weeks
-        run(weeks.store.close())
+        try:
+            yield weeks
+        finally:
+            run(weeks.store.close())

@@ -143,5 +143,7 @@ def a_life(book: Rulebook) -> Iterator[Life]:
     """A router over an empty store in a file, for one example."""
     with TemporaryDirectory() as directory:
         life = Life(open_store(Path(directory)), book)
-        yield life
-        run(life.store.close())
+        try:
+            yield life
+        finally:
+            run(life.store.close())
