@@ -31,20 +31,17 @@ from router.store.deliveries import (
     failures_written,
     read_signals,
     set_aside,
-    sound_entries,
     write_entries,
 )
 from router.store.delivery_lifecycle import (
     DEADLY,
     OutboxEntry,
-    brought_forward,
     claim_id,
     claimed,
     clipped,
     failures_after,
     given_up,
     redriven_by,
-    released,
     skipped,
     unclaimed,
 )
@@ -123,10 +120,10 @@ UPDATE deliveries SET state=?, attempts=attempts-?, lost=CASE WHEN ?=1 THEN lost
 WHERE id=? AND state<>'sent' AND redriven=? AND (state='claimed' AND claim=? OR ?='sent')
 """
 
-_NEXT = f"""
-SELECT {", ".join(f"d.{column}" for column in ENTRY)} FROM deliveries d INDEXED BY due
-WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.state='owed' AND {IS_FIRST}
-ORDER BY d.due, d.place LIMIT 1 FOR UPDATE OF d
+_BRING_FORWARD = f"""
+UPDATE deliveries SET due=CASE WHEN due>? THEN ? ELSE due END WHERE state='owed' AND place=(
+  SELECT d.place FROM deliveries d INDEXED BY due
+  WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.state='owed' AND {IS_FIRST} ORDER BY d.due, d.place LIMIT 1)
 """
 
 MOST_ODD = 50
@@ -354,14 +351,11 @@ def _settlement(one: Settlement, known: Mapping[str, tuple[FailedAttempt, ...]])
 
 async def release_claims(tx: Transaction) -> int:
     """Give back all claims; for the one process that holds the state, since no other lives. None counts as lost."""
-    sql = f"SELECT {', '.join(ENTRY)} FROM deliveries INDEXED BY due WHERE {IS_OPEN} AND state='claimed' ORDER BY place"
-    claims, _ = sound_entries(await tx.fetch(sql))
-    await write_entries(tx, map(released, claims))
-    return len(claims)
+    return await tx.execute(
+        f"UPDATE deliveries INDEXED BY due SET state='owed', due=born WHERE {IS_OPEN} AND state='claimed'"
+    )
 
 
 async def bring_forward(tx: Transaction, stream: str, destination: str, due: datetime) -> bool:
     """Make the delivery that is next at a destination due at an instant at the latest; False where none waits."""
-    found, _ = sound_entries(await tx.fetch(_NEXT, stream, destination))
-    await write_entries(tx, [brought_forward(one, due) for one in found])
-    return bool(found)
+    return bool(await tx.execute(_BRING_FORWARD, micros(due), micros(due), stream, destination))

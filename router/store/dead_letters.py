@@ -23,7 +23,7 @@ from router.store.deliveries import (
     set_aside_unknown,
     write_entries,
 )
-from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, discarded, given_up, redriven, skipped
+from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, given_up, redriven, skipped
 from router.store.destinations import forget_pauses
 from router.store.engine import Transaction
 from router.store.turn_order import is_overtaken, redriven_with, superseded
@@ -65,12 +65,8 @@ async def discard(tx: Transaction, id: str, now: datetime) -> bool:
     row = await _find_dead(tx, id)
     if row is None:
         return False
-    letter = attempt(entry_of, row)
-    if isinstance(letter, OutboxEntry):
-        await write_entries(tx, [discarded(letter, now)])
-    else:
-        sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
-        await tx.write(sql, micros(now), DISCARDED, row.whole("place"))
+    sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
+    await tx.write(sql, micros(now), DISCARDED, row.whole("place"))
     return True
 
 

@@ -1,6 +1,6 @@
 """The lifecycle of one delivery: its states, what takes it from one to the next, and what an instant makes of it.
 
-The store keeps an `OutboxEntry` for each delivery, and changes it by the functions of this file alone.
+The store keeps an `OutboxEntry` for each delivery, and changes it by the functions of this file, or by one statement for many.
 `TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`. Pure.
 """
 
@@ -15,7 +15,6 @@ from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import (
     DAMAGED,
-    DISCARDED,
     OPEN,
     SUSPECT,
     Delivery,
@@ -118,7 +117,7 @@ TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = 
     # A dead letter, and whatever became of the resolutions that came after it.
     "redriven": frozenset({(_DEAD, _OWED), (_SENT, _OWED), (_SKIPPED, _OWED), (_OWED, _OWED), (_CLAIMED, _OWED)}),
 }
-"""Every change of state, by the function of this file that makes it; None stands for what is not there yet."""
+"""Every change of state, by what makes it; None stands for what is not there yet."""
 
 
 def added(delivery: Delivery, now: datetime) -> OutboxEntry:
@@ -161,19 +160,9 @@ def failures_after(failures: Sequence[FailedAttempt], settlement: Settlement) ->
     return (*failures, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
 
 
-def released(entry: OutboxEntry) -> OutboxEntry:
-    """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
-    return replace(entry, state=DeliveryState.OWED, due=entry.born, lease=None)
-
-
 def skipped(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     """A delivery that nobody needs."""
     return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now)
-
-
-def discarded(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """A dead letter that a person took off the list."""
-    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now, error=DISCARDED)
 
 
 def given_up(entry: OutboxEntry, now: datetime, ending: str) -> OutboxEntry:
@@ -186,11 +175,6 @@ def redriven(entry: OutboxEntry, now: datetime) -> OutboxEntry:
     return replace(
         entry, state=DeliveryState.OWED, redriven=entry.redriven + 1, born=now, due=now, lease=None, settled=None
     )
-
-
-def brought_forward(entry: OutboxEntry, due: datetime) -> OutboxEntry:
-    """A delivery that is owed and due at an instant at the latest."""
-    return replace(entry, due=min(entry.due, due))
 
 
 def losses_of(entry: OutboxEntry) -> int:

@@ -19,17 +19,14 @@ from router.store.delivery_lifecycle import (
     TRANSITIONS,
     OutboxEntry,
     added,
-    brought_forward,
     claim_id,
     claimed,
     clipped,
-    discarded,
     failures_after,
     given_up,
     is_unclaimed,
     losses_of,
     redriven,
-    released,
     skipped,
 )
 from router.store.turn_order import ClaimNow, GiveUp, Skip, Wait, first_open, is_overtaken, next_step, redriven_with
@@ -57,6 +54,21 @@ def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
         error=clipped(settlement.error),
         failed=failures_after(entry.failed, settlement),
     )
+
+
+def released(entry: OutboxEntry) -> OutboxEntry:
+    """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
+    return replace(entry, state=DeliveryState.OWED, due=entry.born, lease=None)
+
+
+def discarded(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """A dead letter that a person took off the list."""
+    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now, error="discarded")
+
+
+def brought_forward(entry: OutboxEntry, due: datetime) -> OutboxEntry:
+    """A delivery that is owed and due at an instant at the latest."""
+    return replace(entry, due=min(entry.due, due))
 
 
 def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:

@@ -24,7 +24,6 @@ from router.store.delivery_lifecycle import (
     is_suspect,
     is_unclaimed,
     redriven,
-    released,
 )
 from router.store.destinations import pause_known, wins_probe
 from tests.builders import NOW
@@ -90,12 +89,6 @@ def test_what_was_lost_often_is_suspect_and_once_more_poison(
     """A claim whose lease ended counts as soon as somebody looks."""
     entry = replace(CLAIMED if is_claimed else OWED, lost=lost)
     assert (is_suspect(entry), is_poison(entry)) == expected
-
-
-def test_a_release_is_no_loss_and_spends_an_attempt() -> None:
-    """The process was ended by somebody; what it had in flight may have been sent."""
-    entry = released(replace(CLAIMED, lost=2))
-    assert (entry.state, entry.lost, entry.attempts, entry.due, entry.lease) == (DeliveryState.OWED, 2, 1, NOW, None)
 
 
 def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
