@@ -40,14 +40,14 @@ TICKETS = "tickets"
 
 def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane: Lane | None = None) -> Sender:
     """What sends to a kind of destination that asks for HTTP and files only."""
-    http = http or Http(_trust())
+    http = http or Http(trust())
     logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
-    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(_trust()))
+    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(trust()))
     return Sender(kind, answers, {}, clock, LEASE[lane or kind.lane], Telemetry().delivering)
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -30,7 +29,7 @@ from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
 from router.store.store import Store
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, a_sender, hold
+from tests.deliver.engines import TICKETS, a_sender, hold, trust
 from tests.deliver.scripted import Answer, Clock, Scripted
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
@@ -70,7 +69,7 @@ class Rounds:
         held = {"cwpp": await holds.held_in("cwpp", now)}
         await give_up_undeliverable(self.store, {"cwpp": [TICKETS]}, (), held, now, now)
         kind = Scripted(answer if callable(answer) else lambda _: answer)
-        async with Http(ssl.create_default_context()) as http:
+        async with Http(trust()) as http:
             senders = {TICKETS: a_sender(kind, self.clock, http, self.lane)}
             loop = DeliveryLoop(
                 "cwpp",
