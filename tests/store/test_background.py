@@ -10,15 +10,12 @@ import pytest
 from router.deliver import BackgroundReader
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Receipt
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.store.dead_letters import redrive
-from router.store.delivery_status import find_histories, list_deliveries_at
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
-from tests.destinations.builders import a_notice
-from tests.store.acts import claim, owe, run, settle
-from tests.store.builders import OPENING, RESOLUTION, a_delivery
+from tests.store.acts import run
 from tests.store.faulty import faulty
 from tests.store.life import Life
 from tests.store.opened import changed
@@ -135,28 +132,6 @@ def test_what_is_told_comes_with_what_was_told_last_and_since_when(life: Life) -
     assert known_before(Severity="Medium", **times) == (None, again)
     run(changed(life.store, "UPDATE notices SET body=?", b"\xff"))
     assert known_before(Severity="High", **times) == (None, again)
-
-
-def test_what_a_destination_took_in_an_earlier_life_is_no_word_on_this_one(store: Store) -> None:
-    """Only what it took since the turn that opened the signal there."""
-    opening, resolution, again, update = (
-        replace(one, content=a_notice(turn=one.turn))
-        for one in (OPENING, RESOLUTION, a_delivery(4, opened=4), a_delivery(5, Change.UPDATED, opened=4))
-    )
-    owe(store, opening)
-    settle(store, claim(store)[0], DeliveryState.SENT)
-    owe(store, resolution, again, update)
-    settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt(handles={"sys_id": "x"}))
-    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
-    for stream, opened, expected in (
-        ("cwpp", 4, Background(opened=NOW)),
-        ("cwpp", 1, Background(last=a_notice(turn=3), handles={"sys_id": "x"}, opened=NOW)),
-        ("cwpp", 9, Background()),
-        ("cspm", 4, Background()),
-    ):
-        statuses = run(within(store, list_deliveries_at, stream, ["tickets"], ["k"]))
-        found = run(within(store, find_histories, statuses, {("tickets", "k"): opened}))
-        assert found == {("tickets", "k"): expected}
 
 
 def test_an_opening_says_how_often_the_same_happened_on_the_resource_before(life: Life) -> None:
