@@ -17,7 +17,7 @@ from alert_router_demo.soc.running import WORKFLOW
 from alert_router_demo.soc.teams import hook_of
 from router.app.rules import Rules, pagers_of
 from router.app.settings import Settings
-from router.cli.complaints import complain
+from router.cli.streams import complain
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName, SettingName
 from router.destinations.email.kind import EmailConfig
 from router.destinations.file import FileConfig

@@ -1,42 +1,34 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
-    parser        what can be written        given         what options mean
-    message_commands, rule_commands, state_commands   what can be written behind each command
-    argument_parser   one whose complaint is one line       argument_types, shared_options   what several commands take
-    help_texts    how each --help ends       completion    what completes words in a shell
+    parser        what can be written; rule_commands, coverage_commands   behind the commands about rules, and coverage
+    arguments     a parser whose complaint is one line, and what arguments mean      given   what options stand for
+    help.toml     how each --help ends       completion    what completes words in a shell
+    version       what --version says
     run           routes files               job           the work of `run`, and of the demo
-    dry_run       only decides
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come
     splitting     bytes -> lines, elements   batches       messages -> batches
-    entries       what would be on record
+    azure_responses  an answer of Azure's among messages
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
-    tally         what a run came to         funnel        as people read it
-    init          rules of one's own         workflow      what checks them on GitHub
-    version       what --version says
+    funnel        what a run came to
+    init          rules of one's own, and the workflow that checks them
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
-    destinations, destination_list   the same; known_destinations   what they name
+    destinations, destination_list   the same
     silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold
-    silence_document   one for programs      silence_times, confirmation   what commands say and ask that make one
+    silence_document   one for programs      silence_times   what commands say that make one
     explain_signal   the life of a signal as it is read      signal_document   the same for programs
     drill         raises a test alert and follows it
-    coverage      judges what is expected: coverage_documents   files and what is no file; coverage_live, coverage_clusters,
-                  coverage_state   what is no file; coverage_tags   keeps the tags that were read
-    coverage_summary, coverage_text, coverage_json, coverage_page, coverage_ci   what it found, for people and for programs
-    coverage_init, coverage_draft   a manifest to begin with
+    coverage      judges what is expected: coverage_documents   files; coverage_live   Azure, clusters and a state
+    coverage_summary, coverage_groups, coverage_text, coverage_json, coverage_page, coverage_ci   what it found
+    coverage_init   a manifest to begin with
     rules_list    every rule with what it held       rules_list_report   the same as it is read
-    author        under whose name a command goes on record    durations     how long, as it is written
-    attack        what of ATT&CK nobody hears of         attack_layer    the same for the Navigator
-    past_decisions   what a decisions file says
-    unmet         what examples expect and do not get
-    rules_report  what `rules` found, as values         formats    values -> what other programs read
-    preview       what a rule would have held       preview_report    the same as it is read
+    rules_report  what `rules` found, as values      formats    annotations and cases, as other programs read them
+    attack        what of ATT&CK nobody hears of     attack_layer    the same for the Navigator
+    preview       what a rule would have held        preview_report    the same as it is read
     opened_state  what they share: a state that is there, ids by their beginning
-    azure_responses  an answer of Azure's among messages
     printing      where lines and JSON are printed      screen     where tables are painted
-    streams       what is wrong with standard input, output and error
+    streams       standard input, output and error, and what is said and asked there
     interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
-    complaints    what is said on standard error
 
 An error is one line on stderr that names the thing at fault, and exit code 2.
 """
@@ -48,9 +40,8 @@ from collections.abc import Sequence
 from errno import ENAMETOOLONG
 from importlib import import_module
 
-from router.cli.complaints import complain
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
-from router.cli.streams import LostOutput, refuse_lost_output, usable_streams
+from router.cli.streams import LostOutput, complain, refuse_lost_output, usable_streams
 from router.domain.errors import BadPolicy, BadUsage, RouterError
 
 FAILED = 2

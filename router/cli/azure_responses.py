@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from router.cli.complaints import complain
+from router.cli.streams import complain
 from router.ingest.messages import Message
 from router.parse import Continuation, answer_in
 

@@ -8,20 +8,18 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from router.cli.complaints import complain
+from router.cli.arguments import RULES_DIR
 from router.cli.coverage_ci import annotations_of, cases_of, markdown_of
 from router.cli.coverage_documents import open_documents
 from router.cli.coverage_json import document_of
-from router.cli.coverage_others import documents_beside_files
+from router.cli.coverage_live import documents_beside_files, refuse_unwritable
 from router.cli.coverage_page import page_of
 from router.cli.coverage_summary import GateReport, exit_code_of, summary_of
-from router.cli.coverage_tags import refuse_unwritable
 from router.cli.coverage_text import print_report
-from router.cli.formats.github import commands_for
-from router.cli.formats.junit import report_of
+from router.cli.formats import commands_for, report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
-from router.cli.shared_options import RULES_DIR
+from router.cli.streams import complain
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest

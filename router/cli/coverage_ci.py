@@ -5,22 +5,22 @@ Names of resources are anybody's words, and so are the comments of rules; no for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
-from router.cli.coverage_posture import posture_remark, posture_sentences
 from router.cli.coverage_summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
     first_command,
+    posture_remark,
+    posture_sentences,
     state_of,
     summary_of,
     unmatched_sentence,
     unused_files,
 )
-from router.cli.formats.markdown import Quoted, cell, table
-from router.cli.formats.values import Annotation, Case, Severity
+from router.cli.formats import Annotation, Case, Severity
 from router.coverage.assess import CoverageRow
 from router.destinations.wording.masking import masked
 from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
@@ -187,3 +187,44 @@ def _skipped(verdict: Verdict, *, allows_unknown: bool) -> str | None:
         verdict.state is CoverageState.UNKNOWN and allows_unknown
     )
     return one_line(f"{verdict.state}: {masked(verdict.reason)}") if is_skipped else None
+
+
+LONGEST = 200
+"""Characters that are shown of a text."""
+
+
+_BREAKING = frozenset("`|\\")
+
+
+class Quoted(str):
+    """A text that somebody else wrote, to be shown as it is."""
+
+    __slots__ = ()
+
+
+def cell(value: object) -> str:
+    """A value as it stands in a table or a line; nothing is a dash."""
+    if value is None or value == "":
+        return "-"
+    return _code(value) if isinstance(value, Quoted) else str(value)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Iterator[str]:
+    """The lines of a table; the columns in `numbers` stand to the right."""
+    right = set(numbers)
+    yield _table_row(heads)
+    yield _table_row("--:" if place in right else "---" for place in range(len(heads)))
+    yield from (_table_row(map(cell, row)) for row in rows)
+
+
+def _table_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    shown = one_line(masked(text)).strip() or "-"
+    shown = f"{shown[:LONGEST]}..." if len(shown) > LONGEST else shown
+    if not _BREAKING.intersection(shown):
+        return f"`{shown}`"
+    # Nothing is escaped in a span of code, and a bar in it would end the cell.
+    return f"<code>{''.join(one if one.isalnum() or one == ' ' else f'&#{ord(one)};' for one in shown)}</code>"

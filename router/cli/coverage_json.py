@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from router.cli.coverage_ages import age_seconds
-from router.cli.coverage_summary import GateReport, exit_code_of, state_of, summary_of
+from router.cli.coverage_summary import GateReport, age_seconds, exit_code_of, state_of, summary_of
 from router.coverage.assess import CoverageRow
 from router.coverage.plans.posture import SubscriptionPosture
 from router.coverage.readers.drills import DrillFact, DrillStep

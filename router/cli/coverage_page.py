@@ -14,18 +14,21 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
-from router.cli.coverage_ages import NO_TIME, age_clause, ago, instant_of
 from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
 from router.cli.coverage_page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
-from router.cli.coverage_posture import posture_sentences
 from router.cli.coverage_summary import (
     LIMITED,
+    NO_TIME,
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
+    age_clause,
+    ago,
     documents_words,
     idle_exceptions_line,
+    instant_of,
     left_aside,
+    posture_sentences,
     state_of,
     summary_of,
     unmatched_sentence,

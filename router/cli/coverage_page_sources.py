@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from router.cli.coverage_ages import ago
-from router.cli.coverage_silence import source_name
+from router.cli.coverage_groups import source_name
+from router.cli.coverage_summary import ago
 from router.coverage.gate import GateResult
 from router.coverage.readers.drills import DrillFact, DrillStep
 from router.coverage.sources import ReportedSource

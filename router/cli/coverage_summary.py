@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from router.coverage.assess import CoverageRow
+from router.coverage.fields import time_of
 from router.coverage.gate import GateResult
+from router.coverage.plans.posture import SubscriptionPosture
+from router.coverage.recency import age_of
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung
+from router.domain.clocks import is_plausible
+from router.domain.coverage import CoverageEvidence, CoverageState, Rung
 from router.domain.plurals import counted
+
+NO_TIME = "no time said"
+"""What is said of a file that does not say how old it is."""
+
+_JUST_NOW = 60
+"""Seconds within which something was asked just now."""
+
+
+def instant_of(evidence: CoverageEvidence) -> datetime | None:
+    """When a piece of evidence was known so, else when it says that it was; None where neither is said."""
+    return time_of((evidence.time or "") if evidence.known_at is None else evidence.known_at)
+
+
+def age_seconds(evidence: CoverageEvidence, now: datetime) -> int | None:
+    """How old a piece of evidence is; below 0 where it is of a time to come, None where nothing is said."""
+    instant = instant_of(evidence)
+    return int((now - instant).total_seconds()) if instant is not None else None
+
+
+def ago(instant: datetime | None, now: datetime) -> str:
+    """How long ago something was: `3 days ago`."""
+    if instant is None:
+        return NO_TIME
+    if not is_plausible(instant, now):
+        return "of a time to come"
+    return f"{age_of(instant, now)} ago" if (now - instant).total_seconds() >= _JUST_NOW else "just now"
+
+
+def age_clause(evidence: CoverageEvidence, now: datetime) -> str:
+    """What stands behind a line on a piece of evidence that was asked, or heard, at an instant; empty for that of a file."""
+    return f", {ago(instant_of(evidence), now)}" if evidence.known_at is not None else ""
+
 
 GAP = 1
 """The exit code where there is a gap, also beside what is unknown."""
@@ -159,3 +196,29 @@ def first_command(remedy: str) -> str:
     """The first command of a remedy, and how many come after it."""
     first, *others = remedy.split("\n")
     return f"{first} (and {counted(len(others), 'more command')})" if others else first
+
+
+_MOST_NAMES = 5
+"""How many subscriptions are named of which the same is to be said."""
+
+
+def posture_sentences(postures: Sequence[SubscriptionPosture], named: Callable[[str], str] = str) -> Iterator[str]:
+    """One sentence on the subscriptions where it is known to be on, and one for each reason why it is not known of others.
+
+    `named` writes the name of a subscription, which is anybody's words.
+    """
+    if on := [one for one in postures if one.is_known_on]:
+        yield f"Foundational CSPM is on in {counted(len(on), 'subscription')}."
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for one in postures:
+        if not one.is_known_on:
+            unknown[one.reason].append(named(one.name))
+    for reason, names in unknown.items():
+        more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+        whose = f"{', '.join(names[:_MOST_NAMES])}{more}"
+        yield f"Foundational CSPM of {whose} is {reason}. Without it no recommendation says anything."
+
+
+def posture_remark(posture: SubscriptionPosture) -> str:
+    """What is to be said of one subscription."""
+    return f"foundational CSPM is {'on' if posture.is_known_on else posture.reason}"

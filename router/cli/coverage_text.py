@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from router.cli.coverage_ages import age_clause
-from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
-from router.cli.coverage_posture import posture_sentences
-from router.cli.coverage_silence import silence_lines
+from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in, silence_lines
 from router.cli.coverage_summary import (
     LIMITED,
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
+    age_clause,
     idle_exceptions_line,
     left_aside,
+    posture_sentences,
     state_of,
     summary_of,
     unmatched_sentence,

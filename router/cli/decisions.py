@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from router.decide import decide, entry_for
 from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
 from router.domain.notices import DECISION_KEYS, RecordEntry
+from router.domain.silences import NO_SILENCES, Silences
+from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 
 KEYS = (*DECISION_KEYS, "at")
 """The keys of a line, always all of them, in this order."""
@@ -66,3 +70,11 @@ def decisions_at(path: Path) -> Iterator[DecisionsFile]:
 
 def _unwritable(path: Path, fault: OSError) -> BadFile:
     return BadFile(f"{path}: decisions cannot be written there: {fault.strerror}")
+
+
+def entry_of(part: MessagePart, reader: MessageReader, now: datetime, silences: Silences = NO_SILENCES) -> RecordEntry:
+    """What would be on record of a part that nothing came before."""
+    if isinstance(part, NotUnderstood):
+        return reader.entry_for(part, now)
+    decision = decide(part.signal, reader.rulebooks[part.signal.stream], now, silences)
+    return entry_for(part.signal, decision, key=part.arrival.key, source=part.source, now=now)

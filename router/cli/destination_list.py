@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from router.app.destination_readiness import readiness_of
 from router.app.settings import Settings
+from router.cli.destinations import KnownDestination, find_rules, known_destinations
+from router.cli.funnel import dues_in
 from router.cli.given import clock_for, stream_for
-from router.cli.known_destinations import KnownDestination, find_rules, known_destinations
 from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.cli.tally import dues_in
 from router.deliver.destination_holds import HoldReader
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold

@@ -16,14 +16,13 @@ from router.app.drill_azure import Defender, call_heartbeat, defender_over, hear
 from router.app.kubeconfig_files import open_kubeconfig
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
-from router.cli.complaints import complain
-from router.cli.confirmation import is_wanted, refuse_unasked
-from router.cli.drill_commands import REAL_WITHIN, WITHIN
-from router.cli.durations import written
+from router.cli.arguments import written
+from router.cli.coverage_commands import REAL_WITHIN, WITHIN
 from router.cli.given import rules_given
 from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
+from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.coverage.drill.results import (
     DestinationVerdict,
     DrillHop,

@@ -12,16 +12,15 @@ from typing import NamedTuple
 from rich.console import Console
 
 from router.app.rules import Rules, reader_over
-from router.cli.decisions import decision_of
-from router.cli.entries import entry_of
+from router.cli.arguments import DEFAULT_STATE
+from router.cli.decisions import decision_of, entry_of
 from router.cli.files import Source, open_files
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.notice_preview import check_destination, preview_of
 from router.cli.printing import plain, print_json, print_lines
+from router.cli.rules_report import owner_of
 from router.cli.screen import print_table, screen, table_of
-from router.cli.shared_options import DEFAULT_STATE
 from router.cli.streams import refuse_lost_output
-from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.errors import BadUsage

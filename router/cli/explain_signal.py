@@ -15,12 +15,12 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.signal_life import MOST_DECISIONS, NO_FACTS, DestinationFacts, facts_of, read_life
 from router.app.signal_search import Found, Meant, find_meant
+from router.cli.arguments import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
 from router.cli.notice_preview import check_destination, preview_of_taken
 from router.cli.opened_state import each, is_shared, store_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.cli.shared_options import DEFAULT_STATE
 from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from router.app.connections import open_state
 from router.app.settings import Settings
-from router.cli.complaints import complain
-from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.screen import screen
+from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.domain.errors import BadFile, BadUsage
 from router.domain.plurals import counted
 from router.store.conninfo import PostgresqlAddress

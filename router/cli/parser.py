@@ -2,28 +2,186 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import SUPPRESS, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from router.cli.argument_parser import Commands, Parser, add_command
-from router.cli.coverage_commands import add_coverage_commands
-from router.cli.drill_commands import add_drill_command
-from router.cli.message_commands import (
-    add_demo_command,
-    add_explain_command,
-    add_run_command,
-    add_send_command,
-    add_serve_command,
+from router.cli.arguments import (
+    DEFAULT_STATE,
+    FILE_HELP,
+    ID_HELP,
+    RULES_HELP,
+    STREAMS,
+    Commands,
+    Parser,
+    add_author,
+    add_command,
+    add_decisions,
+    add_format,
+    add_group,
+    add_ids,
+    add_now,
+    add_rules_dir,
+    add_state,
+    add_state_if_there,
+    add_stream,
+    add_yes,
+    duration_in,
 )
+from router.cli.coverage_commands import add_coverage_commands, add_drill_command
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
-from router.cli.shared_options import RULES_HELP
-from router.cli.state_commands import (
-    add_dead_letters_commands,
-    add_destinations_commands,
-    add_quarantine_commands,
-    add_state_command,
-)
+
+_EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
+_DEMO_STATE = "the directory where the state is kept (default: .state/demo)"
+_SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
+
+
+def add_run_command(commands: Commands) -> None:
+    """Adds `run`."""
+    run = add_command(commands, "run", "router.cli.run:run", "route messages from files")
+    add_stream(run, "the stream that the messages come from; without it each goes to its own")
+    add_rules_dir(run)
+    add_state(run)
+    add_now(run, "the time to decide at and to deliver at, so what is due and what is too old")
+    add_decisions(run, "write every decision there, one JSON object a line")
+    run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
+    run.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
+
+
+def add_demo_command(commands: Commands) -> None:
+    """Adds `demo`."""
+    demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
+    # It is the same wherever it is tried: no setting says where its state is.
+    demo.add_argument("--state", metavar="DIR", type=Path, default=DEFAULT_STATE / "demo", help=_DEMO_STATE)
+    add_decisions(demo, "where to write decisions (default: in the state)")
+
+
+def add_explain_command(commands: Commands) -> None:
+    """Adds `explain`."""
+    explain = add_command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
+    add_stream(explain, "the stream that the messages come from, or the signal is of; without it either")
+    add_rules_dir(explain)
+    add_state_if_there(explain)
+    add_now(explain, "the time to decide at, or to tell of")
+    add_format(explain)
+    explain.add_argument(
+        "--notice",
+        metavar="DESTINATION",
+        help="print the first notice of each message to that destination, or the last that it took of a signal, instead: as "
+        "text (in JSON, beside the rest)",
+    )
+    explain.add_argument("file", metavar="FILE|ID", help=f"a file: {FILE_HELP}; or of a signal in a state: {_SIGNAL}")
+
+
+def add_send_command(commands: Commands) -> None:
+    """Adds `send`."""
+    send = add_command(commands, "send", "router.cli.send:send", "publish messages from files to an event hub")
+    send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
+    send.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
+
+
+def add_serve_command(commands: Commands) -> None:
+    """Adds `serve`."""
+    serve = add_command(
+        commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
+    )
+    add_rules_dir(serve)
+    add_state(serve)
+
+
+_STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
+_UPGRADE = "make the tables of a database that has none, and carry a state forward to this program's version"
+_BACKUP = "copy the state of a directory into a file, also beside a run"
+_REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
+_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
+_HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
+_FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
+_RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
+
+
+def add_state_command(commands: Commands) -> None:
+    """Adds `state`."""
+    state = add_command(commands, "state", "router.cli.state:show", _STATE)
+    add_state(state)
+    add_now(state, "the time to tell of: what is due then")
+    add_format(state)
+    inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
+    upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
+    copy = add_command(inner, "backup", "router.cli.state_backup:copy", _BACKUP)
+    copy.add_argument("copy", metavar="FILE", type=Path, help="the copy, which is not there yet")
+    for command in (upgrade, copy):
+        # Where it is not given there, what stands before the command counts.
+        add_state(command, default=SUPPRESS)
+
+
+def add_dead_letters_commands(commands: Commands) -> None:
+    """Adds `dead-letters`."""
+    letters = add_group(commands, "dead-letters", "see to what was given up on")
+    listing = add_command(letters, "list", "router.cli.dead_letters:list_them", "list them")
+    show = add_command(letters, "show", "router.cli.dead_letters:show", "show one whole")
+    show.add_argument("id", metavar="ID", help=ID_HELP)
+    redrive = add_command(
+        letters,
+        "redrive",
+        "router.cli.dead_letters:redrive",
+        _REDRIVE,
+    )
+    discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them for good")
+    add_yes(discard)
+    for command in (listing, show):
+        add_format(command)
+    for command in (redrive, discard):
+        add_now(command, "the time to do it at")
+        add_ids(command)
+    for command in (listing, show, redrive, discard):
+        add_state(command)
+
+
+def add_quarantine_commands(commands: Commands) -> None:
+    """Adds `quarantine`."""
+    quarantine = add_group(commands, "quarantine", "see to what was not understood")
+    listing = add_command(quarantine, "list", "router.cli.quarantine:list_it", "list it")
+    show = add_command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
+    show.add_argument("id", metavar="ID", help=ID_HELP)
+    retake = add_command(quarantine, "retake", "router.cli.quarantine:retake", _RETAKE)
+    add_stream(retake, "the stream that they come from; without it each goes to its own")
+    add_rules_dir(retake)
+    add_now(retake)
+    discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages for good")
+    add_yes(discard)
+    for command in (listing, show):
+        add_format(command)
+    for command in (retake, discard):
+        add_ids(command)
+    for command in (listing, show, retake, discard):
+        add_state(command)
+
+
+def add_destinations_commands(commands: Commands) -> None:
+    """Adds `destinations`."""
+    group = add_group(commands, "destinations", "see how destinations are, and keep one from being asked")
+    listing = add_command(group, "list", "router.cli.destination_list:show", "list them: held, paused, owed, dead")
+    hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
+    hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
+    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
+    release = add_command(
+        group,
+        "release",
+        "router.cli.destinations:release",
+        "have one asked again that is held, and at once if it is paused",
+    )
+    release.add_argument("--reason", metavar="TEXT", default="released", help="why (default: released)")
+    for command in (listing, hold, release):
+        command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
+        command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
+        add_state(command)
+        add_now(command, "the time to do it at")
+    for command in (listing, hold, release):
+        add_format(command)
+    for command in (hold, release):
+        add_author(command)
+        command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")
+
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from router.app.lookback import look_back
-from router.cli.complaints import complain
 from router.cli.given import clock_for, lines_for, stream_for
 from router.cli.opened_state import store_in
 from router.cli.preview_report import Names, Previewed, document_of, print_previews
 from router.cli.printing import print_json
+from router.cli.streams import complain
 from router.decide.matchers import RuleMatcher
 from router.decide.preview import Preview
 from router.destinations import discover

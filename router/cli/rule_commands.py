@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from router.cli.argument_parser import Commands, add_command, add_group
-from router.cli.argument_types import directory_in, file_in, instant_in, origin_in
-from router.cli.durations import duration_in
-from router.cli.shared_options import (
+from router.cli.arguments import (
     ID_HELP,
     RULES_HELP,
     STREAMS,
+    Commands,
     add_author,
+    add_command,
     add_format,
+    add_group,
     add_now,
     add_rules_dir,
     add_state,
     add_state_if_there,
     add_stream,
     add_yes,
+    directory_in,
+    duration_in,
+    file_in,
+    instant_in,
+    origin_in,
 )
 
 SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")

@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router.app.asked_rules import ask_rules
-from router.cli.formats.github import commands_for
-from router.cli.formats.junit import report_of
+from router.cli.formats import commands_for, report_of
 from router.cli.given import clock_for, lines_for, streams_in
 from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
 from router.cli.rules_report import (
@@ -20,8 +19,8 @@ from router.cli.rules_report import (
     cases_of_examples,
     cases_of_files,
     files_in,
+    unmet_in,
 )
-from router.cli.unmet import unmet_in
 from router.coverage.judges import rungs_of
 from router.destinations import discover
 from router.domain.coverage_manifest import CoverageManifest

@@ -10,12 +10,12 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from router.app.rule_watch import recipients_of
-from router.cli.complaints import complain
+from router.cli.arguments import DEFAULT_STATE
 from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.rules_list_report import RuleLife, by_end, document_of, lines_of
-from router.cli.shared_options import DEFAULT_STATE
+from router.cli.streams import complain
 from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
 from router.destinations import discover

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from router.app.clock import Clock
 from router.app.rules import Rules, reader_over
 from router.app.settings import Settings
-from router.cli.dry_run import decide_only
-from router.cli.files import open_files
-from router.cli.funnel import print_ended, print_named, print_released, print_standings, print_tally
+from router.cli.decisions import decisions_at, entry_of
+from router.cli.files import Source, open_files
+from router.cli.funnel import Tally, print_ended, print_named, print_released, print_standings, print_tally
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.job import Job, Report, do
+from router.cli.job import Job, Report, batches_in, do
+from router.cli.progress import progress_over
 from router.cli.screen import screen
+from router.cli.stdin import Stdin
+from router.cli.stopping import Stop
 from router.domain.attack import AttackTable
 from router.domain.errors import BadUsage
+from router.ingest.messages import MessageReader
 
 DIED = 1
 """The exit code where a delivery was given up on."""
@@ -82,3 +88,21 @@ def _refuse_to_overwrite(files: Sequence[str], decisions: Path | None) -> None:
 def _is_same(decisions: Path, name: str) -> bool:
     path = Path(name)
     return path.exists() and decisions.samefile(path)
+
+
+async def decide_only(sources: Sequence[Source], reader: MessageReader, clock: Clock, decisions: Path | None) -> Tally:
+    """Counts of the decisions on the signals in some sources, which are written to the decisions file too; raises BadFile."""
+    tally = Tally()
+    with ExitStack() as stack:
+        written = stack.enter_context(decisions_at(decisions)) if decisions is not None else None
+        is_awaited = any(isinstance(source, Stdin) for source in sources)
+        size = None if is_awaited else sum(source.size for source in sources)
+        advance = stack.enter_context(progress_over(size))
+        async for batch in batches_in(sources, Stop()):
+            now = clock()
+            entries = [entry_of(part, reader, now) for message in batch for part in reader.read_message(message)]
+            tally.add(entries)
+            if written is not None:
+                written.write(entries)
+            advance(sum(len(message.body) for message in batch))
+    return tally

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from router.cli.durations import written
+from router.cli.arguments import written
 from router.domain.errors import BadUsage
 from router.domain.silence_bounds import find_overrun
 from router.domain.silences import Silence, SilenceBounds

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.rules import load_rules
-from router.cli.author import author_given
-from router.cli.given import clock_for, streams_in
+from router.cli.given import author_given, clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_list_report import wrapped

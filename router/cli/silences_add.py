@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from router.cli.author import Author, author_given, words_given
-from router.cli.complaints import complain
-from router.cli.confirmation import is_wanted, refuse_unasked
-from router.cli.durations import written
-from router.cli.given import clock_for, streams_in
+from router.cli.arguments import written
+from router.cli.given import Author, author_given, clock_for, streams_in, words_given
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
@@ -21,6 +18,7 @@ from router.cli.silence_document import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview, refuse_too_broad
 from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
+from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.decide.matchers import SilenceMatcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage

@@ -11,16 +11,28 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from select import select
 from typing import TYPE_CHECKING, TextIO
 
-from router.domain.errors import RouterError
+from router.domain.errors import BadUsage, RouterError
+from router.domain.legible import inert, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
+
+
+_PASSWORD = re.compile(r"\b(postgres(?:ql)?://[^\s:/@]*):\S+@", re.IGNORECASE)
+"""The password in the address of a database, whichever argument it was written as."""
+
+
+def complain(line: str) -> None:
+    """Writes one line to standard error, without a password that an address in it has."""
+    sys.stderr.write(inert(one_line(_PASSWORD.sub(r"\1:...@", line))) + "\n")
+
 
 _IN, _OUT, _ERROR = 0, 1, 2
 
@@ -109,3 +121,21 @@ def _is_at(stream: TextIO, place: int) -> bool:
         return stream.fileno() == place
     except OSError:
         return False
+
+
+def refuse_unasked(what: str, *, is_confirmed: bool) -> None:
+    """Raises BadUsage where nobody confirmed what a command does, and nobody can be asked: there is no terminal."""
+    if not is_confirmed and not sys.stdin.isatty():
+        raise BadUsage(f"--yes: is missing, and there is no terminal to ask on; write it to {what} without being asked")
+
+
+def is_wanted(question: str, *, is_confirmed: bool) -> bool:
+    """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already.
+
+    Raises LostOutput where what was printed first, by which a person decides, could not be read.
+    """
+    if is_confirmed:
+        return True
+    refuse_lost_output()
+    complain(f"{question} y, or anything else for no:")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

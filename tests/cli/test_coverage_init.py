@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.coverage_draft import draft_of, patterns_of
+from router.cli.coverage_init import draft_of, patterns_of
 from router.coverage.documents import CoverageDocument
 from router.coverage.gate import judge_documents
 from router.coverage.judges import rungs_of

@@ -7,9 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from router.cli.formats.github import commands_for
-from router.cli.formats.junit import report_of
-from router.cli.formats.values import Annotation, Case
+from router.cli.formats import Annotation, Case, commands_for, report_of
 from tests.cli.house import commands_in
 
 ACTING = "a\x1b[31m\u202eb\x00\ud800"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.author import author_given, words_given
-from router.cli.durations import duration_in, written
+from router.cli.arguments import duration_in, written
+from router.cli.given import author_given, words_given
 from router.domain.errors import BadUsage
 
 MINUTE = timedelta(minutes=1)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.cli.help_texts import HELP, PROGRAM
+from router.cli.arguments import PROGRAM, read_help
 from router.cli.parser import new_parser
 from tests.docs.pages import page
+
+HELP = read_help()
 
 
 def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
@@ -37,13 +39,15 @@ AN_ID = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 def test_help_ends_with_examples_and_exit_codes(command: str) -> None:
     """Examples first, each on one line, then the codes; nothing stands behind them."""
     examples, codes = PARSERS[command].format_help().partition("\nexamples:\n")[2].split("\n\nexit codes:\n")
-    assert [line.partition("#")[0].strip() for line in examples.splitlines()] == list(HELP[command].examples)
+    assert [line.partition("#")[0].strip() for line in examples.splitlines()] == [
+        line for line, _ in HELP[command]["examples"]
+    ]
     listed = [line.split()[0] for line in codes.splitlines()]
-    assert listed == ["0", *(["1"] if HELP[command].found else []), "2", "130", "141", "143"]
+    assert listed == ["0", *(["1"] if "found" in HELP[command] else []), "2", "130", "141", "143"]
 
 
 @pytest.mark.parametrize(
-    ("command", "example"), [(command, example) for command, text in HELP.items() for example in text.examples]
+    ("command", "example"), [(command, example) for command, text in HELP.items() for example, _ in text["examples"]]
 )
 def test_an_example_is_understood(command: str, example: str) -> None:
     """What is piped into it or where its output goes is the shell's; it shows the command under which it stands.
@@ -62,4 +66,4 @@ def test_the_docs_give_a_command_the_same_exit_codes() -> None:
     rows = page("docs/command-line.md").table("The command line", "command")
     told = {row["command"].strip("`"): row["exit code"] for row in rows}
     finding = {command for command, codes in told.items() if "1 if" in codes or codes == "as `run`"}
-    assert finding == {command for command in told if HELP[command].found}
+    assert finding == {command for command in told if "found" in HELP[command]}

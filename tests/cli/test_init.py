@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 import alert_router_demo as demo
-from router.cli.init import STAGING, WORKFLOW
-from router.cli.workflow import VARIABLE
+from router.cli.init import STAGING, VARIABLE, WORKFLOW
 from router.rulebook.starter import REPOSITORY
 from tests.cli.house import House, Said
 from tests.docs.pages import ROOT

@@ -376,7 +376,7 @@ HOLD = f"destinations hold people --for 2h {WHO}"
         (with_people_down, f"{HOLD} --now {AT}"),
         (with_people_down, f"dead-letters redrive --all --now {AT}"),
         (with_people_down, f"dead-letters discard --all --now {AT}"),
-        (with_people_down, f"attack layer --out layers.json --now {AT}"),
+        (with_people_down, f"attack layer --out layer.json --now {AT}"),
         (with_a_silence, f"silences extend SILENCE --for 1h --author ana@contoso.example --now {AT}"),
         (with_a_silence, f"silences end SILENCE --author ana@contoso.example --now {AT}"),
         (with_a_silence, f"destinations release people {WHO} --now {AT}"),

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
-from router.cli.complaints import complain
 from router.cli.decisions import decisions_at
 from router.cli.printing import json_of
 from router.cli.screen import print_table, screen, table_of
+from router.cli.streams import complain
 from router.domain.legible import legible, legible_json, one_line
 from tests.cli.house import House, ndjson
 from tests.destinations.builders import an_entry
@@ -179,4 +179,4 @@ def test_nobody_writes_to_standard_error_by_himself() -> None:
     writers = [
         path.name for path in CLI.rglob("*.py") if "sys.stderr.write" in path.read_text() and "soc" not in path.parts
     ]
-    assert writers == ["complaints.py"]
+    assert writers == ["streams.py"]

@@ -1,0 +1,341 @@
+"""A parser of a command line whose complaints are one line that names the argument, and whose help ends with examples."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from argparse import (
+    Action,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    HelpFormatter,
+    Namespace,
+    _MutuallyExclusiveGroup,
+    _SubParsersAction,
+)
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from router.domain.errors import BadUsage
+from router.domain.legible import one_line
+from router.domain.resources import find_subscription_id
+
+if TYPE_CHECKING:
+    from router.store.conninfo import PostgresqlAddress
+
+
+class _HelpFormatter(HelpFormatter):
+    """Fills paragraphs, and leaves alone what has lines of its own."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+class Parser(ArgumentParser):
+    """A parser whose complaint is an error of ours: one line."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, allow_abbrev=False, formatter_class=_HelpFormatter, **kwargs)  # type: ignore[arg-type, misc]
+
+    def format_help(self) -> str:
+        """The help, which ends with examples and exit codes."""
+        self.epilog = _epilog_for(self.prog)
+        return super().format_help()
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """What a command line says; raises BadUsage for what it does not know, which only the command itself can help with."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._words_for(unknown, options))
+        return options, []
+
+    def _words_for(self, unknown: Sequence[str], options: Namespace) -> str:
+        """What to say of arguments that it does not know."""
+        name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
+        if name == "--rules" and self.prog in _CHECKS:
+            line = shlex.join([*self.prog.split(), value or str(options.directory)])
+            return f"argument --rules: is no option here, where the directory stands by itself; write: {line}"
+        return f"unrecognized arguments: {' '.join(unknown)}{_meant(name, self._option_string_actions)}"
+
+    def _check_value(self, action: Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except ArgumentError as error:
+            raise ArgumentError(action, error.message + _meant(str(value), map(str, action.choices or ()))) from None
+
+    def error(self, message: str) -> NoReturn:
+        """Raises BadUsage, naming the argument first."""
+        lacking = message.removeprefix("the following arguments are required: ")
+        if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
+            message = f"{lacking}: is missing; {wanted}"
+        raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """What a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
+    from difflib import get_close_matches  # for which no command that is spelled well waits
+
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+PROGRAM = "alert-router"
+
+_FAILED = "could not be done; one line on standard error says why"
+_INTERRUPTED = {"130": "interrupted by Ctrl-C", "141": "nobody reads what it says", "143": "terminated"}
+
+
+def read_help() -> dict[str, Any]:
+    """Return what help.toml says of each command, by the words behind the program's name."""
+    import tomllib  # for which no other command waits
+
+    return tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+
+
+def _epilog_for(program: str) -> str | None:
+    """How the help of a program such as `alert-router rules check` ends; None if nothing is written of it."""
+    text = read_help().get(program.removeprefix(PROGRAM).strip())
+    if text is None:
+        return None
+    width = max(len(line) for line, _ in text["examples"])
+    examples = [f"  {line.ljust(width)}  # {what}" for line, what in text["examples"]]
+    found = {"1": text["found"]} if "found" in text else {}
+    codes = {"0": "done", **found, "2": text.get("failed", _FAILED), **_INTERRUPTED}
+    return "\n".join(
+        ["examples:", *examples, "", "exit codes:", *(f"  {code.ljust(3)}  {what}" for code, what in codes.items())]
+    )
+
+
+_CHECKS = ("alert-router rules check", "alert-router rules test")
+"""What takes a directory of rules by itself."""
+
+_WANTED = {
+    "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
+    "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
+    "alert-router rules preview: FILE": "name the file of a suppression rule",
+    "ID": "name one of the list",
+    "DIR": "name the directory to write",
+    "NAME": "name a destination; alert-router destinations list shows them",
+    "--for": "say how long, such as --for 2h",
+    "--reason": "say why, such as --reason 'patching, CHG-1234'",
+}
+"""What to give where an argument is missing, of any command or of one."""
+
+
+type Commands = _SubParsersAction[Parser]
+
+
+def add_command(commands: Commands, name: str, command: str, help: str) -> Parser:
+    """Adds a command; `command` names the module and the function that obey it."""
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def add_group(commands: Commands, name: str, help: str) -> Commands:
+    """Adds a group of commands; returns what they are added to."""
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    group: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    return group
+
+
+_DURATION = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?", re.ASCII | re.IGNORECASE)
+_MINUTE = 60
+
+
+def duration_in(text: str) -> timedelta:
+    """The duration that a text names: days, hours and minutes, at least one minute."""
+    found = _DURATION.fullmatch(text.strip())
+    days, hours, minutes = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
+    if not (duration := timedelta(days=days, hours=hours, minutes=minutes)):
+        raise ArgumentTypeError(f"{text!r} is no duration; write one such as 2h, 30m, 1h30m or 30d")
+    return duration
+
+
+def written(duration: timedelta) -> str:
+    """A duration as it is written there, to the minute; one that is shorter than that, in seconds."""
+    seconds = max(0, round(duration.total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds}s"
+    minutes = seconds // _MINUTE
+    parts = {"d": minutes // (24 * 60), "h": minutes // 60 % 24, "m": minutes % 60}
+    return "".join(f"{number}{unit}" for unit, number in parts.items() if number)
+
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LONGEST = 24 * 3600
+
+_WHERE = r"[\w.-]+(?::\d+)?/[^\s?#]*(?:#(?:(?:egg|subdirectory|md5|sha\d+)=[^\s&]*&?)*)?"
+_ORIGIN = re.compile(
+    rf"(?:alert-router(?:\[[a-z, ]*\])? ?@ ?)?(?:\./.+|(?:git\+)?https://{_WHERE}|git\+ssh://(?:[\w-]*@)?{_WHERE})"
+)
+"""What a workflow can install: a file of the repository, or a URL without a password, a token, or a query, which may be one."""
+
+
+def instant_in(text: str) -> datetime:
+    """The instant that an ISO 8601 text names; UTC where it names no zone."""
+    try:
+        written = datetime.fromisoformat(text.strip())
+        instant = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError(f"{text!r} is no time; write one such as 2026-11-24T12:00:00Z") from None
+    if not 1970 <= instant.year < 9000:
+        raise ArgumentTypeError(f"{text!r} is no time to route at; write one after 1970")
+    return instant
+
+
+def file_in(text: str) -> Path:
+    """The file of that name, which is not `-`: standard output tells people what came of it."""
+    if text == "-":
+        raise ArgumentTypeError("'-' is no file; name one")
+    return Path(text)
+
+
+def directory_in(text: str) -> Path:
+    """The directory of that name; an empty name, as a variable of a shell leaves it, names none."""
+    if not text.strip():
+        raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
+    return Path(text)
+
+
+def origin_in(text: str) -> str:
+    """What `init --from` names. What is refused is not repeated: it may hold a password, which a workflow would publish."""
+    if one_line(text) != text or not _ORIGIN.fullmatch(text):
+        raise ArgumentTypeError(
+            "is no URL without credentials that a workflow can get; write one such as "
+            "git+https://HOST/OWNER/alert-router@COMMIT, or that of a wheel"
+        )
+    return text
+
+
+def state_in(text: str) -> Path | PostgresqlAddress:
+    """Where a state is; a password is refused, since other programs can read arguments."""
+    from router.store.conninfo import parse_state  # for which no help waits
+
+    try:
+        state = parse_state(text)
+    except ValueError as fault:
+        raise ArgumentTypeError(str(fault)) from None
+    if not isinstance(state, Path) and state.password is not None:
+        raise ArgumentTypeError(
+            "holds a password, which others on this machine can read there; put the address into ALERT_ROUTER_STATE"
+        )
+    return state
+
+
+def subscription_in(text: str) -> str:
+    """The id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
+    id = find_subscription_id(text)
+    if id is None:
+        raise ArgumentTypeError(f"{text!r} is no id of a subscription; `az account list -o table` shows them")
+    return id
+
+
+def workspace_in(text: str) -> str:
+    """The id of a workspace of Log Analytics, which is no ARM id."""
+    written = text.strip().lower()
+    if not _GUID.fullmatch(written):
+        asks = "`az monitor log-analytics workspace list --query [].customerId`"
+        raise ArgumentTypeError(f"{text!r} is no id of a workspace; {asks} shows them")
+    return written
+
+
+def seconds_in(text: str) -> float:
+    """Some seconds, and a day at the most."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to a day")
+    return seconds
+
+
+STREAMS = ("cwpp", "cspm")
+
+ID_HELP = "an id from the list, or the beginning of one"
+FILE_HELP = (
+    "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
+    "- is standard input, NDJSON or JSON, whose lines are taken as they come"
+)
+RULES_DIR = Path("rules")
+"""Where rules are unless somebody says it."""
+
+DEFAULT_STATE = Path(".state")
+"""Where the state is unless somebody says it."""
+
+RULES_HELP = "the rules directory (default: rules)"
+_STATE_HELP = "where the state is kept: a directory, sqlite:DIRECTORY, or postgresql://ROLE@HOST/DATABASE"
+_AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
+
+
+def add_stream(parser: Parser, help: str) -> None:
+    """Adds `--stream`."""
+    parser.add_argument("--stream", choices=STREAMS, help=help)
+
+
+def add_rules_dir(parser: Parser) -> None:
+    """Adds `--rules`."""
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES_DIR, help=RULES_HELP)
+
+
+def add_state(
+    parser: Parser | _MutuallyExclusiveGroup,
+    usual: Path | None = DEFAULT_STATE,
+    *,
+    help: str = _STATE_HELP,
+    else_: str = "",
+    default: object = None,
+) -> None:
+    """Adds `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
+    instead = else_ or (f", else {usual}" if usual is not None else "")
+    parser.add_argument(
+        "--state",
+        metavar="STATE",
+        type=state_in,
+        default=default,
+        help=f"{help} (default: ALERT_ROUTER_STATE{instead})",
+    )
+    parser.set_defaults(usual_state=usual)
+
+
+def add_state_if_there(parser: Parser) -> None:
+    """Adds `--state` to a command that can do without a state, and takes the usual one where it is there."""
+    add_state(parser, None, else_=f", else {DEFAULT_STATE} if it is there")
+
+
+def add_now(parser: Parser, help: str = "the time to decide at") -> None:
+    """Adds `--now`; `help` says what happens at that instant."""
+    parser.add_argument("--now", metavar="ISO", type=instant_in, help=f"{help} (default: the clock's)")
+
+
+def add_decisions(parser: Parser, help: str) -> None:
+    """Adds `--decisions`."""
+    parser.add_argument("--decisions", metavar="FILE", type=file_in, help=help)
+
+
+def add_ids(parser: Parser) -> None:
+    """Adds ids from a list, and `--all`."""
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
+
+
+def add_yes(parser: Parser) -> None:
+    """Adds `--yes`."""
+    parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+
+
+def add_format(parser: Parser, *more: str) -> None:
+    """Adds `--format`: text, JSON, and `more`."""
+    formats = ("text", "json", *more)
+    parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")
+
+
+def add_author(parser: Parser) -> None:
+    """Adds `--author`."""
+    parser.add_argument("--author", metavar="TEXT", help=_AUTHOR)

@@ -1,0 +1,172 @@
+"""What a command found, in the forms that other programs read. Pure: values in, text out.
+
+Annotations are commands in the log of a step of GitHub Actions, which shows them beside the lines of a pull request:
+https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+
+Cases are a JUnit report. There is no standard; this is what GitLab, Azure DevOps, Jenkins and the actions that read tests for
+GitHub agree on. GitLab shows the text of a failure and not its `message`, others show the `message`, so both say it. GitLab
+drops a case whose class and name were there before, so no two are alike: https://docs.gitlab.com/ci/testing/unit_test_reports/
+
+Nothing here knows of rules. Names of files and what rules say may be anybody's words: no form lets them act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from router.domain.legible import inert, legible, one_line
+from router.domain.plurals import counted
+
+type Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One thing to say of a line of a file.
+
+    Attributes:
+        path: the file, relative to the working directory, with slashes; absolute where it lies elsewhere; empty for what
+            stands in no file of the repository.
+        line: the line, where it is known.
+        level: how bad it is.
+        code: the sort of thing, which never changes.
+        message: what is wrong and what to do.
+    """
+
+    path: str
+    line: int | None
+    level: Severity
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing that was tested; it passed if it has no failures and no errors, and was not skipped.
+
+    Attributes:
+        suite: the suite that it belongs to.
+        name: its name in the suite.
+        path: the file that it stands in, as in an annotation.
+        line: the line, where it is known.
+        failures: what was not as it should be; none if it passed.
+        errors: why it could not be told whether it passed.
+        remarks: what else is to be said, though it fails nothing.
+        skipped: why it was not tested; None if it was.
+    """
+
+    suite: str
+    name: str
+    path: str
+    line: int | None = None
+    failures: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    skipped: str | None = None
+
+
+MOST = 10
+"""How many errors, and how many warnings, GitHub shows of one step; the log has all of them."""
+
+_IN_MESSAGES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_IN_PROPERTIES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def commands_for(title: str, summary: str, annotations: Sequence[Annotation]) -> Iterator[str]:
+    """The lines of a log: first what it all came to, and what of it is not shown, then errors, then warnings.
+
+    Each line is a command, so that no text in it is taken for another one.
+    """
+    levels: tuple[Severity, ...] = ("error", "warning")
+    ordered = {level: [one for one in annotations if one.level == level] for level in levels}
+    beyond = [counted(len(some) - MOST, f"more {level}") for level, some in ordered.items() if len(some) > MOST]
+    hidden = f"; GitHub shows {MOST} of a kind, so look in the log for {' and '.join(beyond)}" if beyond else ""
+    yield f"::notice title={_property(title)}::{_message(summary + hidden)}"
+    for level in levels:
+        yield from map(_command, ordered[level])
+
+
+def _command(annotation: Annotation) -> str:
+    line = f",line={annotation.line}" if annotation.line else ""
+    file = f"file={_property(annotation.path)}{line}," if annotation.path else ""
+    return f"::{annotation.level} {file}title={_property(annotation.code)}::{_message(annotation.message)}"
+
+
+def _property(text: str) -> str:
+    return inert(one_line(text).translate(_IN_PROPERTIES))
+
+
+def _message(text: str) -> str:
+    return inert(legible(text).translate(_IN_MESSAGES))
+
+
+def report_of(title: str, cases: Iterable[Case]) -> str:
+    """The report: a suite of suites, each with its cases in order. In ASCII, so that any terminal and file takes it.
+
+    Nothing is timed, so every time is 0.
+    """
+    by_suite: dict[str, list[Case]] = {}
+    for case in cases:
+        by_suite.setdefault(case.suite, []).append(case)
+    root = Element(
+        "testsuites", {"name": one_line(title)} | _counts([one for some in by_suite.values() for one in some])
+    )
+    taken: dict[tuple[str, str], int] = {}  # the names of each class, with the last number given to one
+    for suite, members in by_suite.items():
+        element = SubElement(root, "testsuite", {"name": one_line(suite)} | _counts(members))
+        for case in members:
+            _add_case(element, case, taken)
+    indent(root)
+    document: bytes = tostring(root, encoding="us-ascii", xml_declaration=True)
+    return inert(document.decode(), "&#{};") + "\n"
+
+
+def _counts(cases: list[Case]) -> dict[str, str]:
+    counts = {
+        "tests": len(cases),
+        "failures": sum(bool(case.failures) for case in cases),
+        "errors": sum(bool(case.errors) and not case.failures for case in cases),
+        "skipped": sum(case.skipped is not None and not case.failures and not case.errors for case in cases),
+        "time": 0,
+    }
+    return {key: str(count) for key, count in counts.items()}
+
+
+def _add_case(suite: Element, case: Case, taken: dict[tuple[str, str], int]) -> None:
+    classname, name = one_line(case.suite), _free_name(one_line(case.suite), one_line(case.name), taken)
+    attributes = {"classname": classname, "name": name}
+    if case.path:
+        attributes["file"] = one_line(case.path)
+    attributes["time"] = "0"
+    if case.line:
+        attributes["line"] = str(case.line)
+    element = SubElement(suite, "testcase", attributes)
+    if case.failures:
+        _add_outcome(element, "failure", case.failures)
+    elif case.errors:
+        _add_outcome(element, "error", case.errors)
+    elif case.skipped is not None:
+        SubElement(element, "skipped", {"message": one_line(case.skipped)}).text = legible(case.skipped)
+    if case.remarks:
+        SubElement(element, "system-out").text = legible("\n".join(case.remarks))
+
+
+def _add_outcome(case: Element, tag: str, said: Sequence[str]) -> None:
+    SubElement(case, tag, {"message": one_line(said[0]), "type": tag}).text = legible("\n".join(said))
+
+
+def _free_name(classname: str, name: str, taken: dict[tuple[str, str], int]) -> str:
+    """The name, with a number behind it where the class has a case of that name already."""
+    free, number = name, taken.get((classname, name), 1)
+    while (classname, free) in taken:
+        number += 1
+        free = f"{name} ({number})"
+    taken[classname, name] = number
+    taken.setdefault((classname, free), 1)
+    return free
