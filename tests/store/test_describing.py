@@ -32,7 +32,7 @@ from router.store.sqlite import SqliteStore, opened_unchanged
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row, an_entry
-from tests.store.opened import Store, open_store
+from tests.store.opened import Store, changed, open_store
 from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
 from tests.store.within import within
@@ -87,7 +87,8 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     settle(store, first, DeliveryState.SENT)
     settle(store, second, DeliveryState.DEAD, error="refused")
     decide(store, Outcome.ROUTED, 3 * DAY, DAY, DAY)
-    decide(store, Outcome.SUPPRESSED, 2 * DAY, 2 * DAY, suppressed_by="maintenance")
+    decide(store, Outcome.SUPPRESSED, 3 * DAY, 2 * DAY, suppressed_by="maintenance")
+    run(changed(store, "INSERT INTO rules (stream, name, known_since) VALUES ('cwpp', 'never hit', 0)"))
     whole = a_quarantined("a")
     damaged = replace(whole, id="b", quarantined=replace(whole.quarantined, reason=Reason(Code.DAMAGED, "x")))
     run(within(store, put_in_quarantine, [whole, a_quarantined("c"), damaged]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.store.documents import (
@@ -31,6 +32,8 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
     assert [one.body for one in run(within(store, list_documents, DocumentKind.SILENCE))] == [SILENCE.body]
     assert run(within(store, find_document, DocumentKind.SILENCE, "s-2")) is None
     assert run(within(store, list_documents, DocumentKind.FACT)) == []
+    assert len(run(within(store, list_documents, DocumentKind.SILENCE, NOW))) == 1
+    assert run(within(store, list_documents, DocumentKind.SILENCE, NOW + timedelta(microseconds=1))) == []
 
 
 def test_of_two_who_write_over_the_same_version_one_wins(store: Store, twin: Store) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
@@ -61,6 +61,7 @@ def walked[T](store: Store, walk: Callable[[Transaction], AsyncIterator[Sequence
 
 
 @MANY
+@example([(2, Outcome.ROUTED, False)] * 9, 0, 100, {Outcome.ROUTED}, 4)
 @given(
     HISTORY,
     st.integers(0, 3),

@@ -46,6 +46,7 @@ def test_a_further_decision_on_a_message_is_its_latest_outcome(store: Store) -> 
     assert run(within(store, find_outcomes, ["h:7"])) == {"h:7": Outcome.RESOLVED}
     put(store, "h:7@1", Outcome.REPEAT, at="2026-11-24T12:00:00.5Z")
     assert run(within(store, find_outcomes, ["h:7", "h:7@1", "h:7@10"])) == {"h:7": Outcome.REPEAT}
+    assert run(within(store, find_outcomes, ["h:7@1"])) == {}
 
 
 def test_the_signals_of_one_message_are_on_record_apart(store: Store) -> None:
