@@ -7,15 +7,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
-from router.app.rules import load_rules
-from router.app.settings import Settings
-from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
 from router.domain.hubs import Partition
 from router.domain.keys import event_uid, signal_key
-from router.domain.signals import Stream
 from router.store import partitions
 from router.store.codec import Columns
 from router.store.delivery_status import count_deliveries
@@ -221,13 +216,6 @@ async def sweep(host: FunctionsHost) -> None:
     """Fires a sweep, which must come to its end."""
     swept = await host.fire("sweep")
     assert swept.outcome is Outcome.OK, swept.error
-
-
-async def sweep_later(stack: Stack, later: timedelta = timedelta(minutes=1)) -> None:
-    """One sweep by an instance whose clock says that it is later by so much."""
-    rules = load_rules(stack.rules, list(Stream), datetime.now(UTC))
-    async with service_over(rules, Settings(stack.environment | QUICK), lambda: datetime.now(UTC) + later) as service:
-        await service.sweep()
 
 
 async def settle(stack: Stack, sweeping: Callable[[], Awaitable[None]]) -> None:

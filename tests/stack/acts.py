@@ -38,6 +38,15 @@ def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
 
 
+def forget_checkpoints(stack: Stack) -> None:
+    """Deletes what the platform noted of how far it has read the hub `cwpp`."""
+    noted = stack.checkpoints.checkpoints
+    forgotten = [key for key in noted if "cwpp" in key]
+    assert forgotten, "nothing was noted, so nothing is forgotten"
+    for key in forgotten:
+        del noted[key]
+
+
 HOLD = "LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE"
 """Lets nothing else write there, nor lock a row, until the transaction ends."""
 

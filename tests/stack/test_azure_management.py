@@ -1,10 +1,8 @@
-"""The double of Azure answers in the recorded shapes, also over real sockets."""
+"""The double of Azure answers in the recorded shapes."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,10 @@ import pytest
 
 from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS
 from router.coverage.live.resource_graph import GraphQuery
-from router.deliver.http import Http
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpRequest
 from tests.samples import SAMPLES
 from tests.stack.azure_management.estate import Row, healthy_estate, subscription_id
 from tests.stack.azure_management.management import AzureManagement
-from tests.stack.azure_management.server import serving
 
 FIRST = subscription_id(0)
 
@@ -177,21 +173,3 @@ def test_every_query_that_is_asked_is_known() -> None:
         "resources | where a > 1",
     ):
         assert AzureManagement(healthy_estate()).answer(graph(unknown)).status == 400
-
-
-def test_it_answers_over_sockets() -> None:
-    """As it does without them."""
-    azure = AzureManagement(healthy_estate())
-
-    async def ask(url: str) -> tuple[HttpAnswer, HttpAnswer]:
-        query = graph(QUERIES[0].text)
-        async with Http(ssl.create_default_context(), longest=10_000_000) as http:
-            return (
-                await http.send(HttpRequest(method="GET", url=f"{url}/subscriptions/{FIRST}/x?api-version=1")),
-                await http.send(HttpRequest(method="POST", url=f"{url}{GRAPH.removeprefix(HOST)}", body=query.body)),
-            )
-
-    with serving(azure) as url:
-        first, whole = asyncio.run(ask(url))
-    assert (first.status, whole.status) == (404, 200)
-    assert json.loads(whole.body)["count"] == 1

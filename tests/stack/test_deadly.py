@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +11,13 @@ import pytest
 
 from router.domain.deliveries import SUSPECT
 from router.store.delivery_lifecycle import DEADLY
-from tests.builders import alert_body, finding_body
-from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
+from tests.builders import alert_body
+from tests.stack.accounting import QUICK, Letter, Post, books_of, high, key_of, low, quick, settle, sweep
 from tests.stack.acts import conditions, dead_letters, kill_on, runs
-from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Death, Outcome
-from tests.stack.gate import GatedStack, gated, to
-from tests.stack.stack import ROOT, stack_running
-from tests.store.builders import noise
+from tests.stack.gate import GatedStack, to
+from tests.stack.stack import ROOT
 from tests.waiting import until
-
-
-@pytest.fixture
-def stack(azurite: Azurite, postgresql: str) -> Iterator[GatedStack]:
-    """A stack with an empty account, behind a gate."""
-    with stack_running(azurite, postgresql) as stack, gated(stack) as stack:
-        yield stack
-
 
 DEATHS = 5
 """So many workers die of a message that kills, while they try 20 messages, 10, 5, 2, and it alone."""
@@ -58,12 +47,12 @@ app = the_app.app
 
 @pytest.mark.parametrize("death", Death)
 def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_through(
-    stack: GatedStack, tmp_path: Path, death: Death
+    gated_stack: GatedStack, tmp_path: Path, death: Death
 ) -> None:
     """After each death half of the batch is tried, down to the message that kills, which costs nothing else anything, in its
     batch or in another partition's: so many deaths and no more, whether the platform brings a batch again or only the sweep
     does."""
-    post, deaths, app = Post(stack), tmp_path / "deaths", tmp_path / "app"
+    post, deaths, app = Post(gated_stack), tmp_path / "deaths", tmp_path / "app"
     killer = Letter(alert_body("killer"), "quarantined")
     app.mkdir()
     (app / "function_app.py").write_text(DEADLY_APP)
@@ -71,7 +60,7 @@ def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_throu
     settings = QUICK | {"APP": str(ROOT / "function_app.py"), "DEATHS": str(deaths)}
 
     async def run() -> None:
-        async with stack.host(app, conditions=conditions(death), **settings).running() as host:
+        async with gated_stack.host(app, conditions=conditions(death), **settings).running() as host:
             await post.send(high("before"), killer, high("after"), *(low(f"n-{number}") for number in range(17)))
             await post.send(*(low(f"m-{number}") for number in range(20)), partition=1)
             if death is Death.RETRIED:
@@ -80,8 +69,8 @@ def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_throu
                 await until(lambda: runs(host, "take_cwpp", Outcome.DIED) > 0)
                 while (await host.fire("sweep")).outcome is not Outcome.OK:
                     assert len(deaths.read_text()) <= DEATHS
-            await settle(stack, lambda: sweep(host))
-            assert await books_of(stack) == post.due
+            await settle(gated_stack, lambda: sweep(host))
+            assert await books_of(gated_stack) == post.due
         assert len(deaths.read_text()) == DEATHS
 
     asyncio.run(run())
@@ -97,65 +86,22 @@ otherwise: [oncall]
 """
 
 
-def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through(stack: GatedStack) -> None:
+def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through(gated_stack: GatedStack) -> None:
     """A page during which a worker dies each time is tried once more than makes it a suspect, and then it is a dead letter.
     A page that is in hand each time it kills gets through: what is suspected with it is tried without it."""
-    stack.write_policy("cwpp", PAGES_ONLY)
-    post = Post(stack)
+    gated_stack.write_policy("cwpp", PAGES_ONLY)
+    post = Post(gated_stack)
     killer = replace(high("killer"), tells=frozenset())
 
     async def run() -> None:
-        async with stack.host(conditions=conditions(), **quick(lease=2)).running() as host:
-            killed = kill_on(stack, host, to("pagerduty", key_of("killer")))
-            stack.gate.delay(to("pagerduty", key_of("beside")), 0.3)
+        async with gated_stack.host(conditions=conditions(), **quick(lease=2)).running() as host:
+            killed = kill_on(gated_stack, host, to("pagerduty", key_of("killer")))
+            gated_stack.gate.delay(to("pagerduty", key_of("beside")), 0.3)
             await post.send(killer, high("beside"))
             await until(lambda: len(killed) == SUSPECT + 1)
-            (letter,) = await dead_letters(stack)
+            (letter,) = await dead_letters(gated_stack)
             assert (letter.delivery.key, letter.attempts, letter.error) == (key_of("killer"), SUSPECT + 1, DEADLY)
             assert len(killed) == SUSPECT + 1
-            assert (await books_of(stack)).pages == post.due.pages
+            assert (await books_of(gated_stack)).pages == post.due.pages
 
     asyncio.run(run())
-
-
-ROWS_ONLY = """
-stream: cwpp
-floor: {{default: Medium}}
-destinations: {{sentinel: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-1, table: ASimAlertEventLogs}}}}
-routes: []
-always: []
-otherwise: [sentinel]
-record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-2, table: AlertRouterDecisions_CL}}
-"""
-
-POISONS = {
-    "no JSON": junk(b"\xff\x00{"),
-    "of the other stream": junk(finding_body()),
-    "of 5 MB": junk(alert_body("big", Description=noise(2_500_000).hex())),
-    "that nothing identifies": junk(alert_body(["no", "text"], Severity={}, Status=[None])),  # type: ignore[arg-type]
-}
-
-
-def test_a_poison_message_costs_its_neighbours_nothing(azurite: Azurite, postgresql: str) -> None:
-    """Of a hundred messages in one batch, 99 are routed and one is quarantined, whole, whatever is wrong with it."""
-    with stack_running(azurite, postgresql, partitions=len(POISONS)) as stack:
-        stack.write_policy("cwpp", ROWS_ONLY)
-        post = Post(stack)
-
-        async def run() -> None:
-            async with stack.host(conditions=conditions(), **QUICK).running() as host:
-                for partition, (what, poison) in enumerate(POISONS.items()):
-                    letters = [row(f"{what} {number}") for number in range(99)]
-                    await post.send(*letters[:50], poison, *letters[50:], partition=partition)
-                await host.idle()
-                assert await dead_letters(stack) == []
-                batches = [run.events for run in host.invocations if run.function == "take_cwpp"]
-                assert max(batches) == 100
-                assert await books_of(stack) == post.due
-
-        asyncio.run(run())
-
-
-def row(name: str) -> Letter:
-    """An alert that is a row, and nothing else."""
-    return replace(high(name), tells=frozenset({"rows"}))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,9 @@ from tests.constructed.posture import (
 )
 from tests.parse.messages import a_common_alert, body_of
 from tests.stack.accounting import ROWS, rows_in, sweep
-from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.gate import Gate, gate_in_thread
-from tests.stack.stack import ROOT, Stack, stack_running
+from tests.stack.stack import ROOT, Stack
 from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
@@ -81,13 +79,6 @@ OWN = ("source", "rulebook", "at")
 
 
 type Decision = dict[str, Any]
-
-
-@pytest.fixture
-def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
-    """A stack with an empty account."""
-    with stack_running(azurite, postgresql) as stack:
-        yield stack
 
 
 def host(stack: Stack, **settings: str) -> FunctionsHost:
@@ -177,11 +168,6 @@ def decided(directory: Path, *arguments: str | Path) -> list[Decision]:
 def but(decisions: Sequence[Decision], *keys: str) -> list[Decision]:
     """Decisions without some of their keys."""
     return [{key: value for key, value in one.items() if key not in keys} for one in decisions]
-
-
-def outcomes(decisions: Sequence[Decision]) -> Counter[tuple[str, str]]:
-    """How many decisions there are by kind and outcome."""
-    return Counter((one["kind"], one["outcome"]) for one in decisions)
 
 
 def standing(soc: Soc) -> dict[str, list[str]]:

@@ -15,9 +15,8 @@ import pytest
 
 from infra.package import DEPENDENCIES, OWN, main
 from tests.builders import RULES, alert_body
-from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
-from tests.stack.stack import ROOT, stack_running
+from tests.stack.stack import ROOT, Stack
 from tests.stack.test_doors import delivered, on_record, publish
 from tests.waiting import PATIENCE
 
@@ -70,29 +69,28 @@ def test_it_loads_with_nothing_around_it(package: Path) -> None:
     assert {path.name for path in package.iterdir()} - {"__pycache__"} == {*OWN, ".python_packages"}
 
 
-def test_it_takes_a_batch_in_microsofts_worker(package: Path, azurite: Azurite, postgresql: str) -> None:
+def test_it_takes_a_batch_in_microsofts_worker(package: Path, stack: Stack) -> None:
     """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's."""
-    with stack_running(azurite, postgresql) as stack:
-        shutil.rmtree(package / "rules")
-        shutil.copytree(stack.rules, package / "rules")
-        host = FunctionsHost(
-            package,
-            env={name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"},
-            event_hubs_connection=stack.hubs.connection_string,
-            storage_connection=stack.storage,
-            conditions=Conditions(speed=100),
-        )
+    shutil.rmtree(package / "rules")
+    shutil.copytree(stack.rules, package / "rules")
+    host = FunctionsHost(
+        package,
+        env={name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"},
+        event_hubs_connection=stack.hubs.connection_string,
+        storage_connection=stack.storage,
+        conditions=Conditions(speed=100),
+    )
 
-        async def run() -> None:
-            async with host.running():
-                await publish(stack, "cwpp", alert_body("one"), alert_body("two"))
-                await host.idle(PATIENCE)
-                await delivered(stack)
-                loaded = Path(f"/proc/{host.worker_pid}/maps").read_text()
-                assert f"{package / DEPENDENCIES}/pydantic_core/" in loaded
-                assert "/site-packages/pydantic_core/" not in loaded.replace(str(package / DEPENDENCIES), "")
-            assert {one.outcome for one in host.invocations} == {Outcome.OK}
-            assert [one["outcome"] for one in await on_record(stack, "cwpp")] == ["routed", "routed"]
+    async def run() -> None:
+        async with host.running():
+            await publish(stack, "cwpp", alert_body("one"), alert_body("two"))
+            await host.idle(PATIENCE)
+            await delivered(stack)
+            loaded = Path(f"/proc/{host.worker_pid}/maps").read_text()
+            assert f"{package / DEPENDENCIES}/pydantic_core/" in loaded
+            assert "/site-packages/pydantic_core/" not in loaded.replace(str(package / DEPENDENCIES), "")
+        assert {one.outcome for one in host.invocations} == {Outcome.OK}
+        assert [one["outcome"] for one in await on_record(stack, "cwpp")] == ["routed", "routed"]
 
-        asyncio.run(run())
-        assert len(stack.soc.state()["tickets"]) == 2
+    asyncio.run(run())
+    assert len(stack.soc.state()["tickets"]) == 2

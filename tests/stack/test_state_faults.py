@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import LiteralString
 from urllib.parse import urlsplit
 
@@ -189,7 +188,7 @@ def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody
                     # One that finds no room, and one that is short.
                     await post.send(high(f"during-{number}"), junk(noise(1 << 20)), low(f"low-{number}"))
                     if trouble is not silent:
-                        await until(partial(has_failed, host, failures))
+                        await until(lambda failures=failures: len(failed(host)) > failures)  # type: ignore[misc]
                     answer = await host.request("GET", "/api/health")
                     assert answer.status == 503
                     assert any(words in str(one) for one in json.loads(answer.body)["problems"]), answer.body
@@ -208,27 +207,17 @@ def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody
 
 async def one_line_is_said(host: FunctionsHost, stack: Stack) -> None:
     """Has two sweeps and two wake-ups meet a trouble: each says it in one line, and both say the same."""
-    begin, delivered = len(host.log), runs(host, "deliver_cwpp_page", Outcome.OK)
+    begin, done = len(host.log), runs(host, "deliver_cwpp_page", Outcome.OK)
     for times in (1, 2):
         await sweep(host)
         await wake(stack, "page")
-        await until(partial(has_delivered, host, delivered + times))
+        await until(lambda end=done + times: runs(host, "deliver_cwpp_page", Outcome.OK) >= end)  # type: ignore[misc]
     said = host.log[begin:]
     sweeps, lanes = SWEEP.findall(said), LANE.findall(said)
     assert (len(sweeps), len({*sweeps})) == (2, 1), said
     # A lane in which nothing is due has nothing to write.
     assert len({*lanes}) <= 1, said
     assert "Traceback" not in said
-
-
-def has_delivered(host: FunctionsHost, times: int) -> bool:
-    """Whether so many calls that page have ended."""
-    return runs(host, "deliver_cwpp_page", Outcome.OK) >= times
-
-
-def has_failed(host: FunctionsHost, before: int) -> bool:
-    """Whether a call of intake has failed once more."""
-    return len(failed(host)) > before
 
 
 def failed(host: FunctionsHost) -> list[str]:

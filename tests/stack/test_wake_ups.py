@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from alert_router_demo.soc import Status
 from router.app.clock import now
 from router.app.service import A_WORKER, MOST_WORKERS
 from router.domain.deliveries import Pause
+from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries
-from router.store.destinations import PROBE, pause_destination
-from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, medium, settle, sweep
-from tests.stack.acts import LANES, asleep, conditions, runs
-from tests.stack.azurite import Azurite, Queue
+from router.store.destinations import pause_destination
+from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, settle, sweep
+from tests.stack.acts import LANES, asleep, conditions, forget_checkpoints, runs
+from tests.stack.azurite import Queue
 from tests.stack.functions_host import Outcome
-from tests.stack.stack import Stack, stack_running
-from tests.stack.test_hub_faults import forget_checkpoints
+from tests.stack.stack import Stack
 from tests.store.builders import a_delivery
 from tests.store.within import within
 from tests.waiting import until
-
-
-@pytest.fixture
-def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
-    """A stack with an empty account."""
-    with stack_running(azurite, postgresql) as stack:
-        yield stack
 
 
 async def woken(stack: Stack) -> dict[str, int]:
@@ -50,15 +38,6 @@ async def wake(stack: Stack, lane: str, times: int = 1) -> None:
     async with Queue(stack.storage, f"cwpp-{lane}") as queue:
         for _ in range(times):
             await queue.put("deliver")
-
-
-async def poisoned(stack: Stack) -> bool:
-    """Whether the platform gave up on a wake-up."""
-    for lane in LANES:
-        async with Queue(stack.storage, f"cwpp-{lane}-poison") as queue:
-            if await queue.count():
-                return True
-    return False
 
 
 async def owe(stack: Stack, count: int, name: str = "d") -> None:
@@ -149,27 +128,3 @@ def test_one_wake_up_is_enough_for_what_falls_due_within_a_minute(stack: Stack) 
 
     asyncio.run(run())
     assert [page.dedup_key for page in pager.pages] == [key_of("first")]
-
-
-def test_a_wake_up_does_not_fail_where_the_state_does(stack: Stack, tmp_path: Path) -> None:
-    """It is one line in the log, and no queue of poison; the batch waits in its hub, and the health page says why."""
-    nowhere = tmp_path / "file"
-    nowhere.write_text("no directory")
-    post = Post(stack)
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(), ALERT_ROUTER_STATE=str(nowhere)).running() as host:
-            await post.send(medium("waits"))
-            await wake(stack, "page", times=7)
-            await until(lambda: runs(host, "deliver_cwpp_page", Outcome.OK) == 7)
-            await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) > 1)
-            page = await host.request("GET", "/api/health")
-            (problem,) = json.loads(page.body)["problems"]
-            assert (page.status, str(nowhere) in problem) == (503, True)
-            assert host.log.count(f"cwpp page: {problem}") == 7
-        async with stack.host(conditions=conditions()).running() as host:
-            await host.idle()
-            assert not await poisoned(stack)
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())

@@ -1,9 +1,7 @@
 """Azurite, Microsoft's own emulator of Azure Storage, on free ports of 127.0.0.1.
 
-`with azurite_running() as azurite:` keeps everything in memory; `azurite_running(directory)` keeps it on disk, so that
-`stop()` and `start()` lose nothing. `azurite.connection_string` is one account, `azurite.new_account()` another that is
-empty. `pause()` makes storage hang until `resume()`. Tests share one through the fixture `azurite`; a test that pauses
-or stops it runs its own. `async with Queue(connection, name) as queue:` is a client of one queue.
+`with azurite_running() as azurite:` keeps everything in memory, and `azurite.new_account()` is an account that is empty.
+Tests share one through the fixture `azurite`. `async with Queue(connection, name) as queue:` is a client of one queue.
 """
 
 from tests.stack.azurite.installation import Installation, installed

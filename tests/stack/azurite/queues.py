@@ -39,13 +39,13 @@ class QueueMessage:
 class Queue:
     """One queue of an account. One that is missing holds nothing, and the first message makes it."""
 
-    def __init__(self, connection: str, name: str, *, patience: float = _PATIENCE) -> None:
+    def __init__(self, connection: str, name: str) -> None:
         said = dict(part.split("=", 1) for part in connection.split(";") if part)
         self._account, self._key = said["AccountName"], base64.b64decode(said["AccountKey"])
         self._url = f"{said['QueueEndpoint']}/{name}"
         # Azurite closes a connection that was idle for five seconds, and must not do so under a request.
         limits = httpx.Limits(keepalive_expiry=1)
-        self._client = httpx.AsyncClient(timeout=patience, limits=limits, verify=False, trust_env=False)  # noqa: S501
+        self._client = httpx.AsyncClient(timeout=_PATIENCE, limits=limits, verify=False, trust_env=False)  # noqa: S501
 
     async def __aenter__(self) -> Self:
         return self

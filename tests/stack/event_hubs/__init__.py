@@ -1,7 +1,7 @@
 """Event Hubs on loopback, to which the unmodified azure-eventhub client talks AMQP over plain TCP.
 
-`async with EventHubs().running() as hubs:` in an event loop, `with event_hubs_in_thread() as hubs:` elsewhere, and
-`python -m tests.stack.event_hubs` alone. `hubs.connection_string` is what clients take, beside `eventhub_name`;
+`async with EventHubs().running() as hubs:` in an event loop, and `with event_hubs_in_thread() as hubs:` elsewhere.
+`hubs.connection_string` is what clients take, beside `eventhub_name`;
 `hubs.published("cwpp", 0)` tells what arrived, `hubs.drop_connections()` and its neighbours order trouble.
 
 From the wire up: `amqp` (types, frames, performatives), `connections`, `sessions`, `links`. Where a link leads is said by

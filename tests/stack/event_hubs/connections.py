@@ -149,5 +149,12 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         """Sends bytes, unless the connection is over: events may still come to readers that have not been told."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if self._transport.is_closing():
+            return
+        left = self.namespace.bytes_left
+        self._transport.write(data[:left])
+        if left is not None:
+            self.namespace.bytes_left = left - len(data) if len(data) < left else None
+            if self.namespace.bytes_left is None:
+                for connection in list(self._connections):
+                    connection.abort()

@@ -55,10 +55,6 @@ class Partition:
         self.last = event
         return event
 
-    def skip(self, count: int) -> None:
-        """Leaves sequence numbers out before the next event."""
-        self._next_sequence += count
-
     def trim(self, before: int) -> None:
         """Forgets the events with a lower sequence number, as retention does."""
         del self.events[: bisect_left(self.events, before, key=_sequence)]

@@ -23,6 +23,8 @@ class Namespace:
         self.refusals_ordered: deque[Refused] = deque()
         self.refused_links: deque[RefusedLink] = deque(maxlen=_MOST_KEPT)
         self.is_reachable = True
+        self.bytes_left: int | None = None
+        """How many more are said before every connection is cut off, if that was ordered."""
         self._groups = groups
         self._hubs: dict[str, Hub] = {}
         for name, partitions in hubs.items():

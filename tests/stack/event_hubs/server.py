@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -47,10 +48,10 @@ class EventHubs:
         self._connections: set[Connection] = set()
 
     @asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncIterator[Self]:
+    async def running(self, port: int = 0, host: str = HOST, tls: ssl.SSLContext | None = None) -> AsyncIterator[Self]:
         """Serves in this event loop, on a free port if none is given."""
         connected = partial(Connection, self._namespace, self._connections)
-        server = await asyncio.get_running_loop().create_server(connected, HOST, port)
+        server = await asyncio.get_running_loop().create_server(connected, host, port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         self.home = Home.here()
         try:
@@ -114,11 +115,6 @@ class EventHubs:
         return event.sequence
 
     @at_home
-    def skip_sequences(self, hub: str, partition: int | str, count: int) -> None:
-        """Leaves sequence numbers out before a partition's next event, which the service itself is never known to do."""
-        self._namespace.hub(hub).partition(partition).skip(count)
-
-    @at_home
     def shift_clock(self, by: timedelta) -> None:
         """Sets the hubs' clock ahead of the system's, or behind it."""
         self._namespace.clock.ahead = by
@@ -153,6 +149,16 @@ class EventHubs:
     def drop_connections(self) -> None:
         """Cuts every connection off without a word."""
         self._abort()
+
+    @at_home
+    def drop_connections_after(self, count: int) -> None:
+        """Cuts every connection off in the midst of what is said, once clients were sent so many more bytes."""
+        self._namespace.bytes_left = count
+
+    @property
+    def is_to_drop_connections(self) -> bool:
+        """Whether that was ordered and has not happened yet."""
+        return self._namespace.bytes_left is not None
 
     @at_home
     def stop_accepting(self) -> None:

@@ -5,7 +5,7 @@ worker process, has it index the app, reads host.json, and listens to the hubs a
 `await host.idle()` waits until everything is worked off; `host.invocations` tells what ran and how it ended;
 `await host.request("GET", "/api/health")` and `await host.fire("sweep")` trigger the rest. `await host.kill_worker()`
 is what happens when memory runs out. A second host on the same hubs and storage is a second instance, which takes its
-share of partitions over by itself, and one in particular with `await host.steal(function, partition)`.
+share of partitions over by itself.
 
 Not the platform's: no scaling, no keys of HTTP functions, no calendar of timers, which every instance has for itself,
 no output bindings but HTTP responses and queues, no single events, one connection for all hubs and one for all queues,

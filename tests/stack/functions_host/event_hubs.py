@@ -23,7 +23,6 @@ from tests.stack.functions_host.ends import Ends
 from tests.stack.functions_host.functions import Function, NotServed
 from tests.stack.functions_host.host_json import EventHubSettings
 from tests.stack.functions_host.invocations import Invoker
-from tests.stack.functions_host.ownership import Ownership
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class EventHubListener:
         self._settings = settings
         self._invoker = invoker
         self._namespace = parse_connection_string(hubs).fully_qualified_namespace
-        self._store = Ownership(shared)
+        self._store = shared
         self._consumer = EventHubConsumerClient.from_connection_string(
             hubs,
             self.group,
@@ -63,7 +62,6 @@ class EventHubListener:
         self._starts: dict[str, int] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tenures: dict[str, asyncio.Event] = {}
-        self._changed = asyncio.Condition()
         self._work: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -107,16 +105,6 @@ class EventHubListener:
         found = await self._store.list_checkpoints(self._namespace, self.hub, self.group)
         return {one["partition_id"]: one["sequence_number"] for one in found}
 
-    def has(self, partition: str) -> bool:
-        """Whether this instance reads a partition, and has not heard that another does."""
-        return partition in self._tenures and not self._tenures[partition].is_set()
-
-    async def steal(self, partition: str) -> None:
-        """Takes a partition over from whoever reads it, and returns when it is this instance's."""
-        async with self._changed:
-            self._store.wanted.add(partition)
-            await self._changed.wait_for(lambda: partition in self._tenures and partition not in self._store.wanted)
-
     async def _on_batch(self, partition: PartitionContext, events: list[EventData]) -> None:
         given_up = self._tenures[partition.partition_id]
         work = asyncio.create_task(self._take(partition, events, given_up))
@@ -139,9 +127,7 @@ class EventHubListener:
                     await partition.update_checkpoint(events[-1])
 
     async def _on_open(self, partition: PartitionContext) -> None:
-        async with self._changed:
-            self._tenures[partition.partition_id] = asyncio.Event()
-            self._changed.notify_all()
+        self._tenures[partition.partition_id] = asyncio.Event()
 
     async def _on_close(self, partition: PartitionContext, reason: CloseReason) -> None:
         _LOG.info("%s/%s: closed, %s", self.hub, partition.partition_id, reason)

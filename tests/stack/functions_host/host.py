@@ -143,15 +143,6 @@ class FunctionsHost:
         """Gives, by partition, the last sequence number that counts as done for a function."""
         return await self._reader(function).checkpoints()
 
-    async def steal(self, function: str, partition: str) -> None:
-        """Takes a partition over from the instance that reads it for the same function."""
-        async with asyncio.timeout(PATIENCE):
-            await self._reader(function).steal(partition)
-
-    def reads(self, function: str, partition: str) -> bool:
-        """Whether a partition is this instance's for a function, as far as the instance knows."""
-        return self._reader(function).has(partition)
-
     async def idle(self, within: float = PATIENCE) -> None:
         """Returns once nothing is under way and nothing waits in any hub or queue; raises NotIdle after some seconds.
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from alert_router_demo.soc.endpoint import served
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
-from tests.stack.gate.orders import Answer, Order, Trouble, call, delay, drop, hold, withhold
+from tests.stack.gate.orders import Answer, Order, Trouble, call, delay, hold, withhold
 from tests.stack.gate.requests import Matching, Seen, everything
 
 _OWN = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -50,25 +50,21 @@ class Gate:
             self.home = Home.here()
             yield self
 
-    def hold(self, matching: Matching, *, times: int | None = None) -> Order:
+    def hold(self, matching: Matching) -> Order:
         """Hands requests on only when the order ends, and never if their caller is gone by then."""
-        return self._ordered(matching, hold, times)
+        return self._ordered(matching, hold)
 
-    def withhold(self, matching: Matching, *, times: int | None = None) -> Order:
+    def withhold(self, matching: Matching) -> Order:
         """Hands requests on, but not their answers before the order ends."""
-        return self._ordered(matching, withhold, times)
+        return self._ordered(matching, withhold)
 
-    def delay(self, matching: Matching, seconds: float, *, times: int | None = None) -> Order:
+    def delay(self, matching: Matching, seconds: float) -> Order:
         """Hands requests on after so many seconds."""
-        return self._ordered(matching, delay(seconds), times)
+        return self._ordered(matching, delay(seconds))
 
-    def drop(self, matching: Matching, *, times: int | None = None) -> Order:
-        """Cuts callers off."""
-        return self._ordered(matching, drop, times)
-
-    def on(self, matching: Matching, callback: Callable[[], object], *, times: int | None = None) -> Order:
+    def on(self, matching: Matching, callback: Callable[[], object]) -> Order:
         """Calls back in the gate's thread when a request comes, and then holds it."""
-        return self._ordered(matching, call(callback), times)
+        return self._ordered(matching, call(callback))
 
     def watch(self, matching: Matching = everything) -> list[Seen]:
         """Gives a list that further requests are added to as they come."""
@@ -79,13 +75,13 @@ class Gate:
                 seen.append(one)
             return False
 
-        self._ordered(is_wanted, hold, None)
+        self._ordered(is_wanted, hold)
         return seen
 
     @at_home
-    def _ordered(self, matching: Matching, trouble: Trouble, times: int | None) -> Order:
+    def _ordered(self, matching: Matching, trouble: Trouble) -> Order:
         assert self.home is not None, "The gate is not running."
-        order = Order(matching, trouble, times, self.home)
+        order = Order(matching, trouble, self.home)
         self._orders.append(order)
         return order
 

@@ -32,13 +32,11 @@ type Trouble = Callable[["Order", Seen, Forward], Awaitable[Answer | None]]
 class Order:
     """An order to a gate; its methods may be called from any thread."""
 
-    def __init__(self, matching: Matching, trouble: Trouble, times: int | None, home: Home) -> None:
+    def __init__(self, matching: Matching, trouble: Trouble, home: Home) -> None:
         self.home: Home | None = home
         self.ended = asyncio.Event()
-        self.count = 0
         self._matching = matching
         self._trouble = trouble
-        self._times = times
         self._met: Future[None] = Future()
 
     async def met(self) -> None:
@@ -52,12 +50,10 @@ class Order:
 
     def is_for(self, seen: Seen) -> bool:
         """Whether a request is to meet the order."""
-        is_over = self.ended.is_set() or (self._times is not None and self.count >= self._times)
-        return not is_over and self._matching(seen)
+        return not self.ended.is_set() and self._matching(seen)
 
     async def meet(self, seen: Seen, forward: Forward) -> Answer | None:
         """Does to a request what was ordered."""
-        self.count += 1
         if not self._met.done():
             self._met.set_result(None)
         return await self._trouble(self, seen, forward)
@@ -74,11 +70,6 @@ async def withhold(order: Order, _: Seen, forward: Forward) -> Answer | None:
     answer = await forward()
     await order.ended.wait()
     return answer
-
-
-async def drop(_order: Order, _seen: Seen, _forward: Forward) -> Answer | None:
-    """Nothing happens, and the caller is cut off."""
-    return None
 
 
 def delay(seconds: float) -> Trouble:
