@@ -1,22 +1,26 @@
-"""What tests of the hub room share: the way to a hub on loopback, and a relay that a connection can be cut in."""
+"""The way to a hub on loopback, and consumers beside a database that remember what they were given."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import re
-import ssl
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from router.domain.hubs import Event, Partition
-from router.eventhubs import Namespace
+from router.app.connections import SharedPartitions
+from router.domain.errors import RouterError
+from router.domain.hubs import Event, Partition, Span
+from router.eventhubs import Consumer, Namespace
 from router.eventhubs.consumer import Rhythm
+from router.store.partitions import Taken, begin_epoch, list_claims, lock_partition, read_taken, take
+from router.store.store import Store
 from tests.stack.event_hubs import EventHubs
+from tests.store.opened import open_store
+from tests.store.within import within
 from tests.waiting import PATIENCE
 
 LEFT_BEHIND = pytest.mark.filterwarnings(
@@ -24,19 +28,13 @@ LEFT_BEHIND = pytest.mark.filterwarnings(
 )
 """The client leaves connections that were cut, or never came about, to the garbage collector."""
 
-QUICK = Rhythm(renew=0.5)
-"""How often a consumer of a test renews what it owns."""
-
-HOST = "127.0.0.1"
 HUB = "cwpp"
-FIRST = Partition(HUB, "0")
-SECOND = Partition(HUB, "1")
+FIRST, SECOND = Partition(HUB, "0"), Partition(HUB, "1")
 
 
-def a_namespace(hubs: EventHubs, port: int | None = None) -> Namespace:
-    """The way to some hubs, or to them through a relay on another port."""
-    way = hubs.connection_string
-    return Namespace(connection_string=way if port is None else re.sub(r":\d+;", f":{port};", way, count=1))
+def a_namespace(hubs: EventHubs) -> Namespace:
+    """The way to some hubs."""
+    return Namespace(connection_string=hubs.connection_string)
 
 
 def fill(hubs: EventHubs, partition: Partition, count: int) -> list[bytes]:
@@ -45,61 +43,6 @@ def fill(hubs: EventHubs, partition: Partition, count: int) -> list[bytes]:
     for body in bodies:
         hubs.append(*partition, body)
     return bodies
-
-
-def numbers(events: Sequence[Event]) -> list[int]:
-    """The sequence numbers of events, as they come."""
-    return [event.sequence for event in events]
-
-
-@dataclass(slots=True)
-class Relay:
-    """Passes bytes on between clients and hubs, and hangs up on everybody once hubs have said so many bytes."""
-
-    target: int
-    until: int | None = None
-    cuts: int = 0
-    port: int = 0
-    _said: int = 0
-    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client."""
-        to_hub = await asyncio.open_connection(HOST, self.target)
-        self._writers += [writer, to_hub[1]]
-        await asyncio.gather(self._pipe(reader, to_hub[1], is_hub=False), self._pipe(to_hub[0], writer, is_hub=True))
-
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_hub: bool) -> None:
-        with suppress(ConnectionError):
-            while data := await reader.read(4096):
-                self._said += len(data) * is_hub
-                if self.until is not None and self._said > self.until:
-                    self.cut()
-                    break
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    def cut(self) -> None:
-        """Hangs up on everybody."""
-        self.until, self.cuts = None, self.cuts + 1
-        for writer in self._writers:
-            writer.transport.abort()
-
-
-@asynccontextmanager
-async def relayed(
-    hubs: EventHubs, tls: ssl.SSLContext | None = None, at: tuple[str, int] = (HOST, 0)
-) -> AsyncIterator[Relay]:
-    """A relay before some hubs, which speaks TLS to clients where a context is given."""
-    relay = Relay(hubs.port)
-    server = await asyncio.start_server(relay.pass_on, *at, ssl=tls)
-    relay.port = server.sockets[0].getsockname()[1]
-    try:
-        yield relay
-    finally:
-        server.close()
-        relay.cut()
 
 
 def run[T](work: Coroutine[Any, Any, T]) -> T:
@@ -113,3 +56,93 @@ def run[T](work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(bounded())
     finally:
         gc.collect()
+
+
+def with_hubs[T](work: Callable[[EventHubs], Awaitable[T]], partitions: int = 1) -> T:
+    """What comes of some work beside a hub."""
+
+    async def beside() -> T:
+        async with EventHubs({HUB: partitions}).running() as hubs:
+            return await work(hubs)
+
+    return run(beside())
+
+
+type Hook = Callable[[Partition, Sequence[Event]], Awaitable[None]]
+"""What else a take does before it has taken."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What a consumer was given: every try, what was taken of it, and the troubles that it reported."""
+
+    store: Store
+    hook: Hook | None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    running: asyncio.Future[None] = field(init=False)
+    tries: list[tuple[Partition, list[int]]] = field(default_factory=list)
+    taken: dict[Partition, list[int]] = field(default_factory=dict)
+    bodies: list[bytes] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    async def ingest(self, partition: Partition, events: Sequence[Event]) -> None:
+        """Takes a batch and writes down that it did, unless the hook raises."""
+        numbers = [event.sequence for event in events]
+        self.tries.append((partition, numbers))
+        if self.hook is not None:
+            await self.hook(partition, events)
+        self.taken.setdefault(partition, []).extend(numbers)
+        self.bodies += [event.body for event in events]
+        span, at = Span(numbers[0], numbers[-1]), events[-1].enqueued
+        async with self.store.transaction() as tx:
+            known = await lock_partition(tx, partition)
+            taken = await read_taken(tx, known.epoch)
+            if taken and span.first <= taken[-1].span.last and at > taken[-1].enqueued:
+                known, _ = await begin_epoch(tx, known, at)
+                taken = []
+            await take(tx, known.epoch, taken, Taken(span, at, at, at))
+
+    def report(self, trouble: RouterError) -> None:
+        """Remembers a trouble."""
+        self.troubles.append(f"{type(trouble).__name__} {trouble}")
+
+
+@dataclass(slots=True)
+class ConsumerRig:
+    """A hub, and a database in which consumers claim its partitions."""
+
+    hubs: EventHubs
+    store: Store
+
+    @asynccontextmanager
+    async def consuming(self, hook: Hook | None = None, watch: float = 60.0) -> AsyncIterator[Inbox]:
+        """A consumer at work, which is stopped and has ended when the context does."""
+        inbox = Inbox(self.store, hook)
+        partitions, rhythm = SharedPartitions(self.store), Rhythm(renew=0.5, watch=watch)
+        consumer = Consumer(a_namespace(self.hubs), HUB, partitions, inbox.report, rhythm)
+        inbox.running = asyncio.create_task(consumer.consume_events(inbox.ingest, inbox.stop))
+        try:
+            yield inbox
+        finally:
+            inbox.stop.set()
+            await inbox.running
+
+    async def positions(self) -> dict[Partition, int]:
+        """The number up to which each partition is taken in."""
+        claims = await within(self.store, list_claims, HUB)
+        return {one.partition: one.sequence for one in claims if one.sequence is not None}
+
+
+def with_rig(database: str, work: Callable[[ConsumerRig], Awaitable[None]], *groups: str) -> None:
+    """Does some work beside a hub of two partitions and a database in which nothing is claimed."""
+
+    async def beside() -> None:
+        store = open_store(database)
+        try:
+            await store.upgrade()
+            async with EventHubs({HUB: 2}, groups=groups or ("serve",)).running() as hubs:
+                await work(ConsumerRig(hubs, store))
+        finally:
+            await store.close()
+
+    run(beside())
