@@ -21,7 +21,8 @@ from router.store.conninfo import Connector
 from router.store.partitions import claim_partitions, free_partitions, list_claims
 
 if TYPE_CHECKING:
-    from router.eventhubs import Consumer, Namespace
+    from router.eventhubs import Namespace
+    from router.eventhubs.consumer import Consumer
     from router.store.conninfo import PostgresqlAddress
     from router.store.store import Store
 
@@ -138,7 +139,7 @@ async def consumers_over(
 
     Every error goes to `report`; none is the end.
     """
-    from router.eventhubs import Consumer
+    from router.eventhubs.consumer import Consumer
 
     async with AsyncExitStack() as stack:
         namespace = namespace_for(settings)

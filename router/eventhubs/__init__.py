@@ -7,13 +7,13 @@
     checkpoints  which process reads which partition, and from where, as the client asks for it
     publisher    publishes messages, for `send`
 
-The client is imported where it is first used: it takes longer to import than a small run takes.
+The client takes longer to import than a small run takes: consumer and checkpoints bring it with them, the others import it
+where they first use it.
 """
 
 from router.eventhubs.connection import Namespace
-from router.eventhubs.consumer import Consumer
 from router.eventhubs.events import trace_of
 from router.eventhubs.publisher import publish
 from router.eventhubs.reader import HubReader
 
-__all__ = ["Consumer", "HubReader", "Namespace", "publish", "trace_of"]
+__all__ = ["HubReader", "Namespace", "publish", "trace_of"]

@@ -1,7 +1,4 @@
-"""Which process reads which partition, and from where, as Microsoft's client asks for it.
-
-Imported where it is first used: it brings the whole client with it.
-"""
+"""Which process reads which partition, and from where, as Microsoft's client asks for it."""
 
 from __future__ import annotations
 
@@ -41,7 +38,6 @@ class Checkpoints(CheckpointStore):
         self._clock = clock
         self._seen: dict[Partition, tuple[str, float]] = {}
         self._positions: dict[str, int] = {}
-        self._void: set[str] = set()
 
     def position_of(self, partition: str) -> int:
         """The number of the last event of a partition that is taken in, or NOTHING."""
@@ -49,8 +45,7 @@ class Checkpoints(CheckpointStore):
 
     def void(self, partition: str) -> None:
         """Forgets how far a partition is taken in: its hub was created anew, and the numbers begin again."""
-        self._void.add(partition)
-        self._positions.pop(partition, None)
+        self._positions[partition] = NOTHING
 
     async def list_ownership(
         self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
@@ -76,7 +71,7 @@ class Checkpoints(CheckpointStore):
         found = {
             one.partition.id: one.sequence
             for one in await self._partitions.list_claims(eventhub_name)
-            if one.sequence is not None and one.partition.id not in self._void
+            if one.sequence is not None and self._positions.get(one.partition.id) != NOTHING
         }
         self._positions |= found
         return [where | {"partition_id": id, "sequence_number": at, "offset": at} for id, at in found.items()]
@@ -84,13 +79,11 @@ class Checkpoints(CheckpointStore):
     async def update_checkpoint(self, checkpoint: dict[str, Any], **kwargs: Any) -> None:
         """Remember how far the client has come."""
         self._positions[checkpoint["partition_id"]] = checkpoint["sequence_number"]
-        self._void.discard(checkpoint["partition_id"])
 
     def _ownership(self, one: PartitionClaim) -> dict[str, Any]:
         claim, since = self._seen.get(one.partition, ("", 0.0))
         if claim != one.claim:
-            since = self._clock()
-            self._seen[one.partition] = one.claim, since
+            _, since = self._seen[one.partition] = one.claim, self._clock()
         return {"partition_id": one.partition.id, "owner_id": one.owner, "etag": one.claim, "last_modified_time": since}
 
 

@@ -7,7 +7,6 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from router.domain.errors import BadFile, HubError
@@ -30,7 +29,6 @@ IDLE = 60.0
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
     """Where a namespace is: by its connection string (only for a local stack), or by its name and an identity.
 
@@ -38,48 +36,49 @@ class Namespace:
     string or where there is neither, and BadFile for a `ca_file` that holds none.
     """
 
-    connection_string: str | None = field(default=None, repr=False)
-    fully_qualified_namespace: str | None = None
-    credential: AsyncTokenCredential | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    _trust: ssl.SSLContext | None = field(init=False, repr=False, default=None)
-
-    def __post_init__(self) -> None:
-        if self.connection_string is not None:
+    def __init__(
+        self,
+        *,
+        connection_string: str | None = None,
+        fully_qualified_namespace: str | None = None,
+        credential: AsyncTokenCredential | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        trust = _trust_in(ca_file) if ca_file is not None else None
+        if connection_string is not None:
             from azure.eventhub import parse_connection_string
 
-            parse_connection_string(self.connection_string)
-        elif self.fully_qualified_namespace is None or self.credential is None:
+            parse_connection_string(connection_string)
+        elif fully_qualified_namespace is None or credential is None:
             raise ValueError("a namespace needs a connection string, or its name and a credential")
-        if self.ca_file is not None:
-            object.__setattr__(self, "_trust", _trust_in(self.ca_file))
+        self._connection_string = connection_string
+        self._name, self._credential, self._trust = fully_qualified_namespace, credential, trust
 
     def consumer(self, hub: str, group: str, **more: Any) -> EventHubConsumerClient:
         """A client that reads a hub through a consumer group."""
         from azure.eventhub.aio import EventHubConsumerClient
 
-        client: EventHubConsumerClient = self._client(
-            EventHubConsumerClient, eventhub_name=hub, consumer_group=group, idle_timeout=IDLE, **more
-        )
+        more |= {"eventhub_name": hub, "consumer_group": group, "idle_timeout": IDLE}
+        client: EventHubConsumerClient = self._made(EventHubConsumerClient, **more)
         return client
 
     def producer(self, hub: str) -> EventHubProducerClient:
         """A client that writes to a hub."""
         from azure.eventhub.aio import EventHubProducerClient
 
-        client: EventHubProducerClient = self._client(EventHubProducerClient, eventhub_name=hub)
+        client: EventHubProducerClient = self._made(EventHubProducerClient, eventhub_name=hub)
         return client
 
     async def close(self) -> None:
         """Closes the credential; each client is closed by who asked for it."""
-        if self.credential is not None:
-            await self.credential.close()
+        if self._credential is not None:
+            await self._credential.close()
 
-    def _client(self, kind: Any, **options: Any) -> Any:
+    def _made(self, kind: Any, **options: Any) -> Any:
         options |= PATIENCE
-        if self.connection_string is not None:
-            return kind.from_connection_string(self.connection_string, **options)
-        return kind(self.fully_qualified_namespace, credential=self.credential, ssl_context=self._trust, **options)
+        if self._connection_string is not None:
+            return kind.from_connection_string(self._connection_string, **options)
+        return kind(self._name, credential=self._credential, ssl_context=self._trust, **options)
 
 
 def _trust_in(ca_file: str) -> ssl.SSLContext:

@@ -59,7 +59,7 @@ def _json(value: object) -> bytes:
 def _texts(value: object) -> object:
     """The value with text where AMQP's strings came as bytes."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return _text(value)
     if isinstance(value, Mapping):
         return {_texts(key): _texts(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -30,14 +30,15 @@ async def publish(namespace: Namespace, hub: str, bodies: Iterable[bytes], waits
     async with namespace.producer(hub) as client:
         try:
             for body in bodies:
-                if batch is None or not _is_added(batch, body):
-                    if batch is not None:
-                        accepted += await _send(client, hub, batch, waits)
-                    async with reaching(hub):
-                        batch = await client.create_batch()
-                    if not _is_added(batch, body):
-                        size = f"message {accepted + 1} has {len(body)} bytes, more than the hub takes; leave it out"
-                        raise HubError(f"hub {hub}: {size}")
+                if batch is not None:
+                    if _is_added(batch, body):
+                        continue
+                    accepted += await _send(client, hub, batch, waits)
+                async with reaching(hub):
+                    batch = await client.create_batch()
+                if not _is_added(batch, body):
+                    size = f"message {accepted + 1} has {len(body)} bytes, more than the hub takes; leave it out"
+                    raise HubError(f"hub {hub}: {size}")
             if batch is not None:
                 accepted += await _send(client, hub, batch, waits)
         except HubError as fault:

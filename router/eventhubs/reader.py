@@ -88,10 +88,10 @@ async def receive_events(
     """
     events: dict[int, Event] = {}
     faults: list[HubError] = []
-    news, over = asyncio.Event(), asyncio.Event()
+    news: asyncio.Queue[bool] = asyncio.Queue()
 
     async def on_batch(context: PartitionContext, batch: list[EventData]) -> None:
-        news.set()
+        news.put_nowait(False)
         for data in batch:
             # After a connection was cut the client asks again from the last event it gave us, so some come twice.
             event = event_of(data)
@@ -104,12 +104,10 @@ async def receive_events(
         if not isinstance(error, _Enough):
             faults.append(hub_error(error, *partition))
         if context is None:  # It failed before it had a receiver, so none is closed.
-            over.set()
-            news.set()
+            news.put_nowait(True)
 
     async def on_close(context: PartitionContext, reason: CloseReason) -> None:
-        over.set()
-        news.set()
+        news.put_nowait(True)
 
     receiving = asyncio.create_task(
         client.receive_batch(
@@ -124,10 +122,10 @@ async def receive_events(
         )
     )
     try:
-        while not over.is_set():
+        is_over = False
+        while not is_over:
             async with reaching(*partition, patience):
-                await news.wait()
-            news.clear()
+                is_over = await news.get()
     finally:
         receiving.cancel()
         await asyncio.wait([receiving], timeout=_GRACE)

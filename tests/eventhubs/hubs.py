@@ -14,8 +14,8 @@ import pytest
 from router.app.connections import SharedPartitions
 from router.domain.errors import RouterError
 from router.domain.hubs import Event, Partition, Span
-from router.eventhubs import Consumer, Namespace
-from router.eventhubs.consumer import Rhythm
+from router.eventhubs import Namespace
+from router.eventhubs.consumer import Consumer
 from router.store.partitions import Taken, begin_epoch, list_claims, lock_partition, read_taken, take
 from router.store.store import Store
 from tests.stack.event_hubs import EventHubs
@@ -118,8 +118,7 @@ class ConsumerRig:
     async def consuming(self, hook: Hook | None = None, watch: float = 60.0) -> AsyncIterator[Inbox]:
         """A consumer at work, which is stopped and has ended when the context does."""
         inbox = Inbox(self.store, hook)
-        partitions, rhythm = SharedPartitions(self.store), Rhythm(renew=0.5, watch=watch)
-        consumer = Consumer(a_namespace(self.hubs), HUB, partitions, inbox.report, rhythm)
+        consumer = Consumer(a_namespace(self.hubs), HUB, SharedPartitions(self.store), inbox.report, 0.5, watch)
         inbox.running = asyncio.create_task(consumer.consume_events(inbox.ingest, inbox.stop))
         try:
             yield inbox

@@ -127,15 +127,19 @@ def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
 def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
     """Wherever it is cut: the client connects again, and what it gets twice is given once, in order."""
 
-    async def work(hubs: EventHubs) -> None:
-        for number in range(600):
-            hubs.append(*FIRST, b"%03d" % number * 50)
-        for said in (10_000, 50_000, 90_000):
+    async def read_cut_after(said: int) -> None:
+        async with EventHubs({HUB: 1}).running() as hubs:
+            for number in range(600):
+                hubs.append(*FIRST, b"%03d" % number * 50)
             hubs.drop_connections_after(said)
-            assert numbers(await a_reader(hubs).read_events(FIRST, Span(10, 590), 1000)) == list(range(10, 591))
+            read = await a_reader(hubs).read_events(FIRST, Span(10, 590), 1000)
+            assert numbers(read) == list(range(10, 591))
             assert not hubs.is_to_drop_connections, "nothing was cut, so nothing was proven"
 
-    with_hubs(work, 3)
+    async def work() -> None:
+        await asyncio.gather(*map(read_cut_after, (10_000, 50_000, 90_000)))
+
+    run(work())
 
 
 def test_a_hub_that_does_not_answer_as_it_should_is_a_fault(caplog: pytest.LogCaptureFixture) -> None:
