@@ -53,7 +53,6 @@ CLOCKS = {
     "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
     "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
     "stack/soak.py": "what is printed, and the end of patience",
-    "stack/test_destination_faults.py": "nothing comes before its time; how much later does not matter",
 }
 """Files that read a clock, and why it makes no difference how fast the machine is."""
 

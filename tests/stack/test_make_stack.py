@@ -52,7 +52,7 @@ def test_the_samples_come_out_as_it_says(tmp_path: Path) -> None:
 
         def has_arrived() -> bool:
             with urlopen(f"{address}_counts") as answer:  # noqa: S310  On loopback.
-                received = json.load(answer)["received"]
+                received: dict[str, int] = json.load(answer)["received"]
             return min(received[what] for what in ("pages", "tickets", "rows")) > 0
 
         until(has_arrived)

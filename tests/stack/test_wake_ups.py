@@ -9,10 +9,9 @@ from alert_router_demo.soc import Status
 from router.app.clock import now
 from router.app.service import A_WORKER, MOST_WORKERS
 from router.domain.deliveries import Pause
-from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries
-from router.store.destinations import pause_destination
+from router.store.destinations import PROBE, pause_destination
 from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, settle, sweep
 from tests.stack.acts import LANES, asleep, conditions, forget_checkpoints, runs
 from tests.stack.azurite import Queue

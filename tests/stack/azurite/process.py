@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,13 +29,13 @@ _GRACE = 10.0
 class Azurite:
     """A storage emulator at work, which keeps everything in memory; `ports` are where it answers, by service."""
 
-    def __init__(self, ports: Mapping[str, int], process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, ports: dict[str, int], process: subprocess.Popen[bytes] | None = None) -> None:
         self.ports = ports
         self._process = process
         self._fresh = iter(range(1, _ACCOUNTS))
 
     @classmethod
-    def of_another(cls, ports: Mapping[str, int], share: int, shares: int) -> Azurite:
+    def of_another(cls, ports: dict[str, int], share: int, shares: int) -> Azurite:
         """One that another process runs, with one of so many shares of its fresh accounts."""
         azurite = cls(ports)
         azurite._fresh = iter(range(1 + share, _ACCOUNTS, shares))

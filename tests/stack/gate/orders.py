@@ -35,6 +35,7 @@ class Order:
     def __init__(self, matching: Matching, trouble: Trouble, home: Home) -> None:
         self.home: Home | None = home
         self.ended = asyncio.Event()
+        self.count = 0
         self._matching = matching
         self._trouble = trouble
         self._met: Future[None] = Future()
@@ -54,6 +55,7 @@ class Order:
 
     async def meet(self, seen: Seen, forward: Forward) -> Answer | None:
         """Does to a request what was ordered."""
+        self.count += 1
         if not self._met.done():
             self._met.set_result(None)
         return await self._trouble(self, seen, forward)
