@@ -15,7 +15,6 @@ LONG = {
     "test_deadly.py",
     "test_destination_faults.py",
     "test_hub_faults.py",
-    "test_lanes.py",
     "test_make_stack.py",
     "test_storm.py",
 }
