@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from base64 import b64encode
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from hmac import digest
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.stack.event_hubs import KEY, KEY_NAME, EventHubs
-from tests.stack.event_hubs.amqp import encoding
-from tests.stack.event_hubs.amqp.decoding import decode, end_of, items
-from tests.stack.event_hubs.amqp.encoding import composite
-from tests.stack.event_hubs.amqp.refused import Refused
-from tests.stack.event_hubs.claims import Claims
+from tests.stack.event_hubs import EventHubs
 from tests.waiting import until
 
 BEGINNING = "-1"
@@ -181,69 +170,3 @@ def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks_and_fi
         assert other.errors == []
 
     run(test)
-
-
-def a_token(resource: str, seconds: float, key: str = KEY) -> str:
-    """A shared access signature that holds for so long."""
-    resource, end = quote_plus(resource), int(time.time() + seconds)
-    signature = quote_plus(b64encode(digest(key.encode(), f"{resource}\n{end}".encode(), "sha256")))
-    return f"SharedAccessSignature sr={resource}&sig={signature}&se={end}&skn={KEY_NAME}"
-
-
-def test_a_token_opens_what_it_was_made_for_and_nothing_else() -> None:
-    """The path and what lies below it, never a neighbour; none of another key, too old, or for something else."""
-    claims, day = Claims({KEY_NAME: KEY}), 86_400
-    claims.put_signature("sb://host/cwpp", a_token("sb://host/cwpp", day))
-    claims.require("CWPP/consumergroups/take/partitions/0")
-    for path in ("cspm", "cwpp2", ""):
-        with pytest.raises(Refused, match="amqp:unauthorized-access"):
-            claims.require(path)
-    wrong = {
-        a_token("sb://host/cwpp", day, key="another"): "InvalidSignature",
-        a_token("sb://host/cwpp", -1): "ExpiredToken",
-        a_token("sb://host/cspm", day): "InvalidAudience",
-    }
-    for token, fault in wrong.items():
-        with pytest.raises(Refused, match=fault):
-            claims.put_signature("sb://host/cwpp", token)
-
-
-type Pair = tuple[Any, bytes]
-
-
-def encoded_by[T](values: st.SearchStrategy[T], encode: Callable[[T], bytes]) -> st.SearchStrategy[Pair]:
-    """Values with their encodings."""
-    return values.map(lambda value: (value, encode(value)))
-
-
-LONG = st.integers(250, 260).map("x".__mul__)  # around the size that needs the long form
-TEXTS, NAMES = st.text() | LONG, st.lists(st.text(max_size=9))
-VALUES = st.recursive(
-    encoded_by(st.none(), lambda _: encoding.NULL)
-    | encoded_by(st.booleans(), encoding.boolean)
-    | encoded_by(st.integers(0, 2**8 - 1), encoding.ubyte)
-    | encoded_by(st.integers(0, 2**16 - 1), encoding.ushort)
-    | encoded_by(st.integers(0, 2**32 - 1), encoding.uint)
-    | encoded_by(st.integers(0, 2**64 - 1), encoding.ulong)
-    | encoded_by(st.integers(-(2**31), 2**31 - 1), encoding.integer)
-    | encoded_by(st.integers(-(2**63), 2**63 - 1), encoding.long)
-    | encoded_by(st.integers(-(2**63), 2**63 - 1), encoding.timestamp)
-    | encoded_by(st.binary() | LONG.map(str.encode), encoding.binary)
-    | encoded_by(TEXTS, encoding.string)
-    | encoded_by(TEXTS, encoding.symbol)
-    | encoded_by(NAMES, encoding.strings)
-    | encoded_by(NAMES, encoding.symbols),
-    lambda inner: st.lists(inner, max_size=4).map(
-        lambda pairs: ((7, [value for value, _ in pairs]), composite(7, *(encoded for _, encoded in pairs)))
-    ),
-    max_leaves=9,
-)
-
-
-@given(st.lists(VALUES, max_size=4))
-def test_what_is_encoded_is_decoded_again(pairs: list[Pair]) -> None:
-    """Each type, with something behind it; and a list is taken apart without decoding it."""
-    parts = [encoded for _, encoded in pairs]
-    for value, encoded in pairs:
-        assert decode(encoded + b"rest") == (value, len(encoded)) == (value, end_of(encoded + b"rest", 0))
-    assert items(composite(7, *parts), 3) == parts

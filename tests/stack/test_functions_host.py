@@ -20,7 +20,6 @@ from tests.stack.azurite import Azurite, Queue
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.stack.event_hubs.checkpoints import Checkpoints
 from tests.stack.functions_host import (
-    AppRefused,
     Conditions,
     Death,
     FunctionsHost,
@@ -30,8 +29,6 @@ from tests.stack.functions_host import (
     RetryPolicy,
 )
 from tests.stack.functions_host.host_json import HostJson
-from tests.stack.functions_host.outputs import messages_in
-from tests.stack.functions_worker.protocol import protocol
 from tests.waiting import until, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -233,19 +230,6 @@ def test_what_a_function_gives_goes_into_a_queue_once_it_has_succeeded(rig: AppR
     asyncio.run(act())
 
 
-def test_an_output_is_as_many_messages_as_the_host_makes_of_it() -> None:
-    """Whatever looks like JSON is taken for it."""
-    for value, messages in (
-        ({"string": "page"}, ["page"]),
-        ({"bytes": b"page"}, ["page"]),
-        ({}, []),
-        ({"json": "[]"}, []),
-        ({"string": '["a", {"b": 1}]'}, ["a", '{\n  "b": 1\n}']),
-        ({"string": "[a"}, ["[a"]),
-    ):
-        assert [body.decode() for body in messages_in(protocol().TypedData(**value))] == messages
-
-
 def test_an_app_setting_overrides_host_json_and_what_the_mini_host_does_not_do_is_refused(tmp_path: Path) -> None:
     """As `AzureFunctionsJobHost__...` does in Azure; no test may pass on a setting that was passed over."""
     settings = {
@@ -262,48 +246,6 @@ def test_an_app_setting_overrides_host_json_and_what_the_mini_host_does_not_do_i
 
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"
-EVENTS = "arg_name='events', event_hub_name='h', connection='C', cardinality='many'"
-QUEUE = "arg_name='m', queue_name='%QUEUE%', connection='C'"
-
-
-@pytest.mark.parametrize(
-    ("code", "fault", "said"),
-    [
-        ("import nowhere", AppRefused, "ModuleNotFoundError: No module named 'nowhere'"),
-        (
-            f"@app.event_hub_message_trigger({EVENTS})\ndef take(events: list[func.EventHubEvent]) -> None: ...",
-            AppRefused,
-            "binding events has invalid non-type annotation",
-        ),
-        ("", AppRefused, "no functions found"),
-        ("import os; os._exit(3)", AppRefused, "the worker ended with status 3 while indexing"),
-        (
-            f"@app.queue_trigger({QUEUE})\ndef send(m: func.QueueMessage) -> None: ...",
-            NotServed,
-            "send: it names the setting QUEUE",
-        ),
-        (
-            "@app.blob_trigger(arg_name='b', path='p', connection='C')\ndef read(b: func.InputStream) -> None: ...",
-            NotServed,
-            "read: has a binding of type blobTrigger",
-        ),
-    ],
-)
-def test_an_app_that_would_fail_in_azure_is_refused_in_the_words_of_the_worker(
-    tmp_path: Path, code: str, fault: type[Exception], said: str
-) -> None:
-    """Beside what the worker printed; and the mini-host never runs half of an app in silence."""
-    (tmp_path / "function_app.py").write_text(f"{HEADER}print('hello from the app')\n{code}")
-
-    async def run() -> None:
-        async with FunctionsHost(tmp_path, env={}).running():
-            pytest.fail("it runs")
-
-    with pytest.raises(fault, match=said) as refused:
-        asyncio.run(run())
-    assert any("hello from the app" in note for note in refused.value.__notes__)
-
-
 BLOCKING = """
 import time
 from pathlib import Path

@@ -21,14 +21,11 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.keys import group_key
 from router.domain.notices import Group
-from router.domain.rulebook import DestinationSpec, Lane, written
+from router.domain.rulebook import DestinationSpec, Grouping, Lane, written
 from router.domain.severity import gravity_of
 from router.ingest.grouping.group_notices import (
-    GroupTurn,
     change_of,
     delivery_of,
-    delivery_on_clock,
-    gravity_of_member,
     is_status_only,
     members_to_name,
     named_member,
@@ -37,7 +34,6 @@ from router.ingest.grouping.group_notices import (
 )
 from router.ingest.grouping.grouping_keys import (
     MemberTurn,
-    audience_for,
     audience_key_for,
     common_values_of,
     grouping_key_for,
@@ -87,9 +83,7 @@ class Aggregation:
         """Applies turns, at most one of each signal. Groups that wait for room open first: no later signal takes it."""
         self.open_waiting()
         # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another joins.
-        for one in sorted(
-            member_turns, key=lambda one: (one.target.change is Change.RESOLVED, -gravity_of_member(one))
-        ):
+        for one in sorted(member_turns, key=lambda one: (not one.stands, -one.gravity)):
             self._apply(one)
         touched_before, self.touched = self.touched, {}
         for key, touched in touched_before.items():
@@ -123,9 +117,9 @@ class Aggregation:
 
     def tell(self, key: str, state: GroupState, change: Change) -> None:
         """Owes the notice of a group's latest turn, which no message led to, and keeps the state."""
-        note = delivery_on_clock(self.destination, self.room.lane, key, state, change)
+        if state.words is not None:
+            self.owed.append(delivery_of(state.words, self.destination, self.room.lane, key, state, change))
         self.put(key, state)
-        self.owed += [note] if note is not None else []
 
     def put(self, key: str, state: GroupState) -> None:
         """Keeps the state of a group: with words only as long as a notice may need them."""
@@ -168,11 +162,9 @@ class Aggregation:
     def _apply(self, member_turn: MemberTurn) -> None:
         """Lets the signal of a turn join a group, change in it, or leave it."""
         member = self._find_member(member_turn.notice.key)
-        if member is not None and member.stands:
-            self._keep_named_alerts(member_turn, member.group)
-            self._apply_to_group(member_turn, member.group)
-        elif member_turn.target.change is not Change.RESOLVED:
-            key = self._group_for(member_turn)
+        stood_in = member.group if member is not None and member.stands else None
+        if stood_in is not None or member_turn.stands:
+            key = stood_in or self._group_for(member_turn)
             self._keep_named_alerts(member_turn, key)
             self._apply_to_group(member_turn, key)
 
@@ -184,28 +176,32 @@ class Aggregation:
 
     def _keep_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
         """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
-        audience_key = audience_key_for(member_turn, grouping_of(self.spec))
+        audience_key = audience_key_for(member_turn, self.grouping)
         named = NamedAlert(group=key, until=self.now + self._length)
         alerts = {named_alert_key_for(id, audience_key): named for id in member_turn.notice.alerts}
         self.states.named_alerts |= alerts
         self.changed.named_alerts |= alerts
 
     @property
+    def grouping(self) -> Grouping:
+        """How the destination groups signals."""
+        return grouping_of(self.spec)
+
+    @property
     def _length(self) -> timedelta:
         """How long its windows are; that of a group that lasts has no length."""
-        return grouping_of(self.spec).window or timedelta()
+        return self.grouping.window or timedelta()
 
     def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
         """Whether a signal joins a group: somebody stands in it, and the signal need not call people anew as graver."""
         state = self.states.groups[key]
         is_paged = member_turn.target.lane is Lane.PAGE and state.is_open
-        calls = is_paged and gravity_of_member(member_turn) > gravity_of(state.severity)
+        calls = is_paged and member_turn.gravity > gravity_of(state.severity)
         return state.group.standing > 0 and not calls
 
     def _candidates_for(self, member_turn: MemberTurn) -> Iterator[str]:
         """The groups that a signal may join: its incident's, those of the alerts that it names, that of its grouping key."""
-        grouping = grouping_of(self.spec)
-        audience_key = audience_key_for(member_turn, grouping)
+        audience_key = audience_key_for(member_turn, self.grouping)
         named = self.states.named_alerts.get(named_alert_key_for(member_turn.notice.id, audience_key))
         if named is not None and named.group in self.states.groups and self._runs(named.until, self._length):
             yield named.group
@@ -214,13 +210,13 @@ class Aggregation:
             audiences = (audience_key, summary_key_for(member_turn))
             if member is not None and member.stands and self.states.groups[member.group].audience_key in audiences:
                 yield member.group
-        yield from self._groups_in_window(grouping_key_for(member_turn, grouping), self._length)
+        if running := self._find_running(grouping_key_for(member_turn, self.grouping), self._length):
+            yield running
 
-    def _groups_in_window(self, window_key: str, length: timedelta) -> Iterator[str]:
-        """The group of a window that runs."""
+    def _find_running(self, window_key: str, length: timedelta) -> str | None:
+        """The group of a window, if it runs."""
         key = self.find_in_window(window_key)
-        if key is not None and self._runs(self.states.groups[key].until, length):
-            yield key
+        return key if key is not None and self._runs(self.states.groups[key].until, length) else None
 
     def _runs(self, until: datetime | None, length: timedelta) -> bool:
         """Whether a window has not ended yet, and no clock that was wrong wrote down when it ends."""
@@ -229,30 +225,30 @@ class Aggregation:
     def _group_to_open(self, member_turn: MemberTurn, candidates: Sequence[str]) -> str:
         """The key of the group that a signal opens: one that is over while its window runs, a new one, or the summary."""
         groups, limit = self.states.groups, self.room.limit
-        if limit is not None and not self.room.take(audience_for(member_turn), member_turn.notice.severity):
+        if limit is not None and not self.room.take(member_turn.audience, member_turn.notice.severity):
             summary_key = summary_key_for(member_turn)
-            running = next(self._groups_in_window(summary_key, limit.window), None)
+            running = self._find_running(summary_key, limit.window)
             if running is not None and (self._can_join(member_turn, running) or not groups[running].group.standing):
                 return running
             waiting = (key for key in self.waiting(Waits.ROOM) if groups[key].audience_key == summary_key)
             return next(waiting, None) or self._create_group(
                 member_turn, summary_key, summary_key, self.now + limit.window, self.limited()
             )
-        grouping = grouping_of(self.spec)
         over = (key for key in candidates if not groups[key].group.standing and not groups[key].group.limited)
-        return next(over, None) or self._create_group(
-            member_turn,
-            grouping_key_for(member_turn, grouping),
-            audience_key_for(member_turn, grouping),
-            self.now + self._length,
-            Group(by=common_values_of(member_turn.notice, grouping), total=0, standing=0, named=()),
-        )
+        return next(over, None) or self.create_group(member_turn, self.now + self._length)
 
     def limited(self) -> Group:
         """An empty summary of what the limit holds back."""
         limit = self.room.limit
         by = (("limit", f"{limit.most} openings in {written(limit.window)}"),) if limit is not None else ()
         return Group(by=by, total=0, standing=0, named=(), limited=True)
+
+    def create_group(self, member_turn: MemberTurn, until: datetime | None) -> str:
+        """Creates the group of the values of a signal; returns its key."""
+        by = common_values_of(member_turn.notice, self.grouping)
+        window_key, audience_key = (of(member_turn, self.grouping) for of in (grouping_key_for, audience_key_for))
+        group = Group(by=by, total=0, standing=0, named=())
+        return self._create_group(member_turn, window_key, audience_key, until, group)
 
     def _create_group(
         self, member_turn: MemberTurn, window_key: str, audience_key: str, until: datetime | None, group: Group
@@ -263,16 +259,15 @@ class Aggregation:
         key = group_key(notice.stream, self.destination, window_key, notice.key, member_turn.turn.number, start)
         if (before := self._windows.pop(window_key, None)) is not None:
             self.put(before, replace(self.states.groups[before], window_key=None))
-        self.put(
-            key, GroupState(group=group, audience_key=audience_key, at=self.now, window_key=window_key, until=until)
-        )
+        state = GroupState(group=group, audience_key=audience_key, at=self.now, window_key=window_key, until=until)
+        self.put(key, state)
         return key
 
     def _apply_to_group(self, member_turn: MemberTurn, key: str) -> None:
         """Counts and names a member as its turn leaves it: it joins the group, changes in it, or is over."""
         notice = member_turn.notice
         state, member = self.states.groups[key], self._find_member(notice.key)
-        stands, stood = member_turn.target.change is not Change.RESOLVED, member is not None and member.stands
+        stands, stood = member_turn.stands, member is not None and member.stands
         is_new = member is None or member.group != key
         others = tuple(one for one in state.group.named if one.key != notice.key)
         group = replace(
@@ -282,10 +277,9 @@ class Aggregation:
             named=members_to_name((named_member(notice), *others)) if stands else others,
         )
         self.put(key, replace(with_gravest(state, notice) if stands else state, group=group, at=self.now))
-        self._keep_member(
-            notice.key,
-            MemberState(group=key, turn=member_turn.turn.number, stands=stands, group_turn=None, at=self.now),
-        )
+        number = member_turn.turn.number
+        kept = MemberState(group=key, turn=number, stands=stands, group_turn=None, at=self.now)
+        self._keep_member(notice.key, kept)
         self.touched.setdefault(key, []).append(member_turn)
 
     def _keep_member(self, signal: str, member: MemberState) -> None:
@@ -307,19 +301,21 @@ class Aggregation:
         """
         if not state.group.limited:
             return state.waits is None
-        standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+        standing = (one for one in member_turns if one.stands)
         first = next((one for one in standing if is_for_same_audience(state, one)), None)
-        return first is not None and self.room.take(audience_for(first), state.severity, beyond=True)
+        return first is not None and self.room.take(first.audience, state.severity, beyond=True)
 
     def notify(self, key: str, change: Change, member_turns: Sequence[MemberTurn]) -> None:
         """Gives a group its next turn, and owes the notice of it."""
-        state = self.states.groups[key]
+        state, first = self.states.groups[key], member_turns[0]
         turn = state.turn + 1
         opened = turn if change is Change.OPENED else state.opened
-        group_turn = GroupTurn(turn, change, opened, is_status_only(change, member_turns))
-        self.owed.append(delivery_of(member_turns[0], key, state, group_turn))
         is_open = change is not Change.RESOLVED
-        self.put(key, replace(state, turn=turn, opened=opened, is_open=is_open, note_due=None))
+        state = replace(state, turn=turn, opened=opened, is_open=is_open, note_due=None)
+        status_only = is_status_only(change, member_turns)
+        told = delivery_of(first.notice, self.destination, first.target.lane, key, state, change, status_only)
+        self.owed.append(replace(told, trace=first.turn.trace))
+        self.put(key, state)
         for one in member_turns:
             self._keep_member(one.notice.key, replace(self.states.members[one.notice.key], group_turn=turn))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import zip_longest
 
 from router.domain.clocks import SKEW, latest
 from router.domain.deliveries import Delivery
 from router.domain.ledger import Turn
-from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.grouping.aggregation import APART, Aggregation
-from router.ingest.grouping.group_notices import NAMED, lane_of
+from router.ingest.grouping.group_notices import NAMED
 from router.ingest.grouping.grouping_keys import (
     MemberTurn,
     held_key_for,
@@ -21,14 +22,7 @@ from router.ingest.grouping.grouping_keys import (
     named_alert_keys_for,
     window_keys_for,
 )
-from router.ingest.grouping.lasting_groups import (
-    LastingAggregation,
-    find_summary,
-    is_summary_due,
-    open_summary,
-    tell_due,
-    tell_summary,
-)
+from router.ingest.grouping.lasting_groups import LastingAggregation, is_summary_due, tell_due, tell_summary
 from router.ingest.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
@@ -51,7 +45,8 @@ async def aggregate_turns(
     """
     owed: list[Delivery] = []
     for stream, by_destination in _by_destination(turns):
-        specs = {name: _find_spec(rulebooks, stream, name) for name in by_destination}
+        book = rulebooks.get(Stream(stream))
+        specs = {name: book.destinations.get(name) if book is not None else None for name in by_destination}
         every = [(one, specs[name]) for name, some in by_destination.items() for one in some]
         asked = Asked(
             signals={key for one, _ in every for key in member_keys_for(one)},
@@ -79,12 +74,7 @@ async def tell_waiting(store: Store, rulebook: Rulebook, now: datetime) -> int:
         destinations = await groups.list_grouped(tx, stream)
     for destination in destinations:
         spec = rulebook.destinations.get(destination)
-
-        async def tell(tx: Transaction, at: tuple[str, DestinationSpec | None] = (destination, spec)) -> int:
-            owed = await _tell_some(tx, stream, *at, now)
-            await add_deliveries(tx, owed, now)
-            return len(owed)
-
+        tell = partial(_tell_some, stream=stream, destination=destination, spec=spec, now=now)
         while told := await store.run(tell):
             count += told
     return count
@@ -92,8 +82,11 @@ async def tell_waiting(store: Store, rulebook: Rulebook, now: datetime) -> int:
 
 async def _tell_some(
     tx: Transaction, stream: str, destination: str, spec: DestinationSpec | None, now: datetime
-) -> list[Delivery]:
-    """Opens some of the groups of a destination that wait, tells some notes, and once all are open the summaries."""
+) -> int:
+    """Opens some of the groups of a destination that wait, tells some notes, and once all are open the summaries.
+
+    Returns of how many groups it told.
+    """
     await groups.lock_admission(tx, stream, destination)
     rooms = await _find_room(tx, stream, {destination: spec}, now)
     most = min(AT_ONCE, rooms[destination].left)
@@ -108,25 +101,24 @@ async def _tell_some(
     aggregation = found[destination]
     is_all_open = tell_due(aggregation) < AT_ONCE
     await _write(tx, stream, found)
-    due = [sample for sample in (False, True) if is_all_open and is_summary_due(aggregation, sample)]
-    for sample in due:
-        if find_summary(aggregation, sample) is None:
-            open_summary(aggregation, sample, await groups.count_held(tx, stream, destination, sample=sample))
-        else:
-            tell_summary(aggregation, sample)
-    if due:
-        await _write(tx, stream, found)
-    return aggregation.owed
+    for sample in (False, True):
+        if is_all_open and is_summary_due(aggregation, sample):
+            tell_summary(aggregation, sample, await groups.count_held(tx, stream, destination, sample=sample))
+            await _write(tx, stream, found)
+    await add_deliveries(tx, aggregation.owed, now)
+    return len(aggregation.owed)
 
 
 async def _find_room(
     tx: Transaction, stream: str, specs: Mapping[str, DestinationSpec | None], now: datetime
 ) -> dict[str, Room]:
     """The room that limits leave at destinations that the transaction has locked, in the order of their names."""
-    limits = {name: spec.limit if spec is not None else None for name, spec in sorted(specs.items())}
-    spans = {name: (now - limit.window, now + SKEW) for name, limit in limits.items() if limit is not None}
+    limits = {name: spec.limit for name, spec in sorted(specs.items()) if spec is not None and spec.limit is not None}
+    spans = {name: (now - limit.window, now + SKEW) for name, limit in limits.items()}
     counts = await groups.count_openings(tx, stream, spans)
-    return {name: Room(limit, lane_of(specs[name]), now, counts.get(name, {})) for name, limit in limits.items()}
+    # What goes to one that the policy names no longer becomes a dead letter, like a ticket.
+    lanes = {name: spec.lane if spec is not None else Lane.TICKET for name, spec in sorted(specs.items())}
+    return {name: Room(limits.get(name), lane, now, counts.get(name, {})) for name, lane in lanes.items()}
 
 
 async def _read(
@@ -153,11 +145,6 @@ async def _write(tx: Transaction, stream: str, found: Mapping[str, Aggregation])
         changes[name], one.changed = one.changed, States()
         changes[name].openings, one.room.openings = one.room.openings, []
     await groups.write_states(tx, stream, changes)
-
-
-def _find_spec(rulebooks: Mapping[Stream, Rulebook], stream: str, destination: str) -> DestinationSpec | None:
-    book = next((book for known, book in rulebooks.items() if known.value == stream), None)
-    return book.destinations.get(destination) if book is not None else None
 
 
 def _by_destination(turns: Sequence[Turn]) -> list[tuple[str, dict[str, list[MemberTurn]]]]:

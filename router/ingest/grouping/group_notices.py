@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.evidence import Evidence
 from router.domain.notices import NamedMember, Notice
-from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.rulebook import Lane
 from router.domain.severity import gravity_of
 from router.domain.whereabouts import whereabouts_of
 from router.ingest.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
@@ -26,67 +26,34 @@ _KEPT = (
 """What a notice that is made of a group's state has of one that is like it."""
 
 
-def lane_of(spec: DestinationSpec | None) -> Lane:
-    """The lane of a destination; one that the policy no longer names gets dead letters like tickets."""
-    return spec.lane if spec is not None else Lane.TICKET
-
-
 def change_of(state: GroupState, member_turns: Sequence[MemberTurn]) -> Change | None:
     """What a group's notice changes; None where some of its members are over and others still stand: there is no notice."""
     if not state.group.standing:
         return Change.RESOLVED if state.is_open else None
     if not state.is_open:
         return Change.OPENED
-    return Change.UPDATED if any(one.target.change is not Change.RESOLVED for one in member_turns) else None
+    return Change.UPDATED if any(one.stands for one in member_turns) else None
 
 
 def is_status_only(change: Change, member_turns: Sequence[MemberTurn]) -> bool:
     """Whether a group's notice changes nothing but the status of members; one that is over is told of with the others."""
-    standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+    standing = (one for one in member_turns if one.stands)
     return change is Change.UPDATED and all(one.notice.status_only for one in standing)
 
 
-class GroupTurn(NamedTuple):
-    """A turn of a group, which one notice tells the destination.
-
-    Attributes:
-        number: which turn of the group it is.
-        change: what the notice says.
-        opened: the number of the turn that opened the group.
-        status_only: whether nothing changed in the group but the status of members.
-    """
-
-    number: int
-    change: Change
-    opened: int
-    status_only: bool = False
-
-
-def delivery_of(member_turn: MemberTurn, key: str, state: GroupState, group_turn: GroupTurn) -> Delivery:
-    """The delivery of a group's notice, in the words of one of its members; a group of one looks like its only member."""
-    target = member_turn.target
-    return _delivery(
-        member_turn.notice, target.destination, target.lane, key, state, group_turn, member_turn.turn.trace
-    )
-
-
-def delivery_on_clock(destination: str, lane: Lane, key: str, state: GroupState, change: Change) -> Delivery | None:
-    """The delivery of a group's latest turn that no message led to, in the words that it has; None where it has none."""
-    if state.words is None:
-        return None
-    group_turn = GroupTurn(state.turn, change, state.opened)
-    return _delivery(state.words, destination, lane, key, state, group_turn, None)
-
-
-def _delivery(
-    words: Notice, destination: str, lane: Lane, key: str, state: GroupState, group_turn: GroupTurn, trace: str | None
+def delivery_of(
+    words: Notice, destination: str, lane: Lane, key: str, state: GroupState, change: Change, status_only: bool = False
 ) -> Delivery:
-    is_over = group_turn.change is Change.RESOLVED
+    """What a destination is told of a group's latest turn, in the words of a member; a group of one looks like its only one.
+
+    `status_only` says whether nothing changed but the status of members.
+    """
+    is_over = change is Change.RESOLVED
     notice = replace(
         words,
         key=key,
-        turn=group_turn.number,
-        status_only=group_turn.status_only,
+        turn=state.turn,
+        status_only=status_only,
         paged=words.paged or state.paged,
         closing=words.closing if is_over else None,
         release=words.release if not is_over else None,
@@ -105,11 +72,10 @@ def _delivery(
         destination=destination,
         lane=lane,
         key=key,
-        turn=group_turn.number,
-        change=group_turn.change,
-        opened=group_turn.opened,
+        turn=state.turn,
+        change=change,
+        opened=state.opened,
         content=notice,
-        trace=trace,
     )
 
 
@@ -124,11 +90,6 @@ def with_gravest(state: GroupState, notice: Notice) -> GroupState:
     soonest = min(filter(None, (state.respond_by, notice.respond_by)), default=None)
     gravest = fresh if gravity_of(notice.severity) > gravity_of(state.severity) else state
     return replace(gravest, respond_by=soonest, paged=state.paged or notice.paged)
-
-
-def gravity_of_member(member_turn: MemberTurn) -> int:
-    """How grave a member is as its turn leaves it."""
-    return gravity_of(member_turn.notice.severity)
 
 
 def named_member(notice: Notice) -> NamedMember:
@@ -178,7 +139,7 @@ def words_of(state: GroupState, member_turns: Sequence[MemberTurn]) -> Notice:
     words = state.words
     if words is not None and any(words.key == one.notice.key for one in member_turns):
         words = None
-    standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+    standing = (one for one in member_turns if one.stands)
     fresh = next((one.notice for one in standing if is_for_same_audience(state, one)), None)
     if fresh is not None and (words is None or gravity_of(fresh.severity) >= gravity_of(words.severity)):
         return fresh

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from router.domain.clouds import is_connected
+from router.domain.decisions import Change
 from router.domain.keys import fingerprint_of, same_id, signal_key
 from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
 from router.domain.notices import Notice
 from router.domain.resources import find_subscription_id
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
+from router.domain.severity import gravity_of
 from router.domain.signals import Kind
 from router.ingest.grouping.limits import Audience, audience_of
 from router.store.groups import GroupState
@@ -34,6 +36,21 @@ class MemberTurn:
     notice: Notice
     target: Target
 
+    @property
+    def audience(self) -> Audience:
+        """Whom it would call."""
+        return audience_of(self.notice, self.target.lane)
+
+    @property
+    def gravity(self) -> int:
+        """How grave the signal is by now."""
+        return gravity_of(self.notice.severity)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the signal is not over by now."""
+        return self.target.change is not Change.RESOLVED
+
 
 def member_turns_of(turn: Turn) -> list[MemberTurn]:
     """A turn as each destination sees it that the turn notifies and that is notified of groups."""
@@ -50,7 +67,7 @@ def member_keys_for(member_turn: MemberTurn) -> list[str]:
 
 def window_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
     """The keys of the windows whose groups a turn may change: that of its values, and those of the summaries."""
-    held = held_key_for(audience_for(member_turn).sample)
+    held = held_key_for(member_turn.audience.sample)
     return [grouping_key_for(member_turn, grouping_of(spec)), summary_key_for(member_turn), held]
 
 
@@ -93,12 +110,12 @@ def grouping_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
         known += [("in", name.casefold()) for name in _names_around(notice, by)]
     # With their lengths, so that no text can be written to look like another one and its neighbour.
     parts = (f"{name}:{len(value)}:{value}" for name, value in known)
-    return fingerprint_of("alike", *_parts_of(audience_for(member_turn)), *parts)
+    return fingerprint_of("alike", *_parts_of(member_turn.audience), *parts)
 
 
 def summary_key_for(member_turn: MemberTurn) -> str:
     """The key of the summary: the group of all signals that an audience gets beyond the limit."""
-    return fingerprint_of("limit", *_parts_of(audience_for(member_turn)))
+    return fingerprint_of("limit", *_parts_of(member_turn.audience))
 
 
 def held_key_for(sample: bool) -> str:
@@ -127,12 +144,7 @@ def named_alert_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) 
 def audience_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
     """The key of whom a signal is for: its pager, whether it is real, and its owner where the policy groups by owner."""
     owner = _value(member_turn.notice, By.OWNER) if By.OWNER in grouping.by else None
-    return fingerprint_of("whose", *_parts_of(audience_for(member_turn)), owner or "")
-
-
-def audience_for(member_turn: MemberTurn) -> Audience:
-    """The audience that a turn would call."""
-    return audience_of(member_turn.notice, member_turn.target.lane)
+    return fingerprint_of("whose", *_parts_of(member_turn.audience), owner or "")
 
 
 def _parts_of(audience: Audience) -> tuple[str, str]:
@@ -167,10 +179,9 @@ def _value(notice: Notice, by: By | ByTag) -> str | None:
             return notice.tags.get(by.name) or None
         case By.ALERT_TYPE:
             return notice.type or None
-        case By.RESOURCE:
-            return notice.resource
-        case By.SUBSCRIPTION:
-            return notice.subscription
+        case By.RESOURCE | By.SUBSCRIPTION | By.CORRELATION | By.ACCOUNT | By.PROJECT | By.CLUSTER | By.CONNECTOR:
+            value: str | None = getattr(notice, by.value)
+            return value
         case By.TACTICS:
             return ", ".join(tactic.id for tactic in notice.tactics) or None
         case By.ENTITY:
@@ -178,8 +189,6 @@ def _value(notice: Notice, by: By | ByTag) -> str | None:
         case By.OWNER:
             owner = notice.owner
             return " / ".join(filter(None, (owner.group, owner.service))) if owner is not None else "nobody"
-        case By.CORRELATION:
-            return notice.correlation
         case By.INCIDENT:
             return None
         case By.CATEGORY:
@@ -198,13 +207,5 @@ def _value(notice: Notice, by: By | ByTag) -> str | None:
             # In an id of what is in another cloud it is the group of the connector.
             is_elsewhere = is_connected(notice.resource) or cloud_said([notice.cloud or ""]) is not None
             return notice.resource_group if not is_elsewhere else None
-        case By.ACCOUNT:
-            return notice.account
-        case By.PROJECT:
-            return notice.project
-        case By.CLUSTER:
-            return notice.cluster
         case By.NAMESPACE:
             return ", ".join(sorted(notice.namespaces, key=str.casefold)) or None
-        case By.CONNECTOR:
-            return notice.connector

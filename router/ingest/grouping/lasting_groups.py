@@ -14,16 +14,11 @@ from dataclasses import dataclass, field, replace
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.keys import group_key
-from router.domain.notices import Group
 from router.ingest.grouping.aggregation import APART, Aggregation
 from router.ingest.grouping.group_notices import NAMED, named_group, words_of
 from router.ingest.grouping.grouping_keys import (
     MemberTurn,
-    audience_for,
-    audience_key_for,
-    common_values_of,
     grouping_key_for,
-    grouping_of,
     held_key_for,
 )
 from router.ingest.grouping.limits import Audience
@@ -42,18 +37,14 @@ class LastingAggregation(Aggregation):
 
     def _group_for(self, member_turn: MemberTurn) -> str:
         """The key of the group of its values that stands, else of one that it opens, now or when it is its turn."""
-        grouping = grouping_of(self.spec)
-        window_key = grouping_key_for(member_turn, grouping)
-        key = self.find_in_window(window_key)
+        key = self.find_in_window(grouping_key_for(member_turn, self.grouping))
         if key is not None and (state := self.states.groups[key]).group.standing:
             # The policy may have had windows that end.
             self.put(key, replace(state, until=None))
             return key
-        group = Group(by=common_values_of(member_turn.notice, grouping), total=0, standing=0, named=())
-        audience = audience_for(member_turn)
-        key = self._create_group(member_turn, window_key, audience_key_for(member_turn, grouping), None, group)
-        waits = self.room.limit is not None and audience.sample in self.held
-        if not waits and self.room.take(audience, member_turn.notice.severity):
+        key = self.create_group(member_turn, None)
+        waits = self.room.limit is not None and member_turn.audience.sample in self.held
+        if not waits and self.room.take(member_turn.audience, member_turn.notice.severity):
             self.opening.add(key)
         return key
 
@@ -87,49 +78,33 @@ def tell_due(groups: Aggregation) -> int:
     return opened
 
 
-def find_summary(groups: Aggregation, sample: bool) -> GroupState | None:
-    """The summary of what waits, where it is open."""
-    key = groups.find_in_window(held_key_for(sample))
-    return groups.states.groups[key] if key is not None else None
-
-
 def is_summary_due(groups: Aggregation, sample: bool) -> bool:
     """Whether the summary of what waits is to open, to be updated or to be resolved."""
-    summary, waiting = find_summary(groups, sample), groups.waiting(Waits.TURN, sample=sample)
-    if summary is not None:
-        return not waiting or _is_due(groups, summary)
-    return bool(waiting) and groups.room.has(
-        Audience(None, sample), groups.states.groups[waiting[0]].severity, beyond=True
-    )
+    key, waiting = groups.find_in_window(held_key_for(sample)), groups.waiting(Waits.TURN, sample=sample)
+    if key is not None:
+        return not waiting or _is_due(groups, groups.states.groups[key])
+    if not waiting or groups.states.groups[waiting[0]].words is None:
+        return False
+    return groups.room.take(Audience(None, sample), groups.states.groups[waiting[0]].severity, beyond=True)
 
 
-def open_summary(groups: Aggregation, sample: bool, held: WaitingCount) -> None:
-    """Opens the summary of what waits, for which there is room."""
-    waiting = groups.waiting(Waits.TURN, sample=sample)[:NAMED]
-    gravest = groups.states.groups[waiting[0]]
-    words = gravest.words
-    if words is None or not groups.room.take(Audience(None, sample), gravest.severity, beyond=True):
-        return
-    window_key, start = held_key_for(sample), groups.now.isoformat()
-    key = group_key(words.stream, groups.destination, window_key, words.key, words.turn, start)
-    group = replace(groups.limited(), **held._asdict())
-    state = GroupState(group=group, audience_key=window_key, at=groups.now, window_key=window_key, until=None)
-    state = replace(state, turn=1, opened=1, is_open=True)
-    groups.tell(key, _naming(groups, state, waiting), Change.OPENED)
-
-
-def tell_summary(groups: Aggregation, sample: bool) -> None:
-    """Updates the summary of what waits, or resolves it where nothing does."""
-    key = groups.find_in_window(held_key_for(sample))
-    if key is None:
-        return
-    state = groups.states.groups[key]
-    state = replace(state, turn=state.turn + 1, note_due=None, at=groups.now)
-    if waiting := groups.waiting(Waits.TURN, sample=sample)[:NAMED]:
-        groups.tell(key, _naming(groups, state, waiting), Change.UPDATED)
-    else:
-        over = replace(state.group, groups=0, standing=0, named=())
-        groups.tell(key, replace(state, group=over, is_open=False, window_key=None), Change.RESOLVED)
+def tell_summary(groups: Aggregation, sample: bool, held: WaitingCount) -> None:
+    """Opens the summary of what waits, which is `held`, or updates it, or resolves it where nothing waits."""
+    window_key = held_key_for(sample)
+    key, waiting = groups.find_in_window(window_key), groups.waiting(Waits.TURN, sample=sample)[:NAMED]
+    if key is None and (words := groups.states.groups[waiting[0]].words) is not None:
+        key = group_key(words.stream, groups.destination, window_key, words.key, words.turn, groups.now.isoformat())
+        group = replace(groups.limited(), **held._asdict())
+        opened = GroupState(group=group, audience_key=window_key, at=groups.now, window_key=window_key, until=None)
+        groups.tell(key, _naming(groups, replace(opened, turn=1, opened=1, is_open=True), waiting), Change.OPENED)
+    elif key is not None:
+        state = groups.states.groups[key]
+        state = replace(state, turn=state.turn + 1, note_due=None, at=groups.now)
+        if waiting:
+            groups.tell(key, _naming(groups, state, waiting), Change.UPDATED)
+        else:
+            over = replace(state.group, groups=0, standing=0, named=())
+            groups.tell(key, replace(state, group=over, is_open=False, window_key=None), Change.RESOLVED)
 
 
 def _is_due(groups: Aggregation, state: GroupState) -> bool:

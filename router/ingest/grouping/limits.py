@@ -51,18 +51,6 @@ class Room:
     counts: OpeningCounts
     openings: list[Opening] = field(default_factory=list)
 
-    def has(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
-        """Whether there is room for one more group, or beyond the limit for one more summary.
-
-        One summary may open, and after it, where each of them was over by then, as many more as the limit says. At a pager one
-        may also open that is graver than all of these; there are only so many steps in severity.
-        """
-        if self.limit is None:
-            return True
-        many, gravest = self.counts.get((*audience, beyond), _NONE)
-        is_graver = beyond and self.lane is Lane.PAGE and gravity_of(severity) > gravest
-        return many < self.limit.most + beyond or is_graver
-
     @property
     def left(self) -> int:
         """How many groups the limit lets open for each audience at most, if it has no owner's pager."""
@@ -72,11 +60,17 @@ class Room:
         return max(self.limit.most - min(counts), 0)
 
     def take(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
-        """Take such room; return whether there was any."""
-        is_free = self.has(audience, severity, beyond=beyond)
-        if is_free and self.limit is not None:
-            many, gravest = self.counts.get((*audience, beyond), _NONE)
-            gravity = gravity_of(severity)
+        """Take room for one more group, or beyond the limit for one more summary; return whether there was any.
+
+        One summary may open, and after it, where each of them was over by then, as many more as the limit says. At a pager one
+        may also open that is graver than all of these; there are only so many steps in severity.
+        """
+        if self.limit is None:
+            return True
+        many, gravest = self.counts.get((*audience, beyond), _NONE)
+        gravity = gravity_of(severity)
+        is_free = many < self.limit.most + beyond or (beyond and self.lane is Lane.PAGE and gravity > gravest)
+        if is_free:
             self.counts[(*audience, beyond)] = OpeningCount(many + 1, max(gravest, gravity))
             self.openings.append(Opening(self.now, *audience, beyond, gravity))
         return is_free
