@@ -57,7 +57,7 @@ def a_grouping_book(
 
 
 @dataclass
-class Desk:
+class Tickets:
     """The destination `tickets` of a house: messages are taken in, a clock ticks, and it receives notices."""
 
     house: House
@@ -103,104 +103,104 @@ def counts_in(claim: Claim) -> tuple[int, int] | None:
     return (group.total, group.standing) if isinstance(group, Group) else None
 
 
-type Build = Callable[..., Desk]
+type Build = Callable[..., Tickets]
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
-    """Builds a desk under a rulebook; its house is closed when the test ends."""
-    desks: list[Desk] = []
+    """Builds such a destination under a rulebook; its house is closed when the test ends."""
+    built: list[Tickets] = []
 
-    def build(book: Rulebook | None = None) -> Desk:
-        (place := tmp_path / str(len(desks))).mkdir()
-        desks.append(Desk(House(place, book or a_grouping_book())))
-        return desks[-1]
+    def build(book: Rulebook | None = None) -> Tickets:
+        (place := tmp_path / str(len(built))).mkdir()
+        built.append(Tickets(House(place, book or a_grouping_book())))
+        return built[-1]
 
     yield build
-    for desk in desks:
-        asyncio.run(desk.house.store.close())
+    for tickets in built:
+        asyncio.run(tickets.house.store.close())
 
 
 def test_the_first_looks_like_any_other_and_those_that_follow_are_counted_and_named(build: Build) -> None:
     """Nobody waits for a window to end. A batch makes one notice of a group; a signal that comes back is counted once."""
-    desk = build()
-    desk.alerts("a", Severity="Medium")
-    (opening,) = desk.receive()
+    tickets = build()
+    tickets.alerts("a", Severity="Medium")
+    (opening,) = tickets.receive()
     first = notice_in(opening)
     assert (opening.delivery.change, first.group, first.id) == ("opened", None, "a")
-    assert first.key == opening.delivery.key != desk.house.key("a")
-    desk.alerts("b", "c", Severity="Medium")
+    assert first.key == opening.delivery.key != tickets.house.key("a")
+    tickets.alerts("b", "c", Severity="Medium")
     for status in ("Resolved", "New"):
-        desk.alerts("b", Severity="Medium", Status=status)
-    (*_, update) = desk.receive()
+        tickets.alerts("b", Severity="Medium", Status=status)
+    (*_, update) = tickets.receive()
     last = notice_in(update).group
     assert isinstance(last, Group)
     assert (last.total, last.standing, {one.title for one in last.named}) == (3, 3, {"a", "b", "c"})
     assert last.by == (("alert_type", "VM_Test"), ("resource", RESOURCE))
     assert (update.delivery.change, update.delivery.key) == ("updated", opening.delivery.key)
-    desk.alerts("grave", Severity="High")
+    tickets.alerts("grave", Severity="High")
     for number in range(30):
-        desk.alerts(str(number), Severity="High")
-    (*_, update) = desk.receive()
+        tickets.alerts(str(number), Severity="High")
+    (*_, update) = tickets.receive()
     last = notice_in(update).group
     assert isinstance(last, Group)
     assert (last.standing, "grave" in [one.title for one in last.named]) == (34, True), "the first of its severity"
-    desk.alerts(*map(str, range(50, 100)), AlertType="Other")
-    assert [counts for _, _, counts in desk.said()] == [(50, 50)]
+    tickets.alerts(*map(str, range(50, 100)), AlertType="Other")
+    assert [counts for _, _, counts in tickets.said()] == [(50, 50)]
 
 
 def test_a_group_is_over_with_its_last_member_and_opens_again_within_its_window(build: Build) -> None:
     """Members that are over say nothing while others stand; what is over before it was sent is skipped."""
-    desk = build()
-    desk.alerts("a", "b")
-    (opening,) = desk.receive()
-    desk.alerts("a", Status="Resolved")
-    assert desk.receive() == []
-    desk.alerts("b", Status="Dismissed")
-    (end,) = desk.receive()
+    tickets = build()
+    tickets.alerts("a", "b")
+    (opening,) = tickets.receive()
+    tickets.alerts("a", Status="Resolved")
+    assert tickets.receive() == []
+    tickets.alerts("b", Status="Dismissed")
+    (end,) = tickets.receive()
     assert (end.delivery.change, end.delivery.key, counts_in(end)) == ("resolved", opening.delivery.key, (2, 0))
-    desk.alerts("c", at=MINUTE)
-    desk.alerts("c", at=MINUTE, Status="Resolved")
-    assert desk.receive(MINUTE) == []
-    desk.alerts("d", at=MINUTE)
-    (again,) = desk.receive(MINUTE)
-    desk.alerts("e", at=MINUTE)
-    (update,) = desk.receive(MINUTE)
+    tickets.alerts("c", at=MINUTE)
+    tickets.alerts("c", at=MINUTE, Status="Resolved")
+    assert tickets.receive(MINUTE) == []
+    tickets.alerts("d", at=MINUTE)
+    (again,) = tickets.receive(MINUTE)
+    tickets.alerts("e", at=MINUTE)
+    (update,) = tickets.receive(MINUTE)
     assert {one.delivery.key for one in (again, update)} == {opening.delivery.key}
     assert (again.delivery.change, again.delivery.turn, update.delivery.opened) == ("opened", 5, 5)
 
 
 def test_the_window_counts_from_the_first_signal(build: Build) -> None:
     """Just before its end others join, at its end they do not. A member of an earlier window ends its own group."""
-    desk = build()
-    desk.alerts("a")
-    desk.alerts("b", at=HOUR - timedelta(microseconds=1))
-    desk.alerts("c", at=HOUR)
-    claims = desk.receive(HOUR)
+    tickets = build()
+    tickets.alerts("a")
+    tickets.alerts("b", at=HOUR - timedelta(microseconds=1))
+    tickets.alerts("c", at=HOUR)
+    claims = tickets.receive(HOUR)
     keys = {notice_in(one).id: one.delivery.key for one in claims}
     assert sorted(changes(claims)) == ["opened", "opened", "updated"]
     assert keys["a"] == keys["b"] != keys["c"]
-    desk.alerts("a", "b", at=2 * HOUR, Status="Resolved")
-    (end,) = desk.receive(2 * HOUR)
+    tickets.alerts("a", "b", at=2 * HOUR, Status="Resolved")
+    (end,) = tickets.receive(2 * HOUR)
     assert (end.delivery.change, end.delivery.key) == ("resolved", keys["a"])
 
 
 def test_a_group_that_ended_untold_is_told_once_where_one_of_its_members_was_to_page(build: Build) -> None:
     """Whichever member is the last; of those that no pager was to hear of nobody is told, nor of what opens again since."""
     routes = [a_route("page", "oncall", when=[HIGH]), a_route("all", "tickets")]
-    desk = build(a_rulebook(destinations=[a_grouped(), a_grouped(lane=Lane.PAGE, name="oncall")], routes=routes))
+    tickets = build(a_rulebook(destinations=[a_grouped(), a_grouped(lane=Lane.PAGE, name="oncall")], routes=routes))
     for status in ("New", "Resolved"):
         for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium")):
-            desk.alerts(id, Severity=severity, Status=status)
-            desk.alerts(f"quiet-{id}", Severity="Medium", AlertType="VM_Other", Status=status)
-    (claim,) = desk.receive()
+            tickets.alerts(id, Severity=severity, Status=status)
+            tickets.alerts(f"quiet-{id}", Severity="Medium", AlertType="VM_Other", Status=status)
+    (claim,) = tickets.receive()
     assert (claim.delivery.change, claim.is_untold, counts_in(claim)) == ("resolved", True, (3, 0))
-    assert desk.house.owed("oncall") == []
-    desk.alerts("d", AlertType="VM_Third")
-    desk.alerts("e", Severity="Medium", AlertType="VM_Third")
-    desk.alerts("d", "e", AlertType="VM_Third", Status="Resolved")
-    desk.alerts("f", Severity="Medium", AlertType="VM_Third")
-    assert desk.said() == [("opened", "f", (3, 1))]
+    assert tickets.house.owed("oncall") == []
+    tickets.alerts("d", AlertType="VM_Third")
+    tickets.alerts("e", Severity="Medium", AlertType="VM_Third")
+    tickets.alerts("d", "e", AlertType="VM_Third", Status="Resolved")
+    tickets.alerts("f", Severity="Medium", AlertType="VM_Third")
+    assert tickets.said() == [("opened", "f", (3, 1))]
 
 
 HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
@@ -217,13 +217,13 @@ def test_a_group_is_as_grave_as_its_gravest_member_ever_was_and_answered_by_the_
         a_route("fast", "tickets", respond_within=HOUR, when=[HIGH]),
     ]
     for first, then, gravest in (("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)):
-        desk = build(a_grouping_book(routes=routes))
+        tickets = build(a_grouping_book(routes=routes))
         for id in (joins, "c"):
-            desk.alerts(id, Severity=first, AlertType=f"{first}{then}")
-        opening = notice_in(desk.receive()[-1])
+            tickets.alerts(id, Severity=first, AlertType=f"{first}{then}")
+        opening = notice_in(tickets.receive()[-1])
         assert opening.respond_by == ("2026-11-24T20:00:00Z" if first == "Medium" else "2026-11-24T13:00:00Z")
-        desk.alerts(joins, Severity=then, AlertType=f"{first}{then}", Status="InProgress")
-        (update,) = desk.receive()
+        tickets.alerts(joins, Severity=then, AlertType=f"{first}{then}", Status="InProgress")
+        (update,) = tickets.receive()
         assert (notice_in(update).severity, update.delivery.change) == (gravest, "updated")
         assert notice_in(update).respond_by == "2026-11-24T13:00:00Z"
 
@@ -298,15 +298,15 @@ def test_signals_are_alike_in_what_the_policy_names(
     """Whatever the case it is written in; what differs there opens by itself, and so does what lacks it or could have more
     of it than is named. A name that a stranger may choose, of a machine, a group, a cluster or a namespace, stands for one
     thing only within what is theirs. What nobody owns is one group as well."""
-    desk = build(replace(a_grouping_book(Grouping((by,), HOUR)), owners=Owners(OWNERSHIPS, TAGS)))
-    desk.take(*(alert_body(str(number), **said) for number, said in enumerate((one, like, *unlike))))
-    found = desk.receive()
+    tickets = build(replace(a_grouping_book(Grouping((by,), HOUR)), owners=Owners(OWNERSHIPS, TAGS)))
+    tickets.take(*(alert_body(str(number), **said) for number, said in enumerate((one, like, *unlike))))
+    found = tickets.receive()
     assert changes(found) == ["opened"] * (1 + len(unlike))
     assert Counter(map(counts_in, found)) == {(2, 2): 1, None: len(unlike)}
     lacking: dict[str, Any] = {"AzureResourceId": None, "CompromisedEntity": None, "CorrelationKey": ""}
-    desk.alerts("lacking", "more", **lacking)
+    tickets.alerts("lacking", "more", **lacking)
     is_said = by in (By.ALERT_TYPE, By.TACTICS, By.OWNER)
-    assert len(desk.receive()) == (1 if is_said else 2)
+    assert len(tickets.receive()) == (1 if is_said else 2)
 
 
 def test_what_may_name_more_cves_than_are_known_stands_alone() -> None:
@@ -328,17 +328,17 @@ def test_what_may_name_more_cves_than_are_known_stands_alone() -> None:
 def test_it_is_explained_in_what_signals_are_alike_and_what_one_lacks(build: Build) -> None:
     """And what separates values in a key is no part of any, so that none can be written to look like others."""
     book = replace(a_grouping_book(Grouping((ByTag("team"), By.NAMESPACE), HOUR)), owners=Owners((), TAGS))
-    spec, desk = book.destinations["tickets"], build(book)
-    desk.take(alert_body("a"), alert_body("b", **in_eks("a", "1", "shop")))
-    told = {notice_in(one).id: notice_in(one) for one in desk.receive()}
+    spec, tickets = book.destinations["tickets"], build(book)
+    tickets.take(alert_body("a"), alert_body("b", **in_eks("a", "1", "shop")))
+    told = {notice_in(one).id: notice_in(one) for one in tickets.receive()}
     assert explain_grouping(told["a"], spec) == "no, it has no namespace"
     assert explain_grouping(told["b"], spec) == "no, it has no tag.team"
     both = replace(told["a"], namespaces=("shop",))
     assert explain_grouping(both, spec) == "with those of tag.team Web and namespace shop within 1h of the first"
-    desk.house.book = a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR))
-    desk.alerts("c", AlertType="A\x1fentity:b", CompromisedEntity="c")
-    desk.alerts("d", AlertType="A", CompromisedEntity="b\x1fentity:c")
-    assert desk.opened() == ["c", "d"]
+    tickets.house.book = a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR))
+    tickets.alerts("c", AlertType="A\x1fentity:b", CompromisedEntity="c")
+    tickets.alerts("d", AlertType="A", CompromisedEntity="b\x1fentity:c")
+    assert tickets.opened() == ["c", "d"]
 
 
 def an_incident(id: str, *members: str, **fields: object) -> bytes:
@@ -356,71 +356,71 @@ def test_an_incident_and_its_alerts_are_one_page_in_whatever_order_they_come(
     """An incident joins the page of an alert that it names, in whatever spelling, and an alert that it named joins its page.
     Only an incident speaks for others: an alert with such entities takes nobody's page away."""
     bodies = {"i": an_incident("i", " A ", "b"), "a": alert_body("a"), "b": alert_body("b", AlertType="Other")}
-    desk = build(a_grouping_book(grouping))
+    tickets = build(a_grouping_book(grouping))
     opened = []
     for id in order:
-        desk.take(bodies[id])
-        opened += desk.opened()
+        tickets.take(bodies[id])
+        opened += tickets.opened()
     # Two alerts that nothing links when they come are two pages; what links them comes too late for the second.
     assert len(opened) == (2 if order == ("a", "b", "i") else 1)
-    desk.take(
+    tickets.take(
         an_incident("evil", "victim", IsIncident=False, AlertType="evil"), alert_body("victim", AlertType="victim")
     )
-    assert len(desk.opened()) == 2
+    assert len(tickets.opened()) == 2
 
 
 def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) -> None:
     """People hear which alerts came to it, what is new first, so that growth is never cut away; those join its page when they
     come. The same alerts, in another order or spelling, or fewer of them, are no news."""
-    desk, many = build(), [f"a{number}" for number in range(50)]
-    desk.take(an_incident("i", *many))
-    desk.receive()
-    (entry,) = desk.house.ingest(a_message(an_incident("i", *many, "late")))
+    tickets, many = build(), [f"a{number}" for number in range(50)]
+    tickets.take(an_incident("i", *many))
+    tickets.receive()
+    (entry,) = tickets.house.ingest(a_message(an_incident("i", *many, "late")))
     assert (entry.outcome, entry.notice) == ("routed", "updated")
-    (update,) = desk.receive()
+    (update,) = tickets.receive()
     assert (update.delivery.change, notice_in(update).alerts[0]) == ("updated", "late")
-    desk.alerts("late")
-    assert changes(desk.receive()) == ["updated"]
+    tickets.alerts("late")
+    assert changes(tickets.receive()) == ["updated"]
     for again in ([*reversed(many), "late"], ["A0 ", *many[1:], "late"], many[:3], []):
-        (entry,) = desk.house.ingest(a_message(an_incident("i", *again)))
+        (entry,) = tickets.house.ingest(a_message(an_incident("i", *again)))
         assert (entry.outcome, entry.reason) == ("repeat", "same")
 
 
 def test_past_the_limit_one_summary_says_what_is_held_and_is_over_with_the_last_of_it(build: Build) -> None:
     """Of ten alerts on ten resources two open, and one summary counts and names the other eight. An hour after the first
     opening there is room for one more, and not before. Rows have all of them."""
-    desk = build(a_grouping_book(limit=TWO))
+    tickets = build(a_grouping_book(limit=TWO))
     ids = [str(number) for number in range(10)]
     for id in ids:
-        desk.alerts(id, AzureResourceId=f"{RESOURCE}{id}")
-    desk.alerts("early", AzureResourceId="early", at=HOUR - timedelta(microseconds=1))
-    claims = desk.receive(HOUR)
+        tickets.alerts(id, AzureResourceId=f"{RESOURCE}{id}")
+    tickets.alerts("early", AzureResourceId="early", at=HOUR - timedelta(microseconds=1))
+    claims = tickets.receive(HOUR)
     assert changes(claims).count("opened") == 3
     summary = notice_in(claims[-1]).group
     assert isinstance(summary, Group)
     assert (summary.limited, summary.total, [one.title for one in summary.named][:2]) == (True, 9, ["early", "9"])
     assert summary.by == (("limit", "2 openings in 1h"),)
-    assert changes(desk.house.owed("sentinel", NOW + HOUR)) == ["opened"] * 11
-    desk.alerts("later", AzureResourceId="later", at=HOUR)
-    assert desk.said(HOUR) == [("opened", "later", None)]
+    assert changes(tickets.house.owed("sentinel", NOW + HOUR)) == ["opened"] * 11
+    tickets.alerts("later", AzureResourceId="later", at=HOUR)
+    assert tickets.said(HOUR) == [("opened", "later", None)]
     for id in ids[2:]:
-        desk.alerts(id, AzureResourceId=f"{RESOURCE}{id}", at=HOUR, Status="Resolved")
-    assert desk.receive(HOUR) == []
-    desk.alerts("early", AzureResourceId="early", at=HOUR, Status="Resolved")
-    assert [(change, counts) for change, _, counts in desk.said(HOUR)] == [("resolved", (9, 0))]
+        tickets.alerts(id, AzureResourceId=f"{RESOURCE}{id}", at=HOUR, Status="Resolved")
+    assert tickets.receive(HOUR) == []
+    tickets.alerts("early", AzureResourceId="early", at=HOUR, Status="Resolved")
+    assert [(change, counts) for change, _, counts in tickets.said(HOUR)] == [("resolved", (9, 0))]
 
 
 def test_what_flaps_opens_summaries_no_more_often_than_anything_else(build: Build) -> None:
     """Each is over before the next one comes, so that the summary is over each time: it opens, and again as often as the limit
     says, and then counts in silence until there is room again; at a pager once more where one is graver than those before."""
-    desk, opened = build(a_grouping_book(None, TWO)), 0
+    tickets, opened = build(a_grouping_book(None, TWO)), 0
     for number in range(20):
         for status in ("New", "Resolved"):
-            desk.alerts(f"a{number}", Status=status, at=number * MINUTE)
-            opened += len(desk.opened(number * MINUTE))
+            tickets.alerts(f"a{number}", Status=status, at=number * MINUTE)
+            opened += len(tickets.opened(number * MINUTE))
     assert opened == 2 + 1 + 2
-    desk.alerts("late", at=HOUR + MINUTE)
-    assert desk.opened(HOUR + MINUTE) == ["late"]
+    tickets.alerts("late", at=HOUR + MINUTE)
+    assert tickets.opened(HOUR + MINUTE) == ["late"]
     pager, opened = build(a_grouping_book(None, ONE, Lane.PAGE)), 0
     for status in ("New", "Resolved") * 8:
         for severity in ("Medium", "High"):
@@ -502,35 +502,35 @@ def test_one_that_moves_to_another_pager_takes_none_along_that_waits_with_it(bui
 def test_what_waits_opens_as_soon_as_there_is_room_in_the_words_of_one_that_stands(build: Build) -> None:
     """The clock opens D once the first opening has left the window, and not before; no later message takes its room: E, which
     comes then, joins it."""
-    desk = build(a_grouping_book(None, ONE))
-    desk.flap()
-    assert desk.sweep(HOUR - timedelta(microseconds=1)) == []
-    desk.alerts("E", at=HOUR)
-    opened, updated = desk.receive(HOUR)
+    tickets = build(a_grouping_book(None, ONE))
+    tickets.flap()
+    assert tickets.sweep(HOUR - timedelta(microseconds=1)) == []
+    tickets.alerts("E", at=HOUR)
+    opened, updated = tickets.receive(HOUR)
     assert (opened.delivery.change, notice_in(opened).title, updated.delivery.change) == ("opened", "D", "updated")
     group = notice_in(updated).group
     assert isinstance(group, Group)
     assert {one.title for one in group.named} == {"D", "E"}
-    assert desk.sweep(2 * HOUR) == [], "it opens once"
-    desk.alerts("D", "E", at=2 * HOUR, Status="Dismissed")
-    assert desk.said(2 * HOUR)[0][0] == "resolved"
+    assert tickets.sweep(2 * HOUR) == [], "it opens once"
+    tickets.alerts("D", "E", at=2 * HOUR, Status="Dismissed")
+    assert tickets.said(2 * HOUR)[0][0] == "resolved"
 
 
 def test_a_summary_opens_never_where_nothing_stands(build: Build) -> None:
     """D waits, E joins it, D ends: it counts one, and names E. Once E is over too, nothing is opened or resolved."""
-    desk = build(a_grouping_book(None, ONE))
-    desk.flap()
-    desk.alerts("E", at=6 * MINUTE, Severity="Medium")
-    desk.alerts("D", at=7 * MINUTE, Status="Dismissed")
-    limited = desk.house.book
-    desk.house.book = replace(limited, destinations=a_grouping_book(None, None).destinations)
-    assert desk.sweep(8 * MINUTE) == [("opened", "E")], "a limit that is lifted keeps nothing waiting"
-    desk.house.book = limited
-    desk.alerts("E", at=8 * MINUTE, Status="Dismissed")
-    assert desk.said(8 * MINUTE)[0][0] == "resolved"
-    desk.alerts("F", at=8 * MINUTE)
-    desk.alerts("F", at=9 * MINUTE, Status="Dismissed")
-    assert desk.sweep(2 * HOUR) == []
+    tickets = build(a_grouping_book(None, ONE))
+    tickets.flap()
+    tickets.alerts("E", at=6 * MINUTE, Severity="Medium")
+    tickets.alerts("D", at=7 * MINUTE, Status="Dismissed")
+    limited = tickets.house.book
+    tickets.house.book = replace(limited, destinations=a_grouping_book(None, None).destinations)
+    assert tickets.sweep(8 * MINUTE) == [("opened", "E")], "a limit that is lifted keeps nothing waiting"
+    tickets.house.book = limited
+    tickets.alerts("E", at=8 * MINUTE, Status="Dismissed")
+    assert tickets.said(8 * MINUTE)[0][0] == "resolved"
+    tickets.alerts("F", at=8 * MINUTE)
+    tickets.alerts("F", at=9 * MINUTE, Status="Dismissed")
+    assert tickets.sweep(2 * HOUR) == []
     other = build(a_grouping_book(None, ONE))
     other.flap()
     assert other.sweep(HOUR) == [("opened", "D")]
@@ -540,11 +540,11 @@ def test_a_summary_opens_never_where_nothing_stands(build: Build) -> None:
 def test_an_opening_in_an_impossible_future_counts_for_nothing(build: Build, ahead: timedelta, is_alone: bool) -> None:
     """Nor does a window that ends there take others in; but the clocks of two workers may differ by seconds."""
     for group, limit in ((None, ONE), (ALIKE, None)):
-        desk = build(a_grouping_book(group, limit))
-        desk.alerts(f"a{limit}", at=ahead)
-        desk.receive(ahead)
-        desk.alerts(f"b{limit}")
-        (one,) = desk.receive()
+        tickets = build(a_grouping_book(group, limit))
+        tickets.alerts(f"a{limit}", at=ahead)
+        tickets.receive(ahead)
+        tickets.alerts(f"b{limit}")
+        (one,) = tickets.receive()
         assert (counts_in(one) is None) is is_alone
 
 
@@ -552,19 +552,19 @@ def test_a_group_stays_one_when_the_policy_groups_no_longer_and_a_signal_by_itse
     build: Build,
 ) -> None:
     """What was opened as a member is resolved as one, and what was opened under its own key under that."""
-    desk = build()
-    desk.alerts("a", "b")
-    (opening,) = desk.receive()
-    desk.house.book = a_rulebook()
-    desk.alerts("a", "b", Status="Resolved")
-    (end,) = desk.receive()
+    tickets = build()
+    tickets.alerts("a", "b")
+    (opening,) = tickets.receive()
+    tickets.house.book = a_rulebook()
+    tickets.alerts("a", "b", Status="Resolved")
+    (end,) = tickets.receive()
     assert (end.delivery.change, end.delivery.key) == ("resolved", opening.delivery.key)
-    desk.alerts("alone")
-    desk.receive()
-    desk.house.book = a_grouping_book()
-    desk.alerts("alone", Status="InProgress")
-    desk.alerts("c")
-    desk.alerts("alone", Status="Resolved")
-    found = desk.receive()
+    tickets.alerts("alone")
+    tickets.receive()
+    tickets.house.book = a_grouping_book()
+    tickets.alerts("alone", Status="InProgress")
+    tickets.alerts("c")
+    tickets.alerts("alone", Status="Resolved")
+    found = tickets.receive()
     own = [one.delivery.change for one in found if one.delivery.key == signal_key("cwpp", "alert", "alone")]
     assert (own, len(found)) == (["updated", "resolved"], 3)
