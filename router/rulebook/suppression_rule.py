@@ -15,6 +15,7 @@ from sys import intern
 from typing import NamedTuple
 
 from router.domain.holders import RESERVED
+from router.domain.keys import bounded
 from router.domain.legible import storable
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
@@ -78,7 +79,7 @@ def read_rule(
         faults.warn(path, doubt, code="retired")
     rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
-        name=storable(name),
+        name=bounded(storable(name)),
         alert_type=intern(rule_properties.alert_type().casefold()),
         expires=rule_properties.expires(),
         enabled=rule_properties.enabled(),

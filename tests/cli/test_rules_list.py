@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -332,15 +333,20 @@ def test_nothing_that_a_file_says_acts_on_a_terminal(house: House) -> None:
 
 
 def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(both: Both) -> None:
-    """Else what it holds would be quarantined, and its hits would not be found. So with a file whose name is no UTF-8."""
-    body = orjson.loads(a_suppression("VM_Example", ends(DAY), host="web-01"))
-    text = json.dumps({"value": [{**body, "name": "a\0\ud800"}]})
+    """Else what it holds would be quarantined, and its hits not found. So with a file's name that is no UTF-8, or is long."""
+    long = "".join(sha256(bytes([n])).hexdigest() for n in range(100))
+    bodies = {
+        name: orjson.loads(a_suppression("VM_Example", ends(DAY), host=host))
+        for name, host in (("a\0\ud800", "web-01"), (long, "web-03"))
+    }
+    text = json.dumps({"value": [{**body, "name": name} for name, body in bodies.items()]})
     both.house.writes("rules/cwpp/suppressions/list.json", text)
     directory = os.fsencode(both.house.directory / "rules/cwpp/suppressions")
     Path(os.fsdecode(directory + b"/caf\xe9.json")).write_bytes(a_suppression("VM_Example", ends(DAY), host="web-02"))
-    both.hold(lambda store: take(store, NOW, an_alert("a", "web-01"), an_alert("b", "web-02")))
+    both.hold(lambda store: take(store, NOW, *(an_alert(f"web-0{n}", f"web-0{n}") for n in (1, 2, 3))))
     found = json.loads(both.say("rules", "list", "--format", "json", *AT))
-    assert {one["name"]: (one["hits"], one["holding"]) for one in found} == {"a\ufffd?": (1, 1), "caf?": (1, 1)}
+    hits = {one["name"][:5]: (len(one["name"]), one["hits"], one["holding"]) for one in found}
+    assert hits == {"a\ufffd?": (3, 1, 1), "caf?": (4, 1, 1), long[:5]: (512, 1, 1)}
 
 
 def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
