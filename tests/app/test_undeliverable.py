@@ -33,15 +33,6 @@ def errors(store: Store) -> list[str]:
     return [letter.error for letter in run(letters_in(store))]
 
 
-def test_what_the_policy_no_longer_names_becomes_a_dead_letter(store: Store) -> None:
-    """A destination that went away does not take its deliveries with it."""
-    owe(store, OPENING)
-    give_up(store, ["tickets"], NOW, NOW)
-    assert states(store) == {DeliveryState.OWED: 1}
-    give_up(store, ["oncall"], NOW, NOW)
-    assert errors(store) == ["no_destination: the policy no longer names it"]
-
-
 def test_what_others_may_still_deliver_to_is_not_given_up_on_yet(store: Store) -> None:
     """While an older policy may be at work beside this one."""
     owe(store, OPENING)

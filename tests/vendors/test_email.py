@@ -30,12 +30,12 @@ def a_mailer(port: int) -> DestinationKind:
     return a_destination("email", host="127.0.0.1", port=port, auth=auth, to=list(TO))
 
 
-def at_a_server(server: MailDouble, play: Callable[[Room], Awaitable[None]], *, offers_tls: bool = True) -> None:
+def at_a_server(server: MailDouble, play: Callable[[Room], Awaitable[None]]) -> None:
     """Plays with an outbox whose mails go to a server."""
 
     async def played() -> None:
         async with (
-            at_work(server, offers_tls=offers_tls) as port,
+            at_work(server) as port,
             a_room(a_mailer(port), SECRETS, authority()[1]) as room,
         ):
             await play(room)
@@ -126,19 +126,6 @@ def test_a_password_that_is_wrong_pauses_and_nothing_is_lost_when_it_is_mended()
     at_a_server(server, play)
 
 
-def test_a_server_that_drops_starttls_waits_and_hears_nothing() -> None:
-    """Somebody in between who takes the offer out learns neither the password nor the mail."""
-    server = a_server()
-
-    async def play(room: Room) -> None:
-        await room.deliver(opened())
-        assert await room.states() == {DeliveryState.OWED: 1}
-        assert not await room.is_paused()
-
-    at_a_server(server, play, offers_tls=False)
-    assert server.in_clear == ["EHLO [127.0.0.1]"]
-
-
 def test_one_recipient_who_is_unknown_keeps_nobody_from_the_mail() -> None:
     """The receipt names him."""
     server = a_server()
@@ -201,18 +188,6 @@ def test_what_a_server_says_back_is_not_repeated(caplog: pytest.LogCaptureFixtur
             at_a_server(server, play)
     assert len(said) == 48
     assert not found_in("\n".join([caplog.text, *said]), {PASSWORD})
-
-
-def test_a_whole_outbox_goes_out_over_few_connections() -> None:
-    """Servers refuse who opens many."""
-    server = a_server()
-
-    async def play(room: Room) -> None:
-        await room.deliver_all(*(opened(id=f"alert-{number}", key=f"{number:032x}") for number in range(20)))
-        assert await room.states() == {DeliveryState.SENT: 20}
-
-    at_a_server(server, play)
-    assert (server.accepted, server.duplicates, server.busiest <= 3) == (20, 0, True)
 
 
 def test_a_server_that_cannot_be_reached_is_asked_again() -> None:
