@@ -329,12 +329,6 @@ def test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once(store
     assert [one.delivery.key for one in claim(store, lane=lane)] == ["longer"]
 
 
-def test_what_a_wrong_clock_owed_is_due_once_the_clock_is_right(store: Store) -> None:
-    """It is as old as if it were owed from its claim on."""
-    run(within(store, add_deliveries, [OPENING], NOW + WRONG))
-    assert [(one.number, one.born) for one in claim(store, after=HOUR)] == [(1, NOW + HOUR)]
-
-
 @pytest.mark.parametrize("excess", [timedelta(), INSTANT])
 def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(store: Store, excess: timedelta) -> None:
     """Both sides of the longest that settings give. The delivery is claimed anew, and its claim counts as lost."""
