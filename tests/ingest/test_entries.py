@@ -132,8 +132,3 @@ def test_the_last_step_that_settles_agrees_with_outcome_and_reason(messages: lis
         assert entry.turn == ((row.turn if row is not None else 0) + 1 if transition.turn is not None else None)
         recorded.setdefault(entry.key, Outcome(entry.outcome))
         row = row_after(transition) if transition.row is not None else row
-
-
-def test_a_code_never_holds_what_parts_it_from_a_rule() -> None:
-    """So that a program can tell the two apart at the first `=`."""
-    assert [code for code in StepCode if "=" in code] == []

@@ -29,7 +29,7 @@ from router.ingest.silent_sources import SilentSources, SourceReport
 from router.store.partitions import find_last_sweep
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.hubs import Shelf
-from tests.store.acts import letters_in, owe, run
+from tests.store.acts import owe, run
 from tests.store.builders import a_delivery
 from tests.store.life import Life
 from tests.store.opened import Store
@@ -53,17 +53,6 @@ def a_sweeper(
     gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
     more |= {"sources": sources(intake, store)} if sources is not None else {}
     return Sweeper(store, book, intake, gap_filler, named=named, rules=(), retention=Retention(), **more)
-
-
-def test_what_is_due_where_nothing_can_be_asked_lives_as_long_as_anywhere(store: Store) -> None:
-    """Each sweep leaves it owed, and at the end of its life makes it a dead letter that says why."""
-    sweeper, end = a_sweeper(store, a_rulebook(), "tickets", unready=[LACKING]), NOW + LONGEST[Lane.PAGE]
-    owe(store, a_delivery(lane=Lane.PAGE))
-    for now in (NOW + HOUR, end - timedelta(microseconds=1)):
-        assert run(sweeper.sweep(now))[0].backlog["tickets"] == Backlog(Lane.PAGE, NOW, 0)
-    assert run(sweeper.sweep(end))[0].backlog["tickets"] == Backlog(Lane.PAGE, None, 1)
-    (letter,) = run(letters_in(store))
-    assert (letter.error, letter.attempts, letter.born) == ("never tried: KEY is missing", 0, NOW)
 
 
 def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:
