@@ -19,7 +19,6 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Arrival
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
-from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.intake import Message
 from router.store.documents import put_document
@@ -28,6 +27,7 @@ from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.test_state_in_postgresql import Both, both
+from tests.silences import a_silence
 from tests.store.opened import open_store
 from tests.store.within import within
 
@@ -48,20 +48,7 @@ def ends(after: timedelta) -> str:
     return f"{NOW + after:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def a_silence(id: str, *, begins: datetime = NOW - DAY, until: datetime = NOW + DAY) -> Silence:
-    """A silence of the host db-01."""
-    return Silence(
-        id=id,
-        stream="cwpp",
-        alert_type=None,
-        groups=((HOST,),),
-        begins=begins,
-        until=until,
-        reason="patching",
-        author="ann@example.com",
-        made=begins,
-        first=begins,
-    )
+SILENCE = a_silence(begins=NOW - DAY, lasts=2 * DAY, groups=((HOST,),), author="ann@example.com")
 
 
 def listed(house: House, *arguments: str) -> list[dict[str, Any]]:
@@ -102,7 +89,7 @@ async def take(store: Store, at: datetime, *bodies: bytes) -> None:
 
 async def some_life(store: Store) -> None:
     """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01; web-02 is told."""
-    await within(store, put_document, document_of_silence(a_silence("ab12cd")))
+    await within(store, put_document, document_of_silence(SILENCE))
     await take(store, NOW - 5 * DAY, an_alert("a", "web-01"), an_alert("b", "web-01"))
     await take(store, NOW - 2 * DAY, an_alert("c", "web-01"), an_alert("t", "web-02"))
     await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
@@ -353,7 +340,7 @@ def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
     """The others are listed."""
 
     async def damage(store: Store) -> None:
-        await within(store, put_document, document_of_silence(a_silence("ab12cd")))
+        await within(store, put_document, document_of_silence(SILENCE))
         damaged = StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}")
         await within(store, put_document, damaged)
 

@@ -24,13 +24,13 @@ from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
-from router.domain.silences import Silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import put_document
 from router.store.rules import read_hits
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.examples import some_of
+from tests.silences import a_silence
 from tests.store.acts import decisions_between, run
 from tests.store.life import Life
 from tests.store.opened import Store, is_shared, open_store
@@ -38,6 +38,7 @@ from tests.store.within import within
 
 HOUR = timedelta(hours=1)
 RULE, SILENCE, SHADOW = "10.20.0.5", "10.20.0.6", "10.20.0.7"
+SILENCED = ((an_element("entities.ip.address", SILENCE),),)
 ADDRESSES = (RULE, SILENCE, SHADOW, "192.0.2.1")
 _ORIGINS = itertools.count()
 
@@ -46,22 +47,6 @@ def a_book(*, ends: datetime = NOW + 3 * HOUR, hash: str = "one") -> Rulebook:
     """A rule for one address, and two shadow rules: for that address too, and for another one."""
     shadows = [a_rule("wide", ip=[RULE, SHADOW]), a_rule("narrow", ip=[SHADOW])]
     return replace(a_rulebook(a_rule(expires=ends), hash=hash), shadows=Suppressions.of(shadows))
-
-
-def a_silence(id: str) -> Silence:
-    """A silence of one address, for two hours."""
-    return Silence(
-        id=id,
-        stream="cwpp",
-        alert_type=None,
-        groups=((an_element("entities.ip.address", SILENCE),),),
-        begins=NOW,
-        until=NOW + 2 * HOUR,
-        reason="patching",
-        author="ann@example.com",
-        made=NOW,
-        first=NOW,
-    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +132,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
         await release_held(Intake(worker, {Stream.CWPP: book}, Catalogue()), worker, book, at)
 
     async def live() -> None:
-        await within(store, put_document, document_of_silence(a_silence("ab")))
+        await within(store, put_document, document_of_silence(a_silence("ab", groups=SILENCED)))
         for step in history:
             at = NOW + step.hour * HOUR
             await asyncio.gather(*(take(one, some, at) for one, some in zip((store, twin), step.workers, strict=True)))
@@ -165,7 +150,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
 
 def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
     """Of a rule or shadow rule until 400 days after the last where it is gone; of a silence while the state knows that."""
-    lasting = replace(a_silence("ab"), until=NOW + timedelta(days=90))
+    lasting = a_silence("ab", groups=SILENCED, lasts=timedelta(days=90))
     run(within(store, put_document, document_of_silence(lasting)))
     life = Life(store, a_book())
     for address in (RULE, SILENCE, SHADOW):

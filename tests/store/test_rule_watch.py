@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +23,6 @@ from router.domain.destination_holds import DestinationHold, document_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.recurrences import Recurrence
 from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.silence_documents import document_of_silence
@@ -35,8 +33,9 @@ from router.store.delivery_status import count_deliveries
 from router.store.documents import find_document, put_document
 from router.store.rules import GONE, read_known_rules
 from router.store.store import Store
-from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_element, an_ip
+from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
+from tests.silences import a_silence, weekly
 from tests.store.acts import DAY, LEASE, claim, run, settle
 from tests.store.deadly import Deadly
 from tests.store.life import Life
@@ -68,23 +67,6 @@ def owned(name: str, expires: datetime, owner: str | None = OWNER, alert_type: s
 def held(life: Life, id: str, **fields: object) -> None:
     """An alert comes in that rules and silences of these tests hold."""
     life.alert(id, Entities=[an_ip("10.20.0.5")], **fields)
-
-
-def a_silence(lasts: timedelta, id: str = "ab12cd", **more: Any) -> Silence:
-    """A silence of one type from now on."""
-    values: dict[str, Any] = {
-        "id": id,
-        "stream": "cwpp",
-        "alert_type": "VM_Test",
-        "groups": ((an_element("entities.ip.address", "10.20.0.5"),),),
-        "begins": NOW,
-        "until": NOW + lasts,
-        "reason": "patching",
-        "author": BEN,
-        "made": NOW,
-        "first": NOW,
-    }
-    return Silence(**values | more)
 
 
 def silenced(store: Store, silence: Silence) -> None:
@@ -237,10 +219,10 @@ def test_a_clock_that_was_wrong_for_a_minute_makes_nobody_miss_nor_hear_twice(st
 
 def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_end(store: Store) -> None:
     """Of one that lasts no longer than four hours, is ended early, or is of another stream, only at its end there."""
-    silenced(store, a_silence(4 * HOUR + SECOND))
-    silenced(store, a_silence(4 * HOUR, "short"))
-    silenced(store, a_silence(8 * HOUR, "early", ended=NOW + HOUR))
-    silenced(store, a_silence(HOUR, "other", stream="cspm"))
+    silenced(store, a_silence(lasts=4 * HOUR + SECOND, author=BEN))
+    silenced(store, a_silence("short", lasts=4 * HOUR, author=BEN))
+    silenced(store, a_silence("early", lasts=8 * HOUR, ended=NOW + HOUR, author=BEN))
+    silenced(store, a_silence("other", stream="cspm"))
     hold = DestinationHold(
         stream="cwpp", destination="tickets", lane=Lane.TICKET, author=BEN, reason="migration", since=NOW,
         until=NOW + 10 * HOUR,
@@ -264,7 +246,7 @@ def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_e
 
 def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_something(life: Life) -> None:
     """And at the end of the series, whatever it held; also where the router was down at the end of a window."""
-    silenced(life.store, a_silence(10 * DAY, every=Recurrence(frozenset(range(7)), time(12), time(13), "UTC")))
+    silenced(life.store, a_silence(lasts=10 * DAY, every=weekly(*range(7), begins="12:00", ends="13:00")))
     looked(life.store, life.book, HOUR)
     life.goes_on(1)
     held(life, "one")
