@@ -160,6 +160,7 @@ _ONE = st.one_of(
     st.builds(lambda one, two: [Add(one), Abandon(), Add(two), Work()], _BOOLS, _BOOLS),
     st.just([BringForward()]),
     st.builds(lambda redrives, which: [Act(redrives, which)], _BOOLS, _WHICH),
+    st.builds(lambda redrives, which: [Abandon(), Act(redrives, which)], _BOOLS, _WHICH),
     st.builds(lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], _BOOLS, _BOOLS),
     st.builds(
         lambda state, which: [Work(), Work(9), Abandon(), Act(True), Work(), Settle(state, which)],

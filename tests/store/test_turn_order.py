@@ -161,6 +161,9 @@ def facts(entry: OutboxEntry) -> tuple[object, ...]:
 @given(LANES, FAR_JUMPS)
 @example(Lane.TICKET, [Add(), Abandon(), Add(ends=True), Work()])
 @example(
+    Lane.TICKET, [Add(), Abandon(), Act(redrives=False), Add(ends=True), Work(), Add(), Abandon(), Act(redrives=True)]
+)
+@example(
     Lane.TICKET, [Add(), Work(), Work(9), Settle(DeliveryState.DEAD, 1), Settle(DeliveryState.SENT), Add(True), Work()]
 )
 @example(Lane.TICKET, [Jump(timedelta(days=400)), Add(), Jump(timedelta()), Work()])
