@@ -14,19 +14,9 @@ from router.store.groups import Asked, GroupState, MemberState, NamedAlert, Open
 from router.store.store import Store
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
-from tests.store.acts import (
-    claim,
-    find_rows,
-    groups_at,
-    members_at,
-    owe,
-    run,
-    settle,
-    states,
-    write_groups,
-    write_rows,
-)
+from tests.store.acts import claim, find_rows, groups_at, members_at, owe, run, settle, states, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_row
+from tests.store.within import within
 
 AT = ("cwpp", "tickets")
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -51,11 +41,7 @@ def write(store: Store, some: States, destination: str = AT[1]) -> None:
 def read(store: Store, **asked: object) -> States:
     """What is asked for of `tickets`."""
 
-    async def found() -> States:
-        async with store.session() as tx:
-            return (await groups.read_states(tx, AT[0], [AT[1]], Asked(**asked)))[AT[1]]  # type: ignore[arg-type]
-
-    return run(found())
+    return run(within(store, groups.read_states, AT[0], [AT[1]], Asked(**asked)))[AT[1]]  # type: ignore[arg-type]
 
 
 def test_states_come_back_as_they_were_written_whatever_they_are_asked_by(store: Store) -> None:
@@ -76,12 +62,8 @@ def test_what_waits_is_asked_for_by_how_grave_it_is_and_since_when_it_waits(stor
     }))  # fmt: skip
     for most, keys in ((1, "ds"), (2, "dcs"), (3, "dcbs"), (9, "dcbas")):
         assert set(read(store, waiting=most).groups) == set(keys)
-
-    async def held() -> list[WaitingCount]:
-        async with store.session() as tx:
-            return [await groups.count_held(tx, *AT, sample=sample) for sample in (False, True)]
-
-    assert run(held()) == [WaitingCount(4, 4, 8), WaitingCount(1, 1, 2)]
+    for sample, count in ((False, WaitingCount(4, 4, 8)), (True, WaitingCount(1, 1, 2))):
+        assert run(within(store, groups.count_held, *AT, sample=sample)) == count
 
 
 def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> None:
@@ -92,12 +74,8 @@ def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> N
         Opening(NOW + SECOND, None, True, True, 2),
     ]
     write(store, States(openings=openings))
-
-    async def counted() -> object:
-        async with store.session() as tx:
-            return await groups.count_openings(tx, AT[0], {"tickets": (NOW, NOW + 2 * SECOND), "another": (NOW, NOW)})
-
-    assert run(counted()) == {
+    spans = {"tickets": (NOW, NOW + 2 * SECOND), "another": (NOW, NOW)}
+    assert run(within(store, groups.count_openings, AT[0], spans)) == {
         "tickets": {
             (None, False, False): OpeningCount(2, 2),
             ("KEY", False, False): OpeningCount(1, 1),
@@ -122,23 +100,16 @@ def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: 
     assert list(run(groups_at(store, *AT))) == ["h"]
 
 
-def test_what_was_delivered_of_a_standing_group_stays(store: Store) -> None:
-    """Its next turn needs the receipt of its opening, however long ago that was."""
+def test_what_a_standing_group_or_a_membership_needs_stays(store: Store) -> None:
+    """The receipt of the opening, however old; and a signal whose turns would start anew, as if its group had them already."""
     owe(store, a_delivery(key="g"), a_delivery(key="over"))
     for one in claim(store):
         settle(store, one, DeliveryState.SENT)
-    write(store, States(groups={"g": a_group(1, NOW), "over": a_group(0, NOW)}))
-    run(store.forget(NOW + 91 * DAY, Retention(), (), 10_000))
-    assert states(store) == {DeliveryState.SENT: 1}
-
-
-def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) -> None:
-    """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
+    later, old = NOW + 91 * DAY, NOW - DAY
     resolved = State(resolved=True, status="resolved", severity=4)
-    rows = [
-        a_row(key, state=resolved, open={}, heard=NOW - 91 * DAY, closed_at=NOW - 91 * DAY) for key in ("k", "gone")
-    ]
-    write_rows(store, rows)
-    write(store, States(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
-    run(store.forget(NOW, Retention(), (), 10_000))
+    write_rows(store, [a_row(key, state=resolved, open={}, heard=old, closed_at=old) for key in ("k", "gone")])
+    members = {"k": a_member(stands=False, at=later), "gone": a_member(False, NOW)}
+    write(store, States(members, groups={"g": a_group(1, NOW), "over": a_group(0, NOW)}))
+    run(store.forget(later, Retention(), (), 10_000))
+    assert states(store) == {DeliveryState.SENT: 1}
     assert list(find_rows(store, ["k", "gone"])) == ["k"]
