@@ -40,7 +40,7 @@ from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
-from tests.deliver.scripted import Scripted
+from tests.deliver.engines import Scripted
 from tests.hubs import LONG_AGO, Shelf
 from tests.store.within import within
 

@@ -1,15 +1,15 @@
-"""The delivery engine over a store, and what delivers from it round by round."""
+"""The delivery engine over a store, destinations that answer as a test says, and a clock that stands still."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,22 +20,99 @@ from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
-from router.domain.deliveries import Claim, DeliveryState, Recipient
+from router.domain.conversation import Conversation, Result
+from router.domain.deliveries import Attempt, Claim, DeliveryState, Receipt, Recipient
 from router.domain.destination_holds import DestinationHold
 from router.domain.lane_limits import LEASE
-from router.domain.ports.destinations import DestinationKind
+from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
-from tests.builders import a_destination
-from tests.deliver.scripted import Clock
+from tests.builders import NOW, a_destination
 from tests.store.builders import a_delivery
 from tests.store.faulty import faulty
 from tests.store.opened import Place, Store, open_store
 from tests.store.within import claim_in, within
 
 TICKETS = "tickets"
+
+type Answer = Callable[[Attempt], Result]
+
+
+class Scripted:
+    """A kind of destination that answers each attempt as a test says; `sends` are how many attempts each send had."""
+
+    name: ClassVar[str] = "scripted"
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 1
+    Config: ClassVar[type[Any]] = object
+
+    def __init__(self, config: Answer) -> None:
+        self._answer = config
+        self.attempts: list[Attempt] = []
+        self.sends: list[int] = []
+
+    def address(self) -> str:
+        return "nowhere"
+
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        self.attempts.extend(attempts)
+        self.sends.append(len(attempts))
+        yield from ()
+        return [self._answer(attempt) for attempt in attempts]
+
+
+class InBatches(Scripted):
+    """The same, many deliveries to a send."""
+
+    batch: ClassVar[int] = 10
+
+
+def sent(attempt: Attempt) -> Result:
+    return Receipt(reference=attempt.delivery.key)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Held(Sender):
+    """Sends that wait until they are released, and then bring what `answer` says by then. `waiting` counts those that do."""
+
+    def __init__(self, answer: Result | None = None) -> None:
+        self.lease = LEASE[Lane.TICKET]
+        self.batch = 1
+        self.answer: Result = answer or Receipt(reference="T1")
+        self.keys: list[str] = []
+        self.waiting = 0
+        self._is_open = False
+        self._released = asyncio.Event()
+
+    async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
+        self.keys += [claim.delivery.key for claim in claims]
+        self.waiting += 1
+        if not self._is_open:
+            await self._released.wait()
+        self.waiting -= 1
+        return [self.answer] * len(claims)
+
+    def release(self) -> None:
+        """Releases those that wait now."""
+        self._released.set()
+        self._released = asyncio.Event()
+
+    def open(self) -> None:
+        """Releases those that wait now, and makes none wait any more."""
+        self._is_open = True
+        self.release()
 
 
 def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane: Lane | None = None) -> Sender:

@@ -26,8 +26,7 @@ from router.store.deliveries import add_deliveries
 from router.store.delivery_status import list_deliveries
 from router.store.destinations import PROBE, list_pauses, pause_destination
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_of_state, hold
-from tests.deliver.scripted import Held, InBatches, Scripted, sent
+from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
 from tests.destinations.builders import a_notice
 from tests.stack.postgres import Server, Way
 from tests.store.builders import a_delivery

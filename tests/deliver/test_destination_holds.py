@@ -20,8 +20,7 @@ from router.store.destinations import list_pauses
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Engine, engine_of_state, hold
-from tests.deliver.scripted import Held, InBatches, Scripted, sent
+from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
 from tests.store.opened import Place
 from tests.store.watching import watched
 from tests.store.within import within

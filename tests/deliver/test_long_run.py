@@ -29,8 +29,7 @@ from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
 from router.store.store import Store
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, a_sender, hold, trust
-from tests.deliver.scripted import Answer, Clock, Scripted
+from tests.deliver.engines import TICKETS, Answer, Clock, Scripted, a_sender, hold, trust
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store

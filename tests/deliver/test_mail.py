@@ -27,8 +27,8 @@ from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW
+from tests.deliver.engines import Clock, Scripted, sent
 from tests.deliver.mail_servers import MESSAGE, PASSWORD, SENDER, USER, a_mail, a_server, at_work, authority, speaking
-from tests.deliver.scripted import Clock, Scripted, sent
 from tests.network import nobody_else
 from tests.store.builders import a_delivery
 from tests.waiting import PATIENCE, until
