@@ -113,18 +113,8 @@ class PostgresqlStore(Store):
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Transaction]:
-        async with self._line() as tx:
-            try:
-                async with tx.pipelined():
-                    await tx.begin(self.now)
-                    yield tx
-                    await tx.commit()
-            except StoreError as fault:
-                if isinstance(tx.faults.first, Conflict):
-                    raise tx.faults.first from fault
-                raise
-            finally:
-                await tx.end()
+        async with self._line() as tx, tx.begun():
+            yield tx
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
@@ -268,33 +258,36 @@ class _PostgresqlTransaction(Transaction):
         self._reopen = reopen
         self._pipeline: psycopg.AsyncPipeline | None = None
         self._left = AsyncExitStack()
-        self.faults = faults
+        self._faults = faults
 
     @asynccontextmanager
-    async def pipelined(self) -> AsyncIterator[None]:
-        """A pipeline, at whose end all that was written is waited for."""
-        with self.faults:
-            async with AsyncExitStack() as self._left:
-                self._pipeline = await self._left.enter_async_context(self._connection.pipeline())
-                try:
-                    yield
-                finally:
-                    self._pipeline = None
+    async def begun(self) -> AsyncIterator[None]:
+        """Begin a transaction: all of it is kept where the context ends without a fault, and else nothing."""
+        try:
+            with self._faults:
+                async with AsyncExitStack() as self._left:
+                    self._pipeline = await self._left.enter_async_context(self._connection.pipeline())
+                    try:
+                        await self._queue("BEGIN")
+                        yield
+                        await self._commit()
+                    finally:
+                        self._pipeline = None
+        except StoreError as fault:
+            if isinstance(self._faults.first, Conflict):
+                raise self._faults.first from fault
+            raise
+        finally:
+            await self._end()
 
-    async def begin(self, clock: Clock) -> None:
-        """Begin a transaction."""
-        with self.faults:
-            await self._queue("BEGIN")
-        self.now = clock()
-
-    async def commit(self) -> None:
+    async def _commit(self) -> None:
         """Have all of it kept where the pipeline ends; raises the first fault of a statement, though its caller went on."""
-        if self.faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
-            raise self.faults.first
+        if self._faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
+            raise self._faults.first
         if self._pipeline is not None:
             await self._queue("COMMIT")
 
-    async def end(self) -> None:
+    async def _end(self) -> None:
         """Keep nothing that was not committed; a connection on which that fails is given up."""
         import psycopg
 
@@ -306,7 +299,7 @@ class _PostgresqlTransaction(Transaction):
                 await self._connection.close()
 
     async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        with self.faults:
+        with self._faults:
             send = self._send_last if is_last else self._send
             found = await send(_text_of(sql), [storable(one) for one in values])
             columns = found.description or ()
@@ -319,13 +312,13 @@ class _PostgresqlTransaction(Transaction):
         return True
 
     async def write(self, sql: str, *values: object) -> None:
-        with self.faults:
+        with self._faults:
             await self._queue(_text_of(sql), [storable(one) for one in values])
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         written = await self._send_many(sql, rows)
         if written is not None and self._pipeline is not None:
-            with self.faults:
+            with self._faults:
                 await self._pipeline.sync()
         return written.rowcount if written is not None else 0
 
@@ -336,7 +329,7 @@ class _PostgresqlTransaction(Transaction):
         bound = [[storable(one) for one in row] for row in rows]
         if not bound:
             return None
-        with self.faults:
+        with self._faults:
             if (bulk := find_bulk_statement(sql)) is not None and bulk.takes(bound):
                 return await self._queue(bulk.sql, [list(column) for column in zip(*bound, strict=True)])
             cursor = self._connection.cursor()
@@ -363,7 +356,7 @@ class _PostgresqlTransaction(Transaction):
             found = await self._queue(text, values)
             if self._pipeline is not None:
                 await self._pipeline.sync()
-                self.faults.is_answered = True
+                self._faults.is_answered = True
             return found
         except psycopg.OperationalError:
             # What broke while nothing was asked is seen now. What writes was carried out, perhaps, and is not asked again.
@@ -374,10 +367,10 @@ class _PostgresqlTransaction(Transaction):
 
     async def _send_last(self, text: str, values: Sequence[object]) -> psycopg.AsyncCursor[Any]:
         found = await self._queue(text, values)
-        await self.commit()
+        await self._commit()
         self._pipeline = None
         await self._left.aclose()
-        self.faults.is_answered = True
+        self._faults.is_answered = True
         return found
 
 
