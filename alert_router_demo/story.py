@@ -21,9 +21,9 @@ from alert_router_demo.shown import lines_of_page, lines_of_ticket
 from alert_router_demo.soc import Drop, Soc, Status
 from router.app.clock import now
 from router.app.extras import PACKAGE
-from router.cli.batches import batches_of
 from router.cli.files import InputFile, open_files
 from router.cli.given import rules_given
+from router.cli.incoming import batches_of
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report

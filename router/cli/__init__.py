@@ -5,9 +5,8 @@
     help.toml     how each --help ends       completion    what completes words in a shell
     version       what --version says
     run           routes files               job           the work of `run`, and of the demo
-    files, csv_messages   files -> messages  stdin         lines -> messages, as they come
-    splitting     bytes -> lines, elements   batches       messages -> batches
-    azure_responses  an answer of Azure's among messages
+    files, csv_messages   files -> messages  incoming      standard input, answers of Azure, batches
+    splitting     bytes -> lines, elements
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
     funnel        what a run came to

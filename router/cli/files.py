@@ -16,10 +16,9 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.cli.azure_responses import messages_within, tell_rest
 from router.cli.csv_messages import has_header, refuse_unread_times, rows_in
+from router.cli.incoming import STDIN, Stdin, messages_within, tell_rest, unreadable
 from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
-from router.cli.stdin import STDIN, Stdin, unreadable
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.ingest.messages import Message

@@ -18,13 +18,12 @@ from router.app.health import remarks_on
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
-from router.cli.batches import batches_of
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
 from router.cli.forgetting import forget_old
 from router.cli.funnel import Counts, Standing, Tally, dues_in, standings_in
+from router.cli.incoming import WAIT, Stdin, batches_of
 from router.cli.progress import progress_over
-from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.streams import complain
 from router.domain.deliveries import DeliveryState

@@ -15,10 +15,10 @@ from router.cli.decisions import decisions_at, entry_of
 from router.cli.files import Source, open_files
 from router.cli.funnel import Tally, print_ended, print_named, print_released, print_standings, print_tally
 from router.cli.given import clock_for, rules_given, stream_for
+from router.cli.incoming import Stdin
 from router.cli.job import Job, Report, batches_in, do
 from router.cli.progress import progress_over
 from router.cli.screen import screen
-from router.cli.stdin import Stdin
 from router.cli.stopping import Stop
 from router.domain.attack import AttackTable
 from router.domain.errors import BadUsage

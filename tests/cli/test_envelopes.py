@@ -12,7 +12,7 @@ import pytest
 
 from alert_router_demo.soc import soc_in_thread
 from router.cli.files import file_of, open_files
-from router.cli.stdin import Incoming
+from router.cli.incoming import Incoming
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS
 from tests.cli.house import House, column, ndjson

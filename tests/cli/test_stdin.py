@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.batches import BATCH
 from router.cli.files import file_of, open_files
-from router.cli.stdin import WAIT, Incoming, Stdin
+from router.cli.incoming import BATCH, WAIT, Incoming, Stdin
 from router.cli.stopping import Stop
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS

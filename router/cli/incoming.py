@@ -1,7 +1,8 @@
-"""Standard input, read as it comes: a message a line, unless its first line begins a document over several.
+"""Messages as they come: those in an answer of Azure, batches of them, and standard input.
 
-A line is known by its digest and by how many equal ones the same input had before it, so that the same input again is all
-repeats, wherever it is cut. A document over several lines is known as a file is.
+Standard input is read as it comes: a message a line, unless its first line begins a document over several. A line is known by
+its digest and by how many equal ones the same input had before it, so that the same input again is all repeats, wherever it is
+cut. A document over several lines is known as a file is.
 """
 
 from __future__ import annotations
@@ -18,14 +19,88 @@ from select import select
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
-from router.cli.azure_responses import messages_within
-from router.cli.batches import Batch
 from router.cli.splitting import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
+from router.cli.streams import complain
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, MOST_ELEMENTS, split_body
+from router.parse import LARGEST_BODY, MOST_ELEMENTS, Continuation, answer_in, split_body
+
+_ADVICE = {
+    Continuation.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
+    Continuation.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
+    # The last page looks like that, too.
+    Continuation.CUT: (
+        "holds fewer records than its query found, and no skip_token: either pages came before it, "
+        "or ask with id among the columns and --first 1000"
+    ),
+}
+
+
+def messages_within(message: Message) -> Iterator[Message]:
+    """The messages in an answer of Azure, named as the reader names them; of any other message the message itself."""
+    answer = answer_in(message.body) if message.cut is None else None
+    if answer is None:
+        yield message
+        return
+    tell_rest(answer.continuation, message.source)
+    for part, body in enumerate(answer.bodies, 1):
+        place = replace(message.arrival, part=part)
+        yield replace(message, body=body, source=f"{message.source}[{part}]", arrival=place)
+
+
+def tell_rest(rest: Continuation | None, source: str) -> None:
+    """Says on stderr that an answer is only a part, and how to get the rest.
+
+    Its token and its link are not repeated: whoever wrote the file would have words in a line that is to be obeyed.
+    """
+    if rest is not None:
+        complain(f"{source}: {_ADVICE[rest]}")
+
+
+BATCH = 200
+"""Messages that are taken in at a time."""
+
+BATCH_BYTES = 16 * 1024 * 1024
+"""Bytes after which a batch takes no further message."""
+
+
+class Batch:
+    """Messages that are taken in together. None is in it twice, also where a file is given twice."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Message] = {}
+        self._size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def takes(self, message: Message) -> bool:
+        """Whether there is room for a message."""
+        return len(self._messages) < BATCH and self._size < BATCH_BYTES and message.arrival.key not in self._messages
+
+    def add(self, message: Message) -> None:
+        """Adds a message."""
+        self._messages[message.arrival.key] = message
+        self._size += len(message.body)
+
+    def messages(self) -> list[Message]:
+        """The messages, in their order."""
+        return list(self._messages.values())
+
+
+def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Messages in batches."""
+    batch = Batch()
+    for message in messages:
+        if not batch.takes(message):
+            yield batch.messages()
+            batch = Batch()
+        batch.add(message)
+    if batch:
+        yield batch.messages()
+
 
 STDIN = "-"
 
