@@ -21,10 +21,11 @@ from router.coverage.drill.verdict import (
     judge_drill,
     judge_life,
 )
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause, Receipt
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, GroupLife
+from tests.domain.lives import a_group_of, oncall, owed
 
 BEGAN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NAMES = ("oncall", "tickets", "rows")
@@ -198,49 +199,16 @@ def test_it_waits_for_what_may_still_come_and_for_nothing_else(
 SENT, OWED, GIVEN_UP, SKIPPED = DeliveryState.SENT, DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED
 
 
-def a_delivery(state: DeliveryState = SENT, *, turn: int = 1, settled: datetime | None = None) -> DeliveryStatus:
+def a_delivery(state: DeliveryState = SENT, **changes: object) -> DeliveryStatus:
     """A delivery; what was sent has a receipt."""
-    is_sent = state is SENT
-    return DeliveryStatus(
-        stream="cwpp",
-        destination="oncall",
-        lane=Lane.PAGE,
-        key="key",
-        turn=turn,
-        change=Change.OPENED,
-        opened=1,
-        state=state,
-        born=after(103),
-        due=after(103),
-        attempts=1,
-        settled=settled if settled is not None else (after(104) if is_sent else None),
-        receipt=Receipt(reference="P1") if is_sent else None,
-        error=None if is_sent or state is SKIPPED else "503",
-    )
+    taken = {"settled": after(104), "receipt": Receipt(reference="P1")}
+    failed = {"settled": None, "error": None if state is SKIPPED else "503"}
+    return owed(state, **(taken if state is SENT else failed) | changes)
 
 
-GROUP = GroupLife(
-    key="group",
-    by=(),
-    total=2,
-    standing=2,
-    is_summary=False,
-    waits_for_room=False,
-    stands=True,
-    changed=after(103),
-    joined=2,
-    is_named=True,
-)
-
-
-def grouped(*deliveries: DeliveryStatus, **more: object) -> GroupLife:
+def grouped(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
     """The group that the alert joined with its second turn."""
-    return replace(GROUP, deliveries=deliveries, **more)  # type: ignore[arg-type]
-
-
-def at_oncall(*deliveries: DeliveryStatus, group: GroupLife | None = None, **more: object) -> DestinationLife:
-    """What it has to do with the pager."""
-    return DestinationLife(name="oncall", lane=Lane.PAGE, deliveries=deliveries, group=group, **more)  # type: ignore[arg-type]
+    return a_group_of(*deliveries, **{"joined": 2, "is_named": True} | changes)
 
 
 COUNTED = "it was only told that there are more, and others were named"
@@ -253,30 +221,30 @@ SINCE = a_delivery(turn=2)
 @pytest.mark.parametrize(
     ("one", "verdict", "reason"),
     [
-        (at_oncall(), FAILED, LATE),
-        (at_oncall(a_delivery()), PASSED, "P1"),
-        (at_oncall(replace(a_delivery(), receipt=Receipt(link="https://x"))), PASSED, "https://x"),
-        (at_oncall(replace(a_delivery(), settled=None)), FAILED, LATE),
-        (at_oncall(a_delivery(OWED, settled=after(104))), FAILED, f"{LATE}: 503"),
-        (at_oncall(a_delivery(OWED)), FAILED, f"{LATE}: 503"),
-        (at_oncall(a_delivery(SKIPPED)), NOT_PROVEN, "a later notice took its place before it was sent"),
-        (at_oncall(a_delivery(GIVEN_UP), held="held by ana"), FAILED, "given up on: 503"),
-        (at_oncall(a_delivery(GIVEN_UP), a_delivery(turn=2)), PASSED, "P1"),
-        (at_oncall(held="held by ana", unready="KEY: is not set"), NOT_PROVEN, "it is held by ana"),
-        (at_oncall(pause=PAUSE, unready="KEY: is not set"), FAILED, "it cannot be asked: KEY: is not set"),
-        (at_oncall(pause=PAUSE), FAILED, "it is paused since 2026-11-26T12:01:43Z: 401"),
-        (at_oncall(group=grouped(a_delivery(OWED, turn=2))), FAILED, f"{LATE}: 503"),
-        (at_oncall(group=grouped(BEFORE)), FAILED, LATE),
-        (at_oncall(group=grouped(replace(BEFORE, turn=2))), FAILED, LATE),
-        (at_oncall(group=grouped(BEFORE, SINCE)), PASSED, "P1"),
-        (at_oncall(group=grouped(BEFORE, SINCE, is_summary=True)), NOT_PROVEN, COUNTED),
-        (at_oncall(group=grouped(waits_for_room=True), held="held by ana"), NOT_PROVEN, COUNTED),
-        (at_oncall(group=grouped(SINCE, is_named=False)), NOT_PROVEN, COUNTED),
-        (at_oncall(a_delivery(), group=grouped(SINCE, is_named=False)), PASSED, "P1"),
-        (at_oncall(a_delivery(), group=grouped(SINCE, is_summary=True)), PASSED, "P1"),
-        (at_oncall(group=grouped(replace(SINCE, turn=1), SINCE)), PASSED, "P1"),
-        (at_oncall(group=grouped(replace(SINCE, turn=1))), FAILED, LATE),
-        (at_oncall(group=grouped(replace(SINCE, turn=1), joined=None)), PASSED, "P1"),
+        (oncall(), FAILED, LATE),
+        (oncall(a_delivery()), PASSED, "P1"),
+        (oncall(replace(a_delivery(), receipt=Receipt(link="https://x"))), PASSED, "https://x"),
+        (oncall(replace(a_delivery(), settled=None)), FAILED, LATE),
+        (oncall(a_delivery(OWED, settled=after(104))), FAILED, f"{LATE}: 503"),
+        (oncall(a_delivery(OWED)), FAILED, f"{LATE}: 503"),
+        (oncall(a_delivery(SKIPPED)), NOT_PROVEN, "a later notice took its place before it was sent"),
+        (oncall(a_delivery(GIVEN_UP), held="held by ana"), FAILED, "given up on: 503"),
+        (oncall(a_delivery(GIVEN_UP), a_delivery(turn=2)), PASSED, "P1"),
+        (oncall(held="held by ana", unready="KEY: is not set"), NOT_PROVEN, "it is held by ana"),
+        (oncall(pause=PAUSE, unready="KEY: is not set"), FAILED, "it cannot be asked: KEY: is not set"),
+        (oncall(pause=PAUSE), FAILED, "it is paused since 2026-11-26T12:01:43Z: 401"),
+        (oncall(group=grouped(a_delivery(OWED, turn=2))), FAILED, f"{LATE}: 503"),
+        (oncall(group=grouped(BEFORE)), FAILED, LATE),
+        (oncall(group=grouped(replace(BEFORE, turn=2))), FAILED, LATE),
+        (oncall(group=grouped(BEFORE, SINCE)), PASSED, "P1"),
+        (oncall(group=grouped(BEFORE, SINCE, is_summary=True)), NOT_PROVEN, COUNTED),
+        (oncall(group=grouped(waits_for_room=True), held="held by ana"), NOT_PROVEN, COUNTED),
+        (oncall(group=grouped(SINCE, is_named=False)), NOT_PROVEN, COUNTED),
+        (oncall(a_delivery(), group=grouped(SINCE, is_named=False)), PASSED, "P1"),
+        (oncall(a_delivery(), group=grouped(SINCE, is_summary=True)), PASSED, "P1"),
+        (oncall(group=grouped(replace(SINCE, turn=1), SINCE)), PASSED, "P1"),
+        (oncall(group=grouped(replace(SINCE, turn=1))), FAILED, LATE),
+        (oncall(group=grouped(replace(SINCE, turn=1), joined=None)), PASSED, "P1"),
     ],
 )
 def test_only_a_notice_that_names_the_alert_is_a_proof(
