@@ -11,7 +11,8 @@ http, mail, logs_ingestion, tokens, azure_transport   the ways out
 """
 
 from router.deliver.background import BackgroundReader
-from router.deliver.delivery_loop import DeliveryLoop, OnSettled, Settled, count_due_by_lane
+from router.deliver.delivery_loop import DeliveryLoop, OnSettled, count_due_by_lane
+from router.deliver.destination import Settled
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import ConversationRunner, Sender

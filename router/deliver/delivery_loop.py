@@ -15,16 +15,14 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
-from typing import NamedTuple
 
 from router.deliver.background import BackgroundReader
-from router.deliver.destination import BUSY, EPOCH, FAR, Destination, Finished
+from router.deliver.destination import BUSY, EPOCH, FAR, Answers, Destination, Finished, Settled, answers_in
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.domain.background import Background
 from router.domain.clocks import latest
-from router.domain.conversation import Result
 from router.domain.deliveries import SUSPECT, Claim, Pause, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
@@ -34,8 +32,6 @@ from router.store.claims import Claimed, claim_due, claim_odd, decide_depending,
 from router.store.delivery_status import FirstDue, count_due, find_first_due
 from router.store.destinations import (
     PROBE,
-    KeyAnswer,
-    find_key_answer,
     is_probe_due,
     list_pauses,
     pause_destination,
@@ -60,25 +56,8 @@ MOST = 4000
 
 UNSTORABLE = "what was answered cannot be kept"
 
-type Settled = Sequence[tuple[Claim, Settlement]]
-"""Claims, each with what became of it."""
-
 type OnSettled = Callable[[Settled], None]
 """Is called with what became of claims, once it is written down."""
-
-
-class Answers(NamedTuple):
-    """What was answered.
-
-    Attributes:
-        settled: the claims, each with what became of it.
-        pauses: the destinations whose pauses that changes, each with its pause; None where it is resumed.
-        keys: the same of owners' keys.
-    """
-
-    settled: Settled
-    pauses: Mapping[str, Pause | None]
-    keys: Mapping[str, Pause | None]
 
 
 class DeliveryLoop:
@@ -244,7 +223,6 @@ class DeliveryLoop:
             if self._sends or is_over():
                 return
             await self._isolation.wait_until_free()
-        answers = self._take_answers()
         asked: list[Destination] = []
         held: Mapping[str, DestinationHold] = {}
         is_looking = not is_over()
@@ -259,6 +237,7 @@ class DeliveryLoop:
         for one in asked:
             if one.recipient.destination in held:
                 one.due, self._is_stale = FAR, True
+        answers = self._take_answers()
         asked = [one for one in asked if one.recipient.destination not in {*held, *answers.pauses}]
         with self._isolation.claiming():
             now = self._clock()
@@ -416,21 +395,7 @@ class DeliveryLoop:
     def _take_answers(self) -> Answers:
         """What was answered and is not written down yet."""
         finished, self._finished = self._finished, []
-        now = self._clock()
-        results: dict[str, list[Result]] = {}
-        keys: list[KeyAnswer | None] = []
-        for one in finished:
-            results.setdefault(one.destination.recipient.destination, []).extend(one.results or ())
-            keys += [find_key_answer(claim.delivery, result, now) for claim, result in one.answered]
-        return Answers(
-            [pair for one in finished for pair in one.settle(now)],
-            {
-                name: after
-                for name, some in results.items()
-                if some and (after := self._known[name].pause_by(some, now)) != self._known[name].pause
-            },
-            {one.name: one.refusal for one in keys if one is not None},
-        )
+        return answers_in(finished, self._clock())
 
     async def _write(self, tx: Transaction, answers: Answers) -> None:
         if answers.settled:

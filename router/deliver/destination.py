@@ -1,17 +1,18 @@
-"""One destination as a delivery loop knows it: how much may be on its way there, and when it may be asked."""
+"""One destination as a delivery loop knows it: how much may be on its way there, when it may be asked, and what it answered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from router.deliver.sender import Sender
 from router.deliver.settlement import chance, seconds_after, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Receipt, Recipient, Settlement
 from router.domain.errors import Unauthorized, Unavailable
-from router.store.destinations import PROBE, pause_after
+from router.store.destinations import PROBE, KeyAnswer, find_key_answer, pause_after
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
@@ -54,6 +55,40 @@ class Finished:
             (claim, settlement_for(claim, result, self.began, now, backoff=seconds_after, chance=chance()))
             for claim, result in self.answered
         ]
+
+
+type Settled = Sequence[tuple[Claim, Settlement]]
+"""Claims, each with what became of it."""
+
+
+class Answers(NamedTuple):
+    """What was answered.
+
+    Attributes:
+        settled: the claims, each with what became of it.
+        pauses: the destinations whose pauses that changes, each with its pause; None where it is resumed.
+        keys: the same of owners' keys.
+    """
+
+    settled: Settled
+    pauses: Mapping[str, Pause | None]
+    keys: Mapping[str, Pause | None]
+
+
+def answers_in(finished: Sequence[Finished], now: datetime) -> Answers:
+    """Return what was answered to claims, some of them of one destination."""
+    destinations = {one.destination.recipient.destination: one.destination for one in finished}
+    results: dict[str, list[Result]] = {name: [] for name in destinations}
+    keys: list[KeyAnswer | None] = []
+    for one in finished:
+        results[one.destination.recipient.destination] += one.results or ()
+        keys += [find_key_answer(claim.delivery, result, now) for claim, result in one.answered]
+    after = {name: one.pause_by(results[name], now) for name, one in destinations.items()}
+    return Answers(
+        [pair for one in finished for pair in one.settle(now)],
+        {name: pause for name, pause in after.items() if pause != destinations[name].pause},
+        {one.name: one.refusal for one in keys if one is not None},
+    )
 
 
 @dataclass

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -530,6 +530,35 @@ def test_a_fault_of_the_state_is_raised_when_what_is_on_its_way_is_finished(engi
     engine.deliver(loop)
     assert engine.states() == {SENT: 2}
     assert (hung.keys, sorted(attempt.delivery.key for attempt in kind.attempts)) == (["k1"], ["k0", "k2"])
+
+
+def test_a_loop_that_is_broken_off_while_it_reads_holds_keeps_what_was_answered(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call writes it down, and nothing is sent again."""
+    kind, reading = Held(), asyncio.Event()
+    engine.owe("k0")
+    loop = engine.worker(kind)
+
+    async def hang(stream: str, now: datetime) -> NoReturn:
+        reading.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def delivered() -> None:
+        running = asyncio.create_task(loop.deliver_due(lambda: False))
+        await until(lambda: kind.waiting == 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(engine.holds, "held_in", hang)
+            kind.open()
+            await reading.wait()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        await loop.write_unwritten()
+
+    engine.run(delivered())
+    assert engine.states() == {DeliveryState.SENT: 1}
 
 
 def test_what_was_answered_is_written_down_though_nothing_can_be_claimed(engine: Engine) -> None:
