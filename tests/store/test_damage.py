@@ -126,32 +126,25 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is(tmp_path: Path, name: str) -> None:
-    """The line names both files and what a person does; nothing is written, so that what is left can still be looked at."""
+def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is_until_a_person_goes_on(
+    tmp_path: Path, name: str
+) -> None:
+    """The line names both files, and what it says is enough: a copy in place of the three files, or none, and no small file."""
     files, damage = DAMAGES[name]
-    put(tmp_path / "state", damage(files))
-    before = files_in(tmp_path / "state")
+    state, damaged = tmp_path / "state", damage(files)
+    put(state, damaged)
+    before = files_in(state)
     for _ in range(2):
         with pytest.raises(BadFile) as told:
-            open_store(tmp_path / "state")
+            open_store(state)
         (line,) = str(told.value).splitlines()
-        assert line.startswith(f"{tmp_path / 'state' / DB}: is damaged: ")
-        assert line.endswith(f"; then delete {tmp_path / 'state' / MARK}")
-        after = files_in(tmp_path / "state")
-        assert {WAL: b"", **after, SHM: b""} == {WAL: b"", **before, SHM: b""}
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-@pytest.mark.parametrize("begins_anew", [False, True])
-def test_a_person_restores_a_copy_or_begins_anew(tmp_path: Path, name: str, begins_anew: bool) -> None:
-    """What the line says is enough: a copy in place of the three files, or none, and the small file deleted."""
-    files, damage = DAMAGES[name]
-    state = tmp_path / "state"
-    put(state, without(DB, WAL, SHM, MARK)(damage(files)))
-    if not begins_anew:
-        (state / DB).write_bytes(a_state(10, 0)[DB])
-    assert count_in(state) == (0 if begins_anew else 10)
-    assert (state / MARK).exists()
+        assert line.startswith(f"{state / DB}: is damaged: ")
+        assert line.endswith(f"; then delete {state / MARK}")
+        assert {WAL: b"", **files_in(state), SHM: b""} == {WAL: b"", **before, SHM: b""}
+    for kept, copy in ((10, {DB: a_state(10, 0)[DB]}), (0, {})):
+        put(state, without(DB, WAL, SHM, MARK)(damaged) | copy)
+        assert count_in(state) == kept
+        assert (state / MARK).exists()
 
 
 @pytest.mark.parametrize(
@@ -249,17 +242,14 @@ def test_killed_inside_a_write_it_is_sound(memory: Path) -> None:
 
 
 def test_after_an_unclean_end_the_whole_file_is_checked(tmp_path: Path) -> None:
-    """Damage that shows only when all is read is told to the next run on the state, and to nobody who only looks."""
+    """Damage that shows only when all is read is told to the next run on the state, and to no other that only looks."""
     files = a_state(40, 0, 3000)
     damaged = overwritten(DB, len(files[DB]) - 4096, noise(4096))(files)
     for is_clean in (True, False):
         put(tmp_path, damaged | ({} if is_clean else {"router.lock": b"a run is at work\n"}))
         store = open_store(tmp_path)
-        if is_clean:
+        with nullcontext() if is_clean else pytest.raises(BadFile, match=r"router\.db: is damaged: .*delete"):
             store.hold()
-        else:
-            with pytest.raises(BadFile, match=r"router\.db: is damaged: .*delete"):
-                store.hold()
         run(store.close())
         assert bool((tmp_path / "router.lock").read_bytes()) is not is_clean
 
