@@ -210,6 +210,22 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     assert hung.keys == ["k0"]
 
 
+def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
+    """As `serve` does, also while nothing is owed; what others owe meanwhile is looked for."""
+    is_over = asyncio.Event()
+    kind = Scripted(sent)
+
+    async def delivered() -> None:
+        running = asyncio.create_task(engine.worker(kind).deliver_on(is_over.is_set))
+        await until(lambda: engine.state.seen["first_due"] > 1)
+        await add(engine, a_delivery())
+        await until(lambda: len(kind.attempts) == 1)
+        is_over.set()
+        await running
+
+    engine.run(delivered())
+
+
 def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
     """By lane; what is paused or held waits for its own time."""
     engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
