@@ -15,7 +15,7 @@ from router.domain.decisions import Change, Decision, DecisionStep, Outcome, Ste
 from router.domain.fingerprints import fingerprints_after
 from router.domain.holders import HolderKind, find_silence_id
 from router.domain.keys import alert_fingerprint
-from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State, Target, Turn
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry, Release
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
@@ -272,27 +272,7 @@ def _next_row(
 ) -> LedgerRow:
     notified = [target for target in turn.targets if target.change is not Change.RESOLVED]
     opened = {target.destination: target.opened for target in notified}
-    held = None
-    if decision.suppressed_by and decision.suppressed_until:
-        is_new = row is None or not _is_from(row, observation)
-        was_held = row is not None and row.outcome is Outcome.SUPPRESSED
-        by = _held_after(
-            row.held_by if row is not None else None,
-            decision.suppressed_by,
-            decision.suppressed_until,
-            now,
-            was_held=was_held,
-            is_new=is_new,
-        )
-        held = Held(
-            rule=by.rule,
-            until=by.until,
-            rulebook=decision.rulebook,
-            source=observation.source,
-            body=observation.body,
-            since=by.since,
-            messages=by.messages,
-        )
+    held = _held_after(observation, row, decision, now)
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
     return LedgerRow(
@@ -384,35 +364,36 @@ def _release_of(
     by = row.held_by
     if (id := find_silence_id(by.rule)) is not None:
         silence = silences.by_name.get(by.rule)
+        kind, name, author = HolderKind.SILENCE, id, silence.author if silence is not None else None
         end = min(by.until, silence.end) if silence is not None else by.until
-        author = silence.author if silence is not None else None
-        return _release(by, HolderKind.SILENCE, id, author, end, now)
-    rule = rulebook.suppressions.by_name.get(by.rule)
-    end = rule.expires if rule is not None else by.until
-    return _release(by, HolderKind.RULE, by.rule, rule.owner if rule is not None else None, end, now)
+    else:
+        rule = rulebook.suppressions.by_name.get(by.rule)
+        kind, name, author = HolderKind.RULE, by.rule, rule.owner if rule is not None else None
+        end = rule.expires if rule is not None else by.until
+    ended = iso(end) if end <= now else None
+    return Release(kind=kind.value, name=name, author=author, since=iso(by.since), ended=ended, messages=by.messages)
 
 
-def _release(by: HeldBy, kind: HolderKind, name: str, author: str | None, end: datetime, now: datetime) -> Release:
-    return Release(
-        kind=kind.value,
-        name=name,
-        author=author,
-        since=iso(by.since),
-        ended=iso(end) if end <= now else None,
-        messages=by.messages,
-    )
-
-
-def _held_after(
-    before: HeldBy | None, rule: str, until: datetime, now: datetime, *, was_held: bool, is_new: bool
-) -> HeldBy:
-    """What holds a signal after a rule held a message about it; `before` is what held it, as far as that is known.
+def _held_after(observation: Observation, row: LedgerRow | None, decision: Decision, now: datetime) -> Held | None:
+    """What holds a signal after a decision; None where nothing does.
 
     Another rule that takes over begins anew: it says of itself alone since when, and the message that it took over is its
     first. A message that is decided once more is counted once; an older one, which is a repeat, is not held at all.
     """
-    if not was_held or (before is not None and before.rule != rule):
-        return HeldBy(rule=rule, until=until, since=now, messages=1)
+    if not decision.suppressed_by or decision.suppressed_until is None:
+        return None
+    held = Held(
+        rule=decision.suppressed_by,
+        until=decision.suppressed_until,
+        rulebook=decision.rulebook,
+        source=observation.source,
+        body=observation.body,
+        since=now,
+        messages=1,
+    )
+    before = row.held_by if row is not None else None
+    if row is None or row.outcome is not Outcome.SUPPRESSED or (before is not None and before.rule != held.rule):
+        return held
     if before is None or before.messages is None:
-        return HeldBy(rule=rule, until=until)
-    return HeldBy(rule=rule, until=until, since=before.since, messages=before.messages + is_new)
+        return replace(held, since=None, messages=None)
+    return replace(held, since=before.since, messages=before.messages + (not _is_from(row, observation)))

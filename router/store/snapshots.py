@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from router.domain.errors import Undecodable
 from router.domain.snapshots import AbsenceWindow, Named, Snapshot, day_of
 from router.store.codec import Columns, micros, readable
 from router.store.engine import Transaction
@@ -80,5 +81,7 @@ async def write_judged(tx: Transaction, subscription: str, judged: Sequence[Snap
 
 
 def _day_in(row: Columns) -> Snapshot:
-    counts = row.flag("counts") if row.raw("counts") is not None else None
-    return Snapshot(row.time("first"), row.time("last"), frozenset([row.whole("day")]), counts)
+    day, first, last = row.whole("day"), row.time("first"), row.time("last")
+    if not day == day_of(first) == day_of(last):
+        raise Undecodable("first, last: are no times of the day")
+    return Snapshot(first, last, frozenset([day]), row.flag("counts") if row.raw("counts") is not None else None)

@@ -16,6 +16,7 @@ from router.domain.reasons import Code
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
+from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import snapshots
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
@@ -67,6 +68,25 @@ def test_what_two_snapshots_came_without_has_ended_and_is_not_said_to_be_fixed(w
     assert (notice.resource or "").endswith("vm-h")
     assert (notice.closing, notice.status, notice.cause) == (entry.reason.partition(": ")[2], None, None)
     assert weeks.sweeps(2 * DAY) == []
+
+
+FEW = NAMES[:2]
+
+
+@pytest.mark.parametrize(
+    ("names", "ended"),
+    [
+        ([NAMES, REST, NAMES, REST], ""),
+        ([NAMES, NAMES[:4], NAMES[4:], NAMES], ""),
+        ([NAMES, NAMES, FEW, FEW, FEW], ""),
+        ([NAMES, NAMES, FEW, FEW, FEW, FEW], NAMES[2:]),
+    ],
+    ids=["one without it", "two that stopped halfway", "a mass repair", "a mass repair that is confirmed"],
+)
+def test_only_two_whole_snapshots_in_a_row_end_a_finding(weeks: Weeks, names: list[str], ended: str) -> None:
+    """A mass repair looks just like one that stopped; its tickets close some weeks late."""
+    weeks.lives(*names)
+    assert "".join(filter(weeks.has_ended, NAMES)) == ended
 
 
 def test_a_subscription_that_went_silent_ends_nothing(weeks: Weeks) -> None:
@@ -234,10 +254,12 @@ def test_two_workers_end_a_finding_once(weeks: Weeks, twin: Store) -> None:
 
 
 @pytest.mark.parametrize("is_done", [False, True])
-def test_a_look_that_dies_at_any_statement_is_done_by_the_next_one(weeks: Weeks, is_done: bool) -> None:
+def test_a_look_that_stops_or_dies_at_any_statement_is_done_by_the_next_one(weeks: Weeks, is_done: bool) -> None:
     """Each finding ends once, also where only the answer to a commit is lost."""
     a_third_snapshot(weeks)
     store = weeks.store
+    stopping = SnapshotEnds(weeks.intake, store, weeks.book, lambda: True)
+    assert run(stopping.end_unseen(weeks.now, weeks.now)) == []
     for step in count(1):
         weeks.store = deadly = Deadly(store, step, is_done)
         with suppress(StoreError):
@@ -261,12 +283,19 @@ def test_a_row_that_does_not_say_when_it_was_named_is_set_aside(weeks: Weeks, da
     assert len(run(within(weeks.store, list_quarantined))) == 1
 
 
-def test_what_is_judged_of_a_silent_subscription_is_forgotten_after_90_days(weeks: Weeks) -> None:
-    """A day that cannot be read counts as not there."""
+@pytest.mark.parametrize("damage", ["counts=7", "last=last+864000000000"])
+def test_a_day_that_cannot_be_read_counts_as_not_there(weeks: Weeks, damage: str) -> None:
+    """It keeps no snapshot after it from being judged."""
     weeks.lives(NAMES)
-    run(changed(weeks.store, "UPDATE snapshots SET counts=7"))
-    weeks.lives(NAMES)
+    run(changed(weeks.store, f"UPDATE snapshots SET {damage}"))  # noqa: S608
+    weeks.lives(REST, REST)
     assert len(run(within(weeks.store, list_quarantined))) == 1
+    assert weeks.has_ended("h")
+
+
+def test_what_is_judged_of_a_silent_subscription_is_forgotten_after_90_days(weeks: Weeks) -> None:
+    """The findings stay."""
+    weeks.lives(NAMES)
 
     def days(after: int) -> int:
         while not run(weeks.store.forget(weeks.now - WEEK + after * DAY, Retention(), (), 100)).is_done:
