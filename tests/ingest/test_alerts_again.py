@@ -231,3 +231,6 @@ def test_a_group_that_another_alert_joins_is_told_more_than_a_status(soc: Soc) -
     soc.alert(id="a")
     soc.take(a_message(alert_body("a", Status="InProgress")), a_message(alert_body("b")))
     assert soc.heard["oncall"] == soc.heard["tickets"] == ["opened", "updated"]
+    soc.alert(id="a", Status="Resolved")
+    row = soc.life.row("a")
+    assert row is not None and (row.open, row.grouped) == ({}, frozenset())
