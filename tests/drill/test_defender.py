@@ -90,7 +90,10 @@ def test_an_order_that_is_refused_says_why(answer: Answer, words: str) -> None:
 def test_a_list_is_read_page_by_page_to_its_end() -> None:
     """What is no alert is left out."""
     alert = {"id": "/subscriptions/x/alerts/1", "name": "1", "properties": {"alertDisplayName": "[SAMPLE ALERT] x"}}
-    pages = [{"value": [alert], "nextLink": f"{SECURITY}/alerts?page=2"}, {"value": [7, alert | {"name": "2"}]}]
+    pages = [
+        {"value": [alert], "nextLink": f"{SECURITY}/alerts?page=2"},
+        {"value": [7, alert | {"name": "2"}, alert | {"id": "x"}]},
+    ]
     found, asked = ask(Defender.list_alerts, *((200, page) for page in pages))
     assert not isinstance(found, NotDone)
     assert ([one.name for one in found], len(asked)) == (["1", "2"], 2)

@@ -138,6 +138,7 @@ BELOW, HOLDER = an_alert(outcome=Outcome.BELOW_FLOOR), an_alert(outcome=Outcome.
         (evidence_of(refused=NotDone("Azure answered 403", 403)), FAILED, "raised", "was raised: Azure answered 403"),
         (evidence_of(an_alert(oncall=TAKEN), refused=NotDone("No")), FAILED, "raised", "nothing was raised: No"),
         (evidence_of(refused=NotDone("busy", 409)), NOT_PROVEN, "raised", "busy"),
+        (evidence_of(refused=NotDone("busy", 429)), NOT_PROVEN, "raised", "busy"),
         (
             evidence_of(listed="", swept=after(590)),
             FAILED,
