@@ -19,11 +19,9 @@ class Partitions(Protocol):
 
     async def list_claims(self, hub: str) -> Sequence[PartitionClaim]:
         """Return what is known of the partitions of a hub."""
-        ...
 
     async def claim_partitions(self, wanted: Sequence[PartitionClaim]) -> Sequence[PartitionClaim]:
         """Claim partitions, each only where its claim is still the one that is stored; return those that were got."""
-        ...
 
 
 class Checkpoints(CheckpointStore):

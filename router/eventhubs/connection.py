@@ -44,7 +44,13 @@ class Namespace:
         credential: AsyncTokenCredential | None = None,
         ca_file: str | None = None,
     ) -> None:
-        trust = _trust_in(ca_file) if ca_file is not None else None
+        trust = None
+        if ca_file is not None:
+            trust = ssl.create_default_context()
+            try:
+                trust.load_verify_locations(ca_file)
+            except OSError as fault:  # ssl's own errors are such, too
+                raise BadFile(f"{ca_file}: is no readable file of certificates") from fault
         if connection_string is not None:
             from azure.eventhub import parse_connection_string
 
@@ -79,15 +85,6 @@ class Namespace:
         if self._connection_string is not None:
             return kind.from_connection_string(self._connection_string, **options)
         return kind(self._name, credential=self._credential, ssl_context=self._trust, **options)
-
-
-def _trust_in(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as fault:  # ssl's own errors are such, too
-        raise BadFile(f"{ca_file}: is no readable file of certificates") from fault
-    return context
 
 
 @asynccontextmanager

@@ -194,5 +194,4 @@ class Consumer:
                 self.report(fault)
             for reason in reasons:
                 self.report(HubError(f"hub {self.hub}{reason}"))
-            if not reasons:
-                await asyncio.sleep(self.watch)
+            await asyncio.sleep(0 if reasons else self.watch)
