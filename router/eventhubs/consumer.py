@@ -35,10 +35,6 @@ LONGEST = 60.0
 """Seconds between two tries of the same batch, at most; the first wait is one second, each later one twice as long."""
 
 
-class _Ended(Exception):
-    """Ends the receiving of a partition: nothing more is ingested."""
-
-
 @dataclass(slots=True, eq=False, repr=False)
 class Consumer:
     """One hub, shared partition by partition with every other consumer of the same hub and state; it consumes once.
@@ -124,10 +120,8 @@ class Consumer:
 
     async def _on_error(self, context: PartitionContext | None, error: Exception) -> None:
         """Reports what kept the client from reading a partition, or from sharing them; it tries again by itself."""
-        if isinstance(error, StoreError):
-            self.report(error)
-        elif not isinstance(error, _Ended):
-            self.report(hub_error(error, self.hub, context.partition_id if context is not None else None))
+        partition = context.partition_id if context is not None else None
+        self.report(error if isinstance(error, StoreError) else hub_error(error, self.hub, partition))
 
     async def _on_batch(self, ingest: IngestEvents, context: PartitionContext, batch: list[EventData]) -> None:
         """Ingests a batch to its end, also where another process takes the partition over meanwhile."""
@@ -136,8 +130,6 @@ class Consumer:
         self._under_way.add(processing)
         processing.add_done_callback(self._on_done)
         await asyncio.wait([processing])
-        if self._ended.is_set():
-            raise _Ended
 
     def _on_done(self, processing: asyncio.Task[None]) -> None:
         self._under_way.discard(processing)
