@@ -40,3 +40,15 @@ def test_a_snapshot_is_all_rows_with_less_than_a_day_between_them(times: list[da
     assert [one.days for one in found] == [
         frozenset(day_of(time) for time in times if one.first <= time <= one.last) for one in found
     ]
+
+
+def test_what_names_a_finding_half_a_week_later_is_news() -> None:
+    """A row of a snapshot after the last row, and another message after the last message."""
+    one = Appearances("s", "recommendation", NOW + DAY, NOW)
+    found = [
+        (days, in_snapshot)
+        for days in (3.49, 3.5, 4.49, 4.5)
+        for in_snapshot in (True, False)
+        if one.is_news_at(NOW + days * DAY, in_snapshot=in_snapshot)
+    ]
+    assert found == [(3.5, True), (4.49, True), (4.5, True), (4.5, False)]

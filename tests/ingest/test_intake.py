@@ -34,7 +34,7 @@ from tests.builders import (
 )
 from tests.constructed.posture import a_risk, a_software_update, cves_of
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
-from tests.store.acts import run
+from tests.store.acts import read_fields, run
 from tests.store.life import Life
 from tests.store.opened import Place, Store, open_store
 from tests.store.within import within
@@ -108,10 +108,11 @@ def test_a_message_is_a_turn_or_a_repeat(
 
 
 def test_a_message_that_is_twice_in_a_batch_is_on_record_as_what_it_was_first(life: Life) -> None:
-    """The second one is a repeat of the first, and takes its place in nothing."""
+    """The second one is a repeat of the first, and takes its place in nothing: what rules can match of that is kept."""
     message = a_message(alert_body())
     assert decided_of(life.ingest(message, message)) == [("routed", "opened")] * 2
     assert (life.decisions(), life.changes_at("tickets")) == (["routed"], ["opened"])
+    assert read_fields(life.store, [life.key()]).keys() == {life.key()}
 
 
 def test_a_destination_that_rules_name_later_is_opened_there_and_updated_elsewhere(life: Life) -> None:
