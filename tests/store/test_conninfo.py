@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Never
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +146,17 @@ def test_a_server_that_cannot_be_reached_is_named(address: str, said: str) -> No
     (line,) = str(refused.value).splitlines()
     assert line.startswith(said)
     assert "s3cret" not in line
+
+
+def test_a_password_that_a_server_repeats_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a proxy does that says what it was told."""
+
+    async def connect(password: str, **_: object) -> Never:
+        raise psycopg.OperationalError(f"connection failed: FATAL:  the hour is late: {password}")
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", connect)
+    state = parse_state("postgresql://soc:s3cret%2F@pg.contoso.com/alerts")
+    assert isinstance(state, PostgresqlAddress)
+    with pytest.raises(StoreError) as refused:
+        asyncio.run(Connector(state).connect())
+    assert str(refused.value) == "pg.contoso.com, database alerts: refuses the connection: the hour is late: ..."

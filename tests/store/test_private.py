@@ -64,7 +64,7 @@ def test_what_others_could_read_is_narrowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", [".", "shared", "above/.."])
 def test_a_directory_of_other_things_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     """Where the shell stands, or where other directories are; the state's files there are narrow all the same."""
-    for name in ("shared/others", "above/below"):
+    for name in ("shared", "above/below"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "shared").chmod(0o755)
     monkeypatch.chdir(tmp_path / "shared")
