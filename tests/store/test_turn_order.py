@@ -154,7 +154,7 @@ def facts(entry: OutboxEntry) -> tuple[object, ...]:
     """What of a delivery is the same wherever it is kept."""
     due = due_at(entry) if entry.is_open else None
     counted = (entry.attempts, entry.lost, entry.redriven)
-    return entry.state, due, *counted, entry.born, entry.settled, entry.error, entry.failed
+    return entry.state, due, entry.lease, *counted, entry.born, entry.settled, entry.error, entry.failed
 
 
 @settings(max_examples=some_of(200))
