@@ -41,7 +41,7 @@ DEMO = "alert_router_demo"
 IMPURE = {
     "asyncio", "contextvars", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil",
     "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "httpx",
-    "aiohttp", "azure", "requests",
+    "aiohttp", "azure", "requests", "tenacity",
 }  # fmt: skip
 """Modules through which a clock, chance, the environment, a log, a network or a file would come in."""
 

@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import cast
+
+from tenacity import AsyncRetrying, Future, RetryCallState, retry_if_exception_type, retry_if_result
+from tenacity.wait import wait_exponential_jitter
 
 from router.app.clock import now
-from router.deliver.settlement import seconds_after
 from router.domain.conversation import HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unavailable
 
@@ -22,6 +25,7 @@ AT_A_TIME = 8
 """Requests in flight at a time; Resource Manager gives each subscription a bucket that refills by 10 reads a second.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling"""
 
+_WAITS = wait_exponential_jitter(initial=1, max=30, jitter=1)
 _LATER = frozenset({408, 425, 429})
 
 
@@ -69,34 +73,33 @@ class PatientSender:
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
         """The last answer, whatever its status; raises Unavailable where none came, or the time was over."""
+        retrying = AsyncRetrying(
+            retry=retry_if_result(_may_succeed_later) | retry_if_exception_type(Unavailable),
+            wait=self._wait,
+            stop=lambda state: state.attempt_number >= self._attempts or state.upcoming_sleep >= self._limit.left,
+            sleep=self._sleep,
+            retry_error_callback=_last_outcome,
+        )
         async with self._free:
-            for attempt in range(1, self._attempts + 1):
-                answer, fault = await self._try(request)
-                if answer is not None and not _may_succeed_later(answer):
-                    return answer
-                if attempt == self._attempts or not await self._wait(answer, attempt):
-                    break
-        if answer is not None:
-            return answer
-        raise fault or self._limit.over()
+            return cast(HttpAnswer, await retrying(self._try, request))
 
-    async def _try(self, request: HttpRequest) -> tuple[HttpAnswer | None, Unavailable | None]:
+    async def _try(self, request: HttpRequest) -> HttpAnswer:
         try:
             async with asyncio.timeout(self._limit.left):
-                return await self._send(request), None
+                return await self._send(request)
         except TimeoutError:
-            return None, self._limit.over()
-        except Unavailable as fault:
-            return None, fault
+            raise self._limit.over() from None
 
-    async def _wait(self, answer: HttpAnswer | None, attempt: int) -> bool:
-        """Waits before the next attempt; False where the time limit leaves none."""
+    def _wait(self, state: RetryCallState) -> float:
+        """The seconds before the next attempt: those that the answer asks for, or twice as many each time."""
+        last = state.outcome
+        answer = last.result() if last is not None and not last.failed else None
         asked = retry_after_in(answer, self._clock()) if answer is not None else None
-        seconds = asked if asked is not None else seconds_after(attempt, first=1.0, longest=30.0)
-        if seconds >= self._limit.left:
-            return False
-        await self._sleep(seconds)
-        return True
+        return asked if asked is not None else _WAITS(state)
+
+
+def _last_outcome(state: RetryCallState) -> HttpAnswer:
+    return cast(HttpAnswer, cast(Future, state.outcome).result())
 
 
 def _may_succeed_later(answer: HttpAnswer) -> bool:

@@ -83,9 +83,9 @@ def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
     return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.DEAD, at=now, error=error)
 
 
-def seconds_after(attempt: int, first: float = 2.0, longest: float = 600.0) -> float:
-    """Return how long to wait after the attempt of that number: twice as long each time, and up to `first` more by chance."""
-    return min(first * (2.0 ** min(attempt - 1, 30) + chance()), longest)
+def seconds_after(attempt: int) -> float:
+    """Return how long to wait after the attempt of that number: 2, 4, 8 ... seconds, up to 2 more by chance, at most 600."""
+    return min(2.0 ** min(attempt, 30) + 2 * chance(), 600.0)
 
 
 def chance() -> float:
