@@ -146,7 +146,7 @@ def test_a_hub_that_was_created_anew_is_not_taken_for_the_old_one(stack: Stack) 
             stack.hubs.recreate("cwpp", 2)
             taken = runs(running, "take_cwpp", Outcome.OK)
             # As numbers go, each is known: it is another message all the same.
-            await new.send(resolved("h-old"), low("new"), high("new"))
+            await new.send(resolved("h-old"), low("newest"), high("new"))
             await new.send(high("newer"), partition=1)
 
             async def has_arrived() -> bool:
