@@ -83,6 +83,9 @@ def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> N
         },
         "another": {},
     }  # fmt: skip
+    # Those from before the longest window that a limit may have are gone with the next one.
+    write(store, States(openings=[Opening(NOW + groups.LONGEST_WINDOW + SECOND, None, False, False, 1)]))
+    assert run(store.run(lambda tx: tx.value("SELECT count(*) FROM openings"))) == 3
 
 
 @pytest.mark.parametrize("over", [timedelta(), timedelta(microseconds=-1)])
