@@ -175,6 +175,7 @@ class DeliveryLoop:
             return bool(self._faults or self._broken) or is_ended()
 
         self._is_running = True
+        self._looked = asyncio.get_running_loop().time()
         self._faults.clear()
         self.look_again()
         try:
@@ -228,7 +229,9 @@ class DeliveryLoop:
         is_looking = not is_over()
         if is_looking:
             ticks = asyncio.get_running_loop().time()
-            asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
+            # One that always has something due keeps no other's retry or probe waiting.
+            if not (self._finished and self._is_stale and ticks - self._looked >= LOOK):
+                asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
             try:
                 held = await self._holds.held_in(self._stream, self._clock())
             except StoreError as fault:
@@ -307,9 +310,9 @@ class DeliveryLoop:
         is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
         left = (begun_by - self._clock()).total_seconds()
         try:
-            async with self._isolation.alone(left) if is_suspect else nullcontext(True) as is_alone:
+            async with self._isolation.alone(left) if is_suspect else nullcontext(left >= 0) as may_begin:
                 began, width = self._clock(), one.width
-                if not is_alone or one.stopped is not None:
+                if not may_begin or one.stopped is not None:
                     until, error = one.stopped or (began + BUSY, None)
                     self._finished.append(Finished(one, claims, None, began, until, error))
                     return
@@ -456,9 +459,7 @@ class DeliveryLoop:
     async def _wait_for_answers(self) -> None:
         """Waits until what is on its way was answered, as far as that comes together, or there is news for others."""
         if not self._finished:
-            next = self._find_next(FAR)
-            is_known = not self._is_stale and next is not None
-            await self._wait_for_news(LOOK if not is_known or next is None else (next - self._clock()).total_seconds())
+            await self._wait(None if self._is_stale else self._find_next(FAR))
             if not self._finished:
                 return
         ticks = asyncio.get_running_loop().time

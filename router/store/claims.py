@@ -198,7 +198,7 @@ async def decide_depending(
     ours = {row.whole("place"): row.raw("claim") for row in depending}
     signals, rows = await read_signals(tx, ours, due)
     back = [[unclaimed(one, due) if ours.get(one.row_id) == one.claim else one for one in some] for some in signals]
-    return (await _NextSteps(tx, rows, due, until).take(back)).claims
+    return (await _NextSteps(tx, rows, due, until).take(back, len(back))).claims
 
 
 async def claim_odd(tx: Transaction, recipient: Recipient, due: datetime, until: datetime, most: int) -> list[Claim]:
@@ -243,7 +243,7 @@ class _NextSteps:
         self.suspects: list[_Candidate] = []
         self.poison: list[OutboxEntry] = []
 
-    async def take(self, signals: Sequence[Sequence[OutboxEntry]], most: int = MOST_ODD) -> Self:
+    async def take(self, signals: Sequence[Sequence[OutboxEntry]], most: int) -> Self:
         """Skip what is superseded, and claim what is next and may be claimed beside others."""
         skips: list[OutboxEntry] = []
         found: list[_Candidate] = []

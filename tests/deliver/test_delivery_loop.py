@@ -94,6 +94,13 @@ def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted
     assert openings == {"k0": Receipt(reference="k0"), "new": None}
 
 
+def test_many_that_have_something_behind_them_are_sent_together(engine: Engine) -> None:
+    """None is left claimed until its lease is over, as if a worker had died of it."""
+    turns = ((1, Change.OPENED), (2, Change.UPDATED))
+    engine.run(add(engine, *(a_delivery(*turn, key=f"k{n}") for n in range(60) for turn in turns)))
+    assert engine.deliver(engine.worker(Scripted(sent), concurrency=60)) == [SENT] * 120
+
+
 @pytest.mark.parametrize(
     ("kind", "trouble", "error"),
     [
@@ -210,17 +217,42 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     assert hung.keys == ["k0"]
 
 
+def test_one_that_always_has_something_due_keeps_no_other_from_its_retry(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of tickets goes on for as long as it takes."""
+    monkeypatch.setattr(f"{LOOP}.LOOK", 0.0)
+    order: list[str] = []
+
+    def answered(attempt: Attempt) -> Result:
+        order.append(attempt.delivery.destination)
+        engine.clock.now += MINUTE
+        return Unavailable("503") if order.count("oncall") == 1 and order[-1] == "oncall" else Receipt()
+
+    engine.owe(*(f"k{n}" for n in range(20)))
+    engine.owe("k0", destination="oncall")
+    kind = Scripted(answered)
+    engine.run(engine.loop({TICKETS: kind, "oncall": kind}, concurrency=1).deliver_on(go_on, MINUTE))
+    assert order.count("oncall") == 2
+    assert "oncall" in order[2:8]
+
+
 def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
-    """As `serve` does, also while nothing is owed; what others owe meanwhile is looked for."""
+    """As `serve` does, also while nothing is owed or a destination hangs; what others owe meanwhile is looked for."""
     is_over = asyncio.Event()
-    kind = Scripted(sent)
+    answers: Iterator[Result] = iter([Unavailable("503", retry_after=3600), Receipt()])
+    hung, kind = Held(), Scripted(lambda _: next(answers))
+    loop = engine.loop({TICKETS: kind, "hung": hung})
 
     async def delivered() -> None:
-        running = asyncio.create_task(engine.worker(kind).deliver_on(is_over.is_set))
+        running = asyncio.create_task(loop.deliver_on(is_over.is_set))
         await until(lambda: engine.state.seen["first_due"] > 1)
-        await add(engine, a_delivery())
-        await until(lambda: len(kind.attempts) == 1)
+        await add(engine, a_delivery(key="later"), replace(a_delivery(), destination="hung"))
+        await until(lambda: hung.waiting == len(engine.settled) == 1)
+        await add(engine, a_delivery(key="now"))
+        await until(lambda: len(kind.attempts) == 2)
         is_over.set()
+        hung.open()
         await running
 
     engine.run(delivered())
@@ -449,6 +481,26 @@ def test_a_suspect_does_not_wait_for_the_others_until_its_lease_is_over(engine: 
 
     assert engine.run(waited()) < hasty.lease.total_seconds()
     assert (hasty.keys, engine.states()) == ([], {OWED: 1})
+
+
+def test_what_comes_too_late_from_the_state_to_end_within_its_lease_is_not_begun(engine: Engine) -> None:
+    """Another worker would send it beside this one. It spends no attempt."""
+    engine.state.late[TICKETS] = asyncio.Event()
+    kind = Scripted(sent)
+    engine.owe("k")
+
+    async def delivered() -> None:
+        delivering = asyncio.create_task(engine.worker(kind).deliver_due(go_on))
+        await until(lambda: engine.state.made == 1)
+        engine.clock.now += LEASE[Lane.TICKET] - MINUTE
+        engine.state.late.pop(TICKETS).set()
+        await delivering
+
+    engine.run(delivered())
+    assert (kind.attempts, engine.states()) == ([], {OWED: 1})
+    engine.clock.now += BUSY
+    engine.deliver(engine.worker(kind))
+    assert [attempt.number for attempt in kind.attempts] == [1]
 
 
 # The end of a process.
