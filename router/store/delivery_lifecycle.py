@@ -136,12 +136,16 @@ def added(delivery: Delivery, now: datetime) -> OutboxEntry:
 
 
 def claimed(entry: OutboxEntry, now: datetime, until: datetime, claim: str) -> OutboxEntry:
-    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share."""
+    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share.
+
+    Since when it was due is not kept of it.
+    """
     return replace(
         entry,
         state=DeliveryState.CLAIMED,
         attempts=entry.attempts + 1,
         lost=losses_of(entry),
+        due=entry.born,
         lease=until,
         claim=claim,
         settled=None,

@@ -167,6 +167,13 @@ def facts(entry: OutboxEntry) -> tuple[object, ...]:
     Lane.TICKET, [Add(), Work(), Work(9), Settle(DeliveryState.DEAD, 1), Settle(DeliveryState.SENT), Add(True), Work()]
 )
 @example(Lane.TICKET, [Jump(timedelta(days=400)), Add(), Jump(timedelta()), Work()])
+@example(
+    Lane.TICKET,
+    [
+        *[Add(), Work(), Settle(DeliveryState.OWED, 0, 1, spent=False)],
+        *[Jump(timedelta(days=3)), Add(), Work(), Settle(DeliveryState.SENT, 1), Jump(timedelta()), Work()],
+    ],
+)
 def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, events: list[Event]) -> None:
     """Whatever the store reads and writes set by set, it decides as one function does of one signal."""
     with TemporaryDirectory() as directory:
