@@ -165,7 +165,9 @@ def _append(ask: AppendLines) -> None:
     path = Path(ask.path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        # A pipe that nothing reads would keep the whole process waiting.
+        with open(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o666)) as file:
+            os.set_blocking(file.fileno(), True)
             file.write(b"\n" + ask.lines if _is_torn(path) else ask.lines)
             file.flush()
             if path.is_file():  # a device or a pipe has nothing to sync

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -128,7 +129,7 @@ def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(
 
 
 def test_lines_are_appended_to_a_file_and_its_troubles_are_retried(engine: Engine, tmp_path: Path) -> None:
-    """A file that cannot be written now may be written later."""
+    """A file that cannot be written now may be written later, and so may a pipe that nothing reads."""
     lines = tmp_path / "lines"
 
     class Filing(Scripted):
@@ -138,9 +139,11 @@ def test_lines_are_appended_to_a_file_and_its_troubles_are_retried(engine: Engin
 
     lines.mkdir()
     (lines / "k1").write_text("a file where a directory should be")
-    engine.owe("k0", "k1")
+    (lines / "k2").mkdir()
+    os.mkfifo(lines / "k2" / "out.ndjson")
+    engine.owe("k0", "k1", "k2")
     engine.deliver(engine.worker(Filing(sent)))
-    assert (settled(engine), settled(engine, OWED)) == (["k0"], ["k1"])
+    assert (settled(engine), settled(engine, OWED)) == (["k0"], ["k1", "k2"])
     assert (lines / "k0" / "out.ndjson").read_bytes() == b"{}\n"
 
 
