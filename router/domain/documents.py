@@ -13,9 +13,9 @@ class DocumentKind(StrEnum):
     """The kinds of documents. Their values are stored.
 
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
-    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. Sources, and snapshots of
-    a subscription's findings, have tables of their own, and are counted among documents. Silent sources are those that are
-    expected and of which nothing was heard for too long.
+    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. Silent sources are those
+    that are expected and of which nothing was heard for too long. Sources, snapshots of a subscription's findings, and of
+    a stream its rules and what people were told of them, have tables of their own, and are counted among documents.
     """
 
     SILENCE = "silence"
@@ -25,6 +25,8 @@ class DocumentKind(StrEnum):
     SOURCE = "source"
     TAGS = "tags"
     SNAPSHOTS = "snapshots"
+    RULES = "rules"
+    RULE_EVENTS = "rule_events"
     SILENT_SOURCES = "silent_sources"
 
 

@@ -58,6 +58,8 @@ SELECT (SELECT count(*) FROM quarantine WHERE code<>'damaged') AS quarantined,
 _KINDS = """
 SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'source', count(*) FROM sources HAVING count(*)>0
 UNION ALL SELECT 'snapshots', count(DISTINCT subscription) FROM snapshots HAVING count(*)>0
+UNION ALL SELECT 'rules', count(DISTINCT stream) FROM rules WHERE known_since IS NOT NULL HAVING count(*)>0
+UNION ALL SELECT 'rule_events', count(DISTINCT stream) FROM told HAVING count(*)>0
 """
 
 
