@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.cli.arguments import written
 from router.domain.errors import BadUsage
 from router.domain.silence_bounds import find_overrun
+from router.domain.silence_spans import BREAK
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.timestamps import timestamp
 
@@ -23,7 +25,7 @@ def both_times(time: datetime) -> str:
 def refuse_overrun(
     option: str,
     silence: Silence,
-    others: Iterable[Silence],
+    others: Collection[Silence],
     bounds: SilenceBounds,
     given_from: datetime | None = None,
 ) -> None:
@@ -46,10 +48,18 @@ def refuse_overrun(
         )
     else:
         what = f"makes {whole} without an hour's break{counted}; the policy allows {allowed}"
-    most = overrun.span.begins + overrun.allowed - (given_from or silence.begins)
-    instead = (
-        f"write --for {written(most)} at most"
-        if most >= timedelta(minutes=1)
-        else "what is to be held longer wants a suppression rule"
+    given_from = given_from or silence.begins
+    # As long as one may be, or until a break before a later one into which it would run.
+    later = {
+        window.begins - BREAK for one in others for window in one.windows_between(silence.begins, silence.end + BREAK)
+    }
+    instead = next(
+        (
+            f"write --for {written(end - given_from)} at most"
+            for end in sorted({overrun.span.begins + overrun.allowed, *later}, reverse=True)
+            if end - given_from >= timedelta(minutes=1)
+            and find_overrun(replace(silence, until=end), others, bounds) is None
+        ),
+        "what is to be held longer wants a suppression rule",
     )
     raise BadUsage(f"{option}: {what}: {instead}")

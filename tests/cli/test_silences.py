@@ -384,6 +384,18 @@ def with_store(house: House, do: Callable[[Store], None]) -> None:
         asyncio.run(store.close())
 
 
+def test_a_silence_that_would_run_into_a_later_one_is_told_where_to_end(state: House) -> None:
+    """What it is told to write is taken, and leaves an hour's break before what comes."""
+    silenced(state, *VM, "--from", "2026-11-25T10:00:00Z", "--for", "20h")
+    complaint = silenced(state, *VM, "--for", "22h").complaint
+    assert "makes 1d18h without an hour's break; the policy allows 1d: write --for 21h at most" in complaint
+    id = str(added(state, *VM, "--for", "2h")["id"])
+    extend = ("silences", "extend", id, "--author", "ben", "--now", "2026-11-24T13:00:00Z")
+    assert "write --for 19h at most" in state.says(*extend, "--for", "20h").complaint
+    assert state.says(*extend, "--for", "19h").code == 0
+    assert "wants a suppression rule" in state.says(*extend, "--for", "1m").complaint
+
+
 def test_a_silence_is_extended_as_far_as_one_may_last(state: House) -> None:
     """Counted from its beginning; an id may be shortened, and written as the record has it."""
     id = str(added(state, *VM, "--for", "2h")["id"])
