@@ -37,6 +37,9 @@ from router.store.witness import Witness
 _MEASURED = 512 * 1024 * 1024
 """Bytes of a file up to which it is measured by table: for that each of its pages is read."""
 
+_CACHE = 64 * 1024
+"""KiB of pages that a connection keeps at most: what is near the roots of a million rows."""
+
 _HAS_SIZES = "SELECT sqlite_compileoption_used('ENABLE_DBSTAT_VTAB')"
 _SIZES = """
 SELECT s.tbl_name, sum(d.pgsize) AS bytes FROM dbstat d JOIN sqlite_schema s ON s.name=d.name
@@ -189,6 +192,7 @@ class StateFile(SqliteStore):
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA cache_size=-{_CACHE}")
             at_once(self.upgrade())
             self._begin_to_count(named)
             unprepared.pop_all()
