@@ -1,4 +1,4 @@
--- The tables of the state, as PostgreSQL writes them. `engine.py` says what SQLite makes of it: PLACE numbers the rows of a table.
+-- The tables of the state, as PostgreSQL writes them. `sqlite.py` says what SQLite makes of it: PLACE numbers the rows of a table.
 -- Instants are microseconds since 1970, UTC.
 
 -- What rules can match and a body that is held come last: who asks for the rest reads over neither.
