@@ -13,8 +13,8 @@ from router.domain.rulebook import Rulebook
 from router.domain.silence_documents import read_silences
 from router.store import partitions
 from router.store.documents import list_documents
-from router.store.engine import Transaction
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 TRUSTED, SEEN = "forgetting", "forgetting.seen"
 """The names under which the state keeps what is known of the clocks."""

@@ -25,10 +25,10 @@ from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
-from router.store.engine import Transaction
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 FORGETTING = 50
 """Steps of forgetting that one sweep takes, each of a hundred rows: that keeps up with millions a day."""

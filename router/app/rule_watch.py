@@ -36,9 +36,9 @@ from router.domain.silence_documents import read_silences
 from router.store import signals
 from router.store.deliveries import add_deliveries
 from router.store.documents import list_documents
-from router.store.engine import Transaction
 from router.store.rules import find_announced, find_unused_rules, note_rules, read_hits, write_announced
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 EVERY = timedelta(minutes=1)
 """How often it is looked for events, by a process that sweeps more often."""

@@ -27,9 +27,9 @@ from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
 from router.store.documents import find_documents, list_documents
-from router.store.engine import Transaction
 from router.store.signals import find_signals
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 MOST_DECISIONS = 200
 """Decisions that are told of one signal, the latest: a finding that only repeats itself makes one a snapshot."""

@@ -16,10 +16,10 @@ from router.domain.signals import Kind, Stream
 from router.store import groups
 from router.store.decisions import find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
-from router.store.engine import Transaction
 from router.store.quarantine import list_quarantined
 from router.store.signals import find_signals
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 MOST_SIGNALS = 20
 """Signals of which an end of an id may be meant; more are not told apart."""

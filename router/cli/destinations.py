@@ -28,8 +28,8 @@ from router.domain.timestamps import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
 from router.store.destinations import list_pauses, take_probe
-from router.store.engine import Transaction
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 RULES = Path("rules")
 """Where rules usually are."""

@@ -24,8 +24,8 @@ from router.domain.retention import Retention
 from router.domain.timestamps import timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport
-from router.store.engine import VERSION
 from router.store.sqlite import opened_unchanged
+from router.store.transaction import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000

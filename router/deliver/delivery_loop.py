@@ -39,8 +39,8 @@ from router.store.destinations import (
     return_probe,
     take_probe,
 )
-from router.store.engine import Transaction
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 GATHER = 0.05
 """Seconds for which answers gather before they are settled, where others are on their way."""

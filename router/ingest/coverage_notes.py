@@ -30,9 +30,9 @@ from router.domain.signals import Stream
 from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.readers import TagReader
-from router.store.engine import Transaction
 from router.store.sources import write_heard
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 OFTEN = timedelta(hours=1)
 """How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""

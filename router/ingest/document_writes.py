@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.store.documents import find_documents, put_documents
-from router.store.engine import Transaction
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 type DocumentAfter = Callable[[str, StoredDocument | None], StoredDocument | None]
 """What is to be stored under an id, over what is stored there; None where nothing changes."""

@@ -18,9 +18,9 @@ from router.domain.hubs import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
 from router.ingest.intake import Ingested, Intake, Message, fault_of
 from router.store import partitions
-from router.store.engine import Transaction
 from router.store.partitions import Taken, Try
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 DEADLY = 3
 """So many processes must have died of an event, at least one while it tried nothing else; then the event is poison."""

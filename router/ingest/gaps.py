@@ -18,9 +18,9 @@ from router.domain.notices import RecordEntry
 from router.domain.ports.ingest import Hub
 from router.ingest.event_intake import EventIntake
 from router.store import partitions
-from router.store.engine import Transaction
 from router.store.partitions import HubPartition, Taken
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 GRACE = timedelta(minutes=2)
 """How long a number may be missing before it is a gap: the reader of the hub may still be at it."""

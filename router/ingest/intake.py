@@ -31,7 +31,6 @@ from router.ingest.readers import SilenceReader, TagReader
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries
-from router.store.engine import Transaction
 from router.store.quarantine import put_in_quarantine
 from router.store.signals import (
     drop_held,
@@ -44,6 +43,7 @@ from router.store.signals import (
 )
 from router.store.snapshots import add_snapshot_rows
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 __all__ = ["Ingested", "Intake", "Message", "release_held"]
 

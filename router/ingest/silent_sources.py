@@ -22,11 +22,11 @@ from router.domain.source_turns import RUNGS, SourceTurn, document_of_watch, fin
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
 from router.store.documents import find_document, put_document
-from router.store.engine import Transaction
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
 from router.store.sources import list_sources, write_watched
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 EVERY = timedelta(minutes=10)
 """How often it is looked, by a process that sweeps more often: that lists every source."""

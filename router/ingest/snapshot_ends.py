@@ -25,10 +25,10 @@ from router.parse import evidence_of
 from router.store import snapshots
 from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
-from router.store.engine import Transaction
 from router.store.partitions import read_losses
 from router.store.signals import lock_signals, read_fields
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 AT_A_TIME = 100
 """Findings that end together."""

@@ -1,6 +1,6 @@
 """Where everything is kept, in SQL: a module of functions for each topic, which take a transaction.
 
-store, engine, steps/   the state, its transactions, and the tables with how they are carried forward
+store, transaction      the state, and what every function on it takes; steps/: the tables, and how they are carried forward
 sqlite                  the file that one machine keeps; witness: what notices that it lost something; private: who may read it
 postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
@@ -11,6 +11,7 @@ deliveries              what is owed, and its rows; claims: claiming and settlin
 delivery_lifecycle      the states of a delivery; turn_order: which of a signal's is next, and which nobody needs any more
 delivery_status         how far deliveries have come, and what is due; destinations: who refuses our credentials, and is probed
 partitions              what of a hub is taken in, tried and lost, and which process reads which partition
+snapshots               the days on which the snapshots of a subscription came, and what came in neither of two
 sources, rules          when each source was last heard of, and which are silent; since when rules are known, and their hits
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read
 forgetting, describing  what is old enough to go; the report on a state

@@ -25,7 +25,7 @@ from router.store.deliveries import (
 )
 from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, given_up, redriven, skipped
 from router.store.destinations import forget_pauses
-from router.store.engine import Transaction
+from router.store.transaction import Transaction
 from router.store.turn_order import is_overtaken, redriven_with, superseded
 
 _AT_A_TIME = 500

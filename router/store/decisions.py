@@ -20,9 +20,9 @@ from router.domain.ledger import message_of
 from router.domain.lookups import SignalLookup, ending, written
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
-from router.store.engine import Transaction
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
+from router.store.transaction import Transaction
 
 _INSERT = """
 INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)

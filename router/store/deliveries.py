@@ -29,8 +29,8 @@ from router.store.codec import (
 )
 from router.store.decisions import earlier_in
 from router.store.delivery_lifecycle import OutboxEntry, added, born_at, damaged, due_at
-from router.store.engine import Transaction
 from router.store.quarantine import put_in_quarantine
+from router.store.transaction import Transaction
 from router.store.turn_order import may_be_note
 
 IS_OPEN = "state IN ('owed', 'claimed')"

@@ -14,7 +14,7 @@ from router.domain.destination_holds import DestinationHold, find_hold_in, holds
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.store.codec import Columns, micros, readable
-from router.store.engine import VERSION, Transaction
+from router.store.transaction import VERSION, Transaction
 
 if TYPE_CHECKING:
     from router.store.store import Store

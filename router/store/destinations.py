@@ -34,8 +34,8 @@ from router.domain.errors import Rejected, Unauthorized
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.codec import Columns, micros, readable
-from router.store.engine import Transaction
 from router.store.quarantine import sound_in
+from router.store.transaction import Transaction
 
 PROBE = timedelta(minutes=5)
 """How long a paused destination is left alone before one delivery tries again."""

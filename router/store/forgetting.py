@@ -19,7 +19,7 @@ from router.domain.ledger import record_key
 from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.domain.signals import Stream
 from router.store.codec import micros
-from router.store.engine import Transaction
+from router.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from router.store.store import Store

@@ -15,8 +15,8 @@ from uuid import uuid4
 from router.domain.errors import Undecodable
 from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span, gaps_in
 from router.store.codec import MOST_STEPS, Columns, attempt, micros
-from router.store.engine import Transaction
 from router.store.quarantine import read_sound
+from router.store.transaction import Transaction
 
 _FIND = "SELECT * FROM partitions WHERE hub=? AND partition=?"
 _LOCK = """

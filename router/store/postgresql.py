@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import find_bulk_statement
 from router.store.codec import instant
-from router.store.engine import (
+from router.store.store import Store
+from router.store.transaction import (
     CLOCK,
     Clock,
     Conflict,
@@ -27,7 +28,6 @@ from router.store.engine import (
     statements_in,
     storable,
 )
-from router.store.store import Store
 
 if TYPE_CHECKING:
     import psycopg

@@ -11,7 +11,7 @@ from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-from router.store.engine import Transaction
+from router.store.transaction import Transaction
 
 _INSERT = """
 INSERT INTO quarantine (id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body)

@@ -10,8 +10,8 @@ from router.domain.counts import RuleHits, counted_name, hits_in
 from router.domain.notices import RecordEntry
 from router.domain.retention import FIRST
 from router.store.codec import Columns, micros
-from router.store.engine import Transaction
 from router.store.quarantine import read_sound
+from router.store.transaction import Transaction
 
 GONE = timedelta(days=1)
 """How long a rule may be away and be the same when it comes back: so long, workers with older rules may run beside."""

@@ -22,8 +22,8 @@ from router.domain.severity import find_severity
 from router.domain.signals import Kind, Stream
 from router.domain.snapshots import Appearances
 from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, micros, readable
-from router.store.engine import Transaction
 from router.store.quarantine import read_sound
+from router.store.transaction import Transaction
 
 _HELD = ("held_by", "held_until", "held_since", "held_messages")
 """What holds a signal; empty where nothing does."""

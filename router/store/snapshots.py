@@ -12,9 +12,9 @@ from datetime import datetime
 from router.domain.errors import Undecodable
 from router.domain.snapshots import AbsenceWindow, Named, Snapshot, day_of
 from router.store.codec import Columns, micros, readable
-from router.store.engine import Transaction
 from router.store.quarantine import read_sound
 from router.store.signals import days_in
+from router.store.transaction import Transaction
 
 _ADD = """
 INSERT INTO snapshots (subscription, day, first, last) VALUES (?,?,?,?) ON CONFLICT (subscription, day) DO UPDATE SET

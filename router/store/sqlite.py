@@ -29,9 +29,9 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.store.engine import CLOCK, Clock, ResultSet, StateSizes, Transaction, statements_in, storable
 from router.store.private import REMEDY, make_private, open_private, sync_directory
 from router.store.store import Store
+from router.store.transaction import CLOCK, Clock, ResultSet, StateSizes, Transaction, statements_in, storable
 from router.store.witness import Witness
 
 _MEASURED = 512 * 1024 * 1024

@@ -14,8 +14,8 @@ from router.domain.counts import Rule
 from router.domain.errors import StoreError
 from router.domain.retention import Forgotten, Retention
 from router.store.describing import StateReport, describe
-from router.store.engine import STEPS, VERSION, Conflict, StateSizes, Transaction
 from router.store.forgetting import forget
+from router.store.transaction import STEPS, VERSION, Conflict, StateSizes, Transaction
 
 _READ_VERSION = "SELECT value FROM meta WHERE name='version'"
 _WRITE_VERSION = (

@@ -7,8 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from router.store.engine import STEPS
 from router.store.private import FILES
+from router.store.transaction import STEPS
 from tests.docs.pages import page, spans
 from tests.store.acts import run
 from tests.store.opened import open_store, rows_in

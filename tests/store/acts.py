@@ -20,9 +20,9 @@ from router.store.dead_letters import list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
-from router.store.engine import Transaction
 from router.store.groups import GroupState, MemberState, States
 from router.store.store import Store
+from router.store.transaction import Transaction
 from tests.builders import NOW
 from tests.store.builders import an_entry
 from tests.store.within import claim_in, within

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from router.domain.errors import StoreError
-from router.store.engine import Transaction
 from router.store.store import Store
+from router.store.transaction import Transaction
 from tests.store.watching import Around
 
 STATEMENTS = {

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from router.store.engine import Transaction
 from router.store.sqlite import StateFile
 from router.store.store import Store
+from router.store.transaction import Transaction
 from tests.store.watching import Around
 
 COPIED = {

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from router.domain.errors import BadFile, StateInUse, StoreError
 from router.domain.retention import Retention
 from router.store.decisions import find_outcomes, put_on_record
-from router.store.engine import VERSION
 from router.store.sqlite import StateFile, opened_unchanged
+from router.store.transaction import VERSION
 from router.store.witness import SECTOR
 from tests.builders import NOW
 from tests.examples import some_of

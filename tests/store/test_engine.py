@@ -23,8 +23,8 @@ from psycopg import sql
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
-from router.store.engine import Transaction
 from router.store.postgresql import PostgresqlStore
+from router.store.transaction import Transaction
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,

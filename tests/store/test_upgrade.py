@@ -11,8 +11,8 @@ from threading import Barrier
 import pytest
 
 from router.domain.errors import StoreError
-from router.store.engine import STEPS
 from router.store.sqlite import StateFile, at_once
+from router.store.transaction import STEPS
 from tests.stack.postgres import Server, Way
 from tests.store.acts import run
 from tests.store.opened import Store, engine_over, rows_in

@@ -26,9 +26,9 @@ from router.ingest.grouping.lasting_groups import LastingAggregation, is_summary
 from router.ingest.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
-from router.store.engine import Transaction
 from router.store.groups import Asked, States
 from router.store.store import Store
+from router.store.transaction import Transaction
 
 AT_ONCE = 200
 """Groups of which one transaction opens so many on the clock, and tells notes of as many."""
