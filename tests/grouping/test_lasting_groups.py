@@ -94,7 +94,7 @@ def test_what_a_limit_holds_opens_when_it_is_its_turn_the_gravest_first(build: B
 
 def test_a_limit_that_is_lifted_keeps_none_waiting(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock under the new rules opens all, so many in a transaction, and then ends the summary; so do notes."""
-    monkeypatch.setattr("router.ingest.grouping.aggregator.AT_ONCE", 3)
+    monkeypatch.setattr("router.ingest.grouping.group_turns.AT_ONCE", 3)
     backlog = build(a_posture_book(TWO_A_DAY))
     backlog.take([an_update("vm-1", f"p{n}") for n in range(10)], NOW)
     backlog.pass_by(NOW)
