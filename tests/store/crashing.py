@@ -16,14 +16,14 @@ from shutil import rmtree
 from types import FrameType
 from typing import Any
 
-from router.store import engine
+from router.store import transaction
 from router.store.decisions import put_on_record
 from tests.store.builders import an_entry
 from tests.store.opened import open_store
 from tests.store.within import within
 
-ROOM = str(Path(engine.__file__).parent)
-FILES = tuple(f"{ROOM}/{name}.py" for name in ("sqlite", "witness", "private", "store", "engine"))
+ROOM = str(Path(transaction.__file__).parent)
+FILES = tuple(f"{ROOM}/{name}.py" for name in ("sqlite", "witness", "private", "store", "transaction"))
 COMMITS = 1
 
 
