@@ -134,6 +134,12 @@ async def keys(engine: Store) -> list[str]:
         return [row.text("key") for row in await tx.fetch("SELECT key FROM things ORDER BY key")]
 
 
+async def put_and_ask_last(tx: Transaction, name: str, question: str = "SELECT key FROM things") -> int:
+    """Puts a thing, and ends the transaction with a question; returns how many rows that finds."""
+    await tx.write(PUT_AGAIN, name, 1, None)
+    return len(await tx.fetch_last(question))
+
+
 async def number_of(engine: Store, key: str) -> object:
     """The number of a thing."""
     async with engine.session() as tx:
@@ -252,6 +258,10 @@ async def test_work_is_kept_whole_or_not_at_all(engine: Store, caplog: pytest.Lo
         assert await inner.value("SELECT count(*) FROM things") == 1
         await put(engine, "a")
         assert await first.value("SELECT count(*) FROM things") == 2
+    assert await engine.run(partial(put_and_ask_last, name="last")) == 3
+    with pytest.raises(StoreError):
+        await engine.run(partial(put_and_ask_last, name="lost", question="no SQL"))
+    assert await keys(engine) == ["a", "kept", "last"]
 
 
 @awaited
@@ -514,6 +524,10 @@ async def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_not
             assert failed == (trip > 1), trip
             if trip <= STATEMENTS or is_after:
                 assert bool(left) == (trip in (1, STATEMENTS + 1)), trip
+        engine, before = over(way.to(url)), await keys(over(url))
+        await keys(engine)
+        way.cut_at(1, is_after=is_after)
+        assert await engine.run(partial(put_and_ask_last, name="last")) == len(before) + 1
 
 
 @pytest.mark.parametrize("is_after", [False, True])
