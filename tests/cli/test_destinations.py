@@ -18,6 +18,7 @@ from router.deliver.destination_holds import FRESH
 from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
+from router.store.codec import micros
 from router.store.destinations import pause_destination
 from router.store.documents import list_documents
 from router.store.store import Store
@@ -256,6 +257,7 @@ def test_a_paused_destination_that_is_released_is_asked_at_once_with_one_deliver
 
     async def paused(store: Store) -> None:
         await owing("one")(store)
+        await store.run(lambda tx: tx.execute("UPDATE deliveries SET due=?", micros(pause.probe)))
         await within(store, pause_destination, pause)
 
     both.hold(paused)

@@ -17,15 +17,18 @@ from router.coverage.drill.verdict import (
     ExpectedDestination,
     ListedAlert,
     NotDone,
+    alert_of,
     is_settled,
     judge_drill,
     judge_life,
 )
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause, Receipt
+from router.domain.ledger import Arrival, Seen
 from router.domain.rulebook import Lane
-from router.domain.signal_life import DestinationLife, GroupLife
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from tests.domain.lives import a_group_of, oncall, owed
+from tests.store.builders import a_row, an_entry
 
 BEGAN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NAMES = ("oncall", "tickets", "rows")
@@ -120,13 +123,17 @@ def test_a_drill_passed_if_and_only_if_each_expected_destination_took_an_alert_o
 
 
 def test_the_seconds_of_each_hop_are_those_since_the_one_before() -> None:
-    """They are of the alert that was in the hub first."""
+    """They are of the alert that was in the hub first, at the latest when it was decided, whatever Azure's clock says."""
     first = an_alert(oncall=TAKEN)
     later = replace(first, enqueued=after(150), decided=after(160))
     judged = judge_drill([an_expected("oncall")], evidence_of(later, first), after(600))
     hops = [(DrillHop.RAISED, 1.0), (DrillHop.HUB, 100.0), (DrillHop.DECIDED, 2.0)]
     assert [(one.hop, one.seconds) for one in judged.hops] == hops
     assert judged.destinations == [replace(TAKEN, name="oncall", lane="page")]
+    entry = an_entry(at=after(103).isoformat())
+    came = (Seen(None, Arrival("hub/0", 7, after(seconds))) for seconds in (101, 110))
+    found = [alert_of(SignalLife(key="k", stream="cwpp", row=a_row(seen=seen)), entry) for seen in came]
+    assert [(one.enqueued, one.decided) for one in found] == [(after(101), after(103)), (after(103), after(103))]
 
 
 BELOW, HOLDER = an_alert(outcome=Outcome.BELOW_FLOOR), an_alert(outcome=Outcome.SUPPRESSED, holder="rule web")
