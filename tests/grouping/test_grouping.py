@@ -201,6 +201,15 @@ def test_a_group_that_ended_untold_is_told_once_where_one_of_its_members_was_to_
     tickets.alerts("d", "e", AlertType="VM_Third", Status="Resolved")
     tickets.alerts("f", Severity="Medium", AlertType="VM_Third")
     assert tickets.said() == [("opened", "f", (3, 1))]
+    lasting = a_grouped(Grouping(ALIKE.by, None))
+    tickets = build(replace(tickets.house.book, destinations={**tickets.house.book.destinations, "tickets": lasting}))
+    # No notice is in the words of B, which joins and leaves between two notes.
+    for id in ("a", "B", "c"):
+        tickets.alerts(id, Severity="High" if id == "B" else "Medium")
+    for id in ("B", "c", "a"):
+        tickets.alerts(id, Severity="High" if id == "B" else "Medium", Status="Resolved")
+    (claim,) = tickets.receive()
+    assert (claim.delivery.change, claim.is_untold) == ("resolved", True)
 
 
 HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
