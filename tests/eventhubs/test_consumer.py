@@ -97,6 +97,10 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
             fill(rig.hubs, SECOND, 1)
             await until(is_done_beside)
             inbox.stop.set()
+            # It goes on with its partitions, so that no other process has them yet.
+            looks = rig.hubs.asked(*FIRST) + 2
+            await until(lambda: inbox.running.done() or rig.hubs.asked(*FIRST) >= looks)
+            assert not inbox.running.done()
             assert (inbox.taken, await rig.positions()) == ({SECOND: [0]}, {SECOND: 0})
             free.set()
         in_hand = list(range(len(inbox.tries[0][1])))
