@@ -207,9 +207,10 @@ def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_L
 def is_claimable(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
     """Whether a delivery whose turn it is may be claimed.
 
-    It is due where only a wrong clock can have deferred it for so long.
+    One that is claimed is due when its lease is over, and one that is owed also where only a wrong clock can have deferred it
+    for so long.
     """
-    is_due = entry.due <= now or not is_possible(entry.due, now, LONGEST_WAIT[entry.lane])
+    is_due = entry.lease is not None or entry.due <= now or not is_possible(entry.due, now, LONGEST_WAIT[entry.lane])
     return is_unclaimed(entry, now, lease) and is_due
 
 

@@ -26,6 +26,7 @@ from tests.domain.signal_model import (
     BringForward,
     Die,
     Event,
+    Jump,
     Restart,
     Settle,
     SignalModel,
@@ -44,8 +45,15 @@ def test_whatever_happens_turns_are_kept_claims_are_one_workers_and_nothing_is_f
     SignalModel(lane).play(events)
 
 
+OWED_FROM_AN_INSTANT_TO_COME: list[Event] = [
+    Jump(10 * MINUTE), Add(), Jump(timedelta()), BringForward(), Work(), Work(9),
+]  # fmt: skip
+"""A clock that was ahead wrote since when it is owed; its claim is over before that."""
+
+
 @settings(deadline=None)
 @given(LANES, JUMPS)
+@example(Lane.PAGE, OWED_FROM_AN_INSTANT_TO_COME)
 def test_a_clock_that_jumps_breaks_none_of_it(lane: Lane, events: Sequence[Event]) -> None:
     """Minutes or years ahead, and back."""
     SignalModel(lane).play(events)
