@@ -18,12 +18,12 @@ from router.app.kubernetes_connection import ClusterConnection
 from router.app.patience import PatientSender, Send, TimeLimit
 from router.app.settings import HEARTBEAT, Settings
 from router.app.trust import trust_for
+from router.coverage import own_objects
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.coverage.live.contexts import NamedContext
 from router.coverage.live.kubeconfig import Kubeconfig
 from router.deliver.http import Http
-from router.domain import own_objects
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, BadSetting, Unavailable
 from router.domain.legible import one_line

@@ -17,7 +17,6 @@ from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
-from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
@@ -29,6 +28,7 @@ from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 from router.store.transaction import Transaction
+from router.telemetry.sweeps import Swept
 
 FORGETTING = 50
 """Steps of forgetting that one sweep takes, each of a hundred rows: that keeps up with millions a day."""

@@ -15,10 +15,10 @@ from router.deliver import DeliveryLoop, HoldReader, count_due_by_lane
 from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
-from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
+from router.ingest.hub_ports import Hub
 from router.store.store import Store
 from router.telemetry import Telemetry
 

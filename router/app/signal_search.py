@@ -10,12 +10,12 @@ from router.domain.deliveries import DeliveryStatus
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import RECORD
 from router.domain.legible import storable
-from router.domain.lookups import SignalLookup
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Kind, Stream
 from router.store import groups
 from router.store.decisions import find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
+from router.store.lookups import SignalLookup
 from router.store.quarantine import list_quarantined
 from router.store.signals import find_signals
 from router.store.store import Store

@@ -24,11 +24,11 @@ from router.cli.opened_state import (
 )
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.domain.timestamps import timestamp
 from router.store import dead_letters
+from router.store.damage import DamagedLetter
 from router.store.store import Store
 
 type Letter = DeadLetter | DamagedLetter

@@ -19,9 +19,12 @@ from router.cli.arguments import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
 from router.cli.notice_preview import check_destination, preview_of_taken
 from router.cli.opened_state import each, is_shared, store_in
+from router.cli.paging_answer import paging_answer
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.cli.signal_document import document_of, match_document
+from router.cli.signal_waits import waits_of
+from router.cli.step_words import stored_step
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
@@ -29,13 +32,10 @@ from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
-from router.domain.paging_answer import paging_answer
 from router.domain.plurals import counted
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, Presence, SignalLife
-from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
-from router.domain.step_words import stored_step
 from router.domain.timestamps import timestamp
 from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice

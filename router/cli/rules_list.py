@@ -15,6 +15,7 @@ from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.rules_list_report import RuleLife, by_end, document_of, lines_of
+from router.cli.silence_words import undecodable_words
 from router.cli.streams import complain
 from router.decide.rule_notices import Recipients
 from router.decide.scope_words import scope_words
@@ -25,7 +26,6 @@ from router.domain.errors import BadUsage
 from router.domain.holders import HolderKind, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
-from router.domain.silence_words import undecodable_words
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.rulebook import Loaded, load_all

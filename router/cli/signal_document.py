@@ -6,15 +6,15 @@ from datetime import datetime
 
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
+from router.cli.paging_answer import paging_answer
+from router.cli.signal_waits import waits_of
+from router.cli.step_words import stored_step
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.ledger import HeldBy
 from router.domain.notices import RecordEntry
-from router.domain.paging_answer import paging_answer
 from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife
-from router.domain.signal_waits import waits_of
 from router.domain.silences import Silence
-from router.domain.step_words import stored_step
 
 
 def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from router.domain.silence_words import silence_scope_words
+from router.cli.silence_words import silence_scope_words
 from router.domain.silences import Silence
 from router.domain.timestamps import timestamp
 

@@ -14,18 +14,18 @@ from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_list_report import wrapped
 from router.cli.screen import screen
+from router.cli.silence_bounds import needed_since, silenced_share, with_first
 from router.cli.silence_document import document_for, state_of
 from router.cli.silence_store import change_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
-from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
+from router.cli.silence_words import silence_scope_words, undecodable_words
+from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import find_silence_id
 from router.domain.signals import Stream
-from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_documents import ReadSilences
-from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 from router.domain.timestamps import timestamp
 from router.store.documents import list_documents

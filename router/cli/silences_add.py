@@ -14,10 +14,12 @@ from router.cli.given import Author, author_given, clock_for, streams_in, words_
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
+from router.cli.silence_bounds import needed_since, silenced_share, with_first
 from router.cli.silence_document import document_for
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview, refuse_too_broad
 from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
+from router.cli.silence_words import silence_scope_words, undecodable_words
 from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.decide.matchers import SilenceMatcher
 from router.destinations import discover
@@ -25,9 +27,7 @@ from router.domain.errors import BadPolicy, BadUsage
 from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_documents import ReadSilences
-from router.domain.silence_words import silence_scope_words, undecodable_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.timestamps import timestamp

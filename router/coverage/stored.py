@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from router.coverage import own_objects
 from router.coverage.documents import CoverageDocument, Item, Refusal
 from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
-from router.domain import own_objects
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import KnownSource, SourceWatch, find_watch

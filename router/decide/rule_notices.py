@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from router.decide.bare_notices import bare_notice
 from router.decide.lifecycle_events import EventKind, EventSubject, RuleEvent
 from router.decide.notice import iso
-from router.domain.bare_notices import bare_notice
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.keys import announcement_key

@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
+from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.clocks import SKEW
 from router.domain.destination_holds import (
     DestinationHold,

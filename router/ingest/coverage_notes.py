@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 
 from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
-from router.domain.coverage_facts import (
+from router.domain.coverage_sources import LastHeard
+from router.domain.decisions import Outcome
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Arrival
+from router.domain.owners import Owners
+from router.domain.signals import Stream
+from router.ingest.coverage_facts import (
     CoverageAssessment,
     assessments_in,
     document_of_assessments,
@@ -20,13 +26,7 @@ from router.domain.coverage_facts import (
     find_assessment,
     joined,
 )
-from router.domain.coverage_mentions import last_heard_by
-from router.domain.coverage_sources import LastHeard
-from router.domain.decisions import Outcome
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Arrival
-from router.domain.owners import Owners
-from router.domain.signals import Stream
+from router.ingest.coverage_mentions import last_heard_by
 from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.readers import TagReader

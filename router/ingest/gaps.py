@@ -15,8 +15,8 @@ from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
 from router.domain.notices import RecordEntry
-from router.domain.ports.ingest import Hub
 from router.ingest.event_intake import EventIntake
+from router.ingest.hub_ports import Hub
 from router.store import partitions
 from router.store.partitions import HubPartition, Taken
 from router.store.store import Store

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.domain.clocks import AHEAD, is_plausible
-from router.domain.fingerprints import find_fingerprint
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Signal
 from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance
+from router.ingest.fingerprints import find_fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

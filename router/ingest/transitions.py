@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from router.decide import decide, entry_for, iso, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
-from router.domain.fingerprints import fingerprints_after
 from router.domain.holders import HolderKind, find_silence_id
 from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
@@ -22,6 +21,7 @@ from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
 from router.domain.silences import NO_SILENCES, Silences
+from router.ingest.fingerprints import fingerprints_after
 from router.ingest.observations import Observation
 from router.parse import alerts_named_in, evidence_of
 

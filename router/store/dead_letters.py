@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from router.domain.clocks import latest
-from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DISCARDED, DeadLetter, Redrive
 from router.domain.errors import Undecodable
 from router.domain.lane_limits import LONGEST_LEASE
 from router.store.claims import find_ends_to_send
 from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
+from router.store.damage import DamagedLetter
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,

@@ -17,9 +17,9 @@ from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.keys import fingerprint_of
 from router.domain.ledger import message_of
-from router.domain.lookups import SignalLookup, ending, written
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
+from router.store.lookups import SignalLookup, ending, written
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
 from router.store.transaction import Transaction

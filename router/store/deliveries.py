@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
 from router.domain.errors import Undecodable
@@ -27,6 +26,7 @@ from router.store.codec import (
     tag_of,
     time_of,
 )
+from router.store.damage import DamagedRow, quarantine_entry_of
 from router.store.decisions import earlier_in
 from router.store.delivery_lifecycle import OutboxEntry, added, born_at, damaged, due_at
 from router.store.quarantine import put_in_quarantine

@@ -16,10 +16,10 @@ from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
 from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
-from router.domain.sweeps import Swept
 from router.domain.timestamps import timestamp
 from router.telemetry.instruments import DELIVERY, DESTINATION, LANE, PARTITION, REASON, SIGNALS, STATE, STREAM
 from router.telemetry.measures import code_of, outcome_of
+from router.telemetry.sweeps import Swept
 
 LOGGER = "router.telemetry"
 

@@ -13,7 +13,6 @@ from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
-from router.domain.sweeps import Swept
 from router.telemetry.instruments import (
     AGE,
     DEAD_LETTERS,
@@ -31,6 +30,7 @@ from router.telemetry.instruments import (
     TAKEN,
     Instrument,
 )
+from router.telemetry.sweeps import Swept
 
 UNKNOWN = "unknown"
 """What stands for a severity or kind that a message did not have, and for any word that is not one of ours."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from opentelemetry.metrics import CallbackOptions, CallbackT, Meter, Observation
 
-from router.domain.sweeps import Swept
 from router.telemetry.instruments import AGE, AGES, COUNTERS, GAUGES, Instrument
 from router.telemetry.measures import Measure, gauges_of_swept
+from router.telemetry.sweeps import Swept
 
 FRESH = 180.0
 """Seconds for which what a sweep found is reported as how things stand; sweeps come every minute.

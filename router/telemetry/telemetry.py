@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
-from router.domain.sweeps import Swept
 from router.telemetry import log_records, measures
+from router.telemetry.sweeps import Swept
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter

@@ -27,10 +27,10 @@ from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, S
 from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
-from router.domain.ports.ingest import Hub
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
+from router.ingest.hub_ports import Hub
 from router.store.claims import settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from router.deliver.changes import read_changes
 from router.deliver.destination_holds import FRESH
-from router.domain.changes import read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
 from router.store.codec import micros

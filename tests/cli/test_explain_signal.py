@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from router.domain.paging_answer import PagingCode
-from router.domain.signal_waits import AwaitedCode
+from router.cli.paging_answer import PagingCode
+from router.cli.signal_waits import AwaitedCode
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.test_words import EVIL, alert_of
 from tests.destinations.test_words import acts

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.hubs import HubEpoch
 from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
+from router.store.damage import DamagedLetter
 from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
 from router.store.partitions import HubPartition, find_partition
 from router.store.quarantine import count_damaged_rows, list_quarantined

@@ -19,7 +19,6 @@ from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result
-from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
 from router.domain.hubs import Event, HubEpoch, Loss, Partition, Span
@@ -32,6 +31,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, release_held
 from router.store import partitions
+from router.store.damage import DamagedLetter
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.deliver import HoldReader
+from router.deliver.changes import ChangeAction, read_changes
 from router.deliver.destination_holds import FRESH, release_destination
-from router.domain.changes import ChangeAction, read_changes
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind

@@ -11,6 +11,7 @@ from router.cli import FAILED, NOBODY_READS
 from router.cli.coverage_json import document_of as document_of_coverage
 from router.cli.coverage_summary import GateReport
 from router.cli.interrupts import SIGNALS, code_for
+from router.cli.paging_answer import PagingCode
 from router.cli.run import DIED
 from router.cli.signal_document import document_of as life_of
 from router.cli.silences import ListedSilence, document_of_listed
@@ -18,7 +19,6 @@ from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.gate import GateResult
 from router.domain.coverage import CoverageException, CoverageState, Rung, Workload, WorkloadKind, gap
-from router.domain.paging_answer import PagingCode
 from router.domain.retention import Retention
 from router.domain.signal_life import SignalLife
 from tests.builders import NOW

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_manifest import CoverageManifest, Excuse, Expectation, WorkloadSelector
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.source_silence import look_at
 from router.domain.source_turns import KnownSource, SourceTurn, SourceWatch
+from router.ingest.source_silence import look_at
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)

@@ -12,11 +12,11 @@ import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim
-from router.domain.fingerprints import MOST
 from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
+from router.ingest.fingerprints import MOST
 from router.ingest.intake import Message
 from router.store.decisions import find_outcomes
 from router.store.quarantine import discard_quarantined, list_quarantined

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from router.app.signal_life import read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
+from router.cli.paging_answer import PagingCode, paging_answer
+from router.cli.signal_waits import waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.ledger import RECORD
 from router.domain.notices import RecordEntry
-from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signal_life import Presence, SignalLife
-from router.domain.signal_waits import waits_of
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from router.coverage import own_objects
 from router.coverage.drill.subjects import DrillSubject
-from router.domain import own_objects
 
 
 class DrillVerdict(StrEnum):

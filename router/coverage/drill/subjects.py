@@ -8,7 +8,7 @@ from itertools import pairwise
 from shlex import quote
 from types import MappingProxyType
 
-from router.domain import alert_validation
+from router.coverage import alert_validation
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
 from router.domain.samples import NO_SUBSCRIPTION

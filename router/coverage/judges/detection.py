@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from shlex import quote
 
+from router.coverage import alert_validation
 from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
 from router.coverage.readers.alerts import AlertFact
 from router.coverage.readers.sources import SourceFact
-from router.domain import alert_validation
 from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, unknown
 from router.domain.coverage_sources import HeardAlert

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from router.coverage import own_objects
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_time, objects_at
 from router.coverage.stored import NOBODY_KNOWS_WHEN
 from router.coverage.workloads import subscription_fact
-from router.domain import own_objects
 
 _LONGEST = 1_000_000
 """Seconds from which on a hop cannot have taken that long."""

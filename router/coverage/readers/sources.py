@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.coverage import own_objects
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_time, objects_at
-from router.domain import own_objects
 from router.domain.coverage import CoverageEvidence
 from router.domain.coverage_sources import (
     CoverageSource,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from router.coverage import own_objects
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find, find_text
-from router.domain import own_objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

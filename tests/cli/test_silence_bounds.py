@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.cli.silence_bounds import find_overrun, needed_since, silenced_share, with_first
+from router.cli.silence_scopes import lies_within
 from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.recurrences import Window
-from router.domain.silence_bounds import find_overrun, needed_since, silenced_share, with_first
-from router.domain.silence_scopes import lies_within
 from router.domain.silence_spans import BREAK, find_latest_end, spans_between
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element, Field, Operator

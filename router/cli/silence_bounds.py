@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from router.cli.silence_scopes import lies_within
 from router.domain.recurrences import Window
-from router.domain.silence_scopes import lies_within
 from router.domain.silence_spans import BREAK, spans_between
 from router.domain.silences import Silence, SilenceBounds
 

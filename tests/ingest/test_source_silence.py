@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from router.domain.coverage import CoverageException, Rung, WorkloadKind
 from router.domain.coverage_manifest import Excuse, WorkloadSelector
-from router.domain.source_silence import AT_ONCE, GONE
 from router.domain.source_turns import SourceState, SourceWatch
+from router.ingest.source_silence import AT_ONCE, GONE
 from tests.builders import NOW
 from tests.domain.silence_model import (
     DAY,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from router.cli.step_words import STEP_WORDS, stored_step
 from router.domain.decisions import DecisionStep, StepCode
-from router.domain.step_words import STEP_WORDS, stored_step
 
 
 def test_each_step_has_words_of_its_own() -> None:

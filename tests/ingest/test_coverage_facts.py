@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from router.coverage.documents import read_document
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers.assessments import facts_in
-from router.domain.coverage_facts import (
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Arrival
+from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
+from router.domain.signals import Finding
+from router.ingest.coverage_facts import (
     MOST,
     CoverageAssessment,
     assessments_in,
@@ -19,10 +23,6 @@ from router.domain.coverage_facts import (
     find_assessment,
     joined,
 )
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Arrival
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
-from router.domain.signals import Finding
 from router.ingest.observations import Observation, in_time_order
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_finding
 from tests.coverage_messages import RETIRED_EDR, a_coverage_finding

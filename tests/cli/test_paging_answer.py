@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from router.cli.paging_answer import PagingCode, paging_answer
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DISCARDED, DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT
-from router.domain.paging_answer import PagingCode, paging_answer
 from router.domain.rulebook import Lane
 from router.domain.signal_life import SignalLife
 from tests.builders import NOW

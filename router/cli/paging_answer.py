@@ -27,6 +27,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from router.cli.signal_waits import AwaitedCode, limit_words, waits_at
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DISCARDED, OPEN, DeliveryState, DeliveryStatus
 from router.domain.holders import holder_words
@@ -35,7 +36,6 @@ from router.domain.notices import RecordEntry
 from router.domain.plurals import counted
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.signal_waits import AwaitedCode, limit_words, waits_at
 from router.domain.timestamps import timestamp
 
 _SENT = frozenset({DeliveryState.SENT})

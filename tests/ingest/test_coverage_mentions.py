@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.coverage_mentions import LONGEST, POSTURE, last_heard_by
 from router.domain.coverage_sources import LastHeard
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.recommendation_table import EDR_INSTALLED
 from router.domain.signals import AZURE_MONITOR, Kind, Signal, Stream
+from router.ingest.coverage_mentions import LONGEST, POSTURE, last_heard_by
 from router.parse import read_signals
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, an_alert
 from tests.coverage_messages import a_coverage_finding
