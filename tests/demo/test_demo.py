@@ -104,7 +104,7 @@ def test_the_readme_shows_the_screen(runs: DemoRuns) -> None:
     for paragraph in shown.split("\n\n"):
         _, found, printed = printed.partition(paragraph + "\n")
         assert found, paragraph
-    words = r"(\d+) alerts are for `oncall`: (\d+) got a page each, and one more page counts the (\d+) beyond"
+    words = r"(\d+) alerts are for `oncall`: (\d+) got a page each, and one more page counts\s+the (\d+) beyond"
     ((alerts, alone, beyond),) = re.findall(words, page("README.md").text)
     assert int(alerts) == sum("oncall" in one["destinations"] for one in runs.decisions if one["notice"] == "opened")
     assert int(alerts) == int(alone) + int(beyond) + 2 and f" {int(alone) + 1 + 2} pages," in shown

@@ -1,4 +1,4 @@
-"""The README's tutorials, typed to the letter where `init` wrote rules: a first rule, and a first destination."""
+"""The page's tutorials, typed to the letter where `init` wrote rules: a first rule, and a first destination."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 def snippets(heading: str, language: str) -> list[str]:
     """The snippets of a language under a heading; those in a list are indented."""
-    (_, after) = page("README.md").text.split(f"\n## {heading}\n")
+    (_, after) = page("docs/first-steps.md").text.split(f"\n## {heading}\n")
     return [dedent(text) for _, found, text in _FENCE.findall(after.split("\n## ")[0]) if found == language]
 
 
 def typed(text: str, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str, str]]:
-    """What each command line comes to, and what the README says of it behind `#`."""
+    """What each command line comes to, and what the page says of it behind `#`."""
     came = []
     for line in text.splitlines():
         program, *arguments = shlex.split(line, comments=True)
@@ -53,7 +53,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_the_first_rule_does_what_the_readme_says(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before it the alert is routed; with it held, until the instant that the README names."""
+    """Before it the alert is routed; with it held, until the instant that the page names."""
     ask, check, examples = snippets("A first rule in five minutes", "sh")
     (checked, held, ended) = typed(check, capsys)
     assert (checked[0], held[0], ended[0]) == (0, 0, 0)

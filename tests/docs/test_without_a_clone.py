@@ -1,4 +1,4 @@
-"""The README's way to rules without a clone, typed to the letter on a machine that has uv alone, and what is not there."""
+"""The way of docs/first-steps.md to rules without a clone, typed to the letter on a machine that has uv alone, and what is not there."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 def typed(address: str) -> str:
-    """The commands under the README's heading; only the address is another."""
-    (_, after) = page("README.md").text.split(f"\n## {HEADING}\n")
+    """The commands under that heading; only the address is another."""
+    (_, after) = page("docs/first-steps.md").text.split(f"\n## {HEADING}\n")
     (commands,) = re.findall(r"^```sh\n(.*?)^```$", after.split("\n## ")[0], re.MULTILINE | re.DOTALL)
     assert ADDRESS in commands
     return str(commands.replace(ADDRESS, address))
