@@ -222,7 +222,9 @@ def test_github_looks_for_workflows_at_the_top(house: House) -> None:
 
 def test_the_alert_to_try_is_the_one_of_the_tutorial() -> None:
     """What the first steps take of the samples in a clone."""
-    (number,) = re.findall(r"sed -n (\d+)p alert_router_demo/samples/cwpp.ndjson", (ROOT / "docs" / "first-steps.md").read_text())
+    (number,) = re.findall(
+        r"sed -n (\d+)p alert_router_demo/samples/cwpp.ndjson", (ROOT / "docs" / "first-steps.md").read_text()
+    )
     samples = (Path(demo.__file__).parent / "samples" / "cwpp.ndjson").read_bytes().splitlines()
     assert (REPOSITORY / "alert.ndjson").read_bytes().splitlines() == [samples[int(number) - 1]]
 

@@ -1,4 +1,4 @@
-"""The way of docs/first-steps.md to rules without a clone, typed to the letter on a machine that has uv alone, and what is not there."""
+"""The way of docs/first-steps.md to rules without a clone, typed to the letter on a machine that has uv alone."""
 
 from __future__ import annotations
 
