@@ -13,8 +13,7 @@ import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
 from router.app.health import Health
-from router.app.lazy import Lazy
-from router.app.wiring import service_at
+from router.app.wiring import Lazy, service_at
 from router.domain.errors import Ending, RouterError
 from router.domain.hubs import Event, Partition
 from router.domain.legible import one_line

@@ -19,8 +19,8 @@ from rich.console import Console
 from alert_router_demo.connection import connected
 from alert_router_demo.shown import lines_of_page, lines_of_ticket
 from alert_router_demo.soc import Drop, Soc, Status
-from router.app.clock import now
 from router.app.extras import PACKAGE
+from router.app.settings import now
 from router.cli.files import InputFile, open_files
 from router.cli.given import rules_given
 from router.cli.incoming import batches_of

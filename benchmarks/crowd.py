@@ -22,9 +22,8 @@ from aiohttp import web
 from alert_router_demo.soc import SocAccount
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
-from router.app.clock import now
 from router.app.rules import load_rules
-from router.app.settings import Settings
+from router.app.settings import Settings, now
 from router.app.wiring import service_over
 from router.cli.serve import repeat
 from router.domain.hubs import Event, Partition

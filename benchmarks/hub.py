@@ -12,9 +12,8 @@ from typing import Any
 
 from benchmarks.table import Row
 from benchmarks.workload import alerts
-from router.app.clock import now
 from router.app.rules import intake_over, load_rules
-from router.app.settings import Settings
+from router.app.settings import Settings, now
 from router.app.wiring import service_over
 from router.domain.hubs import Event, Partition
 from router.domain.keys import signal_key

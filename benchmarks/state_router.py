@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 import router
-from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.service import Service
-from router.app.settings import Settings
+from router.app.settings import Settings, now
 from router.app.wiring import service_over
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane

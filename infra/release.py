@@ -20,7 +20,7 @@ from infra.compiler import ROOT
 from infra.package import PACKAGE, digest
 from infra.parameters import secret_names
 from infra.sources import TEMPLATE
-from router.app.clock import now
+from router.app.settings import now
 from router.domain.errors import BadPolicy
 
 TEMPLATE_TAG = "azuredeploy-"

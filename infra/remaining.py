@@ -14,12 +14,11 @@ from pathlib import Path
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
 from infra.references import RESOLVED, VERSION, address_of, refresh
-from router.app.destination_readiness import readiness_of
+from router.app.destination_readiness import readiness_of, remark_on
 from router.app.rules import Rules, load_rules_of_hubs, secret_names_of, specs_of
-from router.app.settings import Settings
+from router.app.settings import Settings, Why
 from router.destinations.config import settings_in
 from router.destinations.log_analytics.kind import LogAnalyticsConfig
-from router.domain.destination_readiness import Why, remark_on
 from router.domain.errors import BadPolicy
 
 ROOT = Path(__file__).parents[1]

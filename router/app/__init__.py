@@ -1,13 +1,12 @@
 """Wires every room, and runs the router.
 
-wiring       joins every room, as the settings and the rules say         settings  the only reader of the environment
-service      what function_app's triggers and `alert-router serve` call  lazy      opens it at its first use
-rules        the rulebooks, and what parses and ingests by them          delivery  the workers for each destination
-connections  the state and the namespace of the hubs                      identity  who the router is in Azure
-maintenance  what runs on a clock                                        health    what works and what is late
-drain        the end of a worker in order                                clock     what tells the time
+wiring       joins every room, as the settings and the rules say     settings     the only reader of the environment
+service      what function_app's triggers and `alert-router serve` call  rules   the rulebooks, and what ingests by them
+connections  the state and the namespace of the hubs                 delivery     the workers for each destination
+maintenance  what runs on a clock                                    health       what works and what is late
+drain        the end of a worker in order                            trust        certificates, and who the router is in Azure
 destination_readiness  which destinations can be asked with the settings as they are
-rule_watch   has people hear of what happens to rules, silences and holds   forgetting  what forgetting goes by
+rule_watch   has people hear of what happens to rules, silences and holds
 asking       runs what asks over HTTP; patience  until an answer comes    azure_api  Azure's endpoints, for whoever is signed in
 kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kubernetes_tls, kubeconfig_files, credential_plugins
 drill        a drill at work; drill_azure  all that it asks over the network

@@ -16,12 +16,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from router.app.clock import now
 from router.app.extras import refuse_absent
-from router.app.identity import identity_for
 from router.app.patience import ATTEMPTS, PatientSender, Send, TimeLimit
-from router.app.settings import Settings
-from router.app.trust import trust_for
+from router.app.settings import Settings, now
+from router.app.trust import identity_for, trust_for
 from router.coverage.live.clouds import AzureCloud, cloud_for
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest

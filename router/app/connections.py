@@ -8,11 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.app.clock import Clock, now
 from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
-from router.app.identity import identity_for
-from router.app.settings import HUBS, Settings, forget_libpq
-from router.app.trust import authorities_for
+from router.app.settings import HUBS, Clock, Settings, forget_libpq, now
+from router.app.trust import authorities_for, identity_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.hubs import PartitionClaim
 from router.domain.signals import Stream
@@ -123,7 +121,7 @@ def namespace_for(settings: Settings) -> Namespace:
         if found.connection_string is not None:
             return Namespace(connection_string=found.connection_string)
         return Namespace(
-            fully_qualified_namespace=found.endpoints["namespace"],
+            fully_qualified_namespace=found.namespace,
             credential=identity_for(found.client_id),
             ca_file=settings.ca_file,
         )

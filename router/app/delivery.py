@@ -10,13 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.app.clock import Clock
 from router.app.destination_readiness import Readiness
-from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
-from router.app.settings import Settings
-from router.app.trust import trust_for
+from router.app.settings import Clock, Settings
+from router.app.trust import identity_for, trust_for
 from router.deliver import (
     BackgroundReader,
     ConversationRunner,

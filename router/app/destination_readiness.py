@@ -1,21 +1,90 @@
-"""Finds which destinations of some rules can be asked with the settings as they are, and what the others lack."""
+"""Which destinations of some rules can be asked with the settings as they are, and what the others lack.
+
+| what keeps it from being asked | it never took a delivery | it took one before |
+|---|---|---|
+| a secret or a setting that is missing, or still a reference | not yet | a problem |
+| an address that ends in `.example` | not yet | a problem |
+| Azure's own client, which is not installed | not yet | a problem |
+| a setting that holds what its place does not take | a problem | a problem |
+| a setting that leads to where the other stream writes | a problem | a problem |
+
+Nothing is claimed there. What is due is owed for as long as any delivery of its lane, and is then a dead letter. So a
+destination that is not there yet is nothing to worry about until something is late or dead there, which is said as anywhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from router.app.extras import EXTRA, is_installed, requirement
 from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
-from router.app.settings import Settings
+from router.app.settings import Lack, Settings, Why
 from router.destinations import discover
 from router.destinations.config import Config, hosts_in, settings_in, with_setting
-from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.hosts import is_example
+from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
+
+_MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
+"""What no later step of a deployment mends: it is a problem from the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unready:
+    """A destination that cannot be asked.
+
+    Attributes:
+        stream: its stream.
+        destination: its name.
+        lane: its lane.
+        lacks: what it needs and cannot use.
+    """
+
+    stream: str
+    destination: str
+    lane: Lane
+    lacks: tuple[Lack, ...]
+
+    @property
+    def why(self) -> str:
+        """What it lacks, in words."""
+        return ", ".join(map(str, self.lacks))
+
+    @property
+    def error(self) -> str:
+        """The error of a delivery that was given up on here."""
+        return f"never tried: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One line for people about a destination that cannot be asked.
+
+    Attributes:
+        text: the line.
+        is_problem: whether it needs somebody's attention.
+    """
+
+    text: str
+    is_problem: bool
+
+
+def remark_on(one: Unready, *, has_delivered: bool) -> Remark:
+    """The remark on a destination that cannot be asked, given whether it ever took a delivery."""
+    is_problem = has_delivered or any(lack.why in _MISTAKES for lack in one.lacks)
+    words = "cannot be asked" if is_problem else "not yet"
+    return Remark(f"{one.stream} {one.destination}: {words}: {one.why}", is_problem)
+
+
+def given_up_until(one: Unready, now: datetime) -> datetime:
+    """The instant before which a delivery was owed that is given up on now, because the longest life of its lane is over."""
+    return now - LONGEST[one.lane]
+
 
 type _DestinationKey = tuple[Stream, str]
 """The stream and the name of a destination."""

@@ -1,4 +1,4 @@
-"""What works and what is late, as a person or a monitor reads it; no secrets in it."""
+"""What works and what is late, as a person or a monitor reads it. No secrets are in it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
+from router.app.destination_readiness import Remark, Unready, remark_on
 from router.app.rules import lanes_of
 from router.deliver import HoldReader
 from router.domain import legible
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
-from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.documents import DocumentKind
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
@@ -45,19 +45,16 @@ PATIENCE = timedelta(seconds=25)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the router is.
+    """How the router is, or a part of it: problems, a line each, and the figures behind them, ready for JSON.
 
-    Attributes:
-        problems: what is wrong, a line each.
-        figures: the figures behind it, ready for JSON.
-        not_yet: the destinations that cannot be asked yet, a line each; that by itself is no problem.
-        held: the destinations that persons hold, a line each; no problem either, though what waits there becomes late.
+    Destinations that cannot be asked yet, and those that persons hold, have a line each. That by itself is no problem, though
+    what waits there becomes late.
     """
 
-    problems: tuple[str, ...]
+    problems: Sequence[str]
     figures: Mapping[str, Any]
-    not_yet: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
+    not_yet: Sequence[str] = ()
+    held: Sequence[str] = ()
 
     @property
     def document(self) -> dict[str, Any]:
@@ -69,22 +66,6 @@ class Health:
             "held": list(self.held),
             **self.figures,
         }
-
-
-class _HealthPart(NamedTuple):
-    """A part of the health page.
-
-    Attributes:
-        problems: what is wrong, a line each.
-        figures: the figures behind it.
-        not_yet: the destinations that cannot be asked yet, a line each.
-        held: the destinations that persons hold, a line each.
-    """
-
-    problems: Sequence[str]
-    figures: Mapping[str, Any]
-    not_yet: Sequence[str] = ()
-    held: Sequence[str] = ()
 
 
 async def remarks_on(store: Store, unready: Sequence[Unready]) -> list[Remark]:
@@ -103,9 +84,9 @@ async def health_of(
     unready: Sequence[Unready] = (),
     problems: Sequence[str] = (),
 ) -> Health:
-    """The health of the router now; what cannot be asked, or does not answer in time, is a problem, not an error.
+    """Return the health of the router now, with problems that are known from elsewhere.
 
-    `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
+    What cannot be asked, or does not answer in time, is a problem and no error.
     """
     holds = HoldReader(store, lanes_of(books.values()))
     questions = [
@@ -127,10 +108,10 @@ async def health_of(
     return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet, held)
 
 
-async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _HealthPart]) -> _HealthPart:
-    """The answer to a question, or that it did not come in time.
+async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, Health]) -> Health:
+    """Return the answer to a question, or that it did not come in time.
 
-    It is not waited for any longer then: a question that hangs may hang on being cancelled, too.
+    Nothing waits for it any longer then: a question that hangs may hang on being cancelled, too.
     """
     asked = asyncio.create_task(question)
     asked.add_done_callback(_forget)
@@ -140,18 +121,16 @@ async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, 
             return asked.result()
     finally:
         asked.cancel()
-    return _HealthPart([f"{what}: no answer within {patience.total_seconds():g} s"], {})
+    return Health([f"{what}: no answer within {patience.total_seconds():g} s"], {})
 
 
-def _forget(asked: asyncio.Task[_HealthPart]) -> None:
-    """Looks at how a question ended, since asyncio complains where nobody does."""
+def _forget(asked: asyncio.Task[Health]) -> None:
+    """Look at how a question ended, since asyncio logs a fault at which nothing looks."""
     if not asked.cancelled():
         asked.exception()
 
 
-async def _of_state(
-    store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
-) -> _HealthPart:
+async def _of_state(store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime) -> Health:
     problems: list[str] = []
     try:
         await store.refuse_unwritable()
@@ -160,16 +139,16 @@ async def _of_state(
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
         held = await holds.held_in(stream, now)
         lines = [f"{stream} {name}: {legible.one_line(words_of_hold(hold))}" for name, hold in held.items()]
-        return _HealthPart(problems, await _figures(store, stream, problems, held, now), not_yet, lines)
+        return Health(problems, await _figures(store, stream, problems, held, now), not_yet, lines)
     except StoreError as fault:
-        return _HealthPart([*problems, f"{stream}: {fault}"], {})
+        return Health([*problems, f"{stream}: {fault}"], {})
 
 
-async def _of_hub(store: Store, hub: Hub) -> _HealthPart:
+async def _of_hub(store: Store, hub: Hub) -> Health:
     try:
         extents = await hub.read_extents()
     except HubError as fault:
-        return _HealthPart([f"{hub.name}: {fault}"], {"reached": False})
+        return Health([f"{hub.name}: {fault}"], {"reached": False})
     try:
         lag = {
             partition.id: await _lag(store, partition, extent)
@@ -177,9 +156,9 @@ async def _of_hub(store: Store, hub: Hub) -> _HealthPart:
             if isinstance(extent, Extent)
         }
     except StoreError as fault:
-        return _HealthPart([f"{hub.name}: {fault}"], {"reached": True})
+        return Health([f"{hub.name}: {fault}"], {"reached": True})
     silent = [f"{hub.name}: {fault}" for fault in extents.values() if isinstance(fault, HubError)]
-    return _HealthPart(silent, {"reached": True, "lag": lag})
+    return Health(silent, {"reached": True, "lag": lag})
 
 
 async def _figures(

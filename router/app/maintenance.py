@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from router.app.forgetting import find_instant_to_forget_by, silences_known
+from router.app.destination_readiness import Unready, given_up_until
 from router.app.rule_watch import RuleWatch
 from router.deliver import HoldReader
 from router.domain.clocks import is_recent
-from router.domain.counts import Rule
+from router.domain.counts import Rule, rule_of
 from router.domain.destination_holds import DestinationHold
-from router.domain.destination_readiness import Unready, given_up_until
+from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
+from router.domain.holders import shadow_name
 from router.domain.notices import RecordEntry
-from router.domain.retention import Retention
+from router.domain.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
+from router.domain.silence_documents import read_silences
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
+from router.store import partitions
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
+from router.store.documents import list_documents
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
@@ -207,3 +211,37 @@ class _Steps:
         """Raises the error of the first step that failed."""
         if self._fault is not None:
             raise self._fault
+
+
+TRUSTED, SEEN = "forgetting", "forgetting.seen"
+"""The names under which the state keeps what is known of the clocks."""
+
+
+async def find_instant_to_forget_by(store: Store, now: datetime) -> datetime | None:
+    """Return the instant by which the state may be forgotten; None while no clock is confirmed. Raises StoreError."""
+    return await store.run(lambda tx: _find_instant(tx, now))
+
+
+async def _find_instant(tx: Transaction, now: datetime) -> datetime | None:
+    before = ClockWitness(*[await partitions.find_last_sweep(tx, name) for name in (TRUSTED, SEEN)])
+    witness = witness_after(before, now)
+    for name, known, is_known in zip((TRUSTED, SEEN), witness, before, strict=True):
+        if known is not None and known != is_known:
+            await partitions.write_sweep_end(tx, name, known)
+    return forgets_by(witness, now)
+
+
+def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
+    """The suppression rules and the shadow rules of some rulebooks."""
+    return frozenset(
+        rule_of(book.stream.value, name)
+        for book in books
+        for name in (*book.suppressions.by_name, *map(shadow_name, book.shadows.by_name))
+    )
+
+
+async def silences_known(store: Store) -> frozenset[Rule]:
+    """The silences that the state still has, which are rules that are there; raises StoreError."""
+    async with store.session() as tx:
+        found = read_silences(await list_documents(tx, DocumentKind.SILENCE)).silences
+    return frozenset(rule_of(one.stream, one.name) for one in found)

@@ -11,7 +11,7 @@ from typing import cast
 from tenacity import AsyncRetrying, Future, RetryCallState, retry_if_exception_type, retry_if_result
 from tenacity.wait import wait_exponential_jitter
 
-from router.app.clock import now
+from router.app.settings import now
 from router.domain.conversation import HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unavailable
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
+from router.app.destination_readiness import Unready
 from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
 from router.deliver import DeliveryLoop, HoldReader, count_due_by_lane
-from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane, Rulebook

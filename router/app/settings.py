@@ -1,17 +1,17 @@
-"""The only reader of the environment."""
+"""The only reader of the environment, and the machine's clock."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from router.domain.decisions import Outcome
-from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
 from router.domain.retention import DAYS, Retention
@@ -28,7 +28,7 @@ HUBS = "EVENT_HUBS"
 """The setting of the Event Hubs namespace."""
 
 HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
-"""The setting of the address that is called when a drill passed. Whoever knows it can call it, so it is a secret."""
+"""The setting of the address that is called when a drill passed. It is a secret: knowing it is enough to call it."""
 
 _RETENTION = "ALERT_ROUTER_RETENTION"
 
@@ -36,33 +36,56 @@ _UNRESOLVED = "@Microsoft.KeyVault("
 """How a setting begins whose secret is not in the vault, or cannot be read: the reference itself stands there.
 https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#troubleshooting-key-vault-references"""
 
+type Clock = Callable[[], datetime]
+
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-_ADDRESS = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[^\s?#]*)?")
+
+
+def now() -> datetime:
+    """Return the machine's time."""
+    return datetime.now(UTC)
+
+
+class Why(StrEnum):
+    """Why something that a destination needs cannot be used, in words that follow its name."""
+
+    MISSING = "is missing"
+    REFERENCE = "is still a reference to Key Vault"
+    NOT_INSTALLED = "is not installed"
+    EXAMPLE = "ends in .example, which is never asked"
+    UNFIT = "holds what its place in the rules does not take"
+    SHARED = "leads to where the other stream writes, and streams share no destination"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lack:
+    """Something that a destination needs and that cannot be used.
+
+    Its name is that of an app setting, of what would have to be installed, or of a host. It is never a value.
+    """
+
+    name: str
+    why: Why
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceConnection:
-    """How an Azure service is reached: by a connection string, for a local stack only, or by identity at endpoints.
+class HubConnection:
+    """How an Event Hubs namespace is reached: by a connection string, for a local stack only, or by identity at a host.
 
-    Attributes:
-        connection_string: the connection string.
-        endpoints: the address of each service.
-        client_id: the user-assigned identity; without it the system-assigned one, or the developer's own, is used.
+    Without a client id the system-assigned identity is used, or the developer's own.
     """
 
     connection_string: str | None = field(default=None, repr=False)
-    endpoints: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
     client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What some app settings hold.
-
-    Attributes:
-        values: the values, by the settings' names.
-        lacks: the settings that hold nothing yet.
-    """
+    """The values of some app settings by name, and the settings that hold nothing yet."""
 
     values: Mapping[str, str] = field(repr=False)
     lacks: tuple[Lack, ...] = ()
@@ -125,22 +148,14 @@ class Settings:
         listed = [part for part in self.values.get("KUBECONFIG", "").split(os.pathsep) if part]
         try:
             return tuple(map(Path, dict.fromkeys(listed))) or (Path("~/.kube/config").expanduser(),)
-        except RuntimeError:  # nobody knows whose home that would be
+        except RuntimeError:  # the user has no home directory
             return ()
 
     @property
     def heartbeat(self) -> str | None:
         """The address that is called when a drill passed: ALERT_ROUTER_DRILL_HEARTBEAT; raises BadSetting, without it."""
-        written = self._find(HEARTBEAT)
-        if written is None:
-            return None
-        try:
-            url = split_url(written)
-        except ValueError as fault:
-            raise BadSetting(f"{HEARTBEAT}: {fault}") from None
-        if url.scheme != "https" and not is_loopback(url.hostname or ""):
-            raise BadSetting(f"{HEARTBEAT}: must be an https URL; http is for loopback only")
-        _refuse_example(HEARTBEAT, url.hostname)
+        if (written := self._find(HEARTBEAT)) is not None:
+            _secure_url(HEARTBEAT, written, "")
         return written
 
     @property
@@ -191,18 +206,24 @@ class Settings:
         return self._find(f"{STORAGE}__clientId")
 
     @property
-    def hubs(self) -> ServiceConnection:
+    def hubs(self) -> HubConnection:
         """The Event Hubs namespace; raises BadSetting where nothing says where it is."""
-        name = f"{HUBS}__fullyQualifiedNamespace"
+        name, client_id = f"{HUBS}__fullyQualifiedNamespace", self._find(f"{HUBS}__clientId")
         namespace = self._find(name)
         if namespace is not None and not _HOST.fullmatch(namespace):
             raise BadSetting(f"{name}: {namespace!r} is no host name, such as NAME.servicebus.windows.net")
         _refuse_example(name, namespace)
-        return self._connection(HUBS, {"namespace": namespace} if namespace is not None else {}, {name})
+        if (connection_string := self._find(HUBS)) is not None:
+            for host in _hosts_in(connection_string):
+                _refuse_example(HUBS, host)
+            return HubConnection(connection_string)
+        if namespace is None:
+            raise BadSetting(f"{HUBS}: is not set; set {name}, or for a local stack {HUBS}")
+        return HubConnection(namespace=namespace, client_id=client_id)
 
     def look_up(self, names: Iterable[str]) -> LookedUp:
         """What settings of those names hold, secrets among them, and which of them hold nothing yet."""
-        # Who stores a secret with `echo` stores a line end with it, which no header may hold.
+        # `echo` stores a line end with a secret, which no header may hold.
         held = {name: self.values.get(name, "").strip() for name in sorted(set(names))}
         lacks = [
             Lack(name, Why.REFERENCE if value else Why.MISSING)
@@ -215,29 +236,13 @@ class Settings:
     def _find(self, name: str) -> str | None:
         return self.values.get(name, "").strip() or None
 
-    def _connection(self, name: str, endpoints: Mapping[str, str], wanted: set[str]) -> ServiceConnection:
-        if (connection_string := self._find(name)) is not None:
-            for host in _hosts_in(connection_string):
-                _refuse_example(name, host)
-            return ServiceConnection(connection_string)
-        if len(endpoints) < len(wanted):
-            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
-        return ServiceConnection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
-
     def _endpoint(self, name: str) -> str | None:
-        """An address of a host alone; tokens go there, so that it is https, or on this machine."""
-        written = self._find(name)
-        if written is None:
+        """An address of a host alone."""
+        if (written := self._find(name)) is None:
             return None
-        try:
-            url = split_url(written)
-        except ValueError as fault:
-            raise BadSetting(f"{name}: {written!r} {fault}") from fault
+        url = _secure_url(name, written, f"{written!r} ")
         if url.path not in ("", "/") or url.query or url.fragment:
             raise BadSetting(f"{name}: {written!r} has more than a host; give https://HOST")
-        if url.scheme != "https" and not is_loopback(url.hostname or ""):
-            raise BadSetting(f"{name}: {written!r} must be an https URL; http is for loopback only")
-        _refuse_example(name, url.hostname)
         return f"{url.scheme}://{url.netloc.lower()}"
 
     def _seconds(self, name: str) -> timedelta | None:
@@ -257,6 +262,18 @@ def forget_libpq() -> None:
     """Takes from this process's environment what libpq would read there, some of it whatever it is told: PGSERVICE, PGTZ."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
+
+
+def _secure_url(name: str, written: str, quoted: str) -> SplitResult:
+    """The parts of a URL to which secrets go, so that it is https, or on this machine; errors begin with what is quoted."""
+    try:
+        url = split_url(written)
+    except ValueError as fault:
+        raise BadSetting(f"{name}: {quoted}{fault}") from None
+    if url.scheme != "https" and not is_loopback(url.hostname or ""):
+        raise BadSetting(f"{name}: {quoted}must be an https URL; http is for loopback only")
+    _refuse_example(name, url.hostname)
+    return url
 
 
 def _days_in(written: str) -> tuple[Outcome, timedelta]:
@@ -279,7 +296,7 @@ def _hosts_in(connection_string: str) -> list[str | None]:
 def _find_host(url: str) -> str | None:
     try:
         return urlsplit(url).hostname
-    except ValueError:  # whoever opens it says so
+    except ValueError:  # the client that opens it says so
         return None
 
 

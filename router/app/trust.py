@@ -8,11 +8,15 @@ import ssl
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 
 from router.app.settings import Settings
 from router.domain.errors import BadFile
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 
 def trust_for(settings: Settings) -> ssl.SSLContext:
@@ -41,3 +45,12 @@ def _joined(*files: str) -> str:
     with os.fdopen(handle, "wb") as joined:
         joined.write(b"\n".join(Path(file).read_bytes() for file in files))
     return name
+
+
+def identity_for(client_id: str | None) -> AsyncTokenCredential:
+    """A user-assigned identity, or without one whatever this machine is signed in as; tokens are asked for when needed."""
+    from azure.identity.aio import DefaultAzureCredential
+
+    options = {"managed_identity_client_id": client_id} if client_id is not None else {}
+    # No proxy from the environment: who gives out tokens is asked directly, as everybody else is.
+    return DefaultAzureCredential(**options, use_env_settings=False)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from router.app.clock import Clock, now
 from router.app.connections import namespace_for, state_over
 from router.app.delivery import loops_over, senders_over
 from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
 from router.app.rules import Rules, intake_over, lanes_of, load_rules_of_hubs, specs_of
-from router.app.settings import Settings
+from router.app.settings import Clock, Settings, now
 from router.deliver import HoldReader
 from router.domain.signals import Stream
 from router.telemetry import Telemetry
@@ -51,8 +50,7 @@ async def service_over(
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
     """
-    from router.app.forgetting import rules_of
-    from router.app.maintenance import Sweeper
+    from router.app.maintenance import Sweeper, rules_of
     from router.app.service import Service
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
@@ -126,3 +124,21 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
             _LOG.warning("%s", line)
         with ending_on_sigterm(drain, service.write_unwritten):
             yield service
+
+
+class Lazy[T]:
+    """Enters a context at its first use, for the life of the process; where that fails, the next who asks tries again."""
+
+    def __init__(self, open: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._open = open
+        self._held: tuple[AbstractAsyncContextManager[T], T] | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> T:
+        """What the context gives."""
+        async with self._lock:
+            if self._held is None:
+                context = self._open()
+                # The context is held, too: one that nobody holds is closed when it is collected.
+                self._held = (context, await context.__aenter__())
+        return self._held[1]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from router.app.forgetting import find_instant_to_forget_by, rules_of, silences_known
+from router.app.maintenance import find_instant_to_forget_by, rules_of, silences_known
 from router.domain.counts import Rule
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook

@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 from rich.console import Console
 
+from router.app.destination_readiness import Unready
 from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.destination_holds import DestinationHold, words_of_hold
-from router.domain.destination_readiness import Unready
 from router.domain.holders import name_in_words
 from router.domain.notices import RecordEntry
 from router.domain.severity import Severity

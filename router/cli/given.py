@@ -10,9 +10,9 @@ from os.path import relpath
 from pathlib import Path
 from typing import NamedTuple
 
-from router.app.clock import Clock
-from router.app.clock import now as by_the_machine
 from router.app.rules import Rules, load_rules
+from router.app.settings import Clock
+from router.app.settings import now as by_the_machine
 from router.cli.streams import complain
 from router.domain.errors import BadFile, BadUsage
 from router.domain.legible import one_line

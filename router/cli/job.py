@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from router.app.clock import Clock
 from router.app.connections import open_state
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, intake_over
-from router.app.settings import Settings
+from router.app.settings import Clock, Settings
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
 from router.cli.forgetting import forget_old

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from router.app.clock import Clock
 from router.app.rules import Rules, reader_over
-from router.app.settings import Settings
+from router.app.settings import Clock, Settings
 from router.cli.decisions import decisions_at, entry_of
 from router.cli.files import Source, open_files
 from router.cli.funnel import Tally, print_ended, print_named, print_released, print_standings, print_tally

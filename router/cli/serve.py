@@ -17,12 +17,11 @@ from contextlib import AsyncExitStack
 from math import floor
 from typing import Any
 
-from router.app.clock import now
 from router.app.connections import consumers_over
 from router.app.drain import STOP, Drain
 from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
-from router.app.settings import Settings
+from router.app.settings import Settings, now
 from router.app.wiring import service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS

@@ -17,15 +17,14 @@ from typing import Any
 import pytest
 
 from alert_router_demo.soc import Status
-from router.app.clock import now
+from router.app.destination_readiness import Unready
 from router.app.health import LATE, STALE, Health, health_of
 from router.app.rules import load_rules
-from router.app.settings import Settings
+from router.app.settings import Lack, Settings, Why, now
 from router.app.wiring import service_over
 from router.deliver.destination_holds import hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
-from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.app.lazy import Lazy
+from router.app.wiring import Lazy
 
 
 class Refusal(Exception):

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from router.app.settings import ServiceConnection, Settings
+from router.app.settings import HubConnection, Lack, Settings, Why
 from router.domain.decisions import Outcome
-from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
 from router.domain.retention import DAYS, Retention
 
@@ -68,13 +67,13 @@ def test_an_identity_may_be_named() -> None:
     hubs = {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two"}
     settings = Settings(hubs | {"AzureWebJobsStorage__clientId": "one"})
     assert settings.identity == "one"
-    assert settings.hubs == ServiceConnection(endpoints={"namespace": "n.servicebus.windows.net"}, client_id="two")
+    assert settings.hubs == HubConnection(namespace="n.servicebus.windows.net", client_id="two")
 
 
 def test_a_connection_string_beats_an_identity() -> None:
     """Who runs a local stack means it."""
     settings = Settings({"EVENT_HUBS__fullyQualifiedNamespace": "n", "EVENT_HUBS": " way\n"})
-    assert settings.hubs == ServiceConnection("way")
+    assert settings.hubs == HubConnection("way")
 
 
 @pytest.mark.parametrize("written", ["sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b"])

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from router.app.destination_readiness import Unready
 from router.app.maintenance import ROLLOUT, give_up_undeliverable
+from router.app.settings import Lack, Why
 from router.domain.deliveries import DeliveryState
-from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import alert_router_demo as demo
-from router.app.clock import now
 from router.app.rules import load_rules, secret_names_of
+from router.app.settings import now
 from router.domain.deliveries import DeadLetter, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane

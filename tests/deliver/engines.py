@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from router.app.clock import now as by_the_clock
+from router.app.settings import now as by_the_clock
 from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Settled
 from router.deliver.destination_holds import MadeHold, hold_destination
 from router.deliver.http import Http

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from alert_router_demo.soc import Soc, soc_in_thread
-from router.app.clock import now
 from router.app.delivery import dispatcher_over
 from router.app.destination_readiness import readiness_of
 from router.app.rules import intake_over, load_rules
-from router.app.settings import Settings
+from router.app.settings import Settings, now
 from router.domain.documents import DocumentKind
 from router.domain.hubs import Event, Partition
 from router.domain.signals import Stream

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
-from router.app.clock import now
 from router.app.rules import load_rules, setting_names_of
-from router.app.settings import HUBS, STATE, STORAGE, Settings
+from router.app.settings import HUBS, STATE, STORAGE, Settings, now
 from router.domain.errors import BadSetting
 from router.domain.signals import Stream
 from router.store.conninfo import PostgresqlAddress
@@ -60,9 +59,7 @@ def read_by_code() -> set[str]:
             getattr(settings, name)
         except BadSetting:
             continue
-    for connection in (STORAGE, HUBS):  # asked for only once the rest is there
-        settings._connection(connection, {}, set())
-    return asked.names
+    return asked.names | {STORAGE}  # The host reads it for itself.
 
 
 def settings_of(azure: Deployment) -> dict[str, str]:
@@ -108,7 +105,7 @@ def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: De
     assert isinstance(settings.state, PostgresqlAddress)
     assert (settings.state.role, settings.state.database) == (identity.name, "router")
     assert settings.state.token_scope is not None  # no password stands there, so that a token is one
-    assert settings.hubs.endpoints["namespace"] == azure.outputs["EVENT_HUBS_NAMESPACE"]
+    assert settings.hubs.namespace == azure.outputs["EVENT_HUBS_NAMESPACE"]
     assert (
         settings.identity
         == settings.hubs.client_id

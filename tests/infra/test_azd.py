@@ -106,7 +106,7 @@ def packaged(path: Path) -> bool:
     return not any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
 
 
-@pytest.mark.parametrize("needed", ["function_app.py", "host.json", "requirements.txt", "router/app/lazy.py"])
+@pytest.mark.parametrize("needed", ["function_app.py", "host.json", "requirements.txt", "router/app/wiring.py"])
 def test_what_the_app_needs_is_packaged(needed: str) -> None:
     """The code, its locked dependencies and the host's settings."""
     assert (ROOT / needed).is_file()

@@ -18,7 +18,7 @@ import yaml
 
 from infra.parameters import FIRST
 from infra.required import DEPLOYED, LOOK_UP
-from router.app.clock import now
+from router.app.settings import now
 from tests.infra.azd import (
     PROVIDERS,
     SUBSCRIPTION,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.parameters import FIRST, NAMES, rendered, secret_names
-from router.app.clock import now
+from router.app.settings import now
 from router.domain.errors import BadSetting
 from tests.builders import RULES
 from tests.infra.azd import azd_on

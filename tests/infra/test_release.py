@@ -15,7 +15,7 @@ import pytest
 from infra.package import PACKAGE
 from infra.parameters import secret_names
 from infra.release import NoParameter, Release, main, released
-from router.app.clock import now
+from router.app.settings import now
 from tests.builders import RULES
 from tests.infra.variants import ROOT, TEMPLATE
 

@@ -13,8 +13,8 @@ import pytest
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
 from infra.remaining import SEND, STANDING, closing_lines, secret_in_vault
-from router.app.clock import now
 from router.app.rules import load_rules
+from router.app.settings import now
 from router.domain.signals import Stream
 from tests.builders import RULES
 from tests.infra.azd import OUTPUTS as AZURE_OUTPUTS

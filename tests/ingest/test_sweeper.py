@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
+from router.app.destination_readiness import Unready
 from router.app.maintenance import Sweeper
+from router.app.settings import Lack, Why
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
 from router.domain.coverage_manifest import NO_MANIFEST
 from router.domain.deliveries import Backlog
 from router.domain.destination_holds import DestinationHold
-from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
 from router.domain.lane_limits import LONGEST
 from router.domain.notices import ANNOUNCEMENT, Notice

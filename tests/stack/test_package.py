@@ -30,7 +30,7 @@ import sys
 sys.path[:0] = sys.argv[1:]
 import function_app
 from router.app.rules import load_rules
-from router.app.clock import now
+from router.app.settings import now
 from router.domain.signals import Stream
 from pathlib import Path
 assert load_rules(Path("rules"), list(Stream), now()).problems == ()

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 
 from alert_router_demo.soc import Status
-from router.app.clock import now
 from router.app.service import A_WORKER, MOST_WORKERS
+from router.app.settings import now
 from router.domain.deliveries import Pause
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from router.app.clock import now
+from router.app.settings import now
 from router.store.conninfo import Connector, parse_address
 from router.store.postgresql import PostgresqlStore
 from router.store.sqlite import StateFile

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from router.app.forgetting import rules_of
+from router.app.maintenance import rules_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument

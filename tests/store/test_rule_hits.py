@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.forgetting import rules_of, silences_known
+from router.app.maintenance import rules_of, silences_known
 from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim

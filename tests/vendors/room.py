@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from router.app.clock import now
 from router.app.health import health_of
+from router.app.settings import now
 from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, Isolation, Sender
 from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import Http

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from alert_router_demo.soc.endpoint import json_answer, served
-from router.app.clock import now
+from router.app.settings import now
 from router.deliver import ConversationRunner
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs

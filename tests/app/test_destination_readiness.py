@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.destination_readiness import Lack, Remark, Unready, Why, given_up_until, remark_on
+from router.app.destination_readiness import Remark, Unready, given_up_until, remark_on
+from router.app.settings import Lack, Why
 from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from tests.builders import NOW
