@@ -43,6 +43,9 @@ class AlertType(NamedTuple):
     field_only: bool = False
 
 
+type Products = Mapping[tuple[str, str], str]
+"""Products that are not Defender for Cloud, by the column that names them and a name in lower case without blanks."""
+
 _CLOSE = 0.9
 """How like each other two names are that differ in a letter."""
 
@@ -57,6 +60,7 @@ class Catalogue:
         prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
         resource_plans: the plan that watches a resource type, by the type in lower case.
         properties: the list of the evidence that extended properties belong to, by their names.
+        products: the products that are not Defender for Cloud.
     """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)
@@ -64,6 +68,7 @@ class Catalogue:
     prefixes: tuple[tuple[str, str], ...] = ()
     resource_plans: Mapping[str, str] = field(default_factory=dict)
     properties: PropertyTable = field(default_factory=PropertyTable)
+    products: Products = field(default_factory=dict)
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""

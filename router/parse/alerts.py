@@ -3,20 +3,23 @@
 The forms: flat, as Event Hubs carries them; ARM, of 2022 and of 2015 to 2019; Azure Resource Graph rows, which have
 neither type nor systemAlertId; rows of the SecurityAlert table
 (https://learn.microsoft.com/azure/sentinel/security-alert-schema), whose lists and objects are JSON inside strings.
-"""
+Microsoft's tables and APIs hold the alerts of other products, too: those are refused."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from router.domain.catalogue import Catalogue
+from router.domain.catalogue import Catalogue, Products
 from router.domain.entities import Entities
+from router.domain.memoize import remembered
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.samples import is_sample
 from router.domain.severity import severity_named
 from router.domain.signals import Alert, Kind
-from router.parse.documents import find_document
+from router.domain.web_links import Link
+from router.parse.documents import MessageRefused, find_document
 from router.parse.fields import (
     Fields,
     fields_in,
@@ -30,9 +33,6 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
-from router.parse.links import links_in
-from router.parse.products import refuse_foreign
-from router.parse.refusals import MessageRefused
 
 _OVER = frozenset({"resolved", "dismissed"})
 _NOTHING = Entities(())
@@ -152,3 +152,71 @@ def _entities(raw: object) -> Entities:
     if isinstance(raw, dict):  # some connectors sort entities by their type; nested ones count like listed ones
         return Entities([raw])
     return Entities(raw) if isinstance(raw, list) else _NOTHING
+
+
+_OURS = frozenset({"azuresecuritycenter", "microsoftdefenderforcloud", "azuredefender", "asc"})
+"""What Defender for Cloud calls itself, or did; its plans, and all else that is `Defender for` something, are its own, too."""
+
+_COLUMNS = ("ProductName", "ProviderName", "VendorName")
+_ASIDE = re.compile(r"\([^()]{0,100}\)")
+_AZURE = "/subscriptions/"
+
+
+def refuse_foreign(fields: Fields, catalogue: Catalogue, within: str = "") -> None:
+    """Raise MessageRefused (unknown_shape), naming the product, if an alert is another product's.
+
+    The catalogue names the products. A name that it lacks is no reason: partners' alerts that Defender for Cloud relays,
+    renamed products and its own plans are read. `within` is the path to the fields in the message.
+    """
+    written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
+    product, provider, vendor = map(_word_of, written.values())
+    known = catalogue.products
+    column, whose = "ProviderName", known.get(("rule", provider))
+    if whose is None:
+        if _is_ours(product, known) or _is_ours(provider, known):
+            return
+        column, whose = "ProductName", _find_product(product, known)
+    if whose is None and not product:
+        column, whose = "ProviderName", _find_product(provider, known) or known.get(("provider", provider))
+        if whose and _has_sign_of_ours(fields, catalogue):
+            return
+    if whose is None:
+        column, whose = "VendorName", known.get(("vendor", vendor))
+    if whose is not None:
+        words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
+        raise MessageRefused(Code.UNKNOWN_SHAPE, words, within + column)
+
+
+def _is_ours(word: str, known: Products) -> bool:
+    bare = word.removeprefix("microsoft").removeprefix("azure")
+    return word in _OURS or (bare.startswith("defenderfor") and _find_product(word, known) is None)
+
+
+def _find_product(word: str, known: Products) -> str | None:
+    """The product that a word stands for, with its maker's name or without."""
+    return known.get(("product", word)) or known.get(("product", f"microsoft{word}"))
+
+
+def _has_sign_of_ours(fields: Fields, catalogue: Catalogue) -> bool:
+    """Whether an alert that names no product is of a plan of Defender for Cloud, or of a known type on a resource in Azure."""
+    if (name_in(fields, "productcomponentname") or "").lower() in catalogue.plan_names:
+        return True
+    resource = name_in(fields, "azureresourceid", "resourceid") or ""
+    type = name_in(fields, "alerttype") or ""
+    return resource.lower().startswith(_AZURE) and catalogue.find_type(type) is not None
+
+
+@remembered
+def _word_of(written: str) -> str:
+    """A name without case, blanks, punctuation, and what stands in brackets, such as (Preview)."""
+    return "".join(letter for letter in _ASIDE.sub("", written).lower() if letter.isalnum())
+
+
+def links_in(value: object) -> tuple[Link, ...]:
+    """The links of a list, or of a list inside a string, as often as they stand there; one without a name has its category."""
+    links = (fields_in(item) for item in items_in(value))
+    return tuple(
+        Link(text=name_in(fields, "label", "category") or url, url=url)
+        for fields in links
+        if (url := name_in(fields, "href")) is not None
+    )

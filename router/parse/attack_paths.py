@@ -15,6 +15,7 @@ from router.domain.resource_names import is_guid
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
+from router.parse.cves import find_severity
 from router.parse.fields import (
     Fields,
     fields_in,
@@ -25,7 +26,6 @@ from router.parse.fields import (
     text_in,
     texts_in,
 )
-from router.parse.severities import find_severity
 
 MOST_WORDS = 50
 """Risk factors, and names of either end, that an attack path keeps."""
@@ -38,9 +38,8 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
     title = text_in(properties, "displayname")
     type = name_in(properties, "attackpathtype", "displayname") or posture.name
     severity, written = find_severity(text_in(properties, name) for name in ("risklevel", "potentialimpact"))
-    known = _resources_by_entity(properties)
+    known, people = _graph_in(properties)
     target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
-    people = _names_by_entity(properties)
     resource = target.resource or entry.resource or target.name or entry.name
     intents, techniques = _mitre(properties.get("mitretacticsandtechniques"))
     return Finding(
@@ -54,14 +53,20 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
         resolved=posture.deleted,
         resource=resource,
         description=text_in(properties, "description", "attackstory") or "",
-        remediation=_remediation(properties.get("manualremediationsteps")),
+        remediation=tuple(
+            line for step in texts_in(properties.get("manualremediationsteps")) for line in steps_for(step)
+        ),
         entities=entities_for(resource),
         intents=intents,
         techniques=techniques,
         categories=_labels(properties.get("riskcategories")) or _labels(properties.get("riskfactors")),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
-        extended={name: words for name, node in _ends(entry, target) if (words := node.resource or node.name)},
+        extended={
+            name: words
+            for name, node in (("entryPoint", entry), ("target", target))
+            if (words := node.resource or node.name)
+        },
         entry_points=_names_of(properties, people, entry, *_ENTRY_POINT),
         targets=_names_of(properties, people, target, *_TARGET),
         risk_factors=_labels(properties.get("riskfactors"))[:MOST_WORDS],
@@ -75,11 +80,6 @@ class _Node(NamedTuple):
     name: str | None
 
 
-def _ends(entry: _Node, target: _Node) -> Iterator[tuple[str, _Node]]:
-    yield "entryPoint", entry
-    yield "target", target
-
-
 def _node(properties: Fields, known: Mapping[str, str], named: str, internal: str) -> _Node:
     fields = fields_in(properties.get(named))
     id = _find_id(fields) or name_in(properties, internal) if fields else name_in(properties, named, internal)
@@ -89,27 +89,22 @@ def _node(properties: Fields, known: Mapping[str, str], named: str, internal: st
     return _Node(resource, name)
 
 
-def _resources_by_entity(properties: Fields) -> dict[str, str]:
-    """The ARM ids behind the path's internal ids, which name no resource that people know, and behind its entities' names."""
+def _graph_in(properties: Fields) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the ARM id behind each name and internal id of the path's graph, and the name behind each internal and ARM id."""
     graph = fields_in(properties.get("graphcomponent"))
-    entities = [fields_in(item) for item in items_in(graph.get("entities"))]
-    found: dict[str, str] = {}
-    for keys in (_NAMES, ("id",)):
-        pairs = ((name_in(entity, *keys), _find_identifier(entity)) for entity in entities)
-        found |= {key: resource for key, resource in pairs if key and resource}
-    return found
-
-
-def _names_by_entity(properties: Fields) -> dict[str, str]:
-    """The names that people know, by the ids and resource ids of the entities in the path's graph."""
-    graph = fields_in(properties.get("graphcomponent"))
-    found: dict[str, str] = {}
+    resources: dict[str, str] = {}
+    by_id: dict[str, str] = {}
+    names: dict[str, str] = {}
     for entity in map(fields_in, items_in(graph.get("entities"))):
-        name = _find_name(entity)
-        for id in (name_in(entity, "id"), _find_identifier(entity)):
-            if name and id:
-                found.setdefault(id, name)
-    return found
+        id, resource, name = name_in(entity, "id"), _find_identifier(entity), _find_name(entity)
+        if resource and (written := name_in(entity, *_NAMES)):
+            resources[written] = resource
+        if resource and id:
+            by_id[id] = resource
+        for one in (id, resource):
+            if name and one:
+                names.setdefault(one, name)
+    return resources | by_id, names
 
 
 def _names_of(properties: Fields, people: Mapping[str, str], node: _Node, named: str, internal: str) -> tuple[str, ...]:
@@ -151,10 +146,6 @@ def _find_identifier(node: Fields) -> str | None:
 
 def _labels(value: object) -> tuple[str, ...]:
     return labels_in(value, *_NAMES)
-
-
-def _remediation(value: object) -> tuple[str, ...]:
-    return tuple(line for step in texts_in(value) for line in steps_for(step))
 
 
 def _mitre(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

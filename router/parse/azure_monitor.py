@@ -10,7 +10,7 @@ https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-payload-samples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
@@ -18,8 +18,8 @@ from router.domain.reasons import Code
 from router.domain.resources import ResourceId, parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import AZURE_MONITOR, Alert, Kind
+from router.parse.documents import MessageRefused
 from router.parse.fields import Fields, fields_in, items_in, name_in, plain_values, text_in, texts_in, time_in
-from router.parse.refusals import MessageRefused
 
 LONGEST_QUERY = 2_000
 """Characters that are kept of the query of a log search rule; whoever wants all of it has the link."""
@@ -143,17 +143,14 @@ def _is_searched(resource: ResourceId) -> bool:
     return resource.type is not None and resource.type.lower() == _SEARCHED
 
 
-def _targets_in(essentials: Fields) -> tuple[str, ...]:
-    return texts_in(essentials.get("alerttargetids")) + texts_in(essentials.get("configurationitems"))
-
-
 def _find_compromised_entity(essentials: Fields, dimensions: _Dimensions) -> str | None:
     """What people call the place: the computer, else what the alert itself names that is no id."""
-    computers = (value for name, values in dimensions.items() if _column(name) == "computer" for value in values)
     items = (item for item in texts_in(essentials.get("configurationitems")) if not item.startswith("/"))
-    targets = (parse_resource_id(target.strip()) for target in _targets_in(essentials))
+    named = texts_in(essentials.get("alerttargetids")) + texts_in(essentials.get("configurationitems"))
+    targets = (parse_resource_id(target.strip()) for target in named)
     searched = {(one.name or "").lower() for one in targets if _is_searched(one)}
-    return next(computers, None) or next((item for item in items if item.lower() not in searched), None)
+    computers = _values_of("computer", dimensions)
+    return next((name for name in (*computers, *items) if name in computers or name.lower() not in searched), None)
 
 
 def _find_link(essentials: Fields, holders: Iterable[Fields]) -> str | None:
@@ -174,11 +171,8 @@ def _extended(
                 extended.setdefault(name, value)
         if query := text_in(holder, "searchquery"):
             extended.setdefault("searchQuery", query if len(query) <= LONGEST_QUERY else f"{query[:LONGEST_QUERY]}…")
-    for name, value in (
-        ("monitoringService", text_in(essentials, "monitoringservice")),
-        ("signalType", text_in(essentials, "signaltype")),
-    ):
-        if value:
+    for name in ("monitoringService", "signalType"):
+        if value := text_in(essentials, name.lower()):
             extended.setdefault(name, value)
     return extended
 
@@ -186,60 +180,52 @@ def _extended(
 def _entities_in(dimensions: _Dimensions) -> Iterator[dict[str, object]]:
     """The dimensions that rules and responders know as entities, by the names of their columns in Azure's tables."""
     for name, values in dimensions.items():
-        if make := _ENTITIES.get(_column(name)):
-            yield from map(make, values)
+        if found := _ENTITIES.get(_column(name)):
+            type, property, more = found
+            for value in values:
+                yield {"Type": type, **more, **(_path(value) if property == "Path" else {property: value})}
 
 
 def _title_for(type: str, dimensions: _Dimensions) -> str:
     """The rule's name, with the file or registry key that changed: alerts of one rule may differ in that alone."""
-    changed = (
-        value
-        for column in _CHANGED
-        for name, values in dimensions.items()
-        if _column(name) == column
-        for value in values
-    )
-    name = type or "An Azure Monitor alert"
-    return f"{name}: {what}" if (what := next(changed, None)) is not None else name
+    changed = [value for column in _CHANGED for value in _values_of(column, dimensions)]
+    return ": ".join((type or "An Azure Monitor alert", *changed[:1]))
+
+
+def _values_of(column: str, dimensions: _Dimensions) -> list[str]:
+    return [value for name, values in dimensions.items() if _column(name) == column for value in values]
 
 
 def _column(name: str) -> str:
     return name.strip().strip("_").lower()
 
 
-def _file(path: str) -> dict[str, object]:
-    """A file by its path, on Linux or on Windows."""
+def _path(path: str) -> dict[str, str]:
+    """The name and the directory of a file, on Linux or on Windows."""
     slash = "/" if "/" in path else "\\"
     directory, found, name = path.rpartition(slash)
-    if not found or not name:
-        return {"Type": "file", "Name": path}
-    return {"Type": "file", "Name": name, "Directory": directory or slash}
+    return {"Name": name, "Directory": directory or slash} if found and name else {"Name": path}
 
 
-def _hash(algorithm: str) -> Callable[[str], dict[str, object]]:
-    return lambda value: {"Type": "filehash", "Algorithm": algorithm, "Value": value}
-
-
-def _entity(type: str, property: str) -> Callable[[str], dict[str, object]]:
-    return lambda value: {"Type": type, property: value}
-
-
-_ENTITIES: dict[str, Callable[[str], dict[str, object]]] = {
-    "computer": _entity("host", "HostName"),
-    "filepath": _file,
-    "originalfilepath": _file,
-    "filemd5": _hash("MD5"),
-    "filesha1": _hash("SHA1"),
-    "filesha256": _hash("SHA256"),
-    "requestaccountname": _entity("account", "Name"),
-    "initiatingprocessaccountname": _entity("account", "Name"),
-    "requestsourceip": _entity("ip", "Address"),
-    "initiatingprocessimagefilepath": _entity("process", "CommandLine"),
-    "registrykey": _entity("registry-key", "Key"),
-    "resourceid": _entity("azure-resource", "ResourceId"),
-    "azureresourceid": _entity("azure-resource", "ResourceId"),
+_ENTITIES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "computer": ("host", "HostName", {}),
+    "filepath": ("file", "Path", {}),
+    "originalfilepath": ("file", "Path", {}),
+    "filemd5": ("filehash", "Value", {"Algorithm": "MD5"}),
+    "filesha1": ("filehash", "Value", {"Algorithm": "SHA1"}),
+    "filesha256": ("filehash", "Value", {"Algorithm": "SHA256"}),
+    "requestaccountname": ("account", "Name", {}),
+    "initiatingprocessaccountname": ("account", "Name", {}),
+    "requestsourceip": ("ip", "Address", {}),
+    "initiatingprocessimagefilepath": ("process", "CommandLine", {}),
+    "registrykey": ("registry-key", "Key", {}),
+    "resourceid": ("azure-resource", "ResourceId", {}),
+    "azureresourceid": ("azure-resource", "ResourceId", {}),
 }
-"""What a dimension of that name is: columns of `MDCFileIntegrityMonitoringEvents`, of which other tables have many."""
+"""Type, property and fixed properties of the entity that a dimension of that name is.
+
+The names are columns of `MDCFileIntegrityMonitoringEvents`, of which other tables have many.
+"""
 
 _RESOURCE_COLUMNS = ("_resourceid", "resourceid", "azureresourceid")
 """Columns that Azure fills with the id of the resource that a row is about, the surest first."""

@@ -1,14 +1,17 @@
-"""The CVEs that a recommendation names, read within bounds: a list may be JSON inside a string, cut, or endless."""
+"""The CVEs of a finding, their score in CVSS, and how severe that makes it.
+
+A list of CVEs may be JSON inside a string, cut, or endless: it is read within bounds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from router.domain.posture import Cves
+from router.domain.severity import ASSUMED, Severity, severity_named
 from router.parse.documents import find_document
-from router.parse.fields import Fields, fields_in
+from router.parse.fields import Fields, fields_in, items_in, name_in, text_in
 
 MOST_TEXT = 1_048_576
 """Characters of a list of CVEs that are looked at: an event of Event Hubs is no longer than that."""
@@ -20,31 +23,20 @@ _LONGEST_ID = 64
 _FIELDS = ("cveid", "cve", "id")
 _WRITTEN = re.compile(r'"cveid"\s*+:\s*+"([^"]{1,64})"', re.IGNORECASE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s,;]+")
+_BETWEEN = re.compile(r"[,;]")
 
 
-class _Read(NamedTuple):
-    """The ids that were read, each once, and whether that is all there is."""
-
-    ids: dict[str, None]
-    is_whole: bool
-
-
-_NOTHING = _Read({}, True)
-_UNKNOWN = _Read({}, False)
-
-
-def find_cves(additional: object) -> Cves | None:
-    """The CVEs that additional data names, in `CvesDetails` or by a scanner; None where it names none.
+def find_cves(additional: Fields) -> Cves | None:
+    """Return the CVEs that additional data names, in `CvesDetails` or by a scanner; None if it names none.
 
     Beyond `MOST_IDS` those that come first by their ids are kept, so that the order of the list says nothing.
     """
-    lists = _read_fields(additional, "cvesdetails", _read)
-    scanners = _read_fields(additional, "scannersdetails", _read_scanners)
-    unique, is_whole = _joined((lists, scanners))
-    if len(unique) > MOST_IDS:
-        return Cves(ids=tuple(sorted(unique)[:MOST_IDS]), is_whole=False)
-    return Cves(ids=tuple(unique), is_whole=is_whole) if unique or not is_whole else None
+    scanners = additional.get("scannersdetails")
+    named = [*_ids_in(additional.get("cvesdetails")), *_ids_of_scanners(scanners)]
+    ids = tuple(dict.fromkeys(id for id in named if id is not None))
+    if len(ids) > MOST_IDS:
+        return Cves(ids=tuple(sorted(ids)[:MOST_IDS]), is_whole=False)
+    return Cves(ids=ids, is_whole=None not in named) if named else None
 
 
 def elements_in(value: object) -> Iterator[Fields]:
@@ -57,99 +49,146 @@ def elements_in(value: object) -> Iterator[Fields]:
         yield from map(fields_in, value)
 
 
-def _read_fields(value: object, name: str, read: Callable[[object], _Read]) -> _Read:
-    """What an object's field says. Where it stands there in several cases that differ, nobody knows which one is meant."""
+def _ids_of_scanners(value: object) -> Iterator[str | None]:
+    """The ids that all scanners name, whether these are listed or stand by their names."""
     if isinstance(value, str):
-        value = find_document(value)
-    if not isinstance(value, dict):
-        return _NOTHING
-    return _agreed([read(held) for written, held in value.items() if held is not None and written.lower() == name])
-
-
-def _agreed(said: list[_Read]) -> _Read:
-    if len(said) == 1:
-        return said[0]
-    ids, is_whole = _joined(said)
-    return _Read(ids, is_whole and all(len(one.ids) == len(ids) for one in said))
-
-
-def _joined(said: Iterable[_Read]) -> _Read:
-    ids: dict[str, None] = {}
-    is_whole = True
-    for one in said:
-        ids.update(one.ids)
-        is_whole = is_whole and one.is_whole
-    return _Read(ids, is_whole)
-
-
-def _read_scanners(value: object) -> _Read:
-    """What all scanners name, listed or by their names; two whose names differ in case are two."""
-    if isinstance(value, str):
-        if (document := find_document(value)) is None:
-            return _read_text(value) if value.lstrip().startswith(("[", "{")) else _NOTHING
+        document = find_document(value)
+        if document is None and value.lstrip().startswith(("[", "{")):
+            yield from _ids_written_in(value)
         value = document
-    scanners = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return _joined(_read_fields(scanner, "cvesids", _read) for scanner in scanners)
+    for scanner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _ids_in(fields_in(scanner).get("cvesids"))
 
 
-def _read(value: object) -> _Read:
+def _ids_in(value: object) -> Iterator[str | None]:
+    """The ids in a list of CVEs, in an object of them by their ids, or in a text; None for each element that is no id."""
     match value:
+        case None:
+            return
+        case str() if len(value) > MOST_TEXT:
+            yield from _ids_written_in(value[:MOST_TEXT])
+        case str() if value.lstrip().startswith(("[", "{")):
+            document = find_document(value)
+            yield from _ids_written_in(value) if document is None else _ids_in(document)
         case str():
-            return _read_text(value)
+            yield from map(_find_cve, _BETWEEN.sub(" ", value).split())
         case list():
-            return _joined(map(_read_element, value))
+            for element in value:
+                yield from _ids_of(element) or (None,)
         case dict():
-            return _read_object(value)
+            yield from _ids_of(value) or map(_find_cve, value)
         case _:
-            return _UNKNOWN
+            yield None
 
 
-def _read_text(text: str) -> _Read:
-    if not text or text.isspace():
-        return _NOTHING
-    if len(text) > MOST_TEXT:
-        return _Read(_ids_written_in(text[:MOST_TEXT]), False)
-    if not text.lstrip().startswith(("[", "{")):
-        return _joined(map(_read_word, _BETWEEN.split(text.strip())))
-    document = find_document(text)
-    return _read(document) if document is not None else _Read(_ids_written_in(text), False)
+def _ids_written_in(text: str) -> Iterator[str | None]:
+    """The ids in a text that is no JSON, because it is cut for instance, and None for what may be missing."""
+    yield None
+    yield from (id.upper() for id in _WRITTEN.findall(text) or _CVE.findall(text))
 
 
-def _read_object(value: dict[str, object]) -> _Read:
-    """One CVE by itself, or an object of them by their ids."""
-    if not value:
-        return _NOTHING
-    element = _read_element(value)
-    return element if element.ids else _joined(map(_read_word, value))
-
-
-def _read_word(word: str) -> _Read:
-    return _read_id(word) if _CVE.fullmatch(word) else _UNKNOWN
-
-
-def _ids_written_in(text: str) -> dict[str, None]:
-    """The ids in a text that is no JSON, because it is cut for instance."""
-    return dict.fromkeys(id.upper() for id in _WRITTEN.findall(text) or _CVE.findall(text))
-
-
-def _read_element(element: object) -> _Read:
-    """One element of a list: an object, an object inside a string, or an id by itself."""
-    document = find_document(element) if isinstance(element, str) else element
-    if not isinstance(document, dict):
-        return _read_id(element)
-    said: dict[str, list[_Read]] = {}
-    for written, held in document.items():
-        if (name := written.lower()) in _FIELDS and held is not None:
-            said.setdefault(name, []).append(_read_id(held))
-    ranked = [_agreed(said[name]) for name in _FIELDS if name in said]
-    first = next((one for one in ranked if one.ids), _UNKNOWN)
+def _ids_of(element: object) -> list[str]:
+    """The id of one element of a list: an object, an object inside a string, or an id by itself."""
+    fields = fields_in(element)
+    ids = [id for held in (*map(fields.get, _FIELDS), element) if (id := _find_id(held))]
     # An id of another kind may stand beside it, such as a scanner's own; a second CVE is one that the message names.
-    others = [id for one in ranked if one is not first for id in one.ids if _CVE.fullmatch(id)]
-    return _Read(first.ids | dict.fromkeys(others), first.is_whole) if others else first
+    return [*ids[:1], *filter(_find_cve, ids[1:])]
 
 
-def _read_id(written: object) -> _Read:
-    if not isinstance(written, str):
-        return _UNKNOWN
-    id = written.strip().upper()
-    return _Read({id: None}, True) if 0 < len(id) <= _LONGEST_ID else _UNKNOWN
+def _find_cve(word: str) -> str | None:
+    return word.upper() if _CVE.fullmatch(word) else None
+
+
+def _find_id(written: object) -> str | None:
+    id = written.strip().upper() if isinstance(written, str) else ""
+    return id if 0 < len(id) <= _LONGEST_ID and id[0] not in "[{" else None
+
+
+_NUMBER = re.compile(r"(?:10(?:\.0{1,3})?|\d(?:\.\d{1,3})?)", re.ASCII)
+_VERSION = re.compile(r"\d(?:\.\d)?", re.ASCII)
+_VECTOR = re.compile(r"CVSS:(\d\.\d)/", re.ASCII)
+
+
+def find_cvss(additional: Fields) -> str | None:
+    """The base score in the highest version that has one, `9.1 (CVSS 3.1)`; without a version where none is named.
+
+    It stands on top of additional data, under Data, or under vulnerabilityDetails. An individual recommendation says only the
+    highest score of its CVEs.
+    """
+    for fields in (additional, fields_in(additional.get("data")), fields_in(additional.get("vulnerabilitydetails"))):
+        if scores := dict(_scores_in(fields.get("cvss"))):
+            version = max(scores)
+            return f"{scores[version]} (CVSS {version})"
+    return _find_number(additional.get("maxcvssscore"))
+
+
+def _scores_in(value: object) -> Iterator[tuple[str, str]]:
+    """Each version with its base score. Versions have one digit before the point, so they compare as texts."""
+    pairs = list(fields_in(value).items())
+    for item in items_in(value):
+        fields = fields_in(item)
+        pairs.append((name_in(fields, "key") or "", fields.get("value")))
+    for written, held in pairs:
+        score = fields_in(held)
+        version = _VECTOR.match(name_in(score, "cvssvectorstring") or "")
+        key = _VERSION.search(written)
+        base = _find_number(score.get("base", held))
+        if base is not None and (found := version[1] if version else key[0] if key else None) is not None:
+            yield found, base
+
+
+def _find_number(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    written = str(value).strip()
+    return written if _NUMBER.fullmatch(written) else None
+
+
+_BANDS = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.1, Severity.LOW))
+"""The least base score of each severity: https://nvd.nist.gov/vuln-metrics/cvss"""
+
+
+class FoundSeverity(NamedTuple):
+    """The severity of a finding, and what the message gives, also where that is not known."""
+
+    severity: Severity
+    written: str | None
+
+
+def find_severity(given: Iterable[str | None], additional: Fields | None = None) -> FoundSeverity:
+    """The first severity of several that is known, else that of the CVEs in additional data, else Medium."""
+    first = None
+    for written in given:
+        if (severity := severity_named(written)) is not None:
+            return FoundSeverity(severity, written)
+        first = first or written
+    return FoundSeverity(max(_severities_in(additional), default=ASSUMED) if additional else ASSUMED, first)
+
+
+def severities_given(fields: Fields, additional: Fields) -> Iterator[str | None]:
+    """The severities that a message gives: first in some fields, then in additional data.
+
+    Its place there depends on the scanner: on top, under Data, or under vulnerabilityDetails.
+    """
+    yield text_in(fields, "severity")
+    for inner in (additional, fields_in(additional.get("data")), fields_in(additional.get("vulnerabilitydetails"))):
+        yield text_in(inner, "severity")
+
+
+def _severities_in(additional: Fields) -> Iterator[Severity]:
+    """The severities of CVEs: that of each which says it, else by its score; and by the score of the whole."""
+    for element in elements_in(additional.get("cvesdetails")):
+        severity = severity_named(text_in(element, "severity")) or _severity_by(find_cvss(element))
+        if severity is not None:
+            yield severity
+    if (severity := _severity_by(find_cvss(additional))) is not None:
+        yield severity
+
+
+def _severity_by(cvss: str | None) -> Severity | None:
+    """The severity that a base score stands for: `9.1 (CVSS 3.1)`. CVSS 2 knows none above High."""
+    if cvss is None:
+        return None
+    score, _, version = cvss.partition(" (CVSS ")
+    severity = next((severity for least, severity in _BANDS if float(score) >= least), None)
+    return min(severity, Severity.HIGH) if severity is not None and version.startswith("2") else severity

@@ -1,8 +1,7 @@
 """From bytes to a JSON document: strictly and fast first, leniently where that fails.
 
 What comes out nests no deeper than 1,024 levels, holds no number beyond a double, and only text that UTF-8 can write and
-a database can hold, so that nothing further on chokes on it.
-"""
+a database can hold, so that nothing further on chokes on it. What is not understood is refused."""
 
 from __future__ import annotations
 
@@ -12,8 +11,27 @@ from math import isinf
 
 import orjson
 
-from router.domain.reasons import Code
-from router.parse.refusals import MessageRefused
+from router.domain.reasons import Code, Reason
+from router.domain.signals import Quarantined
+
+
+class MessageRefused(Exception):
+    """A message cannot be understood.
+
+    Attributes:
+        reason: why.
+        at_fault: the field, or the line and column, that is at fault; None where it is the whole message.
+    """
+
+    def __init__(self, code: Code, words: str, at_fault: str | None = None) -> None:
+        super().__init__(words)
+        self.reason = Reason(code, words)
+        self.at_fault = at_fault
+
+    def quarantined(self, body: bytes) -> Quarantined:
+        """The refusal as a value, with the whole body."""
+        return Quarantined(reason=self.reason, body=body, at_fault=self.at_fault)
+
 
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 

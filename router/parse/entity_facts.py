@@ -41,13 +41,19 @@ def facts_of(entity: Entity) -> Iterator[EvidenceItem]:
         yield from _threats_to(entity, facts[0].words)
 
 
-def _of(listed: str, *names: str) -> Callable[[Entity], Iterator[EvidenceItem]]:
-    """The facts of an entity that is called by the first of some properties."""
+def _named(
+    listed: str, *names: str, shown: int = 1, more: tuple[str, ...] = ()
+) -> Callable[[Entity], Iterator[EvidenceItem]]:
+    """Return what finds an entity by the first of some properties.
+
+    The next ones stand in brackets behind it, as far as `shown` counts, and so do the properties of `more`.
+    """
 
     def facts(entity: Entity) -> Iterator[EvidenceItem]:
         called = _texts(entity, *names)
         if called:
-            yield EvidenceItem(listed, called[0], called)
+            others = [name for name in called[1:shown] if name != called[0]]
+            yield EvidenceItem(listed, _with(called[0], *others, *_texts(entity, *more)), called)
 
     return facts
 
@@ -156,11 +162,7 @@ def _dns(dns: Entity) -> Iterator[EvidenceItem]:
     name = _text(dns, "DomainName")
     if name is None:
         return
-    addresses = [
-        *_addresses_in(dns, "IpAdresses"),
-        *_addresses_in(dns, "IpAddresses"),
-        *_addresses_in(dns, "IpAddress"),
-    ]
+    addresses = [one for field in ("IpAdresses", "IpAddresses", "IpAddress") for one in _addresses_in(dns, field)]
     yield EvidenceItem("domains", _with(name, *dict.fromkeys(addresses)), (name,))
 
 
@@ -233,11 +235,6 @@ def _blob(blob: Entity) -> Iterator[EvidenceItem]:
         yield EvidenceItem("blobs", words, _some(name, inside))
 
 
-def _malware(malware: Entity) -> Iterator[EvidenceItem]:
-    if name := _text(malware, "Name"):
-        yield EvidenceItem("malware", _with(name, _text(malware, "Category")), (name,))
-
-
 def _registry_key(key: Entity) -> Iterator[EvidenceItem]:
     if words := _key(key):
         yield EvidenceItem("registry_keys", words, _texts(key, "Key"))
@@ -256,14 +253,10 @@ def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
 
 def _connection(connection: Entity) -> Iterator[EvidenceItem]:
     source, destination = (_end(connection, side) for side in ("Source", "Destination"))
-    protocol = _text(connection, "Protocol")
-    if destination:
-        words = " ".join(_some(f"{source or '?'} -> {destination}", protocol))
-        yield EvidenceItem("connections", words, _texts(connection, "FriendlyName"))
-    elif source:
-        yield EvidenceItem("connections", " ".join(_some(source, protocol)), _texts(connection, "FriendlyName"))
-    elif name := _text(connection, "FriendlyName"):
-        yield EvidenceItem("connections", name)
+    name = _texts(connection, "FriendlyName")
+    ends = f"{source or '?'} -> {destination}" if destination else source
+    if words := " ".join(_some(ends, _text(connection, "Protocol"))) if ends else next(iter(name), None):
+        yield EvidenceItem("connections", words, name)
 
 
 def _end(connection: Entity, side: str) -> str | None:
@@ -298,12 +291,6 @@ def _time(entity: Entity, *names: str) -> str | None:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else text
 
 
-def _application(application: Entity) -> Iterator[EvidenceItem]:
-    names = _texts(application, "Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId")
-    if names:
-        yield EvidenceItem("applications", _with(*names[:3]), names)
-
-
 def _cloud_resource(resource: Entity) -> Iterator[EvidenceItem]:
     """A resource of another cloud than Azure."""
     id = _text(resource, "AmazonResourceId", "Arn", "FullResourceName")
@@ -313,19 +300,6 @@ def _cloud_resource(resource: Entity) -> Iterator[EvidenceItem]:
         # Where it is, is a text here.
         more = _texts(resource, "ProjectId", "AmazonAccountId", "Location")
         yield EvidenceItem("resources", _with(words, shown, *more), _some(id, name))
-
-
-def _device(device: Entity) -> Iterator[EvidenceItem]:
-    names = _texts(device, "DeviceName", "DeviceId")
-    if names:
-        more = _texts(device, "DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress")
-        yield EvidenceItem("devices", _with(names[0], *names[1:], *more), names)
-
-
-def _mailbox(mailbox: Entity) -> Iterator[EvidenceItem]:
-    names = _texts(mailbox, "MailboxPrimaryAddress", "Upn", "DisplayName")
-    if names:
-        yield EvidenceItem("mailboxes", _with(names[0], *(name for name in names[1:] if name != names[0])), names)
 
 
 def _mail(mail: Entity) -> Iterator[EvidenceItem]:
@@ -402,44 +376,53 @@ _OF_INTELLIGENCE = frozenset({"ip", "dns", "url", "filehash", "malware"})
 _OF_OTHERS = frozenset({"alert", "securityalert", "geolocation", "threatintelligence"})
 """Types that say nothing by themselves: alerts of an incident stand in the notice, the others at what they are about."""
 
+_APPLICATION = _named(
+    "applications", "Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId", shown=3
+)
 _FACTS: Mapping[str, Callable[[Entity], Iterator[EvidenceItem]]] = {
     normalised_type(type): facts
     for type, facts in {
         "host": _host,
-        "K8s-node": _of("nodes", "Name"),
-        "K8s-pod": _of("pods", "Name"),
-        "K8s-namespace": _of("namespaces", "Name"),
+        "K8s-node": _named("nodes", "Name"),
+        "K8s-pod": _named("pods", "Name"),
+        "K8s-namespace": _named("namespaces", "Name"),
         "K8s-cluster": _cluster,
-        "container": _of("containers", "Name", "ContainerId"),
-        "container-image": _of("images", "ImageId", "Name", "Digest"),
-        "container-registry": _of("resources", "LoginServer", "Registry", "Name"),
+        "container": _named("containers", "Name", "ContainerId"),
+        "container-image": _named("images", "ImageId", "Name", "Digest"),
+        "container-registry": _named("resources", "LoginServer", "Registry", "Name"),
         "account": _account,
-        "service-principal": _of("accounts", "ServicePrincipalName", "Name", "ServicePrincipalObjectId", "AppId"),
+        "service-principal": _named("accounts", "ServicePrincipalName", "Name", "ServicePrincipalObjectId", "AppId"),
         "ip": _ip,
         "dns": _dns,
-        "active-directory-domain": _of("domains", "ActiveDirectoryDomainName", "Name"),
-        "url": _of("urls", "Url"),
-        "malware": _malware,
+        "active-directory-domain": _named("domains", "ActiveDirectoryDomainName", "Name"),
+        "url": _named("urls", "Url"),
+        "malware": _named("malware", "Name", more=("Category",)),
         "process": _process,
         "file": _file,
         "filehash": _hash,
         "blob": _blob,
-        "blob-container": _of("storage_containers", "Url", "Name"),
-        "file-share": _of("storage_containers", "Url", "Name"),
+        "blob-container": _named("storage_containers", "Url", "Name"),
+        "file-share": _named("storage_containers", "Url", "Name"),
         "registry-key": _registry_key,
         "registry-value": _registry_value,
-        "cloud-application": _application,
-        "oauth-application": _application,
-        "security-group": _of("security_groups", "DistinguishedName", "DisplayName", "Name", "Sid", "ObjectGuid"),
-        "mailbox": _mailbox,
+        "cloud-application": _APPLICATION,
+        "oauth-application": _APPLICATION,
+        "security-group": _named("security_groups", "DistinguishedName", "DisplayName", "Name", "Sid", "ObjectGuid"),
+        "mailbox": _named("mailboxes", "MailboxPrimaryAddress", "Upn", "DisplayName", shown=3),
         "mail-message": _mail,
         "SubmissionMail": _mail,
         "mail-cluster": _mail_cluster,
-        "iotdevice": _device,
+        "iotdevice": _named(
+            "devices",
+            "DeviceName",
+            "DeviceId",
+            shown=2,
+            more=("DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress"),
+        ),
         "network-connection": _connection,
         "host-logon-session": _session,
         "cloud-logon-session": _session,
-        "azure-resource": _of("resources", "ResourceId"),
+        "azure-resource": _named("resources", "ResourceId"),
         "amazon-resource": _cloud_resource,
         "gcp-resource": _cloud_resource,
         "google-cloud-resource": _cloud_resource,

@@ -1,15 +1,41 @@
-"""What a field gives, however oddly it is written: null, blank, of another type, or JSON inside a string.
+"""Reads a field, however oddly it is written: null, blank, of another type, or JSON inside a string.
 
-Fields are looked up by lower-case names, since Defender writes one name in several cases.
-"""
+Fields are looked up by lower-case names, since Defender writes one name in several cases."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from router.parse.documents import find_document, serialised
-from router.parse.portal_times import find_portal_time
+
+_CLOCK = r",?\s++(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,7}))?\s*+"
+_HALF = r"(?:(?P<half>[APap])(?:[Mm]|\.\s?[Mm]\.))?\s*+"
+_FORMS = (
+    re.compile(rf"\s*+(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}}){_CLOCK}(?P<half>[AP])M\s*+"),
+    re.compile(rf"\s*+(?P<year>\d{{4}})(?P<mark>[-/])(?P<month>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){_CLOCK}{_HALF}"),
+    re.compile(rf"\s*+(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}}){_CLOCK}{_HALF}"),
+)
+_NOON = 12
+
+
+def find_portal_time(text: str) -> datetime | None:
+    """Return the time that a text is, in UTC; None if it is none."""
+    found = next((found for form in _FORMS if (found := form.fullmatch(text))), None)
+    if found is None:
+        return None
+    hour, fraction = int(found["hour"]), int((found["fraction"] or "").ljust(6, "0")[:6])
+    if half := found["half"]:
+        if not 1 <= hour <= _NOON:
+            return None
+        hour = hour % _NOON + (_NOON if half in "Pp" else 0)
+    year, month, day, minute, second = (int(found[name]) for name in ("year", "month", "day", "minute", "second"))
+    try:
+        return datetime(year, month, day, hour, minute, second, fraction, UTC)
+    except ValueError:
+        return None
+
 
 type Fields = Mapping[str, object]
 

@@ -1,8 +1,7 @@
-"""Recommendations (assessments) and vulnerabilities (sub-assessments).
+"""Recommendations (assessments), vulnerabilities (sub-assessments), and the router's own finding that a source is silent.
 
 https://learn.microsoft.com/rest/api/defenderforcloud/assessments and .../sub-assessments; continuous export adds an
-enrichment that says what was done. A message whose action is Delete may still say Unhealthy.
-"""
+enrichment that says what was done. A message whose action is Delete may still say Unhealthy."""
 
 from __future__ import annotations
 
@@ -13,11 +12,10 @@ from router.domain.locations import location_among
 from router.domain.recommendations import find_missing_rung
 from router.domain.resource_names import is_telling, names_of_resource
 from router.domain.resources import parse_resource_id
+from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
-from router.parse.arm import Posture, entities_for, posture_in, steps_for
-from router.parse.cves import find_cves
-from router.parse.cvss import find_cvss
-from router.parse.exemptions import find_exemption
+from router.parse.arm import Posture, entities_for, entities_in_cluster, posture_in, steps_for
+from router.parse.cves import find_cves, find_cvss, find_severity, severities_given
 from router.parse.fields import (
     Fields,
     fields_in,
@@ -28,10 +26,15 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
-from router.parse.grouped import find_grouped_facts
-from router.parse.kubernetes import entities_in_cluster
-from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
-from router.parse.severities import find_severity, severities_given
+from router.parse.recommendations import (
+    extended_in,
+    find_grouped_facts,
+    find_image,
+    find_package,
+    find_risk,
+    find_rule,
+    find_scanner,
+)
 
 _OVER = frozenset({"healthy", "notapplicable"})
 
@@ -68,7 +71,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         categories=tuple(map(str.strip, texts_in(metadata.get("categories")))),
         category=name_in(metadata, "recommendationcategory"),
         package=find_package(additional),
-        cves=find_cves(properties.get("additionaldata")),
+        cves=find_cves(additional),
         image=find_image(fields_in(properties.get("resourceadditionaldata")), additional, posture.scope),
         rule=find_rule(fields_in(properties.get("resourcedetails")), additional),
         scanner=find_scanner(additional),
@@ -185,3 +188,48 @@ def _link(written: str | None) -> str | None:
     if written is None or written.lower().startswith(("https://", "http://")):
         return written
     return f"https://{written}"
+
+
+_SPEAKS_AGAIN = "healthy"
+
+
+def read_own_finding(fields: Fields, _: Catalogue) -> Finding:
+    """The finding that a source is silent; its type is the rung that is in doubt."""
+    posture = posture_in(fields)
+    properties = posture.properties
+    type = name_in(properties, "rung") or posture.name
+    title = text_in(properties, "displayname") or type
+    status, resource = text_in(properties, "status"), text_in(properties, "resource")
+    severity = text_in(properties, "severity")
+    return Finding(
+        kind=Kind.COVERAGE,
+        id=posture.id,
+        type=type,
+        title=title,
+        severity=severity_named(severity),
+        severity_written=severity,
+        status=status,
+        resolved=(status or "").strip().lower() == _SPEAKS_AGAIN,
+        changed=time_in(properties, "statuschangedate"),
+        resource=resource,
+        description=text_in(properties, "description") or "",
+        remediation=texts_in(properties.get("remediation")),
+        entities=entities_for(resource),
+        rung=find_missing_rung(Kind.COVERAGE, type, title),
+    )
+
+
+LONGEST = 500
+"""Characters of what is kept of a description."""
+
+_CATEGORY = "exemptioncategory"
+
+
+def find_exemption(properties: Fields, status: Fields) -> str | None:
+    """The category and the description of the exemption, as far as the message says them; None where it is not exempt."""
+    if (text_in(status, "cause") or "").strip().lower() != "exempt":
+        return None
+    about = (status, properties, *(fields_in(properties.get(name)) for name in ("exemptiondata", "additionaldata")))
+    category = next((found for fields in about if (found := text_in(fields, _CATEGORY))), None)
+    said = [one.strip() for one in (category, text_in(status, "description")) if one is not None]
+    return ", ".join(said)[:LONGEST]

@@ -1,23 +1,34 @@
-"""What individual recommendations say beside what every finding says: software, image, rule of a database, scanner, risk.
+"""What findings say of software, image, rule of a database, scanner and risk, in additional data.
 
 Defender has each update, secret and rule as a recommendation of its own since 2026-07-31, told by its category:
 https://learn.microsoft.com/azure/defender-for-cloud/transition-grouped-individual-recommendations
-No real message of one was seen, so everything here is read where it stands and required nowhere.
+No real message of one was seen, so everything here is read where it stands and required nowhere. Before, vulnerabilities were
+grouped, in these forms (https://learn.microsoft.com/rest/api/defenderforcloud/sub-assessments):
+
+| `assessedResourceType` | where it stands |
+|---|---|
+| ServerVulnerability, ContainerRegistryVulnerability | on top, or under `Data`: `cve`, `patchable`, `imageDigest`, ... |
+| AzureContainerRegistryVulnerability and its like | `softwareDetails`, `vulnerabilityDetails`, `artifactDetails` |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
+from router.domain.resource_names import is_guid
 from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity, severity_named
+from router.parse.arm import Posture
+from router.parse.cves import MOST_IDS
 from router.parse.documents import find_document
 from router.parse.fields import (
     Fields,
     fields_in,
     find_flag,
     is_true,
+    items_in,
     labels_in,
     name_in,
     plain_values,
@@ -142,3 +153,77 @@ def _versions_in(said: Fields) -> tuple[str, ...]:
     written = (str(value),) if is_number else texts_in(value)
     versions = (version.strip() for text in written for version in text.split(","))
     return tuple(dict.fromkeys(filter(None, versions)))[:MOST_WORDS]
+
+
+_CVE_ID = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII | re.IGNORECASE)
+
+
+def find_grouped_facts(type: str, posture: Posture, additional: Fields) -> GroupedFacts | None:
+    """What a vulnerability says for people, given the scanner's id of it; None where it says nothing of that."""
+    resource = name_in(fields_in(posture.properties.get("resourcedetails")), "id")
+    data = {**fields_in(additional.get("data")), **additional}
+    details, software = (fields_in(data.get(name)) for name in ("vulnerabilitydetails", "softwaredetails"))
+    package = _find_grouped_package(software)
+    facts = GroupedFacts(
+        package=package,
+        cves=_find_cves((type, name_in(details, "cveid"), *_cves_in(data.get("cve")))),
+        image=_find_grouped_image(data, fields_in(data.get("artifactdetails")), resource, posture.scope),
+        has_fix=find_flag(data.get("patchable")),
+    )
+    return facts if facts != GroupedFacts() else None
+
+
+def _find_grouped_package(software: Fields) -> Package | None:
+    name = name_in(software, "packagename")
+    if name is None:
+        return None
+    version = name_in(software, "version")
+    return Package(
+        name=name,
+        type=name_in(software, "packagetype"),
+        language=name_in(software, "language"),
+        installed=(version,) if version else (),
+        fixed=name_in(software, "fixedversion"),
+        fix_status=name_in(software, "fixstatus"),
+        vendor=name_in(software, "vendor"),
+    )
+
+
+def _cves_in(value: object) -> list[str | None]:
+    return [
+        name_in(fields_in(item), "title", "cveid", "id") or (item if isinstance(item, str) else None)
+        for item in items_in(value)
+    ]
+
+
+def _find_cves(written: tuple[str | None, ...]) -> Cves | None:
+    found = (_CVE_ID.fullmatch(one.strip()) for one in written if one)
+    ids = tuple(dict.fromkeys(one[0].upper() for one in found if one))
+    return Cves(ids=ids[:MOST_IDS], is_whole=len(ids) <= MOST_IDS) if ids else None
+
+
+def _find_grouped_image(data: Fields, artifact: Fields, resource: str | None, scope: str | None) -> Image | None:
+    """The image; what says neither digest nor repository names none.
+
+    The resource's path is the registry's own word, while `imageDigest` may be an id of the scanner's.
+    """
+    found = _PATH.search(resource or "")
+    path = found.groupdict() if found else {}
+    digest = name_in(artifact, "digest") or path.get("digest") or name_in(data, "imagedigest")
+    repository = name_in(artifact, "repositoryname") or path.get("repository") or name_in(data, "repositoryname")
+    digest = digest if digest and not is_guid(digest) else None
+    if not digest and not repository:
+        return None
+    return Image(
+        digest=digest,
+        repository=repository,
+        pushed=name_in(artifact, "lastpushedtoregistryutc"),
+        registry=name_in(artifact, "registryhost") or find_registry(scope),
+        tags=labels_in(artifact.get("tags"))[:MOST_WORDS],
+    )
+
+
+_PATH = re.compile(
+    r"(?:\A|/)repositories/(?P<repository>\S{1,512})/images/(?P<digest>sha\d{3}:[0-9a-f]{1,128})?",
+    re.ASCII | re.IGNORECASE,
+)

@@ -13,10 +13,9 @@ from router.domain.source_turns import MESSAGE_TYPE
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
 from router.parse.azure_monitor import is_common_alert, read_common_alert
+from router.parse.documents import MessageRefused
 from router.parse.fields import Fields, fields_in, text_in
-from router.parse.findings import read_recommendation, read_vulnerability
-from router.parse.own_findings import read_own_finding
-from router.parse.refusals import MessageRefused
+from router.parse.findings import read_own_finding, read_recommendation, read_vulnerability
 from router.parse.scores import read_compliance, read_score_control, read_secure_score
 
 type Reader = Callable[[Fields, Catalogue], Alert | Finding]

@@ -24,6 +24,7 @@ def load_catalogue() -> Catalogue:
         ),
         resource_plans={type.lower(): plan for type, plan in rows_of("resource_plans.tsv")},
         properties=_properties(),
+        products={(column, word): product for word, column, product in rows_of("products.tsv")},
     )
 
 

@@ -22,6 +22,7 @@ CATALOGUE = Catalogue(
     plan_names={"virtualmachines": "VirtualMachines", "storage accounts": "StorageAccounts"},
     prefixes=(("storage.", "StorageAccounts"), ("kv_", "KeyVaults")),
     properties=load_catalogue().properties,
+    products=load_catalogue().products,
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.parse.portal_times import find_portal_time
+from router.parse.fields import find_portal_time
 from tests.parse.messages import a_table_row, read_alert
 
 MORNING = datetime(2025, 2, 25, 9, 19, 25, 391000, UTC)
