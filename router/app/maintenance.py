@@ -32,7 +32,7 @@ from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
 from router.store.transaction import Transaction
-from router.telemetry.sweeps import Swept
+from router.telemetry.measures import Swept
 
 FORGETTING = 50
 """Steps of forgetting that one sweep takes, each of a hundred rows: that keeps up with millions a day."""

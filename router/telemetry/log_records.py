@@ -11,15 +11,24 @@ from collections.abc import Sequence
 
 from router.domain import legible
 from router.domain.decisions import Outcome
-from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
-from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
 from router.domain.timestamps import timestamp
-from router.telemetry.instruments import DELIVERY, DESTINATION, LANE, PARTITION, REASON, SIGNALS, STATE, STREAM
-from router.telemetry.measures import code_of, outcome_of
-from router.telemetry.sweeps import Swept
+from router.telemetry.measures import (
+    DELIVERY,
+    DESTINATION,
+    LANE,
+    PARTITION,
+    REASON,
+    SIGNALS,
+    STATE,
+    STREAM,
+    Swept,
+    code_of,
+    outcome_of,
+)
 
 LOGGER = "router.telemetry"
 
@@ -52,7 +61,7 @@ def record_taken(log: logging.Logger, entries: Sequence[RecordEntry], stream: st
 
 
 def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlement]]) -> None:
-    """A warning for each delivery that was given up on; the others are for who looks closely."""
+    """A warning for each delivery that was given up on, and a line for debugging for each other one."""
     is_close = log.isEnabledFor(logging.DEBUG)
     for _, settlement in settled:
         is_dead = settlement.state is DeliveryState.DEAD
@@ -74,12 +83,18 @@ def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlem
 def record_swept(log: logging.Logger, swept: Swept) -> None:
     """An error for each loss, a warning for each pause, hold and whatever else people should know, and a line for the sweep."""
     for loss in swept.lost:
-        _record_loss(log, loss, swept.stream)
+        (hub, partition), epoch, (first, last) = loss.epoch.partition, loss.epoch.number, loss.span
+        why = one_line(loss.why)
+        extra = {PARTITION: partition, EPOCH: epoch, FIRST: first, LAST: last, ERROR: why}
+        lost = "%s: partition %s, epoch %d: lost %d to %d: %s"
+        log.error(lost, hub, partition, epoch, first, last, why, extra={STREAM: swept.stream, **extra})
     for pause in swept.paused.values():
-        _record_pause(log, pause)
+        error = one_line(without_words(pause.error))
+        about = {STREAM: pause.stream, DESTINATION: pause.destination, ERROR: error}
+        log.warning("%s: paused since %s: %s", pause.destination, timestamp(pause.since), error, extra=about)
     for hold in swept.held.values():
-        extra = {STREAM: hold.stream, DESTINATION: hold.destination}
-        log.warning("%s: %s", hold.destination, one_line(words_of_hold(hold)), extra=extra)
+        about = {STREAM: hold.stream, DESTINATION: hold.destination}
+        log.warning("%s: %s", hold.destination, one_line(words_of_hold(hold)), extra=about)
     for warning in swept.warnings:
         log.warning("%s: %s", swept.stream, one_line(warning), extra={STREAM: swept.stream})
     done = {"taken": swept.taken, "released": swept.released, "lost": len(swept.lost)}
@@ -92,24 +107,3 @@ def record_swept(log: logging.Logger, swept: Swept) -> None:
 def one_line(text: str) -> str:
     """A text as words alone, on one line of bounded length."""
     return legible.one_line(text[:LONGEST])[:LONGEST]
-
-
-def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:
-    (hub, partition), (first, last), why = loss.epoch.partition, loss.span, one_line(loss.why)
-    log.error(
-        "%s: partition %s, epoch %d: lost %d to %d: %s",
-        hub,
-        partition,
-        loss.epoch.number,
-        first,
-        last,
-        why,
-        extra={STREAM: stream, PARTITION: partition, EPOCH: loss.epoch.number, FIRST: first, LAST: last, ERROR: why},
-    )
-
-
-def _record_pause(log: logging.Logger, pause: Pause) -> None:
-    error = one_line(without_words(pause.error))
-    extra = {STREAM: pause.stream, DESTINATION: pause.destination, ERROR: error}
-    since = timestamp(pause.since)
-    log.warning("%s: paused since %s: %s", pause.destination, since, error, extra=extra)

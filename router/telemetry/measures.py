@@ -1,36 +1,149 @@
-"""What values say in numbers; pure."""
+"""What is measured, and what values say in numbers. Pure.
+
+Names: https://opentelemetry.io/docs/specs/semconv/general/naming/
+Units: https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units
+
+An attribute's values are a closed set of words, the names of a policy's destinations and of suppression rules, or the ids of a
+hub's partitions. So the number of time series is bounded, whatever messages say.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.decisions import Outcome
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import Backlog, Claim, DeliveryState, Pause, Settlement
+from router.domain.destination_holds import DestinationHold
+from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
-from router.telemetry.instruments import (
-    AGE,
-    DEAD_LETTERS,
-    DELIVERIES,
-    HELD,
-    LAG,
-    LOST,
-    OLDEST,
-    PAUSED,
-    RELEASED,
-    REMAINING,
-    SET_ASIDE,
-    SHADOWED,
-    SIGNALS,
-    TAKEN,
-    Instrument,
+
+STREAM = "alert_router.stream"
+OUTCOME = "alert_router.outcome"
+REASON = "alert_router.reason"
+KIND = "alert_router.kind"
+SEVERITY = "alert_router.severity"
+DESTINATION = "alert_router.destination"
+LANE = "alert_router.lane"
+STATE = "alert_router.state"
+CHANGE = "alert_router.change"
+RULE = "alert_router.rule"
+DELIVERY = "alert_router.delivery.id"
+"""On spans and log records only: it has no bound."""
+PARTITION = "messaging.destination.partition.id"
+"""https://opentelemetry.io/docs/specs/semconv/messaging/azure-messaging/#azure-event-hubs"""
+
+
+class Instrument(NamedTuple):
+    """One metric; each measure of it has a value for every one of its attributes."""
+
+    name: str
+    unit: str
+    attributes: tuple[str, ...]
+    description: str
+
+
+SIGNALS = Instrument(
+    "alert_router.signals",
+    "{signal}",
+    (STREAM, OUTCOME, REASON, KIND, SEVERITY),
+    "Signals, and messages that could not be read, by what became of them.",
 )
-from router.telemetry.sweeps import Swept
+DELIVERIES = Instrument(
+    "alert_router.deliveries",
+    "{delivery}",
+    (STREAM, DESTINATION, LANE, STATE, CHANGE),
+    "Attempts at deliveries, by the state in which they left the delivery.",
+)
+LOST = Instrument(
+    "alert_router.lost", "{message}", (STREAM,), "Messages of a hub that were never taken in and never will."
+)
+TAKEN = Instrument(
+    "alert_router.sweep.taken", "{message}", (STREAM,), "Messages that a sweep took in since nobody else had."
+)
+RELEASED = Instrument(
+    "alert_router.sweep.released", "{signal}", (STREAM,), "Signals that came out since no rule holds them any longer."
+)
+SHADOWED = Instrument(
+    "alert_router.shadowed", "{signal}", (STREAM, RULE), "Signals that a shadow rule would have held, by its name."
+)
+COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, RELEASED, SHADOWED)
+
+AGE = Instrument(
+    "alert_router.delivery.age",
+    "s",
+    (STREAM, DESTINATION, LANE),
+    "How old a delivery was when its destination took it: the time from taking a signal in to having told of it.",
+)
+AGES = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600, 72 * 3600)
+"""Bounds of the histogram, in seconds: a page is due within 60 to 120, and nothing grows older than 72 hours."""
+
+OLDEST = Instrument(
+    "alert_router.oldest_undelivered", "s", (STREAM, LANE), "How long the oldest open delivery of a lane has been owed."
+)
+DEAD_LETTERS = Instrument(
+    "alert_router.dead_letters", "{delivery}", (STREAM, DESTINATION, LANE), "Deliveries that were given up on."
+)
+SET_ASIDE = Instrument(
+    "alert_router.set_aside", "{row}", (STREAM,), "Rows of the state in quarantine, since they could not be decoded."
+)
+LAG = Instrument(
+    "alert_router.hub.lag", "{message}", (STREAM, PARTITION), "Messages of a hub that are not taken in yet."
+)
+PAUSED = Instrument(
+    "alert_router.paused", "1", (STREAM, DESTINATION), "1 where a destination refuses our credentials, else 0."
+)
+HELD = Instrument("alert_router.held", "1", (STREAM, DESTINATION), "1 where a person holds a destination, else 0.")
+REMAINING = Instrument(
+    "alert_router.rule.remaining",
+    "s",
+    (STREAM, RULE),
+    "How long a suppression rule still holds; none once it has ended.",
+)
+GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, HELD, REMAINING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep of a stream reports, when it ended.
+
+    Attributes:
+        taken: how many messages it ingested that no consumer had ingested.
+        lag: for each partition, how many numbers of its hub are not ingested yet.
+        released: how many signals a rule no longer holds.
+        ended: how many findings ended because two snapshots came without them.
+        backlog, paused, held: what is open and dead, the pauses, and the holds, by destination.
+        holding: until when each suppression rule holds that has not ended.
+        set_aside: how many rows of the state are in quarantine because they could not be decoded.
+        warnings: lines for people, without a secret.
+    """
+
+    stream: str
+    at: datetime
+    taken: int = 0
+    lost: Sequence[Loss] = ()
+    lag: Mapping[str, int] = field(default_factory=dict)
+    released: int = 0
+    ended: int = 0
+    backlog: Mapping[str, Backlog] = field(default_factory=dict)
+    paused: Mapping[str, Pause] = field(default_factory=dict)
+    held: Mapping[str, DestinationHold] = field(default_factory=dict)
+    holding: Mapping[str, datetime] = field(default_factory=dict)
+    set_aside: int = 0
+    warnings: Sequence[str] = ()
+
+    def longest_wait_in(self, lane: Lane) -> timedelta:
+        """How long the oldest open delivery of a lane has been owed; no time where none is open."""
+        owed = (one.oldest for one in self.backlog.values() if one.lane is lane and one.oldest is not None)
+        return max((self.at - oldest for oldest in owed), default=timedelta())
+
 
 UNKNOWN = "unknown"
 """What stands for a severity or kind that a message did not have, and for any word that is not one of ours."""
@@ -43,13 +156,7 @@ _SEVERITIES = frozenset(severity.label for severity in Severity)
 
 
 class Measure(NamedTuple):
-    """A number for an instrument.
-
-    Attributes:
-        instrument: the instrument.
-        amount: the number.
-        words: the values of the instrument's attributes, in their order.
-    """
+    """A number for an instrument, with the values of its attributes in their order."""
 
     instrument: Instrument
     amount: float
@@ -63,16 +170,31 @@ class Measure(NamedTuple):
 
 def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[Measure]:
     """How many signals of a batch had which outcome, and why, and how many each shadow rule would have held."""
-    for words, count in Counter(_signal_words(entry, stream) for entry in entries).items():
+    signals = Counter(
+        (
+            _stream_of(entry, stream),
+            outcome_of(entry),
+            code_of(entry),
+            _known(_KINDS, entry.kind),
+            _known(_SEVERITIES, entry.severity),
+        )
+        for entry in entries
+    )
+    for words, count in signals.items():
         yield Measure(SIGNALS, count, words)
     shadowed = Counter((_stream_of(entry, stream), rule) for entry in entries for rule in entry.shadowed_by)
-    for words, count in shadowed.items():
-        yield Measure(SHADOWED, count, words)
+    for pair, count in shadowed.items():
+        yield Measure(SHADOWED, count, pair)
 
 
 def measures_of_delivered(settled: Sequence[tuple[Claim, Settlement]]) -> Iterator[Measure]:
     """How many attempts ended how; what was put back untried is no attempt."""
-    for words, count in Counter(_attempt_words(settlement) for _, settlement in settled if settlement.spent).items():
+    attempts = Counter(
+        (it.stream, it.destination, it.lane.value, settlement.state.value, it.change.value)
+        for _, settlement in settled
+        if settlement.spent and (it := settlement.delivery)
+    )
+    for words, count in attempts.items():
         yield Measure(DELIVERIES, count, words)
 
 
@@ -120,24 +242,9 @@ def outcome_of(entry: RecordEntry) -> str:
     return _known(_OUTCOMES, entry.outcome)
 
 
-def _signal_words(entry: RecordEntry, stream: str) -> tuple[str, ...]:
-    return (
-        _stream_of(entry, stream),
-        outcome_of(entry),
-        code_of(entry),
-        _known(_KINDS, entry.kind),
-        _known(_SEVERITIES, entry.severity),
-    )
-
-
 def _stream_of(entry: RecordEntry, stream: str) -> str:
     """A signal's stream; what could not be read belongs to none but the one it came in on."""
     return _known(_STREAMS, entry.stream if entry.stream is not None else stream)
-
-
-def _attempt_words(settlement: Settlement) -> tuple[str, ...]:
-    it = settlement.delivery
-    return it.stream, it.destination, it.lane.value, settlement.state.value, it.change.value
 
 
 def _known(words: frozenset[str], word: str | None) -> str:

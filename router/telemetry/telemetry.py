@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
 from router.telemetry import log_records, measures
-from router.telemetry.sweeps import Swept
+from router.telemetry.measures import Swept
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
 
-    from router.telemetry.spans import Traced
+    from router.telemetry.open_telemetry import Traced
 
 SCOPE = "alert_router"
 """The name under which metrics and spans are told: https://opentelemetry.io/docs/specs/otel/common/instrumentation-scope/"""
@@ -36,11 +36,10 @@ class Telemetry:
         log: logging.Logger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Whoever only reads rules or files imports this module too, and should not pay for OpenTelemetry.
+        # Commands that only read rules or files import this module too, and need no OpenTelemetry.
         from opentelemetry import metrics, trace
 
-        from router.telemetry.meters import Meters
-        from router.telemetry.spans import Spans
+        from router.telemetry.open_telemetry import Meters, Spans
 
         self._meters = Meters(metrics.get_meter(SCOPE) if meter is None else meter, clock)
         self._spans = Spans(trace.get_tracer(SCOPE) if tracer is None else tracer)

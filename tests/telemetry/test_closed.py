@@ -16,8 +16,9 @@ from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
-from router.telemetry import instruments as names
-from router.telemetry import log_records, spans
+from router.telemetry import log_records
+from router.telemetry import measures as names
+from router.telemetry import open_telemetry as spans
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, settled, swept
 from tests.telemetry.listening import Listening, attributes_of

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from router.domain.deliveries import DeliveryState
-from router.telemetry import instruments as names
 from router.telemetry import log_records
+from router.telemetry import measures as names
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening

@@ -10,7 +10,7 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 
 from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.rulebook import Lane
-from router.telemetry.instruments import (
+from router.telemetry.measures import (
     AGE,
     AGES,
     COUNTERS,
@@ -30,7 +30,7 @@ from router.telemetry.instruments import (
     TAKEN,
     Instrument,
 )
-from router.telemetry.meters import FRESH
+from router.telemetry.open_telemetry import FRESH
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening

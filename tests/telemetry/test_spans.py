@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unauthorized, Unavailable
-from router.telemetry import instruments as names
-from router.telemetry import spans
+from router.telemetry import measures as names
+from router.telemetry import open_telemetry as spans
 from tests.telemetry.builders import ANOTHER, SPAN, TRACE, TRACEPARENT, a_claim
 from tests.telemetry.listening import Listening
 

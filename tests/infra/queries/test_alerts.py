@@ -14,7 +14,7 @@ from router.app.health import LATE
 from router.destinations.log_analytics.tables import DECISIONS
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane, Route
-from router.telemetry.meters import FRESH
+from router.telemetry.open_telemetry import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork
 from tests.infra.queries.shipped import DATABASE, NAMESPACE, AlertRule, alert_rules

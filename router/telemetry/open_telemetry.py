@@ -1,25 +1,40 @@
-"""Spans around what takes time, from the hub to the destination.
+"""The spans and the instruments of OpenTelemetry's API. Without its SDK there are none, and nothing is measured.
 
 Taking a batch in is a span of its own, linked to whatever each message came with:
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving
-A delivery then goes on where its message came from. Without an SDK there are no spans, and what came with a message goes on
-to its destination as it is.
+A delivery goes on where its message came from. Without an SDK what came with a message goes on as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 from opentelemetry import context, trace
+from opentelemetry.metrics import CallbackOptions, CallbackT, Meter, Observation
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import DeliveryError
 from router.domain.traces import find_ids, traceparent_of
-from router.telemetry.instruments import CHANGE, DELIVERY, DESTINATION, LANE, PARTITION, STREAM
+from router.telemetry.measures import (
+    AGE,
+    AGES,
+    CHANGE,
+    COUNTERS,
+    DELIVERY,
+    DESTINATION,
+    GAUGES,
+    LANE,
+    PARTITION,
+    STREAM,
+    Instrument,
+    Measure,
+    Swept,
+    gauges_of_swept,
+)
 
 # https://opentelemetry.io/docs/specs/semconv/messaging/azure-messaging/#azure-event-hubs
 SYSTEM = "messaging.system"
@@ -133,3 +148,47 @@ def _find_context(traceparent: str | None) -> SpanContext | None:
 def _context_under(parent: SpanContext | None) -> context.Context | None:
     """The context in which a span has that parent; None, which is the current one, where there is none."""
     return trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent is not None else None
+
+
+FRESH = 180.0
+"""Seconds for which what a sweep found is reported as how things stand; sweeps come every minute.
+
+A worker that no longer sweeps goes quiet, and does not tell for ever what it saw last while another's sweeps know better.
+"""
+
+
+class Meters:
+    """The instruments of one meter. `clock` counts seconds from anywhere and never goes back."""
+
+    def __init__(self, meter: Meter, clock: Callable[[], float]) -> None:
+        self._counters = {one.name: meter.create_counter(one.name, one.unit, one.description) for one in COUNTERS}
+        self._ages = meter.create_histogram(
+            AGE.name, AGE.unit, AGE.description, explicit_bucket_boundaries_advisory=AGES
+        )
+        self._clock = clock
+        self._latest: dict[str, tuple[float, Swept]] = {}
+        for one in GAUGES:
+            meter.create_observable_gauge(one.name, [self._observer_of(one)], one.unit, one.description)
+
+    def count(self, measures: Iterable[Measure]) -> None:
+        """Adds to counters."""
+        for measure in measures:
+            self._counters[measure.instrument.name].add(measure.amount, measure.attributes)
+
+    def record(self, ages: Iterable[Measure]) -> None:
+        """Adds to the histogram of ages."""
+        for age in ages:
+            self._ages.record(age.amount, age.attributes)
+
+    def show(self, swept: Swept) -> None:
+        """Has the gauges say what a sweep found, until the next one or until it is stale."""
+        self._latest[swept.stream] = (self._clock(), swept)
+
+    def _observer_of(self, gauge: Instrument) -> CallbackT:
+        def observe(_: CallbackOptions) -> list[Observation]:
+            since = self._clock() - FRESH
+            fresh = [swept for at, swept in list(self._latest.values()) if at >= since]
+            measures = (measure for swept in fresh for measure in gauges_of_swept(swept))
+            return [Observation(one.amount, one.attributes) for one in measures if one.instrument is gauge]
+
+        return observe
