@@ -20,10 +20,9 @@ from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.domain.source_turns import find_watch
+from router.domain.source_turns import DOWN, find_watch
 from router.ingest.gaps import lag_of
 from router.ingest.hub_ports import Hub
-from router.ingest.source_silence import DOWN
 from router.store import partitions
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses, pauses_among, refused_keys_among

@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from router import rulebook as rules_room
+from router.coverage.expected.loading import FILE as COVERAGE
+from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.destinations import discover
 from router.destinations.config import settings_in
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
 from router.domain.errors import BadPolicy
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
@@ -20,8 +22,6 @@ from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
 from router.ingest.readers import TagReader
 from router.rulebook import Problem
-from router.rulebook.coverage_manifest import FILE as COVERAGE
-from router.rulebook.coverage_manifest import read_coverage
 from router.store.store import Store
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -52,6 +53,7 @@ async def service_over(
     """
     from router.app.maintenance import Sweeper, rules_of
     from router.app.service import Service
+    from router.coverage.expected.silence import look_at
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
     from router.ingest.gaps import GRACE, GapFiller
@@ -74,7 +76,10 @@ async def service_over(
         intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
         event_intakes = {stream: EventIntake(intake, store, process, lock) for stream, intake in intakes.items()}
         manifest = rules.manifest
-        sources = SilentSources(intakes[Stream.CSPM], store, manifest) if manifest and Stream.CSPM in intakes else None
+        sources = None
+        if manifest is not None and Stream.CSPM in intakes:
+            look = partial(look_at, manifest)
+            sources = SilentSources(intakes[Stream.CSPM], store, look, is_expected=manifest.is_given)
         yield Service(
             store=store,
             books=rules.books,

@@ -1,6 +1,6 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
-    parser        what can be written; rule_commands, coverage_commands   behind the commands about rules, and coverage
+    parser        what can be written; rule_commands, coverage   behind the commands about rules, and coverage
     arguments     a parser whose complaint is one line, and what arguments mean      given   what options stand for
     help.toml     how each --help ends       completion    what completes words in a shell
     version       what --version says
@@ -16,10 +16,6 @@
     silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold
     silence_document   one for programs      silence_times   what commands say that make one
     explain_signal   the life of a signal as it is read      signal_document   the same for programs
-    drill         raises a test alert and follows it
-    coverage      judges what is expected: coverage_documents   files; coverage_live   Azure, clusters and a state
-    coverage_summary, coverage_groups, coverage_text, coverage_json, coverage_page, coverage_ci   what it found
-    coverage_init   a manifest to begin with
     rules_list    every rule with what it held       rules_list_report   the same as it is read
     rules_report  what `rules` found, as values      formats    annotations and cases, as other programs read them
     attack        what of ATT&CK nobody hears of     attack_layer    the same for the Navigator

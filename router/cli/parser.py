@@ -28,7 +28,7 @@ from router.cli.arguments import (
     add_yes,
     duration_in,
 )
-from router.cli.coverage_commands import add_coverage_commands, add_drill_command
+from router.cli.coverage import add_coverage_commands, add_drill_command
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
 
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"

@@ -21,17 +21,18 @@ from router.cli.rules_report import (
     files_in,
     unmet_in,
 )
+from router.coverage.expected.form import CoverageForm
+from router.coverage.expected.loading import FILE as COVERAGE
+from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.judges import rungs_of
 from router.destinations import discover
-from router.domain.coverage_manifest import CoverageManifest
 from router.domain.errors import BadFile, BadUsage
 from router.domain.plurals import counted
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
-from router.rulebook.coverage_manifest import FILE as COVERAGE
-from router.rulebook.coverage_manifest import read_coverage
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 
 FOUND = 1
@@ -107,7 +108,7 @@ def test(options: Namespace) -> int:
 
 def schema(options: Namespace) -> int:
     """Prints the JSON Schemas of the rules files, or one of them, or writes them to a directory."""
-    published = schemas(discover())
+    published = schemas(discover(), CoverageForm)
     if options.name is not None and options.name not in published:
         raise BadUsage(f"{options.name}: is no sort of rules file; name one of {', '.join(published)}")
     wanted = {name: one for name, one in published.items() if options.name in (None, name)}

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from router.cli.decisions import decision_of, entry_of
 from router.cli.formats import Annotation, Case, Severity
+from router.coverage.expected.loading import FILE as COVERAGE
 from router.decide import explain
 from router.domain.decisions import Outcome
 from router.domain.holders import find_shadow_rule, shadow_name
@@ -20,7 +21,6 @@ from router.domain.signals import Signal, Stream
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.rulebook import Example, Problem
 from router.rulebook.attack import FILE as ATTACK
-from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.folder import Folder
 from router.rulebook.owners import FILE as OWNERS

@@ -34,9 +34,21 @@ What is no file comes as documents, too.
     stored          what the router itself knows, out of its state
     tags            the tags that documents say, for owners
 
+What is expected stands in rules/coverage.yaml.
+
+    expected/       the manifest: its form, loading it, its problems, the workloads and sources it means, which are silent
+    verdicts        what is known of a workload on a rung
+
 A drill proves the way of an alert.
 
     drill/          a test alert, followed to every destination -> passed, failed or not proven
+
+People see it by these.
+
+    commands/       `coverage check|report|init` and `drill`, with what they are given
+    report/         what was judged: as text, as JSON, for CI and as a page
+
+All but `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` is pure.
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.

@@ -9,9 +9,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest, Expectation, workload_called
-from router.domain.coverage_selectors import NamedWorkloads, SelectorsAbove
+from router.coverage.expected.manifest import CoverageManifest, Expectation, workload_called
+from router.coverage.expected.selectors import NamedWorkloads, SelectorsAbove
+from router.coverage.verdicts import Workload
+from router.domain.coverage import WorkloadKind
 
 _CONNECTED = frozenset({WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT})
 

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from router.coverage.absent import AbsentWorkload, absent_workloads, finding_command, unmatched_names
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import DEFAULT_RUNGS, EVERY_NAME, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
+from router.coverage.expected.selectors import NamedWorkloads, SelectorIndex
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind, unknown
-from router.domain.coverage_manifest import DEFAULT_RUNGS, EVERY_NAME, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
-from router.domain.coverage_selectors import NamedWorkloads, SelectorIndex
+from router.coverage.verdicts import CoverageState, Verdict, Workload, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
 

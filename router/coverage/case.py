@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.facts import CoverageFact, Facts, subscription_subject
-from router.domain.coverage import Workload
-from router.domain.coverage_manifest import CoverageManifest, Expectation
+from router.coverage.verdicts import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from typing import Protocol, cast
 
 from router.coverage.documents import Item
 from router.coverage.fields import time_of
+from router.coverage.verdicts import CoverageEvidence, Workload
 from router.domain.clocks import is_plausible, is_possible
-from router.domain.coverage import CoverageEvidence, Workload, WorkloadKind
+from router.domain.coverage import WorkloadKind
 from router.domain.recommendation_table import CoverageRecommendation
 
 

@@ -10,6 +10,7 @@ from router.coverage.assess import Assessed, assess
 from router.coverage.assignment.clusters import assign_clusters
 from router.coverage.assignment.machines import assign_machines
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts, PlanFact
 from router.coverage.judges.path import last_drills
 from router.coverage.pages import ListPage, cut_lists
@@ -17,7 +18,6 @@ from router.coverage.plans.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
 from router.coverage.readers.drills import DrillFact
 from router.coverage.sources import ReportedSource, reported_sources
-from router.domain.coverage_manifest import CoverageManifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
+from router.coverage.expected.sources import ExpectedSource, SilenceExcuses, expected_sources
 from router.coverage.facts import Facts
 from router.coverage.readers.sources import WATCH, SourceFact, WatchFact
 from router.coverage.subscriptions.heard import find_healthy_rows
+from router.coverage.verdicts import CoverageException
 from router.domain.clocks import is_possible
-from router.domain.coverage import CoverageException, WorkloadKind
-from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
+from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import ExpectedSource, SilenceExcuses, expected_sources
 
 _HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
 """What a weekly snapshot speaks of; that there is no alert alarms nobody."""

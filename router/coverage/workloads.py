@@ -8,7 +8,8 @@ from types import MappingProxyType
 from router.coverage.documents import Item
 from router.coverage.facts import ResourceFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text
-from router.domain.coverage import Workload, WorkloadKind
+from router.coverage.verdicts import Workload
+from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
 VIRTUAL_MACHINE = "microsoft.compute/virtualmachines"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
@@ -25,6 +26,16 @@ ORIGIN = "coverage:"
 
 MESSAGE_TYPE = "alertRouter/silentSource"
 """The type of those messages."""
+
+
+DOWN = timedelta(hours=6)
+"""How long the router may be away, or its hub unread, until silence counts anew: so no restored state and no clock that leapt
+makes a storm. The hub keeps what comes in a shorter absence, which is well within the day by which the 8 days exceed the week
+between two snapshots.
+"""
+
+AT_ONCE = 100
+"""Turns that one look makes; the next one goes on."""
 
 
 class SourceState(StrEnum):
@@ -141,6 +152,38 @@ class SourceWatch:
     anew: datetime
     taken: datetime
     unmatched: tuple[str, ...] = ()
+
+
+class SourceLook(NamedTuple):
+    """What a look at all sources brought.
+
+    Attributes:
+        watch: what is known of the looks.
+        turns: what people are to be told.
+        changed: the sources of which something else is known now, those of the turns among them, by their ids.
+        is_news: whether any of it is to be written.
+    """
+
+    watch: SourceWatch
+    turns: tuple[SourceTurn, ...]
+    changed: Mapping[str, KnownSource]
+    is_news: bool
+
+
+class LookAtSources(Protocol):
+    """Judges all sources, up to the hub's time `until` which all was taken in.
+
+    `before` is None at the first look, `known` has each source by its id, and `lost` is when events were last declared lost.
+    """
+
+    def __call__(
+        self,
+        before: SourceWatch | None,
+        known: Mapping[str, KnownSource],
+        until: datetime,
+        now: datetime,
+        lost: datetime | None,
+    ) -> SourceLook: ...
 
 
 def document_of_watch(stream: str, watch: SourceWatch, version: Version | None = None) -> StoredDocument:

@@ -12,15 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible, is_recent
-from router.domain.coverage_manifest import CoverageManifest
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind, Stream
-from router.domain.source_turns import RUNGS, SourceTurn, document_of_watch, find_watch, finding_id_of
+from router.domain.source_turns import (
+    AT_ONCE,
+    RUNGS,
+    LookAtSources,
+    SourceLook,
+    SourceTurn,
+    document_of_watch,
+    find_watch,
+    finding_id_of,
+)
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
-from router.ingest.source_silence import AT_ONCE, SourceLook, look_at
 from router.store.documents import find_document, put_document
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
@@ -53,13 +60,15 @@ class SourceReport:
 class SilentSources:
     """Watches the sources of a manifest; raises StoreError. Safe to repeat, to break off anywhere, and to do at two workers.
 
-    A look costs three questions while nothing changes, and one write each hour; without a manifest one in a process's life.
+    `look_at` judges them, and `is_expected` says whether there is a manifest. A look costs three questions while nothing
+    changes, and one write each hour; without a manifest one in a process's life.
     """
 
-    def __init__(self, intake: Intake, store: Store, manifest: CoverageManifest) -> None:
+    def __init__(self, intake: Intake, store: Store, look_at: LookAtSources, *, is_expected: bool) -> None:
         self._intake = intake
         self._store = store
-        self._manifest = manifest
+        self._look_at = look_at
+        self._is_expected = is_expected
         self._is_idle = False
         self._looked: datetime | None = None
         self._warned: Sequence[str] = ()
@@ -84,7 +93,7 @@ class SilentSources:
 
     async def _is_nothing_expected(self) -> bool:
         """Whether nobody wrote a manifest, and nothing is left to be said of one that was there before."""
-        if not self._manifest.is_given and not self._is_idle:
+        if not self._is_expected and not self._is_idle:
             async with self._store.session() as tx:
                 self._is_idle = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value) is None
         return self._is_idle
@@ -117,7 +126,7 @@ class SilentSources:
         known = {one.heard.source.id: one for one in await list_sources(tx, RUNGS)}
         losses = await read_losses(tx, _STREAM.value)
         lost = max((one.at for one in losses if is_possible(one.at, now)), default=None)
-        return document, look_at(before, self._manifest, known, until, now, lost)
+        return document, self._look_at(before, known, until, now, lost)
 
     async def _tell_in(
         self, tx: Transaction, until: datetime, now: datetime, only: str | None

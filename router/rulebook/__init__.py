@@ -18,8 +18,6 @@
     owners, attack, catalogue, examples              the other tables
     owner_keys      what the keys of an entry of owners.yaml match
     tag_files, graph_answers                         which tags there are, as `az graph query` printed them
-    coverage_manifest   what Defender must watch; coverage_form is its shape, coverage_doubts and coverage_overlaps what is
-                    unclear or in vain in it
     retired         what rules name although it is gone
     starter         the rules to begin with
     schemas         the published JSON Schemas

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from router.domain.rulebook import Lane
 from router.rulebook.attack import AttackForm
-from router.rulebook.coverage_form import CoverageForm
 from router.rulebook.destinations import KindsByName
 from router.rulebook.examples import ExamplesForm
 from router.rulebook.owners import OwnersForm
@@ -24,13 +23,13 @@ _FORMS: Mapping[str, type[BaseModel]] = {
     "owners": OwnersForm,
     "attack": AttackForm,
     "examples": ExamplesForm,
-    "coverage": CoverageForm,
 }
 
 
-def schemas(kinds: KindsByName) -> Mapping[str, dict[str, Any]]:
-    """A JSON Schema (2020-12) for each sort of rules file; the policy's knows the kinds of destination."""
-    published = {name: {"$schema": _DIALECT, **form.model_json_schema()} for name, form in _FORMS.items()}
+def schemas(kinds: KindsByName, coverage: type[BaseModel]) -> Mapping[str, dict[str, Any]]:
+    """Return a JSON Schema (2020-12) for each sort of rules file; `coverage` is the form of coverage.yaml."""
+    forms = {**_FORMS, "coverage": coverage}
+    published = {name: {"$schema": _DIALECT, **form.model_json_schema()} for name, form in forms.items()}
     _add_kinds(published["policy"], kinds)
     return published
 

@@ -20,8 +20,8 @@ from router.app.settings import Settings
 from router.coverage.documents import CoverageDocument
 from router.coverage.live.contexts import NamedContext
 from router.coverage.live.kubeconfig import kubeconfig_of
+from router.coverage.verdicts import CoverageState
 from router.domain.conversation import HttpRequest
-from router.domain.coverage import CoverageState
 from router.domain.errors import Unavailable
 from tests.coverage.live_clusters import DARK, HEALTHY, SERVER, asked, states, verdicts
 from tests.stack.kubernetes_api.answers import api_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.app.rules import intake_over, load_rules_of_hubs, secret_names_of
-from router.domain.coverage_manifest import NO_MANIFEST
+from router.coverage.expected.manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
 from router.domain.errors import BadPolicy
 from router.domain.signals import Stream

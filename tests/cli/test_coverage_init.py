@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.coverage_init import draft_of, patterns_of
+from router.coverage.commands.init import draft_of, patterns_of
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.loading import CoverageFile, read_coverage
 from router.coverage.gate import judge_documents
 from router.coverage.judges import rungs_of
-from router.domain.coverage import CoverageState
+from router.coverage.verdicts import CoverageState
 from router.domain.errors import BadUsage
-from router.rulebook.coverage_manifest import CoverageFile, read_coverage
 from tests.cli.house import House
 from tests.coverage.builders import (
     CLUSTER,

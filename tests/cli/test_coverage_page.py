@@ -8,10 +8,10 @@ from html import unescape
 
 import pytest
 
-from router.cli.coverage_page import page_of
-from router.cli.coverage_summary import GateReport
 from router.coverage.documents import dated
-from router.domain.coverage import CoverageState
+from router.coverage.report.page import page_of
+from router.coverage.report.summary import GateReport
+from router.coverage.verdicts import CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House
 from tests.coverage.builders import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from router.domain.coverage import Rung, Verdict
-from router.domain.coverage_manifest import CoverageManifest, Expectation
+from router.coverage.expected.manifest import CoverageManifest, Expectation
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import Json, judged, managed_cluster, verdict
 
 MANAGER, AUDIT, IMAGE = "gatekeeper-controller-manager", "gatekeeper-audit", "defender-admission-controller"

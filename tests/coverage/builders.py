@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from router.coverage.documents import CoverageDocument, document_of
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.gate import GateResult, judge_documents
-from router.domain.coverage import Rung, Verdict
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.domain.coverage import CoverageState
+from router.coverage.verdicts import CoverageState
 from tests.coverage.builders import Json, daemon_set, node, nodes, sensor
 from tests.coverage.kubernetes_builders import (
     COLLECTOR,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from router.domain.coverage_manifest import NO_MANIFEST
+from router.coverage.expected.manifest import NO_MANIFEST
 from tests.coverage.builders import (
     CLUSTER,
     COSMOS_DB,

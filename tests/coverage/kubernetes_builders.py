@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypedDict, Unpack
 
-from router.domain.coverage import Rung, Verdict
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, node, verdict
 
 COLLECTOR = "microsoft-defender-collector-ds"

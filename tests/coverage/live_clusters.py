@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.gate import GateResult
 from router.coverage.live.cluster_probe import probe_cluster
+from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import CoverageManifest, Expectation
+from router.domain.coverage import Rung
 from router.domain.errors import Unavailable
 from tests.coverage.admission_builders import a_binding, a_policy, whole_gatekeeper, whole_image_gate
 from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, managed_cluster, nodes, sensor

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from router.domain.coverage import CoverageException, Rung, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, WorkloadSelector
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, WorkloadSelector
+from router.coverage.verdicts import CoverageException
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import NOW, SUBSCRIPTION
 
 

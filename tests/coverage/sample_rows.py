@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, ExpectedExport
 from router.domain.coverage import Rung
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, ExpectedExport
 from router.domain.severity import Severity
 from tests.coverage.admission_builders import AUDIT, BOTH, MANAGER, a_constraint, a_pod, around_gatekeeper
 from tests.coverage.builders import NOW, expecting, kubectl, resource

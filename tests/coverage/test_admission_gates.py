@@ -16,7 +16,8 @@ from router.coverage.kubernetes.asks import (
     ASK_SERVICES,
     ASK_WEBHOOKS,
 )
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.admission_builders import (
     AUDIT,
     BOTH,

@@ -8,11 +8,12 @@ import pytest
 
 import alert_router_demo as demo
 from router.coverage.documents import CoverageDocument, read_document
+from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import DEFAULT_RUNGS, NO_MANIFEST
-from router.rulebook.coverage_manifest import read_coverage
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import NOW, verdict
 
 SAMPLES = Path(demo.__file__).parent / "samples" / "coverage"

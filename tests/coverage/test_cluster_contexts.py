@@ -12,7 +12,8 @@ from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS
 from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.remedies import command_line
-from router.domain.coverage import Workload, WorkloadKind, gap, unknown
+from router.coverage.verdicts import Workload, gap, unknown
+from router.domain.coverage import WorkloadKind
 from tests.examples import some_of
 
 LABEL = "kubectl label namespace kube-system a=b --overwrite"

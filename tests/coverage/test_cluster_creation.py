@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
 from tests.coverage.builders import IN_PAYMENTS, Json, nodes
 from tests.coverage.kubernetes_builders import (
     COLLECTOR,

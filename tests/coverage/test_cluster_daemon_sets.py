@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState
+from router.coverage.verdicts import CoverageState
 from tests.coverage.builders import Json, nodes
 from tests.coverage.kubernetes_builders import COLLECTOR, PUBLISHER, as_object, part, publisher, running
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from router.coverage.gate import GateResult
-from router.domain.coverage import CoverageState, Rung
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     CLUSTER,
     IN_PAYMENTS,

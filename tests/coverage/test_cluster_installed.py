@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from router.coverage.kubernetes.asks import ASK_CLUSTER
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     CLUSTER,
     IN_PAYMENTS,

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import Json, document, judged, kubectl, managed_cluster, verdict
 from tests.coverage.worlds import COVERABLE, ClusterWorld, cluster_worlds
 from tests.examples import some_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from router.domain.coverage import CoverageState
+from router.coverage.verdicts import CoverageState
 from tests.coverage.builders import Json, kubectl, node, nodes, sensor
 from tests.coverage.cluster_traps import COVERED, GAP, OLD, THREE, TRAPS, UNKNOWN, Trap
 from tests.coverage.kubernetes_builders import collector, pod, pods, publisher, running, running_in, silent_node, taint

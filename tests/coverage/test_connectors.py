@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import Json, connector, eks_cluster, judged, offering, resource, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN

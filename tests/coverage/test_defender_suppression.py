@@ -6,7 +6,8 @@ import shlex
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import SUBSCRIPTION, Json, expecting, judged, pricing, suppression_rule, verdict
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import Facts
 from router.coverage.judges import detection
 from router.coverage.readers import facts_of
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, Expectation
+from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.coverage.builders import (
     CLUSTER,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung
-from router.domain.coverage_manifest import ExpectedExport
+from router.coverage.expected.manifest import ExpectedExport
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import HUB, SUBSCRIPTION, Json, automation, expecting, judged, pricing, suppression_rule
 from tests.coverage.builders import verdict as verdict_on
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.coverage.expected.manifest import Excuse
 from router.coverage.gate import GateResult
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
-from router.domain.coverage_manifest import Excuse
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import (
     CLUSTER,
     NOW,

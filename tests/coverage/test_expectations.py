@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.coverage.expected.manifest import DEFAULT_RUNGS, Expectation, WorkloadSelector, workload_called
+from router.coverage.expected.overlaps import covered_entries
+from router.coverage.expected.selectors import SelectorIndex
 from router.coverage.judges import rungs_of
-from router.domain.coverage import CoverageState, Rung, Workload, WorkloadKind
-from router.domain.coverage_manifest import DEFAULT_RUNGS, Expectation, WorkloadSelector, workload_called
-from router.domain.coverage_selectors import SelectorIndex
-from router.rulebook.coverage_overlaps import covered_entries
+from router.coverage.verdicts import CoverageState, Workload
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import (
     CLUSTER,
     SUBSCRIPTION,

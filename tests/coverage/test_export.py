@@ -6,8 +6,9 @@ import shlex
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import ExpectedExport
+from router.coverage.expected.manifest import ExpectedExport
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.severity import Severity
 from tests.coverage.builders import HUB, SUBSCRIPTION, Json, automation, expecting, judged, only, pricing, verdict
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import Facts, RecommendationFact, ResourceFact, Source
 from router.coverage.judges.integration_cluster import judge
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers import facts_of
 from router.coverage.remedies import ASK_CONNECTORS
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import NO_MANIFEST, Expectation
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.recommendations import find_recommendation
 from tests.coverage.builders import (
     ARC_CLUSTER,

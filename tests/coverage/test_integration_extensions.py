@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung
-from router.domain.coverage_manifest import CoverageManifest, Expectation
+from router.coverage.expected.manifest import CoverageManifest, Expectation
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import SUBSCRIPTION, Json, extension_of_plan, judged, pricing, resource, setting, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN

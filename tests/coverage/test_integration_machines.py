@@ -7,11 +7,12 @@ from itertools import combinations, permutations
 import pytest
 
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import Facts, ResourceFact, Source
 from router.coverage.judges.integration_machine import judge
 from router.coverage.readers import facts_of
-from router.domain.coverage import CoverageState, Verdict, Workload, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, Expectation
+from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.domain.coverage import WorkloadKind
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, Json, document, pricing, security_setting
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN

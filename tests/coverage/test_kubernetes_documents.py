@@ -7,7 +7,8 @@ import json
 import pytest
 
 from router.coverage.documents import read_document
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.errors import BadFile
 from tests.coverage.builders import Json, daemon_set, judged, kubectl, nodes, sensor, verdict
 

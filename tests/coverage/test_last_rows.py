@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     CLUSTER,
     document,

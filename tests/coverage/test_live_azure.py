@@ -16,21 +16,22 @@ from router.app.asking import run_inquiry, run_probes
 from router.app.azure_api import AzureApi
 from router.app.patience import TimeLimit
 from router.coverage.documents import CoverageDocument
-from router.coverage.gate import GateResult, judge_documents
-from router.coverage.live.azure import MOST_RESOURCES, AzureScope, azure_inquiry
-from router.coverage.live.clouds import PUBLIC
-from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS, TAGS
-from router.coverage.live.resource_graph import graph_probes
-from router.deliver.azure_transport import LoopbackCredential
-from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.coverage import CoverageState, Rung, WorkloadKind
-from router.domain.coverage_manifest import (
+from router.coverage.expected.manifest import (
     NO_MANIFEST,
     CoverageManifest,
     Expectation,
     ExpectedExport,
     WorkloadSelector,
 )
+from router.coverage.gate import GateResult, judge_documents
+from router.coverage.live.azure import MOST_RESOURCES, AzureScope, azure_inquiry
+from router.coverage.live.clouds import PUBLIC
+from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS, TAGS
+from router.coverage.live.resource_graph import graph_probes
+from router.coverage.verdicts import CoverageState
+from router.deliver.azure_transport import LoopbackCredential
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import verdict
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id

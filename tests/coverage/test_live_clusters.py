@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from router.coverage.documents import CoverageDocument
 from router.coverage.live.cluster_lists import PAGE
+from router.coverage.verdicts import CoverageState
 from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.coverage import CoverageState, Rung
+from router.domain.coverage import Rung
 from router.domain.errors import Unavailable
 from tests.coverage.admission_builders import (
     a_constraint,

@@ -16,7 +16,8 @@ from router.coverage.machines.commands import (
     ASK_SQL_RECOMMENDATIONS,
     ask_recommendations,
 )
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.recommendation_table import EDR_RUNNING
 from tests.coverage.builders import MACHINE, Json, judged, pricing, verdict
 from tests.coverage.machine_builders import SQL, all_healthy, health, machine, sql_machine

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.recommendation_table import EDR_INSTALLED
 from tests.coverage.builders import MACHINE, judged, resource, verdict
 from tests.coverage.machine_builders import (

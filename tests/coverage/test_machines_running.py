@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from router.coverage.gate import GateResult
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
 from router.domain.recommendation_table import EDR_RUNNING
 from tests.coverage.builders import MACHINE, document, judged, pricing, verdict

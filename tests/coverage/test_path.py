@@ -10,8 +10,9 @@ import pytest
 
 from router.cli.parser import new_parser
 from router.coverage.judges.path import LATELY
+from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.clocks import SKEW
-from router.domain.coverage import CoverageState, Rung, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import NOW, SUBSCRIPTION, expecting, judged, pricing, verdict
 from tests.coverage.machine_builders import ago
 from tests.coverage.stored_builders import drill, of_state

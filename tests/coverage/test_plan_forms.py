@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import SUBSCRIPTION, Json, document, expecting_plans, judged, pricing, verdict
 
 P2 = pricing("VirtualMachines", subPlan="P2")

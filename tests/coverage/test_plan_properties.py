@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.coverage import CoverageState, Rung, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest
+from router.coverage.expected.manifest import CoverageManifest
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import CLUSTER, REGISTRY, judged
 from tests.coverage.estates import MANIFESTS, Estate, estates
 from tests.examples import some_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     CLUSTER,
     COSMOS_DB,

@@ -6,9 +6,10 @@ import shlex
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung, Verdict
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
-from router.domain.coverage_plans import PROTECTING_PLANS
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
+from router.coverage.plans.table import PROTECTING_PLANS
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     SQL_SERVER,
     SUBSCRIPTION,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import SUBSCRIPTION, Json, expecting_plans, judged, pricing, verdict
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from router.domain.coverage import CoverageState, Rung
-from router.domain.coverage_manifest import ExpectedExport
+from router.coverage.expected.manifest import ExpectedExport
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.coverage.builders import (
     HUB,
     SUBSCRIPTION,

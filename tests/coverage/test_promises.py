@@ -14,14 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.coverage_summary import GateReport, exit_code_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.facts import Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
-from router.domain.coverage_manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
+from router.coverage.report.summary import GateReport, exit_code_of
+from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
 from tests.coverage.builders import (
     NOW,

@@ -10,7 +10,8 @@ import pytest
 
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
-from router.domain.coverage import CoverageState, Rung, WorkloadKind
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.recommendation_table import (
     EDR_INSTALLED,
     EDR_RUNNING,

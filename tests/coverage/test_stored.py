@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.coverage.documents import dated
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, Expectation, WorkloadSelector
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
 from router.coverage.stored import documents_of_state
+from router.coverage.verdicts import CoverageState
 from router.domain.clocks import SKEW
-from router.domain.coverage import CoverageState, Rung, WorkloadKind
-from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest, Expectation, WorkloadSelector
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from router.domain.tag_documents import ReadTags, document_of_tags

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import orjson
 
+from router.coverage.expected.manifest import HEARD_WITHIN
 from router.decide import decide, notice_for, with_coverage_level
 from router.destinations import discover
 from router.domain.catalogue import Catalogue
-from router.domain.coverage_manifest import HEARD_WITHIN
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind
 from router.domain.deliveries import Attempt
 from router.domain.evidence import Evidence

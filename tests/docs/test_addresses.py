@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
 from router.domain.hosts import is_example
 from router.rulebook import schemas
@@ -91,7 +92,7 @@ def test_no_address_in_the_papers_that_is_to_be_copied_is_anybodys(name: str) ->
 
 def test_no_address_that_an_editor_fills_in_is_anybodys() -> None:
     """The schemas' examples."""
-    text = repr(schemas(discover()))
+    text = repr(schemas(discover(), CoverageForm))
     strangers = {host for host in hosts_in(text) if not is_nobodys(host)}
     assert sorted(strangers - NAMED_IN_PROSE.keys()) == []
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
-from router.cli.coverage_json import document_of as document_of_coverage
-from router.cli.coverage_summary import GateReport
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.paging_answer import PagingCode
 from router.cli.run import DIED
@@ -18,7 +16,10 @@ from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.gate import GateResult
-from router.domain.coverage import CoverageException, CoverageState, Rung, Workload, WorkloadKind, gap
+from router.coverage.report.document import document_of as document_of_coverage
+from router.coverage.report.summary import GateReport
+from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.retention import Retention
 from router.domain.signal_life import SignalLife
 from tests.builders import NOW

@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from router.cli.parser import new_parser
+from router.coverage.expected.loading import read_coverage
 from router.coverage.judges import rungs_of
 from router.coverage.live.cluster_probe import CONSTRAINTS, EVERYWHERE, SOMEWHERE
-from router.domain.coverage import CoverageState, Rung
-from router.rulebook.coverage_manifest import read_coverage
+from router.coverage.verdicts import CoverageState
+from router.domain.coverage import Rung
 from tests.cli.house import House
 from tests.coverage.builders import SUBSCRIPTION, automation, judged, pricing
 from tests.coverage.stored_builders import heard

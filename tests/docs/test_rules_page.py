@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from router.cli import main
+from router.coverage.expected.form import CoverageForm, ExceptionForm, ExpectationForm
 from router.destinations import discover
 from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
-from router.rulebook.coverage_form import ExceptionForm, ExpectationForm
 from router.rulebook.owners import OwnerForm
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
@@ -189,7 +189,7 @@ def test_an_editor_finds_a_schema_for_every_sort_of_file() -> None:
     settings = json.loads(PAGE.fence(".vscode/settings.json"))
     by_schema = {Path(schema).name: glob for schema, glob in settings["yaml.schemas"].items()}
     by_schema |= {Path(one["url"]).name: one["fileMatch"][0] for one in settings["json.schemas"]}
-    assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover())}
+    assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover(), CoverageForm)}
     assert all(list(RULES.parent.glob(glob)) or glob in whole_files() for glob in by_schema.values())
 
 

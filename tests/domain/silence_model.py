@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
+from router.coverage.expected.manifest import CoverageManifest, Excuse, Expectation, WorkloadSelector
+from router.coverage.expected.silence import look_at
 from router.domain.coverage import WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest, Excuse, Expectation, WorkloadSelector
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.source_turns import KnownSource, SourceTurn, SourceWatch
-from router.ingest.source_silence import look_at
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)
@@ -90,7 +90,7 @@ class Life:
 
     def looks(self, at: datetime, lost: datetime | None = None) -> list[SourceTurn]:
         """A look at an instant up to which all was taken in; what it tells."""
-        look = look_at(self.watch, self.manifest, self.known, at, at, lost)
+        look = look_at(self.manifest, self.watch, self.known, at, at, lost)
         self.watch = look.watch if look.is_news else self.watch
         self.known |= look.changed
         self.turns += look.turns

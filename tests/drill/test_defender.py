@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.app.drill_azure import MOST_PAGES, Defender, alerts_in
+from router.coverage.drill.azure import MOST_PAGES, Defender, alerts_in
 from router.coverage.drill.subjects import DrillSubject, may_be_of, samples_of
 from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.domain.conversation import HttpAnswer, HttpRequest

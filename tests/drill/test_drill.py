@@ -13,10 +13,10 @@ from threading import Event, Thread
 import pytest
 
 from alert_router_demo.soc import LoseAnswer, Status
-from router.app import drill as at_work
-from router.app.drill import Drill
 from router.cli import main
+from router.coverage.drill import running as at_work
 from router.coverage.drill.results import DrillResult
+from router.coverage.drill.running import Drill
 from router.domain.errors import StoreError
 from tests.builders import alert_body
 from tests.cli.house import said_into

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from router.app.drill import expected_destinations
 from router.app.rules import load_rules
 from router.app.settings import now
+from router.coverage.drill.running import expected_destinations
 from router.coverage.drill.subjects import BUNDLES, DrillSubject, samples_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from router.app.destination_readiness import Unready
 from router.app.maintenance import Sweeper
 from router.app.settings import Lack, Why
+from router.coverage.expected.manifest import NO_MANIFEST
+from router.coverage.expected.silence import look_at
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
-from router.domain.coverage_manifest import NO_MANIFEST
 from router.domain.deliveries import Backlog
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
@@ -94,7 +96,7 @@ def test_a_fault_of_ours_in_one_step_keeps_no_other_from_being_done(store: Store
         """A look with a fault."""
 
         def __init__(self, intake: Intake, store: Store) -> None:
-            super().__init__(intake, store, NO_MANIFEST)
+            super().__init__(intake, store, partial(look_at, NO_MANIFEST), is_expected=False)
 
         async def look(self, until: datetime | None, now: datetime) -> SourceReport:
             raise ZeroDivisionError

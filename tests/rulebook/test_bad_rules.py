@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from router.app.asked_rules import ask_rules
+from router.coverage.expected.loading import FILE as COVERAGE
+from router.coverage.expected.loading import read_coverage
 from router.domain.signals import Stream
 from router.rulebook import Problem, in_order, lint, load, load_examples
-from router.rulebook.coverage_manifest import FILE as COVERAGE
-from router.rulebook.coverage_manifest import read_coverage
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 from tests.rulebook.ladder import rungs_of

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
 from router.rulebook import schemas
 from router.rulebook.documents import Unreadable, parse
@@ -239,7 +240,7 @@ def _patterns_in(schema: object) -> set[str]:
 
 def test_what_must_have_a_pattern_is_described_in_words() -> None:
     """No problem shows a regular expression: each that a form or a kind of destination asks for has words of its own."""
-    published = schemas(discover())
+    published = schemas(discover(), CoverageForm)
     # A suppression rule and `by` are read by hand, addresses are judged by what they lead to, statuses by their list and
     # durations by their length; editors alone see these.
     asked = _patterns_in({name: one for name, one in published.items() if name != "suppression"})

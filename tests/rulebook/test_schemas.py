@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
 from router.rulebook import schemas
 from tests.builders import RULES
@@ -47,7 +48,7 @@ SHIPPED_FILES = [path for path in sorted(RULES.rglob("*")) if path.suffix in (".
 @pytest.mark.parametrize("name", ["policy", "suppression", "owners", "attack", "examples", "coverage"])
 def test_a_schema_is_a_schema(name: str) -> None:
     """Each published schema is valid JSON Schema 2020-12, and says so."""
-    schema = schemas(discover())[name]
+    schema = schemas(discover(), CoverageForm)[name]
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(schema)
 
@@ -55,7 +56,7 @@ def test_a_schema_is_a_schema(name: str) -> None:
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.relative_to(RULES).as_posix())
 def test_the_starter_rules_meet_their_schemas(path: Path) -> None:
     """An editor that knows the schemas has nothing to say about the starter's rules."""
-    Draft202012Validator(schemas(discover())[schema_for(path)]).validate(content_of(path))
+    Draft202012Validator(schemas(discover(), CoverageForm)[schema_for(path)]).validate(content_of(path))
 
 
 BEYOND_SCHEMA = {
@@ -97,7 +98,7 @@ WITH_PROBLEMS = [
 @pytest.mark.parametrize("path", WITH_PROBLEMS, ids=lambda path: path.relative_to(BAD).as_posix())
 def test_a_mistake_of_shape_is_seen_by_the_schema_too(path: Path) -> None:
     """What the program refuses for its shape, an editor underlines."""
-    schema = schemas(KINDS)[
+    schema = schemas(KINDS, CoverageForm)[
         path.parent.name.removesuffix("s") if path.parent.name == "suppressions" else path.parent.name
     ]
     assert not Draft202012Validator(schema).is_valid(content_of(path))

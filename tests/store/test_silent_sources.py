@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 
 import pytest
 
+from router.coverage.expected.manifest import CoverageManifest
+from router.coverage.expected.silence import look_at
 from router.domain.catalogue import Catalogue
-from router.domain.coverage_manifest import CoverageManifest
 from router.domain.coverage_sources import CoverageSource, LastHeard
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
@@ -44,7 +46,8 @@ BOTH = subscriptions(ONE, TWO)
 def sources_of(store: Store, manifest: CoverageManifest = BOTH) -> SilentSources:
     """What watches, as a process just begun has it."""
     book = a_rulebook(stream=Stream.CSPM)
-    return SilentSources(Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM), store, manifest)
+    intake = Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
+    return SilentSources(intake, store, partial(look_at, manifest), is_expected=manifest.is_given)
 
 
 async def look(store: Store, at: datetime) -> list[str]:

@@ -17,7 +17,7 @@ from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
-from router.domain.coverage import CoverageEvidence, Verdict, covered, gap, unknown
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
 
 _MANY_RESTARTS = 5
 _OVER = ("Succeeded", "Failed")

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reaches
 from router.coverage.kubernetes.asks import joint_asks
-from router.domain.coverage import CoverageState, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
 
 MANY = 3
 """How many names a sentence lists before it counts the rest."""

@@ -14,7 +14,7 @@ from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
-from router.domain.coverage import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 _SLICE_OF = "kubernetes.io/service-name"
 

@@ -21,7 +21,7 @@ from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
 from router.coverage.fields import find_list, objects_at
 from router.coverage.kubernetes.asks import ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import CoverageState, Verdict, covered, gap, unknown
+from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 
 NAME = "Gatekeeper"
 WEBHOOK = re.compile(r"validation\.gatekeeper\.sh")

@@ -19,7 +19,7 @@ from router.coverage.kubernetes.contexts import at_cluster
 from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
 from router.domain.resources import parse_resource_id
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)

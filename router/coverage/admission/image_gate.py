@@ -16,7 +16,7 @@ from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 NAME = "Defender's image gate"
 WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")

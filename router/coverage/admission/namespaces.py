@@ -20,7 +20,7 @@ from router.coverage.kubernetes.commands import describe
 from router.coverage.kubernetes.scheduling import Requirement
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 from router.domain.globs import glob_pattern
 
 SYSTEM_NAMESPACES = frozenset(

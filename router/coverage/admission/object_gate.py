@@ -25,7 +25,7 @@ from router.coverage.admission.webhooks import creates_pods, never_met
 from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.kubernetes.asks import ASK_POLICIES
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 NAME = "Defender's misconfiguration gate"
 

@@ -9,7 +9,7 @@ import re
 
 from router.coverage.admission.cluster_objects import ClusterObjects
 from router.coverage.fields import find_text
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 _LONGEST = 500
 

@@ -22,7 +22,7 @@ from router.coverage.admission.namespaces import (
 from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_WEBHOOKS
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
 

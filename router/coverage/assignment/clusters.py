@@ -10,15 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from router.coverage.expected.manifest import CoverageManifest, workload_called
+from router.coverage.expected.selectors import NamedWorkloads
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.cluster_names import find_gke_context, find_region
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import NodeGroupFact
+from router.coverage.verdicts import Workload
 from router.coverage.workloads import AKS_CLUSTER
-from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import CoverageManifest, workload_called
-from router.domain.coverage_selectors import NamedWorkloads
+from router.domain.coverage import WorkloadKind
 from router.domain.errors import BadUsage
 from router.domain.resources import parse_resource_id
 

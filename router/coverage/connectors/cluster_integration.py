@@ -21,7 +21,7 @@ from router.coverage.connectors.offerings import (
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.remedies import command_line
-from router.domain.coverage import Verdict, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
 
 _NEEDED = ("audit", "authenticator")
 _OFFERINGS = tuple(name.lower() for name in CONTAINER_OFFERINGS)

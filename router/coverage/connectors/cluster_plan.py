@@ -9,7 +9,7 @@ from router.coverage.connectors.offerings import CONTAINER_OFFERINGS, ConnectorO
 from router.coverage.facts import Facts
 from router.coverage.readers.cloud_clusters import CloudClusterFact
 from router.coverage.remedies import ASK_CONNECTORS
-from router.domain.coverage import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 
 def judge_plan_of_cloud_cluster(facts: Facts, cluster: CloudClusterFact) -> Verdict:

@@ -13,7 +13,7 @@ from router.coverage.fields import find, find_text, find_truth
 from router.coverage.machines.commands import ask_resource
 from router.coverage.readers.connectors import ConnectorFact
 from router.coverage.remedies import ASK_CONNECTORS
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 from router.domain.resources import parse_resource_id
 
 SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)

@@ -12,7 +12,8 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from router.coverage.case import CoverageCase
-from router.domain.coverage import Rung, Verdict, WorkloadKind
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung, WorkloadKind
 
 
 class Judge(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from router.coverage.admission.effects import AdmissionEffect
 from router.coverage.admission.gates import judge_gates
 from router.coverage.case import CoverageCase
-from router.domain.coverage import Rung, Verdict, WorkloadKind
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.ADMISSION_DENIES
 KINDS = (WorkloadKind.CLUSTER,)

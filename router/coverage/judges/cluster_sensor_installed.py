@@ -13,7 +13,8 @@ from router.coverage.kubernetes.sensor import judge_installed
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.kubernetes_extensions import KubernetesExtensionFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, covered, gap
+from router.coverage.verdicts import CoverageState, Verdict, covered, gap
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.SENSOR_INSTALLED
 KINDS = (WorkloadKind.CLUSTER,)

@@ -9,7 +9,8 @@ from router.coverage.kubernetes.last_rows import find_last_row, with_last_row
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import is_seen_running, judge_running
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.SENSOR_RUNNING
 KINDS = (WorkloadKind.CLUSTER,)

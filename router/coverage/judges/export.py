@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import ExpectedExport
 from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
 from router.coverage.readers.sources import SourceFact
 from router.coverage.recency import age_of
@@ -27,8 +28,8 @@ from router.coverage.subscriptions.exports import (
     together,
 )
 from router.coverage.subscriptions.list_commands import list_command
-from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
-from router.domain.coverage_manifest import ExpectedExport
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.EXPORT
 KINDS = (WorkloadKind.SUBSCRIPTION,)

@@ -27,8 +27,9 @@ from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.kubernetes_extensions import KubernetesExtensionFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact
 from router.coverage.remedies import command_line, resource_words
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.resources import parse_resource_id
 
 RUNG = Rung.INTEGRATION

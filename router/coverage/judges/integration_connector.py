@@ -12,7 +12,8 @@ from router.coverage.case import CoverageCase
 from router.coverage.connectors.offerings import SENSOR_SWITCH, ConnectorOfferings, find_connector_ask
 from router.coverage.fields import find, find_text
 from router.coverage.readers.connectors import environment_subject
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)

@@ -11,7 +11,8 @@ from router.coverage.facts import ResourceFact, SettingFact, subscription_subjec
 from router.coverage.machines.states import find_exclusion_tag
 from router.coverage.plans.extensions import ask_plan, enable_plan, is_plan_on, plan_answers
 from router.coverage.remedies import command_line, rest_get, rest_put
-from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.MACHINE,)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.plans.extensions import judge_extension
-from router.domain.coverage import Rung, Verdict, WorkloadKind
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.REGISTRY,)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from router.coverage.case import CoverageCase
 from router.coverage.plans.extensions import judge_extension
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind
+from router.coverage.verdicts import CoverageState, Verdict
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.INTEGRATION
 KINDS = (WorkloadKind.STORAGE_ACCOUNT,)

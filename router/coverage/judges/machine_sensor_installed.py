@@ -30,7 +30,8 @@ from router.coverage.machines.sensor_reports import sensor_report_for
 from router.coverage.machines.states import MachineState, machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
-from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.recommendation_table import EDR_INSTALLED
 
 RUNG = Rung.SENSOR_INSTALLED

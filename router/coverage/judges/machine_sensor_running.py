@@ -24,7 +24,8 @@ from router.coverage.machines.scale_sets import judge_scale_set
 from router.coverage.machines.sensor_reports import SensorReport, sensor_report_for
 from router.coverage.machines.states import MachineState, machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.recommendation_table import EDR_RUNNING
 
 RUNG = Rung.SENSOR_RUNNING

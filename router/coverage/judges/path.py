@@ -14,8 +14,9 @@ from router.coverage.readers.drills import DrillFact
 from router.coverage.recency import age_of
 from router.coverage.remedies import command_line
 from router.coverage.subscriptions.disabled import unless_disabled
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.clocks import is_possible
-from router.domain.coverage import CoverageEvidence, CoverageState, Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.PATH
 KINDS = (WorkloadKind.SUBSCRIPTION,)

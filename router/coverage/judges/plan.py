@@ -10,9 +10,10 @@ from router.coverage.kubernetes.cluster_names import ask_for_cluster
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import extension_parts, remarks_of, sub_plan_part
 from router.coverage.plans.joined import joined
+from router.coverage.plans.table import PLAN_OF_KIND
 from router.coverage.readers.cloud_clusters import CloudClusterFact
-from router.domain.coverage import CoverageState, Rung, Verdict, WorkloadKind, unknown
-from router.domain.coverage_plans import PLAN_OF_KIND
+from router.coverage.verdicts import CoverageState, Verdict, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.PLAN
 KINDS = tuple(PLAN_OF_KIND)

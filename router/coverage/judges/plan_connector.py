@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from router.coverage.case import CoverageCase
 from router.coverage.connectors.offerings import ConnectorOfferings
+from router.coverage.plans.table import find_lacking, plan_named
 from router.coverage.readers.connectors import environment_subject
 from router.coverage.remedies import ASK_CONNECTORS
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
-from router.domain.coverage_plans import find_lacking, plan_named
+from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.PLAN
 KINDS = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)

@@ -23,9 +23,10 @@ from router.coverage.plans.needs import ASK_TYPES, is_needed
 from router.coverage.plans.posture import posture_for
 from router.coverage.plans.recommended import is_recommended, recommended_answers, stale_remarks
 from router.coverage.plans.remedies import ask_plans, each_on_its_line, enable_plan
+from router.coverage.plans.table import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
 from router.coverage.subscriptions.disabled import unless_disabled
-from router.domain.coverage import CoverageEvidence, Rung, Verdict, WorkloadKind, covered, gap, unknown
-from router.domain.coverage_plans import PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.PLAN
 KINDS = (WorkloadKind.SUBSCRIPTION,)

@@ -10,7 +10,8 @@ from router.coverage.machines.commands import ASK_EXTENSIONS, ask_resource, remo
 from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
 from router.coverage.readers.machine_extensions import AbsentExtensionsFact, ExtensionFact
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
+from router.domain.coverage import Rung, WorkloadKind
 
 RUNG = Rung.SENSOR_INSTALLED
 KINDS = (WorkloadKind.SQL_ON_MACHINE,)

@@ -11,7 +11,8 @@ from router.coverage.machines.recommendations import POSTURE_NOT_KNOWN, recommen
 from router.coverage.machines.sql_reports import machine_of, sql_report_for
 from router.coverage.machines.states import machine_state_for
 from router.coverage.plans.posture import is_posture_known_on
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.recommendation_table import SQL_PROTECTED
 
 RUNG = Rung.SENSOR_RUNNING

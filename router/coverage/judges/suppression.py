@@ -15,7 +15,8 @@ from router.coverage.case import CoverageCase
 from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
 from router.coverage.subscriptions.disabled import unless_disabled
 from router.coverage.subscriptions.list_commands import list_command
-from router.domain.coverage import Rung, Verdict, WorkloadKind, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.plurals import counted
 
 RUNG = Rung.SUPPRESSION

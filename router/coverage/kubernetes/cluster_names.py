@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from router.coverage.remedies import command_line
-from router.domain.coverage import Workload
+from router.coverage.verdicts import Workload
 
 ASK_AKS = "az aks list -o json"
 

@@ -9,7 +9,7 @@ from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
 from router.coverage.kubernetes.pods import Pod
 from router.coverage.kubernetes.scheduling import Obstacle
 from router.coverage.remedies import command_line, resource_words
-from router.domain.coverage import Workload
+from router.coverage.verdicts import Workload
 
 
 def enable_sensor(workload: Workload) -> str | None:

@@ -16,7 +16,7 @@ from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.kubernetes.cluster_names import find_eks_context, find_gke_context
 from router.coverage.remedies import file_name
-from router.domain.coverage import Verdict, Workload
+from router.coverage.verdicts import Verdict, Workload
 
 _PROGRAMS = ("kubectl ", "oc ")
 _ASKS = re.compile(r"(?:kubectl get) (?:--raw \S*/(?P<raw>[a-z]+)|(?P<kind>[a-z]+)\S* .*-o json)", re.DOTALL)

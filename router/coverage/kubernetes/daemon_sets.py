@@ -18,7 +18,7 @@ from router.coverage.fields import find, find_count, find_text, objects_at
 from router.coverage.kubernetes.nodes import labels_of
 from router.coverage.kubernetes.scheduling import PodScheduling, scheduling_of
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 
 class SensorPart(StrEnum):

@@ -14,7 +14,7 @@ from router.coverage.kubernetes.faults import SensorFault, gap_of, sentence_of, 
 from router.coverage.kubernetes.findings import NodeFinding, NodeState
 from router.coverage.kubernetes.objects import Fleet, SensorObjects
 from router.coverage.kubernetes.rollout import Rollout, rollout_of
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from router.coverage.exclusion_tags import OFF_CLUSTERS, excluding
 from router.coverage.facts import ResourceFact
 from router.coverage.kubernetes.commands import delete_tag
 from router.coverage.readers.stored_tags import StoredTagsFact
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
 from router.coverage.kubernetes.findings import NodeFinding, NodeState
 from router.coverage.kubernetes.objects import SensorObjects
 from router.coverage.kubernetes.rollout import Rollout
-from router.domain.coverage import CoverageEvidence, CoverageState
+from router.coverage.verdicts import CoverageEvidence, CoverageState
 
 _SHOWN = 3
 """How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""

@@ -11,7 +11,7 @@ from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
 from router.coverage.kubernetes.objects import Fleet
 from router.coverage.kubernetes.pods import Pod
 from router.coverage.kubernetes.scheduling import Obstacle
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 
 class NodeState(IntEnum):

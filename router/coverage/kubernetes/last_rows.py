@@ -10,8 +10,8 @@ from router.coverage.case import CoverageCase
 from router.coverage.fields import time_of
 from router.coverage.readers.process_events import ProcessEventsFact
 from router.coverage.recency import age_of
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict
 from router.domain.clocks import is_possible
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict
 
 FRESH = timedelta(days=1)
 """How old a row may be that shows a sensor at work: a cluster runs processes all day."""

@@ -14,7 +14,7 @@ from router.coverage.kubernetes.deployment import deployments_of
 from router.coverage.kubernetes.faults import named
 from router.coverage.kubernetes.objects import Fleet, SensorObjects
 from router.coverage.kubernetes.rollout import rollout_of
-from router.domain.coverage import (
+from router.coverage.verdicts import (
     CoverageEvidence,
     CoverageState,
     Verdict,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
 from router.coverage.live.answers import SECURITY_READER
 from router.coverage.live.arm import object_probe
@@ -24,7 +25,6 @@ from router.coverage.live.resource_graph import graph_probes
 from router.coverage.live.security_reads import pricings_probe, security_probes
 from router.coverage.live.subscriptions import asked_subscriptions, seen_subscriptions, vanished
 from router.coverage.live.workspaces import workspace_probe
-from router.domain.coverage_manifest import CoverageManifest
 
 MOST_RESOURCES = 2000
 """Resources that are asked for a plan of their own at the most, at some ten a second."""

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from router.coverage.case import CoverageCase
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.manifest import NO_MANIFEST
 from router.coverage.facts import CoverageFact, Facts, PlanFact, ResourceFact, subscription_subject
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.remedies import ask_plans
+from router.coverage.plans.table import PLAN_OF_KIND
 from router.coverage.readers import facts_of
-from router.domain.coverage import CoverageState
-from router.domain.coverage_manifest import NO_MANIFEST
-from router.domain.coverage_plans import PLAN_OF_KIND
+from router.coverage.verdicts import CoverageState
 
 _VERSION = "?api-version="
 

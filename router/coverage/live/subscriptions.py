@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from router.coverage.documents import CoverageDocument, document_of
+from router.coverage.expected.manifest import EVERY_NAME, CoverageManifest
 from router.coverage.facts import ResourceFact
 from router.coverage.live.probes import partly
 from router.coverage.readers import facts_of
 from router.domain.coverage import WorkloadKind
-from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest
 from router.domain.resources import find_subscription_id
 
 

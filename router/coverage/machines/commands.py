@@ -6,8 +6,8 @@ import shlex
 from dataclasses import replace
 
 from router.coverage.remedies import file_name
+from router.coverage.verdicts import Verdict, Workload
 from router.coverage.workloads import ARC_MACHINE
-from router.domain.coverage import Verdict, Workload
 from router.domain.recommendation_table import SQL_PROTECTED
 from router.domain.resources import ResourceId, parse_resource_id
 

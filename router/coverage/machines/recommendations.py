@@ -14,7 +14,7 @@ from router.coverage.case import CoverageCase
 from router.coverage.facts import RecommendationFact
 from router.coverage.fields import time_of
 from router.coverage.recency import why_stale
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 POSTURE_NOT_KNOWN = (
     "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"

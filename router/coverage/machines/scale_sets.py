@@ -12,8 +12,8 @@ from router.coverage.machines.commands import ASK_DEVICES, ASK_POWER
 from router.coverage.machines.sensor_reports import sensor_report_for
 from router.coverage.readers.endpoint_sensors import EndpointFact
 from router.coverage.readers.machines import MachineFact, ScaleSetFact
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, not_coverable, unknown
 from router.coverage.workloads import SCALE_SET
-from router.domain.coverage import CoverageEvidence, Verdict, covered, not_coverable, unknown
 
 
 def judge_scale_set(case: CoverageCase) -> Verdict | None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from router.coverage.facts import Facts
 from router.coverage.readers.endpoint_sensors import EndpointFact, SensorHealthFact
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 SILENCE = timedelta(days=7)
 """How old the last report of a device may be: it sends one a day, and Defender for Endpoint calls it inactive after seven."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from router.coverage.case import CoverageCase
 from router.coverage.readers.sql_machines import SqlHostFact
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 AGE = timedelta(days=1)
 """How long the word Protected counts."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.exclusion_tags import OFF_MACHINES, excluding
+from router.coverage.expected.manifest import HEARD_WITHIN
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.fields import time_of
 from router.coverage.readers.machines import MachineFact
 from router.coverage.readers.stored_tags import StoredTagsFact
+from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import ARC_MACHINE
 from router.domain.clocks import is_plausible
-from router.domain.coverage import CoverageEvidence
-from router.domain.coverage_manifest import HEARD_WITHIN
 
 ONBOARDING = timedelta(hours=12)
 """How long the sensor of a new machine may take: an hour, and twelve for the first subscription of a tenant."""

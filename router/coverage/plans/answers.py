@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from router.coverage.facts import Facts, PlanFact
-from router.domain.coverage import CoverageEvidence
-from router.domain.coverage_plans import DefenderPlan
+from router.coverage.plans.table import DefenderPlan
+from router.coverage.verdicts import CoverageEvidence
 
 _COVERAGES = ("notcovered", "partiallycovered", "fullycovered")
 """What an answer says of the resources of a subscription, from worst to best."""

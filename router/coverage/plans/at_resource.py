@@ -20,9 +20,10 @@ from router.coverage.plans.remedies import (
     take_override_off,
 )
 from router.coverage.plans.switches import ResourceSwitch, find_switch
+from router.coverage.plans.table import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER
-from router.domain.coverage import Verdict, WorkloadKind, covered, gap, unknown
-from router.domain.coverage_plans import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
+from router.domain.coverage import WorkloadKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ from router.coverage.plans.remedies import (
     one_after_the_other,
     take_override_off,
 )
+from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking
 from router.coverage.readers.sql_alert_policies import SqlAlertPolicyFact
-from router.domain.coverage import CoverageEvidence, CoverageState, Verdict, WorkloadKind, covered, gap, unknown
-from router.domain.coverage_plans import PLANS, DefenderPlan, find_lacking
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
+from router.domain.coverage import WorkloadKind
 
 _NEWEST_STORAGE = "DefenderForStorageV2"
 

@@ -13,9 +13,9 @@ from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import extension_part
 from router.coverage.plans.joined import joined
+from router.coverage.plans.table import plan_named
 from router.coverage.remedies import rest_get, rest_put
-from router.domain.coverage import CoverageState, Verdict, unknown
-from router.domain.coverage_plans import plan_named
+from router.coverage.verdicts import CoverageState, Verdict, unknown
 
 _VERSION = "2024-01-01"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.coverage.plans.remedies import each_on_its_line
-from router.domain.coverage import CoverageState, Verdict
+from router.coverage.verdicts import CoverageState, Verdict
 
 _WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import subscription_subject
+from router.coverage.plans.table import PLAN_OF_KIND, DefenderPlan
 from router.coverage.readers.resource_types import ResourceTypesFact
 from router.coverage.remedies import command_line
-from router.domain.coverage_plans import PLAN_OF_KIND, DefenderPlan
 
 TYPES_QUERY = (
     "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id, subscriptionId"

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.case import CoverageCase
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
 from router.coverage.facts import Facts, ResourceFact, subscription_subject
 from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.plans.table import PLANS
 from router.coverage.subscriptions.heard import find_healthy_rows
-from router.domain.coverage import CoverageEvidence, WorkloadKind
-from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
-from router.domain.coverage_plans import PLANS
+from router.coverage.verdicts import CoverageEvidence
+from router.domain.coverage import WorkloadKind
 
 POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
 """The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""

@@ -13,7 +13,7 @@ from router.coverage.facts import PlanFact, RecommendationFact
 from router.coverage.machines.recommendations import recommendation_answers_for, title_of
 from router.coverage.plans.answers import PlanAnswers
 from router.coverage.plans.posture import is_posture_known_on
-from router.domain.coverage_plans import DefenderPlan
+from router.coverage.plans.table import DefenderPlan
 from router.domain.recommendation_table import RECOMMENDATIONS
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from router.domain.coverage_plans import DefenderPlan, plan_named
+from router.coverage.plans.table import DefenderPlan, plan_named
 
 _PRICINGS = "api-version=2024-01-01"
 """The first version that says which resources differ from their subscription; `az security pricing list` asks an older one."""

@@ -14,7 +14,8 @@ from router.coverage.plans.remedies import (
 )
 from router.coverage.readers.storage_settings import StorageSettingFact
 from router.coverage.readers.threat_protection import ThreatProtectionFact
-from router.domain.coverage import CoverageEvidence, WorkloadKind
+from router.coverage.verdicts import CoverageEvidence
+from router.domain.coverage import WorkloadKind
 
 _CLASSIC = ("perstorageaccount", "pertransaction")
 

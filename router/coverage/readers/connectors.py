@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of
 from router.coverage.fields import find, find_list, find_text, whole_objects_at
-from router.domain.coverage import Workload, WorkloadKind
+from router.coverage.verdicts import Workload
+from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
 _KINDS: Mapping[str, WorkloadKind] = {

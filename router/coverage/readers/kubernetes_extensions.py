@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of
 from router.coverage.fields import find_text
+from router.coverage.verdicts import Workload
 from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
-from router.domain.coverage import Workload, WorkloadKind
+from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
 _TYPE = "microsoft.kubernetesconfiguration/extensions"

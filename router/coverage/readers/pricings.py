@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, PlanFact, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_truth, objects_at
+from router.coverage.plans.table import PLANS
 from router.coverage.workloads import find_scope, scope_fact
-from router.domain.coverage_plans import PLANS
 from router.domain.resources import find_subscription_id
 
 _CHILD = "/providers/microsoft.security/pricings/"

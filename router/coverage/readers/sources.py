@@ -10,7 +10,7 @@ from router.coverage import own_objects
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of, subscription_subject
 from router.coverage.fields import find, find_text, find_time, objects_at
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 from router.domain.coverage_sources import (
     CoverageSource,
     CoverageSourceKind,

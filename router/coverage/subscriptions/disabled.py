@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from router.coverage.case import CoverageCase
 from router.coverage.facts import ResourceFact
-from router.domain.coverage import CoverageState, Verdict, not_coverable
+from router.coverage.verdicts import CoverageState, Verdict, not_coverable
 
 
 def unless_disabled(case: CoverageCase, verdict: Verdict | None) -> Verdict | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from router.coverage.readers.automations import AutomationFact, ExportRule
-from router.domain.coverage import CoverageEvidence
+from router.coverage.verdicts import CoverageEvidence
 
 
 class ExportAnswer(IntEnum):

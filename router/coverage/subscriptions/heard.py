@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from router.coverage.facts import Facts, subscription_subject
 from router.coverage.readers.sources import SourceFact
+from router.coverage.verdicts import CoverageEvidence
 from router.domain.clocks import is_possible
-from router.domain.coverage import CoverageEvidence
 
 
 def find_healthy_rows(facts: Facts, subscription: str, now: datetime, within: timedelta) -> CoverageEvidence | None:

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 
 from router.domain.signals import Stream
 from router.rulebook.attack import FILE as ATTACK
-from router.rulebook.coverage_manifest import FILE as COVERAGE
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.lints.subject import Subject
 from router.rulebook.owners import FILE as OWNERS
@@ -17,7 +16,7 @@ from router.rulebook.problems import Problem
 from router.rulebook.suppression_directory import DIRECTORY as SUPPRESSIONS
 from router.rulebook.suppression_directory import SHADOWS
 
-_AT_THE_TOP = frozenset({ATTACK, OWNERS, COVERAGE})
+_AT_THE_TOP = frozenset({ATTACK, OWNERS, "coverage.yaml"})
 _ENDINGS = frozenset({".yaml", ".yml", ".json"})
 _CALLED = {
     "exemptions": SUPPRESSIONS,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from router.coverage.expected.form import ANY, CoverageForm, ExceptionForm, ExpectationForm, ExportForm, SelectingForm
+from router.coverage.expected.manifest import HEARD_WITHIN
+from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, names_of
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.coverage_manifest import HEARD_WITHIN
-from router.domain.coverage_plans import PLAN_OF_KIND, PLANS, DefenderPlan, names_of
 from router.domain.globs import is_glob
 from router.domain.timestamps import timestamp
-from router.rulebook.coverage_form import ANY, CoverageForm, ExceptionForm, ExpectationForm, ExportForm, SelectingForm
 from router.rulebook.patterns import SUBSCRIPTION
 from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import INVALID, KeyPath, Level

@@ -10,20 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
 
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
+from router.coverage.expected.sources import ExpectedSource, ExpectedSources, SilenceExcuses, expected_sources
 from router.domain.clocks import is_possible
-from router.domain.coverage_manifest import HEARD_WITHIN, CoverageManifest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import ExpectedSource, ExpectedSources, SilenceExcuses, expected_sources
-from router.domain.source_turns import KnownSource, SourceState, SourceTurn, SourceWatch
+from router.domain.source_turns import AT_ONCE, DOWN, KnownSource, SourceLook, SourceState, SourceTurn, SourceWatch
 from router.domain.timestamps import timestamp
-
-DOWN = timedelta(hours=6)
-"""How long the router may be away, or its hub unread, until silence counts anew: so no restored state and no clock that leapt
-makes a storm. The hub keeps what comes in a shorter absence, which is well within the day by which the 8 days exceed the week
-between two snapshots.
-"""
 
 OFTEN = timedelta(hours=1)
 """How often it is written down up to when the hub is taken in."""
@@ -35,32 +28,13 @@ snapshot follow each other within a day."""
 GONE = timedelta(hours=1)
 """How long a source may be missing in the manifest and be the same when it is back: so long, older workers may run."""
 
-AT_ONCE = 100
-"""Turns that one look makes; the next one goes on."""
-
 KEPT = timedelta(days=400)
 """How long after it was last heard of a source is known that only a pattern expects."""
 
 
-class SourceLook(NamedTuple):
-    """What a look at all sources brought.
-
-    Attributes:
-        watch: what is known of the looks.
-        turns: what people are to be told.
-        changed: the sources of which something else is known now, those of the turns among them, by their ids.
-        is_news: whether any of it is to be written.
-    """
-
-    watch: SourceWatch
-    turns: tuple[SourceTurn, ...]
-    changed: Mapping[str, KnownSource]
-    is_news: bool
-
-
 def look_at(
-    before: SourceWatch | None,
     manifest: CoverageManifest,
+    before: SourceWatch | None,
     known: Mapping[str, KnownSource],
     until: datetime,
     now: datetime,

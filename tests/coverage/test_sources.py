@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
+from router.coverage.expected.sources import expected_sources
 from router.domain.coverage import WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.expected_sources import expected_sources
 from tests.builders import NOW
 from tests.domain.silence_model import (
     DAY,

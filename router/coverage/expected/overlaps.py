@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 
-from router.domain.coverage import WorkloadKind
-from router.domain.coverage_manifest import (
+from router.coverage.expected.doubts import Doubt, RungsOf
+from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
     SPOKEN_OF_RUNGS,
     CoverageManifest,
@@ -15,9 +15,9 @@ from router.domain.coverage_manifest import (
     Expectation,
     WorkloadSelector,
 )
-from router.domain.coverage_selectors import SelectorsAbove
+from router.coverage.expected.selectors import SelectorsAbove
+from router.domain.coverage import WorkloadKind
 from router.domain.globs import is_glob
-from router.rulebook.coverage_doubts import Doubt, RungsOf
 from router.rulebook.globs import may_meet
 
 

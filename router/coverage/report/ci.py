@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
-from router.cli.coverage_summary import (
+from router.cli.formats import Annotation, Case, Severity
+from router.coverage.assess import CoverageRow
+from router.coverage.report.groups import VerdictGroup, groups_in, limits_in
+from router.coverage.report.summary import (
     NOTHING_EXPECTED,
     RUNG_NAMES,
     GateReport,
@@ -20,10 +22,9 @@ from router.cli.coverage_summary import (
     unmatched_sentence,
     unused_files,
 )
-from router.cli.formats import Annotation, Case, Severity
-from router.coverage.assess import CoverageRow
+from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung, Verdict, Workload, WorkloadKind
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.legible import one_line
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from router.app.drill_azure import Defender
 from router.app.signal_life import DestinationFacts, read_life
 from router.app.signal_search import Meant
+from router.coverage.drill.azure import Defender
 from router.coverage.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
 from router.coverage.drill.subjects import DrillSubject, may_be_of
 from router.coverage.drill.verdict import (

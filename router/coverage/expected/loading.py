@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from router.domain.coverage import CoverageException
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, ExpectedExport
-from router.domain.coverage_plans import PLANS
+from router.coverage.expected.doubts import RungsOf, known_extensions, unclear_parts
+from router.coverage.expected.form import CoverageForm, ExceptionForm, ExpectationForm, ExportForm
+from router.coverage.expected.kinds import kind_meant
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, ExpectedExport
+from router.coverage.expected.overlaps import covered_entries, exceptions_in_vain
+from router.coverage.plans.table import PLANS
+from router.coverage.verdicts import CoverageException
 from router.rulebook.clauses import SEVERITIES
-from router.rulebook.coverage_doubts import RungsOf, known_extensions, unclear_parts
-from router.rulebook.coverage_form import CoverageForm, ExceptionForm, ExpectationForm, ExportForm
-from router.rulebook.coverage_kinds import kind_meant
-from router.rulebook.coverage_overlaps import covered_entries, exceptions_in_vain
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import timedelta_for

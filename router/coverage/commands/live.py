@@ -16,12 +16,13 @@ from router.app.kubernetes_live import ask_clusters
 from router.app.patience import TimeLimit
 from router.app.settings import Settings
 from router.app.tags import keep_tags
-from router.cli.coverage_documents import OtherDocuments, asked_documents
 from router.cli.given import clock_for
 from router.cli.opened_state import store_in
 from router.cli.progress import Count, progress_of
 from router.cli.streams import complain
+from router.coverage.commands.files import OtherDocuments, asked_documents
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import name_of_state
 from router.coverage.live.azure import AzureScope, azure_inquiry
 from router.coverage.live.clouds import AzureCloud
@@ -33,7 +34,6 @@ from router.coverage.live.resource_graph import graph_probes
 from router.coverage.live.subscriptions import seen_subscriptions
 from router.coverage.stored import READ_KINDS, documents_of_state
 from router.coverage.tags import tag_file_of
-from router.domain.coverage_manifest import CoverageManifest
 from router.domain.documents import StoredDocument
 from router.domain.errors import BadFile, BadUsage
 from router.domain.plurals import counted

@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from router.cli.coverage_summary import ago
 from router.cli.printing import plain
 from router.coverage.assess import Assessed
+from router.coverage.report.summary import ago
 from router.coverage.sources import ReportedSource
+from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload, covered
 from router.destinations.wording.masking import masked
-from router.domain.coverage import (
-    CoverageEvidence,
-    CoverageException,
-    CoverageState,
-    Rung,
-    Verdict,
-    Workload,
-    covered,
-)
+from router.domain.coverage import Rung
 from router.domain.plurals import counted
 from router.domain.source_turns import RUNGS
 from router.domain.timestamps import timestamp

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from router.cli.coverage_groups import source_name
-from router.cli.coverage_summary import ago
 from router.coverage.gate import GateResult
 from router.coverage.readers.drills import DrillFact, DrillStep
+from router.coverage.report.groups import source_name
+from router.coverage.report.summary import ago
 from router.coverage.sources import ReportedSource
+from router.coverage.verdicts import CoverageException, Workload
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageException, Workload
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.legible import one_line
 from router.domain.plurals import counted

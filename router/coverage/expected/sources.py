@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import EVERY_NAME, CoverageManifest, Excuse, Expectation, workload_called
-from router.domain.coverage_selectors import NamedWorkloads, SelectorIndex
+from router.coverage.expected.manifest import EVERY_NAME, CoverageManifest, Excuse, Expectation, workload_called
+from router.coverage.expected.selectors import NamedWorkloads, SelectorIndex
+from router.coverage.verdicts import Workload
+from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.globs import glob_pattern, is_glob
 from router.domain.resource_names import is_guid

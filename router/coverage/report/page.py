@@ -14,9 +14,11 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
-from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in
-from router.cli.coverage_page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
-from router.cli.coverage_summary import (
+from router.coverage.assess import CoverageRow
+from router.coverage.facts import file_of
+from router.coverage.report.groups import VerdictGroup, groups_in, limits_in
+from router.coverage.report.page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
+from router.coverage.report.summary import (
     LIMITED,
     NO_TIME,
     NOTHING_EXPECTED,
@@ -33,10 +35,9 @@ from router.cli.coverage_summary import (
     summary_of,
     unmatched_sentence,
 )
-from router.coverage.assess import CoverageRow
-from router.coverage.facts import file_of
+from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageEvidence, CoverageState, Rung, WorkloadKind
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import LastHeard
 from router.domain.legible import one_line
 from router.domain.plurals import counted

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
+from router.coverage.expected.manifest import WorkloadSelector, is_called
+from router.coverage.verdicts import Workload
 from router.domain.clouds import location_named
-from router.domain.coverage import Workload, WorkloadKind
-from router.domain.coverage_manifest import WorkloadSelector, is_called
+from router.domain.coverage import WorkloadKind
 from router.domain.globs import covers_glob, is_glob
 from router.domain.resource_names import is_guid
 

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from router.cli.coverage_groups import VerdictGroup, groups_in, limits_in, silence_lines
-from router.cli.coverage_summary import (
+from router.cli.printing import plain, print_lines
+from router.cli.screen import print_table, screen, table_of
+from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.report.groups import VerdictGroup, groups_in, limits_in, silence_lines
+from router.coverage.report.summary import (
     LIMITED,
     NOTHING_EXPECTED,
     RUNG_NAMES,
@@ -20,11 +23,9 @@ from router.cli.coverage_summary import (
     summary_of,
     unmatched_sentence,
 )
-from router.cli.printing import plain, print_lines
-from router.cli.screen import print_table, screen, table_of
-from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.verdicts import CoverageState
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Rung
+from router.domain.coverage import Rung
 from router.domain.plurals import counted
 from router.domain.timestamps import timestamp
 

@@ -9,9 +9,9 @@ from annotated_types import MinLen
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from router.coverage.expected.manifest import WorkloadSelector
+from router.coverage.plans.table import PLANS
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.coverage_manifest import WorkloadSelector
-from router.domain.coverage_plans import PLANS
 from router.rulebook.patterns import BLANK_NOT
 from router.rulebook.policy_form import Duration
 from router.rulebook.when_form import Form, Word, Words, listed

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from router.cli.coverage_summary import GateReport, age_seconds, exit_code_of, state_of, summary_of
 from router.coverage.assess import CoverageRow
 from router.coverage.plans.posture import SubscriptionPosture
 from router.coverage.readers.drills import DrillFact, DrillStep
+from router.coverage.report.summary import GateReport, age_seconds, exit_code_of, state_of, summary_of
 from router.coverage.sources import ReportedSource
+from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.domain.timestamps import timestamp
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.coverage import CoverageException, Rung, WorkloadKind
-from router.domain.coverage_manifest import Excuse, WorkloadSelector
-from router.domain.source_turns import SourceState, SourceWatch
-from router.ingest.source_silence import AT_ONCE, GONE
+from router.coverage.expected.manifest import Excuse, WorkloadSelector
+from router.coverage.expected.silence import GONE
+from router.coverage.verdicts import CoverageException
+from router.domain.coverage import Rung, WorkloadKind
+from router.domain.source_turns import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
 from tests.domain.silence_model import (
     DAY,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from router.domain.coverage import CoverageException, Rung, Workload, WorkloadKind
+from router.coverage.verdicts import CoverageException, Workload
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.globs import glob_pattern, is_glob
 from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity

@@ -12,9 +12,10 @@ from router.coverage.fields import time_of
 from router.coverage.gate import GateResult
 from router.coverage.plans.posture import SubscriptionPosture
 from router.coverage.recency import age_of
+from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
-from router.domain.coverage import CoverageEvidence, CoverageState, Rung
+from router.domain.coverage import Rung
 from router.domain.plurals import counted
 
 NO_TIME = "no time said"

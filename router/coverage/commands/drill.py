@@ -11,18 +11,17 @@ from datetime import timedelta
 from functools import partial
 
 from router.app.destination_readiness import readiness_of
-from router.app.drill import Drill, DrillPlan, expected_destinations
-from router.app.drill_azure import Defender, call_heartbeat, defender_over, heartbeat_in, read_cluster
 from router.app.kubeconfig_files import open_kubeconfig
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.arguments import written
-from router.cli.coverage_commands import REAL_WITHIN, WITHIN
+from router.cli.coverage import REAL_WITHIN, WITHIN
 from router.cli.given import rules_given
 from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.cli.streams import complain, is_wanted, refuse_unasked
+from router.coverage.drill.azure import Defender, call_heartbeat, defender_over, heartbeat_in, read_cluster
 from router.coverage.drill.results import (
     DestinationVerdict,
     DrillHop,
@@ -32,6 +31,7 @@ from router.coverage.drill.results import (
     OpenReceipt,
     result_object,
 )
+from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
 from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, NotDone, is_settled
 from router.coverage.live.contexts import NamedContext

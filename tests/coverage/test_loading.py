@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.coverage import CoverageException, Rung, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest, Expectation, WorkloadSelector
+from router.coverage.expected.loading import CoverageFile, read_coverage
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, WorkloadSelector
+from router.coverage.verdicts import CoverageException
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.severity import Severity
-from router.rulebook.coverage_manifest import CoverageFile, read_coverage
 from tests.rulebook.builders import NOW, a_sound_rulebook
 from tests.rulebook.ladder import rungs_of
 

@@ -13,26 +13,27 @@ from pathlib import Path
 
 import yaml
 
-from router.cli.coverage_documents import open_documents
-from router.cli.coverage_live import documents_beside_files
-from router.cli.coverage_summary import RUNG_NAMES
 from router.cli.given import clock_for
 from router.cli.printing import print_lines, print_text
 from router.cli.streams import complain
+from router.coverage.commands.files import open_documents
+from router.coverage.commands.live import documents_beside_files
 from router.coverage.documents import CoverageDocument
+from router.coverage.expected.form import ANY, CoverageForm
+from router.coverage.expected.loading import FILE, manifest_of
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.coverage.facts import Facts, PlanFact
 from router.coverage.fields import find, find_text, objects_at
 from router.coverage.gate import GateResult, judge_documents
+from router.coverage.plans.table import PLANS
 from router.coverage.readers import facts_of
+from router.coverage.report.summary import RUNG_NAMES
+from router.coverage.verdicts import CoverageState, Workload
 from router.destinations.wording.masking import masked
-from router.domain.coverage import CoverageState, Workload, WorkloadKind
-from router.domain.coverage_manifest import NO_MANIFEST, CoverageManifest
-from router.domain.coverage_plans import PLANS
+from router.domain.coverage import WorkloadKind
 from router.domain.errors import BadFile
 from router.domain.legible import one_line
 from router.domain.plurals import counted
-from router.rulebook.coverage_form import ANY, CoverageForm
-from router.rulebook.coverage_manifest import FILE, manifest_of
 from router.rulebook.documents import parse
 
 _MOST_PATTERNS = 50

@@ -1,0 +1,117 @@
+"""`alert-router coverage check|report`: whether what is expected is proved, as a gate and as a picture."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+from router.cli.arguments import RULES_DIR
+from router.cli.formats import commands_for, report_of
+from router.cli.given import clock_for, lines_for
+from router.cli.printing import print_commands, print_json, print_lines, print_text
+from router.cli.streams import complain
+from router.coverage.commands.files import open_documents
+from router.coverage.commands.live import documents_beside_files, refuse_unwritable
+from router.coverage.expected.loading import FILE as COVERAGE
+from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
+from router.coverage.expected.sources import numbers_about_silence
+from router.coverage.gate import GateResult, judge_documents
+from router.coverage.judges import rungs_of
+from router.coverage.report.ci import annotations_of, cases_of, markdown_of
+from router.coverage.report.document import document_of
+from router.coverage.report.page import page_of
+from router.coverage.report.summary import GateReport, exit_code_of, summary_of
+from router.coverage.report.text import print_report
+from router.domain.errors import BadFile
+
+_CHECK = "coverage check"
+
+_MISNAMED = ("coverage.yml", "coverage.json", "Coverage.yaml")
+"""What people call the manifest when they misremember its name."""
+
+
+def check(options: Namespace) -> int:
+    """Prints what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
+    now = clock_for(options.now)()
+    report = _judged(options, now, allows_unknown=options.allow_unknown)
+    match options.format:
+        case "json":
+            print_json(document_of(report, now))
+        case "junit":
+            print_text(report_of(_CHECK, cases_of(report)))
+        case "github":
+            print_commands(commands_for(_CHECK, summary_of(report), list(annotations_of(report))))
+        case "markdown":
+            print_lines(markdown_of(report))
+        case _:
+            print_report(report, now)
+    return exit_code_of(report)
+
+
+def report(options: Namespace) -> int:
+    """Writes the page. It is a picture and no gate: it fails only where it cannot be made."""
+    now = clock_for(options.now)()
+    refuse_unwritable(options.out, "the page")
+    found = _judged(options, now, allows_unknown=False)
+    try:
+        options.out.write_text(page_of(found, now), encoding="utf-8")
+    except OSError as error:
+        raise BadFile(f"{options.out}: the page cannot be written there: {error.strerror}") from error
+    print_lines([summary_of(found), f"page  {options.out}"])
+    return 0
+
+
+def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
+    manifest = _manifest(options.rules, now)
+    others = documents_beside_files(options, manifest, now)
+    opened = open_documents(options.files)
+    result = judge_documents(chain(opened.documents, *(one.documents for one in others)), manifest, now)
+    for line in opened.refused:
+        complain(line)
+    said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
+    return GateReport(
+        result,
+        tuple(opened.refused),
+        allows_unknown,
+        said_in,
+        tuple(_idle(manifest, result, now)),
+        others=tuple((name, one.words) for one in others for name in one.names),
+    )
+
+
+def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:
+    """The exceptions that would excuse something, if there were something to excuse."""
+    # By identity: two exceptions may say the same of different workloads.
+    used = {id(verdict.exception) for _, _, verdict in result.assessed.verdicts()}
+    used |= {id(one.exception) for one in result.sources}
+    # Files do not say who is silent.
+    unknown = frozenset[int]() if result.sources else numbers_about_silence(manifest)
+    for excuse in manifest.excuses:
+        if now < excuse.exception.ends and id(excuse.exception) not in used and excuse.number not in unknown:
+            yield excuse.number
+
+
+def _manifest(rules: Path, now: datetime) -> CoverageManifest:
+    """What is expected; its problems and warnings are printed on stderr. Raises BadFile where a problem stops it."""
+    _refuse_misnamed(rules)
+    found = read_coverage(rules, rungs_of, now)
+    for line in lines_for(found.problems):
+        complain(line)
+    if found.manifest is None:
+        raise BadFile(f"{rules / COVERAGE}: has problems, so nobody knows what is expected; mend them")
+    return found.manifest
+
+
+def _refuse_misnamed(rules: Path) -> None:
+    """Raises BadFile where somebody wrote down what is expected, and it would not be read: then less would be missed."""
+    if not rules.is_dir():
+        if rules != RULES_DIR:
+            raise BadFile(f"{rules}: is no directory; name the one in which {COVERAGE} is, with --rules")
+        return
+    for name in _MISNAMED:
+        if (rules / name).exists() and not (rules / COVERAGE).exists():
+            raise BadFile(f"{rules / name}: is not read; call it {COVERAGE}")

@@ -1,0 +1,155 @@
+"""What is known of workloads: their states, and verdicts with what they rest on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from router.domain.coverage import WorkloadKind
+
+
+class CoverageState(StrEnum):
+    """What is known of a workload on a rung.
+
+    Attributes:
+        COVERED: it is proved.
+        GAP: the opposite is proved.
+        EXCUSED: it is a gap, or unknown, and somebody answers for it until an end.
+        NOT_COVERABLE: it cannot be there at all, as no sensor of Defender runs on a Windows node.
+        UNKNOWN: nobody asked, or the answer does not tell. It never counts as covered.
+    """
+
+    COVERED = "covered"
+    GAP = "gap"
+    EXCUSED = "excused"
+    NOT_COVERABLE = "not coverable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Something that can be covered. Two with one key are the same.
+
+    Attributes:
+        kind: what it is.
+        name: what people call it.
+        id: its ARM id, or its id in its own cloud, in its own case; None for a cluster of which only kubectl speaks.
+        subscription: the id of its subscription in lower case; None where that is not known.
+        subject: what its facts are found under: the id in lower case, else the name that was given for its files.
+    """
+
+    kind: WorkloadKind
+    name: str
+    id: str | None = None
+    subscription: str | None = None
+    subject: str
+
+    @property
+    def key(self) -> tuple[WorkloadKind, str]:
+        """What tells it from every other workload."""
+        return self.kind, self.subject
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What it alone is called: its id, or the name that was given for its files."""
+        is_subscription = self.kind is WorkloadKind.SUBSCRIPTION and self.subscription is not None
+        return (self.id or self.subject, *([self.subscription or ""] if is_subscription else ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a manifest may call it: its name, which another one may have, too, and its ids."""
+        return (self.name, *self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageEvidence:
+    """What a verdict rests on: one field of one document.
+
+    Attributes:
+        document: the document as it was named, and where in it, as in `pricings.json value[3]`.
+        field: the field, with dots between its parts.
+        value: what stands there, as text; empty where nothing does.
+        time: when that was so, where the document says it.
+        known_at: when whoever gave the document knew it so, as text: the instant at which it was asked, or at which a message
+            said it; None for what a file says, of which nobody knows how old it is.
+    """
+
+    document: str
+    field: str
+    value: str
+    time: str | None = None
+    known_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageException:
+    """Why a workload need not be covered for a time.
+
+    Attributes:
+        owner: who answers for it.
+        reason: why.
+        ends: from when on it must be covered.
+    """
+
+    owner: str
+    reason: str
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of a workload on a rung, and from what.
+
+    Attributes:
+        state: what is known.
+        reason: why, in one sentence without its full stop.
+        evidence: what it rests on; none where nothing was asked.
+        remedy: the command that mends a gap, or that answers what is unknown; several stand one on a line, and none needs
+            another; None where there is none.
+        remarks: what else is to be said, though it changes nothing.
+        limits: those of the remarks that say what is not covered all the same, where it is covered.
+        counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
+        exception: who answers for it, where it is excused.
+        excused: what is known of it all the same, where it is excused; else None.
+    """
+
+    state: CoverageState
+    reason: str
+    evidence: tuple[CoverageEvidence, ...] = ()
+    remedy: str | None = None
+    remarks: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    counts: Mapping[CoverageState, int] | None = None
+    exception: CoverageException | None = None
+    excused: CoverageState | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows, so that its remedy is a question, be it excused or not."""
+        return CoverageState.UNKNOWN in (self.state, self.excused)
+
+
+def covered(
+    reason: str, *evidence: CoverageEvidence, remarks: tuple[str, ...] = (), limits: tuple[str, ...] = ()
+) -> Verdict:
+    """The verdict that something is proved; `limits` are remarks, too."""
+    return Verdict(
+        state=CoverageState.COVERED, reason=reason, evidence=evidence, remarks=(*remarks, *limits), limits=limits
+    )
+
+
+def gap(reason: str, *evidence: CoverageEvidence, remedy: str | None = None, remarks: tuple[str, ...] = ()) -> Verdict:
+    """The verdict that the opposite is proved; `remedy` is the command that mends it."""
+    return Verdict(state=CoverageState.GAP, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
+
+
+def unknown(reason: str, *evidence: CoverageEvidence, remedy: str | None, remarks: tuple[str, ...] = ()) -> Verdict:
+    """The verdict that nothing is proved; `remedy` is what would answer it."""
+    return Verdict(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
+
+
+def not_coverable(reason: str, *evidence: CoverageEvidence) -> Verdict:
+    """The verdict that it cannot be there."""
+    return Verdict(state=CoverageState.NOT_COVERABLE, reason=reason, evidence=evidence)
