@@ -19,19 +19,18 @@ from router.app.rules import Rules, pagers_of
 from router.app.settings import Settings
 from router.cli.streams import complain
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName, SettingName
-from router.destinations.email.kind import EmailConfig
+from router.destinations.email import EmailConfig
 from router.destinations.file import FileConfig
-from router.destinations.gateway import HeaderAuth
-from router.destinations.jira.kind import PRIORITIES, IssueResolution, JiraConfig
+from router.destinations.jira import PRIORITIES, IssueResolution, JiraConfig
 from router.destinations.jsm_ops import JsmOpsConfig
-from router.destinations.log_analytics.kind import LogAnalyticsConfig
+from router.destinations.log_analytics import LogAnalyticsConfig
 from router.destinations.pagerduty import PagerDutyConfig
-from router.destinations.servicenow.events import ServiceNowEventsConfig
-from router.destinations.servicenow.tickets import ServiceNowConfig
+from router.destinations.servicenow import ServiceNowConfig
+from router.destinations.servicenow_events import ServiceNowEventsConfig
 from router.destinations.slack import SlackConfig
-from router.destinations.splunk_hec.kind import SplunkHecConfig
+from router.destinations.splunk_hec import SplunkHecConfig
 from router.destinations.teams import TeamsConfig
-from router.destinations.webhook import Webhook, WebhookConfig
+from router.destinations.webhook import HeaderAuth, Webhook, WebhookConfig
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from alert_router_demo.soc.pagerduty import Page
 from alert_router_demo.soc.tickets import TicketRecord
-from router.destinations.wording.previews import lines_of
+from router.destinations.wording.fitting import lines_of
 
 
 def lines_of_page(pages: Sequence[Page]) -> Iterator[str]:

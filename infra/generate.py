@@ -15,7 +15,7 @@ from pathlib import Path
 from infra.compiler import NONE, ROOT, Answer, Compiler, find_compiler
 from infra.sources import RECORD, TEMPLATE, record
 from infra.variants import Variant, variants
-from router.destinations.log_analytics.tables import TABLES, LogTable
+from router.destinations.log_analytics_tables import TABLES, LogTable
 
 INFRA = ROOT / "infra"
 

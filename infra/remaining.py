@@ -18,7 +18,7 @@ from router.app.destination_readiness import readiness_of, remark_on
 from router.app.rules import Rules, load_rules_of_hubs, secret_names_of, specs_of
 from router.app.settings import Settings, Why
 from router.destinations.config import settings_in
-from router.destinations.log_analytics.kind import LogAnalyticsConfig
+from router.destinations.log_analytics import LogAnalyticsConfig
 from router.domain.errors import BadPolicy
 
 ROOT = Path(__file__).parents[1]

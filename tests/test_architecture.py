@@ -206,7 +206,7 @@ def test_one_table_of_a_pure_room_is_read_as_its_code_is() -> None:
         for path in sources("parse", "decide", "destinations", "domain")
         if "importlib.resources" in source(path).imports
     ]
-    assert reading == ["destinations/wording/credential_forms.py"]
+    assert reading == ["destinations/wording/masking.py"]
 
 
 def test_the_ground_floor_is_the_standard_library_only() -> None:

@@ -22,7 +22,7 @@ from router.decide.lifecycle_events import (
 )
 from router.decide.markup import plain_text
 from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
-from router.destinations.email.kind import EmailConfig
+from router.destinations.email import EmailConfig
 from router.domain.clocks import is_possible, is_recent
 from router.domain.counts import counted_name
 from router.domain.destination_holds import read_holds

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from router.destinations.answers import error_for
 from router.destinations.config import AiAlerts, OneByOneConfig
+from router.destinations.exchanges import Exchange, error_for
 from router.destinations.wording.briefing import Briefing, briefing_of
-from router.destinations.wording.disclosure import disclosed
-from router.destinations.wording.languages import in_language, plain
+from router.destinations.wording.facts import EVIDENCE, posture_of
+from router.destinations.wording.headlines import group_of
 from router.destinations.wording.plain_text import note_of, text_of
-from router.destinations.wording.texts import name_of
+from router.destinations.wording.texts import in_language, name_of, plain, web_link
+from router.destinations.wording.withholding import disclosed
 from router.domain.background import Background
-from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result, SendMail
-from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import DeliveryError, Rejected, Unauthorized
-from router.domain.notices import Notice
+from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.errors import DeliveryError, Rejected
+from router.domain.notices import DECISION_KEYS, Notice
 
 _HANDLE = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
 PREVIEW_LIMIT = 15_000  # characters; ours, for kinds that name none
-
-JSON = {"content-type": "application/json"}
-
-type Exchange[T] = Generator[HttpRequest | AccessToken | SendMail, Any, T]
-"""One or more requests, each sent its answer, that end in a T; DeliveryError is raised out of it."""
 
 
 class OneByOne(ABC):
@@ -67,7 +63,7 @@ class OneByOne(ABC):
         return f"{briefing.headline}\n\n{text(briefing, PREVIEW_LIMIT)}"
 
     def words(self, text: str) -> str:
-        """A text as nothing but words where it is shown; see `router.destinations.wording.languages`."""
+        """A text as nothing but words where it is shown; see `router.destinations.wording.texts`."""
         return plain(text)
 
     def notice_in(self, attempt: Attempt) -> Notice:
@@ -140,27 +136,6 @@ def taken_without[B, T](
             raise refused from None
 
 
-def secret_named(name: str, attempt: Attempt, kind: str) -> str:
-    """The value of the secret of that name; raises Unauthorized where it has none."""
-    value = attempt.secrets.get(name)
-    if value:
-        return value
-    raise Unauthorized(f"{kind}: the secret {name} has no value; set the app setting of that name")
-
-
-def header_secret(name: str, attempt: Attempt, kind: str) -> str:
-    """The value of a secret that stands in a header; raises Unauthorized where it has none, or one that no header takes."""
-    value = secret_named(name, attempt, kind)
-    if fits_header(value):
-        return value
-    raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")
-
-
-def fits_header(value: str) -> bool:
-    """Whether a text can stand in a header."""
-    return value.isascii() and value.isprintable()
-
-
 def is_handle(text: object) -> bool:
     """Whether a vendor's text is a name of a thing and can stand in a receipt, which people see and stores keep."""
     return isinstance(text, str) and _HANDLE.fullmatch(text) is not None
@@ -169,3 +144,46 @@ def is_handle(text: object) -> bool:
 def handle_of(receipt: Receipt | None, name: str) -> str | None:
     """A handle that a receipt brought back, or None."""
     return receipt.handles.get(name) if receipt is not None else None
+
+
+_FIELDS = (
+    "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
+    "resource", "resource_type", "resource_group", "subscription", "compromised_entity", "techniques",
+    "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
+    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "closing", "correlation", "alerts", "extended",
+)  # fmt: skip
+
+_ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
+
+
+def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
+    """The object of one notice. Every key is always there; what is not known is null, [] or {}.
+
+    `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
+    it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
+    `package`, `image`, `rule` and `risk` are objects as in `router.domain.posture`, or null; `group` is null, or
+    {by, total, standing, named, limited, groups} where several signals are told of as one; `closing` says how it
+    ended, where that is not that it is over; the rest is as in `router.domain.notices.Notice`.
+    """
+    owner, evidence = notice.owner, notice.evidence
+    return {
+        "change": delivery.change,
+        "key": notice.key,
+        "turn": notice.turn,
+        "destination": delivery.destination,
+        **{name: getattr(notice, name) for name in _FIELDS},
+        "link": web_link(notice.link),
+        "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
+        "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
+        "group": group_of(notice),
+        **posture_of(notice),
+        "owner": {"group": owner.group, "service": owner.service} if owner else None,
+    }
+
+
+def object_of(delivery: Delivery) -> dict[str, Any]:
+    """The object of what a delivery carries: of a notice, or of an entry of the record, with the keys that others read."""
+    content = delivery.content
+    if isinstance(content, Notice):
+        return document_of(delivery, content)
+    return {name: getattr(content, name) for name in _ENTRY_KEYS}

@@ -14,10 +14,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from router.destinations.base import object_of
 from router.destinations.config import Config
-from router.destinations.wording.documents import object_of
-from router.destinations.wording.fitting import json_bytes
-from router.destinations.wording.previews import json_text
+from router.destinations.wording.fitting import json_bytes, json_text
 from router.domain.conversation import AppendLines, Conversation
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication

@@ -30,18 +30,15 @@ from urllib.parse import quote
 import orjson
 from pydantic import ConfigDict, Field, model_validator
 
-from router.destinations.answers import error_for
-from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
-from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, base_of
-from router.destinations.paging import PagerKeys
+from router.destinations.base import OneByOne, is_handle
+from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, Template, base_of, parse
+from router.destinations.exchanges import JSON, Exchange, error_for, fits_header
+from router.destinations.paging import PagerKeys, details_within
 from router.destinations.wording.briefing import Briefing
-from router.destinations.wording.details import details_within
 from router.destinations.wording.fitting import json_bytes, shorten
-from router.destinations.wording.headlines import location_of, reporter_of
-from router.destinations.wording.languages import html
-from router.destinations.wording.placeholders import Template, parse
+from router.destinations.wording.headlines import location_of, reporter_of, summary_of
 from router.destinations.wording.plain_text import note_of, text_of
-from router.destinations.wording.subjects import summary_of
+from router.destinations.wording.texts import html
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -153,7 +150,9 @@ class JsmOps(OneByOne):
         briefing = self.briefing_in(attempt)
         if attempt.delivery.change is not Change.OPENED:
             return note_of(briefing, DESCRIPTION_LIMIT)
-        return f"{summary_of(briefing, MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
+        return (
+            f"{summary_of(briefing.notice, briefing.evidence, MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
+        )
 
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
         """The id of the request that was accepted."""
@@ -182,7 +181,7 @@ class JsmOps(OneByOne):
 
     def _alert(self, notice: Notice, briefing: Briefing) -> dict[str, Any]:
         alert = {
-            "message": summary_of(briefing, MESSAGE_LIMIT),
+            "message": summary_of(briefing.notice, briefing.evidence, MESSAGE_LIMIT),
             "alias": notice.key,
             "description": text_of(briefing, DESCRIPTION_LIMIT),
             "responders": list(self._responders_for(notice)),

@@ -19,16 +19,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from router.destinations.answers import error_for
-from router.destinations.base import JSON, Exchange, OneByOne
+from router.destinations.base import OneByOne
 from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
-from router.destinations.paging import PagerKeys
+from router.destinations.exchanges import JSON, Exchange, error_for
+from router.destinations.paging import PagerKeys, details_of, details_within
 from router.destinations.wording.briefing import Briefing, link_of
-from router.destinations.wording.details import details_of, details_within
-from router.destinations.wording.fitting import fitted, json_bytes, shorten
-from router.destinations.wording.headlines import location_of, reporter_of
-from router.destinations.wording.previews import lines_of
-from router.destinations.wording.subjects import summary_of
+from router.destinations.wording.fitting import fitted, json_bytes, lines_of, shorten
+from router.destinations.wording.headlines import location_of, reporter_of, summary_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -118,7 +115,7 @@ def _trigger(briefing: Briefing) -> dict[str, Any]:
     parts = parse_resource_id(notice.resource)
     owner = notice.owner
     payload = {
-        "summary": summary_of(briefing, SUMMARY_LIMIT),
+        "summary": summary_of(briefing.notice, briefing.evidence, SUMMARY_LIMIT),
         "source": shorten(location_of(notice), SOURCE_LIMIT),
         "severity": SEVERITIES.get(notice.severity or "", "critical"),
         "timestamp": notice.changed or notice.started,

@@ -26,14 +26,12 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict
 
-from router.destinations.answers import words_in
-from router.destinations.base import JSON, OneRequest
+from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
-from router.destinations.credentials import secret_url
-from router.destinations.wording.first_screen import FirstScreen, first_screen_of
+from router.destinations.exchanges import JSON, secret_url, words_in
+from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
-from router.destinations.wording.languages import mrkdwn
-from router.destinations.wording.screen_lines import Line
+from router.destinations.wording.texts import mrkdwn
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

@@ -26,13 +26,12 @@ from typing import Any, ClassVar, Literal
 import orjson
 from pydantic import ConfigDict
 
-from router.destinations.base import JSON, OneRequest
+from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
-from router.destinations.credentials import secret_url
-from router.destinations.wording.first_screen import FirstScreen, first_screen_of
+from router.destinations.exchanges import JSON, secret_url
+from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import MARK, json_bytes
-from router.destinations.wording.languages import markdown
-from router.destinations.wording.screen_lines import Line
+from router.destinations.wording.texts import markdown
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt

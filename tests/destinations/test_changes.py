@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from router.destinations.paging import details_of
 from router.destinations.wording.briefing import briefing_of
-from router.destinations.wording.changes import changes_between
-from router.destinations.wording.details import details_of
+from router.destinations.wording.news import changes_between
 from router.domain.background import NO_BACKGROUND, Background, Counterpart
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence

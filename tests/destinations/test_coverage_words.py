@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.destinations.wording.coverage import coverage_words
-from router.destinations.wording.details import details_of
+from router.destinations.paging import details_of
+from router.destinations.wording.facts import coverage_words
 from router.destinations.wording.headlines import reporter_of
 from router.destinations.wording.plain_text import text_of
 from router.domain.coverage import Rung

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from router.decide import decide, notice_for
-from router.destinations.wording.disclosure import disclosed
 from router.destinations.wording.texts import name_of, texts_in
+from router.destinations.wording.withholding import disclosed
 from router.domain.notices import Notice
 from router.ingest.grouping.group_notices import named_member
 from router.parse import evidence_of

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.jira.forms import FIELD_LIMIT, RICH_LIMIT, rich, rich_briefing_of
-from router.destinations.jira.issue import SETTLED
-from router.destinations.jira.kind import JiraConfig
+from router.destinations.jira import JiraConfig
+from router.destinations.jira_document import FIELD_LIMIT, RICH_LIMIT, rich, rich_briefing_of
+from router.destinations.jira_issue import SETTLED
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

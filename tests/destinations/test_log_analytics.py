@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from router.destinations.log_analytics.kind import CALL_LIMIT, FIELD_LIMIT, chunks_of
-from router.destinations.log_analytics.rows import row_for
-from router.destinations.log_analytics.tables import ALERTS, DECISIONS, FINDINGS, TABLES, LogTable
+from router.destinations.log_analytics import CALL_LIMIT, FIELD_LIMIT, chunks_of, row_for
+from router.destinations.log_analytics_tables import ALERTS, DECISIONS, FINDINGS, TABLES, LogTable
 from router.domain.conversation import Ask, LogRows
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

@@ -10,8 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.destinations.wording import masking
-from router.destinations.wording.credential_forms import credential_forms
-from router.destinations.wording.masking import MASK, masked, masked_notice
+from router.destinations.wording.masking import MASK, credential_forms, masked, masked_notice
 from router.domain.notices import Link
 from tests.destinations.builders import a_notice
 

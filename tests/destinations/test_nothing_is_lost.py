@@ -19,12 +19,11 @@ import pytest
 from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.base import OneByOne
-from router.destinations.jira.document import text_in
-from router.destinations.wording.credential_forms import credential_names
-from router.destinations.wording.evidence import EVIDENCE, title_of
+from router.destinations.jira_document import text_in
+from router.destinations.wording.facts import EVIDENCE, title_of
 from router.destinations.wording.first_screen import LINES, first_screen_of
 from router.destinations.wording.fitting import MARK
-from router.destinations.wording.masking import masked
+from router.destinations.wording.masking import credential_names, masked
 from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.texts import name_of
 from router.domain.conversation import HttpRequest

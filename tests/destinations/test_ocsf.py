@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.log_analytics.ocsf import OBSERVABLES, VERSION, finding_of, message_of
-from router.destinations.wording.documents import document_of
+from router.destinations.base import document_of
 from router.destinations.wording.fitting import fitted, json_size
+from router.destinations.wording.ocsf import OBSERVABLES, VERSION, finding_of, message_of
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice, Tactic

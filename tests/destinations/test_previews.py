@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.destinations.wording.previews import lines_of
+from router.destinations.wording.fitting import lines_of
 
 
 def test_a_list_has_a_line_for_each_item_where_it_has_several() -> None:

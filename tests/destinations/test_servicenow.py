@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.servicenow.tickets import SECURITY_INCIDENT, SHORT_LIMIT, TEXT_LIMIT, ServiceNowConfig
+from router.destinations.servicenow import SECURITY_INCIDENT, SHORT_LIMIT, TEXT_LIMIT, ServiceNowConfig
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

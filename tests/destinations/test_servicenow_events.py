@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.servicenow.events import INFO_LIMIT, NAME_LIMIT, TEXT_LIMIT, VALUE_LIMIT, additional_info_of
+from router.destinations.servicenow_events import INFO_LIMIT, NAME_LIMIT, TEXT_LIMIT, VALUE_LIMIT, additional_info_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

@@ -12,7 +12,7 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.destinations import discover
-from router.destinations.jira.forms import RICH_LIMIT, rich_briefing_of, rich_note_of
+from router.destinations.jira_document import RICH_LIMIT, rich_briefing_of, rich_note_of
 from router.destinations.jsm_ops import DETAILS_LIMIT
 from router.destinations.pagerduty import EVENT_LIMIT
 from router.destinations.wording.fitting import json_size

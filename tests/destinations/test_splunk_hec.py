@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.splunk_hec.kind import EVENT_LIMIT, REQUEST_LIMIT
+from router.destinations.splunk_hec import EVENT_LIMIT, REQUEST_LIMIT
 from router.destinations.wording.fitting import MARK
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change

@@ -21,7 +21,7 @@ from router.destinations.wording.fitting import (
     shorten_bytes,
     shorten_escaped,
 )
-from router.destinations.wording.languages import mrkdwn
+from router.destinations.wording.texts import mrkdwn
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=40),

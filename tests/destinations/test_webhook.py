@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from router.destinations.webhook import BODY_LIMIT, WebhookConfig
-from router.destinations.wording.evidence import EVIDENCE
+from router.destinations.wording.facts import EVIDENCE
 from router.domain.conversation import AccessToken, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.destinations.wording.changes import changes_between
-from router.destinations.wording.item_names import names_in, values_in
-from router.destinations.wording.withholding import WITHHELD, withheld_from
+from router.destinations.wording.news import changes_between
+from router.destinations.wording.withholding import WITHHELD, names_in, values_in, withheld_from
 from router.domain.entities import Entities
 from router.domain.evidence import Evidence
 from router.parse.entity_facts import facts_of

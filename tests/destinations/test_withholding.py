@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
-from router.destinations.wording.ai_alerts import OUTLINE, outline_of
 from router.destinations.wording.masking import MASK
-from router.destinations.wording.withholding import WITHHELD, withheld_from
+from router.destinations.wording.withholding import OUTLINE, WITHHELD, outline_of, withheld_from
 from router.domain.ai_alerts import is_about_ai
 from router.domain.background import Background
 from router.domain.evidence import Evidence

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from router.destinations import discover
-from router.destinations.log_analytics import ocsf
-from router.destinations.wording.languages import html, in_language, journal, markdown, mrkdwn, plain
+from router.destinations.wording import ocsf
+from router.destinations.wording.texts import html, in_language, journal, markdown, mrkdwn, plain
 from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice

@@ -10,28 +10,25 @@ from pydantic import ValidationError
 
 from router.destinations import (
     discover,
+    email,
     file,
+    jira,
     jsm_ops,
+    log_analytics,
     pagerduty,
+    servicenow,
+    servicenow_events,
     slack,
+    splunk_hec,
     teams,
     webhook,
 )
-from router.destinations.config import OneByOneConfig
-from router.destinations.email import kind as email
-from router.destinations.jira import forms as jira_forms
-from router.destinations.jira import kind as jira
-from router.destinations.log_analytics import kind as log_analytics
-from router.destinations.log_analytics import ocsf
-from router.destinations.log_analytics.tables import TABLES
-from router.destinations.servicenow import events as servicenow_events
-from router.destinations.servicenow import tickets as servicenow
-from router.destinations.splunk_hec import kind as splunk_hec
-from router.destinations.wording import first_screen, screen_lines
-from router.destinations.wording.credential_forms import credential_forms
+from router.destinations import jira_document as jira_forms
+from router.destinations.config import PLACEHOLDERS, OneByOneConfig
+from router.destinations.log_analytics_tables import TABLES
+from router.destinations.wording import first_screen, ocsf
 from router.destinations.wording.fitting import MARK
-from router.destinations.wording.masking import MASK
-from router.destinations.wording.placeholders import PLACEHOLDERS
+from router.destinations.wording.masking import MASK, credential_forms
 from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
 from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt
@@ -95,9 +92,9 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
         ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
-        ("slack", "message"): f"{first_screen.LINES} lines of {screen_lines.WIDTH} characters",
+        ("slack", "message"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
         ("slack", "links"): f"{first_screen.LINKS}",
-        ("teams", "card"): f"{first_screen.LINES} lines of {screen_lines.WIDTH} characters",
+        ("teams", "card"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
         ("teams", "links"): f"{first_screen.LINKS}",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
         (

@@ -14,7 +14,7 @@ import pytest
 
 from infra.programs import NoAnswer
 from infra.proof import LONGEST, PAUSE, QUERY, STEPS, prove
-from router.destinations.log_analytics.tables import TABLES
+from router.destinations.log_analytics_tables import TABLES
 from tests.infra.azd import OUTPUTS, SUBSCRIPTION
 from tests.infra.variants import ROOT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from router.destinations.log_analytics.tables import ALERTS, TABLES
+from router.destinations.log_analytics_tables import ALERTS, TABLES
 from router.domain.signals import Stream
 from router.eventhubs import consumer, reader
 from tests.infra.functions import triggers, wake_ups

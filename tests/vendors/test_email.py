@@ -11,7 +11,7 @@ import pytest
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
 from alert_router_demo.soc.mail import MailDouble
-from router.destinations.email.kind import PATIENCE
+from router.destinations.email import PATIENCE
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.errors import Unavailable
 from router.domain.ports.destinations import DestinationKind

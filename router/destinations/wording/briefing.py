@@ -10,21 +10,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.destinations.wording.announcements import facts_of, is_announcement
-from router.destinations.wording.changes import changes_between, is_same_signal
-from router.destinations.wording.coverage import coverage_words, steps_for
-from router.destinations.wording.endings import ending_of
-from router.destinations.wording.evidence import CODE, title_of
-from router.destinations.wording.headlines import headline, reporter_of, severity_of
-from router.destinations.wording.languages import sound_link
-from router.destinations.wording.members import count_words, member_lines
-from router.destinations.wording.posture import words_of_posture
-from router.destinations.wording.repeats import evidence_once, properties_once
-from router.destinations.wording.times import moment_words, time_words
+from router.destinations.wording.facts import (
+    CODE,
+    Fact,
+    coverage_words,
+    evidence_once,
+    moment_words,
+    properties_once,
+    steps_for,
+    time_words,
+    title_of,
+    words_of_posture,
+)
+from router.destinations.wording.headlines import count_words, headline, member_lines, reporter_of, severity_of
+from router.destinations.wording.news import changes_between, ending_of, is_same_signal
+from router.destinations.wording.texts import sound_link
 from router.domain.background import Background, Counterpart
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
-from router.domain.notices import Link, Notice
+from router.domain.notices import ANNOUNCEMENT, Link, Notice
 from router.domain.properties import items_in
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
@@ -39,22 +43,10 @@ LINK_LIMIT = 2_000
 
 _UNROUTED = "no route that matches leads here: the policy says `always` or `otherwise`"
 
+_NOTIFIED = "the policy's `notify` names this destination"
+_OWNED = "it is yours: you own the rule, or made the silence or hold"
+
 PORTAL = "Open in the Azure portal"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact.
-
-    Attributes:
-        name: what it is called.
-        values: its values, each a text by itself.
-        is_code: whether people copy the values into a shell or a search.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +102,7 @@ def briefing_of(
 
     `untold_since` is when it was over, where its destination was never told of it before.
     """
-    if is_announcement(notice):
+    if notice.kind == ANNOUNCEMENT:
         return _announced(notice, change)
     return Briefing(
         notice=notice,
@@ -141,7 +133,6 @@ def briefing_of(
 
 def _announced(notice: Notice, change: Change) -> Briefing:
     """An announcement in words: it is about no signal, so nothing stands beside it."""
-    facts = facts_of(notice)
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
@@ -151,15 +142,15 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         description=notice.description,
         what=(),
         where=(),
-        when=_facts(facts.when),
-        why=_facts(facts.why),
+        when=_facts({"Found": moment_words(notice.changed)}),
+        why=_facts({"Sent because": _NOTIFIED if notice.recipient is None else _OWNED}),
         members=member_lines(notice.group) if notice.group is not None else None,
         evidence=(),
         others=(),
         to_do=notice.remediation,
         links=(),
         in_full=None,
-        reference=_facts(facts.reference),
+        reference=_facts({"Stream": notice.stream, "Kind": notice.kind, "Key": notice.key}),
         knows_changes=False,
     )
 

@@ -9,29 +9,208 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 
-from router.destinations.wording.announcements import is_announcement, screen_of
-from router.destinations.wording.briefing import PORTAL, Briefing, Fact, owner_of
-from router.destinations.wording.fitting import MARK, shorten
-from router.destinations.wording.headlines import groups_words, headline_of
-from router.destinations.wording.repeats import without_repeated
-from router.destinations.wording.screen_lines import (
-    CUT,
-    WIDTH,
-    Line,
-    fitted,
-    fitted_path,
-    height_of,
-    listed,
-    one_line,
-    shortened,
-    total,
-)
-from router.destinations.wording.subjects import subject_of
+from router.destinations.wording.briefing import PORTAL, Briefing, owner_of
+from router.destinations.wording.facts import Fact
+from router.destinations.wording.fitting import CUT, MARK, one_line, shorten, shortened
+from router.destinations.wording.headlines import groups_words, headline_of, member_lines, subject_of
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
-from router.domain.notices import Group, Link, NamedMember, Notice
+from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice
 from router.domain.whereabouts import whereabouts_of
+
+WIDTH = 45
+"""Characters of a line on a phone."""
+
+_FAR_TOO_LONG = 100 * WIDTH
+"""Characters of a text that fits on no screen, however it is broken: where it breaks need not be found."""
+
+
+_PROGRAM = re.compile(r'"[^"]*"|(?:(?!\s[-/\\"])[^"])*?\.(?:exe|com|cmd|bat|ps1|dll)\b|\S+', re.IGNORECASE)
+"""What a command line runs: it is quoted, ends as programs of Windows do, or ends at a blank."""
+_ROOT = re.compile(r'"?(?:[a-z]:|%\w+%|~)?(?P<separator>[\\/])[\\/]*', re.IGNORECASE)
+"""How the path of a file begins."""
+_LONGEST_PATH = 1_000  # characters
+_BEGINNING = 20
+"""How many characters of a value are worth to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph or a fact, that takes a line of the screen or a few.
+
+    Attributes:
+        text: what it says.
+        name: what the fact is called; empty for a paragraph.
+        is_code: whether people copy the text into a shell or a search.
+        more: what follows the text and is not part of it: how many more values there are.
+    """
+
+    text: str
+    name: str = ""
+    is_code: bool = False
+    more: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text}{self.more}" if self.name else f"{self.text}{self.more}"
+
+    @property
+    def height(self) -> int:
+        """How many lines of the screen it takes."""
+        return height_of(str(self))
+
+
+def height_of(text: str) -> int:
+    """How many lines a text takes where it is broken between words, and in a word that is longer than a line."""
+    if len(text) > _FAR_TOO_LONG:
+        return len(text) // WIDTH
+    return len(wrap(text, WIDTH)) if len(text) > WIDTH else bool(text)
+
+
+def total(lines: Iterable[Line]) -> int:
+    """How many lines of the screen they take together."""
+    return sum(line.height for line in lines)
+
+
+def fitted_text(text: str, lines: int, name: str = "", *, mark: str = CUT) -> str:
+    """A text on one line that takes at most `lines` lines of the screen behind its name, cut where it must be."""
+    label = f"{name}: " if name else ""
+    longest = lines * WIDTH - len(label)
+    # Of a text of a megabyte only the beginning is looked at.
+    enough = 4 * longest + WIDTH
+    words = one_line(text[:enough])
+    if len(words) <= longest and len(text) <= enough and height_of(label + words) <= lines:
+        return words
+    while longest > len(mark) and height_of(f"{label}{words[: longest - len(mark)]}{mark}") > lines:
+        longest -= 1
+    return f"{words[: longest - len(mark)].rstrip()}{mark}"
+
+
+def fitted_path(path: str, lines: int, name: str) -> str:
+    """A path of names behind its own name: without what it is a part of, outermost first, before its end is cut."""
+    # Of a path of a megabyte only what may fit is looked at.
+    _, separator, end = path[-lines * WIDTH :].partition("/")
+    while separator and height_of(f"{name}: {CUT}/{end}") > lines:
+        _, separator, end = end.partition("/")
+    return f"{CUT}/{end}" if separator else fitted_text(path, lines, name)
+
+
+def listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, Sequence[str]]:
+    """As many values as fit into that many lines, with how many more there are; and those that are whole.
+
+    Of what people copy, programs lose the middle of their paths where not all fit, and the beginning of the first value that
+    does not fit is told as well: what comes before it is often what started it.
+    """
+    # Two characters are a comma and a blank.
+    enough = most * WIDTH // 2
+    texts = list(values[: enough + 1])
+    if is_code and not _fits(_several(texts, len(values) - len(texts), name, is_code=True), most):
+        texts = [without_middle(text, is_path=name == "Files") for text in texts]
+    count, line = min(len(texts), enough), Line("", name)
+    while count and not _fits(line := _several(texts[:count], len(values) - count, name, is_code=is_code), most):
+        count -= 1
+    if count < len(texts) and (is_code or not count):
+        longer = _with_beginning(texts[:count], texts[count], len(values) - count - 1, name, most, is_code=is_code)
+        if not count or len(longer.text) - len(line.text) >= _BEGINNING:
+            line = longer
+    return line, [value for text, value in zip(texts[:count], values, strict=False) if text == value]
+
+
+def _several(values: Sequence[str], others: int, name: str, *, is_code: bool) -> Line:
+    return Line(", ".join(values), name, is_code, f" and {others} more" if others else "")
+
+
+def _with_beginning(before: Sequence[str], value: str, others: int, name: str, most: int, *, is_code: bool) -> Line:
+    """Values, and behind them as much of another as fits; of a path by itself, as the name of an image, the end."""
+    is_path = " " not in value and not is_code and "://" not in value
+    cut = _end_of_path if is_path else shortened
+    length = most * WIDTH - len(str(_several([*before, ""], others, name, is_code=is_code)))
+    while (
+        not _fits(line := _several([*before, cut(value, length)], others, name, is_code=is_code), most) and length > 0
+    ):
+        length -= 1
+    return line
+
+
+def _fits(line: Line, most: int) -> bool:
+    return len(str(line)) <= most * WIDTH and line.height <= most
+
+
+def without_middle(command: str, *, is_path: bool = False) -> str:
+    """A command line whose program is told without the middle of its path: `c:\\…\\regsvr32.exe /s`; or such a path alone."""
+    found = None if is_path else _PROGRAM.match(command[:_LONGEST_PATH])
+    program = found[0] if found is not None else command
+    root = _ROOT.match(program)
+    at = max(program.rfind("/"), program.rfind("\\")) + 1
+    if root is None or at <= root.end() or at == len(program):
+        return command
+    return f"{root[0]}{CUT}{root['separator']}{program[at:]}{command[len(program) :]}"
+
+
+def _end_of_path(path: str, limit: int) -> str:
+    """A path of at most `limit` characters: without what it is a part of, outermost first, before its end is cut."""
+    if len(path) <= limit:
+        return path
+    separator = "\\" if "\\" in path else "/"
+    _, found, end = path[-max(limit - len(CUT), 1) :].partition(separator)
+    if not found:
+        _, found, end = path.rpartition(separator)
+    return shortened(f"{CUT}{separator}{end}" if found else path, limit)
+
+
+_SENTENCE = re.compile(r"\s*(?P<words>.{1,300}?)(?:[.:!?](?=\s|\Z)\s*|\Z)", re.DOTALL)
+_WORD = re.compile(r"[^\W_]+")
+_STEM = 5  # characters by which words are compared: `detected` is `detection`
+_EMPTY = frozenset(
+    word[:_STEM]
+    for word in _WORD.findall(
+        "a an the this that these is was were are be been has have had on in at to of by for from with and or s your it its "
+        "may might possible potential potentially detected observed found identified indicates performed generated someone "
+        "suspicious suspected anomalous unusual analysis host data machine logs system resource environment "
+        "azure microsoft defender cloud security center"
+    )
+)
+"""Words that say nothing beside a headline."""
+
+
+def without_repeated(description: str, headline: str) -> str:
+    """A description without the first sentences that say nothing beside the headline."""
+    told = _EMPTY.union(word[:_STEM] for word in _WORD.findall(headline.casefold()))
+    text = description.strip()
+    while text and (first := _SENTENCE.match(text)) is not None:
+        if any(word[:_STEM] not in told for word in _WORD.findall(first["words"].casefold())):
+            break
+        text = text[first.end() :]
+    return text
+
+
+_NAMED = 4
+
+
+def screen_of(notice: Notice, room: int) -> Iterator[Line]:
+    """What a phone shows of an announcement, in at most `room` lines: what happened, what is held, what to do first."""
+    members = list(_announced_members(notice))
+    step = [Line(fitted_text(notice.remediation[0], 2, "To do"), "To do")] if notice.remediation else []
+    left = max(room - total(members) - total(step), 1)
+    story = Line(fitted_text(one_line(notice.description), left, mark=MARK))
+    yield from _first_that_fit([story, *members, *step], room)
+
+
+def _announced_members(notice: Notice) -> Iterator[Line]:
+    if notice.group is None:
+        return
+    title, lines = member_lines(notice.group)
+    yield Line(str(notice.group.standing), title)
+    yield from (Line(f"- {shortened(one_line(line), WIDTH - 2)}") for line in lines[:_NAMED])
+
+
+def _first_that_fit(lines: Iterable[Line], room: int) -> Iterator[Line]:
+    for line in lines:
+        room -= line.height
+        if room >= 0:
+            yield line
+
 
 LINES = 12
 """Lines of one screen."""
@@ -102,7 +281,7 @@ class FirstScreen:
 
 def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     """The first screen of a notice and its briefing."""
-    if is_announcement(notice):
+    if notice.kind == ANNOUNCEMENT:
         return _announced(notice)
     headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
     # What is over is told in short, where the channel has the rest already.
@@ -221,7 +400,7 @@ def _row(name: str, texts: Sequence[str], most: int, least: int) -> Line:
             return line
     if least:
         return Line(", ".join(texts[:least]), name)
-    return Line((fitted_path if name == _WHERE else fitted)(texts[0], most, name), name)
+    return Line((fitted_path if name == _WHERE else fitted_text)(texts[0], most, name), name)
 
 
 def _where_of(notice: Notice) -> Iterator[str]:
@@ -268,7 +447,7 @@ def _times_of(briefing: Briefing) -> tuple[list[tuple[str, str]], int]:
 def _news(briefing: Briefing, room: int) -> Iterator[Line]:
     """What this turn is about: how something ended may go on to say what it was, which the headline does."""
     if news := " ".join(one.partition("\n")[0] for one in briefing.news):
-        yield Line(fitted(news, max(min(_NEWS, room), 1)))
+        yield Line(fitted_text(news, max(min(_NEWS, room), 1)))
 
 
 def _description(text: str, lines: int) -> list[Line]:
@@ -291,9 +470,9 @@ def _member_lines(group: Group, title: str) -> Iterator[Line]:
             yield Line("None waits any longer")
             return
         signals = "1 signal" if group.standing == 1 else f"{group.standing} signals"
-        yield Line(fitted(f"{signals} in {groups_words(group.groups)}", 1, "Waiting"), "Waiting")
+        yield Line(fitted_text(f"{signals} in {groups_words(group.groups)}", 1, "Waiting"), "Waiting")
     else:
-        yield Line(fitted(f"{group.standing or 'none'} of {group.total}", 1, "Still standing"), "Still standing")
+        yield Line(fitted_text(f"{group.standing or 'none'} of {group.total}", 1, "Still standing"), "Still standing")
     for member in group.named[:_MEMBERS] if group.standing else ():
         yield Line(_member_words(member, title))
 
@@ -303,14 +482,14 @@ def _member_words(member: NamedMember, title: str) -> str:
     severity = f"- {shortened(member.severity or 'Unknown', _PLACE // 2)}: "
     place = one_line(member.place or "")
     if place and member.title == title:
-        return fitted(f"{severity}{place}", 1)
+        return fitted_text(f"{severity}{place}", 1)
     end = f" - {shortened(place, _PLACE)}" if place else ""
-    return fitted(f"{severity}{shortened(one_line(member.title), WIDTH - len(severity) - len(end))}{end}", 1)
+    return fitted_text(f"{severity}{shortened(one_line(member.title), WIDTH - len(severity) - len(end))}{end}", 1)
 
 
 def _facts_of(briefing: Briefing) -> tuple[Sequence[Fact], Sequence[Fact]]:
     """The facts that say what happened, those that the title speaks of first; and those that are evidence, in their order."""
-    what, subject = {fact.name: fact for fact in briefing.what}, subject_of(briefing)
+    what, subject = {fact.name: fact for fact in briefing.what}, subject_of(briefing.notice.title, briefing.evidence)
     lead, late = ([what[name] for name in names if name in what] for names in (_LEAD, _LATE))
     return [*subject, *lead], [*(fact for fact in briefing.evidence if fact not in subject), *late, *briefing.others]
 
@@ -357,7 +536,7 @@ def _is_said(fact: Fact, said: set[str]) -> bool:
 def _rest(hidden: int, briefing: Briefing) -> str:
     count = "1 more fact" if hidden == 1 else f"{hidden} more facts"
     if briefing.in_full is not None:
-        return fitted(f"{CUT} and {count} in the {briefing.in_full}", 1)
+        return fitted_text(f"{CUT} and {count} in the {briefing.in_full}", 1)
     has_portal = any(link.text == PORTAL for link in briefing.links)
     return f"{CUT} and {count}: open the alert" if has_portal else f"{CUT} and {count}"
 
@@ -380,7 +559,7 @@ def _words_of(links: Iterable[Link]) -> str:
 
 def _sentences(text: str, lines: int) -> str:
     """The beginning of a text in at most `lines` lines, up to the end of a sentence where one is near, else of a word."""
-    beginning = fitted(text, lines, mark=MARK)
+    beginning = fitted_text(text, lines, mark=MARK)
     if not beginning.endswith(MARK):
         return beginning
     words = beginning.removesuffix(MARK)

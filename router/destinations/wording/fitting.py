@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -130,3 +131,46 @@ def _cut(value: Any, texts: int, items: int) -> Any:
             return cut if len(value) <= most else {**cut, "…": f"[{len(value) - most} more]"}
         case _:
             return value
+
+
+def json_text(value: object) -> str:
+    """A value as JSON, indented, in which nothing acts on a terminal."""
+    return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2)).decode()
+
+
+def lines_of(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Values by name, a line each; a list of several items has a line for each."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{name}:"
+            yield from lines_of(value, f"{indent}  ")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            items = [_words_of(item) for item in value]
+            yield f"{indent}{name}:{f' {items[0]}' if len(items) == 1 else ''}"
+            yield from (f"{indent}- {item}" for item in items if len(items) > 1)
+        else:
+            yield f"{indent}{name}: {value}"
+
+
+def _words_of(item: object) -> str:
+    """An item of a list on one line."""
+    return "; ".join(lines_of(item)) if isinstance(item, Mapping) else str(item)
+
+
+CUT = "…"
+"""What stands where a line was cut."""
+
+
+_DIGEST = re.compile(r"(?<=@sha256:[0-9a-fA-F]{12})[0-9a-fA-F]+")
+"""What is left out of an image's digest; twelve digits tell it from others."""
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most `limit` characters."""
+    return text if len(text) <= limit else f"{text[: max(limit - len(CUT), 0)].rstrip()}{CUT}"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and with single blanks; of the digest behind an image's name only the beginning."""
+    words = " ".join(text.split())
+    return _DIGEST.sub(CUT, words) if "@sha" in words else words

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from router.destinations.wording.fitting import MARK, shorten
-from router.domain.notices import ANNOUNCEMENT, Group, Notice
+from router.destinations.wording.facts import Fact
+from router.destinations.wording.fitting import MARK, one_line, shorten, shortened
+from router.domain.memoize import remembered
+from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
 from router.domain.recommendations import find_missing_rung
 from router.domain.severity import assumed_words, severity_named
 from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind, Stream
@@ -120,3 +125,111 @@ def _count(group: Group | None) -> str:
 def groups_words(count: int) -> str:
     """How many groups, in words."""
     return "1 group" if count == 1 else f"{count} groups"
+
+
+def count_words(group: Group) -> str:
+    """How many signals a group has, and what they have in common."""
+    alike = ", ".join(f"{name} {value}" for name, value in group.by)
+    if group.groups is not None:
+        signals = "1 signal waits" if group.standing == 1 else f"{group.standing} signals wait"
+        return f"{signals} for room in {groups_words(group.groups)}; each group gets a ticket of its own"
+    return f"{group.total} signals, {group.standing} still stand{f'; alike in {alike}' if alike else ''}"
+
+
+def member_lines(group: Group) -> tuple[str, tuple[str, ...]]:
+    """What a list of those that still stand is called, and a line for each: the latest, and how many are not named."""
+    if not group.standing:
+        return "None stands any longer" if group.groups is None else "None waits any longer", ()
+    if group.groups is not None:
+        title, unnamed = "Waiting for their turn", group.groups - len(group.named)
+    else:
+        title, unnamed = "Still standing", group.standing - len(group.named)
+    lines = [f"{one.severity or 'Unknown'}: {one.title}{f' - {one.place}' if one.place else ''}" for one in group.named]
+    return title, (*lines, *([f"and {unnamed} more"] if unnamed > 0 else []))
+
+
+def group_of(notice: Notice) -> dict[str, Any] | None:
+    """The signals that a notice is about, with the keys of `router.domain.notices.Group`; None where it is about one."""
+    if (group := notice.group) is None:
+        return None
+    names = NamedMember.__dataclass_fields__
+    return {
+        "by": dict(group.by),
+        "total": group.total,
+        "standing": group.standing,
+        "named": [{name: getattr(one, name) for name in names} for one in group.named],
+        "limited": group.limited,
+        "groups": group.groups,
+    }
+
+
+_MOST, _TELLING = 4, 2  # facts of a subject, and those that a summary tells
+_SHORTEST, _LONGEST = 20, 200  # characters of a subject in a summary
+
+_FROM = ("Locations", "Attackers", "IP addresses", "Accounts")
+_BY = ("Commands", "Processes", "Queries")
+
+_SPOKEN_OF = (
+    (r"malware|malicious file|virus|trojan|\bworm|eicar", ("Malware", "Blobs")),
+    (r"domain|\bdns\b|sinkhole", ("Domains",)),
+    (r"phish|\burls?\b|web ?(?:page|site|app|shell|finger)|scanner", ("URLs", "Domains", "User agents")),
+    (r"sql|quer|injection|payload", ("Queries",)),
+    (r"registry", ("Registry values", "Registry keys")),
+    (r"log[ -]?(?:in|on|ged)|sign(?:ed)?[ -]?in|brute|spray|authenticat|\brdp\b|\bssh\b", _FROM),
+    (r"account creation|new user|addition of", ("Accounts", "Commands", "Processes")),
+    (
+        r"command|script|shell|process|execut|running|\.exe\b|min(?:er|ing)\b|ransom|dropper|dump",
+        ("Commands", "Processes"),
+    ),
+    (r"\bips?\b|address|location|\btor\b|proxy|anonym|countr|data|cloud provider|access|volume|session", _FROM),
+    (r"image|registr|min(?:er|ing)\b", ("Images", "Image")),
+    (r"files?\b|upload|blob|delet|storage", ("Blobs", "Storage containers", "Commands", "Processes", "Files", "URLs")),
+    (r"malware|ransom|trojan|backdoor|binary", ("Files",)),
+    (r"secret|vault|certificate|(?<!registry )\bkeys?\b", ("Secrets", "Accounts")),
+    (
+        r"user|account|principal|identit|credential|password|operation|invocation|\bapi\b",
+        ("Accounts", "Operations", *_FROM),
+    ),
+    (r"\brole|binding|permission|privilege", ("Roles", "Service accounts", "Accounts")),
+    (
+        r"container|\bpods?\b|namespace|kubernetes|\bk8s|service|dashboard|webhook",
+        ("Services", "Workloads", "Pods", "Containers", "Images"),
+    ),
+    (r"connect|communicat|network|traffic|machine|outgoing|incoming|\bscan", ("Domains", "Connections", *_FROM)),
+    (r"injection|attack|exploit|attempt|block", ("URLs", *_FROM)),
+    (r"applicat", ("Applications",)),
+    (r"mail|phish", ("Emails", "Mailboxes")),
+    (r"threat", ("Threats",)),
+    (r"update|vulnerab|cve|image", ("Package", "CVEs", "Image")),
+)
+"""What words of a title speak of, by the names of facts; the first rows go before others."""
+
+_WORDS = tuple((re.compile(words, re.IGNORECASE), names) for words, names in _SPOKEN_OF)
+
+
+@remembered
+def _names_in(title: str) -> tuple[str, ...]:
+    """The names of the facts that a title speaks of, each once."""
+    return tuple(dict.fromkeys(name for words, names in _WORDS if words.search(title) for name in names))
+
+
+def subject_of(title: str, evidence: Sequence[Fact]) -> tuple[Fact, ...]:
+    """The facts that a title speaks of, as far as they are known; else how it was done, or who did it."""
+    facts = {fact.name: fact for fact in evidence}
+    # An address stands before its place.
+    placed = {value.partition(": ")[0] for value in (facts["Locations"].values if "Locations" in facts else ())}
+    names = [name for name in _names_in(title) if name in facts and not placed.issuperset(facts[name].values)]
+    known = names or [name for name in _BY if name in facts] or [name for name in _FROM if name in facts]
+    return tuple(facts[name] for name in known[:_MOST])
+
+
+def summary_of(notice: Notice, evidence: Sequence[Fact], limit: int) -> str:
+    """The headline in at most `limit` characters, with the subject behind the title as far as there is room for it."""
+    parts = headline_of(notice)
+    values = (one_line(fact.values[0]) for fact in subject_of(notice.title, evidence)[:_TELLING])
+    subject = ", ".join(value for value in values if value and value not in parts.location)
+    whole = parts.within(limit)
+    room = min(limit - len(whole) - len(": "), _LONGEST)
+    if not subject or room < min(len(subject), _SHORTEST):
+        return whole
+    return replace(parts, title=f"{parts.title}: {shortened(subject, room)}").within(limit)

@@ -1,11 +1,33 @@
-"""Going through the texts of a notice, wherever they stand in it."""
+"""What each place makes of a text, and how an alert's words are kept from being more than words there.
+
+Whoever owns a host can choose much of what an alert says: names, command lines, paths. A notice is put into the language of
+its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), so that no field is forgotten:
+
+| language | spoken by | signs that mean something there | what is done |
+|---|---|---|---|
+| `plain` | Jira, PagerDuty, webhooks | none: texts stand in nodes, or in JSON | what acts is shown as its number |
+| `html` | JSM Operations | tags of HTML, `&#x202e;` | the same; a blank behind a `<` or `&` that would open one |
+| `journal` | ServiceNow | HTML, `[code]`, `@[...]` | the same; a parenthesis for the bracket |
+| `mrkdwn` | Slack | `<...>`, `&lt;` | the three signs that Slack asks to be escaped |
+| `markdown` | Teams | CommonMark, `&#x202e;` | a backslash before what means something |
+
+The last two make a text longer sign by sign, so kinds use them where they cut it; the notice itself they take in `plain`.
+Rows (`file`, `log_analytics`, `splunk_hec`) carry data and not words: a file's name is searched for as it is. `json_bytes` lets
+none of it act on a terminal.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any
+from unicodedata import normalize
+
+from router.domain.legible import legible, one_line
+from router.domain.notices import Notice
+from router.domain.web_links import sound_link as sound_link
 
 OURS = frozenset({"key", "owner", "recipient"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
@@ -69,3 +91,85 @@ def texts_in(value: Any) -> Iterator[str]:
 def _names_of(form: Any) -> tuple[str, ...]:
     """The fields of a dataclass that may hold texts of an alert's; none of anything else."""
     return tuple(one.name for one in fields(form) if one.name not in OURS) if is_dataclass(form) else ()
+
+
+type Language = Callable[[str], str]
+"""Puts a text into a language, in which it is nothing but words. What is in it already stays as it is."""
+
+_PROSE = frozenset({"description", "remediation"})
+"""The fields of a notice that may have several lines, as the values of properties may, too."""
+
+_TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
+# Behind the name or number of a character a reader is shown the character: one that turns the direction of reading, too.
+_REFERENCE_OPENS = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*(?:;|\Z)|\Z)")
+_BRACKET = re.compile(r"[\[\uff3b\ufe47]")
+_CODE = re.compile(r"\s*/?\s*code")
+_FAR_ENOUGH = 32  # characters behind a bracket in which a tag shows that it is one
+_CALLS = ("@", "\uff20", "\ufe6b")
+
+_MRKDWN = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*_[]<>~"}
+_INDENT = re.compile(r"^ +", re.MULTILINE)
+_OPENS_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)])|(?=[-+#=]))", re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    """Words alone."""
+    return legible(text)
+
+
+def html(text: str) -> str:
+    """Words in which no `<` opens a tag and no `&` names a character, wherever the text ends up standing."""
+    return _REFERENCE_OPENS.sub("& ", _TAG_OPENS.sub("< ", legible(text)))
+
+
+def journal(text: str) -> str:
+    """Words for any column of ServiceNow."""
+    return without_code(html(text))
+
+
+def without_code(text: str) -> str:
+    """A text in which no bracket opens `[code]`, behind which a journal shows HTML, nor a mention `@[...]`.
+
+    Also for texts that were put together of several: what was no tag in any of them can be one in the whole.
+    """
+    return _BRACKET.sub(_unless_it_opens, text)
+
+
+def _unless_it_opens(bracket: re.Match[str]) -> str:
+    text, start, end = bracket.string, bracket.start(), bracket.end()
+    words = normalize("NFKC", text[end : end + _FAR_ENOUGH]).casefold()
+    return "(" if _CODE.match(words) or text.endswith(_CALLS, 0, start) else bracket[0]
+
+
+def mrkdwn(text: str) -> str:
+    """A text in which Slack finds no mention and no link."""
+    return text.translate(_MRKDWN)
+
+
+def markdown(text: str) -> str:
+    """A text in which CommonMark finds nothing but paragraphs of it."""
+    words = _REFERENCE_OPENS.sub(r"\\&", _INDENT.sub("", text).translate(_MARKDOWN))
+    return _OPENS_A_BLOCK.sub(r"\1\\", words)
+
+
+def in_language(notice: Notice, language: Language) -> Notice:
+    """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
+
+    def on_one_line(text: str) -> str:
+        return language(one_line(text))
+
+    said: Notice = with_texts(replace(notice, extended={}), on_one_line, dict.fromkeys(_PROSE, language))
+    links = (replace(one, url=url) for one in notice.links if (url := sound_link(one.url)) is not None)
+    return replace(
+        said,
+        link=sound_link(notice.link),
+        links=tuple(replace(one, text=on_one_line(one.text)) for one in links),
+        runbooks=notice.runbooks,
+        extended={on_one_line(name): language(value) for name, value in notice.extended.items()},
+    )
+
+
+def web_link(link: str | None) -> str | None:
+    """A link as data: whatever it is, as long as it leads to a web page; else None."""
+    return link if link is not None and link.casefold().startswith(("https://", "http://")) else None

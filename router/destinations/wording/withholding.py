@@ -1,25 +1,187 @@
-"""Withholding: what a destination never gets, by the names of properties and of lists of evidence.
+"""What a destination never gets: properties and lists of evidence by name, and what an AI was asked.
 
 A property or a list that is withheld is also not told where the notice repeats it: where a list has it as a whole item, and
 where a text quotes it, as a description does that Defender filled in. What is looked for are the bare values, without the words
-of ours around them.
+that `router/parse/entity_facts.py` puts around them: `/usr/bin/curl: curl -s http://x (0x5d1), by root` names the command
+`curl -s http://x` and its image. Where an item may be read in two ways, both are names.
+
+Prompts, answers and what end users are called may stand in any text of an alert about AI. Defender does not say in which:
+https://learn.microsoft.com/azure/defender-for-cloud/ai-onboarding#enable-user-prompt-evidence
+So most kinds get only an outline of it: what Defender calls it, how grave it is, where, whose, and our links.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from router.destinations.wording.item_names import names_in, values_in, with_parts
+from router.destinations.wording.masking import masked_notice
 from router.destinations.wording.texts import name_of, with_texts
+from router.domain.ai_alerts import is_about_ai
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
 from router.domain.properties import CUT, items_in
+from router.domain.rulebook import BY_TAG, By
+
+_PID = r" \((?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,12})\)"
+_BY = r"(?:, by [^,]{1,300}|, child of .*|, by [^,]{1,300}, child of .*)"
+_PROCESS = re.compile(rf"(?P<itself>(?P<command>.*?)(?:{_PID})?){_BY}?", re.DOTALL)
+_WITH_PID = re.compile(rf"(?P<itself>(?P<command>.*){_PID}){_BY}?", re.DOTALL)
+_PARENT = re.compile(r", child of (?P<parent>.*)", re.DOTALL)
+_PID_OF = re.compile(_PID)
+
+_SLASH = re.compile(r"[/\\]")
+_OF_A_PLACE = re.compile(r", | \(|\)")
+
+_WORDS_OF_OURS = re.compile(r"( \(|\)|, by |, child of |, | on | -> |: )")
+"""What stands between the parts of an item."""
+
+
+def names_in(listed: str, item: str) -> tuple[str, ...]:
+    """What an item of a list is called, the item itself first."""
+    return _found(_NAMES, listed, item)
+
+
+def values_in(listed: str, item: str) -> tuple[str, ...]:
+    """What an item of a list is called, and what else of its list it mentions, as a process its parent."""
+    return tuple(dict.fromkeys((*names_in(listed, item), *_found(_MENTIONED, listed, item))))
+
+
+def _found(finders: Mapping[str, Callable[[str], Iterator[str]]], listed: str, item: str) -> tuple[str, ...]:
+    find = finders.get(listed)
+    found = (item, *(find(item) if find is not None else ()))
+    return tuple(dict.fromkeys(name.strip() for name in found if name.strip()))
+
+
+def with_parts(item: str, change: Callable[[str], str]) -> str:
+    """An item in which each part, between the words that are ours, is what `change` makes of it."""
+    parts = _WORDS_OF_OURS.split(item)
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
+
+
+def _before_brackets(item: str) -> Iterator[str]:
+    yield item.partition(" (")[0]
+
+
+def _all_in_brackets(item: str) -> Iterator[str]:
+    """The name before the brackets, and what else it is called in them."""
+    name, _, more = item.partition(" (")
+    yield name
+    yield from more.removesuffix(")").split(", ")
+
+
+def _behind_colon(item: str) -> Iterator[str]:
+    yield item.partition(": ")[2]
+
+
+def _processes(item: str) -> Iterator[str]:
+    for form in (_PROCESS, _WITH_PID):
+        if found := form.fullmatch(item):
+            yield from (found["itself"], *_names_of_command(found["command"]))
+
+
+def _names_of_command(command: str) -> Iterator[str]:
+    """A command line, and the image that stands before it where the line does not name it."""
+    yield command
+    image, colon, line = command.partition(": ")
+    if colon and _SLASH.search(image):
+        yield from (line, image, *_files(image))
+    elif " " not in command:
+        yield from _files(command)
+
+
+def _parents(item: str) -> Iterator[str]:
+    if found := _PARENT.search(item):
+        yield from (found["parent"], _PID_OF.sub("", found["parent"]))
+
+
+def _accounts(item: str) -> Iterator[str]:
+    yield item.rpartition("\\")[2]
+    yield item.partition("@")[0]
+
+
+def _hosts(item: str) -> Iterator[str]:
+    label = item.partition(".")[0]
+    if not label.isdecimal():
+        yield label
+
+
+def _files(item: str) -> Iterator[str]:
+    yield _SLASH.split(item)[-1]
+
+
+def _locations(item: str) -> Iterator[str]:
+    where = item.partition(": ")[2] or item
+    yield from (where, *_OF_A_PLACE.split(where))
+
+
+def _threats(item: str) -> Iterator[str]:
+    said = item.partition(": ")[2]
+    what, *more = said.split(". ")
+    yield from (what, what.partition(" (")[0], *more)
+
+
+def _hashes(item: str) -> Iterator[str]:
+    yield item.partition(":")[2]
+
+
+def _registry_keys(item: str) -> Iterator[str]:
+    yield item.partition("\\")[2]
+
+
+def _registry_values(item: str) -> Iterator[str]:
+    name, _, data = item.partition(" = ")
+    yield from (name, data, name.rpartition("\\")[2])
+
+
+def _connections(item: str) -> Iterator[str]:
+    source, _, destination = item.partition(" -> ")
+    yield from (source, destination, destination.partition(" ")[0])
+
+
+def _emails(item: str) -> Iterator[str]:
+    way, _, subject = item.partition(": ")
+    yield from (*way.split(" -> "), subject, *_before_brackets(subject), *_before_brackets(item))
+
+
+_NAMES: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "processes": _processes,
+    "commands": _processes,
+    "accounts": _accounts,
+    "attackers": _before_brackets,
+    "ips": _before_brackets,
+    "hosts": _hosts,
+    "files": _files,
+    "blobs": _files,
+    "domains": _before_brackets,
+    "malware": _before_brackets,
+    "hashes": _hashes,
+    "registry_keys": _registry_keys,
+    "sessions": _before_brackets,
+    "applications": _all_in_brackets,
+    "devices": _all_in_brackets,
+    "mailboxes": _all_in_brackets,
+    "resources": _before_brackets,
+    "others": _behind_colon,
+}
+"""What finds the names in the items of a list; items of the other lists have no words of ours."""
+
+_MENTIONED: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "processes": _parents,
+    "commands": _parents,
+    "locations": _locations,
+    "threats": _threats,
+    "registry_values": _registry_values,
+    "connections": _connections,
+    "emails": _emails,
+}
+"""What finds what else the items of a list say, which other items may say as well."""
+
 
 WITHHELD = "[withheld]"
 """What stands where a text quotes what is withheld."""
@@ -186,3 +348,63 @@ def _group_without(group: Group | None, values: _Values, cleared: Callable[[Any]
 def name_of_item(text: str) -> str:
     """An item of a list as it is compared: on one line, in whatever case."""
     return " ".join(text.split()).casefold()
+
+
+OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
+"""What stands for the description of an alert about AI where it is told in outline."""
+
+_ALIKE = frozenset(
+    {
+        By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, By.RESOURCE_GROUP, By.ACCOUNT, By.PROJECT,
+        By.CONNECTOR, "limit",
+    }
+)  # fmt: skip
+
+
+_TOLD = frozenset(
+    {
+        "key", "turn", "stream", "kind", "id", "type", "title", "severity", "severity_written", "status", "plan", "sample",
+        "resource", "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version",
+        "routes", "routes_to", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed", "snapshot",
+        "respond_by", "status_only", "closing", "runbooks", "release", "is_whole",
+    }
+)  # fmt: skip
+"""The fields that an outline has. What a notice gains is not told of AI by itself, nor are the links that a message names: both
+their words and their addresses may quote."""
+
+_REQUIRED: dict[str, Any] = {
+    "description": OUTLINE,
+    "compromised_entity": None,
+    "tactics": (),
+    "techniques": (),
+    "remediation": (),
+    "evidence": Evidence(),
+}
+"""What stands in those that have no default and are not told."""
+
+
+def outline_of(notice: Notice) -> Notice:
+    """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
+    left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _TOLD}
+    return replace(notice, **left_out | {"group": _outline_of_group(notice.group)})
+
+
+def _nothing_for(one: Field[Any]) -> Any:
+    if one.name in _REQUIRED:
+        return _REQUIRED[one.name]
+    return one.default_factory() if one.default_factory is not MISSING else one.default
+
+
+def _outline_of_group(group: Group | None) -> Group | None:
+    """A group without what its members have in common, where that may be an entity."""
+    if group is None:
+        return None
+    return replace(
+        group, by=tuple((name, value) for name, value in group.by if name in _ALIKE or name.startswith(BY_TAG))
+    )
+
+
+def disclosed(notice: Notice, withheld: Collection[str], *, has_ai_whole: bool) -> Notice:
+    """A notice as it may be told: of an alert about AI an outline, unless all is told; withheld first, then masked."""
+    told = notice if has_ai_whole or not is_about_ai(notice) else outline_of(notice)
+    return masked_notice(withheld_from(told, withheld))

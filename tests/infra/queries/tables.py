@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from router.destinations.log_analytics.tables import TABLES
+from router.destinations.log_analytics_tables import TABLES
 
 type Columns = Mapping[str, str]
 """The columns of a table, and their types as Kusto calls them."""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from router.app.health import LATE
-from router.destinations.log_analytics.tables import DECISIONS
+from router.destinations.log_analytics_tables import DECISIONS
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane, Route
 from router.telemetry.open_telemetry import FRESH

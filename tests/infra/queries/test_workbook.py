@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from router.destinations.log_analytics.tables import ALERTS, DECISIONS, FINDINGS
+from router.destinations.log_analytics_tables import ALERTS, DECISIONS, FINDINGS
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.rulebook import Lane
 from tests.builders import NOW, RULES

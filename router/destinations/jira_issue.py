@@ -16,10 +16,9 @@ from urllib.parse import quote
 
 import orjson
 
-from router.destinations.answers import error_for, excerpt_of
-from router.destinations.base import JSON, Exchange, is_handle
+from router.destinations.base import is_handle
 from router.destinations.config import Auth
-from router.destinations.credentials import authorized
+from router.destinations.exchanges import JSON, Exchange, authorized, error_for, excerpt_of
 from router.destinations.wording.fitting import json_bytes
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt

@@ -1,14 +1,21 @@
-"""What changed since a destination was last told of a signal or a group, each change in a sentence of its own."""
+"""What a turn is about: what changed since the last notice, or how it ended and how long it stood."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from router.destinations.wording.evidence import EVIDENCE, title_of
+from router.destinations.wording.facts import (
+    EVIDENCE,
+    image_words,
+    length_between,
+    package_words,
+    risk_words,
+    time_words,
+    title_of,
+)
 from router.destinations.wording.fitting import shorten
-from router.destinations.wording.headlines import severity_of
-from router.destinations.wording.posture import image_words, package_words, risk_words
-from router.destinations.wording.times import time_words
+from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.domain.notices import Notice
 
 _VALUE = 200
@@ -123,3 +130,36 @@ def _quoted(value: str | None) -> str:
 def _owner_of(notice: Notice) -> str | None:
     owner = notice.owner
     return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
+
+
+_FACT = 300
+"""Characters of a fact."""
+
+
+def ending_of(notice: Notice, opened: datetime | None, now: datetime, untold_since: datetime | None = None) -> str:
+    """Who says that it is over, or how else it ended; and how long it stood, where that is known.
+
+    `opened` is when the destination was first owed it, and `untold_since` when it was over, where nothing was told before that.
+    """
+    if notice.group is not None and notice.group.groups is not None:
+        return "All that waited for room has a ticket of its own by now, or is over."
+    stood = _length_of(opened, now) if untold_since is None else ""
+    if notice.closing is None:
+        untold = _untold(opened, untold_since) if untold_since is not None else ""
+        return f"{untold}{reporter_of(notice)} reports that this is over.{stood}"
+    package = notice.package.name if notice.package is not None else None
+    facts = {"Resource": notice.resource, "Package": package, "Id": notice.id}
+    lines = [f"{name}: {shorten(value, _FACT)}" for name, value in facts.items() if value]
+    closing = f"{notice.closing[:1].upper()}{notice.closing[1:]}."
+    return "\n".join([shorten(closing, _FACT) + stood, headline(notice, _FACT), *lines])
+
+
+def _untold(opened: datetime | None, over: datetime) -> str:
+    start = f"Opened {time_words(opened.isoformat())}, over" if opened is not None else "Over"
+    return f"{start} {time_words(over.isoformat())}, before this could be told.\n"
+
+
+def _length_of(opened: datetime | None, now: datetime) -> str:
+    since = opened.isoformat() if opened is not None else None
+    length = length_between(since, now)
+    return f" It stood here for {length}, since {time_words(since)}." if length else ""

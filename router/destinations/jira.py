@@ -33,17 +33,33 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from router.destinations.answers import excerpt_of
-from router.destinations.base import Exchange, OneByOne, handle_of, taken_without
-from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
-from router.destinations.jira.document import text_in
-from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_briefing_of, rich_note_of
-from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
+from router.destinations.base import OneByOne, handle_of, taken_without
+from router.destinations.config import (
+    AiAlerts,
+    Auth,
+    Config,
+    HttpsUrl,
+    OneByOneConfig,
+    Template,
+    base_of,
+    is_of_owner,
+    parse,
+)
+from router.destinations.exchanges import Exchange, excerpt_of
+from router.destinations.jira_document import (
+    FIELD_LIMIT,
+    Fields,
+    made_of,
+    maker_for,
+    rich,
+    rich_briefing_of,
+    rich_note_of,
+    text_in,
+)
+from router.destinations.jira_issue import NAME, SETTLED, Issue, Site, Transition
 from router.destinations.wording.briefing import Briefing
-from router.destinations.wording.fitting import shorten
+from router.destinations.wording.fitting import lines_of, shorten
 from router.destinations.wording.headlines import headline
-from router.destinations.wording.placeholders import Template, is_of_owner, parse
-from router.destinations.wording.previews import lines_of
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

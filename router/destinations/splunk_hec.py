@@ -24,19 +24,69 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import orjson
 from pydantic import ConfigDict, Field
 
-from router.destinations.base import JSON, header_secret
+from router.destinations.base import object_of
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
-from router.destinations.splunk_hec.answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
-from router.destinations.wording.documents import object_of
-from router.destinations.wording.fitting import fitted, json_bytes, json_size, packed
-from router.destinations.wording.previews import json_text
+from router.destinations.exchanges import JSON, error_for, excerpt_of, header_secret, words_in
+from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text, packed
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import DeliveryError, Rejected
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import AZURE_MONITOR, Stream
+
+NAME = "splunk_hec"
+
+_TAKEN = 0
+ABOUT_ONE_EVENT = frozenset({5, 6, 12, 13, 15})
+"""Codes for an event that cannot be read."""
+
+_ABOUT_ALL = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16, 21, 22})
+
+
+class Reply(NamedTuple):
+    """What Splunk says in an answer; None stands for what it does not say.
+
+    Attributes:
+        code: Splunk's own code.
+        number: the number of the event at which it stopped.
+    """
+
+    code: int | None
+    number: int | None
+
+
+def find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
+    """What an answer means; Splunk's own code counts for more than the status around it."""
+    code = reply_in(answer).code
+    error = error_for(answer, NAME, attempt)
+    if error is None and code == _TAKEN:
+        return None
+    if code is None:
+        # Whatever stands between us and Splunk may answer 200 with a page for people.
+        return error or Unavailable(f"{NAME}: answered {answer.status} without a code of Splunk's")
+    if isinstance(error, Unavailable):
+        return error
+    text = f"{NAME}: answered {answer.status} with code {code} ({excerpt_of('; '.join(words_in(answer)), attempt)})"
+    if code in _ABOUT_ALL:
+        return Unauthorized(f"{text}; check the token, its indexes, and that it needs no acknowledgement")
+    if code in ABOUT_ONE_EVENT:
+        # Splunk reads an event only once it knows the token.
+        return Rejected(text, status=answer.status, authenticated=True)
+    return error or Unavailable(text)
+
+
+def reply_in(answer: HttpAnswer) -> Reply:
+    """Splunk's code and number in an answer, each None where there is none."""
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        body = None
+    numbers = body if isinstance(body, dict) else {}
+    code, number = (numbers.get(name) for name in ("code", "invalid-event-number"))
+    return Reply(code if type(code) is int else None, number if type(number) is int and number >= 0 else None)
+
 
 REQUEST_LIMIT = 900_000  # bytes; ours: max_content_length is 800 MB by default, and was 1 MB
 EVENT_LIMIT = 100_000  # bytes; ours: maxEventSize is 5 MB by default, and a source type's TRUNCATE less

@@ -5,13 +5,17 @@ Mail clients keep inline styles, and few others: https://www.caniemail.com/featu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from binascii import b2a_qp
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from email.header import Header
 from html import escape
 from typing import NamedTuple
 
 from router.destinations.wording import plain_text
-from router.destinations.wording.briefing import LINK_LIMIT, Briefing, Fact
+from router.destinations.wording.briefing import LINK_LIMIT, Briefing
+from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import shorten
 from router.domain.decisions import Change
 from router.domain.notices import Link
@@ -141,3 +145,37 @@ def _more(count: int, room: _Room) -> str:
 
 def _shown(text: str, room: _Room) -> str:
     return escape(shorten(text, room.text))
+
+
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+_LONGEST_LINE = 76  # characters; 78 are advised, and a name with its colon stands before the first
+
+
+def mail_of(headers: Mapping[str, str], text: str, page: str, boundary: str) -> bytes:
+    """A mail that says the same as a text and as a page of HTML, of which a reader is shown one.
+
+    `headers` are ASCII on one line but for the subject. `boundary` is letters and digits; with the signs before it, it
+    stands in no part: https://www.rfc-editor.org/rfc/rfc2045#section-6.7 (5).
+    """
+    edge = f"=_{boundary}"
+    lines = [f"{name}: {_encoded(name, value)}" for name, value in headers.items()]
+    lines += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative; boundary="{edge}"', ""]
+    for kind, content in (("plain", text), ("html", page)):
+        lines += [f"--{edge}", f'Content-Type: text/{kind}; charset="utf-8"']
+        lines += ["Content-Transfer-Encoding: quoted-printable", "", _quoted(content), ""]
+    return "\r\n".join([*lines, f"--{edge}--", ""]).encode("ascii")
+
+
+def _encoded(name: str, value: str) -> str:
+    """A header's value: itself where it is short and plain, else in words of base64, which nobody reads as anything else."""
+    if _PLAIN.fullmatch(value) and len(name) + len(value) < _LONGEST_LINE and "=?" not in value:
+        return value
+    if name != "Subject":
+        if not _PLAIN.fullmatch(value):
+            raise ValueError(f"{name}: is no ASCII on one line")
+        return value.replace(", ", ",\r\n ")
+    return Header(value, "utf-8", maxlinelen=_LONGEST_LINE, header_name=name).encode(linesep="\r\n")
+
+
+def _quoted(content: str) -> str:
+    return b2a_qp(content.encode("utf-8", "replace"), istext=True).decode("ascii").replace("\n", "\r\n")

@@ -1,1 +1,0 @@
-"""Mail, by a server that passes it on."""

@@ -1,1 +1,0 @@
-"""Jira: one issue for each signal, opened, commented and resolved through its REST API."""

@@ -1,1 +1,0 @@
-"""ServiceNow: tickets through its Table API, and events for Event Management."""

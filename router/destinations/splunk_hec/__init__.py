@@ -1,1 +1,0 @@
-"""Splunk: one event for each delivery, through its HTTP Event Collector."""

@@ -1,0 +1,346 @@
+"""The facts of a notice in words: times, evidence, what a recommendation says, what is not watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from router.domain.coverage import Rung
+from router.domain.evidence import Evidence
+from router.domain.notices import Notice
+from router.domain.posture import Image, Package, Risk
+from router.domain.properties import property_key
+from router.domain.recommendations import find_missing_rung, find_recommendation
+from router.domain.signals import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact.
+
+    Attributes:
+        name: what it is called.
+        values: its values, each a text by itself.
+        is_code: whether people copy the values into a shell or a search.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    is_code: bool = False
+
+
+_UNITS = (("day", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+
+
+def time_words(written: str | None) -> str | None:
+    """A time that is written in ISO 8601, as people read it: `2026-11-24 11:58 UTC`; what is no time stays as it is."""
+    time = _find_time(written)
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time is not None else written
+
+
+def moment_words(written: str | None) -> str | None:
+    """The same to the second: signals of one minute have an order."""
+    time = _find_time(written)
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else written
+
+
+def length_between(start: str | None, end: datetime | None) -> str | None:
+    """How long it is from a written time to an instant, in words; None where one is not known, or the end is before."""
+    begin = _find_time(start)
+    if begin is None or end is None or end < begin:
+        return None
+    return length_words(end - begin)
+
+
+def length_words(length: timedelta) -> str:
+    """A length of time in its two largest units, as far as they are not nothing: `2 days 4 h`, `12 min`."""
+    words: list[str] = []
+    for name, unit in _UNITS:
+        count, length = divmod(length, unit)
+        if count:
+            words.append(f"{count} {name}s" if name == "day" and count > 1 else f"{count} {name}")
+        elif words:
+            break
+        if len(words) == 2:
+            break
+    return " ".join(words) or "less than a minute"
+
+
+def _find_time(written: str | None) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(written) if written else None
+        return time if time is None else time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+EVIDENCE = tuple(Evidence.__dataclass_fields__)
+"""The names of the lists of evidence, in the order in which a responder asks for them."""
+
+CODE = frozenset({"commands", "files", "hashes", "processes", "queries", "registry_keys", "registry_values"})
+"""The lists whose texts people copy into a shell or a search: they are shown in letters of one width where there are any."""
+
+_TITLES = {"ips": "IP addresses", "urls": "URLs"}
+
+
+def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence that are not empty, by name."""
+    evidence = notice.evidence
+    return {name: values for name in EVIDENCE if (values := getattr(evidence, name))}
+
+
+def evidence_beside(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence that are not empty, without the resource that the notice is about and names by itself."""
+    told = (notice.resource or "").casefold()
+    lists = evidence_of(notice)
+    others = tuple(one for one in lists.get("resources", ()) if one.casefold() != told)
+    return {name: values for name, values in {**lists, "resources": others}.items() if values}
+
+
+def title_of(name: str) -> str:
+    """What people read a list of evidence called."""
+    return _TITLES.get(name) or name.replace("_", " ").capitalize()
+
+
+_CVES = 5  # that words name
+_FIX: Mapping[bool | None, str] = {True: "available", False: "none is known"}
+_VALUES = ("package", "image", "rule", "risk")
+
+
+def posture_of(notice: Notice) -> dict[str, Any]:
+    """All of it by the names of `Notice` and of its values; every key is always there, as in `document_of`."""
+    values = {name: _values_of(getattr(notice, name)) for name in _VALUES}
+    risk = notice.risk
+    if risk is not None:
+        values["risk"] = {**(values["risk"] or {}), "level": risk.level.label if risk.level is not None else None}
+    return {
+        "category": notice.category,
+        "cves": notice.cves,
+        "has_more_cves": notice.has_more_cves,
+        "scanner": notice.scanner,
+        **values,
+    }
+
+
+def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
+    """In words, by the name of each fact; None for what is not known."""
+    rule = notice.rule
+    where = "/".join(filter(None, (rule.server, rule.database))) if rule else ""
+    return {
+        "Risk": risk_words(notice.risk),
+        "Category": notice.category,
+        "Package": package_words(notice.package),
+        "CVEs": _cve_words(notice),
+        "Image": image_words(notice.image),
+        "Rule": f"{rule.id} on {where}" if rule and where else rule.id if rule else None,
+        "Scanner": notice.scanner,
+        "Fix": _FIX.get(notice.has_fix),
+        "Effort": _effort_words(notice),
+        "Threats": ", ".join(notice.threats) or None,
+    }
+
+
+def _effort_words(notice: Notice) -> str | None:
+    """How much work it is to mend it, and how much users notice of that: `Low, impact on users: Moderate`."""
+    users = f"impact on users: {notice.user_impact}" if notice.user_impact else None
+    return ", ".join(filter(None, (notice.effort, users))) or None
+
+
+def risk_words(risk: Risk | None) -> str | None:
+    """How much is at stake and why: `Critical (Exposure to the Internet)`."""
+    if risk is None:
+        return None
+    level = risk.level.label if risk.level is not None else risk.written or "Not evaluated"
+    paths = len(risk.attack_paths)
+    on_paths = [f"on {paths} attack paths" if paths > 1 else "on an attack path"] if paths else []
+    if risk.factors or on_paths:
+        return f"{level} ({', '.join((*risk.factors, *on_paths))})"
+    # Without Defender CSPM it says no more than the severity.
+    return level if risk.is_contextual else f"{level} (by its severity)"
+
+
+def image_words(image: Image | None) -> str | None:
+    """The image as a registry knows it: `shop.azurecr.io/web:1.4@sha256:...`; of several tags the first."""
+    if image is None:
+        return None
+    name = "/".join(filter(None, (image.registry, image.repository))) if image.repository else ""
+    tagged = ":".join(filter(None, (name, *image.tags[:1]))) if name else ""
+    return "@".join(filter(None, (tagged, image.digest))) or None
+
+
+def package_words(package: Package | None) -> str | None:
+    """What is installed, and which version mends it: `lodash (npm) 4.17.15 -> 4.17.21`."""
+    if package is None:
+        return None
+    name = f"{package.name} ({package.type})" if package.type else package.name
+    installed = " ".join(filter(None, (name, ", ".join(package.installed))))
+    return f"{installed} -> {package.fixed}" if package.fixed else f"{installed}, no fix"
+
+
+def _cve_words(notice: Notice) -> str | None:
+    """The first few, and how many more the notice names; at least so many where there are others."""
+    named, more = notice.cves[:_CVES], len(notice.cves[_CVES:])
+    others = f"{more} more at least" if more and notice.has_more_cves else f"{more} more" if more else "others"
+    return " and ".join(filter(None, (", ".join(named), others if more or notice.has_more_cves else ""))) or None
+
+
+def _values_of(value: Any) -> dict[str, Any] | None:
+    return {one.name: getattr(value, one.name) for one in fields(value)} if value is not None else None
+
+
+class MissingRung(NamedTuple):
+    """A rung that is missing, in words.
+
+    Attributes:
+        means: what is so, and what comes of it.
+        mends: what to do.
+    """
+
+    means: str
+    mends: str
+
+
+_RUNGS: Mapping[Rung, MissingRung] = {
+    Rung.PLAN: MissingRung(
+        "the Defender plan is off, so Defender looks for no attack there",
+        "Enable the plan in Defender's environment settings, or write into coverage.yaml who does without it, and until when.",
+    ),
+    Rung.INTEGRATION: MissingRung(
+        "nothing asks Defender to deploy its sensor, or to look there",
+        "Enable the integration: in the settings of its plan, or at the resource itself.",
+    ),
+    Rung.SENSOR_INSTALLED: MissingRung(
+        "no sensor is there, so what happens inside raises no alert",
+        "Deploy the sensor, or find out why its plan does not: a tag, a policy or an image may keep it off.",
+    ),
+    Rung.SENSOR_RUNNING: MissingRung(
+        "a sensor may be there, and does not do its work, so what happens inside may raise no alert",
+        "Look at the sensor where it runs: `mdatp health` on a machine, its pods and their events in a cluster.",
+    ),
+    Rung.ADMISSION_AUDITS: MissingRung(
+        "nothing looks at what is admitted to the cluster",
+        "Install Azure Policy for Kubernetes: the add-on, or the extension by Azure Arc.",
+    ),
+    Rung.ADMISSION_DENIES: MissingRung(
+        "what breaks the rules is admitted to the cluster",
+        "Let the policies of the cluster deny, and not only audit.",
+    ),
+    Rung.SUPPRESSION: MissingRung(
+        "a rule in Defender dismisses alerts, which nobody is told of then",
+        "Give the rule an end, or move it into the router's rules, where it must have one.",
+    ),
+    Rung.EXPORT: MissingRung(
+        "nothing of what Defender finds there reaches the router",
+        "Look at continuous export: whether it is enabled, for every severity, and leads to the router's hub.",
+    ),
+    Rung.PATH: MissingRung(
+        "nobody has seen an alert come all the way",
+        "Raise one of Defender's sample alerts, and follow it: alert-router drill does both.",
+    ),
+    Rung.DETECTION: MissingRung(
+        "nobody has seen the sensor raise an alert",
+        "Raise a real test alert on the workload.",
+    ),
+}
+
+_SILENT = "coverage.yaml expects it, and nothing was heard of it for too long, so what happens there may tell nobody"
+_CHECK = "Ask what else is missing there: alert-router coverage check."
+_KINDS = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
+
+
+def coverage_words(notice: Notice, *, is_over: bool) -> str | None:
+    """Which rung is missing, and what comes of that; None where a notice is not about coverage, or that is over.
+
+    Where the policy makes it another severity than the message, it says so, since people look it up in the portal.
+    """
+    rung = _find_rung(notice)
+    if is_over:
+        return None
+    if notice.kind == Kind.COVERAGE:
+        means = _SILENT
+    elif rung is not None:
+        means = _RUNGS[rung].means
+    else:
+        return None
+    return f"{f'{rung}: ' if rung is not None else ''}{means}{_severity_words(notice)}"
+
+
+def steps_for(notice: Notice, *, is_over: bool) -> tuple[str, ...]:
+    """What to do: what the message says, else what mends the rung that is missing; and what is known of a recommendation.
+
+    What the router found by itself it says whole.
+    """
+    rung = _find_rung(notice)
+    if rung is None or is_over or (notice.kind == Kind.COVERAGE and notice.remediation):
+        return notice.remediation
+    return (*(notice.remediation or (_RUNGS[rung].mends,)), *_remarks(notice), _CHECK)
+
+
+def _find_rung(notice: Notice) -> Rung | None:
+    if notice.kind not in _KINDS:
+        return None
+    return find_missing_rung(Kind(notice.kind), notice.type, notice.title)
+
+
+def _remarks(notice: Notice) -> Iterator[str]:
+    known = find_recommendation(notice.type, notice.title) if notice.kind == Kind.RECOMMENDATION else None
+    if known is not None and known.plan is not None:
+        yield f"The plan is {known.plan}."
+    if known is not None and known.note:
+        yield f"Known of this recommendation: {known.note}."
+
+
+def _severity_words(notice: Notice) -> str:
+    written = (notice.severity_written or "").strip()
+    if not written or notice.kind == Kind.COVERAGE or written.lower() == (notice.severity or "").lower():
+        return ""
+    return f"; {notice.severity} by the policy, Defender says {written}"
+
+
+def evidence_once(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence beside the resource; of a report that is a link, they have only the name."""
+    lists = evidence_beside(notice)
+    if not notice.links or "threats" not in lists:
+        return lists
+    return {**lists, "threats": tuple(_without_link(threat, notice) for threat in lists["threats"])}
+
+
+def properties_once(notice: Notice) -> tuple[str, ...]:
+    """The names of the properties that stand in no list of evidence, and that no fact tells."""
+    facts = _facts_of(notice)
+    return tuple(
+        name
+        for name in notice.unlisted
+        if name in notice.extended and not _are_all((notice.extended[name],), facts.get(property_key(name), ()))
+    )
+
+
+def _facts_of(notice: Notice) -> Mapping[str, tuple[str | None, ...]]:
+    """What facts tell whole, by the keys of the properties that say the same."""
+    package, rule = notice.package, notice.rule
+    return {
+        "softwarename": (package.name,) if package else (),
+        "packagetype": (package.type,) if package else (),
+        "detectedsoftwareversions": (", ".join(package.installed),) if package else (),
+        "fixedversion": (package.fixed,) if package else (),
+        "maxcvssscore": (notice.cvss,),
+        "scanner": (notice.scanner,),
+        "secretscannername": (notice.scanner,),
+        "impact": (notice.impact,),
+        "ruleid": (rule.id,) if rule else (),
+        "sqlserverinstance": (rule.server,) if rule else (),
+        "entrypoint": notice.entry_points,
+        "target": notice.targets,
+    }
+
+
+def _are_all(values: Iterable[str], told: Iterable[str | None]) -> bool:
+    known = {one.strip().casefold() for one in told if one}
+    return all(value.strip().casefold() in known for value in values)
+
+
+def _without_link(threat: str, notice: Notice) -> str:
+    """`Report: GOLD` of `Report: GOLD: https://...`, where that page is one of the links."""
+    return next((name for link in notice.links if (name := threat.removesuffix(f": {link.url}")) != threat), threat)
