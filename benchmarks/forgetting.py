@@ -25,6 +25,7 @@ from benchmarks.table import Row
 from benchmarks.virtual import Clock, OnFile, rules_there
 from router.domain.retention import Retention
 from router.domain.signals import Stream
+from router.store.forgetting import forget
 from tests.builders import alert_body
 from tests.store.opened import open_store
 
@@ -52,7 +53,7 @@ async def _measured(scratch: Path) -> Row:
     with _waiting(scratch / "state") as waits:
         while not is_done:
             began = time.perf_counter()
-            gone, is_done = await store.forget(now, Retention(), rules_there(rules), 1)
+            gone, is_done = await forget(store, now, Retention(), rules_there(rules), 1)
             number += gone
             steps.append(time.perf_counter() - began)
             await asyncio.sleep(PAUSE)

@@ -21,6 +21,7 @@ from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream
 from router.ingest.intake import Message, release_held
+from router.store.forgetting import forget
 from router.store.store import Store
 
 AT_A_TIME = 100
@@ -80,7 +81,7 @@ class Priced:
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Forgets as the store does."""
         requests, cpu = self._requests(), time.thread_time()
-        forgotten = await self._store.forget(now, retention, rules, most)
+        forgotten = await forget(self._store, now, retention, rules, most)
         requests, cpu = self._requests() - requests, time.thread_time() - cpu
         self.price.add(requests, cpu)
         if not forgotten.number:
@@ -169,7 +170,7 @@ class OnFile:
         for stream, book in self._rules.books.items():
             await release_held(self._intakes[stream], self._store, book, now)
             await self._intakes[stream].admit_waiting(stream, now)
-        while not (await self._store.forget(now, Retention(), rules_there(self._rules), 1)).is_done:
+        while not (await forget(self._store, now, Retention(), rules_there(self._rules), 1)).is_done:
             pass
 
 

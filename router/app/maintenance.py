@@ -28,6 +28,7 @@ from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
 from router.store.documents import list_documents
+from router.store.forgetting import forget
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.store import Store
@@ -143,7 +144,7 @@ class Sweeper:
         if by is None:
             return
         rules = self._rules | await silences_known(self._store)
-        forgotten = await self._store.forget(by, self._retention, rules, FORGETTING)
+        forgotten = await forget(self._store, by, self._retention, rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 
 

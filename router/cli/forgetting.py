@@ -11,7 +11,7 @@ from router.domain.counts import Rule
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.store.forgetting import STEP
+from router.store.forgetting import STEP, forget
 from router.store.rules import read_hits
 from router.store.store import Store
 
@@ -36,7 +36,7 @@ async def forget_old(
         return
     rules = await _rules_there(store, books)
     for _ in range(0, max(LEAST, 2 * received) // STEP, AT_ONCE):
-        if is_stopped() or (await store.forget(by, retention, rules, AT_ONCE)).is_done:
+        if is_stopped() or (await forget(store, by, retention, rules, AT_ONCE)).is_done:
             return
         # Ctrl-C is heard in between.
         await asyncio.sleep(0)

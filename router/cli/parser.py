@@ -89,7 +89,7 @@ def add_serve_command(commands: Commands) -> None:
     add_state(serve)
 
 
-_STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
+_STATE = "say what is in a state, how large and how old; it stays as it is"
 _UPGRADE = "make the tables of a database that has none, and carry a state forward to this program's version"
 _BACKUP = "copy the state of a directory into a file, also beside a run"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the state"

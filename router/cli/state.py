@@ -1,4 +1,4 @@
-"""`alert-router state`: what is in a state, how large and how old, and what of it is forgotten next."""
+"""`alert-router state`: what is in a state, how large and how old."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
 from router.domain.plurals import counted
-from router.domain.retention import Retention
 from router.domain.timestamps import timestamp
 from router.store.conninfo import PostgresqlAddress
-from router.store.describing import StateReport
+from router.store.describing import StateReport, describe
 from router.store.sqlite import opened_unchanged
 from router.store.transaction import VERSION
 
@@ -36,7 +35,7 @@ _SMALL = 100
 
 def show(options: Namespace) -> int:
     """Prints what is in a state, and leaves it as it is."""
-    report = asyncio.run(_report(options, Settings().retention))
+    report = asyncio.run(_report(options))
     if report is None and isinstance(options.state, Path):
         raise BadFile(f"{options.state}: holds no state yet; a run begins one")
     if report is None:
@@ -48,15 +47,15 @@ def show(options: Namespace) -> int:
     return 0
 
 
-async def _report(options: Namespace, retention: Retention) -> StateReport | None:
+async def _report(options: Namespace) -> StateReport | None:
     if isinstance(options.state, Path):
         refuse_missing(options.state)
         with opened_unchanged(options.state) as unchanged:
-            return await unchanged.describe(clock_for(options.now)(), retention)
+            return await describe(unchanged, clock_for(options.now)())
     store = store_at(options.state, Settings())
     try:
         async with store.session() as tx:
-            return await store.describe(options.now or tx.now, retention)
+            return await describe(store, options.now or tx.now)
     finally:
         await store.close()
 
@@ -82,12 +81,7 @@ def print_report(report: StateReport, state: Path | PostgresqlAddress) -> None:
     """Prints a report for people."""
     shown = screen()
     print_table(shown, table_of(("", ""), list(_summary(report, state))), indent=0)
-    forgotten = {
-        one.outcome: (one.age and one.age.days, one.next and timestamp(one.next), f"{one.overdue:,}", f"{one.soon:,}")
-        for one in report.forgotten_next
-    }
-    counts = [(words, f"{report.decisions.get(one, 0):,}", *forgotten[one]) for one, words in OUTCOMES.items()]
-    counts.append(("signals", f"{report.signals:,}", *forgotten[None]))
+    counts = [(words, f"{report.decisions.get(one, 0):,}") for one, words in OUTCOMES.items()]
     deliveries = [
         (*place, *(f"{states.get(state, 0):,}" for state in DeliveryState))
         for place, states in report.deliveries.items()
@@ -95,7 +89,7 @@ def print_report(report: StateReport, state: Path | PostgresqlAddress) -> None:
     least = sum(report.tables.values()) // _SMALL
     tables = [(name, _size(size)) for name, size in report.tables.items() if size > least]
     for heads, rows, numbers in (
-        (("on record", "number", "for days", "next is due", "overdue", "within 7 days"), counts, (1, 2, 4, 5)),
+        (("on record", "number"), counts, (1,)),
         (("deliveries", "to", *DeliveryState), deliveries, range(2, 7)),
         (("table", "takes"), tables, (1,)),
     ):
@@ -183,17 +177,6 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
         "deliveries": [
             {"stream": stream, "destination": name, **{state: states.get(state, 0) for state in DeliveryState}}
             for (stream, name), states in report.deliveries.items()
-        ],
-        "forgotten_next": [
-            {
-                "of": "signals" if one.outcome is None else "decisions",
-                "outcome": one.outcome,
-                "days": one.age and one.age.days,
-                "next": _iso(one.next),
-                "overdue": one.overdue,
-                "within_7_days": one.soon,
-            }
-            for one in report.forgotten_next
         ],
         "tables": [{"name": name, "rows": None, "bytes": size} for name, size in report.tables.items()],
         "at_least": [],

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from router.domain.counts import Rule
 from router.domain.decisions import Outcome
@@ -19,10 +18,8 @@ from router.domain.ledger import record_key
 from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.domain.signals import Stream
 from router.store.codec import micros
+from router.store.store import Store
 from router.store.transaction import Transaction
-
-if TYPE_CHECKING:
-    from router.store.store import Store
 
 STEP = 100
 """Rows that one step looks at: its transaction is to be short."""

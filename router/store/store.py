@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
 
-from router.domain.counts import Rule
 from router.domain.errors import StoreError
-from router.domain.retention import Forgotten, Retention
-from router.store.describing import StateReport, describe
-from router.store.forgetting import forget
 from router.store.transaction import STEPS, VERSION, Conflict, StateSizes, Transaction
 
 _READ_VERSION = "SELECT value FROM meta WHERE name='version'"
@@ -183,11 +179,3 @@ class Store(ABC):
                 await tx.fetch("SELECT count(*) FROM generate_series(1, 10000)")
 
         await self.run(write)
-
-    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
-        """Take away what is old enough, in at most so many steps, each a short transaction."""
-        return await forget(self, now, retention, rules, most)
-
-    async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
-        """Return what is in the state; None where there is none."""
-        return await describe(self, now, retention)

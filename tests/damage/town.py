@@ -35,6 +35,7 @@ from router.store.damage import DamagedLetter
 from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination
+from router.store.forgetting import forget
 from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
@@ -137,7 +138,7 @@ class Town:
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store, self.book, self.now)
-        await self.store.forget(self.now, Retention(), (), 10_000)
+        await forget(self.store, self.now, Retention(), (), 10_000)
         await self.store.run(lambda tx: partitions.write_sweep_end(tx, "cwpp", self.now))
 
     async def look(self) -> Health:

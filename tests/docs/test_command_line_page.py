@@ -20,8 +20,8 @@ from router.coverage.report.document import document_of as document_of_coverage
 from router.coverage.report.summary import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.retention import Retention
 from router.domain.signal_life import SignalLife
+from router.store.describing import describe
 from tests.builders import NOW
 from tests.coverage.builders import judged, pricing
 from tests.coverage.stored_builders import drill, heard
@@ -63,7 +63,7 @@ def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
 def test_every_key_of_a_state_is_listed(tmp_path: Path) -> None:
     """In the order in which they are printed."""
     store = open_store(tmp_path)
-    empty = run(store.describe(NOW, Retention()))
+    empty = run(describe(store, NOW))
     run(store.close())
     assert empty is not None
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]

@@ -19,6 +19,7 @@ from router.domain.signals import Stream
 from router.ingest.fingerprints import MOST
 from router.ingest.intake import Message
 from router.store.decisions import find_outcomes
+from router.store.forgetting import forget
 from router.store.quarantine import discard_quarantined, list_quarantined
 from tests.builders import (
     NOW,
@@ -145,7 +146,7 @@ def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(life: Li
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older"), ("repeat", "same")]
     life.deliver()
     life.goes_on(61)
-    assert run(life.store.forget(life.now, Retention(), (), 10_000)).number == 1
+    assert run(forget(life.store, life.now, Retention(), (), 10_000)).number == 1
     (again,) = (life.ingest(opened),)
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older")]
 

@@ -20,6 +20,7 @@ from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import snapshots
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
+from router.store.forgetting import forget
 from router.store.partitions import read_losses
 from router.store.quarantine import list_quarantined
 from tests.builders import NOW, SUBSCRIPTION, a_rule, a_rulebook, an_element, without_rules
@@ -306,7 +307,7 @@ def test_what_is_judged_of_a_silent_subscription_is_forgotten_after_90_days(week
     weeks.lives(NAMES)
 
     def days(after: int) -> int:
-        while not run(weeks.store.forget(weeks.now - WEEK + after * DAY, Retention(), (), 100)).is_done:
+        while not run(forget(weeks.store, weeks.now - WEEK + after * DAY, Retention(), (), 100)).is_done:
             pass
         return len(run(within(weeks.store, snapshots.read_days, SUBSCRIPTION, weeks.now)))
 

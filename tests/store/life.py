@@ -22,6 +22,7 @@ from router.ingest.intake import Intake, Message, release_held
 from router.store.claims import settle_claims
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
+from router.store.forgetting import forget
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import find_rows, run
@@ -106,7 +107,7 @@ class Life:
 
     def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
-        return run(self.store.forget(self.now, self.retention, rules, most))
+        return run(forget(self.store, self.now, self.retention, rules, most))
 
     def key(self, id: str = "alert-1") -> str:
         """The key of an alert."""

@@ -24,6 +24,7 @@ from router.ingest.grouping import tell_waiting
 from router.ingest.intake import Intake, Message
 from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries
+from router.store.forgetting import forget
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.builders_constructed_updates import a_posture_book, an_update
 from tests.examples import some_of
@@ -189,7 +190,7 @@ def test_a_group_that_stands_for_longer_than_anything_is_kept_still_takes_others
     backlog.pass_by(NOW)
     later = NOW + timedelta(days=366)
     for step in range(8):
-        run(store.forget(later + step * HOUR, Retention(), (), 100))
+        run(forget(store, later + step * HOUR, Retention(), (), 100))
     backlog.take([an_update("vm-2", "p")], later)
     assert backlog.pass_by(later + HOUR) == ["updated"]
     assert len(backlog.tickets) == 1

@@ -29,6 +29,7 @@ from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.documents import list_documents, put_document
+from router.store.forgetting import forget
 from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
@@ -253,7 +254,7 @@ def test_a_source_is_known_for_400_days_after_it_was_last_heard_of(store: Store)
         ingest(store, a_message(alert_body(f"{number}", AzureResourceId=machine(number)), at=at), now=at)
 
     def known(at: datetime) -> set[str]:
-        while not run(store.forget(at, Retention(), (), 100)).is_done:
+        while not run(forget(store, at, Retention(), (), 100)).is_done:
             pass
         return set(sources(store))
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from router.domain.errors import BadFile, StateInUse, StoreError
 from router.domain.retention import Retention
 from router.store.decisions import find_outcomes, put_on_record
+from router.store.forgetting import forget
 from router.store.sqlite import StateFile, opened_unchanged
 from router.store.transaction import VERSION
 from router.store.witness import SECTOR
@@ -267,7 +268,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
             continue  # seen when it is opened
         store.hold()
         try:
-            run(store.forget(NOW, Retention(), (), 10_000))
+            run(forget(store, NOW, Retention(), (), 10_000))
             run(within(store, find_outcomes, ["1"]))
         except StoreError as fault:
             came_upon += 1

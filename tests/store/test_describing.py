@@ -20,10 +20,9 @@ from router.domain.errors import BadFile
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
 from router.domain.reasons import Code, Reason
-from router.domain.retention import DAYS, Retention
 from router.store import describing
 from router.store.decisions import put_on_record
-from router.store.describing import SOON, NextForgotten, StateReport
+from router.store.describing import StateReport, describe
 from router.store.documents import put_document
 from router.store.groups import States
 from router.store.partitions import write_losses
@@ -43,9 +42,9 @@ LOSSES = [Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "go
 SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
 
 
-def describe(store: Store, now: datetime = NOW, retention: Retention | None = None) -> StateReport:
+def described_by(store: Store) -> StateReport:
     """What a store says of itself."""
-    report = run(store.describe(now, retention or Retention()))
+    report = run(describe(store, NOW))
     assert report is not None
     return report
 
@@ -59,21 +58,15 @@ def decide(store: Store, outcome: Outcome, *ages: timedelta, **given: Any) -> No
     run(within(store, put_on_record, entries))
 
 
-def next_of(report: StateReport, outcome: Outcome | None) -> NextForgotten:
-    """What is forgotten next of the decisions with an outcome, or of signals."""
-    return next(one for one in report.forgotten_next if one.outcome == outcome)
-
-
 def test_a_state_that_holds_nothing_says_so(store: Store) -> None:
     """Nothing is counted, and nothing is old."""
-    report = describe(store)
+    report = described_by(store)
     assert (report.oldest, report.newest, report.owed_since, report.decisions, report.documents) == (
         *[None] * 3,
         {},
         {},
     )
     assert (report.signals, report.lost, report.groups, report.deliveries) == (0, 0, 0, {})
-    assert all((one.next, one.overdue, one.soon) == (None, 0, 0) for one in report.forgotten_next)
 
 
 @pytest.mark.parametrize("page", [1, 2, 100])
@@ -97,7 +90,7 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     run(write_groups(store, "cwpp", "tickets", states))
     run(within(store, put_document, SILENCE))
 
-    report = describe(store)
+    report = described_by(store)
     assert (report.signals, report.standing, report.held) == (4, 3, 1)
     each_once = {state: 1 for state in DeliveryState if state is not DeliveryState.SKIPPED}
     assert report.deliveries == {("cwpp", "tickets"): each_once}
@@ -109,34 +102,12 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     assert report.documents == {DocumentKind.SILENCE: 1, DocumentKind.RULES: 1}
 
 
-def test_decisions_fall_due_when_retention_says(store: Store) -> None:
-    """To the instant; what is overdue goes at the next sweep, and nothing is overdue after it."""
-    age, instant = DAYS[Outcome.BELOW_FLOOR], timedelta(microseconds=1)
-    decide(store, Outcome.BELOW_FLOOR, age, age - instant, age - SOON, age - SOON - instant)
-    decide(store, Outcome.ROUTED, 91 * DAY, 90 * DAY, 89 * DAY)
-    kept = describe(store, retention=Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 30 * DAY}))
-    assert next_of(kept, Outcome.BELOW_FLOOR) == NextForgotten(Outcome.BELOW_FLOOR, 30 * DAY, NOW + 16 * DAY, 0, 0)
-    report = describe(store)
-    assert next_of(report, Outcome.BELOW_FLOOR) == NextForgotten(Outcome.BELOW_FLOOR, age, NOW, 1, 2)
-    assert next_of(report, Outcome.ROUTED) == NextForgotten(Outcome.ROUTED, 90 * DAY, NOW - DAY, 2, 1)
-    assert run(store.forget(NOW, Retention(), (), 1000)).number == 3
-    assert next_of(describe(store), Outcome.ROUTED) == NextForgotten(Outcome.ROUTED, 90 * DAY, NOW + DAY, 0, 1)
-
-
 def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store) -> None:
     """No sweep has seen to it yet."""
     last = datetime.max.replace(tzinfo=UTC)
     run(within(store, put_on_record, [an_entry(outcome=Outcome.ROUTED.value, at=last.isoformat())]))
     write_rows(store, [a_row(heard=last)])
-    assert next_of(describe(store), Outcome.ROUTED).next == last
-
-
-def test_signals_fall_due_when_they_are_looked_at(sqlite: Store) -> None:
-    """After their last message, sooner below the floor."""
-    rows = [a_row(f"{days}", heard=NOW - days * DAY) for days in (90, 83, 80)]
-    write_rows(sqlite, [*rows, a_row("d", heard=NOW - 10 * DAY, outcome=Outcome.BELOW_FLOOR)])
-    assert next_of(describe(sqlite), None) == NextForgotten(None, None, NOW, 1, 2)
-    assert next_of(describe(sqlite, NOW - 4 * DAY), None) == NextForgotten(None, None, NOW, 0, 1)
+    assert described_by(store).newest == last
 
 
 # In a file.
@@ -154,7 +125,7 @@ def prints_of(directory: Path) -> dict[str, object]:
 def described(directory: Path) -> StateReport | None:
     """What is in a directory."""
     with opened_unchanged(directory) as store:
-        return run(store.describe(NOW, Retention()))
+        return run(describe(store, NOW))
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
@@ -204,5 +175,5 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
                 db.execute("BEGIN")
                 with suppress(sqlite3.IntegrityError):
                     db.execute(f"UPDATE {table} SET {column[1]}=?", (garbage,))  # noqa: S608
-                    assert run(describing.describe(SqliteStore(path, db), NOW, Retention())) is not None
+                    assert run(describe(SqliteStore(path, db), NOW)) is not None
                 db.execute("ROLLBACK")

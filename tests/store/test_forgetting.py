@@ -24,7 +24,7 @@ from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, read_counts, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
-from router.store.forgetting import STEP
+from router.store.forgetting import STEP, forget
 from router.store.quarantine import list_quarantined
 from router.store.rules import read_hits
 from router.store.sqlite import StateFile
@@ -327,7 +327,7 @@ def test_wherever_a_sweep_breaks_off_nothing_goes_that_is_needed_and_the_next_on
     for step in count(1):
         worker = Deadly(store, step, is_done)
         with suppress(StoreError):
-            run(worker.forget(life.now, life.retention, (), 100_000))
+            run(forget(worker, life.now, life.retention, (), 100_000))
         assert what_stays(life) == before
         if not worker.died:
             break

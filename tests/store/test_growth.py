@@ -29,6 +29,7 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store import dead_letters, decisions, delivery_status, destinations, rules, signals
 from router.store.claims import settle_claims
+from router.store.describing import describe
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
@@ -158,7 +159,7 @@ async def _ask(store: Store) -> None:
         await destinations.has_delivered(tx, "cwpp", "tickets")
     rule = RuleMatcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
     await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
-    assert await store.describe(NOW, Retention()) is not None
+    assert await describe(store, NOW) is not None
 
 
 def _grown_statements(store: Store, sizes: tuple[int, int]) -> dict[str, tuple[int, int]]:

@@ -20,6 +20,7 @@ from router.store.dead_letters import abandon_deliveries, give_up_deliveries, re
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_next_due
 from router.store.destinations import has_delivered, list_pauses, pause_destination, resume_destination, take_probe
+from router.store.forgetting import forget
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
@@ -310,7 +311,7 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     assert not took()
     settle(store, opening, DeliveryState.SENT, receipt=Receipt())
     assert (took(), took("pager"), took(stream="cspm")) == (True, False, False)
-    run(store.forget(NOW + 400 * DAY, Retention(), (), 10_000))
+    run(forget(store, NOW + 400 * DAY, Retention(), (), 10_000))
     assert DeliveryState.SENT not in states(store)
     assert took()
 

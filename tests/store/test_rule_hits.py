@@ -27,6 +27,7 @@ from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import put_document
+from router.store.forgetting import forget
 from router.store.rules import read_hits
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.examples import some_of
@@ -114,7 +115,7 @@ def test_hits_are_those_of_what_was_decided_and_outlive_it(store: Store, twin: S
     # Longer than any decision stays, and not so long that hits of a silence go.
     book, long_after = a_book(), NOW + timedelta(days=300)
     before = run(within(store, read_hits, "cwpp"))
-    while not run(store.forget(long_after, Retention(), rules_of([book]), 100_000)).is_done:
+    while not run(forget(store, long_after, Retention(), rules_of([book]), 100_000)).is_done:
         pass
     assert run(within(store, decisions_between, NOW, NOW + 10 * HOUR, 100_000)) == []
     assert run(within(store, read_hits, "cwpp")) == run(within(twin, read_hits, "cwpp")) == before

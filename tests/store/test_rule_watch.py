@@ -31,6 +31,7 @@ from router.domain.suppression import SuppressionRule, Suppressions
 from router.store.claims import settle_claims
 from router.store.delivery_status import count_deliveries
 from router.store.documents import find_document, put_document
+from router.store.forgetting import forget
 from router.store.rules import GONE, read_known_rules
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip
@@ -325,7 +326,7 @@ def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owe
         settle(store, one, DeliveryState.SENT)
 
     def deliveries(days: int) -> Mapping[tuple[str, DeliveryState], int]:
-        while not run(store.forget(NOW + days * DAY, Retention(), (), 100)).is_done:
+        while not run(forget(store, NOW + days * DAY, Retention(), (), 100)).is_done:
             pass
         return run(within(store, count_deliveries, "cwpp"))
 

@@ -11,9 +11,9 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State
-from router.domain.retention import Retention
 from router.domain.snapshots import Appearances
 from router.store import signals
+from router.store.describing import describe
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import find_rows, in_doubt, owe, run, write_rows
@@ -76,7 +76,7 @@ def test_to_ask_for_a_key_that_has_deliveries_makes_no_signal_of_it(store: Store
     """A group has deliveries and is no signal, and so has a notice about rules."""
     owe(store, a_delivery(key="group"))
     assert find_rows(store, ["group"]) == {}
-    described = run(store.describe(NOW, Retention()))
+    described = run(describe(store, NOW))
     assert described is not None and described.damaged == 0
 
 

@@ -29,6 +29,7 @@ from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
+from router.store.forgetting import forget
 from router.store.partitions import write_losses
 from router.store.sources import write_heard
 from router.store.store import Store
@@ -239,7 +240,7 @@ def test_what_is_told_of_is_known_for_as_long_as_it_is_silent(store: Store) -> N
 
     async def life() -> list[list[str]]:
         found = [await live(store, NOW + 9 * DAY)]
-        while not (await store.forget(NOW + 500 * DAY, Retention(), (), 100)).is_done:
+        while not (await forget(store, NOW + 500 * DAY, Retention(), (), 100)).is_done:
             pass
         found.append(await look(store, NOW + 500 * DAY))
         await hear(store, NOW + 500 * DAY, of_subscription(ONE))
