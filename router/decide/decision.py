@@ -1,16 +1,19 @@
-"""Decides a signal. The order of the steps is set here; `explanation` asks in the same order, and a test holds it to that."""
+"""Decides a signal. The order of the questions is written here, once; `explanation` and the record render the answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from router.decide.attack import attack_of
 from router.decide.coverage_level import with_coverage_level
+from router.decide.notice import iso
 from router.decide.suppression import find_shadows, find_silence, find_suppressor
 from router.domain.attack import Attack
-from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
+from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode, written_steps
+from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity, assumed_words
@@ -23,22 +26,6 @@ NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMP
 
 
 type Steps = tuple[DecisionStep, ...]
-
-
-def _asked(*answers: StepCode) -> tuple[Steps, Steps]:
-    """The steps with these answers: where nothing is known of ATT&CK, and where something is. Shared by all decisions."""
-    steps = tuple(map(DecisionStep, answers))
-    return (DecisionStep(StepCode.ATTACK_UNKNOWN), *steps), (DecisionStep(StepCode.ATTACK_KNOWN), *steps)
-
-
-_RESOLVED = _asked(StepCode.RESOLVED_YES)
-_NOTED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_YES)
-_BELOW = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_BELOW)
-_PASSED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_PASSED)
-_UNKNOWN = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_UNKNOWN)
-_COVERAGE = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_COVERAGE)
-_ASSUMED = (DecisionStep(StepCode.SEVERITY_ASSUMED),)
-_NOT_UNDERSTOOD = (DecisionStep(StepCode.NOT_UNDERSTOOD),)
 
 
 @lru_cache(maxsize=1024)
@@ -78,60 +65,115 @@ def _routed_by(routes: tuple[str, ...]) -> Steps:
     return (DecisionStep(StepCode.SUPPRESSION_NONE), *(matched or [DecisionStep(StepCode.ROUTE_OTHERWISE)]))
 
 
+type Settled = Mapping[str, Any]
+"""The fields of a decision that is made."""
+
+type Answer = tuple[Steps, Settled | None]
+"""The answer to a question as it stands on record, and what it settles; None where the next question is asked."""
+
+type Question = Callable[[Signal, Rulebook, datetime, Silences, Attack], Answer]
+
+
 def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> Decision:
-    """The decision on a signal under a rulebook and the silences of its stream at an instant."""
+    """Return the decision on a signal under a rulebook and the silences of its stream at an instant."""
     signal = with_coverage_level(signal, rulebook)
     attack = attack_of(signal, rulebook)
-    is_known = bool(attack.tactics or attack.techniques)
-    decided = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
-    if signal.resolved:
-        return decided(
-            outcome=Outcome.RESOLVED,
-            reason=_status(signal),
-            notice=Change.RESOLVED,
-            destinations=rulebook.always,
-            steps=_RESOLVED[is_known],
-        )
-    if is_noted(signal, rulebook):
-        kind = Reason(Code.KIND, signal.kind)
-        return decided(outcome=Outcome.NOTED, reason=kind, destinations=rulebook.always, steps=_NOTED[is_known])
-    assumed = _ASSUMED if isinstance(signal, Finding) and signal.has_assumed_severity else ()
-    if reason := find_floor_above(signal, rulebook):
-        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known] + assumed)
-    passed = _passed(signal)[is_known] + assumed
-    if rulebook.shadows.by_name:
-        shadows = find_shadows(signal, rulebook.shadows, now, rulebook.owners)
-        decided = partial(decided, shadowed_by=shadows)
-    holder, step = find_holder(signal, rulebook, silences, now)
-    if step is not None:
-        passed = (*passed, step)
-    if holder is not None:
-        return decided(
-            outcome=Outcome.SUPPRESSED,
-            reason=holder.reason,
-            suppressed_by=holder.name,
-            suppressed_until=holder.until,
-            steps=passed + _held_by(holder.name),
-        )
-    routes = matching_routes(signal, attack, rulebook)
-    names, people = tuple(sorted([route.name for route in routes])), people_for(routes, rulebook)
-    return decided(
-        outcome=Outcome.ROUTED,
-        reason=Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
-        notice=Change.OPENED if people else None,
-        respond_by=find_time_to_answer(routes, now) if people else None,
-        routes=names,
-        destinations=tuple(sorted(people.union(rulebook.always))),
-        people=tuple(sorted(people)),
-        steps=passed + _routed_by(names),
-    )
+    tactics, techniques = attack.tactics, attack.techniques
+    steps = _ATTACK_KNOWN if tactics or techniques else _ATTACK_UNKNOWN
+    settled: Settled | None = None
+    for ask in QUESTIONS:
+        answers, settled = ask(signal, rulebook, now, silences, attack)
+        steps += answers
+        if settled is not None:
+            break
+    return Decision(rulebook=rulebook.hash, tactics=tactics, techniques=techniques, steps=steps, **(settled or {}))
 
 
-def _passed(signal: Signal) -> tuple[Steps, Steps]:
-    """The steps of a signal that is not below the floor."""
+def _answer(code: StepCode) -> Steps:
+    return (DecisionStep(code),)
+
+
+_ATTACK_KNOWN, _ATTACK_UNKNOWN = _answer(StepCode.ATTACK_KNOWN), _answer(StepCode.ATTACK_UNKNOWN)
+_RESOLVED, _NOT_RESOLVED = _answer(StepCode.RESOLVED_YES), (_answer(StepCode.RESOLVED_NO), None)
+_NOTED, _NOT_NOTED = _answer(StepCode.NOTED_YES), (_answer(StepCode.NOTED_NO), None)
+_BELOW, _COVERAGE = _answer(StepCode.FLOOR_BELOW), (_answer(StepCode.FLOOR_COVERAGE), None)
+_PASSED, _UNKNOWN = (_answer(StepCode.FLOOR_PASSED), None), (_answer(StepCode.FLOOR_UNKNOWN), None)
+_ASSUMED = _answer(StepCode.SEVERITY_ASSUMED)
+
+
+def ask_resolved(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
+    """Ask whether a signal is over."""
+    if not signal.resolved:
+        return _NOT_RESOLVED
+    reason = _status(signal)
+    return _RESOLVED, {
+        "outcome": Outcome.RESOLVED,
+        "reason": reason,
+        "notice": Change.RESOLVED,
+        "destinations": rulebook.always,
+    }
+
+
+def ask_noted(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
+    """Ask whether a signal is only noted."""
+    if not is_noted(signal, rulebook):
+        return _NOT_NOTED
+    return _NOTED, {
+        "outcome": Outcome.NOTED,
+        "reason": Reason(Code.KIND, signal.kind),
+        "destinations": rulebook.always,
+    }
+
+
+def ask_floor(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
+    """Ask whether a signal is below the floor."""
     if is_above_every_floor(signal):
         return _COVERAGE
-    return _PASSED if signal.level is not None else _UNKNOWN
+    if signal.level is None:
+        return _UNKNOWN
+    reason = find_floor_above(signal, rulebook)
+    (answer, settled) = _PASSED if reason is None else (_BELOW, {"outcome": Outcome.BELOW_FLOOR, "reason": reason})
+    return (answer + _ASSUMED if isinstance(signal, Finding) and signal.has_assumed_severity else answer), settled
+
+
+def ask_holders(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
+    """Ask whether a rule or a silence holds a signal."""
+    holder, step = find_holder(signal, rulebook, silences, now)
+    answer = (step,) if step is not None else ()
+    if holder is None:
+        return answer, None
+    return answer + _held_by(holder.name), {
+        "outcome": Outcome.SUPPRESSED,
+        "reason": holder.reason,
+        "suppressed_by": holder.name,
+        "suppressed_until": holder.until,
+        "shadowed_by": _find_shadows(signal, rulebook, now),
+    }
+
+
+def ask_routes(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
+    """Ask where a signal goes, which settles what is left."""
+    routes = matching_routes(signal, attack, rulebook)
+    names, people = tuple(sorted([route.name for route in routes])), people_for(routes, rulebook)
+    return _routed_by(names), {
+        "outcome": Outcome.ROUTED,
+        "reason": Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
+        "notice": Change.OPENED if people else None,
+        "respond_by": find_time_to_answer(routes, now) if people else None,
+        "shadowed_by": _find_shadows(signal, rulebook, now),
+        "routes": names,
+        "destinations": tuple(sorted(people.union(rulebook.always))),
+        "people": tuple(sorted(people)),
+    }
+
+
+QUESTIONS: tuple[Question, ...] = (ask_resolved, ask_noted, ask_floor, ask_holders, ask_routes)
+"""What is asked of a signal, in this order, up to the first answer that settles it."""
+
+
+def _find_shadows(signal: Signal, rulebook: Rulebook, now: datetime) -> tuple[str, ...]:
+    shadows = rulebook.shadows
+    return find_shadows(signal, shadows, now, rulebook.owners) if shadows.by_name else ()
 
 
 def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
@@ -140,7 +182,7 @@ def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
         outcome=Outcome.QUARANTINED,
         reason=what.reason,
         rulebook=rulebook.hash if rulebook is not None else "",
-        steps=_NOT_UNDERSTOOD,
+        steps=_answer(StepCode.NOT_UNDERSTOOD),
     )
 
 
@@ -227,3 +269,52 @@ def _status(signal: Signal) -> Reason:
         said = f": {signal.exemption}" if signal.exemption else ""
         return Reason(Code.EXEMPT, f"exempt, not fixed{said}")
     return Reason(Code.STATUS, signal.status or "")
+
+
+def entry_for(
+    parsed: Signal | Quarantined,
+    decision: Decision,
+    *,
+    key: str,
+    source: str,
+    now: datetime,
+    stream: str | None = None,
+    about: str | None = None,
+    turn: int | None = None,
+) -> RecordEntry:
+    """The record's entry of one message: what it was, its outcome and why.
+
+    `stream` is where an unread message came in, `about` the key of the signal that it is about, and `turn` the turn of that
+    signal that the decision made, if any.
+    """
+    signal = parsed if isinstance(parsed, Signal) else None
+    alert = parsed if isinstance(parsed, Alert) else None
+    return RecordEntry(
+        key=key,
+        at=iso(now) or "",
+        id=signal.id if signal else None,
+        stream=signal.stream.value if signal else stream,
+        kind=signal.kind.value if signal else "unknown",
+        type=signal.type if signal else None,
+        title=signal.title if signal else None,
+        severity=signal.severity.label if signal and signal.severity is not None else None,
+        status=signal.status if signal else None,
+        plan=alert.plan if alert else None,
+        resource=signal.resource if signal else None,
+        sample=alert.sample if alert else False,
+        outcome=decision.outcome.value,
+        reason=str(decision.reason),
+        notice=decision.notice.value if decision.notice else None,
+        suppressed_by=decision.suppressed_by,
+        suppressed_until=iso(decision.suppressed_until),
+        tactics=decision.tactics,
+        techniques=decision.techniques,
+        routes=decision.routes,
+        destinations=decision.destinations,
+        rulebook=decision.rulebook,
+        source=source,
+        signal=about,
+        turn=turn,
+        steps=written_steps(decision.steps),
+        shadowed_by=decision.shadowed_by,
+    )

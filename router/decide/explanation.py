@@ -1,13 +1,11 @@
-"""Why a signal is decided as it is: each step in words, each rule asked without the index.
+"""Renders each question that `decide` asks, in its order, and the answer in words; each rule is asked without the index.
 
-The questions stand in the order in which `decide` settles them, so the first that is answered yes is the one that decided.
-ATT&CK settles nothing: `decide` looks it up first, since every decision carries it, and it is told before the routes, which
-ask for it. So is the owner, whom notices name.
+ATT&CK and the owner settle nothing, and are told before the routes, which ask for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,6 +14,13 @@ from typing import NamedTuple
 from router.decide.attack import attack_of
 from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import (
+    QUESTIONS,
+    Question,
+    ask_floor,
+    ask_holders,
+    ask_noted,
+    ask_resolved,
+    ask_routes,
     decide,
     find_floor_above,
     find_holder,
@@ -26,14 +31,15 @@ from router.decide.decision import (
     matching_routes,
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
+from router.domain.attack import Attack
 from router.domain.decisions import Decision, StepCode
 from router.domain.holders import name_in_words, shadow_name
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
-from router.domain.rulebook import Route, Rulebook
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import NO_SILENCES, Silence, Silences
-from router.domain.suppression import CVE, Element, SuppressionRule
+from router.domain.suppression import CVE, Element, SuppressionRule, Suppressions
 from router.domain.timestamps import timestamp
 
 _MOST_NAMED = 5
@@ -41,11 +47,9 @@ _MOST_NAMED = 5
 
 
 class ExplanationStep(NamedTuple):
-    """One question that was asked, and the answer.
+    """One question that was asked, and the answer in words.
 
     Attributes:
-        question: the question.
-        answer: the answer in words.
         rule: the name, as `router.domain.holders` gives it, of the rule, shadow rule or silence that the question is about;
             None for any other question.
     """
@@ -69,60 +73,84 @@ class Explanation:
 
 
 def explain(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> Explanation:
-    """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it.
+    """Return the decision on a signal, and the answer to each question, also to those after the one that settled it.
 
     Without silences it is what the rules alone make of it.
     """
+    decision = decide(signal, rulebook, now, silences)
     signal = with_coverage_level(signal, rulebook)
-    rules = [rule for rule in rulebook.suppressions.by_name.values() if is_about(rule, signal)]
-    shadows = [rule for rule in rulebook.shadows.by_name.values() if is_about(rule, signal)]
-    holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners))
+    rules = _rules_about(signal, rulebook.suppressions)
     return Explanation(
-        decision=decide(signal, rulebook, now, silences),
-        holder=holder,
-        steps=(
-            ExplanationStep("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
-            ExplanationStep("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
-            ExplanationStep("below the floor?", _floor_words(signal, rulebook)),
-            *(
-                ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, rulebook, now), rule.name)
-                for rule in _by_name(rules)
-            ),
-            *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
-            *(
-                ExplanationStep(
-                    f"held by {name_in_words(one.name)}?", _silence_words(one, signal, rulebook, now), one.name
-                )
-                for one in silences.by_name.values()
-                if one.alert_type is None or is_about(one.as_rule(), signal)
-            ),
-            *_spent_steps(signal, rulebook, silences, now),
-            *(
-                ExplanationStep(
-                    f"would be held by shadow rule {rule.name}?",
-                    _rule_words(rule, signal, rulebook, now),
-                    shadow_name(rule.name),
-                )
-                for rule in _by_name(shadows)
-            ),
-            ExplanationStep("owner?", _owner_words(signal, rulebook)),
-            ExplanationStep("ATT&CK?", _attack_words(signal, rulebook)),
-            *_route_steps(signal, rulebook, now),
-        ),
+        decision=decision,
+        holder=find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners)),
+        steps=tuple(step for ask in QUESTIONS for step in _RENDERED[ask](signal, rulebook, now, silences)),
     )
 
 
-def _names_of(signal: Signal) -> str:
-    category = signal.category if isinstance(signal, Finding) else None
-    return f"{signal.type}, nor for {category}" if category else signal.type
+def _resolved_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences) -> Iterator[ExplanationStep]:
+    status = f"its status is {signal.status}" if signal.status else "it has no status"
+    yield ExplanationStep("resolved?", f"{'yes' if signal.resolved else 'no'}, {status}")
 
 
-def _by_name(rules: list[SuppressionRule]) -> list[SuppressionRule]:
-    return sorted(rules, key=lambda rule: rule.name)
+def _noted_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences) -> Iterator[ExplanationStep]:
+    yield ExplanationStep("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no")
 
 
-def _status_words(signal: Signal) -> str:
-    return f"its status is {signal.status}" if signal.status else "it has no status"
+def _floor_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences) -> Iterator[ExplanationStep]:
+    yield ExplanationStep("below the floor?", _floor_words(signal, rulebook))
+
+
+def _holder_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences) -> Iterator[ExplanationStep]:
+    rules = _rules_about(signal, rulebook.suppressions)
+    for rule in rules:
+        yield ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, rulebook, now), rule.name)
+    if not rules:
+        category = signal.category if isinstance(signal, Finding) else None
+        names = f"{signal.type}, nor for {category}" if category else signal.type
+        yield ExplanationStep("held by a rule?", f"no, there is no rule for {names}")
+    for one in silences.by_name.values():
+        if one.alert_type is None or is_about(one.as_rule(), signal):
+            words = _silence_words(one, signal, rulebook, now)
+            yield ExplanationStep(f"held by {name_in_words(one.name)}?", words, one.name)
+    spent = find_holder(signal, rulebook, silences, now).step
+    if spent is not None and spent.code is StepCode.SILENCE_SPENT:
+        most = rulebook.silences.longest // timedelta(hours=1)
+        answer = f"yes, for the {most} hours that the policy allows without an hour's break, so they hold it no more"
+        yield ExplanationStep("silenced for long enough?", answer)
+    for rule in _rules_about(signal, rulebook.shadows):
+        words = _rule_words(rule, signal, rulebook, now)
+        yield ExplanationStep(f"would be held by shadow rule {rule.name}?", words, shadow_name(rule.name))
+
+
+def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences) -> Iterator[ExplanationStep]:
+    attack = attack_of(signal, rulebook)
+    yield ExplanationStep("owner?", _owner_words(signal, rulebook))
+    yield ExplanationStep("ATT&CK?", _attack_words(attack, rulebook))
+    for route in rulebook.routes:
+        failed = [clause for clause in route.when if not clause.holds(signal, attack)]
+        no = " and ".join(f"{clause.key} is not {clause.written}" for clause in failed)
+        yield ExplanationStep(
+            f"route {route.name}?", f"no, {no}" if no else f"yes, to {', '.join(route.to) or 'nobody'}"
+        )
+    matching = matching_routes(signal, attack, rulebook)
+    if by := find_time_to_answer(matching, now):
+        yield ExplanationStep("to be answered by?", f"{timestamp(by)}, as the most pressing of its routes says")
+    if not matching:
+        yield ExplanationStep("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
+    yield ExplanationStep("always", ", ".join(rulebook.always) or "nothing")
+
+
+_RENDERED: Mapping[Question, Callable[[Signal, Rulebook, datetime, Silences], Iterator[ExplanationStep]]] = {
+    ask_resolved: _resolved_steps,
+    ask_noted: _noted_steps,
+    ask_floor: _floor_steps,
+    ask_holders: _holder_steps,
+    ask_routes: _route_steps,
+}
+
+
+def _rules_about(signal: Signal, rules: Suppressions) -> list[SuppressionRule]:
+    return sorted((rule for rule in rules.by_name.values() if is_about(rule, signal)), key=lambda rule: rule.name)
 
 
 def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
@@ -188,15 +216,6 @@ def _silence_words(silence: Silence, signal: Signal, rulebook: Rulebook, now: da
     return f"yes, until {timestamp(window.ends)}; {whose}"
 
 
-def _spent_steps(signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime) -> Iterator[ExplanationStep]:
-    """Whether silences hold the signal no more because they have for as long as the policy allows."""
-    holding = find_holder(signal, rulebook, silences, now)
-    if holding.step is not None and holding.step.code is StepCode.SILENCE_SPENT:
-        most = rulebook.silences.longest // timedelta(hours=1)
-        answer = f"yes, for the {most} hours that the policy allows without an hour's break, so they hold it no more"
-        yield ExplanationStep("silenced for long enough?", answer)
-
-
 def _group_words(group: tuple[Element, ...], signal: Signal, rulebook: Rulebook) -> str:
     cves = signal.cves if isinstance(signal, Finding) else None
     if group[0].field == CVE and cves is not None and cves.ids:
@@ -226,30 +245,8 @@ def _owner_words(signal: Signal, rulebook: Rulebook) -> str:
     return f"{entry.owner.name or 'an owner without group and service'}, as entry {entry.number} of owners.yaml says"
 
 
-def _attack_words(signal: Signal, rulebook: Rulebook) -> str:
-    attack = attack_of(signal, rulebook)
+def _attack_words(attack: Attack, rulebook: Rulebook) -> str:
     if not attack.tactics and not attack.techniques:
         return "no tactic is known for it"
     named = [f"{id} {name}" for id, name in zip(attack.tactics, rulebook.attack.names_of(attack.tactics), strict=True)]
     return ", ".join([*named, *attack.techniques])
-
-
-def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[ExplanationStep]:
-    attack = attack_of(signal, rulebook)
-    for route in rulebook.routes:
-        yield ExplanationStep(
-            f"route {route.name}?", _route_words(route, [c.key for c in route.when if not c.holds(signal, attack)])
-        )
-    matching = matching_routes(signal, attack, rulebook)
-    if by := find_time_to_answer(matching, now):
-        yield ExplanationStep("to be answered by?", f"{timestamp(by)}, as the most pressing of its routes says")
-    if not matching:
-        yield ExplanationStep("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
-    yield ExplanationStep("always", ", ".join(rulebook.always) or "nothing")
-
-
-def _route_words(route: Route, failed: list[str]) -> str:
-    if not failed:
-        return f"yes, to {', '.join(route.to) or 'nobody'}"
-    written = {clause.key: clause.written for clause in route.when}
-    return "no, " + " and ".join(f"{key} is not {written[key]}" for key in failed)

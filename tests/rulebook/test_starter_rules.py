@@ -13,8 +13,7 @@ import pytest
 
 import alert_router_demo as demo
 from router.decide.coverage_level import with_coverage_level
-from router.decide.decision import decide
-from router.decide.record import entry_for
+from router.decide.decision import decide, entry_for
 from router.destinations import discover
 from router.domain.attack import Attack
 from router.domain.decisions import Outcome
