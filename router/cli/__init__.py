@@ -1,30 +1,6 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
-    parser        what can be written; rule_commands, coverage   behind the commands about rules, and coverage
-    arguments     a parser whose complaint is one line, and what arguments mean      given   what options stand for
-    help.toml     how each --help ends       completion    what completes words in a shell
-    version       what --version says
-    run           routes files               job           the work of `run`, and of the demo
-    files, csv_messages   files -> messages  incoming      standard input, answers of Azure, batches
-    splitting     bytes -> lines, elements
-    decisions     the decisions file         progress      the bar on a terminal
-    forgetting    what is old goes at the end of a job
-    funnel        what a run came to
-    init          rules of one's own, and the workflow that checks them
-    explain, rules, state, dead_letters, quarantine, send, serve   the other commands
-    destinations, destination_list   the same
-    silences, silences_add   the same; silence_store   how they are read and written; silence_preview   what one would hold
-    silence_document   one for programs      silence_times   what commands say that make one
-    explain_signal   the life of a signal as it is read      signal_document   the same for programs
-    rules_list    every rule with what it held       rules_list_report   the same as it is read
-    rules_report  what `rules` found, as values      formats    annotations and cases, as other programs read them
-    attack        what of ATT&CK nobody hears of     attack_layer    the same for the Navigator
-    preview       what a rule would have held        preview_report    the same as it is read
-    opened_state  what they share: a state that is there, ids by their beginning
-    printing      where lines and JSON are printed      screen     where tables are painted
-    streams       standard input, output and error, and what is said and asked there
-    interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
-
+`parser` has what can be written, with `arguments` beneath it; each command has a module of its name.
 An error is one line on stderr that names the thing at fault, and exit code 2.
 """
 

@@ -18,13 +18,11 @@ from router.app.signal_search import Found, Meant, find_meant
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
 from router.cli.notice_preview import check_destination, preview_of_taken
-from router.cli.opened_state import each, is_shared, store_in
-from router.cli.paging_answer import paging_answer
+from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.cli.signal_document import document_of, match_document
-from router.cli.signal_waits import waits_of
-from router.cli.step_words import stored_step
+from router.cli.signal_answers import paging_answer, waits_of, written_instant
+from router.cli.signal_document import document_of, match_document, stored_step
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
@@ -33,7 +31,6 @@ from router.domain.holders import holder_words
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.plurals import counted
-from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, Presence, SignalLife
 from router.domain.signals import Stream
 from router.domain.timestamps import timestamp
@@ -46,7 +43,7 @@ type Facts = Iterator[tuple[str, object]]
 
 
 def run(options: Namespace) -> int:
-    """Tells the life of the signal that is meant. Raises BadUsage where there is none, or where several may be meant."""
+    """Print the life of the signal that is meant. Raises BadUsage where there is none, or where several may be meant."""
     if options.state is None:
         options.state = DEFAULT_STATE
     return asyncio.run(_explain(options))
@@ -58,47 +55,39 @@ async def _explain(options: Namespace) -> int:
         found = await find_meant(store, options.file, stream_for(options.stream))
         if len(found.signals) != 1:
             await _refuse(store, found, options)
-        life = await read_life(store, found.signals[0], now, _facts(options, now))
-        notice = await _notice(store, life, options, now) if options.notice is not None else None
+        (meant,) = found.signals
+        life = await read_life(store, meant, now, _facts(options, now))
+        notice = await _last_notice(store, life, options, now) if options.notice is not None else None
     if options.format == "json":
-        document = document_of(life, found.signals[0], now)
-        print_json(document if notice is None else document | {"notice": notice})
+        print_json(document_of(life, meant, now) | ({"notice": notice} if notice is not None else {}))
     elif notice is not None:
         print_lines(notice.split("\n"))
     else:
-        _print(screen(), life, found.signals[0], now)
+        _print(screen(), life, meant, now)
     return 0
 
 
-async def _notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
-    """What a destination was last told of a signal, or of the group that it is in; why, where nobody knows of any."""
+async def _last_notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
+    """Return what a destination was last told of a signal, or of the group that it is in; why, where it took nothing."""
     name = options.notice
     books = rules_given(options.rules, Stream(life.stream), now).books
     check_destination(name, books.values())
-    taken = [
-        delivery
-        for one in life.destinations
-        for delivery in one.all_deliveries
-        if one.name == name and delivery.state is DeliveryState.SENT
-    ]
-    last = max(taken, key=lambda delivery: delivery.settled or delivery.born, default=None)
+    there = [it for one in life.destinations if one.name == name for it in one.all_deliveries]
+    taken = [it for it in there if it.state is DeliveryState.SENT]
+    last = max(taken, key=lambda it: it.settled or it.born, default=None)
     async with store.session() as tx:
         found = await find_last_notice(tx, life.stream, name, last.key) if last is not None else None
     if last is None or found is None:
         return f"{name}: took nothing of it, or what it took is not kept."
-    is_untold = last.change is Change.RESOLVED and any(
-        delivery.state is DeliveryState.SKIPPED and (delivery.key, delivery.turn) == (last.key, last.opened)
-        for one in life.destinations
-        for delivery in one.all_deliveries
-        if one.name == name
-    )
+    skipped = [(it.key, it.turn) for it in there if it.state is DeliveryState.SKIPPED]
+    is_untold = last.change is Change.RESOLVED and (last.key, last.opened) in skipped
     return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now, is_untold=is_untold)
 
 
 def _facts(options: Namespace, now: datetime) -> DestinationFacts:
-    """What the rules say of destinations, where they are at hand and whole.
+    """Return what the rules say of destinations, where they are at hand and whole.
 
-    Whether a destination can be asked only the settings say of who delivers from the state: for a directory those are here.
+    What a destination lacks the settings say of who delivers from the state: for a directory those are here.
     """
     try:
         rules = load_rules(options.rules, streams_in(options.rules), now)
@@ -108,72 +97,64 @@ def _facts(options: Namespace, now: datetime) -> DestinationFacts:
 
 
 async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
-    """Says which signals may be meant, or what was found in their place, and raises BadUsage."""
-    name, where = options.file, options.state
-    if not found.signals:
-        raise BadUsage(_nothing_words(name, where, found.quarantined))
-    matches = await each(lambda one: _match(store, one), found.signals)
-    if options.format == "json":
-        print_json({"matches": [match_document(one, latest) for one, latest in matches]})
-    else:
-        heads = ("key", "when", "type", "title", "resource")
-        print_table(screen(), table_of(heads, [_match_row(one, latest) for one, latest in matches]), indent=0)
-    number = f"more than {len(matches)}" if found.has_more else str(len(matches))
-    raise BadUsage(f"{name}: may mean {number} signals; give the key of one, or more of its id")
-
-
-def _nothing_words(name: str, where: object, quarantined: Sequence[QuarantineEntry]) -> str:
-    if quarantined:
-        first, why = quarantined[0].id, plain(masked(str(quarantined[0].quarantined.reason)))
-        more = f", one of {len(quarantined)}" if len(quarantined) > 1 else ""
-        return (
+    """Print which signals may be meant, or say what was found in their place, and raise BadUsage."""
+    name = options.file
+    if found.quarantined:
+        first, why = found.quarantined[0].id, plain(masked(str(found.quarantined[0].quarantined.reason)))
+        more = f", one of {len(found.quarantined)}" if len(found.quarantined) > 1 else ""
+        raise BadUsage(
             f"{name}: paged nobody: no signal is known by it, and it stands in what lies in quarantine ({why}); "
             f"alert-router quarantine show {first} prints it{more}"
         )
-    return (
-        f"{name}: is no file, and no signal in {where}: none has that id or key, no id or resource ends so, no ticket has that "
-        "number, and no message in quarantine says it"
-    )
-
-
-async def _match(store: Store, one: Meant) -> tuple[Meant, RecordEntry | None]:
+    if not found.signals:
+        raise BadUsage(
+            f"{name}: is no file, and no signal in {options.state}: none has that id or key, no id or resource ends so, no "
+            "ticket has that number, and no message in quarantine says it"
+        )
     async with store.session() as tx:
-        return one, next(iter(await find_decisions(tx, one.key, 1)), None)
-
-
-def _match_row(one: Meant, latest: RecordEntry | None) -> Sequence[object]:
-    if latest is None:
-        return one.key, None, None, None, None
-    return one.key, _short(latest.at), latest.type, latest.title, latest.resource
+        matches = [(one, next(iter(await find_decisions(tx, one.key, 1)), None)) for one in found.signals]
+    if options.format == "json":
+        print_json({"matches": [match_document(one, latest) for one, latest in matches]})
+    else:
+        rows = [
+            (one.key, written_instant(it.at), it.type, it.title, it.resource) if it else (one.key, *[None] * 4)
+            for one, it in matches
+        ]
+        print_table(screen(), table_of(("key", "when", "type", "title", "resource"), rows), indent=0)
+    number = f"more than {len(matches)}" if found.has_more else str(len(matches))
+    raise BadUsage(f"{name}: may mean {number} signals; give the key of one, or more of its id")
 
 
 def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
     to.print(_line(paging_answer(life, now).words), style="bold", soft_wrap=True)
     print_table(to, table_of(("", ""), list(_signal_facts(life, meant))))
     if waits := waits_of(life, now):
-        _head(to, "still to happen")
+        _print_head(to, "still to happen")
         for wait in waits:
             to.print(f"  {_line(wait.words)}", soft_wrap=True)
-    _head(to, "messages")
+    _print_head(to, "messages")
     if life.has_earlier:
         to.print(f"  the latest {MOST_DECISIONS}; there are earlier ones")
     if not life.decisions:
         to.print("  none is on record any more")
     for entry in life.decisions:
-        to.print(f"  {_line(_decision_line(entry))}", soft_wrap=True)
+        turn = f" (turn {entry.turn})" if entry.turn is not None else ""
+        line = f"{written_instant(entry.at)} {entry.outcome}, {entry.reason}{turn}"
+        to.print(f"  {_line(line)}", soft_wrap=True)
         print_table(to, table_of(("", ""), list(_decision_facts(entry))), indent=4)
     for one in life.destinations:
-        _head(to, _destination_words(one))
+        _print_head(to, f"{one.name} ({one.lane} lane)" if one.lane is not None else one.name)
         print_table(to, table_of(("", ""), list(_destination_facts(one))))
-        if one.all_deliveries:
+        # The turns of a group are its own.
+        turns = [(f"group's {it.turn}" if it not in one.deliveries else str(it.turn), it) for it in one.all_deliveries]
+        if turns:
             heads = ("turn", "change", "state", "owed since", "attempts", "settled", "receipt", "error")
-            rows = [_delivery_row(one, delivery) for delivery in one.all_deliveries]
-            print_table(to, table_of(heads, rows, numbers=(4,)))
-        if failures := [row for delivery in one.all_deliveries for row in _failure_rows(one, delivery)]:
-            print_table(to, table_of(("attempts that failed", "at", "error"), failures))
+            print_table(to, table_of(heads, [_delivery_row(turn, it) for turn, it in turns], numbers=(4,)))
+        if failed := [(f"of turn {turn}", timestamp(f.at), f.error) for turn, it in turns for f in it.failed]:
+            print_table(to, table_of(("attempts that failed", "at", "error"), failed))
 
 
-def _head(to: Console, words: str) -> None:
+def _print_head(to: Console, words: str) -> None:
     to.print()
     to.print(_line(words), style="bold")
 
@@ -183,10 +164,9 @@ def _line(words: str) -> str:
 
 
 def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
-    latest = life.latest
     if meant.via is not None:
         yield "found by", meant.via
-    if latest is not None:
+    if (latest := life.latest) is not None:
         yield "what", f"{latest.severity or 'unknown'} {latest.kind} {latest.type}: {latest.title}"
         yield "id", latest.id
         if latest.resource:
@@ -202,13 +182,10 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
     if life.row is None:
         yield "now", "what it is now is not kept"
         return
-    status = "over" if life.row.state.resolved else "it stands"
-    by_presence = {
-        presence: [name for name, one in sorted(life.presences.items()) if one is presence] for presence in Presence
-    }
-    where = [f"{presence} {', '.join(names)}" for presence, names in by_presence.items() if names]
-    nowhere = [] if by_presence[Presence.OPEN] else ["open nowhere"]
-    yield "now", f"{status}, {'; '.join([*nowhere, *where])}"
+    names = {one: [name for name, has in sorted(life.presences.items()) if has is one] for one in Presence}
+    where = [f"{presence} {', '.join(named)}" for presence, named in names.items() if named]
+    nowhere = [] if names[Presence.OPEN] else ["open nowhere"]
+    yield "now", f"{'over' if life.row.state.resolved else 'it stands'}, {'; '.join([*nowhere, *where])}"
     if (holder := life.holder) is not None:
         since = f", since {timestamp(holder.since)}" if holder.since is not None else ""
         messages = f", messages: {holder.messages}" if holder.messages is not None else ""
@@ -219,17 +196,12 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
         yield holder_words(name), f"by {silence.author}{ended}: {silence.reason}{ticket}"
 
 
-def _decision_line(entry: RecordEntry) -> str:
-    turn = f" (turn {entry.turn})" if entry.turn is not None else ""
-    return f"{_short(entry.at)} {entry.outcome}, {entry.reason}{turn}"
-
-
 def _decision_facts(entry: RecordEntry) -> Facts:
     yield "from", entry.source
     if entry.status:
         yield "status", entry.status
     if entry.suppressed_by:
-        until = f" until {_short(entry.suppressed_until)}" if entry.suppressed_until else ""
+        until = f" until {written_instant(entry.suppressed_until)}" if entry.suppressed_until else ""
         yield "held by", f"{holder_words(entry.suppressed_by)}{until}"
     if entry.shadowed_by:
         yield "would be held", f"by {', '.join(f'shadow rule {name}' for name in entry.shadowed_by)}"
@@ -238,77 +210,30 @@ def _decision_facts(entry: RecordEntry) -> Facts:
     yield "steps", "; ".join(stored_step(step).words for step in entry.steps)
 
 
-def _destination_words(one: DestinationLife) -> str:
-    return f"{one.name} ({one.lane} lane)" if one.lane is not None else one.name
-
-
 def _destination_facts(one: DestinationLife) -> Facts:
     if one.held is not None:
         yield "now", one.held
-    if one.pause is not None:
-        yield (
-            "paused",
-            f"since {timestamp(one.pause.since)}, tries again at {timestamp(one.pause.probe)}: {one.pause.error}",
-        )
+    if (pause := one.pause) is not None:
+        yield "paused", f"since {timestamp(pause.since)}, tries again at {timestamp(pause.probe)}: {pause.error}"
     if one.unready is not None and one.is_waited_for:
         yield "not yet", one.unready
     if (group := one.group) is not None:
-        common = " and ".join(f"{name} {value}" for name, value in group.by)
-        what = (
-            "a summary of what the limit held back" if group.is_summary else f"the group of {common or 'one incident'}"
-        )
-        size = (
-            f": {counted(group.total, 'signal')}, {group.standing} of them not over" if group.total is not None else ""
-        )
-        yield "member of", f"{what}{size}"
+        common = " and ".join(f"{name} {value}" for name, value in group.by) or "one incident"
+        what = "a summary of what the limit held back" if group.is_summary else f"the group of {common}"
+        signals = f": {counted(group.total, 'signal')}, " if group.total is not None else ""
+        yield "member of", f"{what}{signals}{f'{group.standing} of them not over' if signals else ''}"
         yield "group key", group.key
         yield "last change", f"{timestamp(group.changed)}, by this signal"
     elif not one.deliveries:
         yield "deliveries", "none is kept"
 
 
-def _turn(one: DestinationLife, delivery: DeliveryStatus) -> str:
-    of_group = one.group is not None and delivery.key == one.group.key
-    return f"group's {delivery.turn}" if of_group else str(delivery.turn)
-
-
-def _failure_rows(one: DestinationLife, delivery: DeliveryStatus) -> Iterator[Sequence[object]]:
-    for failed in delivery.failed:
-        yield f"of turn {_turn(one, delivery)}", timestamp(failed.at), failed.error
-
-
-def _delivery_row(one: DestinationLife, delivery: DeliveryStatus) -> Sequence[object]:
-    return (
-        _turn(one, delivery),
-        delivery.change,
-        delivery.state,
-        timestamp(delivery.born),
-        delivery.attempts,
-        timestamp(delivery.settled) if delivery.settled is not None else None,
-        _receipt_words(delivery),
-        delivery.error,
-    )
-
-
-def _receipt_words(delivery: DeliveryStatus) -> str | None:
-    receipt = delivery.receipt
-    if receipt is None:
-        return None
-    refused, key = receipt.handles.get("refused"), receipt.handles.get(REFUSED_KEY)
-    parts = [
-        receipt.reference,
-        receipt.link,
-        f"refused for {refused}" if refused else None,
-        f"by the destination's own key, since the owner's, {key}, is refused" if key else None,
-    ]
-    return ", ".join(part for part in parts if part) or "taken"
-
-
-def _short(written: str | None) -> str | None:
-    """An instant of the record as people read it; what is none stands as it is written."""
-    if written is None:
-        return None
-    try:
-        return timestamp(datetime.fromisoformat(written))
-    except ValueError:
-        return written
+def _delivery_row(turn: str, it: DeliveryStatus) -> Sequence[object]:
+    receipt, settled = it.receipt, timestamp(it.settled) if it.settled is not None else None
+    words = None
+    if receipt is not None:
+        refused, key = receipt.handles.get("refused"), receipt.handles.get(REFUSED_KEY)
+        refusal = f"refused for {refused}" if refused else None
+        fallback = f"by the destination's own key, since the owner's, {key}, is refused" if key else None
+        words = ", ".join(filter(None, (receipt.reference, receipt.link, refusal, fallback))) or "taken"
+    return turn, it.change, it.state, timestamp(it.born), it.attempts, settled, words, it.error

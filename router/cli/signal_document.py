@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
-from router.cli.paging_answer import paging_answer
-from router.cli.signal_waits import waits_of
-from router.cli.step_words import stored_step
+from router.cli.signal_answers import paging_answer, waits_of
 from router.destinations.wording.masking import masked
+from router.domain.decisions import StepCode
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
+from router.domain.holders import holder_words
 from router.domain.ledger import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife
@@ -164,3 +169,28 @@ def _masked(text: str | None) -> str | None:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at is not None else None
+
+
+_OF_HOLDERS = frozenset({StepCode.SUPPRESSION_HELD, StepCode.SILENCE_REFUSED, StepCode.SILENCE_SPENT})
+"""The steps that a rule or a silence answers."""
+
+
+class StoredStep(NamedTuple):
+    """A step of a decision as it stands on record; `rule` is the name of what answered, if it has one."""
+
+    code: str
+    rule: str | None
+    words: str
+
+
+def stored_step(written: str) -> StoredStep:
+    """Return a step of the record in words; one that only a later program knows stays as it is written."""
+    code, _, rule = written.partition("=")
+    words = step_words().get(code, written)
+    return StoredStep(code, rule or None, words.replace("{rule}", holder_words(rule) if code in _OF_HOLDERS else rule))
+
+
+@cache
+def step_words() -> Mapping[str, str]:
+    """Return what each step says, by its code."""
+    return tomllib.loads(Path(__file__).with_name("step_words.toml").read_text(encoding="utf-8"))

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.cli.paging_answer import PagingCode
-from router.cli.signal_waits import AwaitedCode
+from router.cli.signal_answers import AwaitedCode, PagingCode
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.test_words import EVIL, alert_of
 from tests.destinations.test_words import acts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from router.cli.step_words import STEP_WORDS, stored_step
+from router.cli.signal_document import step_words, stored_step
 from router.domain.decisions import DecisionStep, StepCode
 
 
 def test_each_step_has_words_of_its_own() -> None:
     """Those that a rule or a route answered name it."""
-    assert STEP_WORDS.keys() == set(StepCode)
+    assert step_words().keys() == set(StepCode)
     said = {code: stored_step(str(DecisionStep(code, "night=ly"))) for code in StepCode}
     assert len({one.words for one in said.values()}) == len(StepCode)
     assert {code for code, one in said.items() if "night=ly" in one.words} == {

@@ -9,8 +9,8 @@ from typing import Any
 from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
-from router.cli.paging_answer import PagingCode
 from router.cli.run import DIED
+from router.cli.signal_answers import PagingCode
 from router.cli.signal_document import document_of as life_of
 from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of

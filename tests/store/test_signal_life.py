@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from router.app.signal_life import read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
-from router.cli.paging_answer import PagingCode, paging_answer
-from router.cli.signal_waits import waits_of
+from router.cli.signal_answers import PagingCode, paging_answer, waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
