@@ -18,7 +18,7 @@ from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
-from router.ingest.hub_ports import Hub
+from router.ingest.gaps import Hub
 from router.store.store import Store
 from router.telemetry import Telemetry
 

@@ -6,7 +6,7 @@ Everything written is joined with what is stored, whoever wrote that, so that it
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,12 +27,35 @@ from router.ingest.coverage_facts import (
     joined,
 )
 from router.ingest.coverage_mentions import last_heard_by
-from router.ingest.document_writes import write_documents
 from router.ingest.observations import Observation
 from router.ingest.readers import TagReader
+from router.store.documents import find_documents, put_documents
 from router.store.sources import write_heard
 from router.store.store import Store
 from router.store.transaction import Transaction
+
+type DocumentAfter = Callable[[str, StoredDocument | None], StoredDocument | None]
+"""What is to be stored under an id, over what is stored there; None where nothing changes."""
+
+
+async def write_documents(
+    store: Store, kind: DocumentKind, ids: Collection[str], document_after: DocumentAfter
+) -> None:
+    """Writes what is made of each document; of what somebody else was faster to write it is made again.
+
+    Raises StoreError.
+    """
+    left = list(ids)
+
+    async def write(tx: Transaction) -> list[str]:
+        stored = await find_documents(tx, kind, left)
+        changed = [one for id in left if (one := document_after(id, stored.get(id))) is not None]
+        written = await put_documents(tx, changed)
+        return [one.id for one in changed if one.id not in written]
+
+    while left:
+        left = await store.run(write)
+
 
 OFTEN = timedelta(hours=1)
 """How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""

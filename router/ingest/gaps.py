@@ -6,21 +6,40 @@ checkpoint is not trusted: what was taken in is compared with what the hub holds
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
+from typing import Protocol
 
 from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
-from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
+from router.domain.hubs import Event, Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
 from router.domain.notices import RecordEntry
 from router.ingest.event_intake import EventIntake
-from router.ingest.hub_ports import Hub
 from router.store import partitions
 from router.store.partitions import HubPartition, Taken
 from router.store.store import Store
 from router.store.transaction import Transaction
+
+
+class Hub(Protocol):
+    """Reads events of a hub, beside its consumers.
+
+    Attributes:
+        name: the name of the hub.
+    """
+
+    name: str
+
+    async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
+        """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
+        ...
+
+    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+        """The first events that the hub still has of a span, at most so many; raises HubError."""
+        ...
+
 
 GRACE = timedelta(minutes=2)
 """How long a number may be missing before it is a gap: the reader of the hub may still be at it."""

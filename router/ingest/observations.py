@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from router.domain.clocks import AHEAD, is_plausible
-from router.domain.keys import same_id, signal_key
+from router.domain.keys import alert_fingerprint, fingerprint_of, same_id, signal_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Signal
 from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance
-from router.ingest.fingerprints import find_fingerprint
+
+MOST = 1_000
+"""The most alerts whose fingerprints a row keeps."""
+
+_LENGTH = 16
+
+_COUNT = re.compile(r"\+([0-9]{1,7})")
+
+
+def find_fingerprint(finding: Finding) -> str | None:
+    """The fingerprint of what a finding says of CVEs, of the version that mends it and of its risk.
+
+    None where it says nothing of them, as findings did before Defender had each as a recommendation of its own, and where it is
+    over: what no longer stands changes no more. The order of CVEs and what is said twice count for nothing.
+    """
+    package, cves, risk = finding.package, finding.cves, finding.risk
+    fixed = package.fixed if package is not None else None
+    level = risk.level if risk is not None else None
+    if finding.resolved or (fixed is None and cves is None and level is None):
+        return None
+    whose = "its own" if risk is not None and risk.is_contextual else "its class's"
+    said = [f"fixed {fixed}" if fixed else "", f"{level.name} {whose}" if level is not None else ""]
+    named = [] if cves is None else [str(cves.is_whole), *sorted(set(cves.ids))]
+    return fingerprint_of("finding", *said, *named)[:_LENGTH]
+
+
+def fingerprints_after(known: Set[str], named: Iterable[str]) -> frozenset[str]:
+    """The fingerprints that a row keeps after a message named some alerts, given those that it kept before."""
+    new = {alert_fingerprint(alert) for alert in named}
+    counts = {one: int(found[1]) for one in known if (found := _COUNT.fullmatch(one))}
+    fingerprints = (known - counts.keys()) | new
+    if not counts and len(new) <= MOST:
+        return frozenset(fingerprints)
+    most = max(len(new), *counts.values()) if counts else len(new)
+    return frozenset([*sorted(fingerprints)[:MOST], f"+{most}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,7 @@ from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
 from router.domain.silences import NO_SILENCES, Silences
-from router.ingest.fingerprints import fingerprints_after
-from router.ingest.observations import Observation
+from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})

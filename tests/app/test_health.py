@@ -29,7 +29,7 @@ from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
-from router.ingest.hub_ports import Hub
+from router.ingest.gaps import Hub
 from router.store.claims import settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries

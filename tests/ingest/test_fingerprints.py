@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.keys import alert_fingerprint
-from router.ingest.fingerprints import MOST, fingerprints_after
+from router.ingest.observations import MOST, fingerprints_after
 
 NOTHING: frozenset[str] = frozenset()
 SPANS = st.tuples(st.integers(0, 2 * MOST), st.integers(0, 2 * MOST)).map(lambda ends: range(min(ends), max(ends)))

@@ -16,8 +16,8 @@ from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.fingerprints import MOST
 from router.ingest.intake import Message
+from router.ingest.observations import MOST
 from router.store.decisions import find_outcomes
 from router.store.forgetting import forget
 from router.store.quarantine import discard_quarantined, list_quarantined

@@ -10,7 +10,7 @@ import pytest
 from router.domain.posture import Cves, GroupedFacts, Image, Package
 from router.domain.rule_fields import rule_fields_of
 from router.domain.signals import Finding
-from router.ingest.fingerprints import find_fingerprint
+from router.ingest.observations import find_fingerprint
 from tests.constructed.posture import (
     DIGEST,
     a_machine_vulnerability,
