@@ -29,7 +29,7 @@ from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
-from router.domain.plurals import counted
+from router.domain.texts import counted
 from router.ingest.intake import Message
 from router.rulebook import STARTER
 

@@ -14,9 +14,8 @@ from router.deliver import DeliveryLoop, HoldReader, Sender
 from router.destinations import discover
 from router.domain.conversation import Result
 from router.domain.counts import Rule
-from router.domain.deliveries import Claim, Receipt
+from router.domain.deliveries import LEASE, Claim, Receipt
 from router.domain.hubs import Event, HubEpoch, Partition
-from router.domain.lane_limits import LEASE
 from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream

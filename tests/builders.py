@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 
-from router.domain.address_ranges import AddressRange, AddressRanges
-from router.domain.attack import AttackTable
-from router.domain.catalogue import Catalogue
+from router.domain.catalogue import AttackTable, Catalogue
 from router.domain.ledger import Arrival
+from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Stream

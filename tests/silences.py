@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.domain.recurrences import Recurrence
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator

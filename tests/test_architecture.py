@@ -49,7 +49,7 @@ COVERAGE_USES = {
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.
     "app.destination_readiness", "app.signal_life", "app.signal_search", "decide", "deliver.http",
-    "ingest.document_writes", "store.decisions", "store.partitions", "store.quarantine",
+    "ingest.coverage_notes", "store.decisions", "store.partitions", "store.quarantine",
 }  # fmt: skip
 """The few modules beyond `domain` that coverage may import. `app`, the command line and function_app.py import coverage."""
 

@@ -26,7 +26,7 @@ from router.coverage.live.credential_plugins import (
     info_for,
 )
 from router.domain.errors import BadFile
-from router.domain.legible import one_line
+from router.domain.texts import one_line
 
 _PATIENCE = 60.0
 """Seconds for a plugin to answer."""

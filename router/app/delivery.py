@@ -25,9 +25,9 @@ from router.deliver import (
     Sender,
 )
 from router.destinations import discover
+from router.domain.deliveries import LEASE
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
-from router.domain.lane_limits import LEASE
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.store.store import Store

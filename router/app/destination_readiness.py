@@ -25,10 +25,10 @@ from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
 from router.app.settings import Lack, Settings, Why
 from router.destinations import discover
 from router.destinations.config import Config, hosts_in, settings_in, with_setting
-from router.domain.hosts import is_example
-from router.domain.lane_limits import LONGEST
+from router.domain.deliveries import LONGEST_LIFE
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
+from router.domain.urls import is_example
 
 _MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
 """What no later step of a deployment mends: it is a problem from the first."""
@@ -83,7 +83,7 @@ def remark_on(one: Unready, *, has_delivered: bool) -> Remark:
 
 def given_up_until(one: Unready, now: datetime) -> datetime:
     """The instant before which a delivery was owed that is given up on now, because the longest life of its lane is over."""
-    return now - LONGEST[one.lane]
+    return now - LONGEST_LIFE[one.lane]
 
 
 type _DestinationKey = tuple[Stream, str]

@@ -14,11 +14,11 @@ from router.domain.counts import Rule, rule_of
 from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
-from router.domain.holders import shadow_name
 from router.domain.notices import RecordEntry
 from router.domain.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
 from router.domain.silence_documents import read_silences
+from router.domain.silences import shadow_name
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport

@@ -27,12 +27,12 @@ from router.domain.clocks import is_possible, is_recent
 from router.domain.counts import counted_name
 from router.domain.destination_holds import read_holds
 from router.domain.documents import DocumentKind
-from router.domain.holders import shadow_name, silence_name
-from router.domain.lookback import StandingSignal
 from router.domain.notices import NamedMember
+from router.domain.rule_fields import StandingSignal
 from router.domain.rulebook import Rulebook
 from router.domain.severity import gravity_of
 from router.domain.silence_documents import read_silences
+from router.domain.silences import shadow_name, silence_name
 from router.store import signals
 from router.store.deliveries import add_deliveries
 from router.store.documents import list_documents

@@ -13,9 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
-from router.domain.hosts import is_example
 from router.domain.retention import DAYS, Retention
-from router.domain.urls import is_loopback, split_url
+from router.domain.urls import is_example, is_loopback, split_url
 from router.store.conninfo import FORM, PostgresqlAddress, parse_state
 
 STORAGE = "AzureWebJobsStorage"

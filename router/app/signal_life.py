@@ -14,14 +14,13 @@ from router.domain.counts import decided_at
 from router.domain.deliveries import DeliveryStatus
 from router.domain.destination_holds import holds_in_force, read_holds, words_of_hold
 from router.domain.documents import DocumentKind
-from router.domain.holders import find_silence_id
 from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.notices import RecordEntry
-from router.domain.plurals import counted
 from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silence_documents import find_silence_in
-from router.domain.silences import Silence
+from router.domain.silences import Silence, find_silence_id
+from router.domain.texts import counted
 from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at

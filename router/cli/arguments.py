@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from router.domain.errors import BadUsage
-from router.domain.legible import one_line
 from router.domain.resources import find_subscription_id
+from router.domain.texts import one_line
 
 if TYPE_CHECKING:
     from router.store.conninfo import PostgresqlAddress

@@ -25,7 +25,7 @@ from router.domain.errors import BadFile
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import NO_SILENCES, Silences
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.ingest.readers import SilenceReader
 from router.store.decisions import walk_decisions
 

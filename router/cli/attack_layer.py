@@ -15,10 +15,8 @@ from datetime import datetime
 
 from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes
 from router.decide.blind_spots import BlindSpot, Cover, Hider
-from router.domain.holders import find_silence_id
-from router.domain.legible import legible, one_line
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.silences import find_silence_id
+from router.domain.texts import counted, legible, one_line, timestamp
 
 UNHEARD, COULD_BE_HIDDEN = "#d7301f", "#fdcc8a"
 _BLUES = ("#deebf7", "#08519c")

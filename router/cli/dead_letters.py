@@ -26,7 +26,7 @@ from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.store import dead_letters
 from router.store.damage import DamagedLetter
 from router.store.store import Store

@@ -18,7 +18,7 @@ from router.cli.screen import print_table, screen, table_of
 from router.deliver.destination_holds import HoldReader
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses
 

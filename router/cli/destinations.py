@@ -24,7 +24,7 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.errors import BadUsage, UserError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
 from router.store.destinations import list_pauses, take_probe

@@ -9,10 +9,9 @@ from router.cli.printing import plain
 from router.cli.screen import print_table, screen, table_of
 from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview
 from router.destinations.wording.masking import masked
-from router.domain.attack import AttackTable
-from router.domain.plurals import counted
+from router.domain.catalogue import AttackTable
 from router.domain.rulebook import DestinationSpec
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, timestamp
 
 NONE = "(none)"
 UNKNOWN = "(unknown)"

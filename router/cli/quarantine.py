@@ -21,10 +21,9 @@ from router.cli.opened_state import (
 )
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.domain.decisions import Outcome
+from router.domain.decisions import Code, Outcome
 from router.domain.quarantine import QuarantineEntry
-from router.domain.reasons import Code
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
 from router.store.quarantine import discard_quarantined, list_quarantined

@@ -28,9 +28,9 @@ from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.judges import rungs_of
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
-from router.domain.plurals import counted
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
+from router.domain.texts import counted
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.examples import DIRECTORY as EXAMPLES

@@ -23,10 +23,9 @@ from router.destinations import discover
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
-from router.domain.holders import HolderKind, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
-from router.domain.silences import Silence
+from router.domain.silences import HolderKind, Silence, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.suppression import SuppressionRule
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject

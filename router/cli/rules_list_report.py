@@ -14,9 +14,8 @@ from textwrap import wrap
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
 from router.domain.counts import RuleHits
-from router.domain.holders import HolderKind, find_silence_id
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.silences import HolderKind, find_silence_id
+from router.domain.texts import counted, timestamp
 
 _HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"
 _INDENT = "    "

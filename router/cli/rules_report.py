@@ -13,11 +13,11 @@ from router.cli.formats import Annotation, Case, Severity
 from router.coverage.expected.loading import FILE as COVERAGE
 from router.decide import explain
 from router.domain.decisions import Outcome
-from router.domain.holders import find_shadow_rule, shadow_name
 from router.domain.ledger import Arrival
 from router.domain.owners import find_owner_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal, Stream
+from router.domain.silences import find_shadow_rule, shadow_name
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.rulebook import Example, Problem
 from router.rulebook.attack import FILE as ATTACK

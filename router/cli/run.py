@@ -19,7 +19,7 @@ from router.cli.job import Job, Report, batches_in, do
 from router.cli.progress import progress_over
 from router.cli.screen import screen
 from router.cli.stopping import Stop
-from router.domain.attack import AttackTable
+from router.domain.catalogue import AttackTable
 from router.domain.errors import BadUsage
 from router.ingest.messages import MessageReader
 

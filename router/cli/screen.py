@@ -12,7 +12,7 @@ from rich.text import Text
 
 from router.cli.printing import plain
 from router.destinations.wording.masking import masked
-from router.domain.legible import inert, legible
+from router.domain.texts import inert, legible
 
 _WIDTH = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""

@@ -26,9 +26,9 @@ from router.app.wiring import service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
 from router.domain.errors import HubError, RouterError, StoreError
-from router.domain.legible import legible
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.texts import legible
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""

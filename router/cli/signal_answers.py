@@ -9,15 +9,13 @@ from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DISCARDED, OPEN, DeliveryState, DeliveryStatus
-from router.domain.holders import holder_words
+from router.domain.deliveries import DISCARDED, LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
 from router.domain.keys import ABOUT
-from router.domain.lane_limits import LONGEST_WAIT
 from router.domain.notices import RecordEntry
-from router.domain.plurals import counted
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.timestamps import timestamp
+from router.domain.silences import holder_words
+from router.domain.texts import counted, timestamp
 
 
 class AwaitedCode(StrEnum):

@@ -15,11 +15,10 @@ from router.cli.signal_answers import paging_answer, waits_of
 from router.destinations.wording.masking import masked
 from router.domain.decisions import StepCode
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
-from router.domain.holders import holder_words
 from router.domain.ledger import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife
-from router.domain.silences import Silence
+from router.domain.silences import Silence, holder_words
 
 
 def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:

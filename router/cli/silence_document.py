@@ -6,7 +6,7 @@ from datetime import datetime
 
 from router.cli.silence_words import silence_scope_words
 from router.domain.silences import Silence
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 
 def state_of(silence: Silence, now: datetime) -> str:

@@ -16,11 +16,10 @@ from router.decide.matchers import AnySignal, Matcher, SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadUsage
-from router.domain.holders import name_in_words
-from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
-from router.domain.timestamps import timestamp
+from router.domain.silences import name_in_words
+from router.domain.texts import counted, timestamp
 from router.store import groups, signals
 from router.store.delivery_status import NEVER, count_deliveries, list_deliveries
 from router.store.store import Store

@@ -11,7 +11,7 @@ from router.cli.silence_bounds import find_overrun
 from router.domain.errors import BadUsage
 from router.domain.silence_spans import BREAK
 from router.domain.silences import Silence, SilenceBounds
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 
 def both_times(time: datetime) -> str:

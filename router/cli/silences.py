@@ -23,11 +23,10 @@ from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, rea
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
-from router.domain.holders import find_silence_id
 from router.domain.signals import Stream
 from router.domain.silence_documents import ReadSilences
-from router.domain.silences import BOUNDS, Silence, SilenceBounds
-from router.domain.timestamps import timestamp
+from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
+from router.domain.texts import timestamp
 from router.store.documents import list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held

@@ -30,7 +30,7 @@ from router.domain.signals import Stream
 from router.domain.silence_documents import ReadSilences
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 from router.ingest.readers import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes

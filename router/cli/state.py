@@ -19,8 +19,7 @@ from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport, describe
 from router.store.sqlite import opened_unchanged

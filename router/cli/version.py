@@ -8,9 +8,8 @@ from pathlib import Path
 
 from router.app.extras import PACKAGE
 from router.domain.errors import BadUsage
-from router.domain.legible import one_line
-from router.domain.plurals import counted
 from router.domain.signals import Stream
+from router.domain.texts import counted, one_line
 
 _USUAL = Path("rules")
 

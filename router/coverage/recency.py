@@ -13,7 +13,7 @@ from datetime import datetime
 from router.coverage.facts import Source
 from router.coverage.fields import time_of
 from router.domain.clocks import is_possible
-from router.domain.plurals import counted
+from router.domain.texts import counted
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.domain.attack import Attack, AttackTable
+from router.domain.catalogue import Attack, AttackTable
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Signal
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.attack import Attack, AttackTable
+from router.domain.catalogue import Attack, AttackTable
 from router.domain.decisions import Outcome, StepCode
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes, HeldSignals
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silence, Silences
 

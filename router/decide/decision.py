@@ -11,15 +11,14 @@ from router.decide.attack import attack_of
 from router.decide.coverage_level import with_coverage_level
 from router.decide.notice import iso
 from router.decide.suppression import find_shadows, find_silence, find_suppressor
-from router.domain.attack import Attack
-from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode, written_steps
+from router.domain.catalogue import Attack
+from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode, written_steps
 from router.domain.notices import RecordEntry
-from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity, assumed_words
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 from router.domain.silences import NO_SILENCES, Silences
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """Kinds that are by nature not for people: numbers that move, with nobody to answer them."""

@@ -31,16 +31,15 @@ from router.decide.decision import (
     matching_routes,
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.decisions import Decision, StepCode
-from router.domain.holders import name_in_words, shadow_name
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
-from router.domain.silences import NO_SILENCES, Silence, Silences
+from router.domain.silences import NO_SILENCES, Silence, Silences, name_in_words, shadow_name
 from router.domain.suppression import CVE, Element, SuppressionRule, Suppressions
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 _MOST_NAMED = 5
 """The most addresses, CVEs or values that an answer names."""
@@ -50,7 +49,7 @@ class ExplanationStep(NamedTuple):
     """One question that was asked, and the answer in words.
 
     Attributes:
-        rule: the name, as `router.domain.holders` gives it, of the rule, shadow rule or silence that the question is about;
+        rule: the name, as `router.domain.silences` gives it, of the rule, shadow rule or silence that the question is about;
             None for any other question.
     """
 

@@ -10,14 +10,12 @@ from router.decide.markup import plain_text
 from router.decide.placeholders import unfilled
 from router.decide.prose import prose_of
 from router.domain.ai_alerts import is_about_ai
-from router.domain.decisions import Decision
-from router.domain.evidence import Evidence
+from router.domain.decisions import Code, Decision
+from router.domain.evidence import Evidence, unlisted_in
 from router.domain.locations import location_of
 from router.domain.notices import Notice, Tactic
 from router.domain.owners import find_environment_of, find_owner_of
 from router.domain.posture import Cves, GroupedFacts, Risk
-from router.domain.properties import unlisted_in
-from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, runbooks_for
 from router.domain.severity import ASSUMED, Severity

@@ -16,8 +16,8 @@ from router.decide.matchers import Matcher
 from router.decide.preview import Amount, NamedSignal, Preview, Spared, StandingPreview
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
-from router.domain.lookback import StandingSignal
 from router.domain.notices import RecordEntry
+from router.domain.rule_fields import StandingSignal
 from router.domain.severity import gravity_of
 from router.domain.signals import Signal, Stream
 

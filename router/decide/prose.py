@@ -8,8 +8,7 @@ from typing import NamedTuple
 from router.decide.markup import plain_text
 from router.decide.placeholders import filled, key_of
 from router.decide.remediation import lines_of, links_in
-from router.domain.evidence import Evidence, account_name_of, command_line_of
-from router.domain.properties import property_key
+from router.domain.evidence import Evidence, account_name_of, command_line_of, property_key
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Signal
 from router.domain.web_links import Link, sound_link

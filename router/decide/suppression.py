@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.address_ranges import AddressRange, entries_for
-from router.domain.globs import glob_pattern
 from router.domain.owners import Owners, find_owner_of
+from router.domain.patterns import AddressRange, entries_for, glob_pattern
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silence_spans import find_latest_end

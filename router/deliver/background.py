@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from router.domain.background import Background, Counterpart, Earlier
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Claim
+from router.domain.deliveries import SUSPECT, Background, Claim, Counterpart, Earlier
 from router.domain.errors import StoreError, Undecodable
 from router.domain.keys import signal_key
 from router.domain.notices import ANNOUNCEMENT, Notice

@@ -9,8 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
 
 
 class ChangeSubject(StrEnum):

@@ -21,12 +21,10 @@ from router.deliver.destination import BUSY, EPOCH, FAR, Answers, Destination, F
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
-from router.domain.background import Background
 from router.domain.clocks import latest
-from router.domain.deliveries import SUSPECT, Claim, Pause, Recipient, Settlement
+from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, Background, Claim, Pause, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
-from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.store.claims import Claimed, claim_due, claim_odd, decide_depending, settle_claims
 from router.store.delivery_status import FirstDue, count_due, find_first_due

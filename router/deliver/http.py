@@ -21,7 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
-from router.domain.hosts import is_example, never_asked
+from router.domain.urls import is_example, never_asked
 
 TIMEOUT = 30.0
 """Seconds for one request from its first byte to the answer's last; Standard Webhooks advises 15 to 30."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from router.domain.conversation import CROWDED, HttpAnswer, LogRows, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.hosts import is_example, never_asked
+from router.domain.urls import is_example, never_asked
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

@@ -22,8 +22,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from router.deliver.http import find_untrusted, not_trusted
 from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.hosts import is_example, never_asked
-from router.domain.urls import is_loopback
+from router.domain.urls import is_example, is_loopback, never_asked
 
 WAIT = 60.0
 """Seconds for which a mail waits for one of a server's connections. Nothing is sent by then, so it may as well come again."""

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from router.domain.background import NO_BACKGROUND, Background
 from router.domain.conversation import (
     AccessToken,
     AppendLines,
     Ask,
+    DestinationKind,
     HttpAnswer,
     HttpRequest,
     LogRows,
@@ -23,9 +23,8 @@ from router.domain.conversation import (
     Result,
     SendMail,
 )
-from router.domain.deliveries import Attempt, Claim
+from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Claim
 from router.domain.errors import DeliveryError, Rejected, Unavailable
-from router.domain.ports.destinations import DestinationKind
 
 if TYPE_CHECKING:
     from router.deliver.http import Http

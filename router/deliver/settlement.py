@@ -19,9 +19,8 @@ from datetime import datetime, timedelta
 from random import random
 
 from router.domain.conversation import Result
-from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
+from router.domain.deliveries import LONGEST_LIFE, LONGEST_WAIT, Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.store.destinations import PROBE
 
 LEAST = 1.0
@@ -70,7 +69,7 @@ def untried(claim: Claim, until: datetime, now: datetime, error: str | None = No
 
 def _owed_again(claim: Claim, error: str, wait: float, began: datetime, now: datetime) -> Settlement:
     lane = claim.delivery.lane
-    last = claim.born + LONGEST[lane]
+    last = claim.born + LONGEST_LIFE[lane]
     if began >= last:
         return _dead(claim, error, now)
     due = now + timedelta(seconds=min(wait, LONGEST_WAIT[lane].total_seconds()))

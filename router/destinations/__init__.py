@@ -12,7 +12,7 @@ from pkgutil import walk_packages
 from types import ModuleType
 from typing import cast
 
-from router.domain.ports.destinations import ReadableKind
+from router.domain.conversation import ReadableKind
 
 
 def discover() -> Mapping[str, type[ReadableKind]]:

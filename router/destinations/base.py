@@ -16,9 +16,8 @@ from router.destinations.wording.headlines import group_of
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.texts import in_language, name_of, plain, web_link
 from router.destinations.wording.withholding import disclosed
-from router.domain.background import Background
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
-from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.deliveries import Attempt, Background, Delivery, Receipt
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import DECISION_KEYS, Notice
 

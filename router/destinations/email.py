@@ -30,14 +30,13 @@ from router.destinations.config import BasicAuth, Host, OneByOneConfig, SecretNa
 from router.destinations.email_page import mail_of, page_of, text_of
 from router.destinations.exchanges import Exchange, excerpt_of, secret_named
 from router.destinations.wording.headlines import headline
-from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
+from router.domain.conversation import Deduplication, MailAnswer, MailReply, MailStep, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.keys import delivery_key
 from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.urls import is_loopback
 

@@ -17,9 +17,8 @@ from pydantic import ConfigDict, Field
 from router.destinations.base import object_of
 from router.destinations.config import Config
 from router.destinations.wording.fitting import json_bytes, json_text
-from router.domain.conversation import AppendLines, Conversation
+from router.domain.conversation import AppendLines, Conversation, Deduplication
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 

@@ -61,11 +61,11 @@ from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import lines_of, shorten
 from router.destinations.wording.headlines import headline
 from router.domain.clocks import SKEW
+from router.domain.conversation import Deduplication
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 LABEL_LIMIT = 255  # characters

@@ -39,14 +39,13 @@ from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, summary_of
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.texts import html
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
-from router.domain.legible import one_line
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
+from router.domain.texts import one_line
 
 MESSAGE_LIMIT = 130  # characters
 ENTITY_LIMIT = 512  # characters

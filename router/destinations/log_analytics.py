@@ -27,14 +27,13 @@ from router.destinations.wording.facts import evidence_of, posture_of
 from router.destinations.wording.fitting import encodable, fitted, json_text, packed, shorten_bytes
 from router.destinations.wording.headlines import reporter_of
 from router.destinations.wording.texts import web_link
-from router.domain.conversation import Conversation, LogRows, Result
+from router.domain.conversation import Conversation, Deduplication, LogRows, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.evidence import Evidence, account_name_of, command_line_of
 from router.domain.keys import event_uid
 from router.domain.notices import Notice, RecordEntry
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.urls import is_loopback

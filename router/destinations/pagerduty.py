@@ -26,11 +26,10 @@ from router.destinations.paging import PagerKeys, details_of, details_within
 from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import fitted, json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, summary_of
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unavailable
-from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
 

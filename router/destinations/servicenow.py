@@ -34,11 +34,11 @@ from router.destinations.wording.fitting import lines_of, shorten
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.texts import journal
+from router.domain.conversation import Deduplication
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 SHORT_LIMIT = 160  # characters

@@ -40,12 +40,11 @@ from router.destinations.wording.fitting import json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, severity_of
 from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.texts import journal, without_code
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
 from router.domain.signals import AZURE_MONITOR

@@ -32,11 +32,10 @@ from router.destinations.exchanges import JSON, secret_url, words_in
 from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
 from router.destinations.wording.texts import mrkdwn
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Link, Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 HEADER_LIMIT = 150  # characters

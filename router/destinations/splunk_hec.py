@@ -28,11 +28,10 @@ from router.destinations.base import object_of
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.exchanges import JSON, error_for, excerpt_of, header_secret, words_in
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text, packed
-from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.conversation import Conversation, Deduplication, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import AZURE_MONITOR, Stream
 

@@ -32,12 +32,11 @@ from router.destinations.exchanges import JSON, secret_url
 from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import MARK, json_bytes
 from router.destinations.wording.texts import markdown
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 BODY_LIMIT = 27_000  # bytes, which no screen fills; Teams takes 28 KB

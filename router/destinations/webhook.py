@@ -30,10 +30,9 @@ from router.destinations.config import Auth, Config, HttpsUrl, OneByOneConfig, S
 from router.destinations.exchanges import JSON, Exchange, authorized, error_for, header_secret, secret_named
 from router.destinations.wording import ocsf
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
-from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 _OURS = frozenset(

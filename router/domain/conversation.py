@@ -6,8 +6,7 @@
 | LogRows | None | Unavailable, Unauthorized or Rejected |
 | AppendLines | None | Unavailable |
 | AccessToken | the token, a text | Unavailable or Unauthorized |
-| SendMail | MailAnswer, whatever it says | Unavailable when no answer came over TLS, Unauthorized where nobody can sign in |
-"""
+| SendMail | MailAnswer, whatever it says | Unavailable when no answer came over TLS, Unauthorized where nobody can sign in |"""
 
 from __future__ import annotations
 
@@ -17,10 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from router.domain.deliveries import Receipt
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError
+from router.domain.rulebook import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,3 +215,43 @@ type Ask = HttpRequest | LogRows | AppendLines | AccessToken | SendMail
 type Result = Receipt | DeliveryError
 type Conversation = Generator[Ask, Any, Sequence[Result]]
 """A generator that yields what a destination asks, is sent the answers, and returns one result for each attempt, in order."""
+
+
+class Deduplication(StrEnum):
+    """How a destination tells that it has a delivery already."""
+
+    SERVER = "server"
+    LOOKUP = "lookup"
+    NONE = "none"
+
+
+class DestinationKind(Protocol):
+    """A kind of destination: one file in `destinations/`, pure.
+
+    `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one conversation may have.
+    `address` names what it writes to, so that two streams cannot share one by accident.
+    """
+
+    name: ClassVar[str]
+    lane: ClassVar[Lane]
+    deduplicates: ClassVar[Deduplication]
+    batch: ClassVar[int]
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, config: Any) -> None: ...
+
+    def address(self) -> str:
+        """What this destination writes to, without a secret: equal addresses are the same place."""
+        ...
+
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""
+        ...
+
+
+class ReadableKind(DestinationKind, Protocol):
+    """A kind that can also say what people read of it."""
+
+    def preview(self, attempt: Attempt) -> str:
+        """What people read there of what an attempt delivers, as text of several lines."""
+        ...

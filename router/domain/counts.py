@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.decisions import StepCode
-from router.domain.holders import shadow_name
 from router.domain.notices import RecordEntry
+from router.domain.silences import shadow_name
 
 LONGEST_TEXT = 200
 """Characters of each part of a cell: no name of Defender's is as long, and nobody's message makes a count long."""
@@ -60,7 +60,7 @@ class RuleHits:
 
 
 type Rule = tuple[str, str]
-"""A suppression rule, a silence or a shadow rule: its stream and its name, as `router.domain.holders` gives it."""
+"""A suppression rule, a silence or a shadow rule: its stream and its name, as `router.domain.silences` gives it."""
 
 
 def rule_of(stream: str | None, name: str) -> Rule:

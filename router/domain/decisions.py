@@ -8,7 +8,45 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from router.domain.reasons import Reason
+
+class Code(StrEnum):
+    """The closed set of reasons that decisions carry."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    UNKNOWN_SHAPE = "unknown_shape"
+    WRONG_STREAM = "wrong_stream"
+    TOO_LARGE = "too_large"
+    INVALID = "invalid"
+    INTERNAL = "internal"
+    STATUS = "status"
+    KIND = "kind"
+    FLOOR = "floor"
+    RULE = "rule"
+    SILENCE = "silence"
+    ROUTES = "routes"
+    OTHERWISE = "otherwise"
+    SAME = "same"
+    OLDER = "older"
+    NO_DESTINATION = "no_destination"
+    DAMAGED = "damaged"
+    NOT_SEEN = "not_seen"
+    EXEMPT = "exempt"
+
+
+class Reason(NamedTuple):
+    """Why a decision is what it is.
+
+    Attributes:
+        code: the code, for programs.
+        words: more about it, for people; empty where there is no more to say.
+    """
+
+    code: Code
+    words: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.words}" if self.words else str(self.code)
 
 
 class Outcome(StrEnum):
@@ -95,7 +133,7 @@ class Decision:
         rulebook: the hash of the rulebook that was in force.
         notice: what people are notified of; None for nothing: destinations that only `always` names are not people.
         respond_by: when people should have answered, where a route says how soon.
-        suppressed_by: the name, as `router.domain.holders` gives it, of the suppression rule or silence that holds the signal.
+        suppressed_by: the name, as `router.domain.silences` gives it, of the suppression rule or silence that holds the signal.
         suppressed_until: when that ends.
         shadowed_by: the shadow rules that would hold the signal.
         tactics: ATT&CK tactic ids.

@@ -1,18 +1,89 @@
-"""Deliveries and their receipts; what becomes of a delivery: states, claims and settlements; what an outbox says of them."""
+"""Deliveries: what is owed to a destination, what a lane allows it, what becomes of it, and what is known beside it.
+
+What the state knows of a signal beside its notice is read within moments of sending, so it is not out of date."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.background import NO_BACKGROUND, Background, Earlier
 from router.domain.decisions import Change
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
+
+LONGEST_LIFE = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane.ROWS: timedelta(hours=72)}
+"""How old a delivery may grow; an attempt at that age or later is its last."""
+
+LONGEST_WAIT = {Lane.PAGE: timedelta(minutes=15), Lane.TICKET: timedelta(hours=4), Lane.ROWS: timedelta(hours=4)}
+"""How long a delivery waits for its next attempt at most, whatever its destination wishes."""
+
+LEASE = {Lane.PAGE: timedelta(minutes=1), Lane.TICKET: timedelta(minutes=5), Lane.ROWS: timedelta(minutes=5)}
+"""How long a claim is one worker's alone. If the worker dies, the delivery waits so long; a request takes 30 s at most."""
+
+LONGEST_LEASE = timedelta(days=1)
+"""How long a claim may be one worker's alone by settings."""
+
+LONGEST_HOLD = {Lane.PAGE: timedelta(hours=4), Lane.TICKET: timedelta(hours=48), Lane.ROWS: timedelta(hours=48)}
+"""How long a person may hold a destination, extensions counted: shorter than anything lives that is owed there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterpart:
+    """The same signal at another destination, which was told of it earlier.
+
+    Attributes:
+        destination: the name of the other destination.
+        lane: its lane: a page, or a ticket.
+        reference: the vendor's reference there, such as a ticket's number.
+        link: the URL at which people see it there.
+    """
+
+    destination: str
+    lane: Lane
+    reference: str | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """Other signals of the same type on the same resource, before this one.
+
+    Attributes:
+        count: how many, at least where `is_whole` is False.
+        last: when the latest of them was decided.
+        is_whole: whether the count is of all that are on record.
+    """
+
+    count: int
+    last: datetime
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What the state knows of a signal, or of its group, when a destination is notified.
+
+    Attributes:
+        last: the notice of it that the destination last took; None where it took none, or none is kept.
+        handles: the vendor's ids that it answered then, by name, as in `Receipt`.
+        opened: when the destination was first owed it, since it last opened there.
+        elsewhere: where else people were told of it already, as far as they still are.
+        earlier: how often the same happened before, where it did.
+    """
+
+    last: Notice | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
+    opened: datetime | None = None
+    elsewhere: tuple[Counterpart, ...] = ()
+    earlier: Earlier | None = None
+
+
+NO_BACKGROUND = Background()
+"""Nothing is known beside the notice."""
 
 
 class DeliveryState(StrEnum):

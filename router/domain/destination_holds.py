@@ -18,13 +18,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.deliveries import LONGEST_HOLD
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
 from router.domain.errors import BadUsage
-from router.domain.lane_limits import LONGEST_HOLD
 from router.domain.ledger import Version
 from router.domain.rulebook import Lane
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 APART = timedelta(hours=1)
 """How long a destination is free before another hold counts as a new one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from router.domain.memoize import remembered
+from router.domain.texts import remembered
 
 
 @remembered

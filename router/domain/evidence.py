@@ -1,10 +1,16 @@
-"""What a responder looks for first in a signal."""
+"""Evidence: what a signal says for a responder, and what values of extended properties say in words.
+
+Defender names one thing in several ways (`Container image`, `containerImage`, `Container_Image`), so names of properties are
+compared by their letters and digits alone, whatever the case. Values are texts; some hold JSON."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from router.domain.texts import remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +125,169 @@ def command_line_of(process: str, files: Iterable[str]) -> str:
 def account_name_of(account: str) -> str:
     """The name in the words for an account, without a SID in brackets."""
     return _SID_BEHIND.sub("", account)
+
+
+BOILERPLATE = "-"
+"""What stands in place of a list for a name that says nothing to a responder, or what the notice says already."""
+
+LONGEST = 4_000
+"""Characters of one piece of evidence: a property may be as long as a message."""
+
+CUT = "… [cut]"
+"""What stands where a text was cut."""
+
+_NOTHING = frozenset(
+    {"", "-", "--", "n/a", "na", "none", "null", "undefined", "[]", "{}", "00000000-0000-0000-0000-000000000000"}
+)
+_NAME_OF_A_CLASS = re.compile(r"system\.(?:object|[a-z0-9.]+\[\]|collections\.[a-z0-9.]+`\d+\[.*\])")
+"""What .NET writes where somebody made a text of a value that is none: the name of its class."""
+
+_NOT_APPLICABLE = "n/a ("
+"""How a value begins that says why it says nothing."""
+
+_BEGINNINGS = frozenset(letter for text in (*_NOTHING, "system") if text for letter in (text[0], text[0].upper()))
+"""The first characters of values that say nothing."""
+
+_NUMBERED = frozenset({"processes"})
+"""The lists in which a number names something; in any other it counts something, and belongs behind its own name."""
+
+_DEPTH = 8
+"""The most levels of a value that are put in words."""
+
+_BOOKKEEPING = "$"
+"""How the names of a serialiser's own begin."""
+
+_LABEL, _TARGET, _LINKS = "displayvalue", "value", "displayvaluetourldictionary"
+"""How Defender writes a link, and several, in lower case."""
+
+_REFERENCE = {"title", "link"}
+"""How scanners write a page that says more, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyTable:
+    """Which list of the evidence the values of a property belong to, by the property's name.
+
+    Attributes:
+        lists: the name of the list, or BOILERPLATE, by the key of a name (`property_key`); and by a name as it is written,
+            where another name with the same key means something else.
+    """
+
+    lists: Mapping[str, str] = field(default_factory=dict)
+
+    def find_list(self, name: str, value: str) -> str | None:
+        """The list that a property belongs to, or BOILERPLATE; None where it belongs behind its own name."""
+        if name.startswith(_BOOKKEEPING):
+            return BOILERPLATE
+        listed = self.lists.get(name) or self.lists.get(property_key(name))
+        if listed is None or listed == BOILERPLATE:
+            return listed
+        is_count = value.strip().isdecimal() and listed not in _NUMBERED
+        # Alerts of machines call the Windows domain of an account a domain name, too.
+        is_bare = listed == "domains" and "." not in value
+        return None if is_count or is_bare else listed
+
+
+@remembered
+def property_key(name: str) -> str:
+    """A name as names are compared: its letters and digits, whatever their case."""
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def says_something(value: str) -> bool:
+    """Whether a value says anything: it is not empty, `N/A`, `None`, a GUID of zeros, or the name of a class of .NET."""
+    text = value.strip()
+    if text and text[0] not in _BEGINNINGS:  # this is asked of every value of every entity, and most say something
+        return True
+    text = text.casefold()
+    if text in _NOTHING or text.startswith(_NOT_APPLICABLE):
+        return False
+    return _NAME_OF_A_CLASS.fullmatch(text) is None
+
+
+def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:
+    """The names of the properties that say something and belong to no list, those with the shortest values first."""
+    domains = {account.partition("\\")[0].casefold() for account in evidence.accounts if "\\" in account}
+    names = [
+        name
+        for name, value in extended.items()
+        if says_something(value)
+        and table.find_list(name, value) is None
+        and not (value.strip().casefold() in domains and table.lists.get(property_key(name)) == "domains")
+    ]
+    return tuple(sorted(names, key=lambda name: len(extended[name])))
+
+
+def items_in(value: str) -> tuple[str, ...]:
+    """What a property's value says, in words: one text, or one for each element of the JSON list or object that it holds."""
+    text = value.strip()
+    document = _find_json(text) if text.startswith(("{", "[")) else None
+    if document is None:
+        return (text,) if says_something(text) else ()
+    if isinstance(document, list):
+        texts: Iterable[str] = (_words(item, _DEPTH) for item in document)
+    else:
+        texts = _words_of_object(document, _DEPTH)
+    return tuple(_writable(text) for text in texts if says_something(text))
+
+
+def bounded(text: str) -> str:
+    """A text of at most LONGEST characters, visibly cut where it was longer."""
+    return text if len(text) <= LONGEST else text[: LONGEST - len(CUT)] + CUT
+
+
+def _find_json(value: str) -> list[object] | dict[str, object] | None:
+    try:
+        document = json.loads(value, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, list | dict) else None
+
+
+def _words(value: object, depth: int) -> str:
+    match value:
+        case str():
+            return value.strip()
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case dict() if depth:
+            return "; ".join(filter(says_something, _words_of_object(value, depth - 1)))
+        case list() if depth:
+            return ", ".join(filter(says_something, (_words(item, depth - 1) for item in value)))
+        case dict() | list() if value:
+            return CUT
+        case _:
+            return ""
+
+
+def _words_of_object(value: Mapping[str, object], depth: int) -> Iterator[str]:
+    lowered = {name.lower(): held for name, held in value.items()}
+    if isinstance(links := lowered.get(_LINKS), dict):
+        value = links
+    elif isinstance(label := lowered.get(_LABEL), str):
+        target = lowered.get(_TARGET)
+        yield f"{label}: {target}" if isinstance(target, str) and "://" in target else label
+        return
+    if lowered.keys() == _REFERENCE and (
+        words := ": ".join(filter(says_something, _texts_in(lowered, "title", "link")))
+    ):
+        yield words
+        return
+    for name, held in value.items():
+        if not name.startswith(_BOOKKEEPING) and says_something(words := _words(held, depth)):
+            yield f"{name}: {words}"
+
+
+def _texts_in(fields: Mapping[str, object], *names: str) -> Iterator[str]:
+    return (held.strip() for name in names if isinstance(held := fields.get(name), str))
+
+
+def _writable(text: str) -> str:
+    """The same with lone surrogates, which escapes inside JSON may hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

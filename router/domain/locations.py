@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from router.domain.clouds import (
+from router.domain.entities import Entities, Entity
+from router.domain.evidence import items_in, property_key, says_something
+from router.domain.resources import (
     CloudLocation,
     connected_name,
     connector_named,
@@ -19,10 +21,8 @@ from router.domain.clouds import (
     is_of_azure,
     location_in_google,
     location_named,
+    parse_resource_id,
 )
-from router.domain.entities import Entities, Entity
-from router.domain.properties import items_in, property_key, says_something
-from router.domain.resources import parse_resource_id
 from router.domain.signals import Signal
 
 _FOREIGN = {"amazonresource": "AWS", "awsresource": "AWS", "gcpresource": "GCP", "googlecloudresource": "GCP"}

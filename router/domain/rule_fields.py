@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from router.domain.clouds import NOWHERE, CloudLocation
+from router.domain.decisions import Outcome
 from router.domain.entities import Entities
 from router.domain.locations import location_of
 from router.domain.posture import Cves, Package, Risk
 from router.domain.recommendations import find_missing_rung
+from router.domain.resources import NOWHERE, CloudLocation
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import texts_of
@@ -151,3 +152,29 @@ def _entities_in(entities: Entities) -> Mapping[str, tuple[Texts, ...]]:
 
 def _values_in(values: Texts) -> dict[str, object]:
     return {name: texts[0] if len(texts) == 1 else list(texts) for name, texts in values.items()}
+
+
+class StandingSignal(NamedTuple):
+    """A signal that stands and that rules could match: it was routed, or a rule holds it.
+
+    Attributes:
+        key: its key in the ledger.
+        outcome: the outcome of its latest turn, ROUTED or SUPPRESSED.
+        severity: how severe it was when last observed; None where no severity is known.
+        held_by: the name of what holds it; None where nothing does.
+        fields: what rules can match of it; None where that is not kept: only key and place of it were left, or what is
+            stored is damaged.
+    """
+
+    key: str
+    outcome: Outcome
+    severity: Severity | None
+    held_by: str | None
+    fields: RuleFields | None
+
+    def is_of_type(self, types: Collection[str] | None) -> bool:
+        """Whether a rule for one of these types, case-folded, may be about it; it may where nothing says its type."""
+        if types is None or self.fields is None:
+            return True
+        category = self.fields.category
+        return self.fields.type.casefold() in types or (category is not None and category.casefold() in types)

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from router.domain.attack import Attack, AttackTable
-from router.domain.catalogue import Catalogue
-from router.domain.owners import NO_OWNERS, Owners
-from router.domain.scopes import NO_SCOPES, NamedScopes
+from router.domain.catalogue import Attack, AttackTable, Catalogue
+from router.domain.owners import NO_OWNERS, NO_SCOPES, NamedScopes, Owners
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
 from router.domain.silences import BOUNDS, SilenceBounds

@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from router.domain.clouds import CloudLocation
 from router.domain.coverage import Rung
+from router.domain.decisions import Reason
 from router.domain.entities import Entities
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
-from router.domain.reasons import Reason
+from router.domain.resources import CloudLocation
 from router.domain.severity import Severity, severity_named
 from router.domain.web_links import Link
 

@@ -7,10 +7,9 @@ from datetime import datetime, time
 from ipaddress import ip_network
 from typing import NamedTuple
 
-from router.domain.address_ranges import AddressRange, AddressRanges
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
 from router.domain.ledger import Version
+from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.recurrences import DAYS, Recurrence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator

@@ -10,8 +10,7 @@ from typing import NamedTuple, Protocol
 
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
 from router.domain.ledger import Arrival, Version
 
 RUNGS: Mapping[CoverageSourceKind, Rung] = {

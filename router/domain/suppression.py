@@ -9,8 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address
 from types import MappingProxyType
 
-from router.domain.address_ranges import NO_RANGES, AddressRange, AddressRanges
-from router.domain.globs import fixed_beginning
+from router.domain.patterns import NO_RANGES, AddressRange, AddressRanges, fixed_beginning
 
 
 class Operator(StrEnum):

@@ -13,8 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from router.domain.clocks import is_recent
-from router.domain.document_bodies import BodyFields, body_of, find_in_body
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
 from router.domain.ledger import Version
 from router.domain.retention import LONGEST
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from router.domain.legible import one_line
+from router.domain.texts import one_line
 
 LONGEST_VALUE = 256
 """Characters of a tag's value, as Azure has them:

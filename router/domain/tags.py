@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from router.domain.clouds import is_connected
-from router.domain.memoize import remembered
+from router.domain.resources import is_connected
+from router.domain.texts import remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""URLs that people write into the rules. What is said of a wrong one never repeats it: it may hold a secret."""
+"""URLs and hosts that people write into the rules. What is said of a wrong one never repeats it: it may hold a secret."""
 
 from __future__ import annotations
 
@@ -61,3 +61,17 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+EXAMPLE = "example"
+"""The top-level domain in which nobody has a name: https://www.rfc-editor.org/rfc/rfc2606#section-2"""
+
+
+def is_example(host: str) -> bool:
+    """Whether a host ends in `.example`, so that it stands for one that is yet to be named; such a host is never asked."""
+    return host.rstrip(".").lower().rpartition(".")[2] == EXAMPLE
+
+
+def never_asked(host: str) -> str:
+    """What is said of such a host."""
+    return f"{host}: ends in .example, which is nobody's and never asked; name your own host in the rules"

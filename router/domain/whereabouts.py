@@ -10,10 +10,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from router.domain.clouds import is_connected, is_made_up
 from router.domain.evidence import account_name_of
 from router.domain.notices import Notice
-from router.domain.resource_names import ending, is_telling, last_ending, names_of_resource, with_endings
+from router.domain.resources import (
+    ending,
+    is_connected,
+    is_made_up,
+    is_telling,
+    last_ending,
+    names_of_resource,
+    with_endings,
+)
 
 UNKNOWN = "unknown resource"
 """What is said where a notice names nothing at all."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from router.domain.errors import HubError
-from router.domain.hubs import Event
-from router.domain.traces import find_ids
+from router.domain.hubs import Event, find_ids
 
 if TYPE_CHECKING:
     from azure.eventhub import EventData

@@ -9,13 +9,19 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from router.domain.clouds import connected_name, is_connected, is_of_azure, location_named
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, HeardAlert, LastHeard
 from router.domain.locations import location_of, named_effectively
 from router.domain.owners import Owners, find_owner_of
 from router.domain.recommendations import find_proving, is_written_by_others
-from router.domain.resources import find_whole, parse_resource_id
+from router.domain.resources import (
+    connected_name,
+    find_whole,
+    is_connected,
+    is_of_azure,
+    location_named,
+    parse_resource_id,
+)
 from router.domain.signals import AZURE_MONITOR, Alert, Finding, Kind, Signal
 
 LONGEST = 1_000

@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import is_possible
-from router.domain.coverage_sources import LastHeard
+from router.domain.coverage_sources import AlertWatcher, LastHeard, watcher_for
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Arrival

@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
 from router.domain.coverage_sources import LastHeard
-from router.domain.decisions import Outcome
+from router.domain.decisions import Code, Outcome, Reason
 from router.domain.errors import StoreError, Unstorable
 from router.domain.keys import quarantine_id
 from router.domain.ledger import LedgerRow, Turn, message_of, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
-from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.ingest.coverage_notes import CoverageNotes

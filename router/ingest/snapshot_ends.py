@@ -10,10 +10,9 @@ from itertools import batched
 
 from router.decide import decide, entry_for, notice_for
 from router.domain.clocks import AHEAD
-from router.domain.decisions import Decision, DecisionStep, Outcome, StepCode
+from router.domain.decisions import Code, Decision, DecisionStep, Outcome, Reason, StepCode
 from router.domain.ledger import UNSEEN, Arrival, LedgerRow, Seen, Turn
 from router.domain.notices import Notice, RecordEntry
-from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import severity_named

@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.decide import decide, entry_for, iso, notice_for
-from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
-from router.domain.holders import HolderKind, find_silence_id
+from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode
 from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry, Release
-from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
-from router.domain.silences import NO_SILENCES, Silences
+from router.domain.silences import NO_SILENCES, HolderKind, Silences, find_silence_id
 from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
 

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 
 from router.domain.catalogue import Catalogue, Products
+from router.domain.decisions import Code
 from router.domain.entities import Entities
-from router.domain.memoize import remembered
-from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.samples import is_sample
 from router.domain.severity import severity_named
 from router.domain.signals import Alert, Kind
+from router.domain.texts import remembered
 from router.domain.web_links import Link
 from router.parse.documents import MessageRefused, find_document
 from router.parse.fields import (

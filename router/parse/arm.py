@@ -17,9 +17,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from router.domain.decisions import Code
 from router.domain.entities import Entities
-from router.domain.properties import says_something
-from router.domain.reasons import Code
+from router.domain.evidence import says_something
 from router.parse.documents import MessageRefused
 from router.parse.fields import Fields, fields_in, is_true, items_in, name_in, text_in
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
-from router.domain.resource_names import is_guid
-from router.domain.resources import parse_resource_id
+from router.domain.resources import is_guid, parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
 from router.parse.cves import find_severity

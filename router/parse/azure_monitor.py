@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from router.domain.catalogue import Catalogue
+from router.domain.decisions import Code
 from router.domain.entities import Entities
-from router.domain.reasons import Code
 from router.domain.resources import ResourceId, parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import AZURE_MONITOR, Alert, Kind

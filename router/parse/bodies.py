@@ -16,7 +16,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse.documents import MessageRefused, document_in, find_document, serialised
 from router.parse.fields import Fields, fields_in, items_in

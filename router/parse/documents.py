@@ -11,7 +11,7 @@ from math import isinf
 
 import orjson
 
-from router.domain.reasons import Code, Reason
+from router.domain.decisions import Code, Reason
 from router.domain.signals import Quarantined
 
 

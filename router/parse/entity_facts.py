@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from router.domain.entities import Entity, normalised_type
-from router.domain.properties import says_something
+from router.domain.evidence import says_something
 from router.parse.fields import time_in
 
 _PARTS = re.compile(r"[\\/]")

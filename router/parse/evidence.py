@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entity
-from router.domain.evidence import Evidence
-from router.domain.properties import BOILERPLATE, PropertyTable, bounded, items_in, property_key, says_something
+from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, bounded, items_in, property_key, says_something
 from router.domain.signals import Kind, Signal
 from router.parse.entity_facts import EvidenceItem, facts_of, path_of
 

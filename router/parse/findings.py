@@ -6,12 +6,18 @@ enrichment that says what was done. A message whose action is Delete may still s
 from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
-from router.domain.clouds import NOWHERE, CloudLocation, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among
 from router.domain.recommendations import find_missing_rung
-from router.domain.resource_names import is_telling, names_of_resource
-from router.domain.resources import parse_resource_id
+from router.domain.resources import (
+    NOWHERE,
+    CloudLocation,
+    is_connected,
+    is_telling,
+    location_named,
+    names_of_resource,
+    parse_resource_id,
+)
 from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, entities_in_cluster, posture_in, steps_for

@@ -17,8 +17,7 @@ import re
 from collections.abc import Mapping
 
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
-from router.domain.resource_names import is_guid
-from router.domain.resources import parse_resource_id
+from router.domain.resources import is_guid, parse_resource_id
 from router.domain.severity import Severity, severity_named
 from router.parse.arm import Posture
 from router.parse.cves import MOST_IDS

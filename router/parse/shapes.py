@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from router.domain.catalogue import Catalogue
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding
 from router.domain.source_turns import MESSAGE_TYPE

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from router.domain.attack import AttackTable, word_of
+from router.domain.catalogue import AttackTable, word_of
 from router.domain.errors import BadFile
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from router.domain.catalogue import AlertType, Catalogue, Deprecation
-from router.domain.properties import PropertyTable, property_key
+from router.domain.evidence import PropertyTable, property_key
 
 _UNDATED = "yes"
 """What stands in place of a date where Microsoft's page of deprecated alerts gives none."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from router.domain.attack import Attack, AttackTable
-from router.domain.catalogue import Catalogue
+from router.domain.catalogue import Attack, AttackTable, Catalogue
 from router.domain.locations import location_of, names_of, resource_group_of
 from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from router.domain.ports.destinations import DestinationKind
-from router.domain.properties import PropertyTable
+from router.domain.conversation import DestinationKind
+from router.domain.evidence import PropertyTable
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.documents import Document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from router.domain.globs import glob_pattern
+from router.domain.patterns import glob_pattern
 
 
 def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:

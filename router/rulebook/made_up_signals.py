@@ -14,8 +14,8 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
-from router.domain.address_ranges import WIDTHS, find_address
 from router.domain.entities import Entities
+from router.domain.patterns import WIDTHS, find_address
 from router.domain.posture import Package
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream

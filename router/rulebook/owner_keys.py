@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from router.domain.clouds import CloudLocation
 from router.domain.locations import names_of
+from router.domain.resources import CloudLocation
 from router.domain.signals import Signal
 from router.domain.tags import Tags
 from router.rulebook.globs import compile_globs

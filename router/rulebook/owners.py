@@ -18,9 +18,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
+from router.domain.owners import NO_OWNERS, NO_SCOPES, NamedScope, NamedScopes, Owner, Owners, Ownership
 from router.domain.rulebook import Runbook
-from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
 from router.domain.tag_texts import TagText
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder

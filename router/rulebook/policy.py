@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from router.domain.attack import AttackTable
-from router.domain.catalogue import Catalogue
+from router.domain.catalogue import AttackTable, Catalogue
 from router.domain.owners import Owners
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Runbook
 from router.domain.severity import Severity

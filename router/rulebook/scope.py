@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.domain.address_ranges import AddressRange, AddressRanges
+from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.signals import Stream
 from router.domain.suppression import CVE, Element, Field, Operator
 from router.rulebook.documents import TWICE

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from router.domain.address_ranges import MAPPED, WIDTHS, AddressRange
+from router.domain.patterns import MAPPED, WIDTHS, AddressRange
 
 SHORTEST = {4: 8, 6: 16}
 """How many bits the addresses of a range must have in common at least."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator

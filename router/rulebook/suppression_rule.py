@@ -14,13 +14,12 @@ from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
 
-from router.domain.holders import RESERVED
 from router.domain.keys import bounded
-from router.domain.legible import storable
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
+from router.domain.silences import RESERVED
 from router.domain.suppression import Element, Operator, SuppressionRule
-from router.domain.timestamps import timestamp
+from router.domain.texts import storable, timestamp
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
 from router.rulebook.retired import doubts_about_rule

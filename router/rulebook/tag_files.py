@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 
-from router.domain.legible import one_line
 from router.domain.tag_rows import TagRows
 from router.domain.tags import NO_TAGS, Tags
+from router.domain.texts import one_line
 from router.rulebook.documents import Document, Unreadable
 from router.rulebook.folder import Folder
 from router.rulebook.graph_answers import AnswerPage, PartialAnswer, pages_in, parts_among

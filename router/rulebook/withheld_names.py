@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 
-from router.domain.evidence import Evidence
-from router.domain.properties import BOILERPLATE, PropertyTable, property_key
+from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, property_key
 from router.rulebook.problems import KeyPath
 
 _LISTS = {property_key(one.name): one.name for one in fields(Evidence)}

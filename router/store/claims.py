@@ -15,10 +15,19 @@ from typing import NamedTuple, Self
 from uuid import uuid4
 
 from router.domain.clocks import latest
-from router.domain.deliveries import SUSPECT, Claim, Delivery, DeliveryState, FailedAttempt, Recipient, Settlement
+from router.domain.deliveries import (
+    LEASE,
+    LONGEST_WAIT,
+    SUSPECT,
+    Claim,
+    Delivery,
+    DeliveryState,
+    FailedAttempt,
+    Recipient,
+    Settlement,
+)
 from router.domain.errors import Undecodable
 from router.domain.keys import bounded
-from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.store.codec import MOST_TIMES, Columns, attempt, encode, micros, readable
 from router.store.decisions import EARLIER_OF_DELIVERY
 from router.store.deliveries import (

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from router.domain.decisions import Code, Reason
 from router.domain.keys import quarantine_id
 from router.domain.ledger import Arrival
 from router.domain.quarantine import QuarantineEntry
-from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 
 ORIGIN = "state"

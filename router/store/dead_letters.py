@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from router.domain.clocks import latest
-from router.domain.deliveries import DISCARDED, DeadLetter, Redrive
+from router.domain.deliveries import DISCARDED, LONGEST_LEASE, DeadLetter, Redrive
 from router.domain.errors import Undecodable
-from router.domain.lane_limits import LONGEST_LEASE
 from router.store.claims import find_ends_to_send
 from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
 from router.store.damage import DamagedLetter

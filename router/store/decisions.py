@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.domain.background import Earlier
 from router.domain.counts import LONGEST_TEXT, Cell, cell_of, counted, decided_at
 from router.domain.decisions import Outcome
+from router.domain.deliveries import Earlier
 from router.domain.errors import Undecodable
 from router.domain.keys import fingerprint_of
 from router.domain.ledger import message_of

@@ -15,6 +15,8 @@ from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import (
     DAMAGED,
+    LONGEST_LEASE,
+    LONGEST_WAIT,
     OPEN,
     SUSPECT,
     Delivery,
@@ -23,7 +25,6 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.errors import Undecodable
-from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 
 

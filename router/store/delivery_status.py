@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from router.domain.background import Background
 from router.domain.decisions import Change
-from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
+from router.domain.deliveries import Background, Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Receipt
 from router.domain.errors import Undecodable
 from router.domain.keys import bounded, delivery_key
 from router.domain.notices import Notice

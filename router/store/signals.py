@@ -15,9 +15,8 @@ from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.keys import bounded
 from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State
-from router.domain.lookback import StandingSignal
 from router.domain.retention import age_of_signal
-from router.domain.rule_fields import RuleFields
+from router.domain.rule_fields import RuleFields, StandingSignal
 from router.domain.severity import find_severity
 from router.domain.signals import Kind, Stream
 from router.domain.snapshots import Appearances

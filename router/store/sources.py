@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import (
+    AlertWatcher,
     CoverageSource,
     CoverageSourceKind,
     HeardAlert,
     LastHeard,
     last_of_each_watcher,
+    watcher_for,
 )
 from router.domain.source_turns import KnownSource
 from router.store.codec import MOST_TURNS, Columns, micros

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from router.domain import legible
+from router.domain import texts
 from router.domain.errors import StoreError
 from router.store.codec import Columns
 
@@ -143,13 +143,13 @@ def storable(value: Any) -> Any:
     """
     kind = type(value)
     if kind is str:
-        return legible.storable(value)
+        return texts.storable(value)
     if kind is int:
         return value if _LEAST <= value <= _MOST else max(_LEAST, min(value, _MOST))
     if value is None or kind is bytes:
         return value
     if isinstance(value, str):
-        return legible.storable(str(value))
+        return texts.storable(str(value))
     if isinstance(value, int):
         return int(value)
     if isinstance(value, list | tuple | set | frozenset):

@@ -14,8 +14,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Delivery, DeliveryState
-from router.domain.lane_limits import LONGEST_LEASE
+from router.domain.deliveries import LONGEST_LEASE, Delivery, DeliveryState
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect

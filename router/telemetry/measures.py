@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.decisions import Outcome
+from router.domain.decisions import Code, Outcome
 from router.domain.deliveries import Backlog, Claim, DeliveryState, Pause, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
-from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream

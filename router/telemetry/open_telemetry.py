@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, T
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import DeliveryError
-from router.domain.traces import find_ids, traceparent_of
+from router.domain.hubs import find_ids, traceparent_of
 from router.telemetry.measures import (
     AGE,
     AGES,

@@ -8,7 +8,7 @@ import pytest
 
 from router.app.destination_readiness import Remark, Unready, given_up_until, remark_on
 from router.app.settings import Lack, Why
-from router.domain.lane_limits import LONGEST
+from router.domain.deliveries import LONGEST_LIFE
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 
@@ -37,5 +37,5 @@ def test_a_mistake_is_a_problem_whatever_else_is_missing(why: Why) -> None:
 @pytest.mark.parametrize("lane", Lane)
 def test_what_is_due_there_lives_as_long_as_anywhere_in_its_lane(lane: Lane) -> None:
     """Six hours for a page, three days for the others."""
-    assert NOW - given_up_until(lacking(Why.MISSING, lane=lane), NOW) == LONGEST[lane]
-    assert LONGEST[lane] >= timedelta(hours=6)
+    assert NOW - given_up_until(lacking(Why.MISSING, lane=lane), NOW) == LONGEST_LIFE[lane]
+    assert LONGEST_LIFE[lane] >= timedelta(hours=6)

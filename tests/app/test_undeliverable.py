@@ -10,9 +10,8 @@ import pytest
 from router.app.destination_readiness import Unready
 from router.app.maintenance import ROLLOUT, give_up_undeliverable
 from router.app.settings import Lack, Why
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import LONGEST_LIFE, DeliveryState
 from router.domain.errors import StoreError
-from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.store.store import Store
 from tests.builders import NOW
@@ -47,7 +46,7 @@ def test_what_others_may_still_deliver_to_is_not_given_up_on_yet(store: Store) -
 def test_what_nobody_can_ask_is_owed_for_as_long_as_its_lane_lets_it_live(store: Store) -> None:
     """And is a dead letter then, which says what is missing."""
     owe(store, OPENING)
-    end = NOW + LONGEST[Lane.TICKET]
+    end = NOW + LONGEST_LIFE[Lane.TICKET]
     give_up(store, ["tickets"], end - MOMENT, NOW, LACKING)
     assert states(store) == {DeliveryState.OWED: 1}
     give_up(store, ["tickets"], end, NOW, LACKING)
@@ -60,5 +59,5 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(store: Store) -> None:
     broken, state = faulty(store)
     state.down.add("abandon")
     with pytest.raises(StoreError):
-        give_up(broken, ["tickets"], NOW + LONGEST[Lane.TICKET], NOW, LACKING)
+        give_up(broken, ["tickets"], NOW + LONGEST_LIFE[Lane.TICKET], NOW, LACKING)
     assert states(store) == {DeliveryState.DEAD: 1}

@@ -11,8 +11,7 @@ import pytest
 import alert_router_demo as demo
 from router.app.rules import load_rules, secret_names_of
 from router.app.settings import now
-from router.domain.deliveries import DeadLetter, DeliveryState, Receipt, Recipient, Settlement
-from router.domain.lane_limits import LONGEST
+from router.domain.deliveries import LONGEST_LIFE, DeadLetter, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.claims import settle_claims
@@ -121,7 +120,7 @@ def at(house: House, instant: datetime, file: str) -> Said:
 def test_what_is_not_there_in_time_is_a_dead_letter_and_never_lost(house: House, alert: str) -> None:
     """To the second, as long as any delivery of the lane is owed; it can be redriven."""
     began, nothing = datetime.fromisoformat(DAY.format("12:00:00")), house.writes("none.ndjson", b"")
-    end = began + LONGEST[Lane.PAGE]
+    end = began + LONGEST_LIFE[Lane.PAGE]
     assert at(house, began, alert).code == 0
     assert at(house, end - timedelta(seconds=1), nothing).code == 0
     assert at(house, end, nothing).code == 1

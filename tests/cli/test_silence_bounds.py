@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.cli.silence_bounds import find_overrun, needed_since, silenced_share, with_first
 from router.cli.silence_scopes import lies_within
-from router.domain.address_ranges import AddressRange, AddressRanges
+from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.recurrences import Window
 from router.domain.silence_spans import BREAK, find_latest_end, spans_between
 from router.domain.silences import Silence, SilenceBounds

@@ -14,8 +14,7 @@ import pytest
 from alert_router_demo.soc import Status
 from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState, Recipient, Settlement
-from router.domain.lane_limits import LEASE
+from router.domain.deliveries import LEASE, DeliveryState, Recipient, Settlement
 from router.domain.ledger import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.decisions import Change
+from router.domain.decisions import Change, Code
 from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.hubs import HubEpoch
 from router.domain.keys import signal_key
-from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.damage import DamagedLetter
 from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive

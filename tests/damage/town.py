@@ -19,10 +19,9 @@ from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result
-from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
+from router.domain.deliveries import LEASE, Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
 from router.domain.hubs import Event, HubEpoch, Loss, Partition, Span
-from router.domain.lane_limits import LEASE
 from router.domain.notices import Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook

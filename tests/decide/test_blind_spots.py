@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.decide.attack_outcomes import AttackOutcomes, PastDecision, attack_outcomes_of
 from router.decide.blind_spots import BlindSpot, Cover, blind_tactics, blind_techniques, covers_of
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silence, Silences

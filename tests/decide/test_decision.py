@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
-from router.domain.attack import Attack
-from router.domain.catalogue import Catalogue
-from router.domain.decisions import Change, Outcome
+from router.domain.catalogue import Attack, Catalogue
+from router.domain.decisions import Change, Code, Outcome
 from router.domain.evidence import Evidence
-from router.domain.reasons import Code
 from router.domain.rulebook import Clause, Route
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Quarantined, Signal, Stream

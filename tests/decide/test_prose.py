@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from router.decide import decide, notice_for
 from router.decide.prose import LONGEST_LINK, MOST_LINKS, prose_of
 from router.decide.remediation import lines_of
-from router.domain.evidence import Evidence
+from router.domain.evidence import BOILERPLATE, Evidence
 from router.domain.notices import Notice
 from router.domain.posture import Risk
-from router.domain.properties import BOILERPLATE
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Quarantined

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from router.decide import decide, explain
 from router.decide.matchers import SilenceMatcher
 from router.decide.suppression import covers
-from router.domain.decisions import Decision, Outcome, StepCode, written_steps
+from router.domain.decisions import Code, Decision, Outcome, Reason, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
-from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Signal, Stream

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, entry_for, quarantined
-from router.domain.decisions import DecisionStep, Outcome, StepCode, written_steps
-from router.domain.reasons import Code, Reason
+from router.domain.decisions import Code, DecisionStep, Outcome, Reason, StepCode, written_steps
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Quarantined, Stream
 from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip

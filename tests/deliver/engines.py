@@ -20,11 +20,9 @@ from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
-from router.domain.conversation import Conversation, Result
-from router.domain.deliveries import Attempt, Claim, DeliveryState, Receipt, Recipient
+from router.domain.conversation import Conversation, Deduplication, DestinationKind, Result
+from router.domain.deliveries import LEASE, Attempt, Claim, DeliveryState, Receipt, Recipient
 from router.domain.destination_holds import DestinationHold
-from router.domain.lane_limits import LEASE
-from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries

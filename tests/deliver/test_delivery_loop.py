@@ -18,9 +18,8 @@ from router.deliver import DeliveryLoop, count_due_by_lane
 from router.deliver.destination import BUSY, LONGEST_REST
 from router.domain.conversation import AppendLines, Conversation, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
+from router.domain.deliveries import LEASE, SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable, Unstorable
-from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.store.dead_letters import list_dead_letters
 from router.store.deliveries import add_deliveries

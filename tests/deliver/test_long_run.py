@@ -19,9 +19,18 @@ from router.deliver import DeliveryLoop, HoldReader, Isolation
 from router.deliver.destination_holds import release_destination
 from router.deliver.http import Http
 from router.domain.conversation import Result
-from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt, Recipient
+from router.domain.deliveries import (
+    LEASE,
+    LONGEST_HOLD,
+    LONGEST_LIFE,
+    LONGEST_WAIT,
+    Attempt,
+    DeliveryState,
+    Pause,
+    Receipt,
+    Recipient,
+)
 from router.domain.errors import BadUsage, Rejected, Unauthorized, Unavailable
-from router.domain.lane_limits import LEASE, LONGEST, LONGEST_HOLD, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.store.claims import release_claims
 from router.store.deliveries import add_deliveries
@@ -165,7 +174,9 @@ def test_nothing_dies_of_age_without_a_last_try_nor_while_it_is_held(
                 tried[attempt.delivery.key].append(attempt.now)
         assert await rounds.dead() == rounds.born.keys() == tried.keys()
         for key, times in tried.items():
-            assert [time - rounds.born[key] >= LONGEST[lane] for time in times] == [False] * (len(times) - 1) + [True]
+            assert [time - rounds.born[key] >= LONGEST_LIFE[lane] for time in times] == [False] * (len(times) - 1) + [
+                True
+            ]
             assert times[-1] > held_at.get(key, NOW - HOUR)
 
     played(lane, play)
@@ -210,7 +221,7 @@ def test_a_pause_ends_only_when_our_credentials_are_taken(probes: Sequence[tuple
         await rounds.owe(MOST)
         await rounds.round(REFUSED)
         for brought, is_old in probes:
-            rounds.clock.now += LONGEST[Lane.PAGE] if is_old else PROBE + MOMENT
+            rounds.clock.now += LONGEST_LIFE[Lane.PAGE] if is_old else PROBE + MOMENT
             answers: list[Result | None] = [brought]
 
             def answer(_: Attempt, answers: list[Result | None] = answers) -> Result:
@@ -318,7 +329,7 @@ def test_everything_is_sent_once_the_clock_is_right(
             clock.now += max(bound / 12, MINUTE)
         dead = len(await rounds.dead())
         latest = max((ahead for ahead, _, trouble in acts if trouble is not None), default=timedelta())
-        assert dead == 0 or latest - min(timedelta(), *(ahead for ahead, _, _ in acts)) >= LONGEST[lane]
+        assert dead == 0 or latest - min(timedelta(), *(ahead for ahead, _, _ in acts)) >= LONGEST_LIFE[lane]
         expected = {DeliveryState.SENT: len(rounds.born) - dead, DeliveryState.DEAD: dead}
         assert await rounds.states() == {state: many for state, many in expected.items() if many}
         # What is dead probes nothing.

@@ -21,9 +21,8 @@ from router.deliver.background import LONGEST_READ
 from router.deliver.mail import CONNECTIONS, Mail, Patience
 from router.deliver.sender import SHARE_OF_LEASE
 from router.domain.conversation import Conversation, MailAnswer, MailReply, MailStep, Result
-from router.domain.deliveries import Attempt, Claim, Receipt
+from router.domain.deliveries import LEASE, Attempt, Claim, Receipt
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW

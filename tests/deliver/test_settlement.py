@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from router.deliver.settlement import LEAST, chance, seconds_after, settlement_for, untried
 from router.domain.conversation import Result
-from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
+from router.domain.deliveries import LONGEST_LIFE, LONGEST_WAIT, Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.store.destinations import PROBE
 from tests.builders import NOW
@@ -43,7 +42,9 @@ NUMBERS = st.integers(1, 10_000)
 AGES = st.one_of(
     st.timedeltas(timedelta(days=-3), timedelta(days=9)),
     st.builds(
-        lambda longest, by: longest + by, st.sampled_from(sorted(set(LONGEST.values()))), st.timedeltas(-SECOND, SECOND)
+        lambda longest, by: longest + by,
+        st.sampled_from(sorted(set(LONGEST_LIFE.values()))),
+        st.timedeltas(-SECOND, SECOND),
     ),
 )
 """Also those of deliveries that a clock ahead of ours owed."""
@@ -71,7 +72,7 @@ def test_an_attempt_ends_a_delivery_or_makes_it_due_within_its_lanes_bounds(
     claim = a_claim(number, age=age, lane=lane)
     it = settled(claim, result, took=took, backoff=backoff, chance=chance)
     assert (it.delivery, it.claim, it.at, it.spent) == (claim.delivery, claim.id, NOW, True)
-    last = claim.born + LONGEST[lane]
+    last = claim.born + LONGEST_LIFE[lane]
     match result:
         case Receipt():
             expected = DeliveryState.SENT

@@ -9,14 +9,13 @@ from typing import Any
 
 from router.destinations import discover
 from router.destinations.wording.briefing import Briefing, briefing_of
-from router.domain.background import NO_BACKGROUND, Background
+from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Delivery, Receipt
 from router.domain.evidence import Evidence
 from router.domain.keys import signal_key
 from router.domain.notices import Group, NamedMember, Notice, RecordEntry, Tactic
 from router.domain.owners import Owner
-from router.domain.ports.destinations import DestinationKind
 from router.domain.posture import Package, Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity

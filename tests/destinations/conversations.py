@@ -11,6 +11,7 @@ from router.domain.conversation import (
     AccessToken,
     AppendLines,
     Ask,
+    DestinationKind,
     HttpAnswer,
     HttpRequest,
     LogRows,
@@ -22,7 +23,6 @@ from router.domain.conversation import (
 )
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.mails import read
 
 type Answer = HttpAnswer | MailAnswer | DeliveryError | str | None

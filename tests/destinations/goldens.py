@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, MailStep, Result, SendMail
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Receipt
+from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Counterpart, Earlier, Receipt
 from router.domain.notices import Group, Release
 from router.domain.rulebook import Lane
 from tests.destinations.builders import NOW, a_group, a_notice, an_attempt

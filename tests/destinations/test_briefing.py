@@ -16,8 +16,8 @@ from router.destinations.wording.facts import EVIDENCE, Fact, length_words, time
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.news import changes_between
 from router.destinations.wording.plain_text import note_of, text_of
-from router.domain.background import Background, Counterpart, Earlier
 from router.domain.decisions import Change
+from router.domain.deliveries import Background, Counterpart, Earlier
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice, Release, Tactic
 from router.domain.owners import Owner

@@ -8,8 +8,8 @@ from typing import Any
 from router.destinations.paging import details_of
 from router.destinations.wording.briefing import briefing_of
 from router.destinations.wording.news import changes_between
-from router.domain.background import NO_BACKGROUND, Background, Counterpart
 from router.domain.decisions import Change
+from router.domain.deliveries import NO_BACKGROUND, Background, Counterpart
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from router.domain.rulebook import Lane

@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.wording.fitting import MARK
-from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
+from router.domain.conversation import AppendLines, Ask, Deduplication, HttpRequest, LogRows, ReadableKind, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from router.domain.ports.destinations import Deduplication, ReadableKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from router.destinations.wording.briefing import briefing_of
 from router.destinations.wording.first_screen import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
 from router.destinations.wording.fitting import MARK
-from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
+from router.domain.deliveries import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, NamedMember, Notice, Release
 from router.domain.owners import Owner

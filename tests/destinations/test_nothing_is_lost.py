@@ -26,12 +26,10 @@ from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import credential_names, masked
 from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.texts import name_of
-from router.domain.conversation import HttpRequest
+from router.domain.conversation import DestinationKind, HttpRequest
 from router.domain.entities import Entities
-from router.domain.evidence import Evidence
+from router.domain.evidence import Evidence, items_in, says_something
 from router.domain.notices import Notice
-from router.domain.ports.destinations import DestinationKind
-from router.domain.properties import items_in, says_something
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue

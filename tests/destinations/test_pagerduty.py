@@ -8,10 +8,9 @@ import orjson
 import pytest
 
 from router.destinations.pagerduty import EVENT_LIMIT, SUMMARY_LIMIT
-from router.domain.background import Background
 from router.domain.conversation import Ask, HttpRequest
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Receipt
+from router.domain.deliveries import Attempt, Background, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner

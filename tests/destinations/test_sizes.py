@@ -16,8 +16,8 @@ from router.destinations.jira_document import RICH_LIMIT, rich_briefing_of, rich
 from router.destinations.jsm_ops import DETAILS_LIMIT
 from router.destinations.pagerduty import EVENT_LIMIT
 from router.destinations.wording.fitting import json_size
-from router.domain.background import Background
 from router.domain.decisions import Change
+from router.domain.deliveries import Background
 from router.domain.notices import Link, Notice
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook

@@ -12,10 +12,9 @@ from pydantic import ValidationError
 
 from router.destinations.slack import HEADER_LIMIT
 from router.destinations.wording.fitting import MARK
-from router.domain.background import Background, Counterpart
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt
+from router.domain.deliveries import Attempt, Background, Counterpart
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
 from router.domain.rulebook import Lane

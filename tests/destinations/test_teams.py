@@ -14,10 +14,9 @@ from markdown_it.token import Token
 
 from router.destinations.teams import BODY_LIMIT, COLOURS
 from router.destinations.wording.fitting import MARK
-from router.domain.background import Background, Counterpart
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Receipt
+from router.domain.deliveries import Attempt, Background, Counterpart, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
 from router.domain.notices import Link

@@ -13,7 +13,7 @@ from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.withholding import OUTLINE, WITHHELD, outline_of, withheld_from
 from router.domain.ai_alerts import is_about_ai
-from router.domain.background import Background
+from router.domain.deliveries import Background
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane

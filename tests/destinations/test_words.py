@@ -18,10 +18,9 @@ from markdown_it import MarkdownIt
 from router.destinations import discover
 from router.destinations.wording import ocsf
 from router.destinations.wording.texts import html, in_language, journal, markdown, mrkdwn, plain
-from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
+from router.domain.conversation import AppendLines, Ask, DestinationKind, HttpRequest, LogRows, SendMail
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
-from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in

@@ -17,10 +17,10 @@ from router.coverage.expected.manifest import HEARD_WITHIN
 from router.decide import decide, notice_for, with_coverage_level
 from router.destinations import discover
 from router.domain.catalogue import Catalogue
+from router.domain.conversation import ReadableKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind
 from router.domain.deliveries import Attempt
 from router.domain.evidence import Evidence
-from router.domain.ports.destinations import ReadableKind
 from router.domain.signals import Finding, Stream
 from router.domain.source_turns import SourceState, SourceTurn
 from router.ingest.source_messages import message_of

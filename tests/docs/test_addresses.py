@@ -11,7 +11,7 @@ import pytest
 
 from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
-from router.domain.hosts import is_example
+from router.domain.urls import is_example
 from router.rulebook import schemas
 from tests.builders import RULES
 from tests.docs.pages import DOCS, ROOT, page

@@ -9,9 +9,8 @@ from router.app.wiring import AT_A_TIME
 from router.deliver.settlement import seconds_after
 from router.domain.clocks import AHEAD, SKEW
 from router.domain.conversation import Result
-from router.domain.deliveries import DeliveryState, Pause, Receipt
+from router.domain.deliveries import LEASE, LONGEST_LIFE, LONGEST_WAIT, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lane_limits import LEASE, LONGEST, LONGEST_WAIT
 from router.store.destinations import PROBE, credentials_by, pause_after
 from tests.builders import NOW
 from tests.docs.pages import column, page
@@ -26,7 +25,7 @@ def test_the_lanes_are_as_told() -> None:
         assert row["sends at a time"] == str(CONCURRENCY[lane])
         assert row["of one destination"] == str(CONCURRENCY[lane] // SHARE)
         assert row["longest wait"] == _written(LONGEST_WAIT[lane])
-        assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
+        assert row["longest life"] == f"{LONGEST_LIFE[lane] // timedelta(hours=1)} hours"
         minutes = LEASE[lane] // timedelta(minutes=1)
         assert row["a claim's lease"] == f"{minutes} minute{'s' if minutes > 1 else ''}"
     assert len(PAGE.table("Delivering", "lane")) == len(CONCURRENCY)

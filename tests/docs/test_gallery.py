@@ -9,8 +9,8 @@ import orjson
 import pytest
 from markdown_it import MarkdownIt
 
-from router.domain.background import Background, Counterpart
 from router.domain.conversation import HttpRequest
+from router.domain.deliveries import Background, Counterpart
 from router.domain.notices import Link
 from router.domain.rulebook import Lane
 from tests.destinations.builders import a_destination, a_group, a_huge_notice, a_notice, an_attempt

@@ -9,9 +9,8 @@ from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
 from router.domain import keys
 from router.domain.catalogue import Catalogue
-from router.domain.decisions import Outcome, StepCode
+from router.domain.decisions import Code, Outcome, StepCode
 from router.domain.posture import Cves, Package
-from router.domain.reasons import Code
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind
 from router.parse import read_signals

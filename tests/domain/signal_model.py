@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
-from router.domain.lane_limits import LEASE
+from router.domain.deliveries import LEASE, SUSPECT, Delivery, DeliveryState, Settlement
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     DEADLY,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.clouds import NOWHERE, CloudLocation, connected_name, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among, location_of, names_of, resource_group_of
 from router.domain.owners import Owner, Owners, Ownership, find_owner_of
+from router.domain.resources import NOWHERE, CloudLocation, connected_name, is_connected, location_named
 from router.domain.rule_fields import rule_fields_of, signal_of
 from tests.builders import an_alert
 from tests.parse.messages import an_assessment, read_finding

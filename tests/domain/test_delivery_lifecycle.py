@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 
 from router.domain.clocks import SKEW
-from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
-from router.domain.lane_limits import LEASE, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.deliveries import LEASE, LONGEST_LEASE, LONGEST_WAIT, SUSPECT, DeliveryState, Pause, Settlement
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     LAST_TROUBLE,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
+from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
 from router.domain.destination_holds import (
     APART,
     LONG,
@@ -25,7 +26,6 @@ from router.domain.destination_holds import (
     words_of_hold,
 )
 from router.domain.errors import BadUsage
-from router.domain.lane_limits import LONGEST, LONGEST_HOLD
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 
@@ -50,7 +50,7 @@ def a_hold(*, lane: Lane = Lane.PAGE, since: datetime = NOW, lasts: timedelta = 
 @pytest.mark.parametrize("lane", Lane)
 def test_a_hold_is_shorter_than_anything_lives_that_is_owed_there(lane: Lane) -> None:
     """So there is time left for a last try, and for more than one."""
-    assert LONGEST_HOLD[lane] + APART < LONGEST[lane]
+    assert LONGEST_HOLD[lane] + APART < LONGEST_LIFE[lane]
 
 
 @pytest.mark.parametrize(("lane", "hours"), [(Lane.PAGE, 4), (Lane.TICKET, 48), (Lane.ROWS, 48)])

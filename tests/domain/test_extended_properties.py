@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.evidence import Evidence
-from router.domain.properties import BOILERPLATE, PropertyTable, items_in, unlisted_in
+from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, items_in, unlisted_in
 
 _TABLE = PropertyTable(
     {

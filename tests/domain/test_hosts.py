@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.hosts import is_example
+from router.domain.urls import is_example
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.domain.deliveries import DeliveryState
-from router.domain.lane_limits import LEASE, LONGEST_WAIT
+from router.domain.deliveries import LEASE, LONGEST_WAIT, DeliveryState
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import TRANSITIONS
 from router.store.turn_order import Skip, Wait, asks_for_closed, next_step

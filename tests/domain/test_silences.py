@@ -13,13 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli.silence_words import silence_scope_words, silence_words
-from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.holders import find_shadow_rule, find_silence_id, name_in_words, shadow_name, silence_name
+from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
 from router.domain.silence_documents import document_of_silence, find_silence_in
-from router.domain.silences import NO_SILENCES, Silence, SilenceBounds, Silences
+from router.domain.silences import (
+    NO_SILENCES,
+    Silence,
+    SilenceBounds,
+    Silences,
+    find_shadow_rule,
+    find_silence_id,
+    name_in_words,
+    shadow_name,
+    silence_name,
+)
 from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
 from tests.builders import NOW, an_element
 from tests.domain.test_recurrences import RECURRENCES

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from router.domain.traces import LONGEST, find_ids, traceparent_of
+from router.domain.hubs import LONGEST_TRACEPARENT, find_ids, traceparent_of
 from tests.telemetry.builders import SPAN, TRACE, TRACEPARENT
 
 
@@ -31,7 +31,7 @@ def test_a_traceparent_says_trace_span_and_flags() -> None:
         f"00-{TRACE}-{SPAN}-01-more",
         f"00-{TRACE}-{SPAN}-01\n",
         f"00-{TRACE}-{SPAN}-01\r\nX-Injected: 1",
-        f"01-{TRACE}-{SPAN}-01-{'a' * LONGEST}",
+        f"01-{TRACE}-{SPAN}-01-{'a' * LONGEST_TRACEPARENT}",
         "٠٠" + TRACEPARENT[2:],
     ],
 )
@@ -42,7 +42,7 @@ def test_what_is_no_traceparent_is_none(text: str | None) -> None:
 
 def test_a_later_version_is_read_as_far_as_ours_goes() -> None:
     """https://www.w3.org/TR/trace-context/#versioning-of-traceparent"""
-    tail = "a" * (LONGEST - len(TRACEPARENT) - 1)
+    tail = "a" * (LONGEST_TRACEPARENT - len(TRACEPARENT) - 1)
     assert find_ids(f"01-{TRACE}-{SPAN}-01-{tail}") == find_ids(TRACEPARENT)
 
 

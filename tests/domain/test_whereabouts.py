@@ -16,8 +16,7 @@ from router.decide import decide, notice_for
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
 from router.domain.posture import DatabaseRule, Image
-from router.domain.resource_names import is_guid, is_telling, names_of_resource
-from router.domain.resources import parse_resource_id
+from router.domain.resources import is_guid, is_telling, names_of_resource, parse_resource_id
 from router.domain.signals import Quarantined, Stream
 from router.domain.whereabouts import UNKNOWN, whereabouts_of
 from router.ingest.grouping.group_notices import named_member, notice_from_state

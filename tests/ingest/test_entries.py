@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.counts import hits_in
-from router.domain.decisions import Outcome, StepCode
+from router.domain.decisions import Code, Outcome, StepCode
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, LedgerRow
-from router.domain.reasons import Code
 from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
 from router.ingest.observations import Observation

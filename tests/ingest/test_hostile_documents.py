@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.domain.decisions import Outcome
-from router.domain.reasons import Code
+from router.domain.decisions import Code, Outcome
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.store.decisions import find_outcomes, search_signals, search_signals_at

@@ -9,10 +9,10 @@ from itertools import count
 
 import pytest
 
+from router.domain.decisions import Code
 from router.domain.errors import StoreError
 from router.domain.ledger import Arrival
 from router.domain.notices import Notice
-from router.domain.reasons import Code
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message

@@ -18,10 +18,9 @@ from router.coverage.expected.silence import look_at
 from router.deliver import HoldReader
 from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Backlog
+from router.domain.deliveries import LONGEST_LIFE, Backlog
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
-from router.domain.lane_limits import LONGEST
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane, Rulebook
@@ -67,7 +66,7 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:
         stream="cwpp", destination="tickets", lane=Lane.PAGE, author="a", reason="b", since=since, until=until
     )
     run(hold_destination(store, hold, since))
-    for now in (since, NOW + LONGEST[Lane.PAGE], until - timedelta(microseconds=1)):
+    for now in (since, NOW + LONGEST_LIFE[Lane.PAGE], until - timedelta(microseconds=1)):
         for name, unready in (("tickets", ()), ("tickets", [LACKING]), ("others", ())):
             found, _ = run(a_sweeper(store, book, name, unready=unready, holds=holds).sweep(now))
             assert (found.backlog["tickets"], found.held) == (Backlog(Lane.PAGE, NOW, 0), {"tickets": hold})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from router.domain.properties import BOILERPLATE, says_something
+from router.domain.evidence import BOILERPLATE, says_something
 from router.domain.signals import Quarantined, Signal
 from router.parse import read_signals
 from router.rulebook import load_catalogue

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.severity import Severity
 from router.parse import evidence_of
 from router.parse.azure_monitor import LONGEST_QUERY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import LARGEST_BODY, read_signals, split_body
 from tests.parse.messages import a_flat_alert, an_arm_alert, an_assessment, body_of, read_alert, read_quarantined

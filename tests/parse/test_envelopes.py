@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from router.domain.decisions import Code
 from router.domain.keys import signal_key
-from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import LARGEST_BODY, Continuation, answer_in, read_signals, split_body
 from tests.parse.messages import (

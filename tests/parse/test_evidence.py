@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.evidence import Evidence
-from router.domain.properties import LONGEST
+from router.domain.evidence import LONGEST, Evidence
 from router.parse import evidence_of
 from router.parse.evidence import MOST
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.domain.evidence import Evidence
-from router.domain.properties import BOILERPLATE, items_in, unlisted_in
+from router.domain.evidence import BOILERPLATE, Evidence, items_in, unlisted_in
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.clouds import CloudLocation
+from router.domain.resources import CloudLocation
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind
 from tests.constructed.posture import a_compliance_category, an_exposure_path

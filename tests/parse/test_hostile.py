@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.signals import Quarantined
 from router.parse import evidence_of, read_signals
 from router.parse.bodies import MOST_ELEMENTS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from tests.parse.messages import (
     MACHINE,
     Message,

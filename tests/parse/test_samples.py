@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import evidence_of, read_signals
 from tests.parse.messages import CATALOGUE, read_alert, read_one

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.reasons import Code
+from router.domain.decisions import Code
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Quarantined
 from tests.parse.messages import (

@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from router.domain.conversation import Conversation
+from router.domain.conversation import Conversation, Deduplication, DestinationKind
 from router.domain.deliveries import Attempt
-from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 
 

@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from router.destinations import discover
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.coverage import Rung
-from router.domain.globs import covers_glob
 from router.domain.owners import Owner, Owners, Ownership
+from router.domain.patterns import covers_glob
 from router.domain.posture import Risk
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.owners import find_owner_of
 from router.domain.tags import Tags
 from tests.builders import RESOURCE, an_alert

@@ -8,7 +8,7 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.destinations.config import parse
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.notices import Notice
 from router.domain.owners import Owner, find_environment_of, find_owner_of
 from router.domain.rulebook import Rulebook

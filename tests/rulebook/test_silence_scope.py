@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.globs import glob_pattern
+from router.domain.patterns import glob_pattern
 from router.domain.signals import Stream
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
 from router.rulebook.silence_scope import WrittenScope, read_silence_scope

@@ -15,7 +15,7 @@ import alert_router_demo as demo
 from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import decide, entry_for
 from router.destinations import discover
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.decisions import Outcome
 from router.domain.owners import find_owner_of
 from router.domain.recommendation_table import RECOMMENDATIONS

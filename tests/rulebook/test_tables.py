@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile
-from router.domain.evidence import Evidence
+from router.domain.evidence import BOILERPLATE, Evidence, property_key
 from router.domain.owners import Owner, find_owner_of
-from router.domain.properties import BOILERPLATE, property_key
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Stream
 from router.rulebook import load_attack, load_catalogue, load_examples

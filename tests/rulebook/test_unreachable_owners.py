@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.clouds import is_of_azure
-from router.domain.globs import covers_glob
+from router.domain.patterns import covers_glob
+from router.domain.resources import is_of_azure
 from router.domain.signals import Stream
 from router.rulebook import Loaded, lint, load
 from router.rulebook.globs import compile_globs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.attack import Attack
+from router.domain.catalogue import Attack
 from router.domain.coverage import Rung
 from router.domain.entities import Entities
 from router.domain.posture import Cves, Package, Risk

@@ -7,11 +7,10 @@ from datetime import datetime
 from random import Random
 
 from router.decide import entry_for, quarantined
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import Change, Code, Outcome, Reason
 from router.domain.deliveries import Delivery
 from router.domain.ledger import Arrival, LedgerRow, Seen, State
 from router.domain.notices import Group, NamedMember, RecordEntry
-from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
 from router.store.groups import GroupState

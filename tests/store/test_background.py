@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.deliver import BackgroundReader
-from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Claim, DeliveryState
+from router.domain.deliveries import NO_BACKGROUND, SUSPECT, Background, Claim, Counterpart, DeliveryState, Earlier
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.store.dead_letters import redrive
 from router.store.store import Store

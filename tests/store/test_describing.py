@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from router.domain.decisions import Outcome
+from router.domain.decisions import Code, Outcome, Reason
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.ledger import Held
-from router.domain.reasons import Code, Reason
 from router.store import describing
 from router.store.decisions import put_on_record
 from router.store.describing import StateReport, describe

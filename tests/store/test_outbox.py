@@ -11,8 +11,18 @@ import pytest
 
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, DeliveryState, NextDue, Pause, Receipt, Recipient, Redrive, Settlement
-from router.domain.lane_limits import LONGEST_LEASE, LONGEST_WAIT
+from router.domain.deliveries import (
+    LONGEST_LEASE,
+    LONGEST_WAIT,
+    SUSPECT,
+    DeliveryState,
+    NextDue,
+    Pause,
+    Receipt,
+    Recipient,
+    Redrive,
+    Settlement,
+)
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.store.claims import bring_forward, release_claims, settle_claims

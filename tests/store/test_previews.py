@@ -19,10 +19,9 @@ from router.decide.preview import Amount, Preview, Spared
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.ledger import Held, LedgerRow, State
-from router.domain.lookback import StandingSignal
 from router.domain.notices import RecordEntry
 from router.domain.owners import NO_OWNERS
-from router.domain.rule_fields import RuleFields, rule_fields_of
+from router.domain.rule_fields import RuleFields, StandingSignal, rule_fields_of
 from router.domain.severity import Severity, gravity_of
 from router.store import signals
 from router.store.decisions import put_on_record, walk_decisions

@@ -18,12 +18,12 @@ from router.app.maintenance import rules_of, silences_known
 from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim
-from router.domain.holders import shadow_name, silence_name
 from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
+from router.domain.silences import shadow_name, silence_name
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import put_document

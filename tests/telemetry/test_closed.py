@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import Change, Code, Outcome
 from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import RecordEntry
-from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream

@@ -21,11 +21,9 @@ from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
-from router.domain.conversation import Result
+from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState
-from router.domain.lane_limits import LEASE
-from router.domain.ports.destinations import DestinationKind
+from router.domain.deliveries import LEASE, Attempt, DeadLetter, Delivery, DeliveryState
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from router.store.dead_letters import redrive

@@ -9,10 +9,9 @@ from typing import Any
 
 from alert_router_demo.soc.endpoint import Endpoint, served
 from router.deliver import ConversationRunner
-from router.domain.conversation import Result
+from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.vendors.room import the_shell
 

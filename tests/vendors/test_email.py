@@ -12,9 +12,9 @@ import pytest
 from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
 from alert_router_demo.soc.mail import MailDouble
 from router.destinations.email import PATIENCE
+from router.domain.conversation import DestinationKind
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.errors import Unavailable
-from router.domain.ports.destinations import DestinationKind
 from tests.deliver.mail_servers import PASSWORD, USER, a_server, at_work, authority
 from tests.destinations.builders import a_destination
 from tests.secrecy import found_in

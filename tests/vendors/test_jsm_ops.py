@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from alert_router_demo.soc.faults import LoseAnswer, Status
 from alert_router_demo.soc.jsm_ops import PATHS, JsmOpsDouble
+from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
+from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
 from router.domain.owners import Owner
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_notice
 from tests.examples import some_of
 from tests.vendors.lives import Life, Step, live, lives

@@ -12,8 +12,8 @@ from alert_router_demo.soc.accounts import SocAccount, new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import LoseAnswer
 from alert_router_demo.soc.servicenow import ServiceNowDouble
+from router.domain.conversation import DestinationKind
 from router.domain.deliveries import DeliveryState
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination
 from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts

@@ -15,8 +15,8 @@ from alert_router_demo.soc.accounts import SocAccount, new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import Status
 from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementDouble
+from router.domain.conversation import DestinationKind
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.slack import SlackDouble
-from router.domain.conversation import Result
+from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
 from router.domain.evidence import Evidence
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination
 from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives

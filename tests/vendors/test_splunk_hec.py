@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.splunk_hec import SplunkHecDouble
-from router.domain.conversation import Result
+from router.domain.conversation import DestinationKind, Result
 from router.domain.deliveries import Delivery, Receipt
 from router.domain.errors import Rejected, Unavailable
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice
 from tests.examples import some_of
 from tests.vendors.room import a_life, opened

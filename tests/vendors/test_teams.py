@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.teams import TeamsDouble, hook_of
-from router.domain.conversation import Result
+from router.domain.conversation import DestinationKind, Result
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.examples import some_of
 from tests.vendors.room import a_life, opened

@@ -13,8 +13,8 @@ from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import Status
 from alert_router_demo.soc.findings import FindingsDouble
 from alert_router_demo.soc.webhook import PATH
+from router.domain.conversation import DestinationKind
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice
 from tests.destinations.ocsf_schema import problems_in
 from tests.examples import some_of

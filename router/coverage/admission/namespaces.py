@@ -21,7 +21,7 @@ from router.coverage.kubernetes.scheduling import Requirement
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence
-from router.domain.globs import glob_pattern
+from router.domain.patterns import glob_pattern
 
 SYSTEM_NAMESPACES = frozenset(
     {

@@ -36,10 +36,10 @@ from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, Dril
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, NotDone, is_settled
 from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
-from router.domain.plurals import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.texts import counted
 from router.store.store import Store
 
 NOT_PASSED = 1

@@ -36,8 +36,8 @@ from router.coverage.stored import READ_KINDS, documents_of_state
 from router.coverage.tags import tag_file_of
 from router.domain.documents import StoredDocument
 from router.domain.errors import BadFile, BadUsage
-from router.domain.plurals import counted
 from router.domain.source_turns import KnownSource
+from router.domain.texts import counted
 from router.store.documents import list_documents
 from router.store.sources import list_sources
 

@@ -26,8 +26,8 @@ from router.coverage.live.kubeconfig import Kubeconfig
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, BadSetting, Unavailable
-from router.domain.legible import one_line
 from router.domain.samples import is_sample
+from router.domain.texts import one_line
 
 MOST_PAGES = 200
 """Pages of a list that are read."""

@@ -25,8 +25,7 @@ from router.decide import decide
 from router.domain import samples
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.document_bodies import body_of
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import DocumentKind, StoredDocument, body_of
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane, Rulebook

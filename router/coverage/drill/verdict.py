@@ -11,12 +11,11 @@ from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillJud
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.holders import holder_words
 from router.domain.notices import RecordEntry
-from router.domain.plurals import counted
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.timestamps import timestamp
+from router.domain.silences import holder_words
+from router.domain.texts import counted, timestamp
 
 KEPT_FROM_SAMPLES = "the rules keep samples from it"
 

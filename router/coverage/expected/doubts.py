@@ -11,8 +11,8 @@ from router.coverage.expected.form import ANY, CoverageForm, ExceptionForm, Expe
 from router.coverage.expected.manifest import HEARD_WITHIN
 from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, names_of
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.globs import is_glob
-from router.domain.timestamps import timestamp
+from router.domain.patterns import is_glob
+from router.domain.texts import timestamp
 from router.rulebook.patterns import SUBSCRIPTION
 from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import INVALID, KeyPath, Level

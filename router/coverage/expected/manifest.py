@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from router.coverage.verdicts import CoverageException, Workload
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.globs import glob_pattern, is_glob
+from router.domain.patterns import glob_pattern, is_glob
 from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 

@@ -17,7 +17,7 @@ from router.coverage.expected.manifest import (
 )
 from router.coverage.expected.selectors import SelectorsAbove
 from router.domain.coverage import WorkloadKind
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.rulebook.globs import may_meet
 
 

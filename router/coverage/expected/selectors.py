@@ -7,10 +7,9 @@ from itertools import product
 
 from router.coverage.expected.manifest import WorkloadSelector, is_called
 from router.coverage.verdicts import Workload
-from router.domain.clouds import location_named
 from router.domain.coverage import WorkloadKind
-from router.domain.globs import covers_glob, is_glob
-from router.domain.resource_names import is_guid
+from router.domain.patterns import covers_glob, is_glob
+from router.domain.resources import is_guid, location_named
 
 
 class SelectorIndex:

@@ -16,7 +16,7 @@ from router.coverage.expected.sources import ExpectedSource, ExpectedSources, Si
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.source_turns import AT_ONCE, DOWN, KnownSource, SourceLook, SourceState, SourceTurn, SourceWatch
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 OFTEN = timedelta(hours=1)
 """How often it is written down up to when the hub is taken in."""

@@ -11,9 +11,8 @@ from router.coverage.expected.selectors import NamedWorkloads, SelectorIndex
 from router.coverage.verdicts import Workload
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.globs import glob_pattern, is_glob
-from router.domain.resource_names import is_guid
-from router.domain.resources import parse_resource_id
+from router.domain.patterns import glob_pattern, is_glob
+from router.domain.resources import is_guid, parse_resource_id
 from router.domain.source_turns import RUNGS
 
 _SOURCES = frozenset({WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER})

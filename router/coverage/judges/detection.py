@@ -17,11 +17,9 @@ from router.coverage.facts import ResourceFact
 from router.coverage.readers.alerts import AlertFact
 from router.coverage.readers.sources import SourceFact
 from router.coverage.verdicts import Verdict, covered, unknown
-from router.domain.alert_watchers import AlertWatcher, watcher_for
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.coverage_sources import HeardAlert
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.coverage_sources import AlertWatcher, HeardAlert, watcher_for
+from router.domain.texts import counted, timestamp
 
 RUNG = Rung.DETECTION
 KINDS = tuple(WorkloadKind)

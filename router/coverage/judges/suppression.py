@@ -17,7 +17,7 @@ from router.coverage.subscriptions.disabled import unless_disabled
 from router.coverage.subscriptions.list_commands import list_command
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.plurals import counted
+from router.domain.texts import counted
 
 RUNG = Rung.SUPPRESSION
 KINDS = (WorkloadKind.SUBSCRIPTION,)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from router.coverage.envelopes import refusal_in
 from router.domain.conversation import HttpAnswer
 from router.domain.errors import Unavailable
-from router.domain.legible import one_line
+from router.domain.texts import one_line
 
 READER = "Reader"
 SECURITY_READER = "Security Reader"

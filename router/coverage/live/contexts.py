@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from router.domain.errors import BadUsage
-from router.domain.globs import glob_pattern, is_glob
+from router.domain.patterns import glob_pattern, is_glob
 
 _SHOWN = 10
 """How many contexts are named of those that there are."""

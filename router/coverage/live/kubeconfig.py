@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from router.coverage.fields import find
 from router.coverage.live.credential_plugins import CredentialPlugin, plugin_in
 from router.domain.errors import BadFile
-from router.domain.hosts import is_example, never_asked
-from router.domain.urls import is_loopback, split_url
+from router.domain.urls import is_example, is_loopback, never_asked, split_url
 
 _NOT_FOLLOWED = ("as", "as-uid", "as-groups", "as-user-extra")
 """What makes a user ask as somebody else."""

@@ -15,8 +15,8 @@ from router.coverage.facts import CoverageFact, ResourceFact, Source, source_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.readers.connectors import environment_subject
 from router.coverage.verdicts import Workload
-from router.domain.clouds import location_named
 from router.domain.coverage import WorkloadKind
+from router.domain.resources import location_named
 
 _GKE = "container.googleapis.com/"
 

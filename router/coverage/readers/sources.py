@@ -18,7 +18,7 @@ from router.domain.coverage_sources import (
     LastHeard,
     last_of_each_watcher,
 )
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 WATCH = "sources"
 """What facts about all sources are found under."""

@@ -12,7 +12,7 @@ from router.coverage.report.summary import GateReport, age_seconds, exit_code_of
 from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
-from router.domain.timestamps import timestamp
+from router.domain.texts import timestamp
 
 
 def document_of(report: GateReport, now: datetime) -> dict[str, object]:

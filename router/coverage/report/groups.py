@@ -15,9 +15,8 @@ from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload, covered
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
-from router.domain.plurals import counted
 from router.domain.source_turns import RUNGS
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, timestamp
 
 _GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
 

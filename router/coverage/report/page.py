@@ -39,9 +39,7 @@ from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import LastHeard
-from router.domain.legible import one_line
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, one_line, timestamp
 
 _CLASSES: Mapping[CoverageState, str] = {state: state.value.replace(" ", "-") for state in CoverageState}
 

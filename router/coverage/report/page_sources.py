@@ -14,9 +14,7 @@ from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageException, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
-from router.domain.legible import one_line
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, one_line, timestamp
 
 _SILENCES: Mapping[bool | None, tuple[str, str]] = {
     True: ("gap", " (silent for too long)"),

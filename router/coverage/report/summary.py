@@ -16,7 +16,7 @@ from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
 from router.domain.coverage import Rung
-from router.domain.plurals import counted
+from router.domain.texts import counted
 
 NO_TIME = "no time said"
 """What is said of a file that does not say how old it is."""

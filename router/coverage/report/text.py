@@ -26,8 +26,7 @@ from router.coverage.report.summary import (
 from router.coverage.verdicts import CoverageState
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
-from router.domain.plurals import counted
-from router.domain.timestamps import timestamp
+from router.domain.texts import counted, timestamp
 
 _MOST_COVERED = 20
 """How many workloads are shown that have no gap; of more, how many they are."""

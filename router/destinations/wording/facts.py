@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from router.domain.coverage import Rung
-from router.domain.evidence import Evidence
+from router.domain.evidence import Evidence, property_key
 from router.domain.notices import Notice
 from router.domain.posture import Image, Package, Risk
-from router.domain.properties import property_key
 from router.domain.recommendations import find_missing_rung, find_recommendation
 from router.domain.signals import Kind
 

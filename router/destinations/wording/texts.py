@@ -25,8 +25,8 @@ from functools import cache
 from typing import Any
 from unicodedata import normalize
 
-from router.domain.legible import legible, one_line
 from router.domain.notices import Notice
+from router.domain.texts import legible, one_line
 from router.domain.web_links import sound_link as sound_link
 
 OURS = frozenset({"key", "owner", "recipient"})

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.keys import fingerprint_of, same_id, signal_key
 from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
 from router.domain.notices import Notice
-from router.domain.resources import find_subscription_id
+from router.domain.resources import find_subscription_id, is_connected
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
 from router.domain.severity import gravity_of
 from router.domain.signals import Kind

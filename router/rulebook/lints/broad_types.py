@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.domain.signals import Stream
 from router.rulebook.catalogue import load_spellings
 from router.rulebook.globs import compile_globs

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity

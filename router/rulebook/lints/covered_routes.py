@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.domain.globs import covers_glob
+from router.domain.patterns import covers_glob
 from router.domain.severity import Severity
 from router.rulebook.clauses import SEVERITIES
 from router.rulebook.lints.subject import Subject

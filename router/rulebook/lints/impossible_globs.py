@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from router.domain.globs import is_glob
-from router.domain.scopes import NamedScope, NamedScopes
+from router.domain.owners import NamedScope, NamedScopes
+from router.domain.patterns import is_glob
 from router.rulebook.globs import compile_globs, could_fit
 
 _HEX = frozenset("0123456789abcdef")

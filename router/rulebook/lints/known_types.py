@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import islice
 
-from router.domain.globs import is_glob
+from router.domain.patterns import is_glob
 from router.rulebook.catalogue import load_catalogue, load_spellings
 from router.rulebook.globs import compile_globs
 

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from router.domain.address_ranges import AddressRange, find_address
+from router.domain.patterns import AddressRange, find_address
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
 
 _WORD = re.compile(r"[\w.-]+")

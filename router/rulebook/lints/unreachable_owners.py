@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from router.domain.globs import covers_glob
+from router.domain.patterns import covers_glob
 from router.rulebook.lints.subject import Subject
 from router.rulebook.owner_keys import ANY
 from router.rulebook.owners import OwnerForm

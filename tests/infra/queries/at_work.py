@@ -17,11 +17,9 @@ from router.app.maintenance import Sweeper
 from router.app.service import Service
 from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender
 from router.domain.catalogue import Catalogue
-from router.domain.conversation import Conversation, Result
-from router.domain.deliveries import Attempt, Receipt
+from router.domain.conversation import Conversation, Deduplication, Result
+from router.domain.deliveries import LEASE, Attempt, Receipt
 from router.domain.hubs import Partition
-from router.domain.lane_limits import LEASE
-from router.domain.ports.destinations import Deduplication
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream

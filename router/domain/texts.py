@@ -1,8 +1,8 @@
-"""Texts as people can read them: without characters that act on a screen or on how other characters are read.
+"""Texts for people: numbers, instants, and what of a foreign text can be read; answers remembered by text.
 
-Those are control characters, what turns the direction of reading, what has no shape (zero-width characters, tags, variation
-selectors), private and unassigned ones. Each is shown as its number, so that a reader sees that it was there, and so that
-nothing that it kept apart comes together. JSON says the same characters by escapes of its own, and stays the same data.
+Legible is a text without control characters, what turns the direction of reading, what has no shape (zero-width characters,
+tags, variation selectors), private and unassigned characters. Each is shown as its number, so that a reader sees that it was
+there, and nothing that it kept apart comes together. JSON says the same characters by escapes, and stays the same data.
 
 https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing
 https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
@@ -12,6 +12,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache, wraps
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, as in "1 problem" and "2,000 problems"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def timestamp(instant: datetime) -> str:
+    """An instant in UTC as ISO 8601 has it, to the second: 2026-11-24T12:00:00Z."""
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+_LONGEST_REMEMBERED = 512
+"""Characters of a text that is remembered. A sender may make texts as long as a body, and none of those is to stay."""
+
+
+def remembered[T](answer: Callable[[str], T]) -> Callable[[str], T]:
+    """The same function of a text, with its answers for the 1,024 latest short texts remembered."""
+    known = lru_cache(maxsize=1024)(answer)
+
+    @wraps(answer)
+    def answered(text: str) -> T:
+        return known(text) if len(text) <= _LONGEST_REMEMBERED else answer(text)
+
+    return answered
+
 
 _LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 _BLANKS = frozenset("\t\xa0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
