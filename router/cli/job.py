@@ -30,7 +30,8 @@ from router.domain.errors import RouterError
 from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.signals import Stream
-from router.ingest.intake import Message, release_held
+from router.ingest.intake import release_held
+from router.ingest.messages import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,9 @@ from hypothesis import strategies as st
 from router.cli.attack_layer import COULD_BE_HIDDEN, UNHEARD, AttackReport, layer_of
 from router.cli.printing import json_of
 from router.decide.attack_outcomes import PastDecision, attack_outcomes_of
-from router.decide.blind_spots import blind_tactics, blind_techniques, covers_of
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
-from router.domain.silences import Silences
+from router.domain.silences import NO_SILENCES, Silences
 from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
 from tests.cli.navigator_spec import faults_of
 from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision
@@ -34,27 +34,23 @@ ACTING = "a\x1b[31m\u202eb\x00"
 
 
 def a_report(
-    decisions: Sequence[PastDecision], book: Rulebook | None = None, silences: Silences | None = None, **changes: Any
+    decisions: Sequence[PastDecision],
+    book: Rulebook | None = None,
+    silences: Silences | None = NO_SILENCES,
+    **changes: Any,
 ) -> AttackReport:
     """A report on some decisions of a file."""
     book = a_rulebook(a_rule()) if book is None else book
-    outcomes = attack_outcomes_of(decisions, book.attack)
-    covers = covers_of(book, silences or Silences(), NOW, outcomes.by_type)
+    attack = replace(book.attack, version=changes.pop("attack_version", book.attack.version))
     given: dict[str, Any] = {
-        "stream": "cwpp",
-        "rulebook": book.hash,
-        "attack_version": book.attack.version,
-        "tactics": book.attack.tactics,
+        "book": replace(book, attack=attack),
         "at": NOW,
         "source": "decisions.ndjson",
         "since": None,
         "until": None,
-        "knows_silences": True,
+        "silences": silences,
         "left_out": {},
-        "outcomes": outcomes,
-        "covers": covers,
-        "techniques_in_the_dark": blind_techniques(outcomes, covers),
-        "tactics_in_the_dark": blind_tactics(outcomes, covers),
+        "outcomes": attack_outcomes_of(decisions, book.attack),
     }
     return AttackReport(**(given | changes))
 
@@ -171,11 +167,11 @@ def test_a_blind_spot_says_by_whom_and_until_when() -> None:
     }
 
 
-@pytest.mark.parametrize(("knows", "told"), [(True, ", not in force"), (False, "")])
-def test_a_file_does_not_say_whether_a_silence_is_in_force(*, knows: bool, told: str) -> None:
+@pytest.mark.parametrize(("silences", "told"), [(Silences(), ", not in force"), (None, "")])
+def test_a_file_does_not_say_whether_a_silence_is_in_force(silences: Silences | None, told: str) -> None:
     """Of a rule the rules do."""
     decisions = [a_held_decision(by="silence:ab12cd"), a_held_decision("two", by="gone")]
-    (spot,) = layer_for(decisions, a_rulebook(), knows_silences=knows)["techniques"]
+    (spot,) = layer_for(decisions, a_rulebook(), silences=silences)["techniques"]
     held = "held 1 signal, last 2026-11-24T12:00:00Z, until 2026-12-24T12:00:00Z"
     assert said_in(spot) == {"silence:ab12cd": f"{held}{told}", "gone": f"{held}, not in force"}
 

@@ -20,7 +20,7 @@ from router.domain.ledger import Arrival
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import Element, Field, Operator
-from router.ingest.intake import Message
+from router.ingest.messages import Message
 from router.store.documents import put_document
 from router.store.rules import note_rules
 from router.store.store import Store

@@ -19,7 +19,7 @@ from router.domain.ledger import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
-from router.ingest.intake import Message
+from router.ingest.messages import Message
 from router.store.claims import settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
