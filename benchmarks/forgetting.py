@@ -23,9 +23,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.field import rules_for
 from benchmarks.table import Row
 from benchmarks.virtual import Clock, OnFile, rules_there
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from tests.builders import alert_body
 from tests.store.opened import open_store
 

@@ -16,11 +16,11 @@ from router.domain.conversation import Result
 from router.domain.counts import Rule
 from router.domain.deliveries import LEASE, Claim, Receipt
 from router.domain.hubs import Event, HubEpoch, Partition
-from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Stream
 from router.ingest.intake import Message, release_held
 from router.store.forgetting import forget
+from router.store.retention import Forgotten, Retention
 from router.store.store import Store
 
 AT_A_TIME = 100

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from router.domain.catalogue import AttackTable, Catalogue
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
 from router.domain.severity import Severity

@@ -51,7 +51,7 @@ ENGLISH = {
 """Those that are plain English where a sentence is written: the name of a test is one."""
 
 EXCEPTIONS = {
-    "router/domain/ledger.py Arrival.place": "a message is known by its file's body and its place in it",
+    "router/domain/hubs.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
     "tests/stack/postgres/process.py place": "where a disk is mounted",

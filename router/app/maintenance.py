@@ -15,7 +15,6 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
-from router.domain.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
 from router.domain.silence_documents import read_silences
 from router.domain.silences import shadow_name
@@ -31,6 +30,7 @@ from router.store.documents import list_documents
 from router.store.forgetting import forget
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
+from router.store.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.store.store import Store
 from router.store.transaction import Transaction
 from router.telemetry.measures import Swept

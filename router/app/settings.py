@@ -13,9 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
-from router.domain.retention import DAYS, Retention
 from router.domain.urls import is_example, is_loopback, split_url
 from router.store.conninfo import FORM, PostgresqlAddress, parse_state
+from router.store.retention import DAYS, Retention
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account of the Functions host, whose identity is the router's, too."""

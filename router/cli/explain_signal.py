@@ -13,7 +13,16 @@ from rich.console import Console
 from router.app.destination_readiness import readiness_of
 from router.app.rules import load_rules
 from router.app.settings import Settings
-from router.app.signal_life import MOST_DECISIONS, NO_FACTS, DestinationFacts, facts_of, read_life
+from router.app.signal_life import (
+    MOST_DECISIONS,
+    NO_FACTS,
+    DestinationFacts,
+    DestinationLife,
+    Presence,
+    SignalLife,
+    facts_of,
+    read_life,
+)
 from router.app.signal_search import Found, Meant, find_meant
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.given import clock_for, rules_given, stream_for, streams_in
@@ -29,7 +38,6 @@ from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
-from router.domain.signal_life import DestinationLife, Presence, SignalLife
 from router.domain.signals import Stream
 from router.domain.silences import holder_words
 from router.domain.texts import counted, timestamp

@@ -20,7 +20,7 @@ from router.cli.csv_messages import has_header, refuse_unread_times, rows_in
 from router.cli.incoming import STDIN, Stdin, messages_within, tell_rest, unreadable
 from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.domain.errors import BadFile
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, answer_in, is_empty_envelope, split_body
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from router.app.maintenance import find_instant_to_forget_by, rules_of, silences_known
 from router.domain.counts import Rule
-from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.store.forgetting import STEP, forget
+from router.store.retention import Retention
 from router.store.rules import read_hits
 from router.store.store import Store
 

@@ -23,7 +23,7 @@ from router.cli.splitting import Lines, Piece, Text, digest_of, find_array, is_b
 from router.cli.stopping import Stop
 from router.cli.streams import complain
 from router.domain.errors import BadFile
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS, Continuation, answer_in, split_body
 

@@ -28,7 +28,6 @@ from router.cli.streams import complain
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
 from router.domain.notices import RecordEntry
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import release_held
 from router.ingest.messages import Message
@@ -36,6 +35,7 @@ from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries
 from router.store.quarantine import count_damaged_rows
+from router.store.retention import Retention
 from router.store.store import Store
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)

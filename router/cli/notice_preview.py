@@ -12,12 +12,12 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Attempt, Delivery, DeliveryStatus
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
-from router.domain.ledger import RECORD
 from router.domain.notices import Notice
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
 from router.domain.silences import NO_SILENCES, Silences
 from router.parse import alerts_named_in, evidence_of
+from router.store.ledger import RECORD
 
 
 def check_destination(name: str, books: Iterable[Rulebook]) -> None:

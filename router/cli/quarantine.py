@@ -22,10 +22,10 @@ from router.cli.opened_state import (
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Code, Outcome
-from router.domain.quarantine import QuarantineEntry
 from router.domain.texts import timestamp
 from router.ingest.intake import Intake
 from router.ingest.messages import Message, MessageReader, NotUnderstood, is_beginning
+from router.store.damage import QuarantineEntry
 from router.store.quarantine import discard_quarantined, list_quarantined
 from router.store.store import Store
 

@@ -13,7 +13,7 @@ from router.cli.formats import Annotation, Case, Severity
 from router.coverage.expected.loading import FILE as COVERAGE
 from router.decide import explain
 from router.domain.decisions import Outcome
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.owners import find_owner_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal, Stream

@@ -7,13 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from router.app.signal_life import DestinationLife, SignalLife
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DISCARDED, LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
-from router.domain.signal_life import DestinationLife, SignalLife
 from router.domain.silences import holder_words
 from router.domain.texts import counted, timestamp
 

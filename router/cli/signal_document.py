@@ -9,16 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from router.app.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
 from router.cli.signal_answers import paging_answer, waits_of
 from router.destinations.wording.masking import masked
 from router.domain.decisions import StepCode
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
-from router.domain.ledger import HeldBy
 from router.domain.notices import RecordEntry
-from router.domain.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.domain.silences import Silence, holder_words
+from router.store.ledger import HeldBy
 
 
 def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:

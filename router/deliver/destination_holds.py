@@ -22,8 +22,7 @@ from router.domain.destination_holds import (
     id_of_hold,
     read_holds,
 )
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Version
+from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.rulebook import Lane
 from router.store.documents import find_document, list_documents, put_with_change
 from router.store.store import Store

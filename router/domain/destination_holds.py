@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import LONGEST_HOLD
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 from router.domain.errors import BadUsage
-from router.domain.ledger import Version
 from router.domain.rulebook import Lane
 from router.domain.texts import timestamp
 

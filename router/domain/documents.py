@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 
-from router.domain.ledger import Version
+type Version = int | str
+"""The version of a document, or of a row."""
 
 
 class DocumentKind(StrEnum):

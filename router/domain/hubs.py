@@ -11,7 +11,67 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.ledger import Arrival
+from router.domain.clocks import SKEW
+
+MOST_AT_ONCE = 10_000_000
+"""Events that a partition of a hub does not take within `SKEW`: 1 MB a second is what one bears.
+
+https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
+"""
+
+MOST_DOCUMENTS = 1_000_000_000
+"""Documents that no file has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where, and for Event Hubs when, a message came in; it orders states that their own times cannot.
+
+    Attributes:
+        origin: the partition of a hub with its epoch, the digest of a file's body, or that of a line of standard input.
+        place: the sequence number, the place in the file, or how many equal lines came before.
+        enqueued: when the hub got it; None where it is from no hub.
+        part: which of the signals of one message that holds several, counted from 1.
+        again: not 0 where a message that is on record is decided once more, because the rule that held it ended or because it
+            is read again.
+    """
+
+    origin: str
+    place: int
+    enqueued: datetime | None = None
+    part: int = 0
+    again: int = 0
+
+    @property
+    def key(self) -> str:
+        """The identity of a message, under which its outcome is on record."""
+        part = f".{self.part}" if self.part else ""
+        again = f"@{self.again}" if self.again else ""
+        return f"{self.origin}:{self.place}{part}{again}"
+
+    def is_before(self, other: Arrival) -> bool:
+        """Whether this message certainly came in before the other; a different file is taken to be a later one."""
+        if self.origin == other.origin:
+            return (self.place, self.part) < (other.place, other.part) and not self._gainsays(other)
+        if self.enqueued is not None and other.enqueued is not None:
+            return self.enqueued < other.enqueued
+        return False
+
+    def _gainsays(self, other: Arrival) -> bool:
+        """Whether the other, which has the greater place, cannot have it: it would silence all that follow.
+
+        A hub counts its events as it dates them, and no partition numbers so many while its clock stands still; no file has
+        so many documents.
+        """
+        ahead = other.place - self.place
+        if self.enqueued is None or other.enqueued is None:
+            return ahead > MOST_DOCUMENTS
+        return self.enqueued - other.enqueued > SKEW or (self.enqueued >= other.enqueued and ahead > MOST_AT_ONCE)
+
+
+def message_of(key: str) -> str:
+    """The key of the message that a key on record is about, also where it is that of a further decision on it."""
+    return key.partition("@")[0]
 
 
 class Partition(NamedTuple):

@@ -7,8 +7,7 @@ from datetime import datetime, time
 from ipaddress import ip_network
 from typing import NamedTuple
 
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
-from router.domain.ledger import Version
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.recurrences import DAYS, Recurrence
 from router.domain.silences import Silence

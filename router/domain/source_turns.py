@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
-from router.domain.ledger import Arrival, Version
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
+from router.domain.hubs import Arrival
 
 RUNGS: Mapping[CoverageSourceKind, Rung] = {
     CoverageSourceKind.SUBSCRIPTION: Rung.EXPORT,

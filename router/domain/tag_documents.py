@@ -7,19 +7,21 @@ takes nothing from what others read of the rest, and it does not matter in which
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import groupby
 from typing import NamedTuple
 
 from router.domain.clocks import is_recent
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
-from router.domain.ledger import Version
-from router.domain.retention import LONGEST
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 
 MOST = 100_000
 """Things of a subscription whose tags are in its document, those that were read last: half of that, with five tags each, is a
 body of 14 MB, or 0.7 MB where the store compresses it."""
+
+
+_KEPT = timedelta(days=90)
+"""How long tags count after they were read."""
 
 
 class ReadTags(NamedTuple):
@@ -52,7 +54,7 @@ def tags_after(before: TagsById, said: Mapping[str, Mapping[str, str]], now: dat
 
 def tags_that_count(tags: TagsById, now: datetime) -> TagsById:
     """Those of some tags that were read within the last 90 days, by a clock that can have been right."""
-    return {id: one for id, one in tags.items() if is_recent(one.read, now, LONGEST)}
+    return {id: one for id, one in tags.items() if is_recent(one.read, now, _KEPT)}
 
 
 def by_subscription(said: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, Mapping[str, str]]]:

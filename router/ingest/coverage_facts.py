@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.clocks import AHEAD, is_possible
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, items_in_body
+from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, items_in_body
 from router.domain.keys import bounded
-from router.domain.ledger import Seen, Version
 from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.resources import NOWHERE, is_connected, location_named
 from router.domain.signals import Finding, Kind, Signal
 from router.ingest.coverage_mentions import is_name
+from router.store.ledger import Seen
 
 TYPE = "Microsoft.Security/assessments"
 """The type of an assessment, as Azure writes it."""

@@ -14,7 +14,7 @@ from router.domain.clocks import is_possible
 from router.domain.coverage_sources import AlertWatcher, LastHeard, watcher_for
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.owners import Owners
 from router.domain.signals import Stream
 from router.ingest.coverage_facts import (

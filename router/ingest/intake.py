@@ -16,10 +16,9 @@ from router.domain.catalogue import Catalogue
 from router.domain.coverage_sources import LastHeard
 from router.domain.decisions import Code, Outcome, Reason
 from router.domain.errors import StoreError, Unstorable
+from router.domain.hubs import message_of
 from router.domain.keys import quarantine_id
-from router.domain.ledger import LedgerRow, Turn, message_of, record_delivery
 from router.domain.notices import RecordEntry
-from router.domain.quarantine import QuarantineEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.ingest.coverage_notes import CoverageNotes
@@ -28,8 +27,10 @@ from router.ingest.messages import Message, MessagePart, MessageReader, NotUnder
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.readers import SilenceReader, TagReader
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.damage import QuarantineEntry
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries
+from router.store.ledger import LedgerRow, Turn, record_delivery
 from router.store.quarantine import put_in_quarantine
 from router.store.signals import (
     drop_held,

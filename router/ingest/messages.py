@@ -10,7 +10,7 @@ from typing import NamedTuple
 from router.decide import entry_for, quarantined, with_coverage_level
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Code, Reason
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Kind, Quarantined, Signal, Stream

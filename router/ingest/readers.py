@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from typing import NamedTuple
 
-from router.domain.documents import DocumentKind
-from router.domain.ledger import Version
-from router.domain.retention import LONGEST
+from router.domain.documents import DocumentKind, Version
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_documents import read_silences
@@ -20,6 +18,7 @@ from router.domain.silences import NO_SILENCES, Silences
 from router.domain.tag_documents import ReadTags, TagsById, find_tags_in, tags_that_count
 from router.domain.tags import Tags
 from router.store.documents import list_documents
+from router.store.retention import LONGEST
 from router.store.store import Store
 
 SILENCES_FRESH = timedelta(seconds=15)

@@ -11,21 +11,22 @@ from itertools import batched
 from router.decide import decide, entry_for, notice_for
 from router.domain.clocks import AHEAD
 from router.domain.decisions import Code, Decision, DecisionStep, Outcome, Reason, StepCode
-from router.domain.ledger import UNSEEN, Arrival, LedgerRow, Seen, Turn
+from router.domain.hubs import Arrival
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind, Stream
-from router.domain.snapshots import DAY, AbsenceWindow, Snapshot, find_absence_window, joined, judge
 from router.ingest.intake import Intake
 from router.ingest.transitions import targets_of_resolution
 from router.parse import evidence_of
 from router.store import snapshots
 from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
+from router.store.ledger import UNSEEN, LedgerRow, Seen, Turn
 from router.store.partitions import read_losses
 from router.store.signals import lock_signals, read_fields
+from router.store.snapshot_rules import DAY, AbsenceWindow, Snapshot, find_absence_window, joined, judge
 from router.store.store import Store
 from router.store.transaction import Transaction
 

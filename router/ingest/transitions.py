@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from router.decide import decide, entry_for, iso, notice_for
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode
+from router.domain.hubs import Arrival
 from router.domain.keys import alert_fingerprint
-from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry, Release
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
@@ -21,6 +21,7 @@ from router.domain.signals import Alert, Finding, Kind
 from router.domain.silences import NO_SILENCES, HolderKind, Silences, find_silence_id
 from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
+from router.store.ledger import Held, LedgerRow, Seen, State, Target, Turn
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""

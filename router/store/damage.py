@@ -1,6 +1,6 @@
-"""Rows of the state that cannot be decoded: how they are quarantined. Pure.
+"""What is set aside in the quarantine, and how rows of the state that cannot be decoded get there. Pure.
 
-A damaged row harms no other row. It is set aside whole, in the quarantine, where people see it, and leaves its table.
+A damaged row harms no other row. It is set aside whole, where people see it, and leaves its table.
 """
 
 from __future__ import annotations
@@ -9,10 +9,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.decisions import Code, Reason
+from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
-from router.domain.ledger import Arrival
-from router.domain.quarantine import QuarantineEntry
 from router.domain.signals import Quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineEntry:
+    """A body in quarantine: a message that was not understood, or a damaged row of the state.
+
+    Attributes:
+        id: the short id that people call it by.
+        source: where it came from, as text for people.
+        arrival: where in its source it stood, which is what a retake decides by.
+        stream: the stream that it came in on, where that is known.
+        at: when it was quarantined.
+        quarantined: the reason, the field at fault, and the body.
+    """
+
+    id: str
+    source: str
+    arrival: Arrival
+    stream: str | None
+    at: datetime
+    quarantined: Quarantined
+
 
 ORIGIN = "state"
 """The origin of quarantined rows, which never came in as messages."""

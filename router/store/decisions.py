@@ -15,8 +15,8 @@ from router.domain.counts import LONGEST_TEXT, Cell, cell_of, counted, decided_a
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Earlier
 from router.domain.errors import Undecodable
+from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
-from router.domain.ledger import message_of
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
 from router.store.lookups import SignalLookup, ending, written

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Version
+from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.store.codec import MOST_STEPS, Columns, micros
 from router.store.quarantine import read_sound
 from router.store.transaction import Transaction

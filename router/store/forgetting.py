@@ -1,6 +1,6 @@
 """Takes what is old out of the state, in small steps: each is a transaction, and finds by an index what is old.
 
-How long each thing stays is said in `router/domain/retention.py`. What is old and stays is marked with when to look again, so
+How long each thing stays is said in `router/store/retention.py`. What is old and stays is marked with when to look again, so
 that a step reads no more where much is kept. What another transaction has locked is left to the next sweep.
 """
 
@@ -14,10 +14,10 @@ from router.domain.counts import Rule
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 from router.domain.keys import ABOUT
-from router.domain.ledger import record_key
-from router.domain.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.domain.signals import Stream
 from router.store.codec import micros
+from router.store.ledger import record_key
+from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.store.store import Store
 from router.store.transaction import Transaction
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from router.domain.decisions import Code, Reason
 from router.domain.errors import Undecodable
-from router.domain.ledger import Arrival
-from router.domain.quarantine import QuarantineEntry
+from router.domain.hubs import Arrival
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-from router.store.damage import ORIGIN, DamagedRow, quarantine_entry_of
+from router.store.damage import ORIGIN, DamagedRow, QuarantineEntry, quarantine_entry_of
 from router.store.transaction import Transaction
 
 _INSERT = """

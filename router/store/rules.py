@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from router.domain.clocks import latest
 from router.domain.counts import RuleHits, counted_name, hits_in
 from router.domain.notices import RecordEntry
-from router.domain.retention import FIRST
 from router.store.codec import Columns, micros
 from router.store.quarantine import read_sound
+from router.store.retention import FIRST
 from router.store.transaction import Transaction
 
 GONE = timedelta(days=1)

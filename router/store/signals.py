@@ -13,15 +13,16 @@ import orjson
 
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
+from router.domain.hubs import Arrival
 from router.domain.keys import bounded
-from router.domain.ledger import Arrival, Held, HeldBy, LedgerRow, Seen, State
-from router.domain.retention import age_of_signal
 from router.domain.rule_fields import RuleFields, StandingSignal
 from router.domain.severity import find_severity
 from router.domain.signals import Kind, Stream
-from router.domain.snapshots import Appearances
 from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, micros, readable
+from router.store.ledger import Held, HeldBy, LedgerRow, Seen, State
 from router.store.quarantine import read_sound
+from router.store.retention import age_of_signal
+from router.store.snapshot_rules import Appearances
 from router.store.transaction import Transaction
 
 _HELD = ("held_by", "held_until", "held_since", "held_messages")

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from router.domain.errors import Undecodable
-from router.domain.snapshots import AbsenceWindow, Named, Snapshot, day_of
 from router.store.codec import Columns, micros, readable
 from router.store.quarantine import read_sound
 from router.store.signals import days_in
+from router.store.snapshot_rules import AbsenceWindow, Named, Snapshot, day_of
 from router.store.transaction import Transaction
 
 _ADD = """

@@ -11,7 +11,7 @@ import pytest
 from router.app.settings import HubConnection, Lack, Settings, Why
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
-from router.domain.retention import DAYS, Retention
+from router.store.retention import DAYS, Retention
 
 RETENTION = "ALERT_ROUTER_RETENTION"
 

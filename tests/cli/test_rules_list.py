@@ -16,7 +16,7 @@ import pytest
 
 from router.app.rules import intake_over, load_rules
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import Element, Field, Operator

@@ -9,7 +9,7 @@ import pytest
 from router.cli.signal_answers import AwaitedCode, waits_at, waits_of
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.ledger import HeldBy
+from router.store.ledger import HeldBy
 from tests.builders import NOW
 from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, oncall, owed
 from tests.store.builders import a_row

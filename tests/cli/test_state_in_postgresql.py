@@ -15,7 +15,7 @@ from alert_router_demo.soc import Status
 from router.app.rules import intake_over, load_rules
 from router.domain.decisions import Change
 from router.domain.deliveries import LEASE, DeliveryState, Recipient, Settlement
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence

@@ -23,7 +23,6 @@ from router.domain.deliveries import LEASE, Attempt, DeliveryState, Pause, Recei
 from router.domain.errors import Rejected
 from router.domain.hubs import Event, HubEpoch, Loss, Partition, Span
 from router.domain.notices import Notice
-from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
@@ -37,6 +36,7 @@ from router.store.destinations import list_pauses, pause_destination
 from router.store.forgetting import forget
 from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
+from router.store.retention import Retention
 from router.store.store import Store
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules

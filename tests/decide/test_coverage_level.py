@@ -16,7 +16,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.decisions import Decision, Outcome, StepCode
 from router.domain.evidence import Evidence
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.owners import NO_OWNERS
 from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
 from router.domain.rule_fields import rule_fields_of, signal_of

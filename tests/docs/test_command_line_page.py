@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
@@ -20,7 +21,6 @@ from router.coverage.report.document import document_of as document_of_coverage
 from router.coverage.report.summary import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.signal_life import SignalLife
 from router.store.describing import describe
 from tests.builders import NOW
 from tests.coverage.builders import judged, pricing

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from router.app.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
-from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.silences import Silence
 from tests.builders import NOW, RESOURCE, an_element
 from tests.store.builders import an_entry

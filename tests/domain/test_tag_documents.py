@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from router.domain import tag_documents
 from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.retention import LONGEST
 from router.domain.tag_documents import (
     ReadTags,
     TagsById,
@@ -22,6 +21,7 @@ from router.domain.tag_documents import (
     tags_after,
     tags_that_count,
 )
+from router.store.retention import LONGEST
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.app.signal_life import DestinationLife, GroupLife, SignalLife
 from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillVerdict
 from router.coverage.drill.verdict import (
     KEPT_FROM_SAMPLES,
@@ -24,9 +25,9 @@ from router.coverage.drill.verdict import (
 )
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause, Receipt
-from router.domain.ledger import Arrival, Seen
+from router.domain.hubs import Arrival
 from router.domain.rulebook import Lane
-from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
+from router.store.ledger import Seen
 from tests.domain.lives import a_group_of, oncall, owed
 from tests.store.builders import a_row, an_entry
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Clause, Grouping, Lane, Rulebook
 from router.domain.severity import Severity

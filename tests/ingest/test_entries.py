@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from router.domain.counts import hits_in
 from router.domain.decisions import Code, Outcome, StepCode
+from router.domain.hubs import Arrival
 from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, LedgerRow
 from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
 from router.ingest.observations import Observation
 from router.ingest.transitions import SignalTransition, transition_for
+from router.store.ledger import LedgerRow
 from tests.builders import NOW, a_rule, a_rulebook, an_alert, an_ip
 
 MINUTE = timedelta(minutes=1)

@@ -13,7 +13,6 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim
 from router.domain.notices import RecordEntry
-from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Message
@@ -21,6 +20,7 @@ from router.ingest.observations import MOST
 from router.store.decisions import find_outcomes
 from router.store.forgetting import forget
 from router.store.quarantine import discard_quarantined, list_quarantined
+from router.store.retention import Retention
 from tests.builders import (
     NOW,
     a_destination,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
+from router.domain.hubs import message_of
 from router.domain.keys import signal_key
-from router.domain.ledger import message_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream

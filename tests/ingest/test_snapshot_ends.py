@@ -11,9 +11,8 @@ import pytest
 
 from router.domain.decisions import Code
 from router.domain.errors import StoreError
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.notices import Notice
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.snapshot_ends import SnapshotEnds
@@ -23,6 +22,7 @@ from router.store.delivery_status import list_deliveries
 from router.store.forgetting import forget
 from router.store.partitions import read_losses
 from router.store.quarantine import list_quarantined
+from router.store.retention import Retention
 from tests.builders import NOW, SUBSCRIPTION, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said

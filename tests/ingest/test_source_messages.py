@@ -14,7 +14,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource
 from router.domain.decisions import Outcome
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream

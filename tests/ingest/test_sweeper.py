@@ -22,13 +22,13 @@ from router.domain.deliveries import LONGEST_LIFE, Backlog
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.retention import Retention
 from router.domain.rulebook import Lane, Rulebook
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.store.partitions import find_last_sweep
+from router.store.retention import Retention
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.hubs import Shelf
 from tests.store.acts import owe, run

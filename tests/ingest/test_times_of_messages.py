@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
-from router.domain.ledger import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, Seen
+from router.domain.hubs import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival
 from router.ingest.intake import Message
+from router.store.ledger import Seen
 from tests.builders import NOW, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.store.life import Life, a_life

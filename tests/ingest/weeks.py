@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim
-from router.domain.hubs import Event, Partition
-from router.domain.ledger import Arrival, LedgerRow
+from router.domain.hubs import Arrival, Event, Partition
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -22,6 +21,7 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, Message, release_held
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.decisions import search_signals
+from router.store.ledger import LedgerRow
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook
 from tests.constructed.weeks import row_of

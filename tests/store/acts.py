@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
-from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
@@ -21,6 +20,7 @@ from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.groups import GroupState, MemberState, States
+from router.store.ledger import LedgerRow
 from router.store.store import Store
 from router.store.transaction import Transaction
 from tests.builders import NOW

@@ -9,11 +9,12 @@ from random import Random
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Code, Outcome, Reason
 from router.domain.deliveries import Delivery
-from router.domain.ledger import Arrival, LedgerRow, Seen, State
+from router.domain.hubs import Arrival
 from router.domain.notices import Group, NamedMember, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
 from router.store.groups import GroupState
+from router.store.ledger import LedgerRow, Seen, State
 from tests.builders import NOW
 
 

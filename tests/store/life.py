@@ -13,9 +13,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.counts import Rule
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Recipient, Settlement
 from router.domain.keys import signal_key
-from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
-from router.domain.retention import Forgotten, Retention
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message, release_held
@@ -23,6 +21,8 @@ from router.store.claims import settle_claims
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.forgetting import forget
+from router.store.ledger import LedgerRow
+from router.store.retention import Forgotten, Retention
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import find_rows, run

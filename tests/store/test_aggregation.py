@@ -17,7 +17,6 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
 from router.domain.errors import StoreError
 from router.domain.notices import Notice
-from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.grouping import tell_waiting
@@ -25,6 +24,7 @@ from router.ingest.intake import Intake, Message
 from router.store.claims import settle_claims
 from router.store.dead_letters import abandon_deliveries
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.builders_constructed_updates import a_posture_book, an_update
 from tests.examples import some_of

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from router.domain.catalogue import Catalogue
 from router.domain.counts import Cell, cell_of, counted, hits_in, hour_of
 from router.domain.errors import StoreError
-from router.domain.ledger import message_of
+from router.domain.hubs import message_of
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message

@@ -21,15 +21,15 @@ from router.domain.catalogue import Catalogue
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
-from router.domain.ledger import Arrival
+from router.domain.hubs import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.recommendation_table import EDR_INSTALLED as EDR
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.documents import list_documents, put_document
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body

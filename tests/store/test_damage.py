@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.domain.retention import Retention
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from router.store.sqlite import StateFile, opened_unchanged
 from router.store.transaction import VERSION
 from router.store.witness import SECTOR

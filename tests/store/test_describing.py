@@ -18,12 +18,12 @@ from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
-from router.domain.ledger import Held
 from router.store import describing
 from router.store.decisions import put_on_record
 from router.store.describing import StateReport, describe
 from router.store.documents import put_document
 from router.store.groups import States
+from router.store.ledger import Held
 from router.store.partitions import write_losses
 from router.store.quarantine import put_in_quarantine
 from router.store.sqlite import SqliteStore, opened_unchanged

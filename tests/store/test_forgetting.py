@@ -17,15 +17,15 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
-from router.domain.ledger import RECORD, record_delivery
-from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping, Rulebook
 from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, read_counts, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
 from router.store.forgetting import STEP, forget
+from router.store.ledger import RECORD, record_delivery
 from router.store.quarantine import list_quarantined
+from router.store.retention import DAYS, Retention
 from router.store.rules import read_hits
 from router.store.sqlite import StateFile
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip

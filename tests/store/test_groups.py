@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.domain.deliveries import DeliveryState
-from router.domain.ledger import State
-from router.domain.retention import Retention
 from router.store import groups
 from router.store.forgetting import forget
 from router.store.groups import Asked, GroupState, MemberState, NamedAlert, Opening, OpeningCount, States, WaitingCount
+from router.store.ledger import State
+from router.store.retention import Retention
 from router.store.store import Store
 from tests.builders import NOW
 from tests.destinations.builders import a_notice

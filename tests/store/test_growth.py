@@ -21,7 +21,6 @@ from router.domain.deliveries import DeadLetter, DeliveryState, Recipient, Settl
 from router.domain.documents import DocumentKind
 from router.domain.keys import signal_key
 from router.domain.owners import NO_OWNERS
-from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
@@ -32,6 +31,7 @@ from router.store.claims import settle_claims
 from router.store.describing import describe
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
+from router.store.retention import Retention
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.constructed.weeks import row_of

@@ -18,12 +18,12 @@ from router.domain.deliveries import Claim
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.notices import Notice
 from router.domain.owners import Owner, find_owner_of
-from router.domain.retention import LONGEST
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.ingest.readers import SLACK, TAGS_FRESH, TagReader
 from router.store.documents import put_document
+from router.store.retention import LONGEST
 from router.store.sources import list_sources
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip

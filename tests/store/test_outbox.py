@@ -23,7 +23,6 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
-from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.store.claims import bring_forward, release_claims, settle_claims
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries, redrive
@@ -31,6 +30,7 @@ from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_next_due
 from router.store.destinations import has_delivered, list_pauses, pause_destination, resume_destination, take_probe
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery

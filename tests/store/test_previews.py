@@ -18,13 +18,13 @@ from router.decide.matchers import RuleMatcher
 from router.decide.preview import Amount, Preview, Spared
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
-from router.domain.ledger import Held, LedgerRow, State
 from router.domain.notices import RecordEntry
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import RuleFields, StandingSignal, rule_fields_of
 from router.domain.severity import Severity, gravity_of
 from router.store import signals
 from router.store.decisions import put_on_record, walk_decisions
+from router.store.ledger import Held, LedgerRow, State
 from router.store.transaction import Transaction
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
 from tests.examples import some_of

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from router.domain.decisions import Code, Reason
-from router.domain.ledger import Arrival
-from router.domain.quarantine import QuarantineEntry
+from router.domain.hubs import Arrival
 from router.domain.signals import Quarantined
+from router.store.damage import QuarantineEntry
 from router.store.quarantine import discard_quarantined, list_quarantined, put_in_quarantine
 from router.store.store import Store
 from tests.builders import NOW

@@ -9,8 +9,8 @@ import pytest
 from router.decide.suppression import find_suppressor
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, FailedAttempt
+from router.domain.hubs import Arrival
 from router.domain.keys import same_id
-from router.domain.ledger import Arrival
 from router.domain.notices import Notice
 from router.domain.owners import NO_OWNERS
 from router.domain.rule_fields import signal_of

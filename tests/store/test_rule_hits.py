@@ -19,7 +19,6 @@ from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim
 from router.domain.notices import RecordEntry
-from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
@@ -28,6 +27,7 @@ from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import put_document
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from router.store.rules import read_hits
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.examples import some_of

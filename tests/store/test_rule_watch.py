@@ -23,7 +23,6 @@ from router.domain.destination_holds import DestinationHold, document_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
-from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
@@ -32,6 +31,7 @@ from router.store.claims import settle_claims
 from router.store.delivery_status import count_deliveries
 from router.store.documents import find_document, put_document
 from router.store.forgetting import forget
+from router.store.retention import Retention
 from router.store.rules import GONE, read_known_rules
 from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip

@@ -14,17 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.signal_life import read_life
+from router.app.signal_life import Presence, SignalLife, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.cli.signal_answers import PagingCode, paging_answer, waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
 from router.domain.documents import DocumentKind
-from router.domain.ledger import RECORD
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
-from router.domain.signal_life import Presence, SignalLife
 from router.domain.signals import Stream
 from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
@@ -33,6 +31,7 @@ from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import pause_destination, resume_destination
 from router.store.documents import find_document, put_document
+from router.store.ledger import RECORD
 from router.store.store import Store
 from tests.builders import (
     NOW,

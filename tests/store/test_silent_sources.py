@@ -20,7 +20,6 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
 from router.ingest.intake import Intake
@@ -31,6 +30,7 @@ from router.store.delivery_status import list_deliveries
 from router.store.documents import find_document, put_document, remove_document
 from router.store.forgetting import forget
 from router.store.partitions import write_losses
+from router.store.retention import Retention
 from router.store.sources import write_heard
 from router.store.store import Store
 from tests.builders import NOW, a_rulebook

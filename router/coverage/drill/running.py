@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from router.app.signal_life import DestinationFacts, read_life
+from router.app.signal_life import DestinationFacts, SignalLife, read_life
 from router.app.signal_search import Meant
 from router.coverage.drill.azure import Defender
 from router.coverage.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
@@ -30,7 +30,6 @@ from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import severity_named
-from router.domain.signal_life import SignalLife
 from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.domain.suppression import NO_SUPPRESSIONS

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from router.app.signal_life import DestinationLife, SignalLife
 from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillJudgement, DrillVerdict, HopTime
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
-from router.domain.signal_life import DestinationLife, SignalLife
 from router.domain.silences import holder_words
 from router.domain.texts import counted, timestamp
 

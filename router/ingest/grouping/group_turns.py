@@ -9,7 +9,6 @@ from itertools import zip_longest
 
 from router.domain.clocks import SKEW, latest
 from router.domain.deliveries import Delivery
-from router.domain.ledger import Turn
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.grouping.aggregation import APART, Aggregation
@@ -27,6 +26,7 @@ from router.ingest.grouping.limits import Room
 from router.store import groups
 from router.store.deliveries import add_deliveries
 from router.store.groups import Asked, States
+from router.store.ledger import Turn
 from router.store.store import Store
 from router.store.transaction import Transaction
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from router.domain.decisions import Change
 from router.domain.keys import fingerprint_of, same_id, signal_key
-from router.domain.ledger import Target, Turn
 from router.domain.locations import cloud_said
 from router.domain.notices import Notice
 from router.domain.resources import find_subscription_id, is_connected
@@ -16,6 +15,7 @@ from router.domain.severity import gravity_of
 from router.domain.signals import Kind
 from router.ingest.grouping.limits import Audience, audience_of
 from router.store.groups import GroupState
+from router.store.ledger import Target, Turn
 
 LONGEST = 200
 """Characters of a text of a message by which a group is known, or names a member."""

@@ -20,7 +20,6 @@ from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Deduplication, Result
 from router.domain.deliveries import LEASE, Attempt, Receipt
 from router.domain.hubs import Partition
-from router.domain.retention import Retention
 from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
@@ -28,6 +27,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.dead_letters import discard
+from router.store.retention import Retention
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.retention import ClockWitness, forgets_by, witness_after
+from router.store.retention import ClockWitness, forgets_by, witness_after
 from tests.builders import NOW
 
 HOURS = st.lists(st.integers(0, 400 * 24), max_size=30)
