@@ -11,6 +11,5 @@ asking       runs what asks over HTTP; patience  until an answer comes    azure_
 kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kubernetes_tls, kubeconfig_files, credential_plugins
 drill        a drill at work; drill_azure  all that it asks over the network
 tags         keeps tags that were read of Azure
-asked_rules  what the rules answer when they are asked about made-up signals
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 """

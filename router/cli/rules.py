@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from router.app.asked_rules import ask_rules
 from router.cli.formats import commands_for, report_of
 from router.cli.given import clock_for, lines_for, streams_in
 from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
@@ -21,6 +20,7 @@ from router.cli.rules_report import (
     files_in,
     unmet_in,
 )
+from router.cli.unheard_plans import find_unheard_plans
 from router.coverage.expected.form import CoverageForm
 from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
@@ -134,12 +134,9 @@ def _checked(directory: Path, now: datetime) -> _Checked:
 def _linted(directory: Path, now: datetime) -> _Checked:
     """The same, with what only comparing the rules finds."""
     checked = _Checked({}, {}, ()) if _has_coverage_alone(directory) else _checked(directory, now)
-    found = [
-        problem
-        for stream, one in checked.loaded.items()
-        for find in (lint, ask_rules)
-        for problem in find(directory, stream, one, now)
-    ]
+    found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
+    if Stream.CWPP in checked.loaded:
+        found += find_unheard_plans(checked.loaded[Stream.CWPP], now)
     coverage = read_coverage(directory, rungs_of, now)
     return replace(
         checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest

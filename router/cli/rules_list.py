@@ -74,7 +74,7 @@ def list_them(options: Namespace) -> int:
     if known is None and options.unused is not None:
         raise BadUsage("--unused: only a state knows what rules held; name one with --state")
     most = None if options.format == "json" else MOST_NAMED
-    subjects = [Subject.of(directory, stream, loaded[stream], now) for stream in streams]
+    subjects = [Subject(directory, stream, loaded[stream], now) for stream in streams]
     lives = by_end(_lives(subjects, known, most), now)
     recipients = {stream.value: _recipients(loaded[stream]) for stream in streams}
     lives = [replace(life, notified=_notified(life, recipients.get(life.stream))) for life in lives]

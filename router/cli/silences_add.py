@@ -207,6 +207,6 @@ def _doubts_about_type(type: str | None, known: KnownTypes) -> Iterator[str]:
     """What is said of a type that is not known. It may be right all the same, since Defender brings new ones."""
     if type is None or known.has(type):
         return
-    meant = known.entitled(type) or known.near(type) or known.nearly_entitled(type)
-    remedy = f"; did you mean {' or '.join(meant[:3])}?" if meant else "; where it is a new one, all is well"
+    likely = known.find_likely(type)
+    remedy = f"; did you mean {' or '.join(likely)}?" if likely else "; where it is a new one, all is well"
     yield f"--type: {type!r} is no alert type that is known{remedy}"

@@ -13,12 +13,9 @@
     suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
     scope, scope_fields, scope_breadth, cloud_breadth   what it holds, by which fields, and whether that is too much
     scope_ranges, scope_values       ranges of addresses; values that no signal has
-    made_up_signals                  signals that no message brought, of which rules can be asked
     silence_scope, recurrence_text   what a silence holds, and when, as a person writes it
     owners, attack, catalogue, examples              the other tables
-    owner_keys      what the keys of an entry of owners.yaml match
     tag_files, graph_answers                         which tags there are, as `az graph query` printed them
-    retired         what rules name although it is gone
     starter         the rules to begin with
     schemas         the published JSON Schemas
     loading         all of it together

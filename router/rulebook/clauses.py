@@ -14,7 +14,6 @@ from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import KeyPath, Level
-from router.rulebook.retired import doubts_about_globs
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
 
@@ -57,8 +56,6 @@ def doubts_about(
     for key, owner in _ONLY_IN.items():
         if key in when.model_fields_set and stream is not owner:
             yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning", "wrong-stream"
-    for number, doubt in doubts_about_globs(when.alert_type or ()):
-        yield ("alert_type", number), doubt, "warning", "retired"
     for number, kind in enumerate(when.kind or ()):
         if kind.stream is not stream:
             yield (

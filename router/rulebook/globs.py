@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from router.domain.patterns import glob_pattern
 
@@ -15,19 +15,6 @@ def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:
         return text is not None and any(pattern.match(text) for pattern in patterns)
 
     return fits
-
-
-def could_fit(glob: str, places: Sequence[Collection[str]]) -> bool:
-    """Whether a glob fits some text that has, place by place, one of these characters. Both are in small letters."""
-    ends = {0}
-    for letter in glob:
-        if letter == "*":
-            ends = set(range(min(ends), len(places) + 1))
-        else:
-            ends = {end + 1 for end in ends if end < len(places) and (letter == "?" or letter in places[end])}
-        if not ends:
-            return False
-    return len(places) in ends
 
 
 def may_meet(one: str, other: str) -> bool:

@@ -146,7 +146,7 @@ class _PolicyReader:
             routes=tuple(self._compiled(route) for _, route in routes),
             always=tuple(dict.fromkeys(self._names("always"))),
             otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
-            runbooks=compile_runbooks(self.folder, self.document, self._runbooks()),
+            runbooks=compile_runbooks(self._runbooks()),
             types=tuple(self._names("types")),
             route_forms=tuple(routes),
             document=self.document,

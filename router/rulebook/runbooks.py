@@ -11,10 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from router.domain.rulebook import Runbook
 from router.domain.signals import Finding, Signal
 from router.domain.urls import split_url
-from router.rulebook.documents import Document
-from router.rulebook.folder import Folder
 from router.rulebook.globs import compile_globs
-from router.rulebook.retired import doubts_about_globs
 from router.rulebook.when_form import Word
 
 KEY = "runbooks"
@@ -47,11 +44,8 @@ type PageUrl = Annotated[
 type Runbooks = dict[Word, PageUrl]
 
 
-def compile_runbooks(folder: Folder, document: Document, written: Mapping[str, str]) -> tuple[Runbook, ...]:
-    """The runbooks of a file in their order; a glob that fits only what is gone is warned about."""
-    globs = list(written)
-    for number, doubt in doubts_about_globs(globs):
-        folder.note(document, (KEY, globs[number]), doubt, "warning", code="retired")
+def compile_runbooks(written: Mapping[str, str]) -> tuple[Runbook, ...]:
+    """The runbooks of a file in their order."""
     return tuple(_runbook(glob, url) for glob, url in written.items())
 
 

@@ -22,7 +22,6 @@ from router.domain.suppression import Element, Operator, SuppressionRule
 from router.domain.texts import storable, timestamp
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
-from router.rulebook.retired import doubts_about_rule
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import names_many
 from router.rulebook.suppression_faults import Fault, Faults
@@ -74,8 +73,6 @@ def read_rule(
         faults.blame((), f"has not one `properties`; write Defender's form: {form}", code="missing-key")
         return None, faults.all
     _check_keys(properties, faults)
-    for path, doubt in doubts_about_rule(properties):
-        faults.warn(path, doubt, code="retired")
     rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
         name=bounded(storable(name)),

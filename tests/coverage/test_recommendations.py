@@ -22,7 +22,7 @@ from router.domain.recommendation_table import (
 from router.domain.recommendations import find_missing_rung, find_recommendation
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Finding, Kind
-from router.rulebook.retired import load_retired
+from router.rulebook.catalogue import rows_of
 from tests.builders import a_finding
 from tests.coverage.builders import MACHINE, SUBSCRIPTION, document, judged, verdict
 from tests.coverage.machine_builders import POSTURE, assessment, joined, machine
@@ -103,7 +103,7 @@ def test_no_judge_builds_on_what_is_retired() -> None:
     """And what rules are warned of is retired here, too."""
     in_force = {one.key for one in RECOMMENDATIONS if one.retired is None}
     assert {EDR_INSTALLED, *EDR_RUNNING} <= in_force
-    assert not in_force & set(load_retired())
+    assert not in_force & {key for key, *_ in rows_of("retired.tsv")}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from router.app.asked_rules import ask_rules
+from router.cli.unheard_plans import find_unheard_plans
 from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
 from router.domain.signals import Stream
@@ -44,7 +44,11 @@ def _said_about(case: Path, directory: Path, target: str | None = None) -> str:
     shutil.copy(case, rules / target)
     loaded = load(rules, stream, KINDS, NOW)
     problems: Iterable[Problem] = in_order(
-        [*loaded.problems, *lint(rules, stream, loaded, NOW), *ask_rules(rules, stream, loaded, NOW)]
+        [
+            *loaded.problems,
+            *lint(rules, stream, loaded, NOW),
+            *(find_unheard_plans(loaded, NOW) if stream is Stream.CWPP else ()),
+        ]
     )
     if "examples" in target:
         _, problems = load_examples(rules, stream)

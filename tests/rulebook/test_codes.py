@@ -11,7 +11,11 @@ from tests.rulebook.test_bad_rules import BAD
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs" / "rules.md").read_text().partition("### Codes\n")[2].partition("\n### ")[0]
 DESCRIBED = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", SECTION, re.MULTILINE))
-SOURCES = [*(ROOT / "router" / "rulebook").rglob("*.py"), ROOT / "router" / "app" / "asked_rules.py"]
+SOURCES = [
+    *(ROOT / "router" / "rulebook").rglob("*.py"),
+    *(ROOT / "router" / "coverage" / "expected").rglob("*.py"),
+    ROOT / "router" / "cli" / "unheard_plans.py",
+]
 
 NOTING = {"note", "blame", "warn", "warning", "problem"}
 """The functions that note a problem."""

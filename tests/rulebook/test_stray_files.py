@@ -12,11 +12,8 @@ from tests.rulebook.builders import NOW, a_body, rules_in
 from tests.rulebook.kinds import KINDS
 
 UNREAD = "is a directory in which nothing is read"
-ELSEWHERE = "rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
-SUPPRESSIONS_AND_EXAMPLES = (
-    "suppression rules stand in cwpp/suppressions/, shadow rules in cwpp/suppressions/shadow/, "
-    "examples in cwpp/examples/"
-)
+ELSEWHERE = "here are read attack.yaml, owners.yaml, coverage.yaml, cwpp/ and cspm/"
+SUPPRESSIONS_AND_EXAMPLES = "here are read suppressions/, suppressions/shadow/, examples/ and policy.yaml"
 
 
 def strays_in(rules: Path) -> list[str]:
@@ -28,23 +25,23 @@ def strays_in(rules: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("cwpp/suppression/one.json", f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions/?"),
-        ("cwpp/Suppressions/one.json", f"cwpp/Suppressions: {UNREAD}; did you mean cwpp/suppressions/?"),
-        ("cwpp/exemptions/a/one.json", f"cwpp/exemptions: {UNREAD}; did you mean cwpp/suppressions/?"),
-        ("cwpp/shadow/one.json", f"cwpp/shadow: {UNREAD}; did you mean cwpp/suppressions/shadow/?"),
-        ("shadows/one.json", f"shadows: {UNREAD}; move it into cwpp/ or cspm/ as suppressions/shadow/"),
-        ("cwpp/example/one.yaml", f"cwpp/example: {UNREAD}; did you mean cwpp/examples/?"),
+        ("cwpp/suppression/one.json", f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions?"),
+        ("cwpp/Suppressions/one.json", f"cwpp/Suppressions: {UNREAD}; did you mean cwpp/suppressions?"),
+        ("cwpp/exemptions/a/one.json", f"cwpp/exemptions: {UNREAD}; did you mean cwpp/suppressions?"),
+        ("cwpp/shadow/one.json", f"cwpp/shadow: {UNREAD}; did you mean cwpp/suppressions/shadow?"),
+        ("shadows/one.json", f"shadows: {UNREAD}; did you mean cwpp/suppressions/shadow or cspm/suppressions/shadow?"),
+        ("cwpp/example/one.yaml", f"cwpp/example: {UNREAD}; did you mean cwpp/examples?"),
         ("cwpp/teams/one.json", f"cwpp/teams: {UNREAD}; {SUPPRESSIONS_AND_EXAMPLES}"),
         ("cwpp/one.json", f"cwpp/one.json: is not read; {SUPPRESSIONS_AND_EXAMPLES}"),
         ("cwpp/policy.yml", "cwpp/policy.yml: is not read; did you mean cwpp/policy.yaml?"),
         ("cwpp/polcy.yaml", "cwpp/polcy.yaml: is not read; did you mean cwpp/policy.yaml?"),
-        ("cwpp/owners.yaml", "cwpp/owners.yaml: is not read; it stands beside cwpp/, as owners.yaml"),
-        ("policy.yaml", "policy.yaml: is not read; the policy of a stream is cwpp/policy.yaml or cspm/policy.yaml"),
+        ("cwpp/owners.yaml", "cwpp/owners.yaml: is not read; did you mean owners.yaml?"),
+        ("policy.yaml", "policy.yaml: is not read; did you mean cwpp/policy.yaml or cspm/policy.yaml?"),
         ("owners.yml", "owners.yml: is not read; did you mean owners.yaml?"),
         ("owner.yaml", "owner.yaml: is not read; did you mean owners.yaml?"),
         ("one.json", f"one.json: is not read; {ELSEWHERE}"),
-        ("suppressions/one.json", f"suppressions: {UNREAD}; move it into cwpp/ or cspm/ as suppressions/"),
-        ("cwp/policy.yaml", f"cwp: {UNREAD}; did you mean cwpp/?"),
+        ("suppressions/one.json", f"suppressions: {UNREAD}; did you mean cwpp/suppressions or cspm/suppressions?"),
+        ("cwp/policy.yaml", f"cwp: {UNREAD}; did you mean cwpp?"),
         ("production/policy.yaml", f"production: {UNREAD}; {ELSEWHERE}"),
     ],
 )  # fmt: skip
@@ -92,4 +89,4 @@ def test_where_owners_cannot_be_read_only_what_is_called_like_a_rule_is_said(own
         "cwpp/tags.json": "[]",
         "cwpp/suppression/one.json": a_body(),
     }
-    assert strays_in(rules_in(tmp_path, files)) == [f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions/?"]
+    assert strays_in(rules_in(tmp_path, files)) == [f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions?"]

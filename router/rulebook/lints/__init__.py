@@ -1,25 +1,46 @@
 """What rules say in vain, found by comparing them: with one another, with the catalogue, with what a stream can bring.
 
-    subject         what lints look at
-    known_types     the alert types that rules may name; type_messages is what to say of others
-    linting         all lints, one after the other
+    types    suppression rules about alert types that are not known, or that Microsoft retired
+    scopes   suppression rules that another one covers, or that hold a whole type in effect
+    routes   routes that nothing can match, and quiet ones that keep nothing quiet
+    owners   entries of owners.yaml that are never reached
+    files    files that nothing reads where they stand
 
-    unknown_types       suppression rules about types that nobody knows, or that the other stream has
-    broad_types         declared types that are Defender's own
-    covered_scopes      suppression rules that another one covers; scope_index finds those worth comparing
-    unreachable_owners  entries of owners.yaml below one that matches all that they match
-    owners_in_vain      entries of owners.yaml that match nothing; impossible_globs knows which globs fit nothing
-    unknown_tags        tags and values of tags that no resource has
-    dead_routes         routes that nothing can match; contradictions is what they ask in vain
-    covered_routes      routes that change nothing beside another one
-    stray_files         files that nothing reads where they stand
-
-Each lint is a file with one function, which takes a `Subject` and yields warnings. `rules check` runs them and a start does
-not, so a lint may take its time; but where there are a hundred thousand rules it must not compare each with each.
+Each lint takes a `Subject` and yields warnings that have a code. `rules check` runs them and a start does not, so a lint may
+take its time; but where there are a hundred thousand rules it must not compare each with each.
 """
 
-from router.rulebook.lints.known_types import KnownTypes
-from router.rulebook.lints.linting import lint
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from router.domain.signals import Stream
+from router.rulebook.lints.files import find_stray_files
+from router.rulebook.lints.owners import find_owners_in_vain, find_unknown_tags, find_unreachable_owners
+from router.rulebook.lints.routes import find_dead_routes, find_quiet_routes_in_vain
+from router.rulebook.lints.scopes import find_broad_rules, find_covered_scopes
 from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.types import KnownTypes, find_retired_types, find_unknown_types
+from router.rulebook.loading import Loaded
+from router.rulebook.problems import Problem, in_order
 
 __all__ = ["KnownTypes", "Subject", "lint"]
+
+LINTS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
+    find_unknown_types,
+    find_retired_types,
+    find_covered_scopes,
+    find_broad_rules,
+    find_unreachable_owners,
+    find_owners_in_vain,
+    find_unknown_tags,
+    find_dead_routes,
+    find_quiet_routes_in_vain,
+    find_stray_files,
+)
+
+
+def lint(rules: Path, stream: Stream, loaded: Loaded, now: datetime) -> tuple[Problem, ...]:
+    """The warnings about a stream's rules as they were loaded at `now`, by file and line."""
+    subject = Subject(rules, stream, loaded, now)
+    return in_order(problem for find in LINTS for problem in find(subject))

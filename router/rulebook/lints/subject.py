@@ -11,7 +11,6 @@ from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
 from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
-from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.loading import Loaded
 from router.rulebook.problems import KeyPath, Problem
 
@@ -22,29 +21,20 @@ class Subject:
 
     Attributes:
         root: the rules directory.
-        stream: the stream.
         loaded: what became of its rules.
         now: the instant as of which they are judged.
-        types: the alert types that are known.
     """
 
     root: Path
     stream: Stream
     loaded: Loaded
     now: datetime
-    types: KnownTypes
-    _folder: Folder
-    _files: dict[str, _RuleFile] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rules: Path, stream: Stream, loaded: Loaded, now: datetime) -> Subject:
-        """The rules of a directory as they were loaded."""
-        return cls(rules, stream, loaded, now, KnownTypes.of(loaded.policy.types), Folder(rules))
+    _files: dict[str, tuple[Document | None, dict[str, int]]] = field(default_factory=dict)
 
     @property
     def named(self) -> str:
         """The rules directory as it was given."""
-        return self._folder.named
+        return self.root.as_posix()
 
     @property
     def policy(self) -> Document | None:
@@ -73,57 +63,36 @@ class Subject:
 
     def warning(self, rule: SuppressionRule, path: KeyPath, message: str, code: str) -> Problem:
         """A warning about a suppression rule, at a key path in it such as ("properties", "alertType")."""
-        file = self._file_of(rule)
-        if file.document is None:
-            return Problem(rule.source, None, message, "warning", self._folder.named, code)
-        return file.document.problem((*file.path_of(rule), *path), message, "warning", code)
+        document, place = self._find(rule)
+        if document is None:
+            return Problem(rule.source, None, message, "warning", self.named, code)
+        return document.problem((*place, *path), message, "warning", code)
 
     def position_of(self, rule: SuppressionRule) -> str:
         """The file of a suppression rule, relative to the rules directory, and its line."""
-        file = self._file_of(rule)
-        if file.document is None:
-            return rule.source
-        return file.document.position_of(file.path_of(rule))
+        document, place = self._find(rule)
+        return rule.source if document is None else document.position_of(place)
 
     def written_type(self, rule: SuppressionRule) -> str:
         """The alert type of a suppression rule as its file writes it."""
-        file = self._file_of(rule)
-        body: object = file.document.value if file.document else None
-        for step in (*file.path_of(rule), "properties", "alerttype"):
+        document, place = self._find(rule)
+        body: object = document.value if document else None
+        for step in (*place, "properties", "alerttype"):
             if isinstance(body, dict):
                 body = body.get(step)
             elif isinstance(body, list) and isinstance(step, int):
                 body = body[step]
         return body if isinstance(body, str) else rule.alert_type
 
-    def _file_of(self, rule: SuppressionRule) -> _RuleFile:
+    def _find(self, rule: SuppressionRule) -> tuple[Document | None, KeyPath]:
+        """The file that a rule stands in, and where in it."""
         # Loading keeps no text of a hundred thousand files: those that are warned about are read again.
         if rule.source not in self._files:
-            self._files[rule.source] = _RuleFile.read(self._folder, rule.source)
-        return self._files[rule.source]
-
-
-@dataclass(frozen=True, slots=True)
-class _RuleFile:
-    """A file of suppression rules, with where in it each rule of a list stands."""
-
-    document: Document | None
-    paths: dict[str, KeyPath]
-
-    @classmethod
-    def read(cls, folder: Folder, file: str) -> _RuleFile:
-        document = folder.read(file, parse_with_lower_keys)
-        value = document.value if document else None
-        bodies = value.get("value") if isinstance(value, dict) else None
-        named = enumerate(bodies if isinstance(bodies, list) else ())
-        return cls(
-            document,
-            {
-                name: ("value", number)
-                for number, body in named
-                if isinstance(body, dict) and isinstance(name := body.get("name"), str)
-            },
-        )
-
-    def path_of(self, rule: SuppressionRule) -> KeyPath:
-        return self.paths.get(rule.name, ())
+            document = Folder(self.root).read(rule.source, parse_with_lower_keys)
+            value = document.value if document else None
+            bodies = value.get("value") if isinstance(value, dict) else None
+            named = enumerate(bodies if isinstance(bodies, list) else ())
+            places = {str(body.get("name")): number for number, body in named if isinstance(body, dict)}
+            self._files[rule.source] = document, places
+        document, places = self._files[rule.source]
+        return document, ("value", places[rule.name]) if rule.name in places else ()
