@@ -7,8 +7,6 @@ maintenance  what runs on a clock                                    health     
 drain        the end of a worker in order                            trust        certificates, and who the router is in Azure
 destination_readiness  which destinations can be asked with the settings as they are
 rule_watch   has people hear of what happens to rules, silences and holds
-asking       runs what asks over HTTP; patience  until an answer comes    azure_api  Azure's endpoints, for whoever is signed in
-kubernetes_live  asks the clusters of a kubeconfig; kubernetes_connection, kubernetes_tls, kubeconfig_files, credential_plugins
 drill        a drill at work; drill_azure  all that it asks over the network
 tags         keeps tags that were read of Azure
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held

@@ -30,7 +30,7 @@ What several judges ask stands in rooms beside them, one for each thing that is 
 
 What is no file comes as documents, too.
 
-    live/           what is asked of Azure and of clusters by the gate itself, instead of by people
+    asking/         Azure and clusters, asked by the gate itself instead of by people
     stored          what the router itself knows, out of its state
     tags            the tags that documents say, for owners
 
@@ -48,7 +48,7 @@ People see it by these.
     commands/       `coverage check|report|init` and `drill`, with what they are given
     report/         what was judged: as text, as JSON, for CI and as a page
 
-All but `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` is pure.
+All but `asking/`, `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` is pure.
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.

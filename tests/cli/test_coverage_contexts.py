@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
 from typing import Any
 
 import pytest
@@ -11,32 +11,20 @@ import pytest
 from tests.cli.house import House
 from tests.coverage.builders import managed_cluster
 from tests.coverage.live_clusters import DARK, HEALTHY
-from tests.stack.kubernetes_api.answers import api_of
-from tests.stack.kubernetes_api.server import ApiServer, serving_in_thread
+from tests.coverage.test_kubeconfig import kubeconfig
+from tests.stack.kubernetes_api.kubectl import install
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 
 
-@pytest.fixture(scope="module")
-def healthy() -> Iterator[ApiServer]:
-    """A cluster that is as it should be."""
-    with serving_in_thread(api_of(HEALTHY)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def dark() -> Iterator[ApiServer]:
-    """A cluster whose sensor Pod Security keeps out."""
-    with serving_in_thread(api_of(DARK)) as server:
-        yield server
-
-
 @pytest.fixture
-def asking(house: House, healthy: ApiServer, dark: ApiServer) -> House:
-    """A house with a kubeconfig of both, and of one that nobody answers for, and what Azure says of one of them."""
+def asking(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house with a kubeconfig of both, and of one that is not to be asked, and what Azure says of one of them."""
+    install(house.directory / "bin", {"payments": HEALTHY, "aks-ledger": DARK})
+    monkeypatch.setenv("PATH", f"{house.directory / 'bin'}{os.pathsep}{os.environ['PATH']}")
     house.writes("clusters.json", json.dumps(managed_cluster()))
-    gone = healthy.kubeconfig({"auth-provider": {"name": "azure"}}, context="gone")
-    some = [healthy.kubeconfig(), dark.kubeconfig(context="aks-ledger"), gone]
+    gone = kubeconfig(user={"auth-provider": {"name": "azure"}}, name="gone")
+    some = [kubeconfig(), kubeconfig(name="aks-ledger"), gone]
     merged = {part: [one for each in some for one in each[part]] for part in ("clusters", "users", "contexts")}
     house.writes("kubeconfig", json.dumps(merged))
     return house
@@ -59,14 +47,19 @@ def test_clusters_are_asked_beside_files_or_alone(asking: House) -> None:
     assert states(asking, *KUBECONFIG, "--context", "*a*") == {"payments": "covered", "aks-ledger": "gap"}
 
 
-def test_nothing_is_asked_after_the_time_that_is_given(asking: House, dark: ApiServer) -> None:
+def test_nothing_is_asked_after_the_time_that_is_given(asking: House) -> None:
     """What did not answer by then is unknown."""
-    dark.is_silent = True
-    try:
-        arguments = (*KUBECONFIG, "--context", "aks-ledger", "--timeout", "1")
-        assert states(asking, *arguments) == {"aks-ledger": "unknown"}
-    finally:
-        dark.is_silent = False
+    install(asking.directory / "bin", {}, "exec sleep 60")
+    assert states(asking, *KUBECONFIG, "--context", "aks-ledger", "--timeout", "1") == {"aks-ledger": "unknown"}
+
+
+def test_without_kubectl_a_cluster_is_unknown(asking: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line that says what to install; files are judged all the same."""
+    monkeypatch.setenv("PATH", str(asking.directory))
+    said = asking.says("coverage", "check", *AT, *KUBECONFIG, "--context", "payments")
+    assert said.code == 2
+    assert "kubectl is not installed; install it, as with `az aks install-cli`" in said.out
+    assert states(asking, *KUBECONFIG, "--context", "payments", "clusters.json") == {"payments": "unknown"}
 
 
 def test_a_dark_cluster_fails(asking: House) -> None:
@@ -78,7 +71,7 @@ def test_a_dark_cluster_fails(asking: House) -> None:
     assert "--overwrite --context aks-ledger" in said.out
 
 
-def test_what_cannot_be_asked_is_unknown(asking: House, dark: ApiServer) -> None:
+def test_what_cannot_be_asked_is_unknown(asking: House) -> None:
     """It ends with 2, is named, and keeps none of the others from being judged."""
     both = ("--context", "gone", "--context", "payments", "clusters.json")
     said = asking.says("coverage", "check", *AT, *KUBECONFIG, *both)
@@ -116,8 +109,7 @@ def test_what_was_called_wrongly_is_said_in_one_line(asking: House, arguments: t
     assert said in asking.says("coverage", "check", *AT, *arguments).complaint
 
 
-def test_without_a_context_no_cluster_is_asked(asking: House, healthy: ApiServer) -> None:
-    """Nobody named one, and to ask runs the programs of a kubeconfig."""
-    before = len(healthy.requests)
+def test_without_a_context_no_cluster_is_asked(asking: House) -> None:
+    """None was named, and to ask runs the programs of a kubeconfig."""
     asking.says("coverage", "check", *AT, "clusters.json")
-    assert len(healthy.requests) == before
+    assert not (asking.directory / "bin" / "log").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -35,9 +36,9 @@ from tests.coverage.builders import (
 )
 from tests.coverage.live_clusters import HEALTHY
 from tests.coverage.manifests import cluster_id
+from tests.coverage.test_kubeconfig import kubeconfig
 from tests.examples import some_of
-from tests.stack.kubernetes_api.answers import api_of
-from tests.stack.kubernetes_api.server import serving_in_thread
+from tests.stack.kubernetes_api.kubectl import install
 
 AT = ("--now", "2026-11-25T12:00:00Z")
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/ns/eventhubs/cwpp"
@@ -174,14 +175,15 @@ def test_no_draft_is_made_of_files_of_which_one_cannot_be_read(house: House) -> 
     assert "broken.json" in said.err
 
 
-def test_what_check_judges_is_drafted_from(house: House) -> None:
+def test_what_check_judges_is_drafted_from(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters that are asked, with or without files; one that does not answer is expected, and the draft says it."""
-    with serving_in_thread(api_of(HEALTHY)) as server:
-        some = [server.kubeconfig(), server.kubeconfig({"auth-provider": {"name": "azure"}}, context="gone")]
-        merged = {part: [one for each in some for one in each[part]] for part in ("clusters", "users", "contexts")}
-        house.writes("kubeconfig", json.dumps(merged))
-        asked = ("--kubeconfig", "kubeconfig", "--context", "payments", "--context", "gone")
-        said = house.says("coverage", "init", *AT, *asked)
+    install(house.directory / "bin", {"payments": HEALTHY})
+    monkeypatch.setenv("PATH", f"{house.directory / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    some = [kubeconfig(), kubeconfig(user={"auth-provider": {"name": "azure"}}, name="gone")]
+    merged = {part: [one for each in some for one in each[part]] for part in ("clusters", "users", "contexts")}
+    house.writes("kubeconfig", json.dumps(merged))
+    asked = ("--kubeconfig", "kubeconfig", "--context", "payments", "--context", "gone")
+    said = house.says("coverage", "init", *AT, *asked)
     assert said.code == 0
     assert '"payments"' in said.out and '"gone"' in said.out
     assert "# context gone: API server: not answered in full, so something may be missing here: " in said.out

@@ -1,25 +1,26 @@
-"""Clusters that are asked instead of read from files: the probe against the double's answers, without a network."""
+"""Clusters that are asked instead of read from files: by what kubectl would print, without a program."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from router.coverage.asking.clusters import AskedCluster
+from router.coverage.asking.kubeconfig import NamedContext
+from router.coverage.asking.kubectl import Kubectl, NotAnswered, Printed
+from router.coverage.asking.patience import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.gate import GateResult
-from router.coverage.live.cluster_probe import probe_cluster
 from router.coverage.verdicts import CoverageState, Verdict
-from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.coverage import Rung
-from router.domain.errors import Unavailable
 from tests.coverage.admission_builders import a_binding, a_policy, whole_gatekeeper, whole_image_gate
 from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, managed_cluster, nodes, sensor
 from tests.coverage.kubernetes_builders import collector, failed_create, namespace, pods, publisher
-from tests.stack.kubernetes_api.answers import PLURALS
+from tests.stack.kubernetes_api.kubectl import KINDS, answer
 
-SERVER = "https://127.0.0.1:6443"
-
-type Answer = Callable[[HttpRequest], HttpAnswer | Unavailable]
+type Answer = Callable[[Sequence[str]], tuple[int, str, str]]
+"""What kubectl does that is run with some words: its code, what it prints, and what it complains of."""
 
 HEALTHY: Sequence[Json] = (
     *sensor(), *nodes(), *pods(["node-0", "node-1", "node-2"]), daemon_set("kube-proxy", image="proxy"), namespace(),
@@ -34,16 +35,31 @@ DARK: Sequence[Json] = (
 """A cluster whose sensor Pod Security keeps out."""
 
 
-def asked(answer: Answer) -> list[CoverageDocument]:
-    """What comes of asking a cluster that answers so."""
-    probe = probe_cluster(SERVER, "payments", "payments")
-    try:
-        request = next(probe)
-        while True:
-            said = answer(request)
-            request = probe.throw(said) if isinstance(said, Unavailable) else probe.send(said)
-    except StopIteration as end:
-        return list(end.value)
+def cluster_of(objects: Sequence[Json], faults: Mapping[str, str] | None = None, lacks: Iterable[str] = ()) -> Answer:
+    """A cluster with some objects, as kubectl shows it; `faults` are complaints by what is asked for."""
+    return lambda words: answer(objects, words, faults, lacks)
+
+
+def asked(cluster: Answer, waits: list[float] | None = None) -> list[CoverageDocument]:
+    """What comes of asking a cluster; nothing waits between two attempts."""
+    found = AskedCluster(NamedContext("payments", "payments"))
+
+    async def run(words: Sequence[str]) -> Printed:
+        code, out, complaint = cluster(words)
+        return Printed(code, out.encode(), complaint)
+
+    async def sleep(seconds: float) -> None:
+        if waits is not None:
+            waits.append(seconds)
+
+    async def ask() -> None:
+        try:
+            await found.ask(Kubectl("payments", run, TimeLimit(60), sleep))
+        except NotAnswered as fault:
+            found.refuse("API server", str(fault))
+
+    asyncio.run(ask())
+    return found.documents
 
 
 def offline(objects: Iterable[Json]) -> list[CoverageDocument]:
@@ -60,6 +76,11 @@ def offline(objects: Iterable[Json]) -> list[CoverageDocument]:
         )
         for kind, some in by_kind.items()
     ]
+
+
+def reasons(documents: Sequence[CoverageDocument]) -> list[str]:
+    """Why there are no answers."""
+    return [refusal.reason for document in documents for refusal in document.refusals]
 
 
 def verdicts(documents: Iterable[CoverageDocument]) -> Mapping[Rung, Verdict]:
@@ -85,7 +106,5 @@ _MANIFEST = CoverageManifest(
     )
 )
 
-_FILES = {
-    kind: f"context payments: {plural}" for (_, kind), plural in {**PLURALS, ("", "Constraint"): "constraints"}.items()
-}
+_FILES = {kind: f"context payments: {plural}" for plural, kind in {**KINDS, "constraints": "Constraint"}.items()}
 """Files that are called as what is asked, so that what rests on them can be compared as a whole."""

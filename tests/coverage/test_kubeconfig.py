@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from datetime import date
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.coverage.live.contexts import NamedContext, contexts_for
-from router.coverage.live.credential_plugins import Credential, InteractiveMode, find_credential, info_for, plugin_in
-from router.coverage.live.kubeconfig import ClusterAccess, LocalFile, kubeconfig_of
+from router.app.settings import Settings
+from router.coverage.asking.kubeconfig import (
+    ClusterAccess,
+    NamedContext,
+    contexts_for,
+    kubeconfig_of,
+    open_kubeconfig,
+)
 from router.domain.errors import BadFile, BadUsage, UserError
 
 V1 = "client.authentication.k8s.io/v1"
@@ -37,27 +41,31 @@ def kubeconfig(
 
 def access(*files: object, context: str = "payments") -> ClusterAccess:
     """How a context of some files is asked."""
-    return kubeconfig_of((f"/home/me/{number}/config", one) for number, one in enumerate(files)).access_for(context)
+    found = kubeconfig_of((f"/home/me/{number}/config", one) for number, one in enumerate(files))
+    return found.access_for(context, Settings({}))
 
 
 def test_a_context_is_its_cluster_and_its_user() -> None:
-    """The server has no slash at its end, so that paths can follow."""
+    """The server has no slash at its end. What is secret is not shown."""
     found = access(kubeconfig({"server": "https://rancher.contoso.com/k8s/clusters/c-1/", "tls-server-name": "api"}))
     assert found.server == "https://rancher.contoso.com/k8s/clusters/c-1"
-    assert (found.context, found.tls_name, found.user.token) == ("payments", "api", "canary")
+    assert found.cluster == {"server": found.server, "tls-server-name": "api"}
+    assert found.user == {"token": "canary"}
     assert "canary" not in repr(found)
 
 
-def test_what_stands_in_the_kubeconfig_goes_before_a_file() -> None:
-    """Paths are relative to the kubeconfig in which they stand."""
-    data = base64.encodebytes(b"-----BEGIN CERTIFICATE-----" * 5).decode()
-    both = {"certificate-authority": "ca.pem", "certificate-authority-data": data}
-    assert access(kubeconfig(both)).authority == b"-----BEGIN CERTIFICATE-----" * 5
+def test_paths_are_relative_to_the_kubeconfig_in_which_they_stand() -> None:
+    """Also that of a plugin, where its name has a folder."""
     files = {"client-certificate": "me.pem", "client-key": "/etc/me.key", "tokenFile": "token"}
-    user = access({}, kubeconfig({"certificate-authority": "ca.pem"}, files)).user
-    assert user.certificate == LocalFile("me.pem", "/home/me/1/config")
-    assert user.key == LocalFile("/etc/me.key", "/home/me/1/config")
-    assert user.token_file == LocalFile("token", "/home/me/1/config")
+    found = access({}, kubeconfig({"certificate-authority": "ca.pem"}, {**files, "exec": {"command": "bin/plugin"}}))
+    assert found.cluster["certificate-authority"] == "/home/me/1/ca.pem"
+    assert found.user == {
+        "client-certificate": "/home/me/1/me.pem",
+        "client-key": "/etc/me.key",
+        "tokenFile": "/home/me/1/token",
+        "exec": {"command": "/home/me/1/bin/plugin"},
+    }
+    assert access(kubeconfig(user={"exec": EXEC})).user == {"exec": EXEC}
 
 
 def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
@@ -66,8 +74,7 @@ def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
         {"server": "https://10.0.0.2", "tls-server-name": "second"}, {"username": "me", "password": "x"}
     )
     found = access(kubeconfig(user={"token": "first"}), second)
-    assert (found.server, found.tls_name, found.user.token) == ("https://10.0.0.1:6443", None, "first")
-    assert found.user.login is None
+    assert (found.cluster, found.user) == ({"server": "https://10.0.0.1:6443"}, {"token": "first"})
     apart = access({"contexts": kubeconfig()["contexts"]}, {"users": kubeconfig()["users"]}, None, kubeconfig())
     assert apart.server == "https://10.0.0.1:6443"
     assert kubeconfig_of([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
@@ -84,19 +91,8 @@ def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
         ({"server": "https://aks.contoso.example"}, None, "nobody's and never asked"),
         ({"server": "unix:///x"}, None, "must be an https URL"),
         ({"server": 3}, None, "is no address"),
-        ({"certificate-authority-data": "canary!"}, None, "certificate-authority-data is no base64"),
         (None, {"auth-provider": {"name": "azure"}}, "use an exec plugin, such as kubelogin"),
         (None, {"token": "canary", "as": "admin"}, "asks as somebody else, by as"),
-        (None, {"token": "canary", "username": "me"}, "a token and a password"),
-        (None, {"client-certificate-data": "YQ=="}, "give both"),
-        (None, {"client-certificate": "a", "client-key-data": "canary!"}, "client-key-data is no base64"),
-        (None, {"exec": {**EXEC, "apiVersion": "client.authentication.k8s.io/v1alpha1"}}, "speaks no apiVersion"),
-        (None, {"exec": {"apiVersion": V1, "command": "x"}}, "has no interactiveMode"),
-        (None, {"exec": {**EXEC, "interactiveMode": "Sometimes"}}, "one of Never, IfAvailable, Always"),
-        (None, {"exec": {**EXEC, "command": ""}}, "has no command"),
-        (None, {"exec": {**EXEC, "args": ["a", 1]}}, "args that are no list of texts"),
-        (None, {"exec": {**EXEC, "env": [{"name": "A=B", "value": "canary"}]}}, "no list of names and values"),
-        (None, {"exec": "kubelogin"}, "speaks no apiVersion"),
     ],
 )
 def test_what_is_not_followed_is_refused_in_one_line(cluster: object, user: object, said: str) -> None:
@@ -156,61 +152,13 @@ def test_nothing_in_a_kubeconfig_is_a_traceback(
             assert "\n" not in str(fault)
 
 
-def test_what_a_plugin_is_to_know_can_be_told_to_it() -> None:
-    """YAML has dates and references to itself, and JSON, as which a plugin is told, has neither."""
-    itself: dict[str, object] = {}
-    itself["a"] = itself
-    for value in (date(2026, 1, 1), itself, b"a"):
-        said = {"extensions": [{"name": "client.authentication.k8s.io/exec", "extension": {"made": value}}]}
-        with pytest.raises(BadFile, match="what its extension says is no JSON; put dates in quotes"):
-            access(kubeconfig(said))
-
-
-def test_a_plugin_is_as_its_kubeconfig_says() -> None:
-    """v1beta1 needs no interactiveMode. Who has a token needs no plugin, and kubectl runs none then."""
-    args = ["get-token", "--server-id", "canary"]
-    said = {**EXEC, "args": args, "env": [{"name": "A", "value": "canary"}], "provideClusterInfo": True}
-    found = access(kubeconfig(user={"exec": said})).user.plugin
-    assert found is not None
-    assert (found.command, found.arguments, found.variables) == ("kubelogin", tuple(args), {"A": "canary"})
-    assert found.wants_cluster
-    assert "canary" not in repr(found)
-    old = plugin_in({"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "x", "args": None}, "f", "w")
-    assert old is not None
-    assert old.mode is InteractiveMode.IF_AVAILABLE
-    assert access(kubeconfig(user={"token": "canary", "exec": said})).user.plugin is None
-
-
-def test_a_plugin_is_told_of_its_cluster_only_where_it_wants_to_be() -> None:
-    """https://kubernetes.io/docs/reference/config-api/client-authentication.v1/"""
-    plugin = plugin_in(EXEC, "f", "w")
-    assert plugin is not None
-    info = f'{{"apiVersion": "{V1}", "kind": "ExecCredential", "spec": {{"interactive": false}}}}'
-    assert info_for(plugin, {"server": "https://10.0.0.1"}, is_interactive=False) == info
-
-
-def printed(version: str = V1, kind: str = "ExecCredential", **status: object) -> bytes:
-    """What a plugin prints."""
-    return json.dumps({"apiVersion": version, "kind": kind, "status": status}).encode()
-
-
-def test_a_credential_is_a_token_or_a_certificate() -> None:
-    """In the version that was asked for; anything else is none."""
-    assert find_credential(printed(token="canary"), V1) == Credential("canary")
-    pair = printed(clientCertificateData="one", clientKeyData="two")
-    assert find_credential(pair, V1) == Credential(certificate=(b"one", b"two"))
-    assert "canary" not in repr(find_credential(printed(token="canary"), V1))
-    some = [
-        printed(),
-        printed(token=""),
-        printed(token=3),
-        printed(token="a\nb"),
-        printed(clientKeyData="two"),
-        b"",
-        b"{",
-    ]
-    some += [printed("v1", token="x"), printed(kind="Status", token="x"), b"[]", b"null", b"\xff", b"[" * 100_000]
-    assert not any(find_credential(one, V1) for one in some)
+@pytest.mark.parametrize(
+    ("user", "may_ask"),
+    [({"token": "x"}, False), ({"exec": EXEC}, True), ({"exec": {**EXEC, "interactiveMode": "Never"}}, False)],
+)
+def test_a_plugin_may_ask_a_person_unless_it_says_otherwise(user: object, may_ask: bool) -> None:
+    """Which one it is, kubectl looks at itself."""
+    assert access(kubeconfig(user=user)).may_ask is may_ask
 
 
 @pytest.mark.parametrize(
@@ -249,3 +197,52 @@ def test_two_contexts_are_not_one_cluster(arguments: list[str]) -> None:
     """What both answer would be judged as one, and names of clusters are the same in any casing."""
     with pytest.raises(BadUsage, match=r"two contexts count as it, .+ and .+; leave one out, or write NAME=CONTEXT"):
         contexts_for(arguments, ["aks-a", "aks-b", "AKS-B"])
+
+
+CONTEXT = "contexts: [{name: %s, context: {cluster: a, user: b}}]\n"
+
+
+def written(path: Path, name: str) -> Path:
+    """A kubeconfig with a context of that name."""
+    path.write_text(CONTEXT % name)
+    return path
+
+
+def test_the_file_that_is_named_is_the_only_one(tmp_path: Path) -> None:
+    """As with kubectl --kubeconfig; it must be there."""
+    settings = Settings({"KUBECONFIG": str(written(tmp_path / "other", "ledger"))})
+    assert open_kubeconfig(written(tmp_path / "named", "payments"), settings).contexts == ("payments",)
+    with pytest.raises(BadFile, match=r"gone: cannot be read: No such file"):
+        open_kubeconfig(tmp_path / "gone", settings)
+
+
+def test_else_those_that_kubeconfig_lists_and_that_are_there(tmp_path: Path) -> None:
+    """In their order, each once."""
+    files = [written(tmp_path / "a", "payments"), tmp_path / "gone", written(tmp_path / "b", "ledger"), tmp_path / "a"]
+    settings = Settings({"KUBECONFIG": os.pathsep.join(["", *map(str, files)])})
+    found = open_kubeconfig(None, settings)
+    assert found.contexts == ("payments", "ledger")
+    assert found.files == (str(files[0]), str(files[2]))
+
+
+def test_else_that_of_kubectl() -> None:
+    """In the home directory."""
+    assert Settings({}).kubeconfigs == (Path.home() / ".kube" / "config",)
+    assert Settings({"KUBECONFIG": ""}).kubeconfigs == Settings({}).kubeconfigs
+
+
+@pytest.mark.parametrize("text", ["users: [{token: canary", "a: !!python/object:os.system x", "\0", "- " * 3 + "&a *b"])
+def test_what_is_no_yaml_is_said_without_what_stands_there(tmp_path: Path, text: str) -> None:
+    """It may be a token."""
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(BadFile, match=r"config: is no YAML, so no kubeconfig$"):
+        open_kubeconfig(file, Settings({}))
+
+
+def test_a_folder_is_no_kubeconfig(tmp_path: Path) -> None:
+    """Nor is what has no name of a file."""
+    with pytest.raises(BadFile, match="cannot be read: Is a directory"):
+        open_kubeconfig(tmp_path, Settings({}))
+    with pytest.raises(BadFile, match="is no name of a file"):
+        open_kubeconfig(Path("a\0b"), Settings({}))

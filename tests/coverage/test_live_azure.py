@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.asking import run_inquiry, run_probes
-from router.app.azure_api import AzureApi
-from router.app.patience import TimeLimit
+from router.coverage.asking.azure import MOST_RESOURCES, AzureQuestions, AzureScope, ask_azure
+from router.coverage.asking.azure_api import PUBLIC, AzureApi
+from router.coverage.asking.patience import TimeLimit
+from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import (
     NO_MANIFEST,
@@ -24,10 +25,6 @@ from router.coverage.expected.manifest import (
     WorkloadSelector,
 )
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.live.azure import MOST_RESOURCES, AzureScope, azure_inquiry
-from router.coverage.live.clouds import PUBLIC
-from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS, TAGS
-from router.coverage.live.resource_graph import graph_probes
 from router.coverage.verdicts import CoverageState
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
@@ -62,7 +59,7 @@ def asked(
 
     async def ask() -> tuple[CoverageDocument, ...]:
         api = AzureApi(azure.send, PUBLIC, LoopbackCredential(), TimeLimit(60))
-        return await run_inquiry(azure_inquiry(scope), api.send)
+        return await ask_azure(scope, api.send)
 
     return asyncio.run(ask())
 
@@ -290,9 +287,9 @@ def test_many_subscriptions_are_asked_in_several_queries() -> None:
     """One takes a thousand."""
     azure = AzureManagement(Estate())
 
-    async def ask(many: int) -> list[tuple[CoverageDocument, ...]]:
-        ids = [subscription_id(number) for number in range(many)]
-        return await run_probes(list(graph_probes(PUBLIC, QUERIES[0], ids)), azure.send)
+    async def ask(many: int) -> list[CoverageDocument]:
+        questions = AzureQuestions(azure.send, PUBLIC)
+        return await questions.ask(questions.graph(QUERIES[0], [subscription_id(number) for number in range(many)]))
 
     for many, sizes in ((1000, [1000]), (1001, [1000, 1])):
         azure.asked.clear()

@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from router.cli.parser import new_parser
+from router.coverage.asking.clusters import ASKED, CONSTRAINTS
 from router.coverage.expected.loading import read_coverage
 from router.coverage.judges import rungs_of
-from router.coverage.live.cluster_probe import CONSTRAINTS, EVERYWHERE, SOMEWHERE
+from router.coverage.kubernetes.asks import EVERYWHERE
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung
 from tests.cli.house import House
@@ -300,8 +301,8 @@ def test_the_role_in_a_cluster_allows_what_the_gate_itself_lists_and_no_more() -
     """Where it asks clusters itself; which groups and kinds there are everybody may ask."""
     role, _ = yaml.safe_load_all(PAGE.fence("reader.yaml"))
     allowed = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
-    some = {(group, plural) for group, kinds in SOMEWHERE.items() for plural in kinds}
-    assert allowed == {*((one.group, one.plural) for one in EVERYWHERE), *some, (CONSTRAINTS, "*")}
+    kinds = [one for kinds in ASKED for one in kinds]
+    assert allowed == {(one.group, "*" if one.group == CONSTRAINTS else one.plural) for one in kinds}
 
 
 def _named(group: str, resource: str) -> str:
@@ -316,3 +317,4 @@ def _kinds_in_code() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield from re.findall(r"^kubectl get (\S+) .*-o json", node.value)
+    yield ",".join(EVERYWHERE)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.coverage.live.graph_queries import QUERIES, SUBSCRIPTIONS
-from router.coverage.live.resource_graph import GraphQuery
+from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, GraphQuery
 from router.domain.conversation import HttpRequest
 from tests.samples import SAMPLES
 from tests.stack.azure_management.estate import Row, healthy_estate, subscription_id

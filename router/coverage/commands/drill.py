@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 
 from router.app.destination_readiness import readiness_of
-from router.app.kubeconfig_files import open_kubeconfig
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.arguments import written
@@ -21,6 +20,7 @@ from router.cli.opened_state import is_shared, store_in
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.cli.streams import complain, is_wanted, refuse_unasked
+from router.coverage.asking.kubeconfig import NamedContext, open_kubeconfig
 from router.coverage.drill.azure import Defender, call_heartbeat, defender_over, heartbeat_in, read_cluster
 from router.coverage.drill.results import (
     DestinationVerdict,
@@ -34,7 +34,6 @@ from router.coverage.drill.results import (
 from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
 from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, NotDone, is_settled
-from router.coverage.live.contexts import NamedContext
 from router.domain.errors import BadUsage, StoreError
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane

@@ -9,29 +9,22 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from router.app.kubeconfig_files import open_kubeconfig
-from router.app.kubernetes_live import ask_clusters
-from router.app.patience import TimeLimit
 from router.app.settings import Settings
 from router.app.tags import keep_tags
 from router.cli.given import clock_for
 from router.cli.opened_state import store_in
 from router.cli.progress import Count, progress_of
 from router.cli.streams import complain
+from router.coverage.asking.arm import refused
+from router.coverage.asking.clusters import ask_clusters
+from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext, contexts_for, open_kubeconfig
+from router.coverage.asking.patience import TimeLimit
 from router.coverage.commands.files import OtherDocuments, asked_documents
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import name_of_state
-from router.coverage.live.azure import AzureScope, azure_inquiry
-from router.coverage.live.clouds import AzureCloud
-from router.coverage.live.contexts import NamedContext, contexts_for
-from router.coverage.live.graph_queries import TAGS
-from router.coverage.live.kubeconfig import Kubeconfig
-from router.coverage.live.probes import refused
-from router.coverage.live.resource_graph import graph_probes
-from router.coverage.live.subscriptions import seen_subscriptions
 from router.coverage.stored import READ_KINDS, documents_of_state
 from router.coverage.tags import tag_file_of
 from router.domain.documents import StoredDocument
@@ -40,9 +33,6 @@ from router.domain.source_turns import KnownSource
 from router.domain.texts import counted
 from router.store.documents import list_documents
 from router.store.sources import list_sources
-
-if TYPE_CHECKING:
-    from router.app.patience import Send
 
 
 def wants_tags(options: Namespace) -> bool:
@@ -99,18 +89,6 @@ TIMEOUT = 300.0
 _ONLY_LIVE = ("subscription", "workspace", "timeout", "keep_tags")
 
 
-class _Answers(NamedTuple):
-    """What Azure answered.
-
-    Attributes:
-        documents: what the gate judges.
-        tags: the tags of every resource, resource group and subscription, where they were wanted; nothing is judged by them.
-    """
-
-    documents: tuple[CoverageDocument, ...]
-    tags: tuple[CoverageDocument, ...]
-
-
 def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> OtherDocuments | None:
     """What Azure answers; None where nobody asks it.
 
@@ -125,15 +103,18 @@ def ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> O
     if options.keep_tags is not None:
         refuse_unwritable(options.keep_tags, "the tags")
     with progress_of("asking Azure") as advance:
-        answers = asyncio.run(_ask(options, manifest, now, advance))
-    lacking = keep_tags_read(options, answers.tags) if wants_tags(options) else ()
-    return asked_documents("what Azure answered", (*answers.documents, *lacking), now)
+        documents, tags = asyncio.run(_ask(options, manifest, now, advance))
+    lacking = keep_tags_read(options, tags) if wants_tags(options) else ()
+    return asked_documents("what Azure answered", (*documents, *lacking), now)
 
 
-async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count) -> _Answers:
-    from router.app.asking import run_inquiry
-    from router.app.azure_api import azure_over  # for which nobody waits who only reads files
-    from router.app.patience import TimeLimit
+async def _ask(
+    options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count
+) -> tuple[Sequence[CoverageDocument], Sequence[CoverageDocument]]:
+    """Return what the gate judges, and the tags of all resources, resource groups and subscriptions if they are wanted."""
+    from router.coverage.asking.azure import AzureQuestions, AzureScope, ask_azure, seen_subscriptions
+    from router.coverage.asking.azure_api import azure_over  # who only reads files does not wait for it
+    from router.coverage.asking.resource_graph import TAGS
 
     async with azure_over(Settings(), TimeLimit(options.timeout or TIMEOUT)) as (cloud, send):
         scope = AzureScope(
@@ -143,21 +124,10 @@ async def _ask(options: Namespace, manifest: CoverageManifest, now: datetime, ad
             manifest=manifest,
             now=now,
         )
-        documents = await run_inquiry(azure_inquiry(scope), send, advance)
-        tags = await _ask_tags(cloud, send, documents) if wants_tags(options) else ()
-    return _Answers(documents, tags)
-
-
-async def _ask_tags(
-    cloud: AzureCloud, send: Send, documents: Iterable[CoverageDocument]
-) -> tuple[CoverageDocument, ...]:
-    """The tags of the subscriptions that were asked."""
-    from router.app.asking import run_probes
-
-    if not (subscriptions := seen_subscriptions(documents).ids):
-        return ()
-    answers = await run_probes(list(graph_probes(cloud, TAGS, subscriptions)), send)
-    return tuple(document for one in answers for document in one)
+        documents = await ask_azure(scope, send, advance)
+        subscriptions = tuple(seen_subscriptions(documents)) if wants_tags(options) else ()
+        azure = AzureQuestions(send, cloud)
+        return documents, await azure.ask(azure.graph(TAGS, subscriptions)) if subscriptions else ()
 
 
 class MeantClusters(NamedTuple):

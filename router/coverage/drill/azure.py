@@ -13,16 +13,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit
 
-from router.app.azure_api import azure_over
-from router.app.kubernetes_connection import ClusterConnection
-from router.app.patience import PatientSender, Send, TimeLimit
 from router.app.settings import HEARTBEAT, Settings
 from router.app.trust import trust_for
 from router.coverage import own_objects
+from router.coverage.asking.azure_api import azure_over
+from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
+from router.coverage.asking.kubectl import NotAnswered, kubectl_for
+from router.coverage.asking.patience import PatientSender, Send, TimeLimit
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
-from router.coverage.live.contexts import NamedContext
-from router.coverage.live.kubeconfig import Kubeconfig
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, BadSetting, Unavailable
@@ -193,29 +192,18 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
 
 async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> NotDone | None:
     """Ask a cluster for the pods that raise its test alert, and for nothing else; return why it did not answer."""
-    where, limit = f"context {named.context}", TimeLimit(_ASKED_WITHIN)
+    where = f"context {named.context}"
     try:
-        access = kubeconfig.access_for(named.context)
-        connection = ClusterConnection(access, settings, limit, asyncio.Lock())
-        url = f"{connection.server}/api/v1/namespaces/{NAMESPACE}/pods?limit=1"
-        try:
-            async with asyncio.timeout(limit.left):
-                await connection.open()
-            answer = await connection.send(HttpRequest(method="GET", url=url))
-        finally:
-            await connection.close()
-    except TimeoutError:
-        return NotDone(f"{where}: {limit.over()}")
+        access = kubeconfig.access_for(named.context, settings)
+        async with kubectl_for(named.context, access, settings, TimeLimit(_ASKED_WITHIN)) as kubectl:
+            await kubectl.get("--raw", f"/api/v1/namespaces/{NAMESPACE}/pods?limit=1")
     except BadFile as fault:
         return NotDone(str(fault))
-    except Unavailable as fault:
-        return NotDone(f"{where}: {fault}")
-    if answer.status == 200:
-        return None
-    # Without its status: a cluster that is busy has not taken an order of somebody else's.
-    return NotDone(
-        f"{where}: the API server answered {answer.status}; the drill needs the right to list pods in all namespaces"
-    )
+    except NotAnswered as fault:
+        # Without its status: a cluster that is busy has not taken an order of somebody else's.
+        needs = "; the drill needs the right to list pods in all namespaces" if fault.status is not None else ""
+        return NotDone(f"{where}: {fault}{needs}")
+    return None
 
 
 def heartbeat_in(settings: Settings) -> str:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-ASK_CLUSTER = (
-    "kubectl get nodes,daemonsets,pods,namespaces,events,deployments,services,endpointslices,validatingwebhookconfigurations"
-    " -A -o json"
-)
+EVERYWHERE = {
+    "nodes": "Node",
+    "daemonsets": "DaemonSet",
+    "pods": "Pod",
+    "namespaces": "Namespace",
+    "events": "Event",
+    "deployments": "Deployment",
+    "services": "Service",
+    "endpointslices": "EndpointSlice",
+    "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
+}
+"""The kinds that every cluster has, by what kubectl calls them."""
+
+ASK_CLUSTER = f"kubectl get {','.join(EVERYWHERE)} -A -o json"
 """All that can be asked at once of every version of Kubernetes; where it has no kind of these, kubectl would answer nothing."""
 
 ASK_WEBHOOKS = "kubectl get validatingwebhookconfigurations -o json"

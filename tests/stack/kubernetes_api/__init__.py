@@ -1,6 +1,6 @@
-"""The API server of a cluster, as far as coverage asks it: what it answers, faults on purpose, and HTTPS on loopback.
+"""A cluster as far as coverage asks it: what its API server answers, and what kubectl prints of it.
 
 answers     objects -> the answer to a request, in the shapes of https://kubernetes.io/docs/reference/using-api/api-concepts/
-faults      answers that are none
-server      the same over HTTP or HTTPS on loopback, with its kubeconfig
+server      the same over HTTPS on loopback, with its kubeconfig: for kubectl itself, where it is installed
+kubectl     kubectl, as a function and as a program
 """

@@ -1,7 +1,9 @@
-"""Azure's own endpoints, asked by whoever is signed in, and nobody else's: for the live gate and for drills.
+"""Azure's own endpoints, asked by the identity that is signed in, and no others: for the live gate and for drills.
 
-Tokens go to the endpoints of the chosen cloud alone. Whatever an answer points to, as `nextLink` does, is asked only if it is
-there, too; redirects are not followed.
+Tokens go to the endpoints of the chosen cloud alone. What an answer points to, as `nextLink` does, is asked only if it is
+there, too; redirects are not followed, and the environment's proxies are not used.
+https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure#guidance-for-developers,
+https://learn.microsoft.com/azure/china/resources-developer-guide
 """
 
 from __future__ import annotations
@@ -9,18 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from router.app.extras import refuse_absent
-from router.app.patience import ATTEMPTS, PatientSender, Send, TimeLimit
 from router.app.settings import Settings, now
 from router.app.trust import identity_for, trust_for
-from router.coverage.live.clouds import AzureCloud, cloud_for
+from router.coverage.asking.patience import ATTEMPTS, PatientSender, Send, Sleep, TimeLimit
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
@@ -40,14 +41,53 @@ _EARLY = 300
 
 _RESETS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?")
 
-# Whether somebody is signed in is said once, by us; the libraries say it on stderr where nobody set up logging.
+# That an identity is signed in is said once, by us; the libraries say it on stderr if no logging is set up.
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureCloud:
+    """The endpoints of one of Azure's clouds, each as `https://HOST`."""
+
+    resource_manager: str = "https://management.azure.com"
+    log_analytics: str = "https://api.loganalytics.io"
+
+    def find_scope(self, url: str) -> str | None:
+        """Return the scope of the token that a request needs; None if its host is none of the cloud's own."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        # Some services write the port of https into the link to their next page.
+        host = parts.netloc.removesuffix(":443") if parts.scheme == "https" else parts.netloc
+        asked = f"{parts.scheme}://{host}".lower()
+        return next(
+            (f"{one}/.default" for one in (self.resource_manager, self.log_analytics) if one.lower() == asked), None
+        )
+
+
+PUBLIC = AzureCloud()
+
+_CLOUDS = (
+    PUBLIC,
+    AzureCloud(resource_manager="https://management.usgovcloudapi.net", log_analytics="https://api.loganalytics.us"),
+    AzureCloud(
+        resource_manager="https://management.chinacloudapi.cn", log_analytics="https://api.loganalytics.azure.cn"
+    ),
+)
+
+
+def cloud_for(resource_manager: str | None, log_analytics: str | None) -> AzureCloud:
+    """Return the cloud of a Resource Manager, by default the public one; another endpoint has Log Analytics there, too."""
+    manager = resource_manager or PUBLIC.resource_manager
+    known = next((one.log_analytics for one in _CLOUDS if one.resource_manager == manager.lower()), manager)
+    return AzureCloud(resource_manager=manager, log_analytics=log_analytics or known)
 
 
 class AzureApi:
     """Sends a request to the endpoint of the cloud whose it is, with the token for it.
 
-    Where Resource Graph says that nothing is left of its quota, the next query waits until it is filled again:
+    If Resource Graph says that nothing is left of its quota, the next query waits until it is filled again:
     https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
     """
 
@@ -59,7 +99,7 @@ class AzureApi:
         limit: TimeLimit,
         *,
         clock: Callable[[], datetime] = now,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.cloud = cloud
         self._send = send
@@ -72,14 +112,14 @@ class AzureApi:
         self._graph_is_free = 0.0
 
     async def sign_in(self, asker: str = "--live") -> None:
-        """Gets the token for Azure Resource Manager; raises BadUsage, which begins with who asks, where nobody is signed in."""
+        """Get the token for Azure Resource Manager; raises BadUsage, which begins with `asker`, if no identity is signed in."""
         try:
             await self._token(f"{self.cloud.resource_manager}/.default")
         except Unavailable as fault:
             raise BadUsage(f"{asker}: {fault}; sign in with `az login`, or give this job an identity") from fault
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
-        """The answer, whatever its status; raises Unavailable where none came, or the host is none of the cloud's."""
+        """Return the answer, whatever its status; raises Unavailable if none came, or the host is none of the cloud's."""
         scope = self.cloud.find_scope(request.url)
         if scope is None:
             raise Unavailable(f"{_host_of(request.url)} is no endpoint of Azure's, and was not asked")
@@ -89,15 +129,13 @@ class AzureApi:
         answer = await self._send(await self._signed(request, scope))
         if answer.status == 401 and self._tokens.pop(scope, None) is not None:
             answer = await self._send(await self._signed(request, scope))
-        if is_query:
-            self._heed(answer)
+        found = _RESETS.fullmatch(answer.headers.get("x-ms-user-quota-resets-after", "").strip())
+        if is_query and found and answer.headers.get("x-ms-user-quota-remaining", "").strip() == "0":
+            hours, minutes, seconds = map(int, found.groups())
+            self._graph_is_free = self._clock().timestamp() + hours * 3600 + minutes * 60 + seconds
         if len(answer.body) >= LONGEST_ANSWER:
             raise Unavailable(f"the answer is longer than {LONGEST_ANSWER >> 20} MB")
         return answer
-
-    async def close(self) -> None:
-        """Closes what gives out tokens."""
-        await self._credential.close()
 
     async def _signed(self, request: HttpRequest, scope: str) -> HttpRequest:
         return replace(request, headers={**request.headers, "authorization": f"Bearer {await self._token(scope)}"})
@@ -123,11 +161,30 @@ class AzureApi:
         if seconds > 0:
             await self._sleep(seconds)
 
-    def _heed(self, answer: HttpAnswer) -> None:
-        found = _RESETS.fullmatch(answer.headers.get("x-ms-user-quota-resets-after", "").strip())
-        if found and answer.headers.get("x-ms-user-quota-remaining", "").strip() == "0":
-            hours, minutes, seconds = map(int, found.groups())
-            self._graph_is_free = self._clock().timestamp() + hours * 3600 + minutes * 60 + seconds
+
+@asynccontextmanager
+async def azure_over(
+    settings: Settings, limit: TimeLimit, attempts: int = ATTEMPTS, asker: str = "--live"
+) -> AsyncIterator[tuple[AzureCloud, Send]]:
+    """Open the cloud that the settings name; yields it, and what asks it as long as the context lasts.
+
+    Raises BadUsage, which begins with `asker`, if no identity is signed in or the extra is not installed. What changes
+    something is asked once, so that `attempts` is 1.
+    """
+    refuse_absent(("azure.identity",), asker)
+    from router.deliver.azure_transport import LoopbackCredential, is_loopback
+
+    cloud = cloud_for(settings.resource_manager, settings.log_analytics)
+    # An endpoint on loopback is no Azure, so then no token of Azure's is sent at all.
+    is_local = is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics)
+    credential = LoopbackCredential() if is_local else identity_for(settings.identity)
+    async with Http(trust_for(settings), timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
+        api = AzureApi(PatientSender(http.send, limit, attempts=attempts).send, cloud, credential, limit)
+        try:
+            await api.sign_in(asker)
+            yield cloud, api.send
+        finally:
+            await credential.close()
 
 
 def _host_of(url: str) -> str:
@@ -135,33 +192,3 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or "what is no URL"
     except ValueError:
         return "what is no URL"
-
-
-@asynccontextmanager
-async def azure_over(
-    settings: Settings, limit: TimeLimit, attempts: int = ATTEMPTS, asker: str = "--live"
-) -> AsyncIterator[tuple[AzureCloud, Send]]:
-    """The cloud that the settings name, and what asks it as long as the context lasts.
-
-    Raises BadUsage, which names who asks, where nobody is signed in or the extra is not installed. What changes something
-    is asked once, so that `attempts` is 1.
-    """
-    refuse_absent(("azure.identity",), asker)
-    cloud = cloud_for(settings.resource_manager, settings.log_analytics)
-    async with Http(trust_for(settings), timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
-        patient = PatientSender(http.send, limit, attempts=attempts)
-        api = AzureApi(patient.send, cloud, _credential_for(settings, cloud), limit)
-        try:
-            await api.sign_in(asker)
-            yield cloud, api.send
-        finally:
-            await api.close()
-
-
-def _credential_for(settings: Settings, cloud: AzureCloud) -> AsyncTokenCredential:
-    """Whoever is signed in; an endpoint on loopback is no Azure, so then no token of Azure's is sent at all."""
-    from router.deliver.azure_transport import LoopbackCredential, is_loopback
-
-    if is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics):
-        return LoopbackCredential()
-    return identity_for(settings.identity)

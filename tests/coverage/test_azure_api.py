@@ -10,11 +10,11 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from router.app.asking import run_asking, run_inquiry
-from router.app.azure_api import AzureApi
-from router.app.patience import ATTEMPTS, PatientSender, TimeLimit
-from router.coverage.live.clouds import PUBLIC, cloud_for
-from router.coverage.live.probes import Inquiry, Probe, refused
+from router.coverage.asking.arm import refused
+from router.coverage.asking.azure import AzureQuestions
+from router.coverage.asking.azure_api import PUBLIC, AzureApi, cloud_for
+from router.coverage.asking.patience import ATTEMPTS, PatientSender, TimeLimit
+from router.coverage.documents import CoverageDocument
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
@@ -295,34 +295,17 @@ def test_each_cloud_has_its_endpoints(manager: str | None, analytics: str | None
     assert (cloud.resource_manager, cloud.log_analytics) == expected
 
 
-def test_a_probe_is_sent_what_came_of_its_requests() -> None:
-    """An answer, or that there was none."""
-
-    def probe() -> Probe:
-        first = yield get(f"{ARM}/a")
-        try:
-            yield get(f"{ARM}/b")
-        except Unavailable as fault:
-            return (refused("b", f"{first.status} {fault}"),)
-        return ()
-
-    found = asyncio.run(run_asking(probe(), Server(OK, Unavailable("no answer")).send))
-    assert found == (refused("b", "200 no answer"),)
-
-
-def test_an_inquiry_asks_what_earlier_answers_named() -> None:
-    """Its later probes depend on the earlier ones; how far it is, is told."""
+def test_what_is_asked_is_counted() -> None:
+    """How far it is, is told: how many questions have ended, of how many that are known."""
     steps: list[tuple[int, int]] = []
 
-    def probe(name: str) -> Probe:
-        yield get(f"{ARM}/{name}")
+    async def question(name: str) -> tuple[CoverageDocument, ...]:
         return (refused(name, "so"),)
 
-    def inquiry() -> Inquiry:
-        (first,) = yield [probe("a")]
-        yield [probe(f"{one.name}{number}") for one in first for number in (1, 2)]
-        return (refused("own", "so"),)
+    async def ask() -> list[CoverageDocument]:
+        questions = AzureQuestions(Server(OK).send, PUBLIC, lambda *step: steps.append(step))
+        first = await questions.ask([question("a")])
+        return first + await questions.ask(question(f"{one.name}{number}") for one in first for number in (1, 2))
 
-    found = asyncio.run(run_inquiry(inquiry(), Server(OK).send, lambda *step: steps.append(step)))
-    assert [one.name for one in found] == ["a", "a1", "a2", "own"]
+    assert [one.name for one in asyncio.run(ask())] == ["a", "a1", "a2"]
     assert steps == [(0, 1), (1, 1), (1, 3), (2, 3), (3, 3)]

@@ -1,4 +1,4 @@
-"""Asking until an answer comes: a few requests at a time, what may succeed later again, and a time limit for all of it."""
+"""Asking until an answer comes: a few questions at a time, again what may succeed later, and a time limit for all of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from tenacity import AsyncRetrying, Future, RetryCallState, retry_if_exception_type, retry_if_result
 from tenacity.wait import wait_exponential_jitter
@@ -18,14 +18,19 @@ from router.domain.errors import Unavailable
 type Send = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 """Sends a request and returns the answer, whatever its status; raises Unavailable where none came."""
 
+type Advance = Callable[[int, int], None]
+"""Called with how many questions have ended, and of how many it is known that they are asked."""
+
+type Sleep = Callable[[float], Awaitable[None]]
+
 ATTEMPTS = 5
-"""How often one request is sent at the most."""
+"""How often one question is asked at the most."""
 
 AT_A_TIME = 8
 """Requests in flight at a time; Resource Manager gives each subscription a bucket that refills by 10 reads a second.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling"""
 
-_WAITS = wait_exponential_jitter(initial=1, max=30, jitter=1)
+WAITS = wait_exponential_jitter(initial=1, max=30, jitter=1)
 _LATER = frozenset({408, 425, 429})
 
 
@@ -47,6 +52,23 @@ class TimeLimit:
         return Unavailable(f"not answered within the time limit of {self.seconds:g} s")
 
 
+def retrying(
+    limit: TimeLimit,
+    is_worth_it: Callable[[Any], bool],
+    attempts: int = ATTEMPTS,
+    wait: Callable[[RetryCallState], float] = WAITS,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncRetrying:
+    """Return what asks again as long as an answer is worth it, or none came; it ends with the last answer or error."""
+    return AsyncRetrying(
+        retry=retry_if_result(is_worth_it) | retry_if_exception_type(Unavailable),
+        wait=wait,
+        stop=lambda state: state.attempt_number >= attempts or state.upcoming_sleep >= limit.left,
+        sleep=sleep,
+        retry_error_callback=lambda state: cast(Future, state.outcome).result(),
+    )
+
+
 class PatientSender:
     """Sends requests, and those again that a later answer may come to: 408, 425, 429, 5xx, or none.
 
@@ -62,26 +84,18 @@ class PatientSender:
         attempts: int = ATTEMPTS,
         at_a_time: int = AT_A_TIME,
         clock: Callable[[], datetime] = now,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._send = send
         self._limit = limit
-        self._attempts = attempts
         self._free = asyncio.Semaphore(at_a_time)
         self._clock = clock
-        self._sleep = sleep
+        self._retrying = retrying(limit, _may_succeed_later, attempts, self._wait, sleep)
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
-        """The last answer, whatever its status; raises Unavailable where none came, or the time was over."""
-        retrying = AsyncRetrying(
-            retry=retry_if_result(_may_succeed_later) | retry_if_exception_type(Unavailable),
-            wait=self._wait,
-            stop=lambda state: state.attempt_number >= self._attempts or state.upcoming_sleep >= self._limit.left,
-            sleep=self._sleep,
-            retry_error_callback=_last_outcome,
-        )
+        """Return the answer, whatever its status; raises Unavailable if none came, or the time was over."""
         async with self._free:
-            return cast(HttpAnswer, await retrying(self._try, request))
+            return cast(HttpAnswer, await self._retrying.copy()(self._try, request))
 
     async def _try(self, request: HttpRequest) -> HttpAnswer:
         try:
@@ -95,11 +109,7 @@ class PatientSender:
         last = state.outcome
         answer = last.result() if last is not None and not last.failed else None
         asked = retry_after_in(answer, self._clock()) if answer is not None else None
-        return asked if asked is not None else _WAITS(state)
-
-
-def _last_outcome(state: RetryCallState) -> HttpAnswer:
-    return cast(HttpAnswer, cast(Future, state.outcome).result())
+        return asked if asked is not None else WAITS(state)
 
 
 def _may_succeed_later(answer: HttpAnswer) -> bool:

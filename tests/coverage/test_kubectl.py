@@ -1,0 +1,316 @@
+"""kubectl is run for what it prints, and for nothing that the kubeconfig or the environment slipped in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+from aiohttp import web
+
+from router.app.settings import Settings
+from router.coverage.asking import kubectl
+from router.coverage.asking.clusters import ask_clusters
+from router.coverage.asking.kubeconfig import NamedContext, kubeconfig_of
+from router.coverage.asking.patience import TimeLimit
+from router.coverage.documents import CoverageDocument
+from router.coverage.verdicts import CoverageState
+from tests.coverage.live_clusters import DARK, HEALTHY, asked, cluster_of, reasons, states, verdicts
+from tests.coverage.test_kubeconfig import kubeconfig
+from tests.leash import is_gone
+from tests.stack.kubernetes_api.answers import api_of, refusal
+from tests.stack.kubernetes_api.kubectl import answer, install
+from tests.stack.kubernetes_api.server import TOKEN, serving
+from tests.waiting import PATIENCE, until
+
+PAYMENTS = NamedContext("payments", "payments")
+LEDGER = NamedContext("ledger", "ledger")
+REAL = shutil.which("kubectl")
+
+
+def ask(
+    folder: Path,
+    *kubeconfigs: object,
+    contexts: Sequence[NamedContext] = (PAYMENTS,),
+    seconds: float = PATIENCE,
+    variables: Mapping[str, str] | None = None,
+) -> list[CoverageDocument]:
+    """What comes of asking contexts with the programs of a folder; nothing waits between two attempts."""
+    return asyncio.run(_ask(folder, *kubeconfigs, contexts=contexts, seconds=seconds, variables=variables))
+
+
+async def _ask(
+    folder: Path,
+    *kubeconfigs: object,
+    contexts: Sequence[NamedContext] = (PAYMENTS,),
+    seconds: float = PATIENCE,
+    variables: Mapping[str, str] | None = None,
+) -> list[CoverageDocument]:
+    async def sleep(_: float) -> None:
+        pass
+
+    found = kubeconfig_of((str(folder / "config"), one) for one in kubeconfigs or [kubeconfig()])
+    settings = Settings({"PATH": f"{folder}:/usr/bin:/bin", **(variables or {})})
+    return await ask_clusters(contexts, found, settings, TimeLimit(seconds), sleep=sleep)
+
+
+def calls(log: Path) -> list[dict[str, Any]]:
+    """With what kubectl was called."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_a_cluster_is_asked_by_kubectl_in_its_context(tmp_path: Path) -> None:
+    """What comes is what files of the same would say. Two clusters are each asked by themselves."""
+    log = install(tmp_path, {"payments": HEALTHY, "ledger": DARK})
+    found = ask(tmp_path, kubeconfig(), kubeconfig(name="ledger"), contexts=[PAYMENTS, LEDGER])
+    assert [one for one in found if one.given == "payments"] == asked(cluster_of(HEALTHY))
+    assert {one.given for one in found} == {"payments", "ledger"}
+    words = [one["words"] for one in calls(log)]
+    assert all(each[:2] == ["get", each[1]] and each[2:5] == ["-A", "-o", "json"] for each in words)
+    assert all(each[5] == "--context" and each[6] in ("payments", "ledger") for each in words)
+
+
+def test_kubectl_is_told_of_one_context_and_only_what_was_looked_through(tmp_path: Path) -> None:
+    """A field that is not known is no field of its kubeconfig. Paths in it lead where they led before."""
+    log = install(tmp_path, {"payments": HEALTHY})
+    cluster = {"certificate-authority": "ca.pem", "tls-server-name": "api", "disable-compression": True}
+    user = {"tokenFile": "token", "exec": {"command": "./plugin", "interactiveMode": "Never"}, "impersonate": "admin"}
+    ask(tmp_path, kubeconfig(cluster, user), kubeconfig(name="ledger"))
+    told = yaml.safe_load(str(calls(log)[0]["kubeconfig"]))
+    (reached,), (asker,) = told["clusters"], told["users"]
+    assert reached["cluster"].pop("proxy-url").startswith("http://127.0.0.1:")
+    server = {"server": "https://10.0.0.1:6443", "tls-server-name": "api"}
+    assert reached["cluster"] == {**server, "certificate-authority": str(tmp_path / "ca.pem")}
+    plugin = {"command": str(tmp_path / "plugin"), "interactiveMode": "Never"}
+    assert asker["user"] == {"tokenFile": str(tmp_path / "token"), "exec": plugin}
+    assert told["contexts"] == [{"name": "payments", "context": {"cluster": "payments", "user": "payments"}}]
+    (file,) = {each[each.index("--kubeconfig") + 1] for each in ([*one["words"]] for one in calls(log))}
+    assert not Path(file).exists()
+
+
+def test_kubectl_has_no_proxy_and_no_settings_of_its_own(tmp_path: Path) -> None:
+    """Of the environment; what its plugins need stays."""
+    log = install(tmp_path, {"payments": HEALTHY})
+    bad = {"HTTPS_PROXY": "http://proxy", "http_proxy": "x", "ALL_PROXY": "x", "NO_PROXY": "x", "KUBECONFIG": "x"}
+    ask(tmp_path, variables={**bad, "KUBECTL_EXTERNAL_DIFF": "x", "AZURE_CLIENT_ID": "me"})
+    given = calls(log)[0]["environment"]
+    assert not set(bad) & set(given)
+    assert (given["AZURE_CLIENT_ID"], given["KUBERC"]) == ("me", "off")
+    assert "KUBECTL_EXTERNAL_DIFF" not in given
+
+
+def test_the_authorities_of_this_program_count_where_a_kubeconfig_names_none(tmp_path: Path) -> None:
+    """As everywhere else: ALERT_ROUTER_CA_FILE."""
+    (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    log = install(tmp_path, {"payments": HEALTHY})
+    ask(tmp_path, variables={"ALERT_ROUTER_CA_FILE": str(tmp_path / "ca.pem")})
+    told = yaml.safe_load(str(calls(log)[0]["kubeconfig"]))
+    assert Path(told["clusters"][0]["cluster"]["certificate-authority"]).suffix == ".pem"
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster", "said"),
+    [
+        (None, {"proxy-url": "http://proxy"}, "proxy-url is not followed"),
+        (None, {"insecure-skip-tls-verify": True}, "insecure-skip-tls-verify would send"),
+        ({"token": "canary", "as": "admin"}, None, "asks as somebody else, by as"),
+    ],
+)
+def test_what_is_refused_is_not_run(tmp_path: Path, user: object, cluster: object, said: str) -> None:
+    """And keeps no other cluster from being asked."""
+    log = install(tmp_path, {"payments": HEALTHY, "ledger": HEALTHY})
+    found = ask(tmp_path, kubeconfig(cluster, user), kubeconfig(name="ledger"), contexts=[PAYMENTS, LEDGER])
+    (reason,) = reasons(found)
+    assert said in reason
+    assert "canary" not in reason
+    assert {one["words"][6] for one in calls(log)} == {"ledger"}
+
+
+def test_without_kubectl_a_cluster_is_unknown(tmp_path: Path) -> None:
+    """In one line that says what to install."""
+    found = asyncio.run(
+        ask_clusters(
+            [PAYMENTS], kubeconfig_of([("config", kubeconfig())]), Settings({"PATH": str(tmp_path)}), TimeLimit(9)
+        )
+    )
+    (reason,) = reasons(found)
+    assert reason.startswith("kubectl is not installed; install it, as with `az aks install-cli`")
+    assert set(states(found).values()) == {CoverageState.UNKNOWN}
+
+
+def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
+    """A file that is no program is not kubectl."""
+    (tmp_path / "kubectl").write_bytes(b"\x7fELF")
+    (tmp_path / "kubectl").chmod(0o700)
+    assert reasons(ask(tmp_path)) == ["kubectl cannot be run (OSError); install it anew"]
+
+
+def test_an_answer_that_is_too_long_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a list would be less than nothing, and what never ends is ended."""
+    monkeypatch.setattr(kubectl, "LONGEST_ANSWER", 100_000)
+    install(tmp_path, {"payments": HEALTHY}, "exec yes")
+    found = reasons(ask(tmp_path))
+    assert found and all("the answer is longer than 100,000 bytes" in one for one in found)
+
+
+def test_a_program_that_hangs_is_left_when_the_time_is_over(tmp_path: Path) -> None:
+    """With what it started."""
+    install(tmp_path, {"payments": HEALTHY}, f"sleep 600 & echo $! > {tmp_path}/id; wait")
+    assert reasons(ask(tmp_path, seconds=0.5)) == ["not answered within the time limit of 0.5 s"]
+    child = int((tmp_path / "id").read_text())
+    asyncio.run(until(lambda: not _is_running(child)))
+
+
+def test_kubectl_does_not_outlive_a_command_that_is_given_up(tmp_path: Path) -> None:
+    """As by Ctrl-C."""
+    install(
+        tmp_path,
+        {"payments": HEALTHY},
+        f"echo $$ > {tmp_path}/id.new; mv {tmp_path}/id.new {tmp_path}/id; exec sleep 600",
+    )
+
+    async def give_up() -> None:
+        task = asyncio.create_task(_ask(tmp_path))
+        await until((tmp_path / "id").exists)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+    assert is_gone(int((tmp_path / "id").read_text()))
+
+
+def test_what_holds_complaints_open_is_not_waited_for(tmp_path: Path) -> None:
+    """As a browser that a plugin opened to sign in."""
+    install(tmp_path, {"payments": HEALTHY}, "setsid sleep 20 >/dev/null &")
+    assert not reasons(ask(tmp_path))
+
+
+def test_what_a_plugin_complains_of_is_not_repeated(tmp_path: Path) -> None:
+    """It may hold anything."""
+    install(tmp_path, {}, "echo canary-token: getting credentials: exec: executable x >&2; exit 1")
+    (reason,) = reasons(ask(tmp_path))
+    assert reason == "its exec plugin gave out no credential; `kubectl get nodes --context payments` shows why"
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(REAL is None, reason="kubectl is not installed")
+class TestRealKubectl:
+    """kubectl itself, against an API server on loopback."""
+
+    @pytest.fixture
+    def bin(self, tmp_path: Path) -> Path:
+        """A folder in which kubectl is."""
+        assert REAL is not None
+        (tmp_path / "kubectl").symlink_to(REAL)
+        return tmp_path
+
+    def test_what_it_prints_is_what_the_double_prints(self, bin: Path) -> None:
+        """So that every other test holds for it, too."""
+        authority = trustme.CA()
+
+        async def work() -> list[CoverageDocument]:
+            async with serving(api_of(HEALTHY, page=2), authority=authority) as server:
+                return await _ask(bin, server.kubeconfig())
+
+        found = asyncio.run(work())
+        assert not reasons(found)
+        assert verdicts(found) == verdicts(asked(cluster_of(HEALTHY)))
+        assert [(one.name, one.empty_lists) for one in found] == [
+            (one.name, one.empty_lists) for one in asked(cluster_of(HEALTHY))
+        ]
+
+    @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (404, "NotFound"), (500, "InternalError")])
+    def test_it_complains_as_the_double_does(self, bin: Path, status: int, reason: str) -> None:
+        """Of one kind, beside which the rest is judged."""
+
+        def busy(_: int, request: web.Request) -> web.Response | None:
+            said = refusal(status, reason, "some words")
+            is_asked = request.path.endswith("/daemonsets")
+            return web.Response(status=status, headers=said.headers, body=said.body) if is_asked else None
+
+        async def work() -> list[CoverageDocument]:
+            async with serving(api_of(HEALTHY), authority=trustme.CA()) as server:
+                server.instead = busy
+                return await _ask(bin, server.kubeconfig())
+
+        complaint = f"Error from server ({reason}): some words\n"
+        assert reasons(asyncio.run(work())) == reasons(asked(cluster_of(HEALTHY, {"daemonsets": complaint})))
+
+    def test_it_asks_the_server_of_the_kubeconfig_and_no_other(self, bin: Path) -> None:
+        """It follows redirects by itself, and would give the token to whom the same authority vouches for."""
+        authority = trustme.CA()
+
+        async def work() -> tuple[list[CoverageDocument], int]:
+            names = ("127.0.0.1", "localhost")
+            async with (
+                serving(api_of(HEALTHY), authority=authority, names=names) as server,
+                serving(api_of(HEALTHY), authority=authority, names=names) as other,
+            ):
+
+                def lead_away(_: int, request: web.Request) -> web.Response | None:
+                    location = f"{other.url}{request.rel_url}"
+                    is_asked = request.path.endswith("/nodes")
+                    return web.Response(status=302, headers={"Location": location}) if is_asked else None
+
+                server.instead = lead_away
+                found = await _ask(bin, server.kubeconfig())
+                assert any(one.headers.get("Authorization") == f"Bearer {TOKEN}" for one in server.requests)
+                return found, len(other.requests)
+
+        found, led = asyncio.run(work())
+        assert led == 0
+        assert reasons(found)[0].startswith("the API server was not reached")
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"user": {"token": "old"}}, "does not know who asks (401)"),
+            ({"user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-program",
+              "interactiveMode": "Never"}}}, "its exec plugin gave out no credential"),
+            ({"certificate-authority-data": base64.b64encode(trustme.CA().cert_pem.bytes()).decode()},
+             "its certificate is not trusted"),
+        ],
+    )  # fmt: skip
+    def test_why_it_is_not_answered_is_understood(self, bin: Path, change: dict[str, object], said: str) -> None:
+        """From what it complains of."""
+
+        async def work() -> list[CoverageDocument]:
+            async with serving(api_of(HEALTHY), authority=trustme.CA()) as server:
+                return await _ask(bin, server.kubeconfig(**change))  # type: ignore[arg-type]
+
+        (reason,) = reasons(asyncio.run(work()))
+        assert said in reason
+
+    def test_an_older_cluster_has_fewer_kinds(self, bin: Path) -> None:
+        """That there is none is an answer."""
+        lacks = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+
+        async def work() -> list[CoverageDocument]:
+            async with serving(api_of(DARK, lacks=lacks), authority=trustme.CA()) as server:
+                return await _ask(bin, server.kubeconfig())
+
+        found = asyncio.run(work())
+        assert not reasons(found)
+        assert verdicts(found) == verdicts(asked(cluster_of(DARK)))
+
+
+def test_the_double_knows_what_it_has_not() -> None:
+    """As kubectl says it."""
+    said = 'error: the server doesn\'t have a resource type "constraints"\n'
+    assert answer([], ["get", "constraints", "-A", "-o", "json"]) == (1, "", said)
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process runs; none may be there that sees to one that has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
