@@ -15,12 +15,7 @@ from router.domain.texts import remembered
 
 
 class Attack(NamedTuple):
-    """The ATT&CK ids of one signal.
-
-    Attributes:
-        tactics: tactic ids, sorted.
-        techniques: technique ids, sorted.
-    """
+    """The ATT&CK ids of one signal."""
 
     tactics: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
@@ -31,8 +26,6 @@ class AttackTable:
     """How Defender's words become ATT&CK ids.
 
     Attributes:
-        version: the version of ATT&CK.
-        tactics: the names of tactics by id.
         words: tactic ids by every spelling of an intent or a tactic name, reduced by `word_of`.
         successors: by the id of a revoked technique, the technique that replaced it.
         techniques: the tactics of those techniques that say more than the intent they arrive with.
@@ -79,11 +72,7 @@ class AlertType(NamedTuple):
     """What is known beforehand of one alert type, for the most part from Microsoft's alert reference.
 
     Attributes:
-        plan: the Defender plan that raises it.
-        tactics: the tactics that it stands for.
-        severity: its usual severity.
         title: its title; empty where it is not known.
-        deprecation: since when it is deprecated, and for what; None where it is not.
         field_only: whether it was seen in the field only, and no page of Microsoft's lists it.
     """
 
@@ -107,12 +96,10 @@ class Catalogue:
     """Alert types and properties, and how to tell a Defender plan from what a message says.
 
     Attributes:
-        types: what is known of each alert type, by its name in lower case.
         plan_names: the plan of each component, by its name in lower case.
         prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
         resource_plans: the plan that watches a resource type, by the type in lower case.
         properties: the list of the evidence that extended properties belong to, by their names.
-        products: the products that are not Defender for Cloud.
     """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)

@@ -25,14 +25,7 @@ from router.domain.rulebook import Lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """An HTTP request. All but the method is left out of the repr, because it may hold a secret.
-
-    Attributes:
-        method: such as GET or POST.
-        url: the whole URL.
-        headers: headers by name.
-        body: the body; empty for none.
-    """
+    """An HTTP request. All but the method is left out of the repr, because it may hold a secret."""
 
     method: str
     url: str = field(repr=False)
@@ -42,13 +35,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """An HTTP answer.
-
-    Attributes:
-        status: the status code.
-        headers: headers by name in lower case.
-        body: the body.
-    """
+    """An HTTP answer."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -65,9 +52,7 @@ class LogRows:
     """Rows for one call of the Logs Ingestion API.
 
     Attributes:
-        endpoint: the URL of the data collection endpoint.
         rule: the immutable id of the data collection rule.
-        stream: the name of the rule's stream.
         rows: one object for each row, small enough together for one call.
     """
 
@@ -79,12 +64,7 @@ class LogRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendLines:
-    """Lines to append to a file.
-
-    Attributes:
-        path: the file.
-        lines: the lines, each with its line end.
-    """
+    """Lines to append to a file."""
 
     path: str
     lines: bytes = field(repr=False)
@@ -97,9 +77,6 @@ class AccessToken:
     https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 
     Attributes:
-        url: the token endpoint.
-        client_id: the client's id.
-        client_secret: the client's secret.
         scope: the scope to ask for, where the endpoint wants one.
         refused: a token that the destination refused, so that the shell must fetch another one.
     """
@@ -128,10 +105,7 @@ class SendMail:
     """A mail to submit over STARTTLS. What it says and the credentials are left out of the repr.
 
     Attributes:
-        host, port: the server.
         user, password: who we are; both None where the server asks for nothing.
-        sender: the address in the envelope that bounces go to.
-        recipients: the addresses in the envelope.
         message: headers and body, in lines of ASCII.
         is_cleartext: whether it goes without TLS, which is for loopback only.
         is_for_all: whether nobody is to get it yet where the server asks us to try one of the recipients again later.
@@ -150,12 +124,7 @@ class SendMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailReply:
-    """One reply of a mail server.
-
-    Attributes:
-        code: its three digits.
-        text: what it says beside.
-    """
+    """One reply of a mail server."""
 
     code: int
     text: str
@@ -166,8 +135,6 @@ class MailAnswer:
     """What a mail server said last. Only a 2xx to the message means that it has the mail.
 
     Attributes:
-        step: what it is the answer to.
-        reply: the reply.
         refused: what it said of each recipient that it did not take, where it took others.
     """
 

@@ -21,13 +21,7 @@ class Cell(NamedTuple):
 
     Attributes:
         stream: the stream; empty where a message was not understood, and came in on no stream.
-        outcome: the outcome.
-        severity: Defender's severity; empty where it is missing or unknown.
-        plan: the Defender plan; empty where none is known.
-        type: the alert type, or what names the assessment.
         rule: the suppression rule or silence that held the signal; empty where new rules found that it holds it still.
-        tactics: ATT&CK tactic ids, sorted.
-        destinations: the destinations that were notified, sorted.
     """
 
     stream: str
@@ -46,8 +40,6 @@ class RuleHits:
 
     Attributes:
         total: how many decisions it made, those left out that only confirmed what it held.
-        first: when it made the first.
-        last: when it made the last.
     """
 
     total: int

@@ -27,9 +27,7 @@ class AlertWatcher(Enum):
     """What watched.
 
     Attributes:
-        NODE_SENSOR: the sensor on the nodes of a cluster.
         AUDIT_LOG: who reads the audit log of a cluster; that says nothing of its nodes.
-        SQL_SENSOR: the sensor of a SQL server on a machine.
         AZURE: Azure from outside, or without an agent: its network, its management plane, scans of disks.
         OTHER: anything else; of a machine, the sensor on it.
     """
@@ -67,7 +65,6 @@ class CoverageSource(NamedTuple):
     """What can be heard of.
 
     Attributes:
-        kind: what it is.
         subject: in lower case: the subscription's id, also for a plan; the resource id of a cluster or workload; an owner.
         plan: the plan, by Microsoft's name for it; empty for everything else.
     """
@@ -83,12 +80,7 @@ class CoverageSource(NamedTuple):
 
 
 class HeardAlert(NamedTuple):
-    """An alert that was heard of.
-
-    Attributes:
-        at: when.
-        type: its type, which says what watched.
-    """
+    """An alert that was heard of."""
 
     at: datetime
     type: str
@@ -99,7 +91,6 @@ class LastHeard:
     """When something was last heard of; None where it never was. Instants are those at which messages came in.
 
     Attributes:
-        source: of what.
         subscription: the id of its subscription in lower case; None where it has none.
         posture: when a message of the cspm stream last spoke of it.
         snapshot: when a row of a snapshot did.

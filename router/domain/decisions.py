@@ -38,7 +38,6 @@ class Reason(NamedTuple):
     """Why a decision is what it is.
 
     Attributes:
-        code: the code, for programs.
         words: more about it, for people; empty where there is no more to say.
     """
 
@@ -105,7 +104,6 @@ class DecisionStep(NamedTuple):
     """One step of a decision.
 
     Attributes:
-        code: what was asked and what the answer was.
         rule: the name of the suppression rule, the silence or the route that answered; None where none did.
     """
 
@@ -128,20 +126,9 @@ class Decision:
     """The decision on a signal. All tuples but the steps are sorted.
 
     Attributes:
-        outcome: the outcome.
-        reason: why that is the outcome.
-        rulebook: the hash of the rulebook that was in force.
         notice: what people are notified of; None for nothing: destinations that only `always` names are not people.
-        respond_by: when people should have answered, where a route says how soon.
         suppressed_by: the name, as `router.domain.silences` gives it, of the suppression rule or silence that holds the signal.
-        suppressed_until: when that ends.
-        shadowed_by: the shadow rules that would hold the signal.
-        tactics: ATT&CK tactic ids.
-        techniques: current ATT&CK technique ids.
-        routes: the routes that matched.
-        destinations: the destinations that are notified.
         people: those of the destinations that routes, or `otherwise`, name.
-        steps: what was asked and answered, in that order.
     """
 
     outcome: Outcome

@@ -33,14 +33,7 @@ LONGEST_HOLD = {Lane.PAGE: timedelta(hours=4), Lane.TICKET: timedelta(hours=48),
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterpart:
-    """The same signal at another destination, which was told of it earlier.
-
-    Attributes:
-        destination: the name of the other destination.
-        lane: its lane: a page, or a ticket.
-        reference: the vendor's reference there, such as a ticket's number.
-        link: the URL at which people see it there.
-    """
+    """The same signal at another destination, which was told of it earlier."""
 
     destination: str
     lane: Lane
@@ -54,7 +47,6 @@ class Earlier:
 
     Attributes:
         count: how many, at least where `is_whole` is False.
-        last: when the latest of them was decided.
         is_whole: whether the count is of all that are on record.
     """
 
@@ -108,14 +100,9 @@ class Delivery:
     """One notice, or one entry of the record, owed to one destination.
 
     Attributes:
-        stream: the stream.
-        destination: the destination's name.
-        lane: the destination's lane.
         key: the key of the signal, group or entry.
-        turn: which turn of that key it is.
         change: whether the turn opened, updated or resolved it.
         opened: the turn whose delivery opened the signal at this destination; its own turn where `change` is opened.
-        content: the notice or the entry.
         trace: the W3C traceparent of the intake of its message:
             https://www.w3.org/TR/trace-context/#traceparent-header
     """
@@ -142,7 +129,6 @@ class Receipt:
 
     Attributes:
         reference: the vendor's reference, such as a ticket's number.
-        link: the URL at which people see it.
         handles: the vendor's ids of it by name, which later deliveries need.
     """
 
@@ -160,12 +146,7 @@ class Attempt:
     """One attempt at one delivery: all that a destination may know.
 
     Attributes:
-        delivery: the delivery.
-        number: which attempt it is, from 1.
-        now: the time of the attempt.
-        secrets: the values of secrets by their names.
         opening: the receipt of the delivery that opened the signal here, where there is one.
-        since: since when the delivery is owed.
         is_note: whether it says nothing but a status that was not told here before: it must open nothing.
         is_untold: whether it resolves what its destination was never told of: it says that it opened and is over.
         background: what the state knows of the signal beside.
@@ -240,15 +221,8 @@ class DeliveryStatus:
     """How far a delivery has come, for people.
 
     Attributes:
-        stream, destination, lane, key, turn, change, opened: as in `Delivery`.
-        state: where it stands.
-        born: since when it is owed.
-        due: when it may be claimed next.
-        attempts: how many attempts were made.
         settled: when something last became of it; None where nothing has.
-        error: its last trouble.
         failed: the latest attempts that failed, oldest first.
-        receipt: what the destination answered that took it.
     """
 
     stream: str

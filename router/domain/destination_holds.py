@@ -39,13 +39,8 @@ class DestinationHold:
     """A hold of a destination.
 
     Attributes:
-        stream: the stream of the destination.
-        destination: its name.
-        lane: its lane, which bounds the hold.
         author: who holds it: who set its end last.
-        reason: why, in the author's words.
         since: when it began; where it was extended, when the first of them did.
-        until: when it ends.
         released: when a person ended it before that; None where nobody did.
     """
 

@@ -39,10 +39,7 @@ class StoredDocument:
     """A document.
 
     Attributes:
-        kind: what it is.
-        id: what it is called among those of its kind.
         at: from when on its retention counts: its end, if it has one, else when it was last written.
-        body: what it says, as JSON.
         version: what the store calls this state of it; None where it is not stored yet.
     """
 

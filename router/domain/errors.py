@@ -39,11 +39,7 @@ class BadFile(UserError):
 
 
 class BadPolicy(UserError):
-    """A policy cannot be used.
-
-    Attributes:
-        problems: all its problems, one line each.
-    """
+    """A policy cannot be used."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -109,7 +105,6 @@ class Rejected(DeliveryError):
     """The destination will never take this delivery.
 
     Attributes:
-        status: the HTTP status, where there was one.
         authenticated: whether it accepted our credentials before it refused the request for its content.
     """
 

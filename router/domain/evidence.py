@@ -21,48 +21,25 @@ class Evidence:
     to what. Each list is without repeats, what entities say before what properties say.
 
     Attributes:
-        hosts: host names.
-        nodes: names of Kubernetes nodes.
-        pods: names of pods.
-        namespaces: names of Kubernetes namespaces.
-        clusters: names of clusters.
         workloads: Kubernetes deployments, replica sets, daemon sets, jobs and the like.
-        containers: names of containers.
-        images: container images.
         services: services of a cluster or of an operating system.
-        service_accounts: Kubernetes service accounts.
         roles: roles and their bindings, of a cluster or of a cloud.
         kubernetes_objects: other objects of a cluster, such as webhook configurations.
-        databases: databases and their servers.
         storage_containers: containers of blobs or documents, and file shares.
         blobs: blobs, and files in file shares, by their URLs where there are any.
         secrets: names of what a vault holds, and of vaults; never a secret itself.
         accounts: user accounts and service principals, by their names, with a SID in brackets that the signal says by itself.
         attackers: IP addresses that the signal itself calls the attacker's.
-        ips: IP addresses.
         locations: where addresses are, and in whose network.
         domains: domain names, with the addresses that they resolve to in brackets.
-        urls: URLs.
         threats: what threat intelligence says of addresses, files and the like, and its reports.
         malware: names of malware, with its category in brackets.
-        commands: suspicious commands, scripts and shell histories.
         processes: processes, what the signal is about first: `path: command line (number), by account, child of image`, as
             far as it is known; without the path where the command line says it.
-        queries: statements in SQL and other query languages.
-        files: paths of files.
-        hashes: hashes of files.
-        registry_keys: keys of the Windows registry.
         registry_values: values of the Windows registry, behind their keys.
-        applications: applications, in a cloud or of a client.
         user_agents: user agents and other words of client software for itself.
-        operations: operations on a service's interface.
-        security_groups: security groups of a directory.
-        mailboxes: mailboxes.
         emails: mails, clusters of mails, and mails that were reported.
-        devices: devices of the Internet of Things.
         connections: network connections: source -> destination:port protocol; the source alone where no more is known.
-        sessions: logon sessions.
-        resources: resource ids.
         others: what entities of other types name, behind their type.
     """
 

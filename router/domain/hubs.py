@@ -79,7 +79,6 @@ class Partition(NamedTuple):
 
     Attributes:
         hub: the hub's name, which is its stream's.
-        id: the partition's id.
     """
 
     hub: str
@@ -87,12 +86,7 @@ class Partition(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Sequence numbers that follow one another.
-
-    Attributes:
-        first: the first of them.
-        last: the last of them.
-    """
+    """Sequence numbers that follow one another."""
 
     first: int
     last: int
@@ -104,14 +98,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a partition as the hub holds it.
-
-    Attributes:
-        sequence: its sequence number.
-        enqueued: when the hub got it.
-        body: its body.
-        trace: the W3C traceparent that came with it.
-    """
+    """One event of a partition as the hub holds it."""
 
     sequence: int
     enqueued: datetime
@@ -124,7 +111,6 @@ class HubEpoch:
     """A partition from when its hub was created until the hub is created anew: a sequence number means one event in it.
 
     Attributes:
-        partition: the partition.
         number: how often the hub was created, counted from 1.
     """
 
@@ -146,8 +132,6 @@ class PartitionClaim:
     """Which process reads a partition outside Functions.
 
     Attributes:
-        partition: the partition.
-        owner: the process that reads it; empty where none does.
         claim: another one with each claim and each renewal; empty where the partition was never claimed.
         sequence: the number up to which all is taken in; None where nothing is.
     """
@@ -160,14 +144,7 @@ class PartitionClaim:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Events that were never taken in, and that the hub no longer holds.
-
-    Attributes:
-        epoch: the epoch of the events.
-        span: their sequence numbers.
-        at: when they were declared lost.
-        why: why they are lost.
-    """
+    """Events that were never taken in, and that the hub no longer holds."""
 
     epoch: HubEpoch
     span: Span
@@ -180,9 +157,7 @@ class Extent:
     """What a hub holds of a partition.
 
     Attributes:
-        first: the first sequence number that it holds.
         last: the last one; below `first` where the partition is empty.
-        created: when the hub was created.
     """
 
     first: int

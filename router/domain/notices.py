@@ -13,12 +13,7 @@ from router.domain.web_links import Link as Link
 
 @dataclass(frozen=True, slots=True)
 class Tactic:
-    """An ATT&CK tactic.
-
-    Attributes:
-        id: its id, such as TA0001.
-        name: its name.
-    """
+    """An ATT&CK tactic."""
 
     id: str
     name: str
@@ -31,10 +26,7 @@ class Release:
     Attributes:
         kind: what held it: `rule` or `silence`.
         name: the name of the rule, or the id of the silence.
-        author: whose it is, where that is known.
-        since: since when it held the signal; None where that is not known.
         ended: when it ended; None where it was taken away or changed before its end.
-        messages: how many messages about the signal came in meanwhile; None where that is not known.
     """
 
     kind: str
@@ -47,14 +39,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedMember:
-    """A member of a group as the group's notices name it.
-
-    Attributes:
-        key: its signal key.
-        title: its title.
-        severity: its severity.
-        place: where it happened, in the words of `router.domain.whereabouts`.
-    """
+    """A member of a group as the group's notices name it."""
 
     key: str
     title: str
@@ -68,8 +53,6 @@ class Group:
 
     Attributes:
         by: what its members have in common, as pairs of name and value.
-        total: how many signals ever joined.
-        standing: how many of them are still open.
         named: the latest of those that are still open, the gravest first.
         limited: whether it is a summary: a group of what the limit of its destination held back.
         groups: how many groups a summary counts, each of which gets a notice of its own when it is its turn; it names groups
@@ -96,54 +79,30 @@ class Notice:
 
     Attributes:
         key: the signal key, or the key of the group that the notice is about.
-        turn: which turn of that key it is.
-        stream, kind, id, type: as in `Signal`.
         title, description: as in `Signal`, without markup and with what their placeholders stand for.
-        severity, severity_written, status: as in `Signal`.
-        plan, sample, compromised_entity, product, ended: as in `Alert`.
         started: as in `Alert`; of a finding, when Defender first came to this result.
         resource, resource_type, resource_group, subscription: the resource id and its parts.
-        tactics, techniques: the ATT&CK tactics, and the ids of current techniques.
-        attack_version: the version of ATT&CK.
-        routes: the names of the routes that took it.
         unfilled_title: its title with the names of its placeholders, where it has any; a group's notices name its other
             members so, of whose properties nobody knows by then what is withheld.
         is_whole: whether it holds all that this version tells of a signal; not so where it was cut to wait in a group's
             state.
         routes_to: those of them that lead to a destination, by its name.
         reason: why it is notified, as a code with words.
-        rulebook: the hash of the rulebook that decided.
-        link, changed: as in `Signal`.
         remediation: what to do, line by line, without markup.
-        evidence: what a responder looks for first.
-        owner: who answers for the resource.
-        categories, measure, cause, cloud, snapshot: as in `Finding`.
         category, package, image, rule, scanner, risk: as in `Finding`; also of a vulnerability as grouped until July 2026, and
             the risk of an attack path.
-        has_fix: as in `GroupedFacts`.
-        cves: the ids of the CVEs that it names, the first 50.
         has_more_cves: whether it names more than these, or may: its list was not read to the end.
-        account, project, cluster: the AWS account, the GCP project and the Kubernetes cluster that the resource is in.
         namespaces: the namespaces in that cluster that it names, if they are no more than 50.
         connector: the name of the security connector that brought its resource; where that is not known, its GUID.
         tags: those tags of the resource that a destination groups by, by their names in lower case.
-        respond_by: when people should have responded.
-        correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
-        group: the group, where the notice is a group's.
         extended: what only this type of signal says, as texts.
         unlisted: the names in `extended` of what says something and stands in no list of the evidence, shortest values first.
         status_only: whether nothing changed since the turn before but the status, and times.
         paged: whether the rules send it to a pager as well, or sent one of its group there; a sample counts for none.
         closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
         subscription_name: what owners.yaml calls the subscription, or the AWS account or GCP project, of the resource.
-        environment: the environment that owners.yaml says the resource is in.
-        runbooks: the addresses of the runbooks for its type.
         links: the pages that the message names beside its page in the portal.
-        release: what had held it back, where it is notified since that ended.
-        status_description, impact, cvss, user_impact, effort, threats: as in `Finding`.
-        entry_points, targets: as in `Finding`.
-        native_name: as in `Finding`.
         recipient: the mail address of whom alone it is for, where that is not whom the policy names.
     """
 
@@ -238,16 +197,9 @@ class RecordEntry:
         at: when it was decided, in ISO 8601.
         id, stream, kind, type, title, severity, status, plan, resource, sample: what the signal says; None or `unknown`
             where the message was not understood.
-        outcome, reason: the outcome, and its reason as a code with words.
         notice: what people are notified of, where they are.
-        suppressed_by, suppressed_until: the name of the rule or silence that holds it, and until when.
-        tactics, techniques, routes, destinations: as in `Decision`.
-        rulebook: the hash of the rulebook that decided.
-        source: where the message came from, for people.
         signal: the key of the ledger's row that the message is about; None where the message was not understood.
         turn: the turn of that signal that the decision made; None where it made none, as a repeat.
-        steps: the steps of the decision in their order, each as `DecisionStep` writes it.
-        shadowed_by: the shadow rules that would hold it.
     """
 
     key: str

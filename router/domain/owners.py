@@ -27,13 +27,7 @@ class NamedScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedScopes:
-    """Every scope that has a name or an environment.
-
-    Attributes:
-        subscriptions: those of Azure, by their ids in lower case.
-        accounts: those of AWS, by their ids.
-        projects: those of GCP, by their ids or numbers in lower case.
-    """
+    """Every scope that has a name or an environment."""
 
     subscriptions: Mapping[str, NamedScope] = field(default_factory=dict)
     accounts: Mapping[str, NamedScope] = field(default_factory=dict)
@@ -70,8 +64,6 @@ class Owner:
     """Who answers for a resource.
 
     Attributes:
-        group: the assignment group of tickets.
-        service: the service's name.
         pager: the name of the secret that holds the pager key.
     """
 
@@ -90,11 +82,9 @@ class Ownership:
     """One entry of owners.yaml.
 
     Attributes:
-        owns: whether it matches a subscription and a resource group.
         owner: the owner of what it matches; None where it says only the environment.
         is_at: whether it matches an account, a project, a cluster, its namespaces and a connector; None where it names none of
             them.
-        environment: the environment of what it matches, where it says it.
         has_name_and_tags: whether it matches the names and the tags of a signal's resource; None where it names none of them.
         from_tags: what of the owner and the environment has values of tags in it: group, service or environment.
         number: which entry of the file it is, from 1; None where it is of no file.
@@ -132,7 +122,6 @@ class Owners:
     """Who answers for what.
 
     Attributes:
-        entries: the entries of owners.yaml, in their order.
         tags: the tags of resources, by which an entry may know what it matches.
         live_tags: the names, in lower case, of the tags that rules name and that the state is asked for; none where
             owners.yaml does not say so.

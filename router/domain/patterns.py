@@ -86,7 +86,6 @@ class AddressRange(NamedTuple):
     """All addresses that begin with the same bits.
 
     Attributes:
-        version: 4 or 6.
         length: how many bits they have in common.
         prefix: these bits, as a number.
     """

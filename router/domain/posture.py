@@ -22,13 +22,9 @@ class Package:
     """The software that a finding asks to update.
 
     Attributes:
-        name: its name, as the scanner writes it.
         type: where it comes from, such as npm or deb.
-        language: the language that it is written in.
-        installed: the versions that were found.
         fixed: the version in which it is mended; None where there is none, or none is known.
         fix_status: whether there is a version in which it is mended, as the message wrote it (FixAvailable, NoFix, ...).
-        vendor: who publishes it.
     """
 
     name: str
@@ -55,15 +51,7 @@ class Cves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The container image that a finding is about.
-
-    Attributes:
-        digest: its digest, with the algorithm before it.
-        repository: the repository that it is in.
-        pushed: when it was last pushed, as the message wrote it.
-        registry: the host of the registry that the repository is in.
-        tags: the tags that it bears.
-    """
+    """The container image that a finding is about."""
 
     digest: str | None = None
     repository: str | None = None
@@ -79,9 +67,6 @@ class GroupedFacts:
     It stands apart from what individual recommendations say: rules match none of it, and a change of it is no news, as before.
 
     Attributes:
-        package: the software that has it.
-        cves: the CVEs that it names; None where it names none.
-        image: the container image that has it.
         has_fix: whether its vendor has mended it; None where the message does not say.
     """
 
@@ -96,13 +81,7 @@ class DatabaseRule:
     """The rule of a vulnerability assessment that a database breaks.
 
     Attributes:
-        id: its id, such as VA1059.
-        category: what it is sorted under.
-        impact: what follows where nobody acts.
-        benchmarks: the benchmarks that ask for it.
         has_baseline: whether somebody accepted a result as the baseline; None where the message does not say.
-        server: the server or instance that the database is on.
-        database: the database's name.
     """
 
     id: str
@@ -122,9 +101,7 @@ class Risk:
 
     Attributes:
         level: the level; None where it is missing, `None`, or not evaluated.
-        written: the level as the message wrote it.
         factors: what it rests on, such as exposure to the internet.
-        attack_paths: the ids of the attack paths that lead through the resource.
         is_contextual: whether it rests on the resource's surroundings; otherwise it only repeats the severity.
     """
 

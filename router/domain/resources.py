@@ -25,10 +25,7 @@ class ResourceId(NamedTuple):
     """The parts of an ARM id, in their own case; None where the id does not have them.
 
     Attributes:
-        subscription: the subscription's id.
-        resource_group: the resource group's name.
         type: the type that the last provider names, such as Microsoft.Sql/servers/databases.
-        name: the last part.
     """
 
     subscription: str | None = None
@@ -121,9 +118,7 @@ class CloudLocation:
 
     Attributes:
         cloud: AWS or GCP; None for Azure, and where nothing tells.
-        account: the id of the AWS account.
         projects: the id and the number of the GCP project, as far as they are known.
-        cluster: the name of the Kubernetes cluster.
         namespaces: the namespaces in that cluster that the signal names.
         connectors: the name, the ARM id and the GUID of the security connector that brought it, as far as they are known.
         native: what it is called in its own cloud where that is not Azure: an ARN, or a name of Google's.

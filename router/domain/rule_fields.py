@@ -40,9 +40,6 @@ class RuleFields:
     """What suppression rules and routes can match of a signal, and by what people know it. Texts are as they arrived.
 
     Attributes:
-        kind, id, type, title, severity, severity_written, status, resolved, resource, intents, techniques: as in `Signal`.
-        plan, sample, compromised_entity: as in `Alert`.
-        categories, deleted, category, cves, risk: as in `Finding`.
         package: the name of the software that it asks to update.
         location: where in which cloud the resource is; None where nothing tells.
         extended: the texts of each extended property that offers any.
@@ -158,10 +155,8 @@ class StandingSignal(NamedTuple):
     """A signal that stands and that rules could match: it was routed, or a rule holds it.
 
     Attributes:
-        key: its key in the ledger.
         outcome: the outcome of its latest turn, ROUTED or SUPPRESSED.
         severity: how severe it was when last observed; None where no severity is known.
-        held_by: the name of what holds it; None where nothing does.
         fields: what rules can match of it; None where that is not kept: only key and place of it were left, or what is
             stored is damaged.
     """

@@ -33,8 +33,6 @@ class Clause:
     """One key of a route's `when`.
 
     Attributes:
-        key: the key.
-        written: its value as it was written.
         holds: whether a signal, with its ATT&CK ids, meets it.
         holds_by: the same by other owners and tags; None where it asks for none.
     """
@@ -54,11 +52,7 @@ class Route:
     """A named set of destinations for the signals that meet all of its clauses.
 
     Attributes:
-        name: the route's name.
-        when: its clauses.
-        to: the names of its destinations.
         kinds: the kinds that `when` names; a kind that is otherwise only noted is routed where a route names it.
-        respond_within: how soon people should respond to what it routes.
     """
 
     name: str
@@ -98,12 +92,7 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """A page that says what to do about some types of signals.
-
-    Attributes:
-        fits: whether it is about a signal.
-        url: its address.
-    """
+    """A page that says what to do about some types of signals."""
 
     fits: Callable[[Signal], bool]
     url: str
@@ -184,7 +173,6 @@ class Grouping:
     """Which signals a destination is notified of together.
 
     Attributes:
-        by: what the signals of a group have in common.
         window: how long after its first signal a group takes others in; None where it is open as long as one of them stands,
             and is over with the last of them.
     """
@@ -200,12 +188,7 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many openings a destination gets; those beyond it join one summary.
-
-    Attributes:
-        most: how many within a window.
-        window: the window's length.
-    """
+    """How many openings a destination gets; those beyond it join one summary."""
 
     most: int
     window: timedelta
@@ -216,13 +199,7 @@ class DestinationSpec:
     """A destination as the policy names it.
 
     Attributes:
-        name: its name in the policy.
-        kind: the name of its kind.
-        lane: its lane.
         config: its validated config, of the type that its kind names.
-        secrets: the names of the secrets that it needs.
-        group: which signals it is notified of together, where the policy says so.
-        limit: how many openings it gets, where the policy says so.
     """
 
     name: str
@@ -249,24 +226,13 @@ class Rulebook:
     """Everything that decides where a signal of one stream goes.
 
     Attributes:
-        stream: the stream.
-        hash: the hash of the files that it was made from.
-        floor: the lowest severity that is forwarded.
         coverage_severity: how grave a finding about coverage is, which no floor drops.
-        suppressions: the rules that hold signals back.
         shadows: the rules of which is only recorded what they would hold back.
-        silences: what silences may do.
         notify: the names of destinations that hear of the ends of rules, silences and holds.
         warn: how long before its end they hear of a suppression rule.
-        routes: the routes, in their order.
         always: the names of destinations that get every signal that is routed, noted or resolved.
         otherwise: the names of destinations for what no route takes.
-        attack: the table that maps to ATT&CK.
-        catalogue: what is known of Defender's alert types.
-        destinations: the destinations by name.
         record: the destination that also gets every decision, where there is one.
-        owners: the entries of owners.yaml, and the tags that they may name.
-        scopes: what owners.yaml calls subscriptions, accounts and projects.
         runbooks: the policy's runbooks, and after them those of owners.yaml, in their order.
     """
 

@@ -67,24 +67,12 @@ class Signal:
     """What an alert and a finding have in common. Texts are as they arrived.
 
     Attributes:
-        stream: the stream that carries it.
-        kind: what sort of signal it is.
-        id: Defender's id of it.
         type: the alert type, or what names the assessment.
-        title: one line for people.
-        severity: the severity; None where it is missing or unknown.
         severity_written: the severity as the message wrote it, also where it is unknown.
-        status: the status as the message wrote it.
-        resolved: whether the status says that it is over.
         changed: the message's own time of this state, with a zone (`ProcessingEndTime`, `statusChangeDate`, ...).
         resource: the ARM id of the resource, or another text that names it.
-        description: what happened, for people.
-        remediation: what to do, step by step.
         link: the URL of its page in the portal.
         links: the other pages that it names, wherever they lead.
-        entities: the hosts, accounts, processes and so on that it names.
-        intents: the kill-chain intents or tactics as the message wrote them.
-        techniques: the ATT&CK technique ids as the message wrote them.
         extended: what only this type of signal says (extended properties, additional data).
         location: where in which cloud the resource is; None where that is still to be found (`locations.location_of`).
     """
@@ -123,12 +111,7 @@ class Alert(Signal):
 
     Attributes:
         plan: the Defender plan as `az security pricing` calls it; None where it is unknown.
-        sample: whether it is a sample that somebody asked Defender for.
-        compromised_entity: the name of what was attacked.
-        product: the product that raised it.
         correlation: a key that related alerts share: https://learn.microsoft.com/rest/api/defenderforcloud/alerts/get
-        started: when the activity began.
-        ended: when it ended.
     """
 
     stream: ClassVar[Stream] = Stream.CWPP
@@ -150,28 +133,13 @@ class Finding(Signal):
         categories: what Defender sorts it under: categories, risk categories, or a standard and its control.
         measure: the numbers of a score or a compliance state, which change while its status does not.
         overlaps: whether others of its kind say the same of narrower scopes, so that it adds up with none of them.
-        deleted: whether the message's action was Delete.
-        snapshot: whether it came in one of the snapshots that Defender exports on a schedule.
         cloud: the source of the resource (Azure, AWS, ...).
-        cause: why the assessment has its status, as a code.
         exemption: what it says of its exemption, which may be nothing; None where it is not exempt.
         category: what sort of recommendation it is, such as SoftwareUpdate.
-        package: the software that it asks to update.
-        cves: the CVEs that it names; None where it names none.
-        image: the container image that it is about.
-        rule: the rule that a database breaks.
-        scanner: the name of what found it.
-        risk: how much is at stake at its resource.
         native_name: what the resource is called in its own cloud, where its id is what a connector calls it.
-        status_description: why it has its status, in words.
         impact: what follows where nobody acts.
         user_impact, effort: how much users notice of what mends it, and how much work that is (Low, Moderate, High).
-        threats: what it may lead to, such as DataExfiltration.
         cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
-        first_seen: when Defender first came to this result at its resource.
-        grouped: what a vulnerability as grouped until July 2026 says of itself.
-        entry_points, targets: where an attack path begins, and what it leads to, by names that people know.
-        risk_factors: what the risk of an attack path rests on.
         assessment_type: who wrote the recommendation, and so its title, in Microsoft's word; None where the message has none.
         rung: the rung of the coverage ladder that it says is missing; None where it is about no rung, or none is known.
     """
@@ -236,8 +204,6 @@ class Quarantined:
     """A body that is not understood, or that came in on the wrong stream.
 
     Attributes:
-        reason: why.
-        body: the whole body.
         at_fault: the field, or the position in the text, that stopped the parser, where one did.
     """
 

@@ -82,19 +82,11 @@ class Silence:
     """A silence. It holds what meets its scope, and of what meets it nothing that the policy refuses to hold.
 
     Attributes:
-        id: its id, which is unique.
-        stream: the stream that it is for.
         alert_type: the alert type, or the recommendation category, that it is about; None for any.
-        groups: its elements, as those of a suppression rule.
         begins: the first instant at which it may hold anything.
         until: the first instant at which it holds nothing any more.
         every: when it holds meanwhile, where that is not all the time.
-        reason: why it is there.
-        author: who made it.
-        ticket: the ticket that allows it.
-        made: when it was made.
         first: when the first of the silences began that it goes on with; its own beginning where it goes on with none.
-        ended: when somebody ended it before its end.
     """
 
     id: str
@@ -196,7 +188,6 @@ class Silences:
     """The silences of one stream that are not long over.
 
     Attributes:
-        by_name: the silences by their names on record.
         of_types: the scopes of those that are about one alert type or category.
         of_any: the scopes of the others.
     """

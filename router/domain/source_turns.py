@@ -41,8 +41,6 @@ class SourceState(StrEnum):
     """What was found of a source. Their values are stored.
 
     Attributes:
-        SILENT: it is silent for longer than it may.
-        SPEAKS: it was heard of again.
         EXCUSED: somebody answers for its silence until an end.
         UNEXPECTED: the manifest no longer expects it, or lets it be silent for longer.
     """
@@ -58,17 +56,11 @@ class SourceTurn:
     """The latest turn of the finding that a source is silent.
 
     Attributes:
-        source: the source.
-        number: which turn it is, from 1.
-        state: what was found.
         at: when; later than the turn before.
         last: when the source was last heard of; None where it never was.
         since: from when on its silence counted.
-        within: how long it may be silent.
         entry: which entry of the manifest expects it, from 1; 0 where the manifest has no entries.
-        name: what people call the subscription or cluster.
         subscription: the id of the subscription whose snapshots speak of it; None where nobody knows it.
-        others: how many further sources of its kind were silent with it.
         excuse: until when its silence is excused, and by whom; empty where it is not.
     """
 
@@ -106,14 +98,11 @@ class KnownSource:
     """What the state knows of a source.
 
     Attributes:
-        heard: when it was last heard of.
         since: since when it is expected; None where it was heard of, or nothing expects it.
         healthy_since: since when snapshots of a subscription bring Healthy rows without a break; None where they do not.
         silent_since: since when it is silent; None where people were not told that it is.
         allowed: how long it might be silent when they were told.
         missing_since: since when the manifest does not expect it, or not so soon, though they were told.
-        turn: the number of its latest turn; 0 before the first.
-        name: what people call it; empty before the first turn.
     """
 
     heard: LastHeard
@@ -157,10 +146,7 @@ class SourceLook(NamedTuple):
     """What a look at all sources brought.
 
     Attributes:
-        watch: what is known of the looks.
-        turns: what people are to be told.
         changed: the sources of which something else is known now, those of the turns among them, by their ids.
-        is_news: whether any of it is to be written.
     """
 
     watch: SourceWatch

@@ -26,7 +26,6 @@ class Field:
 
     Attributes:
         entity: the entity type whose property it is; None for a property of the signal itself.
-        name: the property's name.
     """
 
     entity: str | None
@@ -88,8 +87,6 @@ class Element:
     """One condition of a rule.
 
     Attributes:
-        field: what it looks at.
-        operator: how it compares.
         values: the values, any of which meets it: case-folded, and addresses in their normal form.
         ranges: the ranges, an address in any of which meets it as well; only `in` on an address has some.
     """
@@ -105,16 +102,12 @@ class SuppressionRule:
     """A rule that holds some signals back until an instant.
 
     Attributes:
-        name: the rule's name, which is unique in its stream.
         alert_type: the alert type, or the recommendation category, that it is about, case-folded.
         expires: the first instant at which it holds nothing.
-        enabled: whether it is in force.
         groups: its elements. Those of one group look at one entity type and must be met by the same entity; each of the
             signal's own properties is a group of its own.
         reason: Defender's reason, such as Noise or FalsePositive.
-        comment: why the rule is there, for people.
         owner: the first e-mail address in the comment.
-        source: the file that the rule stands in.
     """
 
     name: str
@@ -171,7 +164,6 @@ class Suppressions:
     """The suppression rules of one stream.
 
     Attributes:
-        by_name: the rules by name.
         by_type: by alert type, an index by the rules' most selective `in` value.
         by_category: the same, of those rules that may be about a category, by what may be the name of one.
     """

@@ -33,9 +33,6 @@ class HubReader:
     """Reads one hub through a consumer group of the sweep's own, without an epoch, so that no other reader is disconnected.
 
     `patience` is how many seconds the hub may take to answer, or to send an event that it has.
-
-    Attributes:
-        name: the name of the hub.
     """
 
     def __init__(self, namespace: Namespace, hub: str, patience: float = ANSWER) -> None:

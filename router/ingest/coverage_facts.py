@@ -36,14 +36,7 @@ LONGEST_TEXT = 1_000
 
 
 class AssessmentArrival(NamedTuple):
-    """When and where a message came in; the greater one is the later one.
-
-    Attributes:
-        at: when it came in.
-        origin: the partition of a hub, or the file.
-        position: its number there.
-        part: which of the signals of one message it is.
-    """
+    """When and where a message came in; the greater one is the later one."""
 
     at: datetime
     origin: str
@@ -56,18 +49,9 @@ class CoverageAssessment:
     """What one message said of one recommendation at one resource.
 
     Attributes:
-        id: the assessment's id, in lower case.
-        key: the assessment key.
-        resource: the resource as it is written.
-        title: its title.
-        source: the cloud that the resource is in, as the message calls it.
         native: what the resource is called in its own cloud, where that is not Azure.
         type: who wrote it, in Microsoft's word.
         code: `Healthy`, `Unhealthy` or `NotApplicable`, as it is written; None where the message was a Delete.
-        cause: why it has that status, as a code.
-        description: the same in words.
-        changed: the message's own time of this status.
-        arrival: when and where it came in.
     """
 
     id: str

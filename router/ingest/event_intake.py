@@ -32,7 +32,6 @@ class _Step(NamedTuple):
     """What came of a try.
 
     Attributes:
-        ingested: what was taken in; None where nothing was.
         batches: what is to be tried in its stead.
         deaths: the tries by which the one event of `batches` is poison, if they are still the same at a second look.
     """

@@ -24,11 +24,7 @@ from router.store.transaction import Transaction
 
 
 class Hub(Protocol):
-    """Reads events of a hub, beside its consumers.
-
-    Attributes:
-        name: the name of the hub.
-    """
+    """Reads events of a hub, beside its consumers."""
 
     name: str
 
@@ -59,10 +55,7 @@ class GapReport:
     """What a sweep found of the gaps of one hub, and did with them.
 
     Attributes:
-        entries: the record's entries of the messages that it ingested.
-        losses: the losses that it declared.
         lag: how many numbers of each partition are not ingested yet.
-        warnings: lines for people, without a secret.
         taken_until: for each partition the hub's time up to which all was taken in or lost; None where that is not known.
     """
 

@@ -56,7 +56,6 @@ class Ingested(NamedTuple):
 
     Attributes:
         entries: the record's entry of each signal, in the order of the messages.
-        heard: the sources that were heard of, as they are written.
     """
 
     entries: list[RecordEntry]

@@ -20,12 +20,7 @@ from router.parse import LARGEST_BODY, read_signals, split_body
 
 
 class Cut(NamedTuple):
-    """What is known of a body that is too long to be held.
-
-    Attributes:
-        size: how many bytes it has.
-        digest: the BLAKE2b digest of them all.
-    """
+    """What is known of a body that is too long to be held."""
 
     size: int
     digest: str
@@ -38,9 +33,6 @@ class Message:
     Attributes:
         body: the body; only its beginning where it is `cut`.
         source: what people call the place where it came in.
-        arrival: where and when it came in.
-        trace: the W3C traceparent that came with it.
-        cut: the size and digest of a body that was too long to be held.
     """
 
     body: bytes = field(repr=False)
@@ -57,13 +49,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """A part of a message that is not understood, or is on the wrong stream.
-
-    Attributes:
-        quarantined: the part's body, and the reason.
-        arrival: where and when it came in.
-        source: what people call that place.
-    """
+    """A part of a message that is not understood, or is on the wrong stream."""
 
     quarantined: Quarantined
     arrival: Arrival
@@ -79,8 +65,6 @@ class MessageReader:
     """Reads messages.
 
     Attributes:
-        rulebooks: the rulebook of each stream that is routed.
-        catalogue: what is known beforehand about alert types.
         only: the one stream that messages come from; a signal of the other stream is then on the wrong one.
     """
 

@@ -52,15 +52,7 @@ def fingerprints_after(known: Set[str], named: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One signal as one message describes it.
-
-    Attributes:
-        signal: the signal.
-        arrival: where and when its message came in.
-        source: what people call that place.
-        body: the signal's own body, out of its message.
-        trace: the W3C traceparent that came with the message.
-    """
+    """One signal as one message describes it."""
 
     signal: Signal
     arrival: Arrival

@@ -49,7 +49,6 @@ class SourceReport:
     """What a look at all sources brought.
 
     Attributes:
-        entries: the record's entries of what it took in.
         warnings: lines for people, without a secret: patterns that fit nothing, and sources with a fault of ours.
     """
 

@@ -31,12 +31,7 @@ class Posture(NamedTuple):
     """One posture message.
 
     Attributes:
-        id: its id in lower case.
-        name: the last part of its id.
         scope: the resource, or the subscription, that its id begins with.
-        properties: its properties.
-        deleted: whether it is a Delete.
-        snapshot: whether it is part of a snapshot.
     """
 
     id: str

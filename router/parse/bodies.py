@@ -47,7 +47,6 @@ class Answer(NamedTuple):
     """An answer of Azure's.
 
     Attributes:
-        bodies: the bodies in it, in their order.
         continuation: how it says that there are more; None where there are no more.
     """
 

@@ -19,7 +19,6 @@ class MessageRefused(Exception):
     """A message cannot be understood.
 
     Attributes:
-        reason: why.
         at_fault: the field, or the line and column, that is at fault; None where it is the whole message.
     """
 

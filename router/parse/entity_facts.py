@@ -20,8 +20,6 @@ class EvidenceItem(NamedTuple):
     """What an entity says for one list of the evidence.
 
     Attributes:
-        listed: the name of the list.
-        words: what stands there.
         names: what else a property may call the same thing; each of them stands in the evidence, or is left alone.
     """
 

@@ -57,9 +57,7 @@ class Aggregation:
 
     Attributes:
         states: the states as they are by now; those that were read, and those that are new.
-        changed: those of them that are to be written.
         touched: the turns that were applied, by the key of their group.
-        owed: the notices that the destination is owed for it.
         held: whether real groups, and samples, wait or waited for their turn.
     """
 

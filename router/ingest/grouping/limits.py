@@ -20,7 +20,6 @@ class Audience(NamedTuple):
 
     Attributes:
         pager: the name of an owner's pager key, None for the destination's own.
-        sample: whether the signal is one of Defender's samples.
     """
 
     pager: str | None
@@ -39,10 +38,6 @@ class Room:
 
     Attributes:
         limit: the limit; None where everything may open.
-        lane: the lane of the destination.
-        now: the time by which openings are counted.
-        counts: what opened within the window of the limit.
-        openings: what took room since.
     """
 
     limit: Limit | None
