@@ -71,61 +71,42 @@ class RuleFields:
     location: CloudLocation | None = None
 
 
+_SHARED = (
+    "kind", "id", "type", "title", "severity", "severity_written", "status", "resolved", "resource", "intents", "techniques",
+)  # fmt: skip
+_OF_ALERTS = ("plan", "sample", "compromised_entity")
+_OF_FINDINGS = ("categories", "deleted", "category", "cves", "risk")
+"""What the fields of signals are called here and in `Signal`, `Alert` and `Finding`."""
+
+
 def rule_fields_of(signal: Signal) -> RuleFields:
-    """What rules can match of a signal."""
-    alert = signal if isinstance(signal, Alert) else None
-    finding = signal if isinstance(signal, Finding) else None
+    """Return what rules can match of a signal."""
     location = location_of(signal)
+    package = signal.package if isinstance(signal, Finding) else None
+    own = _OF_FINDINGS if isinstance(signal, Finding) else _OF_ALERTS
+    same: dict[str, Any] = {name: getattr(signal, name) for name in _SHARED + own}
     return RuleFields(
-        kind=signal.kind,
-        id=signal.id,
-        type=signal.type,
-        title=signal.title,
-        severity=signal.severity,
-        severity_written=signal.severity_written,
-        status=signal.status,
-        resolved=signal.resolved,
-        resource=signal.resource,
-        intents=signal.intents,
-        techniques=signal.techniques,
-        plan=alert.plan if alert else None,
-        sample=alert.sample if alert else False,
-        compromised_entity=alert.compromised_entity if alert else None,
-        categories=finding.categories if finding else (),
-        deleted=finding.deleted if finding else False,
+        **same,
         extended=_texts_in(signal.extended),
         entities=_entities_in(signal.entities),
-        category=finding.category if finding else None,
-        package=finding.package.name if finding and finding.package else None,
-        cves=finding.cves if finding else None,
-        risk=finding.risk if finding else None,
+        package=package.name if package is not None else None,
         location=location if location != NOWHERE else None,
     )
 
 
 def signal_of(fields: RuleFields) -> Alert | Finding:
-    """A signal of which every rule and route says what it says of the first one; it has nothing that they do not ask for."""
+    """Return a signal of which every rule and route says what it says of the first one; it has nothing else."""
     entities = Entities([{"type": type, **_values_in(one)} for type, some in fields.entities.items() for one in some])
-    shared: dict[str, Any] = {name: getattr(fields, name) for name in _SHARED}
-    shared |= {"entities": entities, "extended": _values_in(fields.extended), "location": fields.location or NOWHERE}
-    if fields.kind.stream is Stream.CWPP:
-        return Alert(**shared, plan=fields.plan, sample=fields.sample, compromised_entity=fields.compromised_entity)
-    return Finding(
-        **shared,
-        categories=fields.categories,
-        deleted=fields.deleted,
-        category=fields.category,
-        package=Package(name=fields.package) if fields.package is not None else None,
-        cves=fields.cves,
-        risk=fields.risk,
-        rung=find_missing_rung(fields.kind, fields.type, fields.title),
-    )
-
-
-_SHARED = (
-    "kind", "id", "type", "title", "severity", "severity_written", "status", "resolved", "resource", "intents", "techniques",
-)  # fmt: skip
-"""What the fields of every signal are called here and in `Signal`."""
+    is_alert = fields.kind.stream is Stream.CWPP
+    same: dict[str, Any] = {
+        name: getattr(fields, name) for name in _SHARED + (_OF_ALERTS if is_alert else _OF_FINDINGS)
+    }
+    same |= {"entities": entities, "extended": _values_in(fields.extended), "location": fields.location or NOWHERE}
+    if is_alert:
+        return Alert(**same)
+    package = Package(name=fields.package) if fields.package is not None else None
+    rung = find_missing_rung(fields.kind, fields.type, fields.title)
+    return Finding(**same, package=package, rung=rung)
 
 
 def _texts_in(values: Mapping[str, object]) -> Texts:
