@@ -10,8 +10,7 @@ from router.decide.placeholders import filled, key_of
 from router.decide.remediation import lines_of, links_in
 from router.domain.evidence import Evidence, account_name_of, command_line_of, property_key
 from router.domain.resources import parse_resource_id
-from router.domain.signals import Alert, Signal
-from router.domain.web_links import Link, sound_link
+from router.domain.signals import Alert, Link, Signal, sound_link
 
 MOST_LINKS = 20
 """Links that a notice has beside that of its page."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from router.decide.markup import plain_text
-from router.domain.web_links import Link
+from router.domain.signals import Link
 
 MOST_LINES = 200
 """Lines that stand by themselves; what follows stands in the last of them."""

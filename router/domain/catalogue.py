@@ -1,4 +1,4 @@
-"""What is known beforehand: Defender's alert types and properties, and MITRE ATT&CK at one version.
+"""What is known beforehand: Defender's alert types, properties and samples, and MITRE ATT&CK at one version.
 
 It helps; it is never an allow-list."""
 
@@ -9,9 +9,44 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from router.domain import samples
 from router.domain.evidence import PropertyTable
+from router.domain.resources import parse_resource_id
 from router.domain.texts import remembered
+
+SAMPLE_TYPE = "SIMULATED_"
+"""How the type of a sample begins, before that of the real alert."""
+
+SAMPLE_TITLE = "[SAMPLE ALERT]"
+"""How its title begins."""
+
+NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+"""What stands in some samples in place of a subscription."""
+
+SAMPLE_GROUP, SAMPLE_NAME = "sample-rg", "sample-"
+"""The resource group of a sample's resource, and how the resource's own name begins, in lower case."""
+
+
+def is_sample(type: str, title: str, resources: Iterable[str | None]) -> bool:
+    """Whether an alert bears a mark of a sample; any one tells, for none is always there.
+
+    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: whoever owns a
+    host can call it `Sample-VM`, and be left out where samples are. A name counts only in the subscription of zeros, which
+    nobody has.
+    """
+    return (
+        type[: len(SAMPLE_TYPE)].upper() == SAMPLE_TYPE
+        or title.startswith(SAMPLE_TITLE)
+        or any(map(_is_made_up, resources))
+    )
+
+
+def _is_made_up(resource: str | None) -> bool:
+    parts = parse_resource_id(resource)
+    return (
+        parts.subscription == NO_SUBSCRIPTION
+        and (parts.resource_group or "").lower() == SAMPLE_GROUP
+        and (parts.name or "").lower().startswith(SAMPLE_NAME)
+    )
 
 
 class Attack(NamedTuple):
@@ -121,7 +156,7 @@ class Catalogue:
         """
         known = {name: one for name, one in self.types.items() if plan in (None, one.plan)}
         titles = {_letters_in(one.title): one for one in known.values() if one.title}
-        if (found := titles.get(_letters_in(title.removeprefix(samples.TITLE)))) is not None:
+        if (found := titles.get(_letters_in(title.removeprefix(SAMPLE_TITLE)))) is not None:
             return found
         bare = type.lower().removeprefix("simulated_")
         tails = {_tail_of(name): name for name in known}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from router.domain.posture import DatabaseRule, Image, Package, Risk
-from router.domain.web_links import Link as Link
+from router.domain.signals import Link as Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,30 @@ from router.domain.entities import Entities
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.resources import CloudLocation
 from router.domain.severity import Severity, severity_named
-from router.domain.web_links import Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A web page that a message names.
+
+    Attributes:
+        text: what it is called.
+        url: its URL.
+    """
+
+    text: str
+    url: str
+
+
+_ENDS = frozenset(' <>|"\\')
+
+
+def sound_link(link: str | None) -> str | None:
+    """A link that can be one: https, and nothing in it that could end it early; else None."""
+    if link is None or not link.startswith("https://"):
+        return None
+    return link if link.isascii() and link.isprintable() and not _ENDS.intersection(link) else None
+
 
 DEFENDER = "Microsoft Defender for Cloud"
 """The product whose exports these are; what an alert of its own calls it may be an older name, or a part of it."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from router.domain.catalogue import Catalogue, Products
+from router.domain.catalogue import Catalogue, Products, is_sample
 from router.domain.decisions import Code
 from router.domain.entities import Entities
 from router.domain.resources import parse_resource_id
-from router.domain.samples import is_sample
 from router.domain.severity import severity_named
-from router.domain.signals import Alert, Kind
+from router.domain.signals import Alert, Kind, Link
 from router.domain.texts import remembered
-from router.domain.web_links import Link
 from router.parse.documents import MessageRefused, find_document
 from router.parse.fields import (
     Fields,

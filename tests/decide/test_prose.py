@@ -18,8 +18,7 @@ from router.domain.notices import Notice
 from router.domain.posture import Risk
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
-from router.domain.signals import Alert, Finding, Quarantined
-from router.domain.web_links import Link
+from router.domain.signals import Alert, Finding, Link, Quarantined
 from router.ingest.grouping.grouping_keys import common_values_of
 from router.parse import evidence_of
 from router.rulebook import load_catalogue

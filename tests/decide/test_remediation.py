@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide.remediation import MOST_LINES, lines_of, links_in
-from router.domain.web_links import Link
+from router.domain.signals import Link
 
 BLADE = {
     "kind": "openBlade",

@@ -24,7 +24,7 @@ from router.domain.owners import Owner
 from router.domain.posture import Image, Package, Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
-from router.domain.web_links import Link
+from router.domain.signals import Link
 from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice
 from tests.examples import some_of
 

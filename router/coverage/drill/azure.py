@@ -23,9 +23,9 @@ from router.coverage.asking.patience import PatientSender, Send, TimeLimit
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.deliver.http import Http
+from router.domain.catalogue import is_sample
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, BadSetting, Unavailable
-from router.domain.samples import is_sample
 from router.domain.texts import one_line
 
 MOST_PAGES = 200

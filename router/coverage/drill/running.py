@@ -22,7 +22,7 @@ from router.coverage.drill.verdict import (
     judge_drill,
 )
 from router.decide import decide
-from router.domain import samples
+from router.domain.catalogue import SAMPLE_GROUP, SAMPLE_TITLE, SAMPLE_TYPE
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.documents import DocumentKind, StoredDocument, body_of
@@ -45,7 +45,7 @@ _LISTED_EVERY = timedelta(seconds=15)
 _MOST_ALERTS = 50
 """Alerts of a drill that are followed: one bundle makes fewer."""
 
-_MARKS = tuple(one.lower().encode() for one in (samples.TITLE, f'"{samples.TYPE}', samples.GROUP))
+_MARKS = tuple(one.lower().encode() for one in (SAMPLE_TITLE, f'"{SAMPLE_TYPE}', SAMPLE_GROUP))
 """Texts of a sample alert, in lower case, whether or not it can be parsed."""
 
 
@@ -85,8 +85,8 @@ def _alerts_of(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
         )
         yield real
         if not subject.is_real:
-            sample = replace(real, title=f"{samples.TITLE} {known.title}", sample=True)
-            yield from (sample, replace(sample, type=f"{samples.TYPE}{name}"))
+            sample = replace(real, title=f"{SAMPLE_TITLE} {known.title}", sample=True)
+            yield from (sample, replace(sample, type=f"{SAMPLE_TYPE}{name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from shlex import quote
 from types import MappingProxyType
 
 from router.coverage import alert_validation
+from router.domain.catalogue import NO_SUBSCRIPTION
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
-from router.domain.samples import NO_SUBSCRIPTION
 
 BUNDLES: Mapping[str, str] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ from datetime import datetime
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, Source, source_of
 from router.coverage.fields import find_text, find_time, find_truth, objects_at
-from router.domain import samples
+from router.domain.catalogue import NO_SUBSCRIPTION, SAMPLE_GROUP, SAMPLE_NAME, SAMPLE_TITLE, SAMPLE_TYPE
 from router.domain.resources import find_whole, parse_resource_id
 
 _TYPES = ("microsoft.security/locations/alerts", "microsoft.security/alerts")
@@ -100,10 +100,10 @@ def _is_sample(item: Item, type: str, title: str, description: str, resource: st
     """
     parts = parse_resource_id(resource)
     return (
-        type.upper().startswith(samples.TYPE)
-        or title.upper().startswith(samples.TITLE)
+        type.upper().startswith(SAMPLE_TYPE)
+        or title.upper().startswith(SAMPLE_TITLE)
         or description.upper().startswith("THIS IS A SAMPLE ALERT")
         or find_truth(item.find("isSample")) is True
-        or parts.subscription == samples.NO_SUBSCRIPTION
-        or (parts.resource_group == samples.GROUP and (parts.name or "").startswith(samples.NAME))
+        or parts.subscription == NO_SUBSCRIPTION
+        or (parts.resource_group == SAMPLE_GROUP and (parts.name or "").startswith(SAMPLE_NAME))
     )

@@ -9,7 +9,7 @@ from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import shorten
 from router.domain.decisions import Change
-from router.domain.web_links import Link
+from router.domain.signals import Link
 
 _VALUE = 1_500
 """Characters of one value; a longer one is a script, of which the beginning says enough."""

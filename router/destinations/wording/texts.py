@@ -26,8 +26,8 @@ from typing import Any
 from unicodedata import normalize
 
 from router.domain.notices import Notice
+from router.domain.signals import sound_link as sound_link
 from router.domain.texts import legible, one_line
-from router.domain.web_links import sound_link as sound_link
 
 OURS = frozenset({"key", "owner", "recipient"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
