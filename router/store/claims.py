@@ -35,7 +35,6 @@ from router.store.deliveries import (
     IS_OPEN,
     claim_of,
     delivery_of,
-    entry_of,
     failures_in,
     failures_written,
     read_signals,
@@ -94,7 +93,7 @@ UPDATE deliveries SET state='claimed', attempts=attempts+1, due=?, settled=NULL,
        lost=lost + CASE WHEN state='claimed' THEN 1 ELSE 0 END,
        claim=CAST(redriven AS TEXT) || '-' || ? || CAST(place AS TEXT)
 WHERE place IN ({{places}})
-RETURNING {", ".join(ENTRY)}, stream, destination, type, trace,
+RETURNING {", ".join(ENTRY)}, type, trace,
   (SELECT n.body FROM notices n WHERE n.key=deliveries.key AND n.turn=deliveries.turn AND n.type=deliveries.type) AS body,
   (SELECT o.receipt FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
      AND o.turn=deliveries.opened AND o.turn<>deliveries.turn) AS receipt_of_opening,
@@ -177,7 +176,7 @@ async def claim_due(
     claims: list[Claim] = []
     depending: list[Columns] = []
     for row in sorted(rows, key=lambda one: one.whole("place")):
-        claim = None if row.raw("depends") else attempt(_claim_in, row, due)
+        claim = None if row.raw("depends") else attempt(claim_of, row, due)
         if isinstance(claim, Claim):
             claims.append(claim)
         else:
@@ -191,10 +190,6 @@ def _claim_text(many: int, is_probe: bool) -> str:
     due = ", ".join(f"due{number} AS ({some})" for number in range(many))
     places = " UNION ALL ".join(f"SELECT place FROM due{number}" for number in range(many))
     return _CLAIM.format(due=due, places=places)
-
-
-def _claim_in(row: Columns, now: datetime) -> Claim:
-    return claim_of(entry_of(row), delivery_of(row), row, now)
 
 
 async def decide_depending(
@@ -280,20 +275,18 @@ class _NextSteps:
         faults: dict[int, Undecodable] = {}
         for one in found:
             entry = claimed(one.entry, self._due, self._until, claim_id(one.entry, f"{uuid4().hex}-{one.entry.row_id}"))
-            row = self._rows[entry.row_id]
-            delivery = attempt(delivery_of, row)
-            if isinstance(delivery, Undecodable):
-                faults[entry.row_id] = delivery
+            claim = attempt(claim_of, self._rows[entry.row_id], self._due)
+            if isinstance(claim, Undecodable):
+                faults[entry.row_id] = claim
                 continue
-            untold = untold_before(entry, one.signal)
-            entries.append(entry)
-            claim = claim_of(entry, delivery, row, self._due)
             # What cannot be decoded may have said anything.
             is_note = claim.is_note and all(
                 isinstance(it := attempt(delivery_of, self._rows[earlier.row_id]), Delivery) and may_be_note(it)
-                for earlier in untold
+                for earlier in untold_before(entry, one.signal)
             )
-            claims.append(replace(claim, is_untold=one.is_untold, is_note=is_note))
+            entries.append(entry)
+            known = replace(claim, id=entry.claim, number=entry.attempts, lost=entry.lost)
+            claims.append(replace(known, is_untold=one.is_untold, is_note=is_note))
         await set_aside(self._tx, faults, self._due)
         await write_entries(self._tx, entries)
         return claims
@@ -341,21 +334,13 @@ def row_in(claim: str) -> int:
 def _settlement(one: Settlement, known: Mapping[str, tuple[FailedAttempt, ...]]) -> tuple[object, ...]:
     failures = failures_after(known.get(one.delivery.id, ()), one)
     receipt = one.receipt
+    written = encode(receipt) if receipt is not None else None
+    reference = bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None
+    state, unspent = one.state.value, int(not one.spent)
     return (
-        one.state.value,
-        0 if one.spent else 1,
-        0 if one.spent else 1,
-        micros(one.due),
-        micros(one.at),
-        clipped(one.error),
-        failures_written(failures),
-        encode(receipt) if receipt is not None else None,
-        bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None,
-        one.delivery.id,
-        redriven_by(one.claim),
-        one.claim,
-        one.state.value,
-    )
+        state, unspent, unspent, micros(one.due), micros(one.at), clipped(one.error), failures_written(failures), written,
+        reference, one.delivery.id, redriven_by(one.claim), one.claim, state,
+    )  # fmt: skip
 
 
 async def release_claims(tx: Transaction) -> int:

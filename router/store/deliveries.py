@@ -28,7 +28,7 @@ from router.store.codec import (
 )
 from router.store.damage import DamagedRow, quarantine_entry_of
 from router.store.decisions import earlier_in
-from router.store.delivery_lifecycle import OutboxEntry, added, born_at, damaged, due_at
+from router.store.delivery_lifecycle import OutboxEntry, born_at, damaged, due_at
 from router.store.quarantine import put_in_quarantine
 from router.store.transaction import Transaction
 from router.store.turn_order import may_be_note
@@ -39,7 +39,8 @@ IS_OPEN = "state IN ('owed', 'claimed')"
 _UNKNOWN = "NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')))"
 
 ENTRY = (
-    "place", "id", "lane", "key", "turn", "change", "opened", "state", "attempts", "lost", "redriven", "born", "due",
+    "place", "id", "stream", "destination", "lane",
+    "key", "turn", "change", "opened", "state", "attempts", "lost", "redriven", "born", "due",
     "claim", "settled", "error", "errors",
 )  # fmt: skip
 """The columns from which an entry is read."""
@@ -50,8 +51,7 @@ SELECT d.*, p.body FROM deliveries d LEFT JOIN notices p ON p.key=d.key AND p.tu
 """Selects deliveries with what they tell, also those of which that is gone."""
 
 _SIGNALS = f"""
-SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.stream, e.destination, e.type, e.trace, n.body,
-       o.receipt AS receipt_of_opening
+SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.type, e.trace, n.body, o.receipt AS receipt_of_opening
 FROM deliveries e
 LEFT JOIN notices n ON n.key=e.key AND n.turn=e.turn AND n.type=e.type AND e.state<>'sent'
 LEFT JOIN deliveries o ON o.key=e.key AND o.destination=e.destination AND o.turn=e.opened AND o.turn<>e.turn
@@ -60,9 +60,9 @@ ORDER BY e.place FOR UPDATE OF e
 """
 
 _INSERT = """
-INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, trace, state, attempts, lost, redriven,
-                        born, due)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
+INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, trace, born, due, state, attempts, lost,
+                        redriven)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,'owed',0,0,0) ON CONFLICT (id) DO NOTHING
 """
 
 _OWED = "INSERT INTO destinations (stream, name, lane) VALUES (?,?,?) ON CONFLICT (stream, name) DO NOTHING"
@@ -75,18 +75,20 @@ UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, cl
 
 
 def entry_of(row: Columns) -> OutboxEntry:
-    """Return the entry that a row holds; raises Undecodable.
+    """Return the entry that a row holds, with its receipt where that was asked for; raises Undecodable.
 
     A claimed row does not keep since when it was due: no later than its claim, and no earlier than it was owed.
     """
     state, born, due = row.word("state", DeliveryState), row.time("born"), row.time("due")
-    is_claimed = state is DeliveryState.CLAIMED
+    is_claimed, receipt = state is DeliveryState.CLAIMED, row.raw("receipt")
     return OutboxEntry(
         row_id=row.whole("place"),
         id=row.text("id"),
+        stream=row.word("stream", Stream).value,
+        destination=row.text("destination"),
+        lane=row.word("lane", Lane),
         key=row.text("key"),
         turn=row.whole("turn", 1, MOST_TURNS),
-        lane=row.word("lane", Lane),
         change=row.word("change", Change),
         opened=row.whole("opened", 1, MOST_TURNS),
         state=state,
@@ -100,6 +102,7 @@ def entry_of(row: Columns) -> OutboxEntry:
         settled=row.find_time("settled"),
         error=row.words("error") or None,
         failed=readable((), failures_in, row),
+        receipt=readable(None, decode, Receipt, receipt) if receipt is not None else None,
     )
 
 
@@ -121,20 +124,20 @@ def delivery_of(row: Columns) -> Delivery:
     return delivery
 
 
-def claim_of(entry: OutboxEntry, delivery: Delivery, row: Columns, now: datetime) -> Claim:
-    """Return the claim that an entry stands for, given its whole row, with the receipt of what opened its signal there.
+def claim_of(row: Columns, now: datetime) -> Claim:
+    """Return the claim that a whole row is, with the receipt of what opened its signal there; raises Undecodable.
 
     It is a note where it says nothing but a status: what came before it was told.
     """
-    opening = row.raw("receipt_of_opening")
+    delivery, opening = delivery_of(row), row.raw("receipt_of_opening")
     return Claim(
         delivery=delivery,
-        id=entry.claim,
-        number=entry.attempts,
-        born=born_at(entry, now),
+        id=row.find_text("claim") or "",
+        number=row.whole("attempts", 0, MOST_TIMES),
+        born=born_at(row.time("born"), now),
         # Without its handles the vendor is asked where the signal is open.
         opening=readable(None, decode, Receipt, opening) if opening is not None else None,
-        lost=entry.lost,
+        lost=row.whole("lost", 0, MOST_TIMES),
         is_note=may_be_note(delivery),
         is_elsewhere=row.raw("is_elsewhere") != 0,
         earlier=readable(None, earlier_in, row),
@@ -150,26 +153,12 @@ async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: d
     await tx.write_many(_OWED, [(*place, lanes[place]) for place in sorted(lanes)])
 
 
-def _insertion(delivery: Delivery, now: datetime) -> tuple[object, ...]:
-    entry = added(delivery, now)
+def _insertion(one: Delivery, now: datetime) -> tuple[object, ...]:
+    born = micros(now)
     return (
-        entry.id,
-        delivery.stream,
-        delivery.destination,
-        entry.lane.value,
-        delivery.key,
-        entry.turn,
-        entry.change.value,
-        entry.opened,
-        tag_of(delivery.content),
-        delivery.trace,
-        entry.state.value,
-        entry.attempts,
-        entry.lost,
-        entry.redriven,
-        micros(entry.born),
-        micros(due_at(entry)),
-    )
+        one.id, one.stream, one.destination, one.lane.value, one.key, one.turn, one.change.value, one.opened,
+        tag_of(one.content), one.trace, born, born,
+    )  # fmt: skip
 
 
 async def write_entries(tx: Transaction, entries: Iterable[OutboxEntry]) -> None:
@@ -177,19 +166,11 @@ async def write_entries(tx: Transaction, entries: Iterable[OutboxEntry]) -> None
     await tx.write_many(_UPDATE, [_update(one) for one in sorted(entries, key=lambda one: one.row_id)])
 
 
-def _update(entry: OutboxEntry) -> tuple[object, ...]:
+def _update(one: OutboxEntry) -> tuple[object, ...]:
     return (
-        entry.state.value,
-        entry.attempts,
-        entry.lost,
-        entry.redriven,
-        micros(entry.born),
-        micros(due_at(entry)),
-        entry.claim,
-        micros(entry.settled),
-        entry.error,
-        entry.row_id,
-    )
+        one.state.value, one.attempts, one.lost, one.redriven, micros(one.born), micros(due_at(one)), one.claim,
+        micros(one.settled), one.error, one.row_id,
+    )  # fmt: skip
 
 
 async def read_entries(
@@ -216,11 +197,10 @@ async def read_signals(
     rows = await tx.fetch(_SIGNALS, list(places)) if places else []
     entries, faults = sound_entries(rows)
     await set_aside(tx, faults, now)
-    by_place = {row.whole("place"): row for row in rows}
     signals: dict[tuple[str, str], list[OutboxEntry]] = {}
     for one in entries:
-        signals.setdefault((one.key, by_place[one.row_id].words("destination")), []).append(one)
-    return list(signals.values()), by_place
+        signals.setdefault((one.key, one.destination), []).append(one)
+    return list(signals.values()), {row.whole("place"): row for row in rows}
 
 
 def sound_entries(rows: Iterable[Columns]) -> tuple[list[OutboxEntry], dict[int, Undecodable]]:

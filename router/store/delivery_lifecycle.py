@@ -1,7 +1,7 @@
-"""The lifecycle of one delivery: its states, what takes it from one to the next, and what an instant makes of it.
+"""The lifecycle of one delivery: what takes it from one state to the next, and what an instant makes of it. Pure.
 
-The store keeps an `OutboxEntry` for each delivery, and changes it by the functions of this file, or by one statement for many.
-`TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`. Pure.
+A worker changes many deliveries by one statement, and single ones by the functions of this file. Which of a signal's deliveries
+is next is decided in `turn_order`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import overload
 
 from router.domain.clocks import is_possible
-from router.domain.decisions import Change
 from router.domain.deliveries import (
     DAMAGED,
     LONGEST_LEASE,
@@ -21,66 +19,36 @@ from router.domain.deliveries import (
     SUSPECT,
     Delivery,
     DeliveryState,
+    DeliveryStatus,
     FailedAttempt,
     Settlement,
 )
 from router.domain.errors import Undecodable
-from router.domain.rulebook import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxEntry:
-    """How far one delivery has come.
+class OutboxEntry(DeliveryStatus):
+    """How far one delivery has come, as its row says.
 
     Attributes:
-        row_id: The row's number, in the column `place`; 0 of one that is not stored yet.
-        id: The delivery's id.
-        key: The key of its signal or group.
-        turn: Its number in the order of its signal's deliveries to one destination.
-        lane: The priority class of its destination.
-        change: Whether it opens, updates or resolves the signal there.
-        opened: The turn whose delivery opened the signal there; its own where it opens.
-        state: Where it stands.
-        born: Since when it is owed.
-        due: When it may be claimed next, as far as time goes.
-        attempts: How many attempts were made, one that is under way among them.
-        lost: How many claims in a row nobody had settled when the last claim was made.
+        lost: How many claims in a row ended without a settlement when the last claim was made.
         redriven: How often a person asked for it again.
         lease: Until when its claim is one worker's alone; None where it is not claimed.
         claim: What no two claims of it share; empty where it was never claimed.
-        settled: When something last became of it; None where nothing has, or where it was claimed or redriven since.
-        error: Its last trouble, without a secret; None where it had none.
-        failed: Its latest attempts that failed, oldest first.
+        row_id: The row's number, in the column `place`; 0 of one that is not stored yet.
     """
 
     id: str
-    key: str
-    turn: int
-    lane: Lane
-    change: Change
-    opened: int
-    state: DeliveryState
-    born: datetime
-    due: datetime
-    attempts: int = 0
     lost: int = 0
     redriven: int = 0
     lease: datetime | None = None
     claim: str = ""
-    settled: datetime | None = None
-    error: str | None = None
-    failed: tuple[FailedAttempt, ...] = ()
     row_id: int = 0
 
     @property
     def is_open(self) -> bool:
         """Whether it is owed or claimed."""
         return self.state in OPEN
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it is a dead letter."""
-        return self.state is DeliveryState.DEAD
 
 
 NOWHERE = "no_destination: the policy no longer names it"
@@ -99,32 +67,13 @@ MOST_FAILURES = 10
 LONGEST_FAILURE = 500
 """Characters of the error of each."""
 
-_OWED, _CLAIMED, _SENT, _SKIPPED, _DEAD = DeliveryState
-
-TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = {
-    "added": frozenset({(None, _OWED)}),
-    "claimed": frozenset({(_OWED, _CLAIMED), (_CLAIMED, _CLAIMED)}),
-    # Beside what ends a claim, an acknowledgement that comes late counts, whatever somebody made of the delivery meanwhile.
-    "settled": frozenset(
-        {(_CLAIMED, _SENT), (_CLAIMED, _OWED), (_CLAIMED, _DEAD), (_OWED, _SENT), (_SKIPPED, _SENT), (_DEAD, _SENT)}
-    ),
-    "released": frozenset({(_CLAIMED, _OWED)}),
-    # Superseded by what follows it, or overtaken when a person wants it sent again.
-    "skipped": frozenset({(_OWED, _SKIPPED), (_DEAD, _SKIPPED)}),
-    # Due at once, since a person wants its destination to be asked.
-    "brought_forward": frozenset({(_OWED, _OWED)}),
-    "discarded": frozenset({(_DEAD, _SKIPPED)}),
-    "given_up": frozenset({(_OWED, _DEAD), (_CLAIMED, _DEAD)}),
-    # A dead letter, and whatever became of the resolutions that came after it.
-    "redriven": frozenset({(_DEAD, _OWED), (_SENT, _OWED), (_SKIPPED, _OWED), (_OWED, _OWED), (_CLAIMED, _OWED)}),
-}
-"""Every change of state, by what makes it; None stands for what is not there yet."""
-
 
 def added(delivery: Delivery, now: datetime) -> OutboxEntry:
     """A delivery that is owed from now on."""
     return OutboxEntry(
         id=delivery.id,
+        stream=delivery.stream,
+        destination=delivery.destination,
         key=delivery.key,
         turn=delivery.turn,
         lane=delivery.lane,
@@ -133,6 +82,7 @@ def added(delivery: Delivery, now: datetime) -> OutboxEntry:
         state=DeliveryState.OWED,
         born=now,
         due=now,
+        attempts=0,
     )
 
 
@@ -166,7 +116,7 @@ def failures_after(failures: Sequence[FailedAttempt], settlement: Settlement) ->
 
 
 def skipped(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """A delivery that nobody needs."""
+    """A delivery that is needed no more."""
     return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now)
 
 
@@ -183,7 +133,7 @@ def redriven(entry: OutboxEntry, now: datetime) -> OutboxEntry:
 
 
 def losses_of(entry: OutboxEntry) -> int:
-    """How many of its claims in a row nobody settled, if it is claimed now."""
+    """How many of its claims in a row ended without a settlement, if it is claimed now."""
     return entry.lost + (entry.state is DeliveryState.CLAIMED)
 
 
@@ -215,9 +165,9 @@ def is_claimable(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_L
     return is_unclaimed(entry, now, lease) and is_due
 
 
-def born_at(entry: OutboxEntry, now: datetime) -> datetime:
+def born_at(born: datetime, now: datetime) -> datetime:
     """Return since when a delivery is owed; from now on, where only a wrong clock can have written since when."""
-    return entry.born if is_possible(entry.born, now) else now
+    return born if is_possible(born, now) else now
 
 
 def due_at(entry: OutboxEntry) -> datetime:
@@ -246,10 +196,6 @@ def damaged(why: Undecodable, trouble: str | None = None) -> str:
     return ended(f"{DAMAGED}{why}", trouble)
 
 
-@overload
-def clipped(error: str) -> str: ...
-@overload
-def clipped(error: str | None) -> str | None: ...
 def clipped(error: str | None) -> str | None:
     """As much of an error as is kept; None where there is none."""
     return error[:LONGEST_ERROR] if error else None

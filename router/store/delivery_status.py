@@ -13,9 +13,8 @@ from router.domain.errors import Undecodable
 from router.domain.keys import bounded, delivery_key
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
-from router.domain.signals import Stream
 from router.store.claims import IS_FIRST
-from router.store.codec import EPOCH, Columns, attempt, content_of, decode, micros, readable
+from router.store.codec import EPOCH, Columns, attempt, content_of, micros, readable
 from router.store.deliveries import ENTRY, IS_OPEN, WHOLE, entry_of
 from router.store.destinations import pauses_in
 from router.store.transaction import Transaction
@@ -23,7 +22,7 @@ from router.store.transaction import Transaction
 NEVER = datetime.max.replace(tzinfo=UTC)
 """An instant since which nothing was sent."""
 
-_STATUS = f"SELECT {', '.join(ENTRY)}, stream, destination, receipt FROM deliveries"
+_STATUS = f"SELECT {', '.join(ENTRY)}, receipt FROM deliveries"
 
 _COUNT = "SELECT destination, state, count(*) AS many FROM deliveries"
 _COUNTS = f"""
@@ -248,30 +247,9 @@ async def find_first_due(
 
 async def _read_statuses(tx: Transaction, where: str, *values: str | list[str]) -> list[DeliveryStatus]:
     rows = await tx.fetch(f"{_STATUS} WHERE {where}", *values)
-    return [one for row in rows if not isinstance(one := attempt(_status_of, row), Undecodable)]
+    return [one for row in rows if not isinstance(one := attempt(entry_of, row), Undecodable)]
 
 
 def _notice_in(row: Columns) -> Notice | None:
     content = attempt(content_of, row.words("type"), row.raw("body"))
     return content if isinstance(content, Notice) else None
-
-
-def _status_of(row: Columns) -> DeliveryStatus:
-    entry, receipt = entry_of(row), row.raw("receipt")
-    return DeliveryStatus(
-        stream=row.word("stream", Stream).value,
-        destination=row.text("destination"),
-        lane=entry.lane,
-        key=entry.key,
-        turn=entry.turn,
-        change=entry.change,
-        opened=entry.opened,
-        state=entry.state,
-        born=entry.born,
-        due=entry.due,
-        attempts=entry.attempts,
-        settled=entry.settled,
-        error=entry.error,
-        failed=entry.failed,
-        receipt=readable(None, decode, Receipt, receipt) if receipt is not None else None,
-    )

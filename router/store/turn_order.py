@@ -1,7 +1,7 @@
-"""The deliveries of one signal to one destination: in which order they go, what is next, and which nobody needs any more. Pure.
+"""The deliveries of one signal to one destination: in which order they go, what is next, and which are needed no more. Pure.
 
 They go in the order of their turns: one that is open holds up those behind it. `next_step` says what a worker that comes by
-has to do. Entries may stand in any order, and closed ones may be left out as far as `asks_for_closed` allows.
+has to do. Entries may stand in any order.
 
 Superseded is what was never sent and need not be; overtaken is a dead letter that would only say what is stale.
 """
@@ -21,7 +21,7 @@ from router.store.delivery_lifecycle import OutboxEntry, due_at, is_claimable, i
 
 
 class Skip(NamedTuple):
-    """These deliveries are superseded: nobody needs them. They are in turn order."""
+    """These deliveries are superseded. They are in turn order."""
 
     entries: list[OutboxEntry]
 
@@ -82,16 +82,14 @@ def _turn(entry: OutboxEntry) -> int:
 
 
 def superseded(entries: Collection[OutboxEntry], kept: Collection[str] = ()) -> list[OutboxEntry]:
-    """The deliveries that nobody needs, in turn order.
+    """The deliveries that are needed no more, in turn order.
 
-    Where nobody was told that a signal opened, nobody has to hear that it is over; unless an earlier resolution never got
-    through: then what that one was to close is still open. And an update says all that an earlier one says.
+    Where a destination was not told that a signal opened, it need not hear that it is over; unless an earlier resolution never
+    got through: then what that one was to close is still open. And an update says all that an earlier one says.
 
     `kept` are the ids of resolutions that are sent all the same, and then say that their signal opened, too.
     """
     owed = [one for one in entries if one.state is DeliveryState.OWED]
-    if len(owed) < 2 and not asks_for_closed(owed):
-        return []
     ends = [one for one in owed if _is_end_of_the_untold(one, entries)]
     needless = [
         one
@@ -99,7 +97,7 @@ def superseded(entries: Collection[OutboxEntry], kept: Collection[str] = ()) -> 
         if one.id not in kept
         and (any(one.opened == end.opened and one.turn <= end.turn for end in ends) or _is_said_again(one, owed))
     ]
-    return sorted(needless, key=lambda one: one.turn)
+    return sorted(needless, key=_turn)
 
 
 def find_untold_life(entries: Collection[OutboxEntry]) -> Sequence[OutboxEntry]:
@@ -107,12 +105,10 @@ def find_untold_life(entries: Collection[OutboxEntry]) -> Sequence[OutboxEntry]:
 
     One that opened again since is told of as it is now.
     """
-    if not asks_for_closed(entries):
-        return ()
-    end = max(entries, key=lambda one: one.turn)
+    end = max(entries, key=_turn)
     if end.lane is not Lane.TICKET or not (end.is_open and _is_end_of_the_untold(end, entries)):
         return ()
-    return sorted((one for one in entries if one.opened == end.opened), key=lambda one: one.turn)
+    return sorted((one for one in entries if one.opened == end.opened), key=_turn)
 
 
 def _is_said_again(update: OutboxEntry, owed: Iterable[OutboxEntry]) -> bool:
@@ -161,19 +157,11 @@ def untold_before(update: OutboxEntry, entries: Iterable[OutboxEntry]) -> list[O
     return list(takewhile(lambda one: one.state is not DeliveryState.SENT, latest_first))
 
 
-def asks_for_closed(entries: Iterable[OutboxEntry]) -> bool:
-    """Whether the next step of a signal depends on its closed deliveries, given the open ones.
-
-    Only a resolution asks what became of its opening, and in the rows lane nothing is ever superseded.
-    """
-    return any(one.lane is not Lane.ROWS and one.change is Change.RESOLVED for one in entries)
-
-
 def is_overtaken(letter: OutboxEntry, entries: Collection[OutboxEntry]) -> bool:
     """Whether what was sent since leaves nothing to say for a dead letter.
 
-    An opening or an update would be stale, and a resolution would close what was opened again. A resolution of what was told to
-    nobody says that it opened, too.
+    An opening or an update would be stale, and a resolution would close what was opened again. A resolution of what no
+    destination was told of says that it opened, too.
     """
     since = [one for one in entries if one.turn > letter.turn and one.state is DeliveryState.SENT]
     return any(

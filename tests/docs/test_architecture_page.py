@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from router.store.delivery_lifecycle import TRANSITIONS
 from tests.docs.pages import ROOT, page, spans
+from tests.domain.signal_model import TRANSITIONS
 from tests.test_architecture import FLOORS
 
 PAGE = page("docs/architecture.md")

@@ -15,7 +15,6 @@ from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     DEADLY,
     NOWHERE,
-    TRANSITIONS,
     OutboxEntry,
     added,
     claim_id,
@@ -35,6 +34,27 @@ from tests.store.builders import a_delivery
 MINUTE = timedelta(minutes=1)
 LONGEST_STEP = 20
 """Turns of a signal, of which no history has as many."""
+
+_OWED, _CLAIMED, _SENT, _SKIPPED, _DEAD = DeliveryState
+
+TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = {
+    "added": frozenset({(None, _OWED)}),
+    "claimed": frozenset({(_OWED, _CLAIMED), (_CLAIMED, _CLAIMED)}),
+    # Beside what ends a claim, an acknowledgement that comes late counts, whatever a person made of the delivery meanwhile.
+    "settled": frozenset(
+        {(_CLAIMED, _SENT), (_CLAIMED, _OWED), (_CLAIMED, _DEAD), (_OWED, _SENT), (_SKIPPED, _SENT), (_DEAD, _SENT)}
+    ),
+    "released": frozenset({(_CLAIMED, _OWED)}),
+    # Superseded by what follows it, or overtaken when a person wants it sent again.
+    "skipped": frozenset({(_OWED, _SKIPPED), (_DEAD, _SKIPPED)}),
+    # Due at once, since a person wants its destination to be asked.
+    "brought_forward": frozenset({(_OWED, _OWED)}),
+    "discarded": frozenset({(_DEAD, _SKIPPED)}),
+    "given_up": frozenset({(_OWED, _DEAD), (_CLAIMED, _DEAD)}),
+    # A dead letter, and whatever became of the resolutions that came after it.
+    "redriven": frozenset({(_DEAD, _OWED), (_SENT, _OWED), (_SKIPPED, _OWED), (_OWED, _OWED), (_CLAIMED, _OWED)}),
+}
+"""Every change of state, by what makes it; None stands for what is not there yet."""
 
 
 def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
@@ -343,7 +363,7 @@ class SignalModel:
         )
 
     def _act(self, redrives: bool, which: int) -> None:
-        letters = [one for one in self.entries.values() if one.is_dead]
+        letters = [one for one in self.entries.values() if one.state is DeliveryState.DEAD]
         if len(letters) <= which:
             return
         letter, entries = letters[which], list(self.entries.values())

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from router.domain.deliveries import LEASE, LONGEST_WAIT, DeliveryState
 from router.domain.rulebook import Lane
-from router.store.delivery_lifecycle import TRANSITIONS
-from router.store.turn_order import Skip, Wait, asks_for_closed, next_step
+from router.store.turn_order import Skip, Wait, next_step
 from tests.domain.signal_model import (
     EVENTS,
     JUMPS,
     LONGEST_STEP,
     MINUTE,
+    TRANSITIONS,
     Abandon,
     Act,
     Add,
@@ -78,19 +78,13 @@ def test_what_is_open_is_sent_within_its_lanes_bounds_once_the_clock_is_right(
 
 @settings(deadline=None)
 @given(LANES, EVENTS)
-def test_a_step_depends_on_no_order_and_on_closed_deliveries_only_where_it_says_so(
-    lane: Lane, events: Sequence[Event]
-) -> None:
-    """A store may give entries as it finds them, and leave the closed ones where they are."""
+def test_a_step_depends_on_no_order(lane: Lane, events: Sequence[Event]) -> None:
+    """A store may give entries as it finds them."""
     signal = SignalModel(lane)
     for event in events:
         signal.play([event])
         entries = list(signal.entries.values())
-        step = next_step(entries, signal.now)
-        assert next_step(entries[::-1], signal.now) == step
-        open = [one for one in entries if one.is_open]
-        if not asks_for_closed(open):
-            assert next_step(open, signal.now) == step
+        assert next_step(entries[::-1], signal.now) == next_step(entries, signal.now)
 
 
 REDRIVEN_BEHIND_A_LATER_OPENING: list[Event] = [

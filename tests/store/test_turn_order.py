@@ -97,7 +97,7 @@ class InStore:
             case Restart():
                 await within(self.store, release_claims)
             case Act(redrives, which):
-                letters = [one for one in before.values() if one.is_dead][which : which + 1]
+                letters = [one for one in before.values() if one.state is DeliveryState.DEAD][which : which + 1]
                 for letter in letters:
                     after = model.entries[letter.turn].state
                     expected = (
@@ -115,7 +115,7 @@ class InStore:
         ours = [one for one in self.model.entries.values() if one.lease == until and one.state is DeliveryState.CLAIMED]
         for claim in found:
             entry = self.model.entries[claim.delivery.turn]
-            assert (claim.number, claim.lost, claim.born) == (entry.attempts, entry.lost, born_at(entry, clock))
+            assert (claim.number, claim.lost, claim.born) == (entry.attempts, entry.lost, born_at(entry.born, clock))
             assert claim.opening == (self.receipts.get(entry.opened) if entry.opened != entry.turn else None)
         assert len(found) == len(ours) <= 1
         self.claims += found
@@ -141,7 +141,7 @@ class InStore:
         dues = {"tickets": NextDue(due_at(first), first.error, owed)} if first is not None else {}
         assert await within(self.store, list_next_due, "cwpp") == dues
         oldest = min((one.born for one in entries if one.is_open), default=None)
-        dead = [one for one in entries if one.is_dead]
+        dead = [one for one in entries if one.state is DeliveryState.DEAD]
         backlogs = {"tickets": Backlog(entries[0].lane, oldest, len(dead))} if entries else {}
         assert await within(self.store, list_backlogs, "cwpp") == backlogs
         letters = await letters_in(self.store)
