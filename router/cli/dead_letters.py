@@ -28,7 +28,7 @@ from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.domain.texts import timestamp
 from router.store import dead_letters
-from router.store.damage import DamagedLetter
+from router.store.dead_letters import DamagedLetter
 from router.store.store import Store
 
 type Letter = DeadLetter | DamagedLetter
@@ -144,7 +144,7 @@ def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
 def _row(letter: Letter) -> tuple[object, ...]:
     id, died = id_of(letter)[:_SHORT], timestamp(letter.died) if letter.died is not None else ""
     if isinstance(letter, DamagedLetter):
-        return id, died, letter.damage.addressed_to, "", "", letter.error, ""
+        return id, died, letter.addressed_to, "", "", letter.error, ""
     delivery = letter.delivery
     where = f"{delivery.stream} {delivery.destination}"
     return id, died, where, delivery.change, letter.attempts, letter.error, _title(letter)
@@ -156,7 +156,7 @@ def _title(letter: DeadLetter) -> str:
 
 
 def _error(letter: Letter) -> str:
-    return f"{DAMAGED}{letter.damage.why}" if isinstance(letter, DamagedLetter) else letter.error
+    return f"{DAMAGED}{letter.why}" if isinstance(letter, DamagedLetter) else letter.error
 
 
 def _content(letter: Letter) -> object:
@@ -164,7 +164,7 @@ def _content(letter: Letter) -> object:
     return (
         orjson.loads(orjson.dumps(letter.delivery.content))
         if isinstance(letter, DeadLetter)
-        else orjson.loads(letter.damage.row)
+        else orjson.loads(letter.row)
     )
 
 

@@ -25,8 +25,7 @@ from router.domain.decisions import Code, Outcome
 from router.domain.texts import timestamp
 from router.ingest.intake import Intake
 from router.ingest.messages import Message, MessageReader, NotUnderstood, is_beginning
-from router.store.damage import QuarantineEntry
-from router.store.quarantine import discard_quarantined, list_quarantined
+from router.store.quarantine import QuarantineEntry, discard_quarantined, list_quarantined
 from router.store.store import Store
 
 

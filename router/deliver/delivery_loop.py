@@ -283,7 +283,7 @@ class DeliveryLoop:
         claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
         claims = claims or await claim_odd(tx, recipient, due, until, 1)
         if not claims:
-            await return_probe(tx, pause)
+            await return_probe(tx, pause, due + PROBE)
         return claims
 
     def _send(

@@ -27,11 +27,10 @@ from router.ingest.messages import Message, MessagePart, MessageReader, NotUnder
 from router.ingest.observations import Observation, in_time_order
 from router.ingest.readers import SilenceReader, TagReader
 from router.ingest.transitions import SignalTransition, transition_for
-from router.store.damage import QuarantineEntry
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.ledger import LedgerRow, Turn, record_delivery
-from router.store.quarantine import put_in_quarantine
+from router.store.quarantine import QuarantineEntry, put_in_quarantine
 from router.store.signals import (
     drop_held,
     find_held,

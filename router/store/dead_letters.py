@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.clocks import latest
@@ -10,11 +11,9 @@ from router.domain.deliveries import DISCARDED, LONGEST_LEASE, DeadLetter, Redri
 from router.domain.errors import Undecodable
 from router.store.claims import find_ends_to_send
 from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
-from router.store.damage import DamagedLetter
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
-    damaged_row,
     delivery_of,
     entry_of,
     read_entries,
@@ -26,6 +25,26 @@ from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, given
 from router.store.destinations import forget_pauses
 from router.store.transaction import Transaction
 from router.store.turn_order import is_overtaken, redriven_with, superseded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedLetter:
+    """A delivery that was given up on since it cannot be decoded, and what is left of it.
+
+    Attributes:
+        died: None where that cannot be read.
+        why: what could not be decoded.
+        addressed_to: its stream and destination, as far as they can be read.
+        row: all that its row holds, as JSON.
+    """
+
+    id: str
+    died: datetime | None
+    error: str
+    why: str
+    addressed_to: str
+    row: bytes = field(repr=False)
+
 
 _AT_A_TIME = 500
 """Deliveries that one transaction gives up on: no other waits for more."""
@@ -112,7 +131,9 @@ def _letter_of(row: Columns) -> DeadLetter | DamagedLetter:
             id=id if id.isalnum() else f"{_UNNAMED}{row.raw('place')}",
             died=readable(None, row.find_time, "settled"),
             error=error or damaged(delivery),
-            damage=damaged_row(row, delivery),
+            why=str(delivery),
+            addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
+            row=row.whole_row(),
         )
     return DeadLetter(
         delivery=delivery,

@@ -26,10 +26,9 @@ from router.store.codec import (
     tag_of,
     time_of,
 )
-from router.store.damage import DamagedRow, quarantine_entry_of
 from router.store.decisions import earlier_in
 from router.store.delivery_lifecycle import OutboxEntry, born_at, damaged, due_at
-from router.store.quarantine import put_in_quarantine
+from router.store.quarantine import damaged_entry, put_in_quarantine
 from router.store.transaction import Transaction
 from router.store.turn_order import may_be_note
 
@@ -222,7 +221,7 @@ async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: dat
         return
     where = "d.place = ANY(?) AND d.state NOT IN ('sent', 'skipped', 'dead') ORDER BY d.place"
     found = [(row, faults[row.whole("place")]) for row in await tx.fetch(f"{WHOLE} WHERE {where}", list(faults))]
-    await put_in_quarantine(tx, [quarantine_entry_of(damaged_row(row, why), now) for row, why in found])
+    await put_in_quarantine(tx, [damaged_entry("deliveries", row.words("id"), row, why, now) for row, why in found])
     await tx.write_many(
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE place=?",
         [(micros(now), damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],
@@ -237,19 +236,6 @@ async def set_aside_unknown(tx: Transaction, now: datetime) -> None:
     )
 
 
-def damaged_row(row: Columns, why: Undecodable) -> DamagedRow:
-    """Return a row that cannot be decoded, as it is set aside."""
-    stream = attempt(row.word, "stream", Stream)
-    return DamagedRow(
-        table="deliveries",
-        key=row.words("id"),
-        why=str(why),
-        stream=stream if isinstance(stream, Stream) else None,
-        addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
-        row=row.whole_row(),
-    )
-
-
 def failures_written(failures: Sequence[FailedAttempt]) -> str | None:
     """Return the attempts of a delivery that failed as its row has them, a JSON array of pairs; None where none did."""
     return orjson.dumps([[micros(one.at), one.error] for one in failures]).decode() if failures else None
@@ -257,13 +243,9 @@ def failures_written(failures: Sequence[FailedAttempt]) -> str | None:
 
 def failures_in(row: Columns) -> tuple[FailedAttempt, ...]:
     """Return the attempts that a row names; raises Undecodable."""
-    text = row.find_text("errors")
-    if text is None:
+    if row.find_text("errors") is None:
         return ()
-    try:
-        pairs: Any = orjson.loads(text)
-    except orjson.JSONDecodeError as fault:
-        raise Undecodable("errors: is no JSON") from fault
+    pairs = row.json("errors")
     if not isinstance(pairs, list):
         raise Undecodable("errors: is no list")
     return tuple(_failed(pair) for pair in pairs)

@@ -1,18 +1,9 @@
 """Destinations that were ever owed a delivery: those that took one, and when one is paused, probed and resumed.
 
 A destination that refuses our credentials is paused: nothing else would get through either. While it is paused, one delivery
-probes it every 5 minutes. Only an answer that shows that our credentials were taken resumes it.
-
-| an attempt brought | it says that our credentials were | so a paused destination |
-|---|---|---|
-| a receipt | taken | is resumed |
-| a refusal that the kind says is about the request | taken | is resumed |
-| a refusal of our credentials: 401, 403, or what the kind says is one | refused | stays, and so does any other become paused |
-| any other refusal: 400, 404, 407, a redirect, a proxy's page | nothing | stays |
-| no answer, 408, 425, 429, 5xx | nothing | stays |
-| a fault of our own | nothing | stays |
-
-What becomes of the delivery plays no part: one that dies of age dies with whatever its last attempt brought.
+probes it every 5 minutes. Only an answer that shows that our credentials were taken resumes it: a receipt, or a refusal that
+the kind says is about the request. Any other refusal, no answer, or a fault of our own says nothing of them. What becomes of
+the delivery plays no part: one that dies of age dies with whatever its last attempt brought.
 
 An owner's own pager key pauses nothing where it is refused, since the destination's takes the page. That is remembered beside
 the pauses, under a name of its own, until a page goes by that key again; people are told of it for a week.
@@ -23,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
@@ -33,7 +23,7 @@ from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
-from router.store.codec import Columns, micros, readable
+from router.store.codec import Columns, micros
 from router.store.quarantine import sound_in
 from router.store.transaction import Transaction
 
@@ -45,10 +35,12 @@ TOLD = timedelta(days=7)
 
 _OF_KEY = ":"
 
+# Since when it is paused stays what it was, unless a wrong clock wrote that: it is no earlier than one that is right.
 _PAUSE = """
 INSERT INTO destinations (stream, name, paused_since, probe_at, error) VALUES (?,?,?,?,?)
-ON CONFLICT (stream, name) DO UPDATE
-SET paused_since=excluded.paused_since, probe_at=excluded.probe_at, error=excluded.error
+ON CONFLICT (stream, name) DO UPDATE SET probe_at=excluded.probe_at, error=excluded.error,
+paused_since=CASE WHEN destinations.probe_at IS NOT NULL AND destinations.paused_since<excluded.paused_since
+                  THEN destinations.paused_since ELSE excluded.paused_since END
 """
 
 _DELIVERED = """
@@ -56,31 +48,10 @@ INSERT INTO destinations (stream, name, lane, delivered) VALUES (?,?,?,1)
 ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
 """
 
-_PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=?"
+_TAKE_PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=? AND probe_at=?"
 _RESUME = """
 UPDATE destinations SET paused_since=NULL, probe_at=NULL, error=NULL WHERE stream=? AND name=? AND probe_at IS NOT NULL
 """
-
-
-class Credentials(StrEnum):
-    """What an attempt's result says of our credentials."""
-
-    TAKEN = "taken"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-def credentials_by(result: Result) -> Credentials:
-    """What a result says of our credentials."""
-    match result:
-        case Receipt():
-            return Credentials.TAKEN
-        case Rejected(authenticated=True):
-            return Credentials.TAKEN
-        case Unauthorized():
-            return Credentials.REFUSED
-        case _:
-            return Credentials.UNKNOWN
 
 
 def is_probe_due(pause: Pause, now: datetime) -> bool:
@@ -95,37 +66,19 @@ def pause_after(
 
     A refusal counts for more than whatever else came with it. Where nothing was brought, nothing changes.
     """
-    refusal = next((result for result in results if credentials_by(result) is Credentials.REFUSED), None)
+    refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
     if refusal is not None:
         since = min(pause.since, now) if pause is not None else now
         return Pause(stream=stream, destination=destination, since=since, probe=now + PROBE, error=str(refusal))
     if pause is None or not results:
         return pause
-    if any(credentials_by(result) is Credentials.TAKEN for result in results):
+    if any(isinstance(one, Receipt) or (isinstance(one, Rejected) and one.authenticated) for one in results):
         return None
     return replace(pause, since=min(pause.since, now), probe=now + PROBE)
 
 
-def pause_known(known: Pause | None, pause: Pause) -> Pause:
-    """The pause to be remembered of a destination that may be known to be paused: it has been so since the earlier of both.
-
-    A beginning that a wrong clock wrote is no earlier than one by a clock that is right.
-    """
-    return pause if known is None else replace(pause, since=min(known.since, pause.since))
-
-
-def wins_probe(known: Pause | None, seen: Pause) -> bool:
-    """Whether a worker that saw a pause may take its probe: nobody took it, or resumed the destination, since."""
-    return known is not None and known.probe == seen.probe
-
-
 class KeyAnswer(NamedTuple):
-    """What a page says of its owner's own key.
-
-    Attributes:
-        name: what it is called where pauses are kept: the destination, and the name of the secret.
-        refusal: what is to be remembered where it is refused; None where it took the page.
-    """
+    """What a page says of its owner's own key: its name among the pauses, and its refusal; None where it took the page."""
 
     name: str
     refusal: Pause | None
@@ -166,21 +119,17 @@ def refused_keys_among(pauses: Mapping[str, Pause], now: datetime) -> dict[str, 
 
 async def pause_destination(tx: Transaction, pause: Pause) -> None:
     """Remember that a destination refuses our credentials; since when stays what it was."""
-    kept = pause_known(await _find(tx, pause), pause)
-    await tx.write(_PAUSE, kept.stream, kept.destination, micros(kept.since), micros(kept.probe), kept.error)
+    await tx.write(_PAUSE, pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error)
 
 
 async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
     """Take the one probe that a paused destination is due, deferring the next one; False if another took it."""
-    if not wins_probe(await _find(tx, pause), pause):
-        return False
-    await tx.write(_PROBE, micros(next), pause.stream, pause.destination)
-    return True
+    return bool(await tx.execute(_TAKE_PROBE, micros(next), pause.stream, pause.destination, micros(pause.probe)))
 
 
-async def return_probe(tx: Transaction, pause: Pause) -> None:
+async def return_probe(tx: Transaction, pause: Pause, next: datetime) -> None:
     """Leave a probe that was taken to the next delivery."""
-    await tx.write(_PROBE, micros(pause.probe), pause.stream, pause.destination)
+    await tx.write(_TAKE_PROBE, micros(pause.probe), pause.stream, pause.destination, micros(next))
 
 
 async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
@@ -223,13 +172,6 @@ async def has_delivered(tx: Transaction, stream: str, destination: str) -> bool:
     """Return whether a destination ever took a delivery, whatever is kept of it."""
     sql = "SELECT 1 FROM destinations WHERE stream=? AND name=? AND delivered=1"
     return await tx.value(sql, stream, destination) is not None
-
-
-async def _find(tx: Transaction, pause: Pause) -> Pause | None:
-    """What is remembered of the same destination."""
-    sql = "SELECT * FROM destinations WHERE stream=? AND name=? FOR UPDATE"
-    row = await tx.find(sql, pause.stream, pause.destination)
-    return readable(None, _pause_of, row) if row is not None else None
 
 
 def _pause_of(row: Columns) -> Pause:

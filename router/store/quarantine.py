@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from router.domain.decisions import Code, Reason
 from router.domain.errors import Undecodable
 from router.domain.hubs import Arrival
+from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-from router.store.damage import ORIGIN, DamagedRow, QuarantineEntry, quarantine_entry_of
 from router.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineEntry:
+    """A body in quarantine: a message that was not understood, or a damaged row of the state.
+
+    Attributes:
+        id: the short id that people call it by.
+        source: where it came from, as text for people.
+        arrival: where in its source it stood, which is what a retake decides by.
+        stream: the stream that it came in on, where that is known.
+        quarantined: the reason, the field at fault, and the body.
+    """
+
+    id: str
+    source: str
+    arrival: Arrival
+    stream: str | None
+    at: datetime
+    quarantined: Quarantined
+
 
 _INSERT = """
 INSERT INTO quarantine (id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body)
 VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
 """
 _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)"
+
+ORIGIN = "state"
+"""The origin of damaged rows, which never came in as messages."""
 
 PLACES = {
     "signals": ("key",),
@@ -45,21 +71,12 @@ async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry])
     """Store entries, create-if-absent by their id."""
     rows = [
         (
-            one.id,
-            one.source,
-            one.stream,
-            micros(one.at),
-            one.arrival.origin,
-            one.arrival.place,
-            one.arrival.part,
-            micros(one.arrival.enqueued),
-            one.quarantined.reason.code.value,
-            one.quarantined.reason.words,
-            one.quarantined.at_fault,
-            one.quarantined.body,
+            one.id, one.source, one.stream, micros(one.at), one.arrival.origin, one.arrival.place, one.arrival.part,
+            micros(one.arrival.enqueued), one.quarantined.reason.code.value, one.quarantined.reason.words,
+            one.quarantined.at_fault, one.quarantined.body,
         )
         for one in sorted(entries, key=lambda one: one.id)
-    ]
+    ]  # fmt: skip
     await tx.write_many(_INSERT, rows)
 
 
@@ -102,18 +119,22 @@ async def _set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Column
     for row, why in damaged:
         place = [row.raw(name) for name in names]
         whole = await tx.find(f"SELECT * FROM {table} WHERE {where}", *place) or row
-        await put_in_quarantine(tx, [quarantine_entry_of(_damaged_row(table, whole, why), tx.now)])
+        key = "/".join(printable(whole.raw(name)) for name in names)
+        await put_in_quarantine(tx, [damaged_entry(table, key, whole, why, tx.now)])
         await tx.write(f"DELETE FROM {table} WHERE {where}", *place)
 
 
-def _damaged_row(table: str, row: Columns, why: Undecodable) -> DamagedRow:
+def damaged_entry(table: str, key: str, row: Columns, why: Undecodable, at: datetime) -> QuarantineEntry:
+    """Return the entry under which a row is set aside that cannot be decoded; the same row gives the same entry."""
+    name, words, whole = f"{table} {key}", str(why), row.whole_row()
     stream = attempt(row.word, "stream", Stream)
-    return DamagedRow(
-        table=table,
-        key="/".join(printable(row.raw(name)) for name in PLACES[table]),
-        why=str(why),
+    return QuarantineEntry(
+        id=quarantine_id(f"{name} {whole.decode()}"),
+        source=f"{ORIGIN}: {name}",
+        arrival=Arrival(ORIGIN, 0),
         stream=stream.value if isinstance(stream, Stream) else None,
-        row=row.whole_row(),
+        at=at,
+        quarantined=Quarantined(reason=Reason(Code.DAMAGED, words), at_fault=words.partition(":")[0], body=whole),
     )
 
 

@@ -16,8 +16,7 @@ from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.hubs import HubEpoch
 from router.domain.keys import signal_key
 from router.domain.suppression import Suppressions
-from router.store.damage import DamagedLetter
-from router.store.dead_letters import abandon_deliveries, discard, list_dead_letters, redrive
+from router.store.dead_letters import DamagedLetter, abandon_deliveries, discard, list_dead_letters, redrive
 from router.store.partitions import HubPartition, find_partition
 from router.store.quarantine import count_damaged_rows, list_quarantined
 from tests.builders import NOW, a_rule, alert_body, without_rules
@@ -56,7 +55,7 @@ def test_a_delivery_that_cannot_be_decoded_is_dead_and_its_neighbours_go_on(stor
     assert isinstance(letter, DamagedLetter)
     assert letter.id == OPENING.id
     assert letter.error.startswith("damaged: it cannot be decoded")
-    assert OPENING.id in letter.damage.row.decode()
+    assert OPENING.id in letter.row.decode()
     owe(store, UPDATE)
     assert [one.delivery for one in claim(store)] == [UPDATE]
 

@@ -29,8 +29,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, release_held
 from router.store import partitions
-from router.store.damage import DamagedLetter
-from router.store.dead_letters import list_dead_letters
+from router.store.dead_letters import DamagedLetter, list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination
 from router.store.forgetting import forget

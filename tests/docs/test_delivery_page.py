@@ -11,7 +11,7 @@ from router.domain.clocks import AHEAD, SKEW
 from router.domain.conversation import Result
 from router.domain.deliveries import LEASE, LONGEST_LIFE, LONGEST_WAIT, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.store.destinations import PROBE, credentials_by, pause_after
+from router.store.destinations import PROBE, pause_after
 from tests.builders import NOW
 from tests.docs.pages import column, page
 
@@ -48,9 +48,10 @@ def test_what_resumes_a_paused_destination_is_as_told() -> None:
         Rejected(""),
         Unavailable(""),
     ]
-    assert [one.replace("not known", "unknown") for one in said] == [credentials_by(result) for result in results]
-    paused = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW, error="")
-    ends = [pause_after(paused, [result], stream="cwpp", destination="tickets", now=NOW) is None for result in results]
+    paused = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW, error="before")
+    after = [pause_after(paused, [result], stream="cwpp", destination="tickets", now=NOW) for result in results]
+    assert said == ["taken" if one is None else "not known" if one.error == "before" else "refused" for one in after]
+    ends = [one is None for one in after]
     assert [row["the destination"] for row in table] == [
         "is resumed" if is_over else "stays paused" for is_over in ends
     ]

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from router.domain.clocks import SKEW
-from router.domain.deliveries import LEASE, LONGEST_LEASE, LONGEST_WAIT, SUSPECT, DeliveryState, Pause, Settlement
+from router.domain.deliveries import LEASE, LONGEST_LEASE, LONGEST_WAIT, SUSPECT, DeliveryState, Settlement
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     LAST_TROUBLE,
@@ -24,7 +24,6 @@ from router.store.delivery_lifecycle import (
     is_unclaimed,
     redriven,
 )
-from router.store.destinations import pause_known, wins_probe
 from tests.builders import NOW
 from tests.store.builders import OPENING
 
@@ -116,15 +115,3 @@ def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
 
 
 OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, claim_id(CLAIMED, "another"))
-
-
-def test_a_pause_that_is_known_keeps_its_beginning_and_is_probed_by_one() -> None:
-    """Unless a wrong clock wrote the beginning; and whoever resumed it leaves nothing to probe."""
-    first = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + HOUR, error="401")
-    later = replace(first, since=NOW + HOUR, probe=NOW + 2 * HOUR, error="403")
-    assert pause_known(None, later) == later
-    assert pause_known(first, later) == replace(later, since=NOW)
-    assert pause_known(later, first) == first
-    assert wins_probe(first, first)
-    assert not wins_probe(later, first)
-    assert not wins_probe(None, first)

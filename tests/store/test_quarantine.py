@@ -8,8 +8,7 @@ from datetime import timedelta
 from router.domain.decisions import Code, Reason
 from router.domain.hubs import Arrival
 from router.domain.signals import Quarantined
-from router.store.damage import QuarantineEntry
-from router.store.quarantine import discard_quarantined, list_quarantined, put_in_quarantine
+from router.store.quarantine import QuarantineEntry, discard_quarantined, list_quarantined, put_in_quarantine
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import run
