@@ -44,6 +44,12 @@ class ReportedSource:
     exception: CoverageException | None = None
 
 
+def source_name(source: ReportedSource) -> str:
+    """Return what people call a source."""
+    plan = source.heard.source.plan
+    return f"plan {plan} of {source.name}" if plan else f"{source.heard.source.kind} {source.name}"
+
+
 def reported_sources(
     facts: Facts, assessed: Assessed, manifest: CoverageManifest, now: datetime
 ) -> tuple[ReportedSource, ...]:

@@ -9,8 +9,8 @@ from html import unescape
 import pytest
 
 from router.coverage.documents import dated
+from router.coverage.report.findings import GateReport
 from router.coverage.report.page import page_of
-from router.coverage.report.summary import GateReport
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House
@@ -88,8 +88,10 @@ def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is() -> None:
     assert " | coveredstream (.state): 3 days ago" in machine
     clusters = {one.partition(" | ")[0]: one for one in rows(page, "Clusters")[1:]}
     assert "coveredclusters of Azure: just now" in clusters["payments-live"]
-    assert "coveredhealthy.json: no time said" in clusters["healthy"]
-    assert "pricings.json: no time said" in clusters["payments"], "when a plan was enabled is no age of the answer"
+    assert "coveredhealthy.json | " in clusters["healthy"], "of a file that does not say its age, none stands there"
+    assert "pricings.json | " in clusters["payments"], "when a plan was enabled is no age of the answer"
+    assert page.count("No age stands beside a file that does not say when it was printed.") == 1
+    assert "no time said" not in page
     assert f"{PLACE}/pricings.json" in page
     assert clusters["payments"].endswith(" | 4 days ago | 40 days ago")
     assert clusters["healthy"].endswith(" | never | never")

@@ -20,7 +20,7 @@ from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, Covera
 from router.coverage.facts import Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
-from router.coverage.report.summary import GateReport, exit_code_of
+from router.coverage.report.findings import GateReport, exit_code_of
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage

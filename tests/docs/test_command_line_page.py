@@ -18,7 +18,7 @@ from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.gate import GateResult
 from router.coverage.report.document import document_of as document_of_coverage
-from router.coverage.report.summary import GateReport
+from router.coverage.report.findings import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
 from router.domain.coverage import Rung, WorkloadKind
 from router.store.describing import describe

@@ -23,8 +23,8 @@ from router.coverage.gate import GateResult, judge_documents
 from router.coverage.judges import rungs_of
 from router.coverage.report.ci import annotations_of, cases_of, markdown_of
 from router.coverage.report.document import document_of
+from router.coverage.report.findings import GateReport, exit_code_of, summary_of
 from router.coverage.report.page import page_of
-from router.coverage.report.summary import GateReport, exit_code_of, summary_of
 from router.coverage.report.text import print_report
 from router.domain.errors import BadFile
 

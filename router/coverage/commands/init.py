@@ -27,7 +27,7 @@ from router.coverage.fields import find, find_text, objects_at
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.plans.table import PLANS
 from router.coverage.readers import facts_of
-from router.coverage.report.summary import RUNG_NAMES
+from router.coverage.report.findings import RUNG_NAMES
 from router.coverage.verdicts import CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import WorkloadKind

@@ -1,14 +1,15 @@
-"""What a gate found, for programs."""
+"""What a gate found, for programs. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 
-from router.coverage.assess import CoverageRow
 from router.coverage.plans.posture import SubscriptionPosture
-from router.coverage.readers.drills import DrillFact, DrillStep
-from router.coverage.report.summary import GateReport, age_seconds, exit_code_of, state_of, summary_of
+from router.coverage.readers.drills import DrillFact
+from router.coverage.report.findings import GateReport, exit_code_of, instant_of, state_of, summary_of
 from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
@@ -16,7 +17,7 @@ from router.domain.texts import timestamp
 
 
 def document_of(report: GateReport, now: datetime) -> dict[str, object]:
-    """All of it, as JSON."""
+    """Return all of it, as JSON."""
     result, assessed = report.result, report.result.assessed
     states = Counter(map(state_of, assessed.rows))
     return {
@@ -24,7 +25,14 @@ def document_of(report: GateReport, now: datetime) -> dict[str, object]:
         "exit_code": exit_code_of(report),
         "manifest": report.manifest,
         "counts": {state.value: states[state] for state in CoverageState},
-        "workloads": [_row(row, now) for row in assessed.rows],
+        "workloads": [
+            {
+                **_workload(row.workload),
+                "state": state_of(row).value,
+                "rungs": {rung.value: _verdict(verdict, now) for rung, verdict in row.verdicts.items()},
+            }
+            for row in assessed.rows
+        ],
         "unlisted": list(map(_workload, assessed.unlisted)),
         "unmatched": [{"entry": number, "name": glob} for number, glob in assessed.unmatched],
         "idle_exceptions": list(report.idle_exceptions),
@@ -33,11 +41,15 @@ def document_of(report: GateReport, now: datetime) -> dict[str, object]:
         "drills": list(map(_drill, result.drills)),
         "files": {
             "used": list(result.used),
-            "unused": [{"file": name, "reason": masked(reason)} for name, reason in result.unused],
-            "unanswered": [{"file": name, "reason": masked(reason)} for name, reason in result.unanswered],
+            "unused": _reasons(result.unused),
+            "unanswered": _reasons(result.unanswered),
             "refused": list(report.refused),
         },
     }
+
+
+def _reasons(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"file": name, "reason": masked(reason)} for name, reason in files]
 
 
 def _posture(posture: SubscriptionPosture, now: datetime) -> dict[str, object]:
@@ -52,14 +64,6 @@ def _posture(posture: SubscriptionPosture, now: datetime) -> dict[str, object]:
 
 def _source(one: ReportedSource, now: datetime) -> dict[str, object]:
     heard = one.heard
-    instants = {
-        "heard": heard.last,
-        "posture": heard.posture,
-        "snapshot": heard.snapshot,
-        "healthy": heard.healthy,
-        "alert": heard.alert,
-        "real_alert": heard.real_alert,
-    }
     return {
         "kind": heard.source.kind.value,
         "name": one.name,
@@ -69,9 +73,10 @@ def _source(one: ReportedSource, now: datetime) -> dict[str, object]:
         "expected": one.is_expected,
         "silent": one.is_silent,
         "allowed_silence_seconds": int(one.within.total_seconds()) if one.within is not None else None,
-        **{name: timestamp(instant) if instant is not None else None for name, instant in instants.items()},
+        "heard": _time(heard.last),
+        **{name: _time(getattr(heard, name)) for name in ("posture", "snapshot", "healthy", "alert", "real_alert")},
         "real_alert_type": heard.real_alert_type,
-        "age_seconds": int((now - heard.last).total_seconds()) if heard.last is not None else None,
+        "age_seconds": _age(heard.last, now),
         "exception": _exception(one.exception),
     }
 
@@ -82,45 +87,21 @@ def _drill(drill: DrillFact) -> dict[str, object]:
         "exercise": drill.exercise,
         "cluster": drill.cluster,
         "machine": drill.machine,
-        "ended": timestamp(drill.ended) if drill.ended is not None else None,
+        "ended": _time(drill.ended),
         "verdict": drill.verdict,
         "reason": masked(drill.reason),
         "failed_hop": drill.failed_hop,
-        "hops": list(map(_step, drill.hops)),
-        "destinations": list(map(_step, drill.destinations)),
+        "hops": list(map(asdict, drill.hops)),
+        "destinations": list(map(asdict, drill.destinations)),
     }
-
-
-def _step(step: DrillStep) -> dict[str, object]:
-    return {"name": step.name, "seconds": step.seconds, "verdict": step.verdict}
 
 
 def _evidence(one: CoverageEvidence, now: datetime) -> dict[str, object]:
-    return {
-        "document": one.document,
-        "field": one.field,
-        "value": masked(one.value),
-        "time": one.time,
-        "known_at": one.known_at,
-        "age_seconds": age_seconds(one, now),
-    }
+    return {**asdict(one), "value": masked(one.value), "age_seconds": _age(instant_of(one), now)}
 
 
-def _row(row: CoverageRow, now: datetime) -> dict[str, object]:
-    return {
-        **_workload(row.workload),
-        "state": state_of(row).value,
-        "rungs": {rung.value: _verdict(verdict, now) for rung, verdict in row.verdicts.items()},
-    }
-
-
-def _workload(workload: Workload) -> dict[str, object]:
-    return {
-        "kind": workload.kind.value,
-        "name": workload.name,
-        "id": workload.id,
-        "subscription": workload.subscription,
-    }
+def _workload(one: Workload) -> dict[str, object]:
+    return {"kind": one.kind.value, "name": one.name, "id": one.id, "subscription": one.subscription}
 
 
 def _verdict(verdict: Verdict, now: datetime) -> dict[str, object]:
@@ -136,6 +117,13 @@ def _verdict(verdict: Verdict, now: datetime) -> dict[str, object]:
 
 
 def _exception(excused: CoverageException | None) -> dict[str, object] | None:
-    if excused is None:
-        return None
-    return {"owner": excused.owner, "reason": excused.reason, "ends": timestamp(excused.ends)}
+    return {**asdict(excused), "ends": timestamp(excused.ends)} if excused is not None else None
+
+
+def _time(instant: datetime | None) -> str | None:
+    return timestamp(instant) if instant is not None else None
+
+
+def _age(instant: datetime | None, now: datetime) -> int | None:
+    """Return how many seconds ago an instant was, below 0 if it is to come; None if there is none."""
+    return int((now - instant).total_seconds()) if instant is not None else None

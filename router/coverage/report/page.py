@@ -1,71 +1,64 @@
 """What a gate found as one page for people who decide: how far up the ladder each workload is proved, and what is missing.
 
-The page is one file without scripts, which asks nothing of any network. Names of resources are anybody's words: all of them are
-escaped. Every state is a word as well as a colour.
+The page is one file without scripts, which asks nothing of any network. Names of resources are anybody's words: the template
+escapes each, and what looks like a credential is masked. Every state is a word as well as a colour.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from html import escape
-from importlib.resources import files
+from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from router.coverage.assess import CoverageRow
 from router.coverage.facts import file_of
-from router.coverage.report.groups import VerdictGroup, groups_in, limits_in
-from router.coverage.report.page_sources import alert_cells, alerts_of_workloads, stream_sections, time_tag
-from router.coverage.report.summary import (
+from router.coverage.report.findings import (
     LIMITED,
-    NO_TIME,
     NOTHING_EXPECTED,
     RUNG_NAMES,
+    UNSOUND,
     GateReport,
-    age_clause,
+    VerdictGroup,
     ago,
-    documents_words,
+    documents_in,
+    evidence_line,
+    groups_in,
     idle_exceptions_line,
     instant_of,
     left_aside,
+    limits_in,
+    listed,
     posture_sentences,
+    rungs_in,
     state_of,
     summary_of,
     unmatched_sentence,
 )
-from router.coverage.verdicts import CoverageEvidence, CoverageState
+from router.coverage.sources import ReportedSource, source_name
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.coverage_sources import LastHeard
+from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.texts import counted, one_line, timestamp
 
-_CLASSES: Mapping[CoverageState, str] = {state: state.value.replace(" ", "-") for state in CoverageState}
+_TITLES = ("Gaps, and what mends them", "Unknown, and what would answer it", "Excused, by whom and until when")
 
-_WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
-
-_TITLES = {
-    CoverageState.GAP: "Gaps, and what mends them",
-    CoverageState.UNKNOWN: "Unknown, and what would answer it",
-    CoverageState.EXCUSED: "Excused, by whom and until when",
-}
-
-_KINDS: Mapping[WorkloadKind, str] = {
-    WorkloadKind.MACHINE: "Machines",
-    WorkloadKind.CLUSTER: "Clusters",
+_KINDS = {
     WorkloadKind.REGISTRY: "Registries",
     WorkloadKind.SQL_SERVER: "SQL servers",
     WorkloadKind.SQL_ON_MACHINE: "SQL on machines",
     WorkloadKind.COSMOS_DB: "Cosmos DB",
     WorkloadKind.OPEN_SOURCE_DATABASE: "Open-source databases",
-    WorkloadKind.STORAGE_ACCOUNT: "Storage accounts",
-    WorkloadKind.SUBSCRIPTION: "Subscriptions",
     WorkloadKind.AWS_ACCOUNT: "AWS accounts",
     WorkloadKind.GCP_PROJECT: "GCP projects",
 }
+"""Titles of kinds whose name does not give theirs."""
 
-_PROVES: Mapping[Rung, str] = {
+_PROVES = {
     Rung.PLAN: "Somebody pays for the plan.",
     Rung.INTEGRATION: "Somebody wishes that a sensor is deployed.",
     Rung.SENSOR_INSTALLED: "A sensor was deployed.",
@@ -79,161 +72,156 @@ _PROVES: Mapping[Rung, str] = {
 }
 
 _MOST_DOCUMENTS = 2
-"""How many documents are named in a cell."""
+"""How many documents a cell names."""
 
-_MOST_NAMES = 50
-"""How many workloads are named of which the same is to be said."""
+_MOST = {"most_names": 50, "most_remedies": 3, "most_rows": 500}
+"""How many workloads and pieces of evidence a group names, how many commands, and how many sources a table has."""
 
-_MOST_REMEDIES = 3
-"""How many commands are shown that differ only by what they ask."""
+
+class _Cell(NamedTuple):
+    """A verdict in the matrix, with the first documents that it rests on and the time of its oldest evidence."""
+
+    state: CoverageState
+    reason: str
+    documents: str
+    oldest: datetime | None
+
+
+class _Row(NamedTuple):
+    """A workload in the matrix; `heard` is None if none of its kind was heard of."""
+
+    workload: Workload
+    cells: Sequence[_Cell | None]
+    heard: LastHeard | None
+
+
+class _Matrix(NamedTuple):
+    """The workloads of a kind, those with gaps first."""
+
+    title: str
+    rungs: Sequence[str]
+    rows: Sequence[_Row]
+    is_heard: bool
 
 
 def page_of(report: GateReport, now: datetime) -> str:
-    """The page as HTML."""
-    return "\n".join(_lines(report, now)) + "\n"
+    """Return the page as HTML."""
+    # Only a page waits for Jinja.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("router.coverage.report", "."),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"timestamp": timestamp, "class": lambda state: state.value.replace(" ", "-")}
+    result, assessed = report.result, report.result.assessed
+    evidence = [one for _, _, verdict in assessed.verdicts() for one in verdict.evidence]
+    page = environment.get_template("page.html.j2").render(
+        **_MOST,
+        report=report,
+        now=now,
+        ago=partial(ago, now=now),
+        counted=counted,
+        source_name=source_name,
+        evidence_line=partial(evidence_line, now=now, says_age_of_files=True),
+        names_in=lambda group: listed([one.name for one in group.workloads], _MOST["most_names"]),
+        kinds_in=_kinds_in,
+        summary=summary_of(report),
+        postures=list(posture_sentences(result.posture)),
+        has_undated=any(instant_of(one) is None for one in evidence),
+        states=list(CoverageState),
+        ladder=list(_ladder(assessed.rows)),
+        matrices=list(_matrices(report)),
+        sources=[one for one in result.sources if one.within is not None],
+        owners=[one for one in result.sources if one.heard.source.kind is CoverageSourceKind.OWNER],
+        drills=result.drills,
+        sections=[
+            *((title, groups_in(assessed, state)) for title, state in zip(_TITLES, UNSOUND, strict=True)),
+            (LIMITED, limits_in(assessed)),
+        ],
+        documents=documents_in(report),
+        not_judged=list(_not_judged(report)),
+    )
+    return f"{page}\n"
 
 
-def _lines(report: GateReport, now: datetime) -> Iterator[str]:
-    assessed = report.result.assessed
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    style = files("router.cli").joinpath("coverage_page.css").read_text(encoding="utf-8")
-    yield f"<title>Coverage, {timestamp(now)}</title>\n<style>\n{style}</style>\n</head>\n<body>"
-    yield f"<header><h1>Coverage</h1>\n<p>{_text(summary_of(report))}</p>"
-    yield f'<p class="soft">As of {timestamp(now)}. A plan that is on says that somebody pays; each rung proves more.</p>'
-    yield from (f'<p class="soft">{_text(one)}</p>' for one in posture_sentences(report.result.posture))
-    yield "</header>"
-    rungs = [rung for rung in Rung if any(rung in row.verdicts for row in assessed.rows)]
-    yield from _ladder(assessed.rows, rungs)
-    alerts = alerts_of_workloads(report.result.sources)
-    for kind, rows in groupby(assessed.rows, key=lambda row: row.workload.kind):
-        yield from _matrix(kind, list(rows), alerts, dict(report.others), now)
-    yield from stream_sections(report.result, now)
-    sections = [(_TITLES[state], groups_in(assessed, state)) for state in _WORST_FIRST]
-    for title, found in (*sections, (LIMITED, limits_in(assessed))):
-        if groups := list(found):
-            yield f"<section>\n<h2>{title}</h2>"
-            for group in groups:
-                yield from _article(group, now)
-            yield "</section>"
-    yield from _files(report)
-    yield "</body>\n</html>"
+def _shown(value: object) -> object:
+    """Return a text as it may stand on the page, which escapes it; what the template made stays as it is."""
+    return one_line(masked(value)) if type(value) is str else value
 
 
-def _ladder(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[str]:
-    """How many workloads are in which state on each rung, and what each rung proves."""
-    yield '<section>\n<h2>The ladder</h2>\n<div class="scroll"><table>'
-    heads = "".join(f'<th scope="col">{state}</th>' for state in CoverageState)
-    yield f'<thead><tr><th scope="col">rung</th><th scope="col">what it proves</th>{heads}</tr></thead>\n<tbody>'
-    for rung in rungs:
+def _ladder(rows: Sequence[CoverageRow]) -> Iterator[tuple[str, str, list[tuple[CoverageState, int]]]]:
+    """Yield each rung with what it proves, and how many workloads are in which state on it."""
+    for rung in rungs_in(rows):
         states = Counter(row.verdicts[rung].state for row in rows if rung in row.verdicts)
-        numbers = "".join(
-            f'<td class="number {_CLASSES[state] if states[state] else "soft"}">{states[state]:,}</td>'
-            for state in CoverageState
+        yield RUNG_NAMES[rung], _PROVES[rung], [(state, states[state]) for state in CoverageState]
+
+
+def _matrices(report: GateReport) -> Iterator[_Matrix]:
+    heard = _heard_by_workload(report.result.sources)
+    others = dict(report.others)
+    for kind, some in groupby(report.result.assessed.rows, key=lambda row: row.workload.kind):
+        rows = list(some)
+        rungs = rungs_in(rows)
+        is_heard = any(row.workload.subject in heard for row in rows)
+        never = LastHeard(source=next(iter(heard.values())).source) if is_heard else None
+        yield _Matrix(
+            title=f"{_KINDS.get(kind, f'{kind.replace("-", " ")}s'.capitalize())} ({len(rows):,})",
+            rungs=[RUNG_NAMES[rung] for rung in rungs],
+            rows=[
+                _Row(row.workload, [_cell(row, rung, others) for rung in rungs], heard.get(row.workload.subject, never))
+                for row in sorted(rows, key=_gravity)
+            ],
+            is_heard=is_heard,
         )
-        yield f'<tr><th scope="row">{RUNG_NAMES[rung]}</th><td>{_PROVES[rung]}</td>{numbers}</tr>'
-    yield "</tbody></table></div>\n</section>"
 
 
-def _matrix(
-    kind: WorkloadKind,
-    rows: Sequence[CoverageRow],
-    alerts: Mapping[str, LastHeard],
-    others: Collection[str],
-    now: datetime,
-) -> Iterator[str]:
-    """The workloads of a kind, those with gaps first; with their last alerts, where any of them is known.
-
-    `others` are the names of the documents that are no files.
-    """
-    rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
-    ordered = sorted(rows, key=lambda row: _gravity(state_of(row)))
-    yield f'<section>\n<h2>{_KINDS[kind]} ({len(rows):,})</h2>\n<div class="scroll"><table>'
-    is_heard = any(row.workload.subject in alerts for row in rows)
-    heads = "".join(f'<th scope="col">{RUNG_NAMES[rung]}</th>' for rung in rungs)
-    heads += '<th scope="col">last alert</th><th scope="col">no sample</th>' if is_heard else ""
-    yield f'<thead><tr><th scope="col">name</th>{heads}</tr></thead>\n<tbody>'
-    for row in ordered:
-        cells = "".join(_cell(row, rung, others, now) for rung in rungs)
-        cells += alert_cells(row.workload, alerts, now) if is_heard else ""
-        title = f' title="{_text(row.workload.id)}"' if row.workload.id else ""
-        yield f'<tr><td class="name"{title}>{_text(row.workload.name)}</td>{cells}</tr>'
-    yield "</tbody></table></div>\n</section>"
+def _gravity(row: CoverageRow) -> int:
+    state = state_of(row)
+    return UNSOUND.index(state) if state in UNSOUND else len(UNSOUND)
 
 
-def _gravity(state: CoverageState) -> int:
-    return _WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)
-
-
-def _cell(row: CoverageRow, rung: Rung, others: Collection[str], now: datetime) -> str:
-    """The state, and below it which documents it rests on and how old the oldest piece of evidence is."""
+def _cell(row: CoverageRow, rung: Rung, others: Mapping[str, str]) -> _Cell | None:
     verdict = row.verdicts.get(rung)
     if verdict is None:
-        return '<td class="soft">-</td>'
-    rests = _rests_on(verdict.evidence, others, now)
-    return f'<td class="{_CLASSES[verdict.state]}" title="{_text(verdict.reason)}">{verdict.state}{rests}</td>'
+        return None
+    instants = [instant for one in verdict.evidence if (instant := instant_of(one)) is not None]
+    return _Cell(verdict.state, verdict.reason, _documents(verdict.evidence, others), min(instants, default=None))
 
 
-def _rests_on(evidence: Sequence[CoverageEvidence], others: Collection[str], now: datetime) -> str:
-    if not evidence:
-        return ""
-    names = list(dict.fromkeys(file_of(one.document) for one in evidence))
-    # Of a file its name will do: the page names all of them at its end, with where they are.
-    shown = [name if name in others else re.split(r"[\\/]", name)[-1] for name in names[:_MOST_DOCUMENTS]]
-    more = f" and {len(names) - _MOST_DOCUMENTS:,} more" if len(names) > _MOST_DOCUMENTS else ""
-    instants = [instant for one in evidence if (instant := instant_of(one)) is not None]
-    age = time_tag(min(instants), now) if instants else NO_TIME
-    return f'<br><small class="soft">{_text(", ".join(shown))}{more}: {age}</small>'
+def _documents(evidence: Sequence[CoverageEvidence], others: Mapping[str, str]) -> str:
+    """Return the names of the first documents; of a file its last part, since the end of the page has all paths."""
+    names = dict.fromkeys(file_of(one.document) for one in evidence)
+    return listed([name if name in others else re.split(r"[\\/]", name)[-1] for name in names], _MOST_DOCUMENTS)
 
 
-def _article(group: VerdictGroup, now: datetime) -> Iterator[str]:
-    names = [workload.name for workload in group.workloads]
-    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+def _heard_by_workload(sources: Sequence[ReportedSource]) -> Mapping[str, LastHeard]:
+    """Return when each cluster and workload was last heard of, by its id in lower case."""
+    found: dict[str, LastHeard] = {}
+    for one in sources:
+        subject = one.heard.source.subject
+        if one.heard.source.kind in (CoverageSourceKind.CLUSTER, CoverageSourceKind.WORKLOAD):
+            found[subject] = found[subject].joined(one.heard) if subject in found else one.heard
+    return found
+
+
+def _kinds_in(group: VerdictGroup) -> str:
     kinds = Counter(workload.kind for workload in group.workloads)
-    whose = ", ".join(counted(many, kind.value.replace("-", " ")) for kind, many in kinds.items())
-    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
-    yield f'<article class="{_CLASSES[group.state]}">'
-    yield f"<p><strong>{rungs}, {whose}:</strong> {_text(group.reason)}</p>"
-    yield f'<p class="soft">{_text(", ".join(names[:_MOST_NAMES]))}{more}</p>'
-    if group.exception is not None:
-        excuse = group.exception
-        yield f"<p>Until {timestamp(excuse.ends)}, {_text(excuse.owner)}: {_text(excuse.reason)}</p>"
-    yield from (f"<pre><code>{_text(remedy)}</code></pre>" for remedy in group.remedies[:_MOST_REMEDIES])
-    if (unsaid := len(group.remedies) - _MOST_REMEDIES) > 0:
-        yield f'<p class="soft">{unsaid:,} more like it.</p>'
-    lines = [
-        f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}"
-        f"{age_clause(one, now) or f', {ago(instant_of(one), now)}'}"
-        for one in group.evidence
-    ]
-    if lines or group.remarks:
-        remarks = counted(len(group.remarks), "remark")
-        yield f"<details><summary>{counted(len(lines), 'piece')} of evidence, {remarks}</summary>"
-        yield from (f'<p class="soft"><code>{_text(line)}</code></p>' for line in lines[:_MOST_NAMES])
-        yield from (f"<p>{_text(remark)}</p>" for remark in group.remarks[:_MOST_NAMES])
-        yield "</details>"
-    yield "</article>"
+    return ", ".join(counted(many, kind.replace("-", " ")) for kind, many in kinds.items())
 
 
-def _files(report: GateReport) -> Iterator[str]:
-    """What was not judged, so that nobody takes silence for health."""
-    result = report.result
-    lines = [] if report.manifest else [NOTHING_EXPECTED]
-    lines += [idle] if (idle := idle_exceptions_line(report)) is not None else []
-    lines += left_aside(report)
-    lines += report.refused
-    lines += [unmatched_sentence(number, glob) for number, glob in result.assessed.unmatched]
-    lines += [
-        f"No entry of the manifest expects {workload.kind} {workload.name}." for workload in result.assessed.unlisted
-    ]
-    yield f"<section>\n<h2>From {documents_words(report)}</h2>"
-    yield f'<p class="soft">{_text(", ".join(result.used))}</p>'
-    if lines:
-        yield "<h2>Not judged</h2>"
-        yield from (f"<p>{_text(line)}</p>" for line in lines)
-    yield "</section>"
-
-
-def _text(text: str) -> str:
-    return escape(one_line(masked(text)))
+def _not_judged(report: GateReport) -> Iterator[str]:
+    """Yield what was not judged, so that its silence is not taken for health."""
+    if report.manifest is None:
+        yield NOTHING_EXPECTED
+    if (idle := idle_exceptions_line(report)) is not None:
+        yield idle
+    yield from left_aside(report)
+    yield from report.refused
+    assessed = report.result.assessed
+    yield from (unmatched_sentence(number, glob) for number, glob in assessed.unmatched)
+    yield from (f"No entry of the manifest expects {one.kind} {one.name}." for one in assessed.unlisted)

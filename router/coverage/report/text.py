@@ -2,159 +2,164 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.coverage.assess import Assessed, CoverageRow
-from router.coverage.report.groups import VerdictGroup, groups_in, limits_in, silence_lines
-from router.coverage.report.summary import (
+from router.coverage.assess import CoverageRow
+from router.coverage.report.findings import (
     LIMITED,
     NOTHING_EXPECTED,
     RUNG_NAMES,
+    UNSOUND,
     GateReport,
-    age_clause,
+    VerdictGroup,
+    ago,
+    evidence_line,
+    groups_in,
     idle_exceptions_line,
     left_aside,
+    limits_in,
+    listed,
     posture_sentences,
+    rungs_in,
     state_of,
     summary_of,
     unmatched_sentence,
 )
-from router.coverage.verdicts import CoverageState
+from router.coverage.sources import ReportedSource, source_name
+from router.coverage.verdicts import CoverageException, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
+from router.domain.source_turns import RUNGS
 from router.domain.texts import counted, timestamp
 
 _MOST_COVERED = 20
-"""How many workloads are shown that have no gap; of more, how many they are."""
+"""How many workloads without a gap the matrix shows; more are counted."""
 
 _MOST_ROWS = 60
 """How many workloads may stand in the matrix before those that stand alike are counted."""
 
-_MOST_EVIDENCE = 5
-"""How many pieces of evidence are shown below a verdict; JSON has all of them."""
+_MOST_ALIKE = 5
+"""How many workloads of those that stand alike are shown, and how many pieces of evidence and remarks; JSON has all."""
 
 _MOST_REMEDIES = 4
 """How many commands are shown that differ only by what they ask; JSON has all of them."""
 
-_MOST_NAMES = 5
-"""How many workloads are named of which the same is to be said."""
+_MOST_SOURCES = 20
+"""How many silent sources are named; JSON has all of them."""
 
-_SHOUTED = {CoverageState.GAP: "GAP", CoverageState.NOT_COVERABLE: "not coverable"}
-
-_HEADS = {
-    CoverageState.GAP: "Gaps",
-    CoverageState.UNKNOWN: "Unknown",
-    CoverageState.EXCUSED: "Excused",
-}
+_SOON = timedelta(days=1)
+"""How long before a source is silent for too long it is named."""
 
 
 def print_report(report: GateReport, now: datetime) -> None:
-    """Prints all of it."""
-    to = screen()
+    """Print all of it."""
+    to, assessed = screen(), report.result.assessed
     to.print(summary_of(report), style="bold")
-    assessed = report.result.assessed
-    rows = _shown(assessed)
+    unsound = [row for row in assessed.rows if state_of(row) in UNSOUND]
+    rows = list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
     if rows:
+        rungs = rungs_in(rows)
         to.print()
-        rungs = [rung for rung in Rung if any(rung in row.verdicts for row in rows)]
-        heads = ["workload", *(RUNG_NAMES[rung] for rung in rungs)]
-        print_table(to, table_of(heads, list(_matrix(rows, rungs))))
-    sections = [(head, groups_in(assessed, state)) for state, head in _HEADS.items()]
+        print_table(to, table_of(["workload", *(RUNG_NAMES[rung] for rung in rungs)], list(_matrix(rows, rungs))))
+    sections = [(state.value.capitalize(), groups_in(assessed, state)) for state in UNSOUND]
+    sections[0] = ("Gaps", sections[0][1])
     for head, groups in (*sections, (LIMITED, limits_in(assessed))):
-        lines = [line for group in groups for line in _lines_of(group, now)]
-        if lines:
+        if groups:
             to.print(f"\n{head}", style="bold")
-            print_lines(lines)
-    if lines := list(silence_lines(report.result.sources, now)):
+            print_lines(line for group in groups for line in _group_lines(group, now))
+    if lines := list(_silence_lines(report.result.sources, now)):
         to.print("\nSilent sources", style="bold")
         print_lines(lines)
-    print_lines(_notes(report, len(assessed.rows) - len(rows)))
+    hidden = len(assessed.rows) - len(rows)
+    hidden_line = [f"{counted(hidden, 'more workload')} covered or not coverable"] if hidden else []
+    notes = [*_unexpected_lines(report), *left_aside(report)]
+    for some in (hidden_line, notes, list(map(masked, posture_sentences(report.result.posture)))):
+        print_lines(["", *some] if some else [])
 
 
-def _shown(assessed: Assessed) -> list[CoverageRow]:
-    """The rows of the matrix: all of few, else those that are not covered."""
-    unsound = [row for row in assessed.rows if state_of(row) in _HEADS]
-    return list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
-
-
-def _matrix(rows: Sequence[CoverageRow], rungs: list[Rung]) -> Iterator[list[str | None]]:
-    """A line for each workload; of many of a kind that stand alike, for the first ones, and one that counts the others."""
-    alike: dict[tuple[object, ...], list[list[str | None]]] = {}
+def _matrix(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[list[str | None]]:
+    """Yield a line for each workload; of many that stand alike, for the first ones, and one that counts the others."""
+    alike: dict[tuple[object, ...], list[list[str | None]]] = defaultdict(list)
     for row in rows:
-        cells = _cells(row, rungs)
-        stands = (row.workload.kind, *cells[1:]) if len(rows) > _MOST_ROWS else (row.workload.key,)
-        alike.setdefault(stands, []).append(cells)
+        cells = [_cell(row, rung) for rung in rungs]
+        stands = (row.workload.kind, *cells) if len(rows) > _MOST_ROWS else (row.workload.key,)
+        alike[stands].append([_name(row.workload), *cells])
     for some in alike.values():
-        yield from some[:_MOST_NAMES]
-        if (more := len(some) - _MOST_NAMES) > 0:
+        yield from some[:_MOST_ALIKE]
+        if (more := len(some) - _MOST_ALIKE) > 0:
             yield [f"and {more:,} more that stand so", *some[0][1:]]
 
 
-def _cells(row: CoverageRow, rungs: list[Rung]) -> list[str | None]:
-    cells: list[str | None] = [_name_of(row)]
-    for rung in rungs:
-        verdict = row.verdicts.get(rung)
-        cells.append(_SHOUTED.get(verdict.state, verdict.state.value) if verdict else None)
-    return cells
+def _cell(row: CoverageRow, rung: Rung) -> str | None:
+    verdict = row.verdicts.get(rung)
+    if verdict is None:
+        return None
+    return "GAP" if verdict.state is CoverageState.GAP else verdict.state.value
 
 
-def _name_of(row: CoverageRow) -> str:
-    return f"{row.workload.kind.replace('-', ' ')} {row.workload.name}"
+def _name(workload: Workload) -> str:
+    return f"{workload.kind.replace('-', ' ')} {workload.name}"
 
 
-def _lines_of(group: VerdictGroup, now: datetime) -> Iterator[str]:
-    names = [f"{workload.kind.replace('-', ' ')} {workload.name}" for workload in group.workloads]
-    many = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    rungs = ", ".join(RUNG_NAMES[rung] for rung in group.rungs)
-    yield f"  {plain(', '.join(names[:_MOST_NAMES]))}{many}, {rungs}: {plain(masked(group.reason))}"
-    yield from (f"      {line}" for line in _below(group, now))
-
-
-def _below(group: VerdictGroup, now: datetime) -> Iterator[str]:
-    if group.exception is not None:
-        excuse = group.exception
-        yield plain(f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}")
-    for one in group.evidence[:_MOST_EVIDENCE]:
-        at = f" at {one.time}" if one.time else ""
-        yield plain(
-            masked(f"seen   {one.document}: {one.field} is {one.value or 'not there'}{at}{age_clause(one, now)}")
-        )
-    if (more := len(group.evidence) - _MOST_EVIDENCE) > 0:
-        yield f"seen   {more:,} more in --format json"
-    yield from (plain(masked(f"note   {remark}")) for remark in group.remarks[:_MOST_EVIDENCE])
-    verb = "ask " if group.is_unknown else "mend"
-    yield from (plain(f"{verb}   {remedy}") for remedy in group.remedies[:_MOST_REMEDIES])
+def _group_lines(group: VerdictGroup, now: datetime) -> Iterator[str]:
+    names, verdict = listed(list(map(_name, group.workloads))), group.verdict
+    yield f"  {plain(names)}, {group.rung_names}: {plain(masked(verdict.reason))}"
+    if verdict.exception is not None:
+        yield f"      {plain(_until(verdict.exception))}"
+    lines = [f"seen   {evidence_line(one, now)}" for one in group.evidence[:_MOST_ALIKE]]
+    if (more := len(group.evidence) - _MOST_ALIKE) > 0:
+        lines.append(f"seen   {more:,} more in --format json")
+    lines += [f"note   {remark}" for remark in group.remarks[:_MOST_ALIKE]]
+    yield from (f"      {plain(masked(line))}" for line in lines)
+    verb = "ask " if verdict.is_unknown else "mend"
+    yield from (f"      {plain(f'{verb}   {remedy}')}" for remedy in group.remedies[:_MOST_REMEDIES])
     if (more := len(group.remedies) - _MOST_REMEDIES) > 0:
-        yield f"{verb}   {more:,} more like it: in --format json"
+        yield f"      {verb}   {more:,} more like it: in --format json"
 
 
-def _notes(report: GateReport, hidden: int) -> Iterator[str]:
-    if hidden:
-        yield ""
-        yield f"{counted(hidden, 'more workload')} covered or not coverable"
-    notes = [*_unexpected(report), *left_aside(report)]
-    if notes:
-        yield ""
-        yield from notes
-    if sentences := list(posture_sentences(report.result.posture)):
-        yield ""
-        yield from map(masked, sentences)
+def _until(excuse: CoverageException) -> str:
+    return f"until  {timestamp(excuse.ends)}, {excuse.owner}: {excuse.reason}"
 
 
-def _unexpected(report: GateReport) -> Iterator[str]:
-    """Where what is expected and what there is do not meet."""
+def _silence_lines(sources: Sequence[ReportedSource], now: datetime) -> Iterator[str]:
+    """Yield each expected source that is silent for too long, then each that soon will be, with its exception."""
+    expected = [one for one in sources if one.is_expected]
+    silent = [one for one in expected if one.is_silent]
+    named = [*silent, *(one for one in expected if one.is_silent is False and _is_soon(one, now))]
+    for one in named[:_MOST_SOURCES]:
+        last, within = one.heard.posture, one.within
+        heard = f"last recommendation {ago(last, now)}" if last is not None else "no recommendation ever"
+        allowed = f", and it may be silent for {counted(within.days, 'day')}" if within is not None else ""
+        state = "silent for too long" if one.is_silent else "soon silent for too long"
+        yield f"  {plain(masked(source_name(one)))}: {state}: {heard}{allowed}"
+        if one.exception is not None:
+            yield f"      {plain(masked(_until(one.exception)))}"
+        elif one.is_silent:
+            rung = RUNGS[one.heard.source.kind]
+            yield f"      note   where that is known, an exception in coverage.yaml with rungs: [{rung}] excuses it"
+    if (more := len(named) - _MOST_SOURCES) > 0:
+        yield f"  {more:,} more in --format json"
+    if others := sum(bool(one.is_silent) and not one.is_expected for one in sources):
+        yield f"  {counted(others, 'source')} that nothing expects: in --format json; nobody is told of their silence"
+
+
+def _is_soon(one: ReportedSource, now: datetime) -> bool:
+    last, within = one.heard.posture, one.within
+    return last is not None and within is not None and within - (now - last) < _SOON
+
+
+def _unexpected_lines(report: GateReport) -> Iterator[str]:
+    """Yield where what is expected and what there is do not meet."""
     assessed = report.result.assessed
     if report.manifest is None:
         yield NOTHING_EXPECTED
-    kinds = Counter(workload.kind for workload in assessed.unlisted)
-    if kinds:
-        said = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
-        yield f"No entry of the manifest expects {said}, so nothing was judged of them; --format json names them."
-    for number, glob in assessed.unmatched:
-        yield unmatched_sentence(number, plain(glob))
+    if kinds := Counter(workload.kind for workload in assessed.unlisted):
+        what = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
+        yield f"No entry of the manifest expects {what}, so nothing was judged of them; --format json names them."
+    yield from (unmatched_sentence(number, plain(glob)) for number, glob in assessed.unmatched)
     if (idle := idle_exceptions_line(report)) is not None:
         yield idle

@@ -1,0 +1,281 @@
+"""What every form of a report says: one summary, one exit code, alike verdicts as one group, and sentences. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.fields import time_of
+from router.coverage.gate import GateResult
+from router.coverage.plans.posture import SubscriptionPosture
+from router.coverage.recency import age_of
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered
+from router.destinations.wording.masking import masked
+from router.domain.clocks import is_plausible
+from router.domain.coverage import Rung
+from router.domain.texts import counted
+
+GAP = 1
+"""The exit code if there is a gap, also beside what is unknown."""
+
+UNKNOWN = 2
+"""The exit code if something is unknown, fits nothing, could not be read, was refused or cut, or if nothing was judged."""
+
+UNSOUND = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
+"""The states that a report explains, worst first."""
+
+_SUMMED = {
+    CoverageState.GAP: ("has a gap", "have a gap"),
+    CoverageState.UNKNOWN: ("is unknown", "are unknown"),
+    CoverageState.EXCUSED: ("is excused", "are excused"),
+    CoverageState.COVERED: ("is covered", "are covered"),
+    CoverageState.NOT_COVERABLE: ("is not coverable", "are not coverable"),
+}
+"""The states, worst first, as the summary counts them."""
+
+RUNG_NAMES = {rung: rung.value.replace("-", " ") for rung in Rung}
+
+NOTHING_EXPECTED = (
+    "There is no manifest, so a workload that no file names is missed by nobody; alert-router coverage init drafts one."
+)
+
+LIMITED = "Covered within limits"
+"""The title of what passes although the workload is covered."""
+
+_MOST = 5
+"""How many files or subscriptions a sentence names."""
+
+_JUST_NOW = 60
+"""Seconds within which something was asked just now."""
+
+_RESOURCE_GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
+
+
+class GateReport(NamedTuple):
+    """What a report is made from.
+
+    Attributes:
+        result: what was judged.
+        refused: the files that could not be read, a line each.
+        allows_unknown: whether what is unknown lets the gate pass.
+        manifest: the path of coverage.yaml; None if there is none.
+        idle_exceptions: the numbers, from 1, of exceptions that have not ended and excuse nothing.
+        others: the documents that are no files, by their names, each with its name in a sentence.
+    """
+
+    result: GateResult
+    refused: tuple[str, ...]
+    allows_unknown: bool
+    manifest: str | None
+    idle_exceptions: tuple[int, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def state_of(row: CoverageRow) -> CoverageState:
+    """Return the worst state of a workload; of one on which no rung is expected, covered."""
+    states = {verdict.state for verdict in row.verdicts.values()}
+    return next((state for state in _SUMMED if state in states), CoverageState.COVERED)
+
+
+def rungs_in(rows: Iterable[CoverageRow]) -> list[Rung]:
+    """Return the rungs that are judged of any of these workloads, from the bottom up."""
+    judged = {rung for row in rows for rung in row.verdicts}
+    return [rung for rung in Rung if rung in judged]
+
+
+def summary_of(report: GateReport) -> str:
+    """Return the first line: how many workloads of which files were judged, and what came of them."""
+    assessed, others = report.result.assessed, dict(report.others)
+    states = Counter(map(state_of, assessed.rows))
+    parts = [f"{many:,} {words[many != 1]}" for state, words in _SUMMED.items() if (many := states[state])]
+    if report.refused:
+        parts.append(f"{counted(len(report.refused), 'file')} could not be read")
+    unanswered = Counter(name in others for name, _ in report.result.unanswered)
+    for is_other, what, how in ((False, "file", "not answered in full"), (True, "answer", "not given in full")):
+        if number := unanswered[is_other]:
+            parts.append(f"{counted(number, what)} {'was' if number == 1 else 'were'} {how}")
+    if missed := len(assessed.missed):
+        parts.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
+    head = f"{counted(len(assessed.rows), 'workload')} of {documents_in(report)} judged"
+    return f"{head}: {', '.join(parts) or 'there is nothing to judge'}"
+
+
+def documents_in(report: GateReport) -> str:
+    """Return how many files were given, and what besides: `3 files and the state .state`."""
+    others = dict(report.others)
+    names = [*report.result.used, *(name for name, _ in report.result.unused)]
+    files = sum(name not in others for name in names) + len(report.refused)
+    parts = [counted(files, "file")] if files or not others else []
+    return " and ".join([*parts, *dict.fromkeys(others.values())])
+
+
+def exit_code_of(report: GateReport) -> int:
+    """Return 0 if all is covered, excused or not coverable; 1 if there is a gap; 2 if something is not known."""
+    assessed = report.result.assessed
+    states = {verdict.state for _, _, verdict in assessed.verdicts()}
+    if CoverageState.GAP in states:
+        return GAP
+    is_unknown = CoverageState.UNKNOWN in states or report.result.unanswered or assessed.missed
+    return UNKNOWN if (is_unknown and not report.allows_unknown) or report.refused or not states else 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictGroup:
+    """Workloads of which the same is known on the same rungs, for the same reason; there is at least one.
+
+    Attributes:
+        rungs: the rungs, from the bottom up; at least one.
+        verdict: the verdict on the first of them.
+        remedies: the commands that mend it or answer it, once each.
+        remarks: what else is to be said, once each, as of the first workload that it is about.
+        evidence: what the verdicts rest on, once each.
+    """
+
+    rungs: tuple[Rung, ...]
+    workloads: tuple[Workload, ...]
+    verdict: Verdict
+    remedies: tuple[str, ...]
+    remarks: tuple[str, ...]
+    evidence: tuple[CoverageEvidence, ...]
+
+    @property
+    def rung_names(self) -> str:
+        """The rungs as people read them."""
+        return ", ".join(RUNG_NAMES[rung] for rung in self.rungs)
+
+
+def groups_in(assessed: Assessed, state: CoverageState) -> list[VerdictGroup]:
+    """Return what is in that state, by rung from the bottom up; within a rung, what most workloads share comes first."""
+    return _groups_of(one for one in assessed.verdicts() if one[2].state is state)
+
+
+def limits_in(assessed: Assessed) -> list[VerdictGroup]:
+    """Return what passes although it is covered, as the reason of each, in the same order."""
+    return _groups_of(
+        (workload, rung, covered("; ".join(verdict.limits)))
+        for workload, rung, verdict in assessed.verdicts()
+        if verdict.state is CoverageState.COVERED and verdict.limits
+    )
+
+
+type _Member = tuple[Workload, Verdict, re.Pattern[str]]
+
+
+def _groups_of(verdicts: Iterable[tuple[Workload, Rung, Verdict]]) -> list[VerdictGroup]:
+    """Join verdicts that differ at most in what names their workloads, then rungs that hold for the same workloads."""
+    alike: dict[tuple[Rung, object], list[_Member]] = defaultdict(list)
+    for workload, of_one in groupby(verdicts, key=lambda one: one[0]):
+        own = _own_words_of(workload)
+        for _, rung, verdict in of_one:
+            key = own.sub("", verdict.reason), own.sub("", verdict.remedy or ""), verdict.exception, verdict.excused
+            alike[rung, key].append((workload, verdict, own))
+    joined: dict[object, tuple[list[Rung], list[_Member]]] = {}
+    for (rung, words), members in alike.items():
+        rungs, all_members = joined.setdefault((words, tuple(one.key for one, *_ in members)), ([], []))
+        rungs.append(rung)
+        all_members += members
+    order = list(Rung).index
+    groups = [_group(tuple(sorted(rungs, key=order)), members) for rungs, members in joined.values()]
+    return sorted(groups, key=lambda group: (order(group.rungs[0]), -len(group.workloads)))
+
+
+def _group(rungs: tuple[Rung, ...], members: Sequence[_Member]) -> VerdictGroup:
+    remarks: dict[str, str] = {}
+    for _, verdict, own in members:
+        for remark in verdict.remarks:
+            remarks.setdefault(own.sub("", remark), remark)
+    verdicts = [verdict for _, verdict, _ in members]
+    return VerdictGroup(
+        rungs=rungs,
+        workloads=tuple({one.key: one for one, *_ in members}.values()),
+        verdict=verdicts[0],
+        remedies=tuple(dict.fromkeys(line for one in verdicts for line in (one.remedy or "").split("\n") if line)),
+        remarks=tuple(remarks.values()),
+        evidence=tuple(dict.fromkeys(piece for one in verdicts for piece in one.evidence)),
+    )
+
+
+def _own_words_of(workload: Workload) -> re.Pattern[str]:
+    """Return what fits its name, its resource group and its subscription, as whole words."""
+    group = _RESOURCE_GROUP.search(workload.id or "")
+    words = {workload.name, workload.subscription or "", group[1] if group else ""} - {""}
+    longest_first = "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+    return re.compile(rf"(?<![\w-])(?:{longest_first})(?![\w-])" if words else r"(?!)", re.IGNORECASE)
+
+
+def listed(names: Sequence[str], most: int = _MOST) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def instant_of(evidence: CoverageEvidence) -> datetime | None:
+    """Return when a piece of evidence was known so, else when it says that it was; None if neither is said."""
+    return time_of((evidence.time or "") if evidence.known_at is None else evidence.known_at)
+
+
+def ago(instant: datetime, now: datetime) -> str:
+    """Return how long ago an instant was: `3 days ago`."""
+    if not is_plausible(instant, now):
+        return "of a time to come"
+    return f"{age_of(instant, now)} ago" if (now - instant).total_seconds() >= _JUST_NOW else "just now"
+
+
+def evidence_line(one: CoverageEvidence, now: datetime, *, says_age_of_files: bool = False) -> str:
+    """Return a piece of evidence in one line; its age as far as it was asked or heard, of a file only if that is wanted."""
+    instant = instant_of(one) if one.known_at is not None or says_age_of_files else None
+    age = f", {ago(instant, now)}" if instant is not None else ""
+    return f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}{age}"
+
+
+def idle_exceptions_line(report: GateReport) -> str | None:
+    """Return what is to be said of exceptions that excuse nothing; None if there are none."""
+    *some, last = [f"{number:,}" for number in report.idle_exceptions] or [""]
+    if not last:
+        return None
+    if not some:
+        return f"Exception {last} of the manifest excuses nothing today; remove it, or mend its name."
+    who = f"{', '.join(some)} and {last}"
+    return f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
+
+
+def unmatched_sentence(number: int, glob: str) -> str:
+    """Return what is to be said of a glob of an entry that fits nothing."""
+    return f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."
+
+
+def unused_files(report: GateReport) -> list[tuple[str, str]]:
+    """Return the files that say nothing of what is judged, and were not refused or cut, each with the reason."""
+    unanswered = dict(report.result.unanswered)
+    return [(name, reason) for name, reason in report.result.unused if name not in unanswered]
+
+
+def left_aside(report: GateReport) -> Iterator[str]:
+    """Yield a line for each reason why files were not used, or not in full, with the first of these files."""
+    for what, found in (("not answered in full", report.result.unanswered), ("not used", unused_files(report))):
+        names: dict[str, list[str]] = defaultdict(list)
+        for name, reason in found:
+            names[reason].append(name)
+        for reason, some in names.items():
+            yield f"{listed(some)}: {what}: {'it' if len(some) == 1 else 'each'} {masked(reason)}"
+
+
+def posture_sentences(postures: Sequence[SubscriptionPosture], show: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield a sentence on the subscriptions where foundational CSPM is known to be on, and one for each reason of others.
+
+    `show` writes the name of a subscription, which is anybody's words.
+    """
+    if on := sum(one.is_known_on for one in postures):
+        yield f"Foundational CSPM is on in {counted(on, 'subscription')}."
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for one in postures:
+        if not one.is_known_on:
+            unknown[one.reason].append(show(one.name))
+    for reason, names in unknown.items():
+        yield f"Foundational CSPM of {listed(names)} is {reason}. Without it no recommendation says anything."
