@@ -2,7 +2,7 @@
 
     problems        what is wrong, where
     folder          the directory as it is read: files, their hash, their problems
-    documents       a file's text, what it says and on which line; yaml_mistakes, json_mistakes  why it says nothing
+    documents       a file's text, what it says and on which line, or why it cannot be read
     validation_messages  what pydantic objects to, in the words of a rules file
     patterns        regular expressions that names, secrets and durations in rules files must match
     globs           the globs in which a rule's author names resources

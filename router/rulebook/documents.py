@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import yaml
+from yaml.reader import Reader
 
-from router.rulebook.json_mistakes import explain_json_error
 from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted, position_in
-from router.rulebook.yaml_mistakes import explain_yaml_error
 
 TWICE = "\0twice"
 """Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
@@ -100,7 +99,7 @@ def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, 
     try:
         return json.loads(text, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
-        line, words = _find_conflict(text) or explain_json_error(text, error)
+        line, words = _find_conflict(text) or _explain_json_error(text, error)
         raise Unreadable(f"is not JSON: {words}", line) from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"cannot be read: {error}", None) from error
@@ -114,7 +113,7 @@ def _parse_yaml(text: str) -> object:
     except _Refused as refused:
         raise Unreadable(f"cannot be read: {refused}", refused.line, refused.code) from refused
     except yaml.YAMLError as error:
-        line, words = _find_conflict(text) or explain_yaml_error(text, error)
+        line, words = _find_conflict(text) or _explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
         raise Unreadable(f"{trouble}: {words}", line) from error
     except (ValueError, LookupError, RecursionError) as error:  # LookupError: `!!bool x`, `!!int ""`
@@ -142,6 +141,89 @@ def _find_conflict(text: str) -> tuple[int, str] | None:
     """The line of the first marker that a merge left, and what to say of it."""
     found = _CONFLICT.search(text)
     return (text.count("\n", 0, found.start()) + 1, "has a merge conflict that is not resolved") if found else None
+
+
+# What is wrong with a text that cannot be parsed. Nothing of a value is repeated: it may be a secret.
+
+_CLOSING = {"{": "}", "[": "]"}
+_TAB_IN_INDENT = re.compile(r"^[ -]*\t")
+_KEY_WITHOUT_SPACE = re.compile(r"\s*(?:- +)*([\w.-]+):(?![\s/]|$)")
+_UNUSUAL_BLANK = re.compile("[\u00a0\u2000-\u200b\u202f\u3000\ufeff]")
+_YAML_WORDS = {
+    "another document": "begins a second document; a rules file is one, so remove the ---",
+    "escape": "has a backslash in double quotes that means nothing; use single quotes, or write it twice",
+    "quoted scalar": "opens a quotation mark that nothing closes",
+    "alias": "has a text that begins with * and is not in quotes; put it in quotes",
+    "anchor": "has a text that begins with & and is not in quotes; put it in quotes",
+    "tag": "has a text that begins with ! and is not in quotes; put it in quotes",
+    "mapping values": "has a colon that belongs to nothing above it; line up the keys, or put a text with a : in quotes",
+    "cannot start any token": "has a character with which no text begins; put the text in quotes",
+    "expected ':'": "is no key with a value; a colon and a space are missing, or quotes",
+    "block": "belongs to nothing above it; what belongs together begins in the same column, after spaces",
+    "document start": "belongs to nothing above it; what belongs together begins in the same column, after spaces",
+}
+"""What to say by the words of the parser."""
+
+
+def _explain_yaml_error(text: str, error: yaml.YAMLError) -> tuple[int | None, str]:
+    """The line of a mistake, where one can be told, and what to say of it."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        found = Reader.NON_PRINTABLE.search(text)
+        line = len(text[: found.start()].splitlines()) if found else None
+        return line, f"has the control character U+{ord(found[0]):04X}; remove it" if found else "cannot be read"
+    lines = text.splitlines() or [""]
+    at = min(error.problem_mark.line, len(lines) - 1)
+    said = f"{error.problem} {error.context}"
+    near = [number for number in (at, at - 1) if number >= 0]
+    if (tabbed := next((number for number in near if _TAB_IN_INDENT.search(lines[number])), None)) is not None:
+        return tabbed + 1, "has a tab in its indentation; YAML is indented with spaces"
+    if (odd := next((number for number in near if _UNUSUAL_BLANK.search(lines[number])), None)) is not None:
+        return odd + 1, "has a blank that is no space; write spaces"
+    if "flow" in said and (opened := _find_unclosed("\n".join(lines[: at + 1]), "#")) is not None:
+        bracket, line = opened
+        return line, f"opens a {bracket} that nothing closes; add the {_CLOSING[bracket]}, a comma, or quotes"
+    if "quoted scalar" in said and "escape" not in said and error.context_mark is not None:
+        at = error.context_mark.line
+    if glued := next((found for number in near if (found := _KEY_WITHOUT_SPACE.match(lines[number]))), None):
+        number = next(number for number in near if _KEY_WITHOUT_SPACE.match(lines[number]))
+        return number + 1, f"has no space behind the colon of {glued[1]!r}; add one"
+    words = (words for sign, words in _YAML_WORDS.items() if sign in said)
+    return at + 1, next(words, "is not understood; put texts in quotes")
+
+
+def _explain_json_error(text: str, error: json.JSONDecodeError) -> tuple[int, str]:
+    """The line of a mistake, and what to say of it: mostly the words of the parser."""
+    char = text[error.pos : error.pos + 1]
+    if text.lstrip()[:1].isalnum():
+        return error.lineno, "does not begin with { or [ as JSON does; if it is YAML, let its name end in .yaml"
+    if char in ("", "]", "}") and (opened := _find_unclosed(text[: error.pos], "")) is not None:
+        bracket, line = opened
+        if _CLOSING[bracket] != char and not error.msg.startswith(("Unterminated", "Invalid")):
+            return line, f"opens a {bracket} that nothing closes; add the {_CLOSING[bracket]}"
+    if char in ("/", "#"):
+        return error.lineno, "has a comment, and JSON has none; remove it, or say it in a `comment`"
+    # What is missing at the end of a line is found on the next one.
+    line = text[: error.pos].rstrip().count("\n") + 1 if "delimiter" in error.msg else error.lineno
+    return line, f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}"
+
+
+def _find_unclosed(text: str, comment: str) -> tuple[str, int] | None:
+    """The innermost bracket that nothing closes, and its line. Texts in quotes count for nothing, nor do comments."""
+    waiting: list[tuple[str, int]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in _BRACKETS.finditer(line):
+            if comment and found[0] == comment:
+                break
+            if found[0] in _CLOSING:
+                waiting.append((found[0], number))
+            elif waiting and found[0] in "]}":
+                if _CLOSING[waiting[-1][0]] != found[0]:
+                    return waiting[-1]
+                waiting.pop()
+    return waiting[-1] if waiting else None
+
+
+_BRACKETS = re.compile(r"""[\[\]{}]|(?<![^\s])#|"(?:[^"\\]|\\.)*"|(?<=[\s:,\[{])'[^']*'""")
 
 
 def _merged(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:

@@ -37,6 +37,9 @@ from router.rulebook.runbooks import KEY as RUNBOOKS
 from router.rulebook.runbooks import compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
+_NAMING = ("always", "otherwise", "notify")
+"""The keys beside the routes that name destinations."""
+
 FILE = "policy.yaml"
 """The policy of a stream, in the stream's directory."""
 
@@ -130,7 +133,7 @@ class _PolicyReader:
         coverage_severity = self._coverage_severity()
         routes = list(self._routes(coverage_severity))
         self._check_names([route.name for _, route in routes])
-        self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
+        self._check_references(self._entries("destinations"))
         self._check_lanes_of_notify(destinations)
         suppressions = self._suppressions()
         return Policy(
@@ -262,17 +265,23 @@ class _PolicyReader:
                     code="duplicate-name",
                 )
 
-    def _check_references(self, defined: Mapping[str, object], routes: list[tuple[int, list[str]]]) -> None:
-        named: list[tuple[KeyPath, str]] = [
-            (("routes", number, "to", path), name) for number, to in routes for path, name in enumerate(to)
+    def _check_references(self, defined: Mapping[str, object]) -> None:
+        """Notes of each name that is no destination's, also in a route with other problems, and of destinations in vain."""
+        lists: list[tuple[KeyPath, object]] = [((key,), self.value.get(key, [])) for key in _NAMING]
+        written = self.value.get("routes", [])
+        for number, route in enumerate(written if isinstance(written, list) else ()):
+            lists.append((("routes", number, "to"), route.get("to") if isinstance(route, dict) else None))
+        named = [
+            ((*path, place), name)
+            for path, names in lists
+            for place, name in enumerate(names if isinstance(names, list) else ())
+            if isinstance(name, str)
         ]
-        for key in ("always", "otherwise", "notify"):
-            named.extend(((key, path), name) for path, name in enumerate(self._names(key)))
         strays = [(path, name) for path, name in named if name not in defined]
         for path, name in strays:
             unknown = f"names no destination {name!r}{_known(name, defined)}"
             self.folder.note(self.document, path, unknown, code="unknown-destination")
-        if strays or len(routes) < self._written_routes() or not self._has_lists():
+        if strays or find_sound(PolicyForm, self.value) is None:
             # A destination may only seem unused, where it is misspelled.
             return
         for name in defined.keys() - {name for _, name in named} - {RECORD}:
@@ -337,14 +346,6 @@ class _PolicyReader:
 
     def _runbooks(self) -> Mapping[str, str]:
         return {glob: url for glob, url in self._entries(RUNBOOKS).items() if isinstance(url, str)}
-
-    def _written_routes(self) -> int:
-        routes = self.value.get("routes")
-        return len(routes) if isinstance(routes, list) else 0
-
-    def _has_lists(self) -> bool:
-        """Whether what names destinations is of the form that can be read."""
-        return all(isinstance(self.value.get(key, []), list) for key in ("routes", "always", "otherwise", "notify"))
 
     def _entries(self, key: str) -> Mapping[str, object]:
         entries = self.value.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_the_rules_of_the_page_have_no_problem(rules: Path, capsys: pytest.Captu
     """`rules check` finds neither a problem nor a warning in them."""
     assert main(["rules", "check", str(rules), "--now", NOW]) == 0
     assert ": 0 problems; 0 warnings; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", whole_files())
+def test_each_file_of_the_page_fits_into_the_starter_set(label: str, tmp_path: Path) -> None:
+    """A newcomer who copies one file of the page over the starter's is told of no problem, and keeps all of its rules."""
+    rules = tmp_path / "rules"
+    shutil.copytree(RULES, rules)
+    (tmp_path / label).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / label).write_text(whole_files()[label], encoding="utf-8")
+    if label.endswith("owners.yaml"):
+        (rules / "tags").mkdir()
+        (rules / "tags/resources.json").write_text(whole_files()["rules/tags/resources.json"])
+    found = [problem for stream in Stream for problem in problems_of(rules, stream)]
+    assert [str(problem) for problem in found if problem.level == "problem"] == []
 
 
 def test_the_examples_of_the_page_come_true(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:

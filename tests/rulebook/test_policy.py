@@ -32,6 +32,26 @@ def test_without_a_floor_everything_is_forwarded(tmp_path: Path) -> None:
     assert a_sound_rulebook(tmp_path).floor.severity_for(None) is Severity.INFORMATIONAL
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"name": "one", "when": {"severty": "High"}, "to": ["nowhere"]},
+        {"name": "one", "when": 7, "to": ["nowhere"]},
+        {"to": ["nowhere"]},
+        {"name": "one", "to": ["nowhere", 7]},
+        {"name": "one", "to": ["nowhere"], "respond_within": "soon"},
+    ],
+)
+def test_an_undefined_destination_is_reported_with_the_other_problems_of_its_route(
+    broken: dict[str, object], tmp_path: Path
+) -> None:
+    """So a route is mended at once, and not once for each of its mistakes."""
+    problems = loaded(tmp_path, {"cwpp/policy.yaml": a_policy(routes=[broken])}).problems
+    named = [one.message for one in problems if one.code == "unknown-destination"]
+    assert named == ["routes[0].to[0]: names no destination 'nowhere'; known: tickets"]
+    assert len([one for one in problems if one.level == "problem"]) > 1
+
+
 def test_a_group_may_be_by_tags_whatever_the_case_of_their_names(tmp_path: Path) -> None:
     """One tag in two spellings is one, and a tag's name may hold blanks and dots."""
     by = ["cluster", "tag.Team", "tag.TEAM", "tag.Cost center.v2"]
