@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from router.coverage.documents import CoverageDocument
-from router.domain.tag_rows import TagRows
+from router.domain.tags import TagRows
 
 _IN_AZURE = re.compile(r"/subscriptions/[^/]")
 

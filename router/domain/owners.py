@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from router.domain.locations import is_foreign, location_of
 from router.domain.resources import NOWHERE, CloudLocation, is_of_azure, parse_resource_id
 from router.domain.signals import Signal
-from router.domain.tag_texts import TagText
-from router.domain.tags import NO_TAGS, Tags
+from router.domain.tags import NO_TAGS, Tags, TagText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@
     scope_ranges, scope_values       ranges of addresses; values that no signal has
     silence_scope, recurrence_text   what a silence holds, and when, as a person writes it
     owners, attack, catalogue, examples              the other tables
-    tag_files, graph_answers                         which tags there are, as `az graph query` printed them
+    tag_files       which tags there are, as `az graph query` printed them
     starter         the rules to begin with
     schemas         the published JSON Schemas
     loading         all of it together

@@ -23,8 +23,7 @@ from router.domain.owners import NO_OWNERS, NO_SCOPES, NamedScope, NamedScopes, 
 from router.domain.resources import CloudLocation
 from router.domain.rulebook import Runbook
 from router.domain.signals import Signal
-from router.domain.tag_texts import TagText
-from router.domain.tags import Tags
+from router.domain.tags import Tags, TagText
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.globs import compile_globs

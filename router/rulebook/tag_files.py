@@ -1,20 +1,20 @@
 """The files of tags that owners.yaml names: what `az graph query` says of resources, resource groups and subscriptions.
 
-Beside files, or instead of them, it may name the tags that `coverage check --live` read, which lie in the state.
+An answer is {"data": [{"id", "tags"}], "total_records", "skip_token"}; one of more than 1,000 rows comes in pages, which follow
+each other in one file. A bare list of such rows will do, too. Beside files, or instead of them, owners.yaml may name the tags
+that `coverage check --live` read, which lie in the state.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 
-from router.domain.tag_rows import TagRows
-from router.domain.tags import NO_TAGS, Tags
-from router.domain.texts import one_line
+from router.domain.tags import NO_TAGS, TagRows, Tags
 from router.rulebook.documents import Document, Unreadable
 from router.rulebook.folder import Folder
-from router.rulebook.graph_answers import AnswerPage, PartialAnswer, pages_in, parts_among
 from router.rulebook.problems import Level
 
 KEY = "tags"
@@ -24,7 +24,6 @@ LIVE = "live"
 
 _QUERY = "az graph query --first 1000 -o json -q 'resources | union resourcecontainers | project id, tags'"
 """A query may unite these two tables: https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language"""
-
 
 type _Complaint = tuple[str, str, int | None, Level, str]
 """What `Folder.blame` takes."""
@@ -46,11 +45,9 @@ class TagFiles:
             is_twice = name in files[:number] if name == LIVE else file in read
             if (fault := _find_fault(name) or ("is named twice; remove one" if is_twice else None)) is not None:
                 folder.note(document, (KEY, number), fault, code="tag-file-name")
-            elif (
-                name != LIVE
-                and (data := folder.read_bytes(file, partial(_missing, folder, document, number, files))) is not None
-            ):
-                read[file] = data
+            elif name != LIVE:
+                data = folder.read_bytes(file, partial(_missing, folder, document, number, files))
+                read |= {file: data} if data is not None else {}
         if read != self._read:
             self._read = read
             self._tags, self._complaints = _understand(read)
@@ -68,65 +65,73 @@ def _missing(folder: Folder, document: Document, number: int, files: Sequence[st
 
 def _find_fault(name: str) -> str | None:
     """Why a name is not that of a file in the rules directory; None for one that may be."""
-    if not name.isprintable():
-        return "has a character that no file's name should have"
-    if "\\" in name:
-        return "must have / between directories, on Windows too"
     parts = PurePosixPath(name).parts
+    if not name.isprintable() or "\\" in name or not {"*", "?"}.isdisjoint(name):
+        return "must be the name of one file, with / between directories; give each file its line"
     if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts or not parts:
         return "must be a file in the rules directory, named from there, such as tags/resources.json"
     if any(part.startswith(".") for part in parts):
         return "is hidden by the dot that it begins with, and hidden files are not deployed; give it another name"
-    if not {"*", "?"}.isdisjoint(name):
-        return "must be the name of one file; give each its line"
     return None
 
 
 def _understand(read: Mapping[str, bytes]) -> tuple[Tags, Sequence[_Complaint]]:
+    """The tags of all files, and what is wrong with them; where two files say something of one resource, the later counts."""
     by_id: dict[str, Mapping[str, str]] = {}
     complaints: list[_Complaint] = []
-    pages: list[tuple[str, AnswerPage]] = []
     for file, data in read.items():
         try:
-            found = pages_in(data)
+            found, missing = _rows_in(data)
         except Unreadable as error:
             complaints.append((file, str(error), error.line, "problem", "unreadable"))
             continue
-        pages += ((file, page) for page in found)
-        rows = TagRows(row for page in found for row in page.rows)
-        complaints += ((file, words, None, "warning", "unusable-tag-row") for words in rows.complaints())
+        rows = TagRows(found)
+        for fault, numbers in rows.faults.items():
+            others = f" (and {len(numbers) - 1} more like it)" if len(numbers) > 1 else ""
+            complaints.append((file, f"row {numbers[0]} {fault}{others}", None, "warning", "unusable-tag-row"))
         if not rows.by_id:
             complaints.append((file, "has no tag; ask for `project id, tags`", None, "warning", "no-tags"))
-        contradicted = _add(by_id, rows.by_id)
-        if contradicted:
-            complaints.append((file, _contradiction(contradicted), None, "warning", "contradictory-tags"))
-    complaints += ((part.file, _cut(part), None, "warning", "partial-tag-file") for part in parts_among(pages))
+        if missing is not None:
+            complaints.append((file, missing, None, "warning", "partial-tag-file"))
+        by_id.update((id, {**by_id[id], **tags} if id in by_id else tags) for id, tags in rows.by_id.items())
     return Tags(by_id), complaints
 
 
-def _add(by_id: dict[str, Mapping[str, str]], later: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
-    """Adds the tags of a later file; returns the ids of which it says something else than earlier files."""
-    contradicted = []
-    for id in by_id.keys() & later.keys():
-        both = by_id[id].keys() & later[id].keys()
-        if any(by_id[id][name] != later[id][name] for name in both):
-            contradicted.append(id)
-    by_id.update((id, {**by_id[id], **tags} if id in by_id else tags) for id, tags in later.items())
-    return sorted(contradicted)
-
-
-def _contradiction(ids: Sequence[str]) -> str:
-    others = f" (and {len(ids) - 1} more like it)" if len(ids) > 1 else ""
-    return f"gives a tag of {one_line(ids[0])} another value than an earlier file{others}; the later one counts"
-
-
-def _cut(part: PartialAnswer) -> str:
-    if part.total is None:
-        return (
-            f"may hold a part only, since the answer breaks off after {part.rows} rows; keep the whole answer, and "
-            "ask for the next page with its skip_token"
-        )
-    return (
-        f"holds {part.rows} of {part.total} rows, and what is missing has no tags; ask with --first 1000, and for the next "
-        "page with --skip-token"
+def _rows_in(data: bytes) -> tuple[list[object], str | None]:
+    """The rows of all pages in a file, and what to say where these are not all that were found."""
+    rows: list[object] = []
+    total, token = 0, None
+    for page in _documents_in(data):
+        answer = page if isinstance(page, dict) else {"data": page}
+        found = answer.get("data")
+        if not isinstance(found, list):
+            raise Unreadable("is no answer of az graph query: it has no `data` with a list of rows", None)
+        rows += found
+        written, token = answer.get("total_records"), answer.get("skip_token")
+        total = max(total, written if isinstance(written, int) else 0)
+    if token is None and len(rows) >= total:
+        return rows, None
+    return rows, (
+        f"holds {len(rows)} of {total} rows, and what is missing has no tags; ask with --first 1000, and append the next "
+        "page, which --skip-token asks for"
     )
+
+
+def _documents_in(data: bytes) -> list[object]:
+    """The documents of JSON that follow each other in a file; PowerShell redirects in UTF-16."""
+    try:
+        text = data.decode(json.detect_encoding(data)).rstrip()
+        documents: list[object] = []
+        start = 0
+        while (start := len(text) - len(text[start:].lstrip())) < len(text):
+            document, start = json.JSONDecoder().raw_decode(text, start)
+            documents.append(document)
+    except UnicodeDecodeError as error:
+        raise Unreadable("is not UTF-8; save it as UTF-8", None) from error
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"is not JSON, as az writes it with -o json: {error.msg}", error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"cannot be read: {error}", None) from error
+    if not documents:
+        raise Unreadable("is empty; az says why on its standard error", None)
+    return documents

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.domain.owners import Owner, Owners, Ownership, find_environment_of, find_owner_of
-from router.domain.tag_texts import TagText
-from router.domain.tags import Tags
+from router.domain.tags import Tags, TagText
 from tests.builders import RESOURCE, SUBSCRIPTION, an_alert
 
 GROUP = RESOURCE.rpartition("/providers/")[0].lower()
