@@ -12,7 +12,6 @@ from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.destinations import discover
-from router.destinations.config import settings_in
 from router.domain.errors import BadPolicy
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
@@ -117,11 +116,6 @@ def lanes_of(books: Iterable[Rulebook]) -> dict[tuple[str, str], Lane]:
 def secret_names_of(books: Iterable[Rulebook]) -> set[str]:
     """The names of the app settings that hold the secrets which the rules of some streams name."""
     return {name for book in books for name in _secrets_in(book)}
-
-
-def setting_names_of(books: Iterable[Rulebook]) -> set[str]:
-    """The names of the app settings, none of them a secret, that stand in the rules of some streams for what they hold."""
-    return {name for book in books for spec in specs_of(book) for name in settings_in(spec.config)}
 
 
 def pagers_of(book: Rulebook) -> set[str]:

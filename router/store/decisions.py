@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from router.domain.counts import LONGEST_TEXT, Cell, cell_of, counted, decided_at
+from router.domain.counts import LONGEST_TEXT, cell_of, counted, decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Earlier
-from router.domain.errors import Undecodable
 from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
@@ -93,9 +92,6 @@ _EARLIER_OF_NOTICE = "SELECT CAST(? AS TEXT) AS asked, " + _EARLIER.format(
     there="lookups n", resource="?", stream="?",
 ) + " AS earlier"  # fmt: skip
 
-_TEXTS = 6
-"""Parts of a cell of counts that are one text each; the two after them are lists of texts."""
-
 
 class EarlierQuestion(NamedTuple):
     """A notice that asks how often the same happened before an instant; signals that are `uncounted` do not count."""
@@ -167,15 +163,6 @@ async def walk_decisions(
         if len(places) < page:
             return
         before = places[-1]
-
-
-async def read_counts(tx: Transaction, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
-    """Return how many decisions are in each cell, for each hour that began from one instant to before another."""
-    sql, span = "SELECT * FROM counts WHERE hour>=? AND hour<? ORDER BY hour", (micros(since), micros(until))
-    hours: dict[datetime, dict[Cell, int]] = {}
-    for hour, cell, count in await read_sound(tx, "counts", sql, span, _count_in):
-        hours.setdefault(hour, {})[cell] = count
-    return hours
 
 
 async def search_signals(tx: Transaction, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
@@ -258,27 +245,6 @@ def _decision_in(row: Columns) -> RecordEntry:
 
 def _outcome_in(row: Columns) -> tuple[str, Outcome]:
     return row.text("about"), row.word("outcome", Outcome)
-
-
-def _count_in(row: Columns) -> tuple[datetime, Cell, int]:
-    return row.time("hour"), _cell_in(row.text("cell")), row.whole("count", 1)
-
-
-def _cell_in(text: str) -> Cell:
-    try:
-        parts: Any = orjson.loads(text)
-    except orjson.JSONDecodeError as fault:
-        raise Undecodable("cell: is no JSON") from fault
-    if not isinstance(parts, list) or len(parts) != len(Cell._fields):
-        raise Undecodable("cell: is no cell")
-    texts, lists = parts[:_TEXTS], parts[_TEXTS:]
-    if not _are_texts(texts) or not all(isinstance(one, list) and _are_texts(one) for one in lists):
-        raise Undecodable("cell: is no cell")
-    return Cell(*texts, *map(tuple, lists))
-
-
-def _are_texts(values: list[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
 
 
 def _lookup_in(row: Columns) -> SignalLookup:

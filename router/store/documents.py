@@ -13,7 +13,6 @@ from router.store.transaction import Transaction
 _NEW = "INSERT INTO documents (kind, id, at, body, version) VALUES (?,?,?,?,0) ON CONFLICT (kind, id) DO NOTHING"
 _VERSIONS = "SELECT id, version FROM documents WHERE kind=? AND id = ANY(?) ORDER BY id FOR UPDATE"
 _WRITE = "UPDATE documents SET at=?, body=?, version=version+1 WHERE kind=? AND id=? AND version=?"
-_REMOVE = "DELETE FROM documents WHERE kind=? AND id=? AND version=?"
 
 
 async def put_document(tx: Transaction, document: StoredDocument) -> Version | None:
@@ -62,11 +61,6 @@ async def list_documents(
     # In no order, which would have SQLite walk all of the kind by their ids, and not the index on instants.
     found = await (_read(tx, "at>=?", kind, micros(since)) if since is not None else _read(tx, "TRUE", kind))
     return sorted(found, key=lambda one: one.id)
-
-
-async def remove_document(tx: Transaction, document: StoredDocument) -> bool:
-    """Remove a document if its stored version is still `version`; False if it is not."""
-    return bool(await tx.execute(_REMOVE, document.kind.value, document.id, document.version))
 
 
 async def _read(tx: Transaction, where: str, kind: DocumentKind, *values: object) -> list[StoredDocument]:

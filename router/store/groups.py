@@ -31,14 +31,12 @@ class Waits(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberState:
-    """The membership of a signal in the group that it joined last.
+    """The membership of a signal in the group that it joined last, and when it changed.
 
     Attributes:
-        group: the key of the group.
-        turn: the number of the latest turn of the signal that was applied to the group.
+        turn: the latest turn of the signal that was applied to the group.
         stands: whether the signal was not over at that turn.
         group_turn: the turn of the group whose notice told of it; None where it led to no notice.
-        at: when this changed.
     """
 
     group: str
@@ -50,12 +48,7 @@ class MemberState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedAlert:
-    """An alert that an incident names: it joins the incident's group when it comes.
-
-    Attributes:
-        group: the key of the group.
-        until: when it has to come.
-    """
+    """An alert that an incident names: it joins the incident's group if it comes by then."""
 
     group: str
     until: datetime
@@ -66,13 +59,9 @@ class GroupState:
     """A group of signals, of which a destination is notified under one key.
 
     Attributes:
-        group: the group as its notices have it.
         audience_key: the key of whom it is for: an alert that an incident names joins only where it is for the same.
-        at: when this changed.
         window_key: the key that signals share which join it; None once another group has it.
         until: when it takes no others in; None where it lasts as long as one of its members stands.
-        turn: the number of its latest turn.
-        opened: the number of the turn that opened it.
         is_open: whether people know of it now: it was opened, and not resolved since.
         severity, severity_written: those of the gravest member since it opened.
         respond_by: the soonest time to answer of any member since it opened.
@@ -113,12 +102,7 @@ class GroupState:
 class Opening:
     """One opening of a group, as a limit counts it.
 
-    Attributes:
-        at: when the group opened.
-        pager: the name of an owner's pager key, if that was called; None for the destination's own.
-        sample: whether it was one of Defender's samples; these have a count of their own.
-        beyond: whether it opened beyond the limit, as a summary; these have a count of their own, too.
-        gravity: how grave the group was.
+    Those by an owner's pager key, of samples, and beyond the limit, which are summaries, have a count of their own each.
     """
 
     at: datetime
@@ -235,13 +219,11 @@ async def count_waiting(tx: Transaction, stream: str) -> Counter[str]:
 class Asked(NamedTuple):
     """Which states of some destinations are asked for, beside the summaries that wait for room.
 
+    Signals are asked for with their memberships and groups, named alerts with their groups, windows by their groups.
+
     Attributes:
-        signals: the keys of signals, whose memberships and groups are asked for.
-        named_alerts: the keys of alerts that incidents name, which are asked for with their groups.
-        windows: the keys of windows, whose groups are asked for.
         waiting: the most groups of a destination that are asked for which open next, real ones and as many of samples.
-        due: the instants from which and until which notes are due whose groups are asked for.
-        most: the most of these.
+        due: the instants from which and until which notes are due whose groups are asked for, and `most` of these.
     """
 
     signals: Collection[str] = ()

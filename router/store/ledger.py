@@ -72,16 +72,10 @@ class Seen(NamedTuple):
         return self._replace(changed=changed, arrival=arrival)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One destination that a turn notifies.
+class Target(NamedTuple):
+    """One destination that a turn notifies, and of what; `opened` is the turn that opened the signal there.
 
-    Attributes:
-        destination: its name.
-        lane: its lane.
-        change: what it is notified of.
-        opened: the turn that opened the signal there.
-        grouped: whether the signal is a member of a group there; the group has turns of its own.
+    Where the signal is a member of a group there, the group has turns of its own.
     """
 
     destination: str
@@ -96,7 +90,6 @@ class HeldBy:
     """What holds a signal, without its body.
 
     Attributes:
-        rule: the name of the suppression rule.
         until: when the rule ends, as it stood when the signal was last decided.
         since: when it was first decided that this rule holds the signal; None where that is not known.
         messages: how many messages were held by this rule, the first among them; None where that is not known.
@@ -109,25 +102,17 @@ class HeldBy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(HeldBy):
     """A suppressed signal's body, which is decided again when its rule ends, and kept a while longer.
 
     Attributes:
-        rule: the name of the suppression rule.
-        until: when the rule ends.
         rulebook: the hash of the rulebook under which the signal was suppressed.
         source: what people call the place where the message came in.
-        body: the body.
-        since, messages: as in `HeldBy`.
     """
 
-    rule: str
-    until: datetime
     rulebook: str
     source: str
     body: bytes = field(repr=False)
-    since: datetime | None = None
-    messages: int | None = None
 
     @property
     def by(self) -> HeldBy:
@@ -137,15 +122,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step of one signal.
-
-    Attributes:
-        number: which step of the signal, counted from 1.
-        entry: the entry for the record.
-        notice: the notice that destinations get; None where none is notified.
-        targets: the destinations that are notified.
-        trace: the W3C traceparent of the message.
-    """
+    """One step of one signal, counted from 1; without a notice no destination is notified. `trace` is a W3C traceparent."""
 
     number: int
     entry: RecordEntry
@@ -180,15 +157,9 @@ UNSEEN = "unseen:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """The ledger's row of one signal.
+    """The ledger's row of one signal: the state in which it was last observed, when that held, and its latest turn.
 
     Attributes:
-        key: the signal's key.
-        stream: its stream.
-        state: the state in which it was last observed.
-        seen: when that state held.
-        turn: the number of its latest turn.
-        outcome: the outcome of that turn.
         open: each destination where it is open, with the turn that opened it there.
         grouped: those of these destinations where it is open as a member of a group.
         forwarded: whether any destination was ever notified of it.

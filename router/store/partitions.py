@@ -85,11 +85,7 @@ class Taken(NamedTuple):
 
 
 class Try(NamedTuple):
-    """Numbers that a process tries to take in, or died of.
-
-    Attributes:
-        began: when it began, in microseconds; None where that does not matter.
-    """
+    """Numbers that a process tries to take in, or died of; `began` is in microseconds, where it matters."""
 
     partition: Partition
     span: Span

@@ -36,11 +36,9 @@ def day_of(instant: datetime) -> int:
 
 
 class Appearances(NamedTuple):
-    """When messages named a finding.
+    """When messages named a finding of a subscription, which is in lower case.
 
     Attributes:
-        subscription: the subscription that it is of, in lower case.
-        kind: its kind.
         named: when the latest message of any sort named it.
         in_snapshot: when the latest row of a snapshot named it.
         days: on which days rows of snapshots named it, the latest `REMEMBERED` of them in order.
@@ -93,13 +91,9 @@ def first_appearance(signal: Signal, at: datetime) -> Appearances | None:
 
 
 class Snapshot(NamedTuple):
-    """A snapshot of a subscription, or its rows of one day.
+    """A snapshot of a subscription, or its rows of one day: when the first and the last came, and on which days.
 
-    Attributes:
-        first: when the first of its rows came.
-        last: when the last of them came.
-        days: the days on which they came.
-        counts: whether it counts: it seems to be whole; None where it is not judged.
+    It counts where it seems to be whole; None where it is not judged.
     """
 
     first: datetime
@@ -132,11 +126,7 @@ class Named(NamedTuple):
 class AbsenceWindow(NamedTuple):
     """Two snapshots that count, one after the other: what was not named since before the first of them has ended.
 
-    Attributes:
-        subscription: the subscription.
-        earlier: the first of the two.
-        later: the second.
-        kinds: the kinds that came in both; of another one the export may be switched off.
+    `kinds` are those that came in both; of another one the export may be switched off.
     """
 
     subscription: str

@@ -117,12 +117,7 @@ def _rows_of(found: ResultSet) -> list[Columns]:
 
 
 class StateSizes(NamedTuple):
-    """What a state takes, in bytes.
-
-    Attributes:
-        files: what each of its files takes, or the database.
-        tables: what each table takes with its indexes, the largest first; None where that is not known.
-    """
+    """The bytes of each file of a state, or of the database, and of each table with its indexes, None where not known."""
 
     files: Mapping[str, int]
     tables: Mapping[str, int | None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
-from router.app.rules import load_rules, setting_names_of
+from router.app.rules import load_rules, specs_of
 from router.app.settings import HUBS, STATE, STORAGE, Settings, now
+from router.destinations.config import settings_in
 from router.domain.errors import BadSetting
 from router.domain.signals import Stream
 from router.store.conninfo import PostgresqlAddress
@@ -30,7 +31,12 @@ OF_THE_HOST = {
 }
 """What Microsoft's host reads, and we do not."""
 
-OF_THE_RULES = setting_names_of(load_rules(RULES, list(Stream), now()).books.values())
+OF_THE_RULES = {
+    name
+    for book in load_rules(RULES, list(Stream), now()).books.values()
+    for spec in specs_of(book)
+    for name in settings_in(spec.config)
+}
 """What the starter's rules call {setting: NAME}."""
 
 OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}

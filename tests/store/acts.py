@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from router.domain.counts import Cell
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
 from router.domain.notices import RecordEntry
@@ -128,6 +129,17 @@ async def members_at(store: Store, stream: str, destination: str, *signals: str)
     """The memberships of some signals."""
     async with store.session() as tx:
         return await groups.find_members(tx, stream, destination, signals)
+
+
+async def read_counts(tx: Transaction, since: datetime, until: datetime) -> dict[datetime, dict[Cell, int]]:
+    """How many decisions are in each cell, for each hour that began from one instant to before another."""
+    hours: dict[datetime, dict[Cell, int]] = {}
+    sql = "SELECT * FROM counts WHERE hour>=? AND hour<? ORDER BY hour"
+    for row in await tx.fetch(sql, micros(since), micros(until)):
+        *texts, tactics, destinations = row.json("cell")
+        cell = Cell._make([*texts, tuple(tactics), tuple(destinations)])
+        hours.setdefault(row.time("hour"), {})[cell] = row.whole("count", 1)
+    return hours
 
 
 async def decisions_between(

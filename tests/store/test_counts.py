@@ -20,11 +20,11 @@ from router.domain.hubs import message_of
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
-from router.store.decisions import put_on_record, read_counts
+from router.store.decisions import put_on_record
 from router.store.rules import read_hits
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import decisions_between, run
+from tests.store.acts import decisions_between, read_counts, run
 from tests.store.builders import an_entry, noise
 from tests.store.deadly import Deadly
 from tests.store.opened import is_shared

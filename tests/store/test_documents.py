@@ -12,7 +12,6 @@ from router.store.documents import (
     list_documents,
     put_document,
     put_documents,
-    remove_document,
 )
 from tests.builders import NOW
 from tests.store.acts import DAY, run
@@ -45,9 +44,6 @@ def test_of_two_who_write_over_the_same_version_one_wins(store: Store, twin: Sto
     assert newer is not None
     assert run(within(store, put_document, replace(extended, at=NOW + 2 * DAY))) is None
     assert run(within(store, find_document, DocumentKind.SILENCE, "s-1")) == replace(extended, version=newer)
-    assert not run(within(store, remove_document, replace(SILENCE, version=version)))
-    assert run(within(store, remove_document, replace(SILENCE, version=newer)))
-    assert run(within(store, list_documents, DocumentKind.SILENCE)) == []
 
 
 def test_many_documents_are_written_and_found_together(store: Store, twin: Store) -> None:

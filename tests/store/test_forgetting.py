@@ -19,7 +19,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.rulebook import By, Grouping, Rulebook
 from router.store.dead_letters import discard, redrive
-from router.store.decisions import put_on_record, read_counts, search_signals
+from router.store.decisions import put_on_record, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.documents import list_documents, put_document
 from router.store.forgetting import STEP, forget
@@ -29,7 +29,7 @@ from router.store.retention import DAYS, Retention
 from router.store.rules import read_hits
 from router.store.sqlite import StateFile
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import DAY, claim, find_rows, letters_in, owe, run, settle, states, write_rows
+from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_counts, run, settle, states, write_rows
 from tests.store.builders import a_row, an_entry
 from tests.store.deadly import Deadly
 from tests.store.life import TICKET, Life

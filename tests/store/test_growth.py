@@ -148,7 +148,6 @@ async def _ask(store: Store) -> None:
     async with store.session() as tx:
         question = decisions.EarlierQuestion(a_notice(resource=RESOURCE), NOW + DAY, ())
         await decisions.find_earlier(tx, {"asked": question})
-        await decisions.read_counts(tx, NOW - DAY, NOW + DAY)
         await rules.read_hits(tx, "cwpp")
         await signals.count_held(tx, "cwpp")
         await list_quarantined(tx)
