@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router import rulebook as rules_room
-from router.coverage.expected.loading import FILE as COVERAGE
-from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.destinations import discover
 from router.domain.errors import BadPolicy
@@ -61,10 +60,10 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
     rules = _load_rules_of_streams(directory, now)
     if not (directory / COVERAGE).exists(follow_symlinks=False):
         return rules
-    # Who has no manifest need not wait for the judges of coverage, at each cold start.
-    from router.coverage.judges import rungs_of
+    # Without a manifest no cold start waits for the judges of coverage.
+    from router.coverage.expected.loading import read_coverage
 
-    coverage = read_coverage(directory, rungs_of, now)
+    coverage = read_coverage(directory, now)
     return replace(rules, problems=(*rules.problems, *coverage.problems), manifest=coverage.manifest)
 
 

@@ -22,10 +22,9 @@ from router.cli.rules_report import (
 )
 from router.cli.unheard_plans import find_unheard_plans
 from router.coverage.expected.form import CoverageForm
-from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import CoverageManifest
-from router.coverage.judges import rungs_of
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
 from router.domain.rulebook import Rulebook
@@ -137,7 +136,7 @@ def _linted(directory: Path, now: datetime) -> _Checked:
     found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
     if Stream.CWPP in checked.loaded:
         found += find_unheard_plans(checked.loaded[Stream.CWPP], now)
-    coverage = read_coverage(directory, rungs_of, now)
+    coverage = read_coverage(directory, now)
     return replace(
         checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest
     )

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from router.cli.decisions import decision_of, entry_of
 from router.cli.formats import Annotation, Case, Severity
-from router.coverage.expected.loading import FILE as COVERAGE
+from router.coverage.expected.manifest import FILE as COVERAGE
 from router.decide import explain
 from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival

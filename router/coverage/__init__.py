@@ -36,7 +36,7 @@ What is no file comes as documents, too.
 
 What is expected stands in rules/coverage.yaml.
 
-    expected/       the manifest: its form, loading it, its problems, the workloads and sources it means, which are silent
+    expected/       the manifest: form, loading, problems, the workloads and sources it means, which of them are silent
     verdicts        what is known of a workload on a rung
 
 A drill proves the way of an alert.

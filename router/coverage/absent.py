@@ -9,8 +9,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from router.coverage.expected.manifest import CoverageManifest, Expectation, workload_called
-from router.coverage.expected.selectors import NamedWorkloads, SelectorsAbove
+from router.coverage.expected.manifest import (
+    CoverageManifest,
+    Expectation,
+    NamedWorkloads,
+    SelectorsAbove,
+    workload_called,
+)
 from router.coverage.verdicts import Workload
 from router.domain.coverage import WorkloadKind
 

@@ -8,8 +8,15 @@ from datetime import datetime
 
 from router.coverage.absent import AbsentWorkload, absent_workloads, finding_command, unmatched_names
 from router.coverage.case import CoverageCase
-from router.coverage.expected.manifest import DEFAULT_RUNGS, EVERY_NAME, SPOKEN_OF_RUNGS, CoverageManifest, Expectation
-from router.coverage.expected.selectors import NamedWorkloads, SelectorIndex
+from router.coverage.expected.manifest import (
+    DEFAULT_RUNGS,
+    EVERY_NAME,
+    SPOKEN_OF_RUNGS,
+    CoverageManifest,
+    Expectation,
+    NamedWorkloads,
+    SelectorIndex,
+)
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
 from router.coverage.verdicts import CoverageState, Verdict, Workload, unknown

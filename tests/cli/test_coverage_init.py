@@ -18,7 +18,6 @@ from router.coverage.commands.init import draft_of, patterns_of
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.loading import CoverageFile, read_coverage
 from router.coverage.gate import judge_documents
-from router.coverage.judges import rungs_of
 from router.coverage.verdicts import CoverageState
 from router.domain.errors import BadUsage
 from tests.cli.house import House
@@ -55,7 +54,7 @@ def read(text: str) -> CoverageFile:
     """What `rules check` makes of a draft."""
     with TemporaryDirectory() as directory:
         (Path(directory) / "coverage.yaml").write_text(text, encoding="utf-8")
-        return read_coverage(Path(directory), rungs_of, NOW)
+        return read_coverage(Path(directory), NOW)
 
 
 def _documents(documents: Sequence[object]) -> list[CoverageDocument]:

@@ -11,7 +11,6 @@ from router.coverage.documents import CoverageDocument, read_document
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.judges import rungs_of
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
 from tests.coverage.builders import NOW, verdict
@@ -54,7 +53,7 @@ def test_whatever_is_left_out_of_the_story_covers_nothing_of_it(left_out: str) -
 
 def test_the_manifest_misses_the_cluster_that_no_document_names() -> None:
     """Without it nobody would."""
-    manifest = read_coverage(SAMPLES / "expected", rungs_of, NOW).manifest
+    manifest = read_coverage(SAMPLES / "expected", NOW).manifest
     assert manifest is not None
     documents = [_document(one) for one in ("pricings.json", *HEALTHY)]
     result = judge_documents(documents, manifest, NOW)

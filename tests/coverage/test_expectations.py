@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.expected.manifest import DEFAULT_RUNGS, Expectation, WorkloadSelector, workload_called
-from router.coverage.expected.overlaps import covered_entries
-from router.coverage.expected.selectors import SelectorIndex
+from router.coverage.expected.manifest import (
+    DEFAULT_RUNGS,
+    Expectation,
+    SelectorIndex,
+    WorkloadSelector,
+    workload_called,
+)
+from router.coverage.expected.problems import find_overlaps
 from router.coverage.judges import rungs_of
 from router.coverage.verdicts import CoverageState, Workload
 from router.domain.coverage import Rung, WorkloadKind
@@ -194,7 +199,7 @@ def test_an_entry_below_one_that_covers_it_changes_nothing(
     entries: Sequence[Expectation], clusters: Sequence[tuple[str, str]]
 ) -> None:
     """So `rules check` is right to call it never reached."""
-    covered = {int(str(doubt.path[1])) + 1 for doubt in covered_entries(manifest_of(*entries))}
+    covered = {int(str(doubt.path[1])) + 1 for doubt in find_overlaps(manifest_of(*entries))}
     documents = [managed_cluster(cluster_id(name, subscription)) for name, subscription in clusters]
     whole = judged(*documents, manifest=manifest_of(*entries)).assessed
     rest = judged(*documents, manifest=manifest_of(*(one for one in entries if one.number not in covered))).assessed

@@ -13,7 +13,6 @@ from router.coverage.verdicts import CoverageException
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.severity import Severity
 from tests.rulebook.builders import NOW, a_sound_rulebook
-from tests.rulebook.ladder import rungs_of
 
 HUB = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/ns/eventhubs/cwpp"
 
@@ -21,7 +20,7 @@ HUB = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.EventHub/namespace
 def written(directory: Path, text: str, now: datetime = NOW) -> CoverageFile:
     """What a coverage.yaml of that text says."""
     (directory / "coverage.yaml").write_text(text, encoding="utf-8")
-    return read_coverage(directory, rungs_of, now)
+    return read_coverage(directory, now)
 
 
 def manifest(directory: Path, text: str) -> CoverageManifest:
@@ -39,7 +38,7 @@ def only_entry(directory: Path, text: str) -> Expectation:
 
 def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
     """And nobody is told that it is missing."""
-    assert read_coverage(tmp_path, rungs_of, NOW) == CoverageFile(manifest=NO_MANIFEST)
+    assert read_coverage(tmp_path, NOW) == CoverageFile(manifest=NO_MANIFEST)
     assert not NO_MANIFEST.is_given
 
 
@@ -138,7 +137,7 @@ def test_a_manifest_is_no_part_of_the_rules_of_a_stream(tmp_path: Path) -> None:
 def test_a_manifest_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
     """Nobody may take it for a manifest that is not there."""
     (tmp_path / "coverage.yaml").mkdir()
-    found = read_coverage(tmp_path, rungs_of, NOW)
+    found = read_coverage(tmp_path, NOW)
     assert found.manifest is None
     assert [problem.code for problem in found.problems] == ["unreadable"]
 

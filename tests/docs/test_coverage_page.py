@@ -19,7 +19,6 @@ import yaml
 from router.cli.parser import new_parser
 from router.coverage.asking.clusters import ASKED, CONSTRAINTS
 from router.coverage.expected.loading import read_coverage
-from router.coverage.judges import rungs_of
 from router.coverage.kubernetes.asks import EVERYWHERE
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung
@@ -113,7 +112,7 @@ def test_the_exception_that_is_shown_excuses_a_silence(tmp_path: Path) -> None:
     expected = (SAMPLES / "expected" / "coverage.yaml").read_text()
     (tmp_path / "coverage.yaml").write_text(f"{expected}{PAGE.fence('quiet')}")
     at = datetime.fromisoformat(NOW)
-    found = read_coverage(tmp_path, rungs_of, at)
+    found = read_coverage(tmp_path, at)
     assert found.problems == () and found.manifest is not None
     known = heard(subject=PRODUCTION, posture=(at - timedelta(days=9)).isoformat())
     result = judged(

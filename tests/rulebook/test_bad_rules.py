@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from router.cli.unheard_plans import find_unheard_plans
-from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import FILE as COVERAGE
 from router.domain.signals import Stream
 from router.rulebook import Problem, in_order, lint, load, load_examples
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
-from tests.rulebook.ladder import rungs_of
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(path for path in BAD.rglob("*") if path.is_file() and path.suffix != ".txt")
@@ -53,7 +52,7 @@ def _said_about(case: Path, directory: Path, target: str | None = None) -> str:
     if "examples" in target:
         _, problems = load_examples(rules, stream)
     if target == COVERAGE:
-        problems = read_coverage(rules, rungs_of, NOW).problems
+        problems = read_coverage(rules, NOW).problems
     lines = "".join(f"{problem.level} {problem.code} {problem}\n" for problem in problems)
     return lines.replace(rules.as_posix(), "rules")
 

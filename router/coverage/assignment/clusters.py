@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.expected.manifest import CoverageManifest, workload_called
-from router.coverage.expected.selectors import NamedWorkloads
+from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, workload_called
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.cluster_names import find_gke_context, find_region

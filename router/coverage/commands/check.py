@@ -15,12 +15,11 @@ from router.cli.printing import print_commands, print_json, print_lines, print_t
 from router.cli.streams import complain
 from router.coverage.commands.files import open_documents
 from router.coverage.commands.live import documents_beside_files, refuse_unwritable
-from router.coverage.expected.loading import FILE as COVERAGE
 from router.coverage.expected.loading import read_coverage
+from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.coverage.expected.sources import numbers_about_silence
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.judges import rungs_of
 from router.coverage.report.ci import annotations_of, cases_of, markdown_of
 from router.coverage.report.document import document_of
 from router.coverage.report.findings import GateReport, exit_code_of, summary_of
@@ -98,7 +97,7 @@ def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iter
 def _manifest(rules: Path, now: datetime) -> CoverageManifest:
     """What is expected; its problems and warnings are printed on stderr. Raises BadFile where a problem stops it."""
     _refuse_misnamed(rules)
-    found = read_coverage(rules, rungs_of, now)
+    found = read_coverage(rules, now)
     for line in lines_for(found.problems):
         complain(line)
     if found.manifest is None:

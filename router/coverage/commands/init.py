@@ -20,8 +20,8 @@ from router.coverage.commands.files import open_documents
 from router.coverage.commands.live import documents_beside_files
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.form import ANY, CoverageForm
-from router.coverage.expected.loading import FILE, manifest_of
-from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
+from router.coverage.expected.loading import manifest_of
+from router.coverage.expected.manifest import FILE, NO_MANIFEST, CoverageManifest
 from router.coverage.facts import Facts, PlanFact
 from router.coverage.fields import find, find_text, objects_at
 from router.coverage.gate import GateResult, judge_documents

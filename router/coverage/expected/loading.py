@@ -8,74 +8,68 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from router.coverage.expected.doubts import RungsOf, known_extensions, unclear_parts
 from router.coverage.expected.form import CoverageForm, ExceptionForm, ExpectationForm, ExportForm
-from router.coverage.expected.kinds import kind_meant
-from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, ExpectedExport
-from router.coverage.expected.overlaps import covered_entries, exceptions_in_vain
+from router.coverage.expected.manifest import FILE, NO_MANIFEST, CoverageManifest, Excuse, Expectation, ExpectedExport
+from router.coverage.expected.problems import find_doubts, find_kind_hint, find_overlaps, known_extensions
 from router.coverage.plans.table import PLANS
 from router.coverage.verdicts import CoverageException
 from router.rulebook.clauses import SEVERITIES
-from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import Problem
 from router.rulebook.validation_messages import complaints_of, find_sound
 
-FILE = "coverage.yaml"
-
 _MISSING: Mapping[str, tuple[str, str]] = {
     "ends": ("is missing: an exception must end", "no-end"),
     "owner": ("is missing: somebody must answer for an exception", "no-owner"),
 }
-"""What to say of keys that an exception lacks, and the codes."""
+"""The messages and codes of keys that an exception lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageFile:
-    """What coverage.yaml says.
-
-    Attributes:
-        manifest: what is expected; None where a problem stops it.
-        problems: problems and warnings, by line.
-        document: the file; None where there is none, or it could not be read.
-    """
+    """A coverage.yaml as it was read: its manifest, None if a problem stops it, and problems and warnings by line."""
 
     manifest: CoverageManifest | None
     problems: tuple[Problem, ...] = ()
-    document: Document | None = None
 
 
-def read_coverage(rules: Path, rungs_of: RungsOf, now: datetime) -> CoverageFile:
-    """What the coverage.yaml of a rules directory says at `now`; NO_MANIFEST where there is none.
+def read_coverage(rules: Path, now: datetime) -> CoverageFile:
+    """Read the coverage.yaml of a rules directory; the manifest is NO_MANIFEST if there is none.
 
     It is read by itself: what is expected of Defender changes no decision, and so not the hash of any rules.
     """
     folder = Folder(rules)
     if not folder.has(FILE):
         return CoverageFile(manifest=NO_MANIFEST)
+    manifest = _read(folder, now)
+    return CoverageFile(manifest=manifest, problems=folder.problems)
+
+
+def _read(folder: Folder, now: datetime) -> CoverageManifest | None:
+    """Return the manifest, unless a problem stops it; problems are noted in the folder."""
     if (document := folder.read(FILE)) is None:
-        return CoverageFile(manifest=None, problems=folder.problems)
+        return None
     for path, message, code in complaints_of(CoverageForm, document.value):
         missing = _MISSING.get(str(path[-1])) if code == "missing-key" else None
-        if meant := kind_meant(document.value, path):
-            message = message.partition("; did you mean")[0] + meant
-        said, sort = missing or (message, code)
-        folder.note(document, path, said, code=sort)
+        if kind := find_kind_hint(document.value, path):
+            message = message.partition("; did you mean")[0] + kind
+        text, sort = missing or (message, code)
+        folder.note(document, path, text, code=sort)
     if (form := find_sound(CoverageForm, document.value)) is None:
-        return CoverageFile(manifest=None, problems=folder.problems, document=document)
-    for doubt in unclear_parts(form, rungs_of, now):
-        folder.note(document, *doubt)
+        return None
+    for doubt in find_doubts(form, now):
+        folder.note(document, doubt.path, doubt.message, doubt.level, doubt.code)
     if not folder.is_sound:
-        return CoverageFile(manifest=None, problems=folder.problems, document=document)
+        return None
     manifest = manifest_of(form)
-    for doubt in (*covered_entries(manifest), *exceptions_in_vain(manifest, rungs_of)):
-        folder.note(document, *doubt)
-    return CoverageFile(manifest=manifest, problems=folder.problems, document=document)
+    for doubt in find_overlaps(manifest):
+        folder.note(document, doubt.path, doubt.message, doubt.level, doubt.code)
+    return manifest
 
 
 def manifest_of(form: CoverageForm) -> CoverageManifest:
-    """What a form without a problem means."""
+    """Return the manifest of a form without a problem."""
     within = timedelta_for(form.heard_within)
     if form.expect is None:
         expectations = tuple(replace(one, heard_within=within) for one in NO_MANIFEST.expectations)

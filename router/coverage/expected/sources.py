@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from router.coverage.expected.manifest import EVERY_NAME, CoverageManifest, Excuse, Expectation, workload_called
-from router.coverage.expected.selectors import NamedWorkloads, SelectorIndex
+from router.coverage.expected.manifest import (
+    EVERY_NAME,
+    CoverageManifest,
+    Excuse,
+    Expectation,
+    NamedWorkloads,
+    SelectorIndex,
+    workload_called,
+)
 from router.coverage.verdicts import Workload
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
