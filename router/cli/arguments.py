@@ -1,22 +1,15 @@
-"""A parser of a command line whose complaints are one line that names the argument, and whose help ends with examples."""
+"""A parser whose complaints are one line that names the argument, and what options and their values mean."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from argparse import (
-    Action,
-    ArgumentError,
-    ArgumentParser,
-    ArgumentTypeError,
-    HelpFormatter,
-    Namespace,
-    _MutuallyExclusiveGroup,
-    _SubParsersAction,
-)
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from router.domain.errors import BadUsage
@@ -24,60 +17,46 @@ from router.domain.resources import find_subscription_id
 from router.domain.texts import one_line
 
 if TYPE_CHECKING:
+    from argparse import _MutuallyExclusiveGroup, _SubParsersAction
+
     from router.store.conninfo import PostgresqlAddress
 
-
-class _HelpFormatter(HelpFormatter):
-    """Fills paragraphs, and leaves alone what has lines of its own."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
 
 
 class Parser(ArgumentParser):
-    """A parser whose complaint is an error of ours: one line."""
+    """A parser whose complaint is an error of ours, and whose help ends with examples and exit codes."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, allow_abbrev=False, formatter_class=_HelpFormatter, **kwargs)  # type: ignore[arg-type, misc]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def format_help(self) -> str:
-        """The help, which ends with examples and exit codes."""
+        """Return the help."""
+        self.description = fill(self.description or "", get_terminal_size().columns - 2)
         self.epilog = _epilog_for(self.prog)
         return super().format_help()
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
-    ) -> tuple[Namespace, list[str]]:
-        """What a command line says; raises BadUsage for what it does not know, which only the command itself can help with."""
-        options, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(self._words_for(unknown, options))
-        return options, []
-
-    def _words_for(self, unknown: Sequence[str], options: Namespace) -> str:
-        """What to say of arguments that it does not know."""
+    def refuse_unknown(self, unknown: Sequence[str], directory: object) -> NoReturn:
+        """Raise BadUsage for arguments that the command does not know; `directory` is the one that it was given."""
         name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
         if name == "--rules" and self.prog in _CHECKS:
-            line = shlex.join([*self.prog.split(), value or str(options.directory)])
-            return f"argument --rules: is no option here, where the directory stands by itself; write: {line}"
-        return f"unrecognized arguments: {' '.join(unknown)}{_meant(name, self._option_string_actions)}"
-
-    def _check_value(self, action: Action, value: object) -> None:
-        try:
-            super()._check_value(action, value)
-        except ArgumentError as error:
-            raise ArgumentError(action, error.message + _meant(str(value), map(str, action.choices or ()))) from None
+            line = shlex.join([*self.prog.split(), value or str(directory)])
+            self.error(f"argument --rules: is no option here, where the directory stands by itself; write: {line}")
+        options = re.findall(r"--[\w-]+", self.format_usage())
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(name, options)}")
 
     def error(self, message: str) -> NoReturn:
-        """Raises BadUsage, naming the argument first."""
+        """Raise BadUsage, naming the argument first."""
         lacking = message.removeprefix("the following arguments are required: ")
         if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
             message = f"{lacking}: is missing; {wanted}"
+        elif found := _CHOICE.search(message):
+            message += _nearest(found[1], found[2].replace("'", "").split(", "))
         raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    """What a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return what a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
     from difflib import get_close_matches  # for which no command that is spelled well waits
 
     close = get_close_matches(word, list(known), n=1)
@@ -98,7 +77,7 @@ def read_help() -> dict[str, Any]:
 
 
 def _epilog_for(program: str) -> str | None:
-    """How the help of a program such as `alert-router rules check` ends; None if nothing is written of it."""
+    """Return how the help of a program such as `alert-router rules check` ends; None if nothing is written of it."""
     text = read_help().get(program.removeprefix(PROGRAM).strip())
     if text is None:
         return None
@@ -131,14 +110,14 @@ type Commands = _SubParsersAction[Parser]
 
 
 def add_command(commands: Commands, name: str, command: str, help: str) -> Parser:
-    """Adds a command; `command` names the module and the function that obey it."""
+    """Add a command; `command` names the module and the function that obey it."""
     parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, parser=parser)
     return parser
 
 
 def add_group(commands: Commands, name: str, help: str) -> Commands:
-    """Adds a group of commands; returns what they are added to."""
+    """Add a group of commands; return what they are added to."""
     parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
     group: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     return group
@@ -149,7 +128,7 @@ _MINUTE = 60
 
 
 def duration_in(text: str) -> timedelta:
-    """The duration that a text names: days, hours and minutes, at least one minute."""
+    """Return the duration that a text names: days, hours and minutes, at least one minute."""
     found = _DURATION.fullmatch(text.strip())
     days, hours, minutes = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
     if not (duration := timedelta(days=days, hours=hours, minutes=minutes)):
@@ -158,7 +137,7 @@ def duration_in(text: str) -> timedelta:
 
 
 def written(duration: timedelta) -> str:
-    """A duration as it is written there, to the minute; one that is shorter than that, in seconds."""
+    """Return a duration as it is written there, to the minute; one that is shorter, in seconds."""
     seconds = max(0, round(duration.total_seconds()))
     if seconds < _MINUTE:
         return f"{seconds}s"
@@ -178,7 +157,7 @@ _ORIGIN = re.compile(
 
 
 def instant_in(text: str) -> datetime:
-    """The instant that an ISO 8601 text names; UTC where it names no zone."""
+    """Return the instant that an ISO 8601 text names; UTC where it names no zone."""
     try:
         written = datetime.fromisoformat(text.strip())
         instant = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
@@ -190,21 +169,21 @@ def instant_in(text: str) -> datetime:
 
 
 def file_in(text: str) -> Path:
-    """The file of that name, which is not `-`: standard output tells people what came of it."""
+    """Return the file of that name, which is not `-`: standard output tells people what came of it."""
     if text == "-":
         raise ArgumentTypeError("'-' is no file; name one")
     return Path(text)
 
 
 def directory_in(text: str) -> Path:
-    """The directory of that name; an empty name, as a variable of a shell leaves it, names none."""
+    """Return the directory of that name; an empty name, as a variable of a shell leaves it, names none."""
     if not text.strip():
         raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
     return Path(text)
 
 
 def origin_in(text: str) -> str:
-    """What `init --from` names. What is refused is not repeated: it may hold a password, which a workflow would publish."""
+    """Return what `init --from` names. What is refused is not repeated: it may hold a password, and a workflow is public."""
     if one_line(text) != text or not _ORIGIN.fullmatch(text):
         raise ArgumentTypeError(
             "is no URL without credentials that a workflow can get; write one such as "
@@ -214,7 +193,7 @@ def origin_in(text: str) -> str:
 
 
 def state_in(text: str) -> Path | PostgresqlAddress:
-    """Where a state is; a password is refused, since other programs can read arguments."""
+    """Return where a state is; a password is refused, since other programs can read arguments."""
     from router.store.conninfo import parse_state  # for which no help waits
 
     try:
@@ -229,7 +208,7 @@ def state_in(text: str) -> Path | PostgresqlAddress:
 
 
 def subscription_in(text: str) -> str:
-    """The id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
+    """Return the id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
     id = find_subscription_id(text)
     if id is None:
         raise ArgumentTypeError(f"{text!r} is no id of a subscription; `az account list -o table` shows them")
@@ -237,7 +216,7 @@ def subscription_in(text: str) -> str:
 
 
 def workspace_in(text: str) -> str:
-    """The id of a workspace of Log Analytics, which is no ARM id."""
+    """Return the id of a workspace of Log Analytics, which is no ARM id."""
     written = text.strip().lower()
     if not _GUID.fullmatch(written):
         asks = "`az monitor log-analytics workspace list --query [].customerId`"
@@ -246,7 +225,7 @@ def workspace_in(text: str) -> str:
 
 
 def seconds_in(text: str) -> float:
-    """Some seconds, and a day at the most."""
+    """Return some seconds, a day at the most."""
     try:
         seconds = float(text)
     except ValueError:
@@ -264,10 +243,10 @@ FILE_HELP = (
     "- is standard input, NDJSON or JSON, whose lines are taken as they come"
 )
 RULES_DIR = Path("rules")
-"""Where rules are unless somebody says it."""
+"""Where rules are unless an option says it."""
 
 DEFAULT_STATE = Path(".state")
-"""Where the state is unless somebody says it."""
+"""Where the state is unless an option or a setting says it."""
 
 RULES_HELP = "the rules directory (default: rules)"
 _STATE_HELP = "where the state is kept: a directory, sqlite:DIRECTORY, or postgresql://ROLE@HOST/DATABASE"
@@ -275,12 +254,12 @@ _AUTHOR = "who does it, best by mail address (default: git's user.email or user.
 
 
 def add_stream(parser: Parser, help: str) -> None:
-    """Adds `--stream`."""
+    """Add `--stream`."""
     parser.add_argument("--stream", choices=STREAMS, help=help)
 
 
 def add_rules_dir(parser: Parser) -> None:
-    """Adds `--rules`."""
+    """Add `--rules`."""
     parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES_DIR, help=RULES_HELP)
 
 
@@ -292,7 +271,7 @@ def add_state(
     else_: str = "",
     default: object = None,
 ) -> None:
-    """Adds `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
+    """Add `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
     instead = else_ or (f", else {usual}" if usual is not None else "")
     parser.add_argument(
         "--state",
@@ -305,37 +284,37 @@ def add_state(
 
 
 def add_state_if_there(parser: Parser) -> None:
-    """Adds `--state` to a command that can do without a state, and takes the usual one where it is there."""
+    """Add `--state` to a command that can do without a state, and takes the usual one where it is there."""
     add_state(parser, None, else_=f", else {DEFAULT_STATE} if it is there")
 
 
 def add_now(parser: Parser, help: str = "the time to decide at") -> None:
-    """Adds `--now`; `help` says what happens at that instant."""
+    """Add `--now`; `help` says what happens at that instant."""
     parser.add_argument("--now", metavar="ISO", type=instant_in, help=f"{help} (default: the clock's)")
 
 
 def add_decisions(parser: Parser, help: str) -> None:
-    """Adds `--decisions`."""
+    """Add `--decisions`."""
     parser.add_argument("--decisions", metavar="FILE", type=file_in, help=help)
 
 
 def add_ids(parser: Parser) -> None:
-    """Adds ids from a list, and `--all`."""
+    """Add ids from a list, and `--all`."""
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
 
 
 def add_yes(parser: Parser) -> None:
-    """Adds `--yes`."""
+    """Add `--yes`."""
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
 
 
 def add_format(parser: Parser, *more: str) -> None:
-    """Adds `--format`: text, JSON, and `more`."""
+    """Add `--format`: text, JSON, and `more`."""
     formats = ("text", "json", *more)
     parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")
 
 
 def add_author(parser: Parser) -> None:
-    """Adds `--author`."""
+    """Add `--author`."""
     parser.add_argument("--author", metavar="TEXT", help=_AUTHOR)

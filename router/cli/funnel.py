@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 
 from rich.console import Console
@@ -36,7 +35,6 @@ class Tally:
     """Counts of the entries of a run.
 
     Attributes:
-        outcomes: by outcome.
         reasons: by outcome and the code of its reason.
         held: by suppression rule and the instant until which it holds.
         shadowed: by shadow rule that would have held them.
@@ -61,7 +59,7 @@ class Tally:
         return self.outcomes.total()
 
     def add(self, entries: Iterable[RecordEntry]) -> None:
-        """Counts some more."""
+        """Count some more."""
         for entry in entries:
             self.outcomes[entry.outcome] += 1
             self.reasons[entry.outcome, entry.reason.partition(": ")[0]] += 1
@@ -81,17 +79,15 @@ class Standing:
     """The deliveries of one destination after a run.
 
     Attributes:
-        stream: its stream.
-        destination: its name.
         sent: how many this run sent.
-        skipped: how many this run skipped: openings that were never sent, with their resolutions, of which nobody need know.
+        skipped: how many this run skipped: openings that were never sent, with their resolutions.
         died: how many this run gave up on.
         owed: how many are owed altogether.
         dead: how many were given up on altogether.
         due: when the next one is due.
         error: its last error, if it had any.
         paused: why it is paused, where it is: it refuses our credentials.
-        held: who holds it until when, and why, where a person does.
+        held: who holds it until when, and why.
         unready: what it lacks, where it cannot be asked.
         waiting: how many groups wait for room under its limit.
     """
@@ -122,7 +118,7 @@ async def standings_in(
     unready: Sequence[Unready],
     held: Mapping[str, DestinationHold],
 ) -> list[Standing]:
-    """How it stands with every destination of a stream, given the counts when the run began, and those that are held."""
+    """Return how it stands with every destination of a stream, given the counts when the run began, and those held."""
     async with store.session() as tx:
         counts, pauses = await count_deliveries(tx, stream, since), await list_pauses(tx, stream)
         waiting, delivered = await count_waiting(tx, stream), await list_delivered(tx, stream)
@@ -155,7 +151,7 @@ async def standings_in(
 async def dues_in(
     store: Store, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
 ) -> Mapping[str, NextDue]:
-    """When each destination that is owed something is next tried.
+    """Return when each destination that is owed something is next tried.
 
     A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
     """
@@ -187,132 +183,90 @@ _SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)),
 
 
 def print_tally(
-    screen: Console, tally: Tally, attack: AttackTable | None, authors: Mapping[str, str] = MappingProxyType({})
+    to: Console, tally: Tally, attack: AttackTable, authors: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Prints how many signals came in, what became of them, by severity and tactic too, and what shadow rules would hold.
+    """Print how many signals came in, what became of them, by severity and tactic too, and what shadow rules would hold.
 
     `authors` says whose the silences are, by their names on record.
     """
-    _print(screen, ("", "", ""), _rows_by_outcome(tally, authors), numbers=(1,))
+    rows: list[tuple[str, object, str]] = [("received", tally.received, "")]
+    for outcome, words in OUTCOMES.items():
+        first, *more = _details(tally, outcome, authors) or [""]
+        rows += [(words, tally.outcomes[outcome], first), *(("", "", detail) for detail in more)]
+    _print(to, ("", "", ""), rows, numbers=(1,))
     if tally.shadowed:
-        _print(screen, ("shadow rule", "would have held"), sorted(tally.shadowed.items()), numbers=(1,))
-    severities = [(name, *_across(tally.severities, name)) for name in _SEVERITIES]
-    _print_by_outcome(screen, "by severity", severities)
-    if attack is not None:
-        tactics = [(name, *_across(tally.tactics, id)) for id, name in attack.tactics.items()]
-        _print_by_outcome(screen, f"by ATT&CK tactic (v{attack.version})", tactics)
+        _print(to, ("shadow rule", "would have held"), sorted(tally.shadowed.items()), numbers=(1,))
+    _print_by_outcome(to, "by severity", tally.severities, {name: name for name in _SEVERITIES})
+    _print_by_outcome(to, f"by ATT&CK tactic (v{attack.version})", tally.tactics, attack.tactics)
 
 
-def print_released(screen: Console, released: Tally) -> None:
-    """Prints what a rule had held and came out, if anything did."""
-    if released.received:
-        became = ", ".join(f"{OUTCOMES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
-        screen.print(f"\n  {released.received} held until now came out, what held them ended or changed: {became}")
+def print_named(to: Console, tally: Tally) -> None:
+    """Print how many decisions name each destination, where nothing is sent."""
+    _print(to, ("would go to", "signals"), sorted(tally.named.items()), numbers=(1,))
 
 
-def print_ended(screen: Console, ended: Tally) -> None:
-    """Prints how many findings ended without a message that says so, if any did."""
-    if ended.received:
-        findings = "finding" if ended.received == 1 else "findings"
-        screen.print(f"\n  {ended.received} {findings} ended: not seen in two snapshots")
-
-
-def print_standings(screen: Console, standings: Sequence[Standing], now: datetime, state: Path) -> None:
-    """Prints what each destination was sent and is owed, and what keeps it from getting that."""
+def print_standings(to: Console, standings: Sequence[Standing], now: datetime, state: object) -> None:
+    """Print what each destination was sent and is owed, and what keeps it from getting that."""
     if shown := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:
         names = ["sent", *(["skipped"] if any(one.skipped for one in shown) else []), "owed", "dead"]
         rows = [(one.stream, one.destination, *(getattr(one, name) for name in names)) for one in shown]
-        _print(screen, ("delivered", "to", *names), rows, numbers=range(2, 2 + len(names)))
+        _print(to, ("delivered", "to", *names), rows, numbers=range(2, 2 + len(names)))
     else:
-        screen.print("\n  nothing sent, nothing owed")
+        to.print("\n  nothing sent, nothing owed")
     for one in standings:
-        where = f"  {one.stream} {one.destination}"
-        if one.unready is not None and one.owed:
-            screen.print(f"{where}: {one.owed} owed, not tried: {plain(one.unready)}")
-        if one.paused is not None:
-            screen.print(f"{where}: paused, {plain(one.paused)}")
-        if one.held is not None:
-            screen.print(f"{where}: {plain(one.held)}")
-        if one.due is not None:
-            screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
-        if one.waiting:
-            screen.print(
-                f"{where}: {one.waiting} beyond its limit wait until it has room; a run after that tells of them"
-            )
-        see = f"see alert-router dead-letters list --state {state}"
-        if one.died:
-            screen.print(f"{where}: {one.died} given up on; {see}")
-        elif one.dead:
-            screen.print(f"{where}: {one.dead} given up on before; {see}")
+        for line in _remarks(one, now, state):
+            to.print(f"  {one.stream} {one.destination}: {plain(line)}")
 
 
-def print_named(screen: Console, tally: Tally) -> None:
-    """Prints how many decisions name each destination, where nothing is sent."""
-    _print(screen, ("would go to", "signals"), sorted(tally.named.items()), numbers=(1,))
+def _remarks(one: Standing, now: datetime, state: object) -> Iterator[str]:
+    if one.unready is not None and one.owed:
+        yield f"{one.owed} owed, not tried: {one.unready}"
+    if one.paused is not None:
+        yield f"paused, {one.paused}"
+    if one.held is not None:
+        yield one.held
+    if one.due is not None:
+        seconds = max((one.due - now).total_seconds(), 0)
+        wait = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        # The trouble of a paused destination is that of the pause.
+        why = f": {one.error}" if one.error is not None and one.paused is None else ""
+        yield f"{one.owed} owed, next due {timestamp(one.due)} (in {wait}){why}"
+    if one.waiting:
+        yield f"{one.waiting} beyond its limit wait until it has room; a run after that tells of them"
+    if one.dead:
+        number = f"{one.died} given up on" if one.died else f"{one.dead} given up on before"
+        yield f"{number}; see alert-router dead-letters list --state {state}"
 
 
-def _rows_by_outcome(tally: Tally, authors: Mapping[str, str]) -> Iterator[tuple[str, object, str]]:
-    yield "received", tally.received, ""
-    for outcome, words in OUTCOMES.items():
-        details = list(_details(tally, outcome, authors))
-        yield words, tally.outcomes[outcome], details[0] if details else ""
-        yield from (("", "", detail) for detail in details[1:])
-
-
-def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> Iterable[str]:
+def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> list[str]:
     match outcome:
         case Outcome.SUPPRESSED:
             return [
-                f"{count} by {name_in_words(name)}{_of(authors.get(name))} until {_to_the_second(until)}"
+                f"{count} by {name_in_words(name)}{f' of {plain(authors[name])}' if name in authors else ''} "
+                # A fraction of a second is of no use to a reader.
+                f"until {f'{until.partition(".")[0]}Z' if '.' in until else until}"
                 for (name, until), count in sorted(tally.held.items())
             ]
         case Outcome.ROUTED:
-            shown = [
-                f"{what} {tally.notices_by_change[what]}" for what in (*Change, NOBODY) if tally.notices_by_change[what]
-            ]
-            return [", ".join(shown)] if shown else []
+            changes = tally.notices_by_change
+            shown = [f"{what} {changes[what]}" for what in (*Change, NOBODY) if changes[what]]
         case Outcome.QUARANTINED | Outcome.REPEAT:
-            codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
-            return [", ".join(codes)] if codes else []
-    return []
+            shown = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
+        case _:
+            shown = []
+    return [", ".join(shown)] if shown else []
 
 
-def _to_the_second(time: str) -> str:
-    """An instant on record without its fraction, which nobody needs to read."""
-    return f"{time.partition('.')[0]}Z" if "." in time else time
-
-
-def _of(author: str | None) -> str:
-    return f" of {plain(author)}" if author is not None else ""
-
-
-def _across(counts: dict[tuple[str, str], int], name: str) -> list[int]:
-    return [counts.get((name, outcome), 0) for outcome in OUTCOMES]
-
-
-def _print_by_outcome(screen: Console, head: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Prints a table of names by outcome, without the names and outcomes that did not occur."""
-    shown = [row for row in rows if any(row[1:])]
-    columns = [0] + [number for number in range(1, len(OUTCOMES) + 1) if any(row[number] for row in shown)]
+def _print_by_outcome(to: Console, head: str, counts: Mapping[tuple[str, str], int], names: Mapping[str, str]) -> None:
+    """Print a table of names by outcome, without the names and outcomes that did not occur."""
+    shown = [one for one in names if any(counts.get((one, outcome)) for outcome in OUTCOMES)]
+    columns = [outcome for outcome in OUTCOMES if any(counts.get((one, outcome)) for one in shown)]
     if shown:
-        heads = [head, *OUTCOMES.values()]
-        cells = [[row[number] or "." for number in columns] for row in shown]
-        _print(screen, [heads[number] for number in columns], cells, numbers=range(1, len(columns)))
+        rows = [(names[one], *(counts.get((one, outcome)) or "." for outcome in columns)) for one in shown]
+        heads = [head, *(OUTCOMES[outcome] for outcome in columns)]
+        _print(to, heads, rows, numbers=range(1, len(heads)))
 
 
-def _print(
-    screen: Console, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()
-) -> None:
-    screen.print()
-    print_table(screen, table_of(heads, rows, numbers))
-
-
-def _why(one: Standing) -> str:
-    """The last trouble; that of a paused destination is said of the pause."""
-    return f": {plain(one.error)}" if one.error is not None and one.paused is None else ""
-
-
-def _when(due: datetime, now: datetime) -> str:
-    seconds = max((due - now).total_seconds(), 0)
-    wait = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return f"{timestamp(due)} (in {wait})"
+def _print(to: Console, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int]) -> None:
+    to.print()
+    print_table(to, table_of(heads, rows, numbers))

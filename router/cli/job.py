@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -14,18 +14,18 @@ from router.app.connections import open_state
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
+from router.app.maintenance import find_instant_to_forget_by, rules_of, silences_known
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, intake_over
 from router.app.settings import Clock, Settings
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
-from router.cli.forgetting import forget_old
 from router.cli.funnel import Counts, Standing, Tally, dues_in, standings_in
 from router.cli.incoming import WAIT, Stdin, batches_of
-from router.cli.progress import progress_over
+from router.cli.screen import progress_over
 from router.cli.stopping import Stop
 from router.cli.streams import complain
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import OPEN
 from router.domain.errors import RouterError
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
@@ -34,17 +34,20 @@ from router.ingest.messages import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries
+from router.store.forgetting import STEP, forget
 from router.store.quarantine import count_damaged_rows
 from router.store.retention import Retention
+from router.store.rules import read_hits
 from router.store.store import Store
-
-_STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
 LOOK = 60.0
 """Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
 
-type Before = tuple[datetime, Mapping[Stream, Counts]]
-"""When the job began, and how many deliveries there were in which state."""
+LEAST_FORGOTTEN = 100_000
+"""Decisions and signals that a job forgets at least, where so many are old enough: some seconds' worth."""
+
+AT_ONCE = 20
+"""Steps of forgetting between which Ctrl-C is heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +55,8 @@ class Job:
     """What one run of the command line works with.
 
     Attributes:
-        rules: the rules of each stream.
         only: the one stream that is routed, where only one is.
-        state: the directory of the state.
         decisions: the file that decisions are written to, where there is one.
-        settings: the app settings.
         clock: tells the time; None for the state's own clock.
         patience: how long to wait for deliveries that are due again soon; zero ends them when nothing is due now.
     """
@@ -78,7 +78,6 @@ class Report:
         tally: counts of the messages that it took in.
         released: counts of the signals that a rule had held and no longer holds.
         ended: counts of the findings that ended because two snapshots came without them.
-        standings: the deliveries of each destination.
         set_aside: how many damaged rows of the state are in quarantine.
         fresh: how many of them this job found.
         made: when it was made.
@@ -93,8 +92,8 @@ class Report:
     set_aside: int
     fresh: int
     made: datetime
-    is_hindered: bool = False
-    authors: Mapping[str, str] = field(default_factory=dict)
+    is_hindered: bool
+    authors: Mapping[str, str]
 
     @property
     def died(self) -> bool:
@@ -103,7 +102,7 @@ class Report:
 
 
 class Work:
-    """A job at work: takes messages in, delivers, and reports."""
+    """A job at work: takes messages in, delivers, and reports. `at_work` makes it."""
 
     def __init__(
         self,
@@ -111,65 +110,64 @@ class Work:
         store: Store,
         dispatcher: Dispatcher,
         decisions: DecisionsFile | None,
-        before: Before,
-        set_aside: int,
         stop: Stop,
         readiness: Readiness,
         retention: Retention,
         clock: Clock,
     ) -> None:
-        self._readiness = readiness
-        self._retention = retention
-        self._is_hindered = False
         self._job = job
-        self._clock = clock
         self._store = store
         self._dispatcher = dispatcher
         self._decisions = decisions
-        self._began, self._before = before
-        self._set_aside = set_aside
         self._stop = stop
+        self._readiness = readiness
+        self._retention = retention
+        self._clock = clock
+        self._began = clock()
+        self._before: Mapping[Stream, Counts] = {}
+        self._set_aside = 0
+        self._is_hindered = False
         self._intake = intake_over(store, job.rules, job.only)
         self._watches = {stream: RuleWatch(store, book) for stream, book in job.rules.books.items()}
         self._tally, self._released, self._ended = Tally(), Tally(), Tally()
 
-    async def name_what_is_missing(self) -> None:
-        """Says on stderr which destinations cannot be asked, and whether they are not there yet or were before."""
+    async def begin(self) -> None:
+        """Say on stderr which destinations cannot be asked, and give back what an earlier job that was killed had claimed.
+
+        What a rule held is told with its end, and messages that come in from now on may end it: owners hear of ends first.
+        """
+        async with self._store.session() as tx:
+            self._before = {stream: await count_deliveries(tx, stream, self._began) for stream in Stream}
+        self._set_aside = await self._count_set_aside()
         remarks = await remarks_on(self._store, self._readiness.unready)
         self._is_hindered = bool(self._readiness.problems) or any(one.is_problem for one in remarks)
         for line in [*self._readiness.problems, *(one.text for one in remarks)]:
             complain(line)
-
-    async def finish_earlier(self) -> None:
-        """Gives claims of an earlier job that was killed back, and tells owners what ended since.
-
-        What a rule held is told with its end, and messages that come in from now on may end it.
-        """
         if not self._store.is_shared:
             await self._store.run(release_claims)
-        for book in self._job.rules.books.values():
-            await RuleWatch(self._store, book).notify(self._clock())
+        for watch in self._watches.values():
+            await watch.notify(self._clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
-        """Takes in what sources hold, up to the stop. Where a source comes bit by bit, it delivers meanwhile.
+        """Take in what sources hold, up to the stop. Where a source comes bit by bit, deliver meanwhile.
 
         Raises BadFile and StoreError.
         """
         is_awaited = any(isinstance(source, Stdin) for source in sources)
         with progress_over(None if is_awaited else sum(source.size for source in sources)) as advance:
-            async with self._delivering() if is_awaited else nullcontext(_nothing) as notice:
+            async with self._delivering() if is_awaited else nullcontext() as more:
                 async for batch in batches_in(sources, self._stop):
                     await self.take(batch)
-                    notice()
+                    if more is not None:
+                        more()
                     advance(sum(len(message.body) for message in batch))
 
     async def take(self, batch: Sequence[Message]) -> None:
-        """Takes one batch in; raises BadFile and StoreError."""
-        entries = await self._intake.ingest(batch, self._clock())
-        self._tally.add(entries)
-        self._write(entries)
+        """Take one batch in; raises BadFile and StoreError."""
+        self._count(self._tally, await self._intake.ingest(batch, self._clock()))
 
-    def _write(self, entries: Sequence[RecordEntry]) -> None:
+    def _count(self, tally: Tally, entries: Sequence[RecordEntry]) -> None:
+        tally.add(entries)
         if self._decisions is not None:
             self._decisions.write(entries)
 
@@ -196,20 +194,16 @@ class Work:
             more.set()
 
         delivering = asyncio.create_task(deliver())
-
-        def end() -> None:
-            nonlocal is_over
-            is_over = True
-            more.set()
-
         try:
             yield notice
-            end()
+            is_over = True
+            more.set()
             await delivering
         except RouterError:
-            # What is on its way is finished, else somebody is told again what they were told.
+            # What is on its way is finished, else people are told again what they were told.
             self._dispatcher.end()
-            end()
+            is_over = True
+            more.set()
             await asyncio.gather(delivering, return_exceptions=True)
             raise
         finally:
@@ -217,27 +211,24 @@ class Work:
             await asyncio.gather(delivering, return_exceptions=True)
 
     async def release(self) -> None:
-        """Notifies owners of what ended, decides again what that held, and opens groups that waited for room under a limit."""
+        """Notify owners of what ended, decide again what that held, and open groups that waited for room under a limit."""
         now = self._clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
                 await self._watches[stream].notify(now())
                 entries = await release_held(self._intake, self._store, book, now(), lambda: self._stop.is_asked)
-                self._released.add(entries)
-                self._write(entries)
+                self._count(self._released, entries)
                 await self._intake.admit_waiting(stream, now())
 
     async def end_unseen(self) -> None:
-        """Ends findings that two snapshots came without, where a snapshot may be over."""
+        """End findings that two snapshots came without, where a snapshot may be over."""
         if (book := self._job.rules.books.get(Stream.CSPM)) is not None:
             now = self._clock()
             ends = SnapshotEnds(self._intake, self._store, book, lambda: self._stop.is_asked)
-            entries = await ends.end_unseen(now, now)
-            self._ended.add(entries)
-            self._write(entries)
+            self._count(self._ended, await ends.end_unseen(now, now))
 
     async def deliver(self) -> None:
-        """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""
+        """Deliver until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""
         if self._stop.is_asked:
             return
         await self._dispatcher.deliver_due()
@@ -251,61 +242,67 @@ class Work:
                 await self._dispatcher.deliver_due()
 
     async def report(self) -> Report:
-        """The result of the job. What is old enough is forgotten first."""
-        unready = self._readiness.unready
-        standings = [
-            one
-            for stream in Stream
-            for one in await standings_in(
-                self._store,
-                stream,
-                self._before[stream],
-                self._began,
-                unready,
-                await self._dispatcher.held_in(stream),
-            )
-        ]
-        books, received = self._job.rules.books, self._tally.received
-        await forget_old(self._store, books, self._retention, self._clock(), received, lambda: self._stop.is_asked)
-        now = await _set_aside_in(self._store)
+        """Return the result of the job. What is old enough is forgotten first."""
+        standings: list[Standing] = []
+        for stream in Stream:
+            held = await self._dispatcher.held_in(stream)
+            unready, before = self._readiness.unready, self._before[stream]
+            standings += await standings_in(self._store, stream, before, self._began, unready, held)
+        await self._forget()
+        set_aside = await self._count_set_aside()
+        silences = [await self._intake.silences.silences(stream, self._clock()) for stream in self._job.rules.books]
         return Report(
             tally=self._tally,
             released=self._released,
             ended=self._ended,
             standings=standings,
-            set_aside=now,
-            fresh=now - self._set_aside,
+            set_aside=set_aside,
+            fresh=set_aside - self._set_aside,
             made=self._clock(),
             is_hindered=self._is_hindered,
-            authors=await self._authors(),
+            authors={name: one.author for some in silences for name, one in some.by_name.items()},
         )
 
-    async def _authors(self) -> Mapping[str, str]:
-        silences = [await self._intake.silences.silences(stream, self._clock()) for stream in self._job.rules.books]
-        return {name: one.author for some in silences for name, one in some.by_name.items()}
+    async def _forget(self) -> None:
+        """Take away what is old enough, twice as much as came in if that is more than the least; the next job goes on."""
+        store, books = self._store, self._job.rules.books
+        by = await find_instant_to_forget_by(store, self._clock())
+        if by is None:
+            return
+        async with store.session() as tx:
+            # Of a stream whose rules the job has not read all stay that ever held anything.
+            unread = [stream.value for stream in Stream if stream not in books]
+            hits = [{(stream, name) for name in await read_hits(tx, stream)} for stream in unread]
+        rules = rules_of(books.values()).union(await silences_known(store), *hits)
+        for _ in range(0, max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP, AT_ONCE):
+            forgotten = None if self._stop.is_asked else await forget(store, by, self._retention, rules, AT_ONCE)
+            if forgotten is None or forgotten.is_done:
+                return
+            # Ctrl-C is heard in between.
+            await asyncio.sleep(0)
 
     async def end_if_asked(self) -> None:
-        """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""
+        """Raise Interrupted, which says how many deliveries are owed, where the work was to end."""
         if self._stop.is_asked:
             async with self._store.session() as tx:
                 counts = [await count_deliveries(tx, stream, NEVER) for stream in Stream]
-            owed = sum(count for one in counts for (_, state), count in one.items() if state in _STILL_OWED)
-            raise self._stop.said(f"{self._tally.received} taken in, {owed} owed; the next run goes on with them")
+            owed = sum(count for one in counts for (_, state), count in one.items() if state in OPEN)
+            raise self._stop.interrupted(
+                f"{self._tally.received} taken in, {owed} owed; the next run goes on with them"
+            )
+
+    async def _count_set_aside(self) -> int:
+        async with self._store.session() as tx:
+            return max([await count_damaged_rows(tx, stream) for stream in Stream])
 
     async def _dues(self) -> list[datetime]:
-        unready = self._readiness.unready
-        held_in = self._dispatcher.held_in
-        dues = [await dues_in(self._store, stream, unready, await held_in(stream)) for stream in self._job.rules.books]
-        return [next.due for one in dues for next in one.values()]
-
-
-async def _set_aside_in(store: Store) -> int:
-    async with store.session() as tx:
-        return max([await count_damaged_rows(tx, stream) for stream in Stream])
-
-
-def _nothing() -> None:
-    """Does nothing, where nothing is delivered meanwhile."""
+        return [
+            next.due
+            for stream in self._job.rules.books
+            for next in (
+                await dues_in(self._store, stream, self._readiness.unready, await self._dispatcher.held_in(stream))
+            ).values()
+        ]
 
 
 @asynccontextmanager
@@ -326,29 +323,14 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
             dispatcher_over(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
-        async with store.session() as tx:
-            began = clock()
-            before = {stream: await count_deliveries(tx, stream, began) for stream in Stream}
-        work = Work(
-            job,
-            store,
-            dispatcher,
-            decisions,
-            (began, before),
-            await _set_aside_in(store),
-            stop,
-            readiness,
-            retention,
-            clock,
-        )
-        await work.name_what_is_missing()
-        await work.finish_earlier()
+        work = Work(job, store, dispatcher, decisions, stop, readiness, retention, clock)
+        await work.begin()
         yield work
         await work.end_if_asked()
 
 
 async def do(job: Job, sources: Sequence[Source]) -> Report:
-    """Routes what sources hold until nothing is due; raises as `at_work` does."""
+    """Route what sources hold until nothing is due; raises as `at_work` does."""
     async with at_work(job) as work:
         await work.take_in(sources)
         await work.release()
@@ -358,12 +340,12 @@ async def do(job: Job, sources: Sequence[Source]) -> Report:
 
 
 def messages_in(sources: Iterable[Source]) -> Iterator[Message]:
-    """The messages of sources in their order."""
+    """Yield the messages of sources in their order."""
     return (message for source in sources for message in source.messages())
 
 
 async def batches_in(sources: Iterable[Source], stop: Stop) -> AsyncIterator[list[Message]]:
-    """The messages of sources in their order, in batches, those of standard input as they come, until the work is to end."""
+    """Yield the messages of sources in their order, in batches, those of standard input as they come, up to the stop."""
     for is_awaited, some in groupby(sources, lambda source: isinstance(source, Stdin)):
         if not is_awaited:
             for batch in stop.until_asked(batches_of(messages_in(some))):

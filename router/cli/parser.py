@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, Namespace
-from collections.abc import Sequence
+from argparse import SUPPRESS, ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from router.cli.arguments import (
@@ -29,6 +29,7 @@ from router.cli.arguments import (
     duration_in,
 )
 from router.cli.coverage import add_coverage_commands, add_drill_command
+from router.cli.printing import print_text
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
 
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
@@ -107,7 +108,7 @@ def add_state_command(commands: Commands) -> None:
     add_format(state)
     inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
     upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
-    copy = add_command(inner, "backup", "router.cli.state_backup:copy", _BACKUP)
+    copy = add_command(inner, "backup", "router.cli.state:copy", _BACKUP)
     copy.add_argument("copy", metavar="FILE", type=Path, help="the copy, which is not there yet")
     for command in (upgrade, copy):
         # Where it is not given there, what stands before the command counts.
@@ -191,6 +192,7 @@ def new_parser() -> Parser:
     parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
     parser.add_argument("--version", action="store_true", help="print the version, and the hash of the rules, and end")
     parser.add_argument("--rules", metavar="DIR", type=Path, dest="rules_shown", help=f"with --version: {RULES_HELP}")
+    parser.set_defaults(parser=parser)
     commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     add_init_command(commands)
     add_run_command(commands)
@@ -214,7 +216,9 @@ def new_parser() -> Parser:
 def parse(arguments: Sequence[str]) -> Namespace:
     """What a command line says; raises BadUsage."""
     parser = new_parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.refuse_unknown(unknown, getattr(options, "directory", None))
     if options.version:
         options.command = "router.cli.version:show"
     elif options.rules_shown is not None:
@@ -230,6 +234,28 @@ def parse(arguments: Sequence[str]) -> Namespace:
 
 def _add_completion(commands: Commands) -> None:
     completion = add_command(
-        commands, "completion", "router.cli.completion:script", "print what completes words in a shell"
+        commands, "completion", "router.cli.parser:script", "print what completes words in a shell"
     )
     completion.add_argument("shell", choices=SHELLS, help="the shell")
+
+
+def script(options: Namespace) -> int:
+    """Prints the script, made from the parser as it is."""
+    import shtab  # which nothing else waits for
+
+    parser = new_parser()
+    named = {"FILE": shtab.FILE, "FILE|ID": shtab.FILE, "DIR": shtab.DIRECTORY}
+    for command in _parsers_of(parser):
+        for action in command._actions:
+            if isinstance(action.metavar, str) and action.metavar in named:
+                action.complete = named[action.metavar]  # type: ignore[attr-defined]
+    print_text(shtab.complete(parser, options.shell) + "\n")
+    return 0
+
+
+def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for inner in action.choices.values():
+                yield from _parsers_of(inner)

@@ -12,15 +12,16 @@ from router.app.rules import Rules, reader_over
 from router.app.settings import Clock, Settings
 from router.cli.decisions import decisions_at, entry_of
 from router.cli.files import Source, open_files
-from router.cli.funnel import Tally, print_ended, print_named, print_released, print_standings, print_tally
+from router.cli.funnel import OUTCOMES, Tally, print_named, print_standings, print_tally
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.incoming import Stdin
 from router.cli.job import Job, Report, batches_in, do
-from router.cli.progress import progress_over
-from router.cli.screen import screen
+from router.cli.screen import progress_over, screen
 from router.cli.stopping import Stop
 from router.domain.catalogue import AttackTable
+from router.domain.decisions import Outcome
 from router.domain.errors import BadUsage
+from router.domain.texts import counted
 from router.ingest.messages import MessageReader
 
 DIED = 1
@@ -31,7 +32,7 @@ HINDERED = 2
 
 
 def run(options: Namespace) -> int:
-    """Routes files until nothing is due now; 2 where a setting is missing that was there, 1 where a delivery died, else 0."""
+    """Route files until nothing is due now; 2 where a setting is missing that was there, 1 where a delivery died, else 0."""
     clock, only = clock_for(options.now), stream_for(options.stream)
     _refuse_to_overwrite(options.files, options.decisions)
     with open_files(options.files) as files:
@@ -57,22 +58,26 @@ def run(options: Namespace) -> int:
 
 
 def print_report(job: Job, report: Report) -> None:
-    """Prints the funnel of a job, and where its decisions and its state are."""
-    print_tally(screen(), report.tally, _attack_in(job.rules), report.authors)
-    print_released(screen(), report.released)
-    print_ended(screen(), report.ended)
-    print_standings(screen(), report.standings, report.made, job.state)
-    if grouped := [
-        name for book in job.rules.books.values() for name, spec in book.destinations.items() if spec.is_grouped
-    ]:
-        screen().print(f"\n  signals that join others have no delivery of their own at {', '.join(sorted(grouped))}")
+    """Print the funnel of a job, and where its decisions and its state are."""
+    to = screen()
+    print_tally(to, report.tally, _attack_in(job.rules), report.authors)
+    if came := report.released.received:
+        became = ", ".join(f"{OUTCOMES[Outcome(outcome)]} {n}" for outcome, n in report.released.outcomes.items())
+        to.print(f"\n  {came} held until now came out, what held them ended or changed: {became}")
+    if ended := report.ended.received:
+        to.print(f"\n  {counted(ended, 'finding')} ended: not seen in two snapshots")
+    print_standings(to, report.standings, report.made, job.state)
+    specs = [spec for book in job.rules.books.values() for spec in book.destinations.values()]
+    if grouped := sorted(spec.name for spec in specs if spec.is_grouped):
+        to.print(f"\n  signals that join others have no delivery of their own at {', '.join(grouped)}")
     if report.set_aside:
         rows = "row" if report.set_aside == 1 else "rows"
         see = f"see alert-router quarantine list --state {job.state}"
-        screen().print(f"\n  {report.set_aside} damaged {rows} of the state set aside; {see}")
+        to.print(f"\n  {report.set_aside} damaged {rows} of the state set aside; {see}")
+    to.print()
     if job.decisions is not None:
-        screen().print(f"\n  decisions  {job.decisions}")
-    screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")
+        to.print(f"  decisions  {job.decisions}")
+    to.print(f"  state      {job.state}")
 
 
 def _attack_in(rules: Rules) -> AttackTable:
@@ -80,17 +85,14 @@ def _attack_in(rules: Rules) -> AttackTable:
 
 
 def _refuse_to_overwrite(files: Sequence[str], decisions: Path | None) -> None:
-    if decisions is not None and decisions.exists() and any(_is_same(decisions, name) for name in files):
+    if decisions is None or not decisions.exists():
+        return
+    if any(Path(name).exists() and decisions.samefile(name) for name in files):
         raise BadUsage(f"{decisions}: is one of the files to route; name another one with --decisions")
 
 
-def _is_same(decisions: Path, name: str) -> bool:
-    path = Path(name)
-    return path.exists() and decisions.samefile(path)
-
-
 async def decide_only(sources: Sequence[Source], reader: MessageReader, clock: Clock, decisions: Path | None) -> Tally:
-    """Counts of the decisions on the signals in some sources, which are written to the decisions file too; raises BadFile."""
+    """Return counts of the decisions on what is in some sources, and write them to the decisions file; raises BadFile."""
     tally = Tally()
     with ExitStack() as stack:
         written = stack.enter_context(decisions_at(decisions)) if decisions is not None else None

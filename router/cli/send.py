@@ -11,8 +11,7 @@ from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.settings import Settings
 from router.cli.files import Source, open_files
 from router.cli.job import messages_in
-from router.cli.progress import Advance, progress_over
-from router.cli.screen import screen
+from router.cli.screen import Advance, progress_over, screen
 from router.cli.streams import complain
 from router.domain.errors import HubError
 from router.eventhubs import Namespace, publish

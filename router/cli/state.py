@@ -18,11 +18,11 @@ from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
-from router.domain.errors import BadFile
+from router.domain.errors import BadFile, BadUsage
 from router.domain.texts import counted, timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport, describe
-from router.store.sqlite import opened_unchanged
+from router.store.sqlite import back_up, opened_unchanged
 from router.store.transaction import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
@@ -184,3 +184,15 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
 
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat().replace("+00:00", "Z") if time is not None else None
+
+
+def copy(options: Namespace) -> int:
+    """Copies the state of a directory into a file, as it was last committed."""
+    if not isinstance(options.state, Path):
+        raise BadUsage(
+            f"{options.state}: is kept by a server, whose own tools copy it: pg_dump, or in Azure point-in-time restore"
+        )
+    refuse_missing(options.state)
+    back_up(options.state, options.copy)
+    print_lines([f"{options.copy}: holds the state of {options.state}, as it was last committed"])
+    return 0

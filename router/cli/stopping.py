@@ -32,7 +32,7 @@ class Stop:
         """Whether the work is to end."""
         return self._number is not None
 
-    def said(self, text: str) -> Interrupted:
+    def interrupted(self, text: str) -> Interrupted:
         """The exception that ends the program once its work has ended."""
         return Interrupted(self._number or signal.SIGINT, text)
 

@@ -89,10 +89,10 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
         with Stop.heeded() as stop:
             await drill.prepare()
             if stop.is_asked:
-                raise stop.said("nothing was raised")
+                raise stop.interrupted("nothing was raised")
             result = await _run(drill, options, stop)
             if stop.is_asked:
-                raise stop.said("; ".join(("nothing is judged", *map(str.strip, _left_lines(result)))))
+                raise stop.interrupted("; ".join(("nothing is judged", *map(str.strip, _left_lines(result)))))
         is_told = await _tell(drill, result, settings, heartbeat)
     if options.format == "json":
         print_json(result_object(result))

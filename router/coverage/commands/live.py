@@ -15,7 +15,7 @@ from router.app.settings import Settings
 from router.app.tags import keep_tags
 from router.cli.given import clock_for
 from router.cli.opened_state import store_in
-from router.cli.progress import Count, progress_of
+from router.cli.screen import Count, progress_of
 from router.cli.streams import complain
 from router.coverage.asking.arm import refused
 from router.coverage.asking.clusters import ask_clusters
