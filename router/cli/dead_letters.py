@@ -6,7 +6,6 @@ import asyncio
 from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import partial
 
 import orjson
@@ -23,7 +22,8 @@ from router.cli.opened_state import (
     store_to_change,
 )
 from router.cli.printing import plain, print_json
-from router.cli.screen import print_table, screen, table_of
+from router.cli.screen import print_list, print_table, screen, table_of
+from router.decide import iso
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.domain.texts import timestamp
@@ -38,27 +38,20 @@ _SHORT = 12
 
 
 def list_them(options: Namespace) -> int:
-    """Prints every dead letter, oldest first."""
+    """Print every dead letter, oldest first."""
+    heads = ("id", "died", "destination", "change", "attempts", "error", "signal")
     letters = asyncio.run(_letters(options))
-    if options.format == "json":
-        print_json([_document(letter) for letter in letters])
-    elif letters:
-        heads = ("id", "died", "destination", "change", "attempts", "error", "signal")
-        print_table(screen(), table_of(heads, [_row(letter) for letter in letters], numbers=(4,)), indent=0)
-    else:
-        screen().print("no dead letters")
-    return 0
+    return print_list(options.format, letters, _document, heads, _row, numbers=(4,), empty="no dead letters")
 
 
 def show(options: Namespace) -> int:
-    """Prints one dead letter whole."""
+    """Print one dead letter whole."""
     letters = {id_of(letter): letter for letter in asyncio.run(_letters(options))}
     (id,) = ids_for([options.id], list(letters))
-    document = _document(letters[id]) | {"content": _content(letters[id])}
+    document, content = _document(letters[id]), _content(letters[id])
     if options.format == "json":
-        print_json(document)
+        print_json(document | {"content": content})
         return 0
-    content = document.pop("content")
     print_table(screen(), table_of(("", ""), document.items()), indent=0)
     screen().print()
     print_json(content)
@@ -66,17 +59,14 @@ def show(options: Namespace) -> int:
 
 
 def redrive(options: Namespace) -> int:
-    """Owes dead letters again, so that the next run sends them, and says how many were overtaken and let go."""
+    """Owe dead letters again, so that the next run sends them, and say how many were overtaken and let go."""
     refuse_unnamed(options)
     results = asyncio.run(_redrive(options))
     for letter in (letter for letter, result in results if result is Redrive.DAMAGED):
-        screen().print(
-            plain(f"{id_of(letter)[:_SHORT]}: stays, it cannot be sent again: {_error(letter)}"), soft_wrap=True
-        )
-    became = Counter(result for _, result in results)
+        line = f"{id_of(letter)[:_SHORT]}: stays, it cannot be sent again: {_error(letter)}"
+        screen().print(plain(line), soft_wrap=True)
+    became = Counter(result for _, result in results if result is not Redrive.DAMAGED)
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
-    became.pop(Redrive.DAMAGED, 0)
-    # What is not dead any more came along with its opening.
     when = "who serves them sends them within a minute" if is_shared(options.state) else "the next run sends them"
     screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:
@@ -85,7 +75,7 @@ def redrive(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Asks, and removes dead letters."""
+    """Ask, and remove dead letters."""
     refuse_unnamed(options)
     return asyncio.run(_discard(options))
 
@@ -125,67 +115,53 @@ async def _all_in(store: Store) -> Sequence[Letter]:
 
 
 def id_of(letter: Letter) -> str:
-    """The id under which a dead letter is listed."""
+    """Return the id under which a dead letter is listed."""
     return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id
 
 
 def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
-    """Letters by signal and destination, in the order of turns: what becomes of one depends on those before it."""
+    """Return letters by signal and destination, in the order of turns: what becomes of one depends on those before it."""
     signals: defaultdict[tuple[str, ...], list[Letter]] = defaultdict(list)
     for letter in sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0):
-        match letter:
-            case DeadLetter(delivery=it):
-                signals[it.stream, it.destination, it.key].append(letter)
-            case DamagedLetter(id=id):
-                signals[(id,)].append(letter)
+        it = letter.delivery if isinstance(letter, DeadLetter) else None
+        signals[(it.stream, it.destination, it.key) if it is not None else (id_of(letter),)].append(letter)
     return list(signals.values())
 
 
 def _row(letter: Letter) -> tuple[object, ...]:
     id, died = id_of(letter)[:_SHORT], timestamp(letter.died) if letter.died is not None else ""
     if isinstance(letter, DamagedLetter):
-        return id, died, letter.addressed_to, "", "", letter.error, ""
-    delivery = letter.delivery
-    where = f"{delivery.stream} {delivery.destination}"
-    return id, died, where, delivery.change, letter.attempts, letter.error, _title(letter)
-
-
-def _title(letter: DeadLetter) -> str:
-    content = letter.delivery.content
-    return plain(content.title if isinstance(content, Notice) else content.title or content.source)
+        return id, died, letter.damage.addressed_to, "", "", letter.error, ""
+    it, content = letter.delivery, letter.delivery.content
+    title = content.title if isinstance(content, Notice) else content.title or content.source
+    return id, died, f"{it.stream} {it.destination}", it.change, letter.attempts, letter.error, plain(title)
 
 
 def _error(letter: Letter) -> str:
-    return f"{DAMAGED}{letter.why}" if isinstance(letter, DamagedLetter) else letter.error
+    return f"{DAMAGED}{letter.damage.why}" if isinstance(letter, DamagedLetter) else letter.error
 
 
 def _content(letter: Letter) -> object:
-    """The content of a dead letter, or its row where that cannot be decoded."""
-    return (
-        orjson.loads(orjson.dumps(letter.delivery.content))
-        if isinstance(letter, DeadLetter)
-        else orjson.loads(letter.row)
-    )
+    """Return the content of a dead letter, or its row where that cannot be decoded."""
+    row = orjson.dumps(letter.delivery.content) if isinstance(letter, DeadLetter) else letter.damage.row
+    return orjson.loads(row)
 
 
 def _document(letter: Letter) -> dict[str, object]:
-    known = letter.delivery if isinstance(letter, DeadLetter) else None
+    whole = letter if isinstance(letter, DeadLetter) else None
+    it = whole.delivery if whole is not None else None
     return {
         "id": id_of(letter),
-        "stream": known.stream if known is not None else None,
-        "destination": known.destination if known is not None else None,
-        "lane": known.lane.value if known is not None else None,
-        "change": known.change.value if known is not None else None,
-        "turn": known.turn if known is not None else None,
-        "signal": known.content.id if known is not None else None,
-        "title": known.content.title if known is not None else None,
-        "attempts": letter.attempts if isinstance(letter, DeadLetter) else None,
-        "born": _written(letter.born) if isinstance(letter, DeadLetter) else None,
-        "died": _written(letter.died) if letter.died is not None else None,
+        "stream": it.stream if it is not None else None,
+        "destination": it.destination if it is not None else None,
+        "lane": it.lane.value if it is not None else None,
+        "change": it.change.value if it is not None else None,
+        "turn": it.turn if it is not None else None,
+        "signal": it.content.id if it is not None else None,
+        "title": it.content.title if it is not None else None,
+        "attempts": whole.attempts if whole is not None else None,
+        "born": iso(whole.born if whole is not None else None),
+        "died": iso(letter.died),
         "error": letter.error,
-        "damaged": isinstance(letter, DamagedLetter),
+        "damaged": whole is None,
     }
-
-
-def _written(time: datetime) -> str:
-    return time.isoformat().replace("+00:00", "Z")

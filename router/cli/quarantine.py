@@ -20,7 +20,8 @@ from router.cli.opened_state import (
     store_to_change,
 )
 from router.cli.printing import plain, print_json
-from router.cli.screen import print_table, screen, table_of
+from router.cli.screen import print_list, print_table, screen, table_of
+from router.decide import iso
 from router.domain.decisions import Code, Outcome
 from router.domain.texts import timestamp
 from router.ingest.intake import Intake
@@ -30,23 +31,13 @@ from router.store.store import Store
 
 
 def list_it(options: Namespace) -> int:
-    """Prints the entries, oldest first."""
-    entries = asyncio.run(_entries(options))
-    if options.format == "json":
-        print_json([_document(one) for one in entries])
-    elif entries:
-        rows = [
-            (one.id, timestamp(one.at), one.source, len(one.quarantined.body), one.quarantined.reason)
-            for one in entries
-        ]
-        print_table(screen(), table_of(("id", "since", "source", "bytes", "reason"), rows, numbers=(3,)), indent=0)
-    else:
-        screen().print("nothing is in quarantine")
-    return 0
+    """Print the entries, oldest first."""
+    heads, entries = ("id", "since", "source", "bytes", "reason"), asyncio.run(_entries(options))
+    return print_list(options.format, entries, _document, heads, _row, numbers=(3,), empty="nothing is in quarantine")
 
 
 def show(options: Namespace) -> int:
-    """Prints one entry whole, with its reason."""
+    """Print one entry whole, with its reason."""
     entries = {one.id: one for one in asyncio.run(_entries(options))}
     (id,) = ids_for([options.id], list(entries))
     document = _document(entries[id])
@@ -61,7 +52,7 @@ def show(options: Namespace) -> int:
 
 
 def retake(options: Namespace) -> int:
-    """Parses entries again and takes in what is understood now; the next run sends what was routed; the rest stays."""
+    """Parse entries again and take in what is understood now; the next run sends what was routed; the rest stays."""
     refuse_unnamed(options)
     for line in asyncio.run(_retake(options)):
         screen().print(plain(line), soft_wrap=True)
@@ -69,7 +60,7 @@ def retake(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Asks, and removes entries."""
+    """Ask, and remove entries."""
     refuse_unnamed(options)
     return asyncio.run(_discard(options))
 
@@ -82,13 +73,9 @@ async def _entries(options: Namespace) -> Sequence[QuarantineEntry]:
 async def _discard(options: Namespace) -> int:
     async with store_in(options) as store:
         async with store.session() as tx:
-            known = [one.id for one in await list_quarantined(tx)]
-
+            ids = ids_meant(options, [one.id for one in await list_quarantined(tx)])
         return await discard_each(
-            options,
-            ids_meant(options, known),
-            "quarantined message",
-            lambda entry: store.run(lambda tx: discard_quarantined(tx, entry)),
+            options, ids, "quarantined message", lambda entry: store.run(lambda tx: discard_quarantined(tx, entry))
         )
 
 
@@ -128,10 +115,15 @@ async def _retake_one(
     return f"{entry.id}: {'; '.join(f'{one.outcome}, {one.reason}' for one in decisions)}"
 
 
+def _row(entry: QuarantineEntry) -> tuple[object, ...]:
+    it = entry.quarantined
+    return entry.id, timestamp(entry.at), entry.source, len(it.body), it.reason
+
+
 def _document(entry: QuarantineEntry) -> dict[str, object]:
     return {
         "id": entry.id,
-        "since": entry.at.isoformat().replace("+00:00", "Z"),
+        "since": iso(entry.at),
         "source": entry.source,
         "stream": entry.stream,
         "reason": str(entry.quarantined.reason),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.cli.printing import plain
+from router.cli.printing import plain, print_json
 from router.destinations.wording.masking import masked
 from router.domain.texts import inert, legible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _WIDTH = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
@@ -55,6 +58,26 @@ def print_table(screen: Console, table: Table, indent: int = 2) -> None:
         screen.file.write(inert(f"{' ' * indent}{line}".rstrip()) + "\n")
 
 
+def print_list[T](
+    format: str,
+    items: Sequence[T],
+    document_of: Callable[[T], object],
+    heads: Sequence[str],
+    row_of: Callable[[T], Sequence[object]],
+    *,
+    numbers: Iterable[int] = (),
+    empty: str,
+) -> int:
+    """Print a list as JSON or as a table, or in words that it is empty; return the exit code."""
+    if format == "json":
+        print_json([document_of(item) for item in items])
+    elif items:
+        print_table(screen(), table_of(heads, map(row_of, items), numbers), indent=0)
+    else:
+        screen().print(empty)
+    return 0
+
+
 type Advance = Callable[[int], None]
 """Called with the number of bytes that have been taken in since the last time."""
 
@@ -65,28 +88,30 @@ type Count = Callable[[int, int], None]
 @contextmanager
 def progress_over(size: int | None) -> Iterator[Advance]:
     """A progress bar over that many bytes, or over what comes, gone with the context; nothing where it is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("taking in", total=size)
-        yield lambda step: bar.advance(task, step)
+    with _progress() as bar:
+        task = bar.add_task("taking in", total=size) if bar is not None else None
+        yield lambda step: bar.advance(task, step) if bar is not None and task is not None else None
 
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Count]:
     """A progress bar over steps of which more become known on the way; nothing where it is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _known: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    with _progress() as bar:
+        task = bar.add_task(what, total=None) if bar is not None else None
+        yield (
+            lambda done, known: (
+                bar.update(task, completed=done, total=known) if bar is not None and task is not None else None
+            )
+        )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, known: bar.update(task, completed=done, total=known)
+        yield bar
