@@ -8,43 +8,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from pathlib import Path
 from typing import NamedTuple
 
+from router.app.destination_readiness import readiness_of
 from router.app.rules import Rules, load_rules, specs_of
+from router.app.settings import Settings
+from router.cli.arguments import RULES_DIR
 from router.cli.arguments import written as duration_written
+from router.cli.funnel import dues_in
 from router.cli.given import author_given, clock_for, stream_for, streams_in, words_given
 from router.cli.opened_state import is_shared, store_in
-from router.cli.printing import print_json, print_lines
+from router.cli.printing import plain, print_json, print_lines
+from router.cli.screen import print_list, screen
 from router.cli.streams import complain
 from router.deliver.delivery_loop import IDLE
-from router.deliver.destination_holds import MadeHold, hold_destination, list_holds, release_destination
-from router.domain.deliveries import Pause
-from router.domain.destination_holds import DestinationHold
+from router.deliver.destination_holds import HoldReader, MadeHold, hold_destination, list_holds, release_destination
+from router.domain.deliveries import Backlog, NextDue, Pause
+from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadUsage, UserError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.texts import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
-from router.store.destinations import list_pauses, take_probe
+from router.store.destinations import has_delivered, list_pauses, take_probe
 from router.store.store import Store
 from router.store.transaction import Transaction
-
-RULES = Path("rules")
-"""Where rules usually are."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDestination:
-    """A destination.
-
-    Attributes:
-        stream: its stream.
-        name: its name.
-        lane: its lane: that of the rules, where they name it.
-        kind: its kind; None where the rules do not name it.
-    """
+    """A destination; its lane is that of the rules where they name it, and its kind None where they do not."""
 
     stream: Stream
     name: str
@@ -56,13 +50,13 @@ class KnownDestination:
 
 
 def find_rules(options: Namespace, now: datetime) -> Rules | None:
-    """The rules of a directory, where it is named or there; raises BadFile and BadPolicy where the one that is named is bad.
+    """Return the rules of a directory, where it is named or there; raises BadFile and BadPolicy where one is named and bad.
 
-    That rules which nobody named cannot be used keeps nobody from holding a pager: it is said.
+    Rules that were not named and cannot be used keep no person from holding a pager: stderr names them.
     """
-    if options.rules is None and not RULES.exists():
+    if options.rules is None and not RULES_DIR.exists():
         return None
-    directory = options.rules or RULES
+    directory = options.rules or RULES_DIR
     try:
         return load_rules(directory, streams_in(directory, stream_for(options.stream)), now)
     except UserError as fault:
@@ -75,7 +69,7 @@ def find_rules(options: Namespace, now: datetime) -> Rules | None:
 async def known_destinations(
     store: Store, rules: Rules | None, only: Stream | None, now: datetime
 ) -> Sequence[KnownDestination]:
-    """The destinations of a stream, or of every stream, by stream and name; raises StoreError."""
+    """Return the destinations of a stream, or of every stream, by stream and name; raises StoreError."""
     streams = list(Stream) if only is None else [only]
     # Who ends a hold may have no rules at hand, or others than who made it.
     found = {
@@ -97,7 +91,7 @@ async def known_destinations(
 
 
 def destination_meant(name: str, known: Iterable[KnownDestination]) -> KnownDestination:
-    """The destination of that name; raises BadUsage where there is none, or one in each stream."""
+    """Return the destination of that name; raises BadUsage where there is none, or one in each stream."""
     known = list(known)
     meant = [one for one in known if one.name == name]
     if not meant:
@@ -124,7 +118,7 @@ class Made(NamedTuple):
 
 
 def hold(options: Namespace) -> int:
-    """Keeps a destination from being asked until an end."""
+    """Keep a destination from being asked until an end."""
     author, reason = author_given(options.author), words_given("--reason", options.reason)
     made, now = asyncio.run(_hold(options, author.name, reason))
     if options.format == "json":
@@ -240,4 +234,122 @@ def _document(made: Made) -> dict[str, object]:
         "until": timestamp(held.until),
         "released": timestamp(held.released) if held.released is not None else None,
         "owed": made.owed,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStatus:
+    """How a destination is.
+
+    Attributes:
+        lacks: what it needs and the settings lack, in words; empty where they lack nothing, None where that is not known: no
+            rules name it, or it is asked by other settings than these.
+        backlog: what is open and dead there; None where it was never owed anything.
+        next: when it is next asked, as far as pauses and holds go, and how much it is owed; None where it is owed nothing.
+        has_delivered: whether it ever took a delivery.
+    """
+
+    destination: KnownDestination
+    lacks: str | None
+    paused: Pause | None
+    held: DestinationHold | None
+    backlog: Backlog | None
+    next: NextDue | None
+    has_delivered: bool
+
+    @property
+    def words(self) -> str:
+        """How it is, in a few words."""
+        found = ["held"] if self.held is not None else []
+        found += ["paused"] if self.paused is not None else []
+        found += ["not yet"] if self.lacks else []
+        found += ["in no policy"] if self.destination.kind is None else []
+        return ", ".join(found) or "ready"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know of it, a line each."""
+        lines = [words_of_hold(self.held)] if self.held is not None else []
+        if self.paused is not None:
+            since, probe = timestamp(self.paused.since), timestamp(self.paused.probe)
+            lines.append(f"paused since {since}, probed next at {probe}: {self.paused.error}")
+        lines += [f"not yet: {self.lacks}"] if self.lacks else []
+        return [f"{self.destination}: {plain(line)}" for line in lines]
+
+
+def show(options: Namespace) -> int:
+    """Print how every destination is."""
+    heads = ("stream", "destination", "kind", "lane", "is", "owed", "since", "next due", "dead")
+    empty = "no destinations: the rules name none, and the state was told of none"
+    found = asyncio.run(_statuses(options))
+    code = print_list(options.format, found, document_of, heads, _row, numbers=(5, 8), empty=empty)
+    for line in (line for one in found if options.format == "text" for line in one.remarks):
+        screen().print(line, soft_wrap=True)
+    return code
+
+
+async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
+    rules = find_rules(options, clock_for(options.now)())
+    async with store_in(options) as store:
+        now = clock_for(options.now, store.now)()
+        known = await known_destinations(store, rules, stream_for(options.stream), now)
+        holds = HoldReader(store, {(one.stream, one.name): one.lane for one in known})
+        streams = sorted({one.stream for one in known})
+        async with store.session() as tx:
+            backlogs = {stream: await list_backlogs(tx, stream) for stream in streams}
+            pauses = {stream: await list_pauses(tx, stream) for stream in streams}
+            reached = {(one.stream, one.name) for one in known if await has_delivered(tx, one.stream, one.name)}
+        held = {stream: await holds.held_in(stream, now) for stream in streams}
+        dues = {stream: await dues_in(store, stream, (), held[stream]) for stream in streams}
+        # A shared state is served by other settings; their health page says what they lack.
+        readiness = readiness_of(rules, Settings()) if rules is not None and not is_shared(options.state) else None
+        lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}
+        return [
+            DestinationStatus(
+                destination=one,
+                lacks=lacking.get((one.stream, one.name), "") if readiness and one.kind is not None else None,
+                paused=pauses[one.stream].get(one.name),
+                held=held[one.stream].get(one.name),
+                backlog=backlogs[one.stream].get(one.name),
+                next=dues[one.stream].get(one.name),
+                has_delivered=(one.stream, one.name) in reached,
+            )
+            for one in known
+        ]
+
+
+def _row(one: DestinationStatus) -> tuple[object, ...]:
+    it, backlog, next = one.destination, one.backlog, one.next
+    since = timestamp(backlog.oldest) if backlog is not None and backlog.oldest is not None else None
+    due = timestamp(next.due) if next is not None else None
+    dead = backlog.dead if backlog is not None else 0
+    return it.stream, it.name, it.kind, it.lane, one.words, next.owed if next is not None else 0, since, due, dead
+
+
+def document_of(one: DestinationStatus) -> dict[str, object]:
+    """Return how a destination is, for programs."""
+    it, held, paused = one.destination, one.held, one.paused
+    return {
+        "stream": it.stream.value,
+        "name": it.name,
+        "kind": it.kind,
+        "lane": it.lane.value,
+        "ready": one.lacks == "" if one.lacks is not None else None,
+        "lacks": one.lacks or None,
+        "held": {
+            "author": held.author,
+            "reason": held.reason,
+            "since": timestamp(held.since),
+            "until": timestamp(held.until),
+        }
+        if held is not None
+        else None,
+        "paused": {"since": timestamp(paused.since), "probe": timestamp(paused.probe), "error": paused.error}
+        if paused is not None
+        else None,
+        "owed": one.next.owed if one.next is not None else 0,
+        "owed_since": timestamp(one.backlog.oldest) if one.backlog is not None and one.backlog.oldest else None,
+        "next_due": timestamp(one.next.due) if one.next is not None else None,
+        "dead": one.backlog.dead if one.backlog is not None else 0,
+        "has_delivered": one.has_delivered,
     }

@@ -161,7 +161,7 @@ def add_quarantine_commands(commands: Commands) -> None:
 def add_destinations_commands(commands: Commands) -> None:
     """Adds `destinations`."""
     group = add_group(commands, "destinations", "see how destinations are, and keep one from being asked")
-    listing = add_command(group, "list", "router.cli.destination_list:show", "list them: held, paused, owed, dead")
+    listing = add_command(group, "list", "router.cli.destinations:show", "list them: held, paused, owed, dead")
     hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
     hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
     hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
