@@ -44,7 +44,7 @@ COVERAGE_USES = {
     "store.documents", "store.sources", "store.store",
     "app.extras", "app.settings", "app.tags", "app.trust", "deliver.azure_transport", "deliver.http",
     "cli.arguments", "cli.coverage", "cli.formats", "cli.given", "cli.opened_state", "cli.printing",
-    "cli.progress", "cli.screen", "cli.stopping", "cli.streams",
+    "cli.screen", "cli.stopping", "cli.streams",
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.
     "app.destination_readiness", "app.signal_life", "app.signal_search", "decide",
