@@ -131,19 +131,19 @@ def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
 def _row(letter: Letter) -> tuple[object, ...]:
     id, died = id_of(letter)[:_SHORT], timestamp(letter.died) if letter.died is not None else ""
     if isinstance(letter, DamagedLetter):
-        return id, died, letter.damage.addressed_to, "", "", letter.error, ""
+        return id, died, letter.addressed_to, "", "", letter.error, ""
     it, content = letter.delivery, letter.delivery.content
     title = content.title if isinstance(content, Notice) else content.title or content.source
     return id, died, f"{it.stream} {it.destination}", it.change, letter.attempts, letter.error, plain(title)
 
 
 def _error(letter: Letter) -> str:
-    return f"{DAMAGED}{letter.damage.why}" if isinstance(letter, DamagedLetter) else letter.error
+    return f"{DAMAGED}{letter.why}" if isinstance(letter, DamagedLetter) else letter.error
 
 
 def _content(letter: Letter) -> object:
     """Return the content of a dead letter, or its row where that cannot be decoded."""
-    row = orjson.dumps(letter.delivery.content) if isinstance(letter, DeadLetter) else letter.damage.row
+    row = orjson.dumps(letter.delivery.content) if isinstance(letter, DeadLetter) else letter.row
     return orjson.loads(row)
 
 
