@@ -188,7 +188,7 @@ def _subjects(notice: Notice) -> Row:
 
 
 def _command_lines_in(evidence: Evidence) -> tuple[str, ...]:
-    return tuple(command_line_of(process, evidence.files) for process in evidence.processes)
+    return tuple(filter(None, (command_line_of(process, evidence.files) for process in evidence.processes)))
 
 
 def _additional(notice: Notice, attempt: Attempt) -> Row:

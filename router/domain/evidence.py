@@ -88,15 +88,16 @@ class Evidence:
 
 
 _AROUND_A_COMMAND = re.compile(r"(?: \((?:0x[0-9a-f]+|\d+)\))?(?:, by [^,]+)?(?:, child of [^,]+)?\Z", re.IGNORECASE)
+_NAMELESS = re.compile(r"process (?:0x[0-9a-f]+|\d+)", re.IGNORECASE)
 _SID_BEHIND = re.compile(r" \(S-1-[0-9-]+\)\Z", re.IGNORECASE)
 
 
 def command_line_of(process: str, files: Iterable[str]) -> str:
-    """The command line, else the path, in the words for a process: what logs of other products have as well."""
+    """The command line, else the path, in the words for a process, as logs of other products have it; none of a bare number."""
     found = _AROUND_A_COMMAND.search(process)
     command = process[: found.start()] if found else process
     image = next((path for path in files if command.startswith(f"{path}: ")), None)
-    return command.removeprefix(f"{image}: ") if image else command or process
+    return "" if _NAMELESS.fullmatch(command) else command.removeprefix(f"{image}: ") if image else command or process
 
 
 def account_name_of(account: str) -> str:
@@ -196,15 +197,14 @@ def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evi
 
 
 def items_in(value: str) -> tuple[str, ...]:
-    """What a property's value says, in words: one text, or one for each element of the JSON list or object that it holds."""
-    text = value.strip()
-    document = _find_json(text) if text.startswith(("{", "[")) else None
+    """What a property's value says, in words: one text, or one for each element of a JSON list and each value in an object."""
+    document = _find_json(value)
     if document is None:
-        return (text,) if says_something(text) else ()
+        return (text,) if says_something(text := value.strip()) else ()
     if isinstance(document, list):
         texts: Iterable[str] = (_words(item, _DEPTH) for item in document)
     else:
-        texts = _words_of_object(document, _DEPTH)
+        texts = _facts_in(document, _DEPTH)
     return tuple(_writable(text) for text in texts if says_something(text))
 
 
@@ -213,7 +213,10 @@ def bounded(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - len(CUT)] + CUT
 
 
-def _find_json(value: str) -> list[object] | dict[str, object] | None:
+def _find_json(value: object) -> list[object] | dict[str, object] | None:
+    """The list or object that a text holds; None where it holds none, or nests too deeply to be read."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return None
     try:
         document = json.loads(value, strict=False)
     except (ValueError, RecursionError):
@@ -222,6 +225,8 @@ def _find_json(value: str) -> list[object] | dict[str, object] | None:
 
 
 def _words(value: object, depth: int) -> str:
+    if depth and (document := _find_json(value)) is not None:
+        value, depth = document, depth - 1
     match value:
         case str():
             return value.strip()
@@ -230,7 +235,7 @@ def _words(value: object, depth: int) -> str:
         case int() | float():
             return str(value)
         case dict() if depth:
-            return "; ".join(filter(says_something, _words_of_object(value, depth - 1)))
+            return "; ".join(_facts_in(value, depth - 1))
         case list() if depth:
             return ", ".join(filter(says_something, (_words(item, depth - 1) for item in value)))
         case dict() | list() if value:
@@ -239,22 +244,33 @@ def _words(value: object, depth: int) -> str:
             return ""
 
 
-def _words_of_object(value: Mapping[str, object], depth: int) -> Iterator[str]:
+def _facts_in(value: Mapping[str, object], depth: int, path: str = "") -> Iterator[str]:
+    """Each value in an object that says something, behind the names that lead to it: `properties.status.code: Unhealthy`."""
     lowered = {name.lower(): held for name, held in value.items()}
     if isinstance(links := lowered.get(_LINKS), dict):
         value = links
-    elif isinstance(label := lowered.get(_LABEL), str):
+    elif (link := _find_link_words(lowered)) is not None:
+        yield f"{path}: {link}" if path else link
+        return
+    for name, written in value.items():
+        if name.startswith(_BOOKKEEPING):
+            continue
+        held, where = _find_json(written) or written, f"{path}.{name}" if path else name
+        if isinstance(held, dict) and depth:
+            yield from _facts_in(held, depth - 1, where)
+        else:
+            items = held if isinstance(held, list) and depth and any(isinstance(one, dict) for one in held) else [held]
+            yield from (f"{where}: {words}" for one in items if says_something(words := _words(one, depth)))
+
+
+def _find_link_words(lowered: Mapping[str, object]) -> str | None:
+    """What an object says that is one link, as Defender or a scanner writes it."""
+    if isinstance(label := lowered.get(_LABEL), str):
         target = lowered.get(_TARGET)
-        yield f"{label}: {target}" if isinstance(target, str) and "://" in target else label
-        return
-    if lowered.keys() == _REFERENCE and (
-        words := ": ".join(filter(says_something, _texts_in(lowered, "title", "link")))
-    ):
-        yield words
-        return
-    for name, held in value.items():
-        if not name.startswith(_BOOKKEEPING) and says_something(words := _words(held, depth)):
-            yield f"{name}: {words}"
+        return f"{label}: {target}" if isinstance(target, str) and "://" in target else label
+    if lowered.keys() == _REFERENCE:
+        return ": ".join(filter(says_something, _texts_in(lowered, "title", "link"))) or None
+    return None
 
 
 def _texts_in(fields: Mapping[str, object], *names: str) -> Iterator[str]:

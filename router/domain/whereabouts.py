@@ -1,7 +1,7 @@
 """Where it happened, in words that every text about a notice shares. Pure.
 
-The alert's own resource comes first, with what it is a part of; a host among the entities is often the machine of the attacker
-or of a client, so it is said only where it is the resource, or where nothing else has a name. A GUID is never said by itself.
+The alert's own resource comes first, with what it is a part of. A host among the entities is the attacked one or the
+attacker's, and no message says which; so it is said where nothing else has a name. A GUID is never said by itself.
 """
 
 from __future__ import annotations

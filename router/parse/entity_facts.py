@@ -176,8 +176,8 @@ def _process(process: Entity) -> Iterator[EvidenceItem]:
     image = process.find("ImageFile")
     path = path_of(image) if image else None
     command, pid = _text(process, "CommandLine"), _text(process, "ProcessId")
-    number = f"({pid})" if pid else None
-    itself = " ".join(_some(_what_ran(path, command), number))
+    number, ran = f"({pid})" if pid else None, _what_ran(path, command)
+    itself = _with(ran, pid) if ran else f"process {pid}" if pid else None
     if path:
         yield EvidenceItem("files", path, _texts(image, "Name"))
     if itself:

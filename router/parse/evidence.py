@@ -73,7 +73,7 @@ MOST = 50
 _LISTS_OF_NAMES = frozenset({"hosts", "attackers", "ips", "domains"})
 """The lists whose elements hold no comma, so that a comma stands between two."""
 
-_NUMBER = re.compile(r"\((?:0x[0-9a-f]+|\d+)\)(?:,|$)", re.IGNORECASE)
+_NUMBER = re.compile(r"process (?:0x[0-9a-f]+|\d+)(?:,|$)", re.IGNORECASE)
 """How a process begins of which only the number is known."""
 
 _SID = re.compile(r"S-1-\d+(?:-\d+)*", re.IGNORECASE)
@@ -97,8 +97,9 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
     for entity in _entities_in_order(signal):
         for fact in facts_of(entity):
             words, known = lists.setdefault(fact.listed, {}), said.setdefault(fact.listed, set())
-            # The same process may stand there twice, once without who ran it.
-            if fact.words not in words and not (fact.listed == "processes" and fact.words.casefold() in known):
+            # The same process may stand there twice, once without who ran it, or by its number alone.
+            name = fact.words.casefold().removeprefix("process ")
+            if fact.words not in words and not (fact.listed == "processes" and name in known):
                 words[fact.words] = None
                 known.update(_names_in(fact))
     for fact in _facts_of_properties(signal.extended, catalogue.properties):
@@ -107,7 +108,7 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
         if name not in known and name not in said.get(_ALSO_IN.get(fact.listed, ""), ()):
             known.add(name)
             is_bare_number = fact.listed == "processes" and _is_number(name)
-            lists.setdefault(fact.listed, {})[f"({fact.words})" if is_bare_number else fact.words] = None
+            lists.setdefault(fact.listed, {})[f"process {fact.words}" if is_bare_number else fact.words] = None
     if accounts := lists.get("accounts"):
         lists["accounts"] = dict.fromkeys(_accounts_once(accounts, signal))
     if processes := lists.get("processes"):
@@ -173,8 +174,9 @@ def _alert_ids(alert: Entity) -> Iterable[str]:
 
 
 def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -> Iterator[EvidenceItem]:
+    objects = _kubernetes_objects(extended, table)
     for name, held in extended.items():
-        value = str(held)
+        value = objects.get(name, str(held))
         listed = table.find_list(name, value)
         if listed is None or listed == BOILERPLATE:
             continue
@@ -183,6 +185,19 @@ def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -
                 item = f"{_THREAT_REPORT}{item.removeprefix(_REPORT)}"
             for text in _names_between_commas(listed, item) if listed in _LISTS_OF_NAMES else (item,):
                 yield EvidenceItem(listed, text)
+
+
+def _kubernetes_objects(extended: Mapping[str, object], table: PropertyTable) -> Mapping[str, str]:
+    """The properties that say the type and the name of one Kubernetes object: both at the first, nothing at the second."""
+    listed = {
+        property_key(name): name
+        for name in extended
+        if table.find_list(name, str(extended[name])) == "kubernetes_objects"
+    }
+    if (type := listed.get("resourcetype")) is None or (name := listed.get("resourcename")) is None:
+        return {}
+    texts = [str(extended[one]).strip() for one in (type, name)]
+    return {type: ": ".join(texts), name: ""} if all(map(says_something, texts)) else {}
 
 
 def _names_between_commas(listed: str, item: str) -> Iterator[str]:

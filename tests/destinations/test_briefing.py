@@ -30,6 +30,7 @@ from tests.examples import some_of
 
 WORDING = Path(headlines.__file__).parent
 LIMIT = 4_000
+GROUP = RESOURCE.partition("/providers/")[0]
 FOUND_BY_OTHERS = Background(
     elsewhere=(
         Counterpart(destination="oncall", lane=Lane.PAGE, reference="PD-7", link="https://contoso.pagerduty.example/7"),
@@ -64,6 +65,37 @@ def test_sections_stand_in_a_responders_order() -> None:
     at = [text.index(one) for one in told]
     assert at == sorted(at)
     assert "a message" not in text
+
+
+def test_why_you_says_nothing_where_nothing_is_known() -> None:
+    """Neither that no owner is known, nor that the policy and no route sends it; what is known of the two is told."""
+    assert "WHY YOU" not in text_of(a_briefing(a_notice(owner=None, routes=())), LIMIT)
+    assert "WHY YOU\nSent by: route page-high\n" in text_of(a_briefing(a_notice(owner=None)), LIMIT)
+    assert "WHY YOU\nOwner: payments-platform / Payments\n\n" in text_of(a_briefing(a_notice(routes=())), LIMIT)
+
+
+@pytest.mark.parametrize("title", ["[SAMPLE ALERT] Malware found", "[SAMPLE ALERT]Malware found", "Malware found"])
+def test_a_headline_says_once_that_it_is_about_a_sample(title: str) -> None:
+    """By our mark, whether or not Defender's stands in the title; a title that only looks like a sample's stays whole."""
+    told = headlines.headline(a_notice(title=title, sample=True), 160)
+    assert told == "[Sample] High: Malware found - vm-pay-01"
+    assert headlines.headline(a_notice(title=title), 160) == f"High: {title} - vm-pay-01"
+
+
+def test_what_the_location_of_a_cluster_says_is_no_evidence_beside_it() -> None:
+    """So a pod is one line. What else is called so stays, and so do other pods, and rows have all of it."""
+    evidence = Evidence(
+        clusters=("aks-web",), namespaces=("shop",), pods=("pod-1",), containers=("web",), services=("shop",)
+    )
+    cluster = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks-web"
+    notice = a_notice(resource=cluster, cluster="aks-web", compromised_entity=None, evidence=evidence)
+    assert a_briefing(notice).where[0].values == ("aks-web/shop/pod-1",)
+    assert a_briefing(notice).evidence == (Fact("Containers", ("web",)), Fact("Services", ("shop",)))
+    assert [fact.name for fact in a_briefing(notice).located] == ["Pods", "Namespaces", "Clusters"]
+    two = replace(notice, evidence=replace(evidence, pods=("pod-1", "pod-2")))
+    assert a_briefing(two).evidence[0] == Fact("Pods", ("pod-1", "pod-2"))
+    elsewhere = replace(notice, resource=f"{GROUP}/providers/Microsoft.Web/sites/shop", cluster=None)
+    assert Fact("Namespaces", ("shop",)) in a_briefing(elsewhere).evidence
 
 
 @pytest.mark.parametrize("limit", [130, 160, 255, 1_024])

@@ -142,7 +142,7 @@ def test_the_compromised_entity_is_said_where_the_resource_says_less(
 
 
 def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
-    """It may be the machine of the attacker, or of a client; one called `0` is none."""
+    """It may be the attacked machine or the attacker's; one called `0` is none."""
     assert words(None) == words(GUID, GUID) == "laptop-of-mallory"
     assert words(GUID, GUID, Evidence(hosts=("0", "default"))) == "resource …1c0d11"
     assert words(None, None, Evidence()) == UNKNOWN

@@ -56,7 +56,7 @@ def test_a_process_brings_its_file_and_hashes() -> None:
     [
         ({"CommandLine": "x"}, ("x",)),
         ({"ProcessId": 7, "ImageFile": {"$ref": "1"}}, ("C:\\tools\\x.exe (7)",)),
-        ({"ProcessId": "7"}, ("(7)",)),
+        ({"ProcessId": "7"}, ("process 7",)),
         ({"CommandLine": ""}, ()),
     ],
 )
@@ -301,7 +301,7 @@ def test_properties_follow_entities_and_say_nothing_twice() -> None:
     words = "c:\\w\\net.exe: net user (0x7)"
     assert _of_properties(process, file, **said) == Evidence(processes=(words,), files=("c:\\w\\net.exe",))
     found = _of_properties(process, **{"Process Id": "0x8", "Suspicious Command": "net user /add"})
-    assert (found.processes, found.commands) == (("net user (0x7)", "(0x8)"), ("net user /add",))
+    assert (found.processes, found.commands) == (("net user (0x7)", "process 0x8"), ("net user /add",))
 
 
 def test_what_nobody_would_read_of_an_entity_is_evidence_of_its_own() -> None:
@@ -359,3 +359,18 @@ def test_a_property_of_a_megabyte_is_cut() -> None:
     """A value is cut visibly; the portal has it whole."""
     (command,) = _of_properties(Script="x" * 1_000_000).commands
     assert (len(command), command[-8:]) == (LONGEST, "x… [cut]")
+
+
+@pytest.mark.parametrize(
+    ("extended", "objects"),
+    [
+        ({"Resource type": "clusterroles", "Resource name": "cluster-admin"}, ("clusterroles: cluster-admin",)),
+        ({"Resource name": "cluster-admin", "Resource type": "clusterroles"}, ("clusterroles: cluster-admin",)),
+        ({"Resource name": "cluster-admin", "Resource type": "N/A"}, ("cluster-admin",)),
+        ({"Resource type": "pods"}, ("pods",)),
+    ],
+)
+def test_an_object_of_kubernetes_is_one_item(extended: dict[str, str], objects: tuple[str, ...]) -> None:
+    """Its name behind its type, whichever of the two properties comes first."""
+    message = a_flat_alert(Entities=[], ExtendedProperties=extended)
+    assert evidence_of(read_alert(message), CATALOGUE).kubernetes_objects == objects

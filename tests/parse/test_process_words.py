@@ -42,7 +42,7 @@ def test_a_process_is_told_with_its_image_its_account_and_its_parent() -> None:
         ({"CommandLine": "C:\\TEMP\\regsvr32.exe /u"}, "C:\\TEMP\\regsvr32.exe /u (0x123c)"),
         ({"CommandLine": None}, "c:\\temp\\regsvr32.exe (0x123c)"),
         ({"CommandLine": "x", "ImageFile": None}, "x (0x123c)"),
-        ({"CommandLine": None, "ImageFile": None}, "(0x123c)"),
+        ({"CommandLine": None, "ImageFile": None}, "process 0x123c"),
     ],
 )
 def test_a_process_says_nothing_twice(more: dict[str, object], words: str) -> None:
@@ -58,7 +58,7 @@ def test_what_an_alert_is_about_stands_before_its_ancestors() -> None:
     child = {"Type": "process", "CommandLine": "miner", "ParentProcess": {"$ref": "8"}}
     number = {"Type": "process", "ProcessId": "7"}
     found = _processes(number, grandparent, parent, near, child, **{"Process Id": "0x8", "Parent Process": "init"})
-    assert found == ("miner", "sh", "bash", "explorer", "init", "(7)", "(0x8)")
+    assert found == ("miner", "sh", "bash", "explorer", "init", "process 7", "process 0x8")
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_processes_that_started_each_other_are_all_told() -> None:
         ("php -r 1 (42)", "php -r 1"),
         ("echo a: b, c (d)", "echo a: b, c (d)"),
         ("x, by SHOP\\ada", "x"),
-        ("(0x7)", "(0x7)"),
-        ("(0x7), by ada", "(0x7)"),
+        ("process 0x7", ""),
+        ("process 0x7, by ada", ""),
     ],
 )
 def test_the_command_line_of_a_process_is_found_in_its_words(words: str, command: str) -> None:

@@ -108,7 +108,7 @@ def test_each_stix_shifter_row_is_an_alert_or_another_products() -> None:
     )
     assert evidence_of(alerts[0], CATALOGUE).processes == (
         "c:\\temp\\sample.exe: .\\sample.exe -t 4 (0x1640), by Sample-VM\\Sample-account",
-        "(0x1020)",
+        "process 0x1020",
     )
     assert any("MD5:911d039e71583a07320b32bde22f8e22" in hash for hash in evidence_of(alerts[1], CATALOGUE).hashes)
 

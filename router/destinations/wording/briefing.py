@@ -40,10 +40,10 @@ HEADLINE_LIMIT = 1_000
 LINK_LIMIT = 2_000
 """Characters of a link; ours, so that a link and its words stay one text."""
 
-_UNROUTED = "no route that matches leads here: the policy says `always` or `otherwise`"
-
 _NOTIFIED = "the policy's `notify` names this destination"
 _OWNED = "it is yours: you own the rule, or made the silence or hold"
+
+_IN_CLUSTERS = ("nodes", "pods", "namespaces", "clusters", "workloads")
 
 PORTAL = "Open in the Azure portal"
 
@@ -65,7 +65,8 @@ class Briefing:
         when: facts on since when and how often, and by when people should have responded.
         why: facts on why this destination is told.
         members: what the list of a group's members is called, and a line for each; None for a single signal.
-        evidence: the lists of evidence, in the order in which a responder asks for them.
+        located: the evidence that the location says already, for texts that cut the location.
+        evidence: the other lists of evidence, in the order in which a responder asks for them.
         others: the properties that stand in no list of evidence and that no fact tells, the shortest first.
         to_do: what to do, step by step.
         links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
@@ -85,6 +86,7 @@ class Briefing:
     when: tuple[Fact, ...]
     why: tuple[Fact, ...]
     members: tuple[str, tuple[str, ...]] | None
+    located: tuple[Fact, ...]
     evidence: tuple[Fact, ...]
     others: tuple[Fact, ...]
     to_do: tuple[str, ...]
@@ -103,6 +105,7 @@ def briefing_of(
     """
     if notice.kind == ANNOUNCEMENT:
         return _announced(notice, change)
+    located, evidence = _evidence(notice)
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
@@ -115,7 +118,8 @@ def briefing_of(
         when=_facts(_when(notice, background)),
         why=_facts(_why(notice)),
         members=member_lines(notice.group) if notice.group is not None else None,
-        evidence=(*_facts(_posture(notice)), *_evidence(notice)),
+        located=located,
+        evidence=(*_facts(_posture(notice)), *evidence),
         others=tuple(
             Fact(name, items)
             for name in properties_once(notice)
@@ -144,6 +148,7 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         when=_facts({"Found": moment_words(notice.changed)}),
         why=_facts({"Sent because": _NOTIFIED if notice.recipient is None else _OWNED}),
         members=member_lines(notice.group) if notice.group is not None else None,
+        located=(),
         evidence=(),
         others=(),
         to_do=notice.remediation,
@@ -259,8 +264,8 @@ def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
 def _why(notice: Notice) -> Mapping[str, str | None]:
     routes = ", ".join(notice.routes)
     return {
-        "Owner": owner_of(notice) or "not known, since owners.yaml names nobody",
-        "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}" if routes else _UNROUTED,
+        "Owner": owner_of(notice),
+        "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}" if routes else None,
     }
 
 
@@ -276,8 +281,19 @@ def _posture(notice: Notice) -> Mapping[str, str | None]:
     }
 
 
-def _evidence(notice: Notice) -> tuple[Fact, ...]:
-    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_once(notice).items())
+def _evidence(notice: Notice) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """The evidence that the location of a cluster says already, and the other evidence."""
+    where, lists = whereabouts_of(notice), evidence_once(notice)
+    path = {name.casefold() for name in (*where.parents, where.name)}
+    if path.isdisjoint(name.casefold() for name in (notice.cluster or "", *notice.evidence.clusters)):
+        path = set()
+    said = {name: tuple(one for one in lists.get(name, ()) if one.casefold() in path) for name in _IN_CLUSTERS}
+    others = {name: tuple(one for one in values if one not in said.get(name, ())) for name, values in lists.items()}
+    located, evidence = (
+        tuple(Fact(title_of(name), values, name in CODE) for name, values in facts.items() if values)
+        for facts in (said, others)
+    )
+    return located, evidence
 
 
 def _links(notice: Notice, background: Background) -> Iterator[Link]:

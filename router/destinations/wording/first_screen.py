@@ -167,7 +167,7 @@ _EMPTY = frozenset(
     for word in _WORD.findall(
         "a an the this that these is was were are be been has have had on in at to of by for from with and or s your it its "
         "may might possible potential potentially detected observed found identified indicates performed generated someone "
-        "suspicious suspected anomalous unusual analysis host data machine logs system resource environment "
+        "suspicious suspected anomalous unusual analysis alert host data machine logs system resource environment "
         "azure microsoft defender cloud security center"
     )
 )
@@ -489,9 +489,16 @@ def _member_words(member: NamedMember, title: str) -> str:
 
 def _facts_of(briefing: Briefing) -> tuple[Sequence[Fact], Sequence[Fact]]:
     """The facts that say what happened, those that the title speaks of first; and those that are evidence, in their order."""
-    what, subject = {fact.name: fact for fact in briefing.what}, subject_of(briefing.notice.title, briefing.evidence)
+    what, subject = (
+        {fact.name: fact for fact in briefing.what},
+        subject_of(briefing.notice.title, (*briefing.located, *briefing.evidence)),
+    )
     lead, late = ([what[name] for name in names if name in what] for names in (_LEAD, _LATE))
-    return [*subject, *lead], [*(fact for fact in briefing.evidence if fact not in subject), *late, *briefing.others]
+    return [*subject, *lead], [
+        *(fact for fact in (*briefing.located, *briefing.evidence) if fact not in subject),
+        *late,
+        *briefing.others,
+    ]
 
 
 def _beside(facts: Iterable[Fact], told: set[str]) -> Iterator[Fact]:

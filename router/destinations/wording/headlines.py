@@ -9,6 +9,7 @@ from typing import Any
 
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import MARK, one_line, shorten, shortened
+from router.domain.catalogue import SAMPLE_TITLE
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
 from router.domain.recommendations import find_missing_rung
 from router.domain.severity import assumed_words, severity_named
@@ -88,7 +89,9 @@ def headline_of(notice: Notice) -> Headline:
         return Headline(start="", title=_one_line(notice.title), location="", environment="")
     mark = "[Sample] " if notice.sample else ""
     environment = _one_line(notice.environment or "")
-    title = _one_line(notice.title) or _one_line(notice.type)
+    # Our mark stands before it already.
+    title = _one_line(notice.title.removeprefix(SAMPLE_TITLE) if notice.sample else notice.title)
+    title = title or _one_line(notice.type)
     return Headline(
         start=_one_line(f"{mark}{severity_of(notice)}: {_count(notice.group)}") + (" " if title else ""),
         title=title,

@@ -268,10 +268,10 @@ def _observables(document: Document, kind: Class) -> list[dict[str, Any]]:
     """What other events may hold too; `name` says where it stands in this one."""
     place = "unmapped.evidence" if kind is VULNERABILITY else "evidences[0].data"
     return [
-        {"name": f"{place}.{name}", "type_id": uid, "type": type, "value": _found_by(name, value, document)}
+        {"name": f"{place}.{name}", "type_id": uid, "type": type, "value": found}
         for name, (uid, type) in OBSERVABLES.items()
         for value in document["evidence"].get(name, ())
-        if not _MARK.fullmatch(value)
+        if not _MARK.fullmatch(value) and (found := _found_by(name, value, document))
     ]
 
 

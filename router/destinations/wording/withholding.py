@@ -166,6 +166,7 @@ _NAMES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "devices": _all_in_brackets,
     "mailboxes": _all_in_brackets,
     "resources": _before_brackets,
+    "kubernetes_objects": _behind_colon,
     "others": _behind_colon,
 }
 """What finds the names in the items of a list; items of the other lists have no words of ours."""
