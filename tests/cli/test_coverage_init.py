@@ -165,6 +165,17 @@ def test_it_prints_the_draft_or_writes_it_where_no_file_is(house: House) -> None
     assert "overwrites nothing" in again.err
 
 
+def test_it_makes_the_directory_that_the_draft_is_to_stand_in(house: House) -> None:
+    """As `init` does for rules; what cannot be made is named, and nothing is written over."""
+    house.writes("clusters.json", json.dumps([managed_cluster()]))
+    made = house.says("coverage", "init", *AT, "clusters.json", "--out", "new/rules/coverage.yaml")
+    assert (made.code, made.err) == (0, "")
+    assert (house.directory / "new/rules/coverage.yaml").read_text().startswith("# What Defender must watch")
+    under_a_file = house.says("coverage", "init", *AT, "clusters.json", "--out", "clusters.json/rules/coverage.yaml")
+    assert under_a_file.code == 2
+    assert under_a_file.err.startswith("clusters.json/rules/coverage.yaml: cannot be written: ")
+
+
 def test_no_draft_is_made_of_files_of_which_one_cannot_be_read(house: House) -> None:
     """What that one names would be missing from it, and nobody would miss it."""
     house.writes("clusters.json", json.dumps([managed_cluster()]))

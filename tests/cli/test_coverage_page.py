@@ -9,9 +9,9 @@ from html import unescape
 import pytest
 
 from router.coverage.documents import dated
-from router.coverage.report.findings import GateReport
+from router.coverage.report.findings import GateReport, evidence_line
 from router.coverage.report.page import page_of
-from router.coverage.verdicts import CoverageState
+from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House
 from tests.coverage.builders import (
@@ -96,6 +96,25 @@ def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is() -> None:
     assert clusters["payments"].endswith(" | 4 days ago | 40 days ago")
     assert clusters["healthy"].endswith(" | never | never")
     assert '<time datetime="2026-11-22T12:00:00Z" title="2026-11-22T12:00:00Z">3 days ago</time>' in page
+
+
+@pytest.mark.parametrize(
+    ("evidence", "line"),
+    [
+        (
+            CoverageEvidence("ds.json", "items", "no DaemonSet of Defender"),
+            "ds.json: its items hold no DaemonSet of Defender",
+        ),
+        (CoverageEvidence("nodes.json", "items", ""), "nodes.json: its items are not there"),
+        (
+            CoverageEvidence("a.json", "spec.x", "1", "2026-11-20T00:00:00Z"),
+            "a.json: spec.x is 1 at 2026-11-20T00:00:00Z",
+        ),
+    ],
+)
+def test_evidence_is_a_sentence(evidence: CoverageEvidence, line: str) -> None:
+    """Also of a list, of which what it holds is said."""
+    assert evidence_line(evidence, NOW) == line
 
 
 def test_the_page_says_when_each_source_was_last_heard_of() -> None:

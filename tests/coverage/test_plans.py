@@ -166,7 +166,7 @@ def test_p1_where_p2_is_needed_is_not_covered_by_plan(documents: list[Json], sta
     found = plan_of(MACHINE, *documents, manifest=expecting_plans({"virtualmachines": "P2"}))
     assert found.state is state
     if state is GAP:
-        assert found.reason.startswith("not covered by plan")
+        assert found.reason.startswith("VirtualMachines is P1, which leaves out ")
         assert "just-in-time access" in found.reason
         assert "--subplan P2" in (found.remedy or "")
 

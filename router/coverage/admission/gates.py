@@ -141,7 +141,7 @@ def _names_of(some: list[tuple[GatedNamespace, Reach]]) -> str:
 
 def _absence(objects: ClusterObjects) -> tuple[CoverageEvidence, ...]:
     """What shows that something is not there: the lists in which it is not."""
-    return tuple(CoverageEvidence(file, "items", "not there") for file in objects.lists[:_MOST_LISTS])
+    return tuple(CoverageEvidence(file, "items", "no gate") for file in objects.lists[:_MOST_LISTS])
 
 
 def _own_remarks(answers: list[GateAnswer]) -> tuple[str, ...]:

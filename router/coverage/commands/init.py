@@ -264,12 +264,13 @@ def init(options: Namespace) -> int:
 def _write(text: str, file: Path) -> None:
     """Writes a file that is not there yet: what people expect is not overwritten by what they have."""
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as out:
             out.write(text)
-    except FileExistsError as fault:
-        raise BadFile(f"{file}: is there already, and a draft overwrites nothing; name another file") from fault
     except OSError as fault:
-        raise BadFile(f"{file}: cannot be written: {fault.strerror}") from fault
+        if not file.exists():
+            raise BadFile(f"{file}: cannot be written: {fault.strerror}") from fault
+        raise BadFile(f"{file}: is there already, and a draft overwrites nothing; name another file") from fault
 
 
 def _summary(draft: CoverageDraft, file: Path) -> str:

@@ -50,9 +50,7 @@ def judge_sub_plan(
             reason = f"sub-plan {one} of {plan.name} is not known here, and {needed} is needed"
             return unknown(reason, *evidence, remedy=ask)
         if lacking:
-            reason = (
-                f"not covered by plan: {plan.name} is {one}, which leaves out {', '.join(lacking)}; {needed} is needed"
-            )
+            reason = f"{plan.name} is {one}, which leaves out {', '.join(lacking)}; {needed} is needed"
             return gap(reason, *evidence, remedy=remedy)
     return covered(f"its sub-plan is {said[0]}", *evidence)
 

@@ -231,7 +231,10 @@ def evidence_line(one: CoverageEvidence, now: datetime, *, says_age_of_files: bo
     """Return a piece of evidence in one line; its age as far as it was asked or heard, of a file only if that is wanted."""
     instant = instant_of(one) if one.known_at is not None or says_age_of_files else None
     age = f", {ago(instant, now)}" if instant is not None else ""
-    return f"{one.document}: {one.field} is {one.value or 'not there'}{f' at {one.time}' if one.time else ''}{age}"
+    what = f"{one.field} is {one.value or 'not there'}"
+    if one.field == "items":
+        what = f"its items hold {one.value}" if one.value else "its items are not there"
+    return f"{one.document}: {what}{f' at {one.time}' if one.time else ''}{age}"
 
 
 def idle_exceptions_line(report: GateReport) -> str | None:
