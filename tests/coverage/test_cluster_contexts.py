@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.assignment.clusters import UNNAMED
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS
-from router.coverage.kubernetes.contexts import at_cluster
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS, UNNAMED, at_cluster
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import Workload, gap, unknown
 from router.domain.coverage import WorkloadKind

@@ -26,6 +26,7 @@ from tests.coverage.kubernetes_builders import collector, pod, publisher
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
+INSTALL = "az aks update --enable-defender --name payments --resource-group RESOURCE_GROUP"
 ASK = f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json"
 PROXY = daemon_set("kube-proxy", image="mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.34")
 DARK = kubectl(*sensor(ready=0), *nodes())
@@ -85,7 +86,7 @@ def test_a_list_without_a_daemon_set_of_defender_is_a_gap(listed: Json, said: st
         found = on(rung, listed)
         assert found.state is GAP
         assert said in found.reason
-        assert found.remedy == ASK
+        assert found.remedy == INSTALL
         assert on(rung, listed, managed_cluster()).remedy == ENABLE
 
 
@@ -110,7 +111,7 @@ def test_a_list_of_one_namespace_shows_a_sensor_only_where_one_is_deployed(
     for rung in BOTH:
         found = on(rung, *documents)
         assert found.state is state
-        assert found.remedy == ASK
+        assert found.remedy == (INSTALL if state is GAP else ASK)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +209,6 @@ def test_the_extension_of_azure_arc_installs_a_sensor() -> None:
 
 def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
     """Whatever a cluster is called, the line runs only what it says."""
-    found = on(Rung.SENSOR_RUNNING, kubectl(PROXY), name="../prod; rm -rf ~")
+    found = on(Rung.SENSOR_RUNNING, kubectl(*nodes()), name="../prod; rm -rf ~")
     assert found.remedy is not None
     assert found.remedy == f"{ASK_CLUSTER} --context '../prod; rm -rf ~' > prod-rm-rf.json"

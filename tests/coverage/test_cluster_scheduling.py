@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.kubernetes.nodes import Node, find_uncoverable, node_of
-from router.coverage.kubernetes.scheduling import find_obstacle, scheduling_of
+from router.coverage.kubernetes.nodes import Node, find_obstacle, find_uncoverable, node_of, scheduling_of
 from router.coverage.readers.kubernetes import KubernetesFact, facts_in
 from tests.coverage.builders import Json, document, node
 from tests.coverage.kubernetes_builders import (

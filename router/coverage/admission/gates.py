@@ -14,8 +14,7 @@ from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reac
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
 from router.coverage.case import CoverageCase
-from router.coverage.kubernetes.asks import ASK_CLUSTER, joint_asks
-from router.coverage.kubernetes.contexts import at_cluster
+from router.coverage.kubernetes.asks import ASK_CLUSTER, at_cluster, joint_asks
 from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import ClusterProfileFact

@@ -16,8 +16,8 @@ from router.coverage.facts import Source
 from router.coverage.fields import find_list, find_text, objects_at
 from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER
-from router.coverage.kubernetes.commands import describe
-from router.coverage.kubernetes.scheduling import Requirement
+from router.coverage.kubernetes.mends import describe
+from router.coverage.kubernetes.nodes import Requirement
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, workload_called
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.cluster_names import find_gke_context, find_region
+from router.coverage.kubernetes.asks import UNNAMED, find_gke_context, find_region
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.managed_clusters import NodeGroupFact
 from router.coverage.verdicts import Workload
@@ -21,9 +21,6 @@ from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import WorkloadKind
 from router.domain.errors import BadUsage
 from router.domain.resources import parse_resource_id
-
-UNNAMED = "(unnamed cluster)"
-"""What a cluster is called of which only files without a name speak."""
 
 _OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
 """What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from router.coverage.case import CoverageCase
-from router.coverage.kubernetes.commands import enable_sensor
-from router.coverage.kubernetes.contexts import at_cluster
+from router.coverage.kubernetes.asks import at_cluster
 from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
+from router.coverage.kubernetes.mends import enable_sensor
 from router.coverage.kubernetes.objects import objects_of
 from router.coverage.kubernetes.sensor import judge_installed
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -28,7 +28,7 @@ def judge(case: CoverageCase) -> Verdict | None:
 
 
 def _judge(case: CoverageCase) -> Verdict:
-    verdict = judge_installed(objects_of(case.about(KubernetesFact)), case.workload)
+    verdict = judge_installed(objects_of(case.about(KubernetesFact), case.workload))
     extensions = [one for one in case.about(KubernetesExtensionFact) if one.extension == _EXTENSION]
     if verdict.state is not CoverageState.COVERED and extensions:
         verdict = _by_extension(verdict, extensions, case)

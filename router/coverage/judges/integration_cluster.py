@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 
-from router.coverage.assignment.clusters import UNNAMED
 from router.coverage.case import CoverageCase
 from router.coverage.connectors.cluster_integration import judge_cloud_cluster
 from router.coverage.facts import RecommendationFact, ResourceFact
-from router.coverage.kubernetes.cluster_names import ASK_AKS, ask_for_cluster
-from router.coverage.kubernetes.contexts import at_cluster
+from router.coverage.kubernetes.asks import ASK_AKS, UNNAMED, ask_for_cluster, at_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.kubernetes.exclusion import exclusions_of
 from router.coverage.machines.recommendations import POSTURE_NOT_KNOWN, recommendation_answers_for

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from router.coverage.case import CoverageCase
 from router.coverage.connectors.cluster_plan import judge_plan_of_cloud_cluster
-from router.coverage.kubernetes.cluster_names import ask_for_cluster
+from router.coverage.kubernetes.asks import ask_for_cluster
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import extension_parts, remarks_of, sub_plan_part
 from router.coverage.plans.joined import joined

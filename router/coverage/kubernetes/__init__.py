@@ -1,21 +1,15 @@
-"""A cluster as kubectl prints it, and what its objects say of Defender's sensor.
+"""A cluster as kubectl prints it, and what its objects say of Defender's sensor. Pure.
 
-    nodes         nodes, and which of them can have a sensor at all
-    scheduling    which nodes a DaemonSet chooses, and what keeps it off the others
+    nodes         nodes: which can have a sensor at all, and which a DaemonSet chooses
     daemon_sets   Defender's DaemonSets among all of them, and what their status says
     pods          their pods
-    creation      why pods are not made: Pod Security, admission webhooks, quotas
-    objects       all of this for one cluster
-    findings      one DaemonSet on one node, by its pods there and the counts in its status
+    objects       all of this for one cluster, with the events and labels that explain it
     rollout       one DaemonSet against all nodes
     faults        how many nodes it lacks, which, and why
-    deployment    collector and publisher of one namespace, which together are a sensor
-    sensor        all sensors of a cluster: whether one is there, and whether one runs
+    sensor        collector and publisher of one namespace, which together are a sensor; whether one is there, and runs
     exclusion     tags of Azure that keep the sensor off a cluster, and clusters that are stopped
-    commands      the lines that mend a gap
-    asks          the lines that answer what nobody asked
-    contexts      each of these lines, said of its cluster
-    cluster_names what a cluster of EKS or GKE is called in kubectl, and which cloud one is of by its name
+    mends         the lines that mend a gap
+    asks          the lines that answer what is unknown, said of their cluster
 
 Where two documents say different things of one object, both stay, and the worse one counts.
 https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/

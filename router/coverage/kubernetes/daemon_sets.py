@@ -15,8 +15,7 @@ from enum import StrEnum
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text, objects_at
-from router.coverage.kubernetes.nodes import labels_of
-from router.coverage.kubernetes.scheduling import PodScheduling, scheduling_of
+from router.coverage.kubernetes.nodes import PodScheduling, labels_of, scheduling_of
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence
 

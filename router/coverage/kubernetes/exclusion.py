@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from router.coverage.case import CoverageCase
 from router.coverage.exclusion_tags import OFF_CLUSTERS, excluding
 from router.coverage.facts import ResourceFact
-from router.coverage.kubernetes.commands import delete_tag
+from router.coverage.kubernetes.mends import delete_tag
 from router.coverage.readers.stored_tags import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
 

@@ -2,18 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.coverage.kubernetes.asks import ASK_CLUSTER
-from router.coverage.kubernetes.commands import admit_sensor, describe, lift_cause
-from router.coverage.kubernetes.creation import ENFORCE, Refuser, cause_of
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
-from router.coverage.kubernetes.findings import NodeFinding, NodeState
-from router.coverage.kubernetes.objects import SensorObjects
-from router.coverage.kubernetes.rollout import Rollout
+from router.coverage.kubernetes.mends import admit_sensor, describe, give_security_context, show
+from router.coverage.kubernetes.objects import ENFORCE, SensorObjects
+from router.coverage.kubernetes.rollout import NodeFinding, NodeState, Rollout
 from router.coverage.verdicts import CoverageEvidence, CoverageState
+
+type _Line = Callable[[str, SensorDaemonSet], str]
+
+
+def _show_webhooks(_: str, __: SensorDaemonSet) -> str:
+    return "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml"
+
+
+_CAUSES: Sequence[tuple[str, str, _Line]] = (
+    (
+        r'violates PodSecurity "(\w{1,40}):',
+        "Pod Security refuses its pods at level {0}",
+        lambda _, owner: admit_sensor(owner.namespace),
+    ),
+    (
+        r'admission webhook "([^"]{1,253}gatekeeper\.sh)" denied the request:? ?(.*)',
+        'Gatekeeper {0} refuses its pods ("{1}")',
+        _show_webhooks,
+    ),
+    (
+        r'admission webhook "([^"]{1,253})" denied the request:? ?(.*)',
+        'the admission webhook {0} refuses its pods ("{1}")',
+        _show_webhooks,
+    ),
+    (
+        r'failed calling webhook "([^"]{1,253})": ?(.*)',
+        'the admission webhook {0} does not answer, so that no pod is made ("{1}")',
+        _show_webhooks,
+    ),
+    (
+        r"unable to validate against any (security context constraint): ?(.*)",
+        'no {0} of OpenShift lets its pods in ("{1}")',
+        lambda _, owner: give_security_context(owner),
+    ),
+    (
+        r"ValidatingAdmissionPolicy '([^']{1,253})'",
+        'the ValidatingAdmissionPolicy {0} refuses its pods ("{message}")',
+        lambda name, _: show("validatingadmissionpolicy", name),
+    ),
+    (
+        r"exceeded quota: ([\w.-]{1,253})",
+        'the quota {0} has no room for its pods ("{message}")',
+        lambda name, owner: describe("resourcequota", name, owner.namespace),
+    ),
+    (r"", 'its pods cannot be made ("{message}")', lambda _, owner: describe("daemonset", owner.name, owner.namespace)),
+)
+"""What the API server answers where it makes no pod, what that is called, and the line that lifts it, or shows what it is."""
+
+_LONGEST = 300
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}…"
+
 
 _SHOWN = 3
 """How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""
@@ -128,15 +181,18 @@ def _refusals(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[N
     shown = (level.source.shows(f"metadata.labels[{ENFORCE}]", level.enforced),) if level else ()
     failure = next((one for one in objects.failures if one.is_about(daemon_set)), None)
     if failure is not None:
-        cause = cause_of(failure)
-        is_pod_security = cause.refuser is Refuser.POD_SECURITY
+        found, words, line = next(
+            (match, words, line) for cause, words, line in _CAUSES if (match := re.search(cause, failure.message))
+        )
+        reason = words.format(*map(_cut, found.groups()), message=_cut(failure.message))
+        is_pod_security = words == _CAUSES[0][1]
         by = _by_whom(label, daemon_set.namespace, is_asked=bool(levels)) if is_pod_security else ""
-        event = CoverageEvidence(failure.source.document, failure.field, failure.message, failure.time or None)
+        event = CoverageEvidence(failure.source.document, failure.named, failure.message, failure.time or None)
         yield NodeFinding(
             state=NodeState.LACKING,
-            reason=f"{cause.reason}{by}",
+            reason=f"{reason}{by}",
             evidence=(event, *(shown if is_pod_security else ())),
-            remedy=lift_cause(cause, daemon_set),
+            remedy=line(found[1] if found.groups() else "", daemon_set),
         )
     elif level is not None:
         yield NodeFinding(

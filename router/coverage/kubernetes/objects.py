@@ -4,21 +4,105 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.coverage.facts import Source
-from router.coverage.fields import find_count
-from router.coverage.kubernetes.creation import CreationFailure, NamespaceLevel, find_failure, level_of
+from router.coverage.fields import find, find_count, find_text
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
-from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, node_of
+from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, labels_of, node_of
 from router.coverage.kubernetes.pods import Pod, pod_of
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
+from router.coverage.verdicts import Workload
 
 HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
 """The namespaces into which Azure and Helm deploy a sensor.
 
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture
 """
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+"""The label by which a namespace refuses pods. Those that warn and audit let every pod in."""
+
+_REFUSING = ("baseline", "restricted")
+"""The levels that refuse the sensor, for its host paths and capabilities.
+
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationFailure:
+    """An event that says why a pod was not made.
+
+    Attributes:
+        namespace: the namespace of the DaemonSet.
+        owner: the DaemonSet.
+        named: the field in which the message stands.
+        message: what the API server answered.
+        time: when it did so last, as it is written; empty where the event does not say it.
+    """
+
+    namespace: str
+    owner: str
+    owner_uid: str | None
+    named: str
+    message: str
+    time: str
+    source: Source = field(compare=False)
+
+    def is_about(self, daemon_set: SensorDaemonSet) -> bool:
+        """Whether the DaemonSet is the one that it speaks of; one of that name which was deleted since has another uid."""
+        is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
+        return (self.namespace, self.owner) == daemon_set.key and is_same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceLevel:
+    """What a namespace lets in: the level that it enforces, in lower case; empty where no label says one."""
+
+    namespace: str
+    enforced: str
+    source: Source = field(compare=False)
+
+    @property
+    def refuses_sensor(self) -> bool:
+        """Whether pods of the sensor are refused there."""
+        return self.enforced in _REFUSING
+
+
+def find_failure(fact: KubernetesFact) -> CreationFailure | None:
+    """The failure that an event of either API speaks of; None where it speaks of something else."""
+    about = find(fact.body, "involvedObject") or find(fact.body, "regarding")
+    if find_text(fact.body, "reason") != "FailedCreate" or find_text(about, "kind") != "DaemonSet":
+        return None
+    named = "message" if find_text(fact.body, "message") else "note"
+    return CreationFailure(
+        namespace=find_text(about, "namespace") or fact.namespace,
+        owner=find_text(about, "name") or "",
+        owner_uid=find_text(about, "uid"),
+        named=named,
+        message=" ".join((find_text(fact.body, named) or "").split()),
+        time=_last_time(fact.body),
+        source=fact.source,
+    )
+
+
+def _last_time(body: Mapping[str, object]) -> str:
+    paths = (
+        ("series", "lastObservedTime"),
+        ("lastTimestamp",),
+        ("deprecatedLastTimestamp",),
+        ("eventTime",),
+        ("metadata", "creationTimestamp"),
+    )
+    return max((text for path in paths if (text := find_text(body, *path))), default="")
+
+
+def level_of(fact: KubernetesFact) -> NamespaceLevel:
+    """What a namespace lets in."""
+    labels = labels_of(fact.body, "metadata", "labels")
+    return NamespaceLevel(namespace=fact.name, enforced=labels.get(ENFORCE, "").strip().lower(), source=fact.source)
+
 
 type Versions[T] = Mapping[tuple[str, str], tuple[T, ...]]
 """Objects by namespace and name. Each is there as often as documents say different things of it."""
@@ -47,6 +131,11 @@ class Fleet:
     def possible(self) -> tuple[str, ...]:
         """The nodes on which a sensor may run, also where nobody supports it."""
         return tuple(name for name in self.nodes if name not in self.uncoverable or self.uncoverable[name].may_run)
+
+    @property
+    def cloud(self) -> str:
+        """The cloud of the nodes, as `azure`, `aws` or `gce`; empty if they do not say it."""
+        return next((one.cloud for some in self.nodes.values() for one in some if one.cloud), "")
 
     def is_not_ready(self, name: str) -> bool:
         """Whether a document says that the kubelet of a node does not report that it is ready."""
@@ -85,6 +174,7 @@ class SensorObjects:
         widest: the DaemonSet that is to be on most nodes, of those in one file with one of Defender's; None for none.
     """
 
+    workload: Workload
     is_empty: bool
     refusals: tuple[str, ...]
     fleet: Fleet
@@ -105,7 +195,7 @@ class SensorObjects:
         return any(namespace in namespaces for namespaces in self.listed.values())
 
 
-def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
+def objects_of(facts: Sequence[KubernetesFact], workload: Workload) -> SensorObjects:
     """What the documents of one cluster hold."""
     kinds: dict[str, list[KubernetesFact]] = defaultdict(list)
     for fact in facts:
@@ -117,6 +207,7 @@ def objects_of(facts: Sequence[KubernetesFact]) -> SensorObjects:
     listed = _listed(facts)
     wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
     return SensorObjects(
+        workload=workload,
         is_empty=not any(fact.kind for fact in facts),
         refusals=refusals_in(facts),
         fleet=_fleet_of(kinds["Node"]),

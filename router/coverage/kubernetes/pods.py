@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -34,6 +35,7 @@ class Pod:
         is_terminating: whether it is being deleted.
         trouble: why it is not ready, as `CrashLoopBackOff`; empty where it is ready.
         message: what more is said of that; empty where nothing is.
+        shortage: what keeps it off every node that it may go to, as `Insufficient cpu`; empty where it is on one.
         container: the container that is not ready; empty where none is at fault.
         restarts: how often its containers were restarted.
         source: where that stands.
@@ -50,6 +52,7 @@ class Pod:
     is_terminating: bool
     trouble: str
     message: str
+    shortage: str
     container: str
     restarts: int
     source: Source = field(compare=False)
@@ -93,6 +96,7 @@ def pod_of(fact: KubernetesFact) -> Pod:
         is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
         trouble=trouble,
         message=_message(fact.body, containers) if trouble else "",
+        shortage=_shortage_in(fact.body) if trouble else "",
         container=container,
         restarts=sum(find_count(one, "restartCount") or 0 for one in containers),
         source=fact.source,
@@ -134,6 +138,22 @@ def _message(body: Mapping[str, object], containers: list[Mapping[str, object]])
     ]
     text = " ".join(next(filter(None, said), "").split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}…"
+
+
+_REASONS = re.compile(r"nodes are available: (.*?)\.(?:\s|$)")
+
+
+def _shortage_in(body: Mapping[str, object]) -> str:
+    """What the scheduler says of the nodes that a pod may go to: of the others it says that its affinity is not for them."""
+    for one in objects_at(body, "status", "conditions"):
+        if find_text(one, "type") == "PodScheduled" and str(find(one, "status")).lower() != "true":
+            message = " ".join((find_text(one, "message") or "").split())
+            listed = _REASONS.search(message)
+            if listed is None:
+                return message[:_LONGEST]
+            reasons = [re.sub(r"^\d+ ", "", part) for part in listed[1].split(", ")]
+            return ", ".join([part for part in reasons if "affinity" not in part.lower()] or reasons)
+    return ""
 
 
 def _ended(container: Mapping[str, object]) -> str | None:
