@@ -9,8 +9,13 @@ from alert_router_demo.soc.tickets import TicketRecord
 from router.destinations.wording.fitting import lines_of
 
 
+def summaries_of(pages: Sequence[Page]) -> list[str]:
+    """Return the summary of each page, in the order in which they were opened."""
+    return [page.event["payload"]["summary"] for page in pages if page.event is not None and page.event.get("payload")]
+
+
 def lines_of_page(pages: Sequence[Page]) -> Iterator[str]:
-    """The page that says most: its summary, and its details by name; nothing where nobody was paged."""
+    """The page that says most: its summary, and its details by name; nothing where there is no page."""
     events = [payload for page in pages if page.event is not None and (payload := page.event.get("payload"))]
     if not events:
         return

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 
 from alert_router_demo.connection import connected
-from alert_router_demo.shown import lines_of_page, lines_of_ticket
+from alert_router_demo.shown import lines_of_page, lines_of_ticket, summaries_of
 from alert_router_demo.soc import Drop, Soc, Status
 from router.app.extras import PACKAGE
 from router.app.settings import now
@@ -42,13 +43,16 @@ LAG = 0.2
 _ASKED = "7ffad6bb-daba-403e-a599-b6aca85f6ca2"
 """The end of the id of the alert whose page is shown whole."""
 
+_WIDTH = 100
+"""Characters of a page's summary in the list of pages."""
+
 _HERE = Path(__file__).parent
 _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
 """The files of samples, and the last line of each that belongs to the first act."""
 
 
 def run(options: Namespace) -> int:
-    """Routes the samples and prints what came of it; 1 where a delivery died, else 0."""
+    """Route the samples and print what came of it; 1 where a delivery died, else 0."""
     story = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
     job, report, held = story.job, story.report, story.held
     to = screen()
@@ -71,7 +75,7 @@ class Story:
         job: what was to be done.
         report: what was done.
         held: each vendor's name, what it holds, and what it answered.
-        pages: how many pages the pager opened.
+        pages: the pages that the pager opened, each by its summary.
         tickets: how many tickets ServiceNow opened.
         page, ticket: one of each, in lines.
     """
@@ -79,7 +83,7 @@ class Story:
     job: Job
     report: Report
     held: Sequence[tuple[str, str, str]]
-    pages: int
+    pages: Sequence[str]
     tickets: int
     page: Sequence[str]
     ticket: Sequence[str]
@@ -108,7 +112,7 @@ async def _route(state: Path, decisions: Path) -> Story:
                 job=job,
                 report=await work.report(),
                 held=_held(soc),
-                pages=soc.pagerduty.count(),
+                pages=summaries_of(soc.pagerduty.pages),
                 tickets=soc.servicenow.count(),
                 page=list(lines_of_page(soc.pagerduty.pages)),
                 ticket=list(lines_of_ticket(list(soc.servicenow.tickets))),
@@ -145,29 +149,26 @@ def _held(soc: Soc) -> list[tuple[str, str, str]]:
 
 
 def _print_counts(to: Console, rows: Sequence[tuple[str, str, str]]) -> None:
-    """Prints what the SOC itself saw: the proof that all of it went over HTTP."""
+    """Print what the SOC itself saw: the proof that all of it went over HTTP."""
     to.print()
     print_table(to, table_of(("the SOC", "holds", "answered (status x times)"), rows))
 
 
 def _print_whole(to: Console, title: str, lines: Sequence[str]) -> None:
-    """Prints what one reader read, whole; nothing where nobody was told anything new."""
+    """Print what one reader read, whole; nothing where there was nothing new to tell."""
     if lines:
         to.print(f"\n  {title}", style="bold")
         print_lines(["", *(f"    {line}".rstrip() for line in lines)])
 
 
 def _print_end(to: Console, story: Story, state: Path) -> None:
-    """Prints what all of it came to, counted at the SOC, and a command that tells why."""
+    """Print what all of it came to, counted at the SOC, which alerts paged, and a command that tells why."""
     tally = story.report.tally
-    came_to = (
-        counted(story.pages, "page"),
-        counted(story.tickets, "ticket"),
-        f"{tally.outcomes[Outcome.SUPPRESSED]} held back",
-    )
-    to.print(f"\n  {counted(tally.received, 'message')}: {', '.join(came_to)}", style="bold")
-    to.print("  opened at the pager and at ServiceNow; held back by suppression rules and silences")
-    to.print("\n  next, why one of the alerts is a page:")
+    pages, tickets = counted(len(story.pages), "page"), counted(story.tickets, "ticket")
+    held = f"{tally.outcomes[Outcome.SUPPRESSED]} held"
+    to.print(f"\n  {counted(tally.received, 'message')}: {pages}, {tickets}, {held}", style="bold")
+    print_lines(f"    page  {shorten(page, _WIDTH, placeholder='...')}" for page in story.pages)
+    to.print("\n  next, why one of them is a page:")
     # A line that can be copied is printed as it is, however narrow the terminal.
     print_lines([f"  {_program()} explain {_ASKED} --state {shlex.quote(str(state))}"])
 

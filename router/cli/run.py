@@ -67,9 +67,6 @@ def print_report(job: Job, report: Report) -> None:
     if ended := report.ended.received:
         to.print(f"\n  {counted(ended, 'finding')} ended: not seen in two snapshots")
     print_standings(to, report.standings, report.made, job.state)
-    specs = [spec for book in job.rules.books.values() for spec in book.destinations.values()]
-    if grouped := sorted(spec.name for spec in specs if spec.is_grouped):
-        to.print(f"\n  signals that join others have no delivery of their own at {', '.join(grouped)}")
     if report.set_aside:
         rows = "row" if report.set_aside == 1 else "rows"
         see = f"see alert-router quarantine list --state {job.state}"
