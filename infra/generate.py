@@ -15,7 +15,7 @@ from pathlib import Path
 from infra.compiler import NONE, ROOT, Answer, Compiler, find_compiler
 from infra.sources import RECORD, TEMPLATE, record
 from infra.variants import Variant, variants
-from router.destinations.log_analytics_tables import TABLES, LogTable
+from router.destinations.log_analytics import LogTable, log_tables
 
 INFRA = ROOT / "infra"
 
@@ -25,7 +25,7 @@ def columns(table: LogTable) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in table.columns.items()]
 
 
-def log_tables(tables: Iterable[LogTable]) -> list[dict[str, object]]:
+def declared_tables(tables: Iterable[LogTable]) -> list[dict[str, object]]:
     """The tables with their columns."""
     return [{"name": table.name, "columns": columns(table)} for table in tables]
 
@@ -38,8 +38,8 @@ def log_streams(tables: Iterable[LogTable]) -> dict[str, dict[str, object]]:
 def documents() -> Mapping[str, object]:
     """What is generated from the code, by the name of its file."""
     return {
-        "log-tables.json": log_tables(TABLES.values()),
-        "log-streams.json": log_streams(TABLES.values()),
+        "log-tables.json": declared_tables(log_tables().values()),
+        "log-streams.json": log_streams(log_tables().values()),
     }
 
 

@@ -14,15 +14,18 @@ https://learn.microsoft.com/azure/azure-monitor/service-limits#logs-ingestion-ap
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
-from router.destinations.log_analytics_tables import ALERTS, FINDINGS
 from router.destinations.wording.facts import evidence_of, posture_of
 from router.destinations.wording.fitting import encodable, fitted, json_text, packed, shorten_bytes
 from router.destinations.wording.headlines import reporter_of
@@ -31,7 +34,7 @@ from router.domain.conversation import Conversation, Deduplication, LogRows, Res
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
-from router.domain.evidence import Evidence, account_name_of, command_line_of
+from router.domain.evidence import account_name_of, command_line_of
 from router.domain.keys import event_uid
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
@@ -45,28 +48,63 @@ _SEVERITIES = frozenset({"Informational", "Low", "Medium", "High"})
 _LOUDEST = "High"
 
 _HASHES = {32: "FileMD5", 40: "FileSHA1", 64: "FileSHA256"}
-_NEXT_LINE = "\n"
+
+
+ALERTS, FINDINGS, DECISIONS = "ASimAlertEventLogs", "DefenderFindings_CL", "AlertRouterDecisions_CL"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTable:
+    """A table of Log Analytics.
+
+    Attributes:
+        columns: the types of its columns by name, in their order.
+        fields: by column, the field of a notice or an entry that it has as it is; "" where the row makes its value.
+    """
+
+    name: str
+    columns: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def log_tables() -> Mapping[str, LogTable]:
+    """The tables that rows are written to, by name: `log_analytics.tsv`, of which `infra/` makes streams and tables.
+
+    Of Microsoft's own table it has the columns that the router fills, aliases left out:
+    https://learn.microsoft.com/azure/azure-monitor/reference/tables/asimalerteventlogs
+    Custom tables avoid the reserved names _ResourceId, id, _SubscriptionId, TenantId, Type, UniqueId and Title; a column
+    starts with a letter and has at most 45 characters:
+    https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table
+    """
+    lines = files("router.destinations").joinpath("log_analytics.tsv").read_text(encoding="utf-8").splitlines()
+    tables: dict[str, LogTable] = {}
+    for row in csv.DictReader(lines, delimiter="\t"):
+        table = tables.setdefault(row["table"], LogTable(row["table"]))
+        table.columns[row["column"]], table.fields[row["column"]] = row["type"], row["from"]
+    return tables
 
 
 def row_for(attempt: Attempt, table: str) -> Row:
     """The row of what an attempt delivers: by the table where it is one of ours, else by the stream."""
     content = attempt.delivery.content
     if isinstance(content, RecordEntry):
-        row = decision_row(content)
-    elif table == FINDINGS.name or (table != ALERTS.name and content.stream == Stream.CSPM):
-        row = finding_row(content, attempt)
+        name, made = DECISIONS, {"TimeGenerated": content.at}
+    elif table == FINDINGS or (table != ALERTS and content.stream == Stream.CSPM):
+        name, made = FINDINGS, _of_finding(content, attempt)
     else:
-        row = alert_row(content, attempt)
+        name, made = ALERTS, _of_alert(content, attempt)
+    fields = log_tables()[name].fields
+    row = {column: getattr(content, name) if name else made.get(column) for column, name in fields.items()}
     return {column: value for column, value in row.items() if value is not None and value != "" and value != ()}
 
 
-def alert_row(notice: Notice, attempt: Attempt) -> Row:
-    """A row of ASimAlertEventLogs, ASIM AlertEvent 0.1; the alert's own id is EventOriginalUid."""
+def _of_alert(notice: Notice, attempt: Attempt) -> Row:
+    """What a row of ASimAlertEventLogs, ASIM AlertEvent 0.1, has beside fields of the notice."""
     began = notice.started or notice.changed or attempt.now.isoformat()
     return {
         "TimeGenerated": attempt.now.isoformat(),
         "EventUid": event_uid(notice.key, notice.turn),
-        "EventOriginalUid": notice.id,
         "EventType": "Alert",
         "EventSubType": "Suspicious Activity" if notice.stream == Stream.CWPP else "Compliance Violation",
         "EventSchema": "AlertEvent",
@@ -78,90 +116,31 @@ def alert_row(notice: Notice, attempt: Attempt) -> Row:
         "EventEndTime": notice.ended or began,
         "EventSeverity": notice.severity if notice.severity in _SEVERITIES else _LOUDEST,
         "EventOriginalSeverity": notice.severity_written or notice.severity,
-        "EventOriginalType": notice.type,
-        "EventMessage": notice.description,
         "EventReportUrl": web_link(notice.link),
         "EventOwner": notice.owner.group if notice.owner else None,
-        "AlertName": notice.title,
         "AlertStatus": "Closed" if attempt.delivery.change is Change.RESOLVED else "Active",
-        "AlertOriginalStatus": notice.status,
         "AttackTactics": ", ".join(tactic.name for tactic in notice.tactics),
         "AttackTechniques": ", ".join(notice.techniques),
-        "AttackRemediationSteps": _NEXT_LINE.join(notice.remediation),
+        "AttackRemediationSteps": "\n".join(notice.remediation),
         **_subjects(notice),
         "AdditionalFields": _additional(notice, attempt),
     }
 
 
-def finding_row(notice: Notice, attempt: Attempt) -> Row:
-    """A row of DefenderFindings_CL."""
+def _of_finding(notice: Notice, attempt: Attempt) -> Row:
+    """What a row of DefenderFindings_CL has beside fields of the notice."""
     owner = notice.owner
     return {
         "TimeGenerated": attempt.now.isoformat(),
         "EventUid": event_uid(notice.key, notice.turn),
-        "SignalKey": notice.key,
-        "Turn": notice.turn,
         "Change": str(attempt.delivery.change),
-        "Kind": notice.kind,
-        "FindingId": notice.id,
-        "FindingType": notice.type,
-        "FindingTitle": notice.title,
-        "Description": notice.description,
-        "Severity": notice.severity,
-        "SeverityWritten": notice.severity_written,
-        "Status": notice.status,
-        "StatusChanged": notice.changed,
-        "Cause": notice.cause,
-        "Measure": notice.measure,
-        "Categories": notice.categories,
-        "ResourceId": notice.resource,
-        "ResourceType": notice.resource_type,
-        "ResourceGroup": notice.resource_group,
-        "SubscriptionId": notice.subscription,
-        "Cloud": notice.cloud,
         "Tactics": tuple(tactic.id for tactic in notice.tactics),
-        "Techniques": notice.techniques,
-        "AttackVersion": notice.attack_version,
-        "Routes": notice.routes,
-        "Reason": notice.reason,
-        "Rulebook": notice.rulebook,
         "PortalLink": web_link(notice.link),
-        "Remediation": _NEXT_LINE.join(notice.remediation),
+        "Remediation": "\n".join(notice.remediation),
         "OwnerGroup": owner.group if owner else None,
         "OwnerService": owner.service if owner else None,
-        "IsSnapshot": notice.snapshot,
         "Evidence": _evidence(notice) or None,
         "Extended": dict(notice.extended) or None,
-    }
-
-
-def decision_row(entry: RecordEntry) -> Row:
-    """A row of AlertRouterDecisions_CL, at the time of the decision."""
-    return {
-        "TimeGenerated": entry.at,
-        "MessageKey": entry.key,
-        "SignalId": entry.id,
-        "Stream": entry.stream,
-        "Kind": entry.kind,
-        "SignalType": entry.type,
-        "SignalTitle": entry.title,
-        "Severity": entry.severity,
-        "Status": entry.status,
-        "Plan": entry.plan,
-        "ResourceId": entry.resource,
-        "IsSample": entry.sample,
-        "Outcome": entry.outcome,
-        "Reason": entry.reason,
-        "Notice": entry.notice,
-        "SuppressedBy": entry.suppressed_by,
-        "SuppressedUntil": entry.suppressed_until,
-        "ShadowedBy": entry.shadowed_by,
-        "Tactics": entry.tactics,
-        "Techniques": entry.techniques,
-        "Routes": entry.routes,
-        "Destinations": entry.destinations,
-        "Rulebook": entry.rulebook,
-        "Source": entry.source,
     }
 
 
@@ -169,26 +148,20 @@ def _subjects(notice: Notice) -> Row:
     """The first host, address, account, process, file and URL: ASIM has one column for each."""
     evidence = notice.evidence
     user = _first(tuple(map(account_name_of, evidence.accounts)))
-    file = _first(evidence.files)
+    commands = tuple(filter(None, (command_line_of(process, evidence.files) for process in evidence.processes)))
     is_azure = bool(notice.resource and notice.resource.lower().startswith("/subscriptions/"))
     return {
         "IndicatorType": "Host" if evidence.hosts else "Cloud Resource",
         "DvcHostname": _first(evidence.hosts),
         "DvcIpAddr": _first(evidence.ips),
-        "DvcId": notice.resource,
         "DvcIdType": ("AzureResourceId" if is_azure else "Other") if notice.resource else None,
-        "DvcScopeId": notice.subscription,
         "Username": user,
         "UsernameType": _username_type(user) if user else None,
-        "ProcessCommandLine": _first(_command_lines_in(evidence)) or _first(evidence.commands),
-        "FilePath": file,
+        "ProcessCommandLine": _first(commands) or _first(evidence.commands),
+        "FilePath": _first(evidence.files),
         **_hashes_in(evidence.hashes),
         "Url": _first(evidence.urls),
     }
-
-
-def _command_lines_in(evidence: Evidence) -> tuple[str, ...]:
-    return tuple(filter(None, (command_line_of(process, evidence.files) for process in evidence.processes)))
 
 
 def _additional(notice: Notice, attempt: Attempt) -> Row:

@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 
-from router.destinations.log_analytics import CALL_LIMIT, FIELD_LIMIT, chunks_of, row_for
-from router.destinations.log_analytics_tables import ALERTS, DECISIONS, FINDINGS, TABLES, LogTable
+from router.destinations.log_analytics import (
+    ALERTS,
+    CALL_LIMIT,
+    DECISIONS,
+    FIELD_LIMIT,
+    FINDINGS,
+    LogTable,
+    chunks_of,
+    log_tables,
+    row_for,
+)
 from router.domain.conversation import Ask, LogRows
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -55,7 +64,7 @@ def test_a_row_has_accounts_and_command_lines_as_other_tables_have_them() -> Non
         processes=("c:\\x.exe: .\\x -t (0x7), by SHOP\\ada, child of cmd.exe",),
         files=("c:\\x.exe",),
     )
-    row = row_for(an_attempt(a_notice(evidence=evidence)), ALERTS.name)
+    row = row_for(an_attempt(a_notice(evidence=evidence)), ALERTS)
     assert (row["Username"], row["ProcessCommandLine"]) == ("SHOP\\ada", ".\\x -t")
 
 
@@ -70,11 +79,11 @@ def test_a_row_has_accounts_and_command_lines_as_other_tables_have_them() -> Non
         (an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z", shadowed_by=("try",)), DECISIONS),
     ],
 )
-def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, table: LogTable) -> None:
+def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, table: str) -> None:
     """Every column of a row stands in the table, with a value of its type."""
-    row = row_for(an_attempt(content), table.name)
+    row = row_for(an_attempt(content), table)
     for column, value in row.items():
-        match table.columns[column]:
+        match log_tables()[table].columns[column]:
             case "string":
                 assert isinstance(value, str)
             case "int":
@@ -89,26 +98,26 @@ def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, tab
 
 def test_a_row_carries_what_an_individual_recommendation_says() -> None:
     """Software, CVEs and risk stand beside the evidence, by the names that the notice has for them, and fit into a column."""
-    evidence = row_for(an_attempt(a_software_update(evidence=FULL)), FINDINGS.name)["Evidence"]
+    evidence = row_for(an_attempt(a_software_update(evidence=FULL)), FINDINGS)["Evidence"]
     assert evidence["hosts"] == ("h",)
     assert (evidence["category"], evidence["scanner"]) == ("SoftwareUpdate", "mdvm")
     assert (evidence["package"]["name"], evidence["package"]["fixed"]) == ("lodash", "4.17.21")
     assert evidence["cves"] == ("CVE-2026-1001", "CVE-2026-1002")
     assert (evidence["risk"]["level"], evidence["risk"]["is_contextual"]) == ("Critical", True)
     assert "image" not in evidence
-    assert "Evidence" not in row_for(an_attempt(a_finding()), FINDINGS.name)
+    assert "Evidence" not in row_for(an_attempt(a_finding()), FINDINGS)
 
 
 def test_every_column_is_filled_by_something() -> None:
     """No table has a column that no row ever fills."""
     full = {"evidence": FULL, "measure": "3/5", "categories": ("Data",), "cause": "c", "cloud": "Azure"}
     entry = an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z", shadowed_by=("try",))
-    assert set(row_for(an_attempt(a_notice(**full)), ALERTS.name)) == set(ALERTS.columns)
-    assert set(row_for(an_attempt(a_finding(**full)), FINDINGS.name)) == set(FINDINGS.columns)
-    assert set(row_for(an_attempt(entry), DECISIONS.name)) == set(DECISIONS.columns)
+    assert set(row_for(an_attempt(a_notice(**full)), ALERTS)) == set(log_tables()[ALERTS].columns)
+    assert set(row_for(an_attempt(a_finding(**full)), FINDINGS)) == set(log_tables()[FINDINGS].columns)
+    assert set(row_for(an_attempt(entry), DECISIONS)) == set(log_tables()[DECISIONS].columns)
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+@pytest.mark.parametrize("table", log_tables().values(), ids=lambda table: table.name)
 def test_columns_have_names_that_azure_allows(table: LogTable) -> None:
     """No reserved name, a letter first, at most 45 characters."""
     for column in table.columns:
@@ -119,7 +128,7 @@ def test_columns_have_names_that_azure_allows(table: LogTable) -> None:
 
 def test_an_alert_row_has_what_asim_makes_mandatory() -> None:
     """The mandatory fields of AlertEvent 0.1 are always there; Defender's id is EventOriginalUid."""
-    row = row_for(an_attempt(a_notice(started=None, ended=None, changed=None, evidence=Evidence())), ALERTS.name)
+    row = row_for(an_attempt(a_notice(started=None, ended=None, changed=None, evidence=Evidence())), ALERTS)
     mandatory = {"EventCount", "EventStartTime", "EventEndTime", "EventType", "EventUid", "EventProduct", "EventVendor"}
     assert mandatory | {"EventSchema", "EventSchemaVersion", "TimeGenerated"} <= set(row)
     assert row["EventOriginalUid"] == ID
@@ -132,7 +141,7 @@ def test_an_alert_row_has_what_asim_makes_mandatory() -> None:
 )
 def test_asim_severity_comes_from_its_four(severity: str | None, written: str | None, expected: str) -> None:
     """EventSeverity is one of ASIM's; what the message said stands in EventOriginalSeverity."""
-    row = row_for(an_attempt(a_notice(severity=severity, severity_written=written)), ALERTS.name)
+    row = row_for(an_attempt(a_notice(severity=severity, severity_written=written)), ALERTS)
     assert row["EventSeverity"] == expected
     assert row.get("EventOriginalSeverity") == written
 
@@ -142,13 +151,13 @@ def test_asim_severity_comes_from_its_four(severity: str | None, written: str | 
 )
 def test_a_resolved_alert_is_closed(change: Change, expected: str) -> None:
     """AlertStatus says Active until the alert is resolved."""
-    assert row_for(an_attempt(change=change), ALERTS.name)["AlertStatus"] == expected
+    assert row_for(an_attempt(change=change), ALERTS)["AlertStatus"] == expected
 
 
 def test_tactics_are_names_in_asims_form() -> None:
     """Several tactics are one text, as AttackTactics wants it."""
     tactics = (Tactic("TA0003", "Persistence"), Tactic("TA0004", "Privilege Escalation"))
-    assert row_for(an_attempt(a_notice(tactics=tactics)), ALERTS.name)["AttackTactics"] == (
+    assert row_for(an_attempt(a_notice(tactics=tactics)), ALERTS)["AttackTactics"] == (
         "Persistence, Privilege Escalation"
     )
 

@@ -25,7 +25,7 @@ from router.destinations import (
 )
 from router.destinations import jira_document as jira_forms
 from router.destinations.config import PLACEHOLDERS, OneByOneConfig
-from router.destinations.log_analytics_tables import TABLES
+from router.destinations.log_analytics import log_tables
 from router.destinations.wording import first_screen, ocsf
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK, credential_forms
@@ -202,8 +202,8 @@ def test_the_stream_declarations_are_printed(capsys: pytest.CaptureFixture[str])
     """The snippet prints a declaration of each table's stream, with all of its columns."""
     _run(PAGE.fence("streams.py"))
     declared = json.loads(capsys.readouterr().out)
-    assert declared.keys() == {f"Custom-{name}" for name in TABLES}
-    for name, table in TABLES.items():
+    assert declared.keys() == {f"Custom-{name}" for name in log_tables()}
+    for name, table in log_tables().items():
         columns = {one["name"]: one["type"] for one in declared[f"Custom-{name}"]["columns"]}
         assert columns == table.columns
         assert name in PAGE.prose

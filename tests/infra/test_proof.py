@@ -14,7 +14,7 @@ import pytest
 
 from infra.programs import NoAnswer
 from infra.proof import LONGEST, PAUSE, QUERY, STEPS, prove
-from router.destinations.log_analytics_tables import TABLES
+from router.destinations.log_analytics import log_tables
 from tests.infra.azd import OUTPUTS, SUBSCRIPTION
 from tests.infra.variants import ROOT
 
@@ -90,7 +90,7 @@ def test_the_columns_are_those_that_the_program_writes() -> None:
     """A query for others would end before anything was seen."""
     assert QUERY.startswith("AlertRouterDecisions_CL | where IsSample and TimeGenerated >= datetime({since}) | ")
     assert QUERY.endswith(" | project " + ", ".join(COLUMNS))
-    assert {"IsSample", *COLUMNS} <= TABLES["AlertRouterDecisions_CL"].columns.keys()
+    assert {"IsSample", *COLUMNS} <= log_tables()["AlertRouterDecisions_CL"].columns.keys()
 
 
 def test_it_gives_up_when_the_longest_is_over_and_says_why() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from router.destinations.log_analytics_tables import ALERTS, TABLES
+from router.destinations.log_analytics import ALERTS, log_tables
 from router.domain.signals import Stream
 from router.eventhubs import consumer, reader
 from tests.infra.functions import triggers, wake_ups
@@ -108,7 +108,7 @@ def test_rows_of_every_table_have_a_way_in_for_each_stream(azure: Deployment) ->
             name: {column["name"]: column["type"] for column in one["columns"]}
             for name, one in rule.properties["streamDeclarations"].items()
         }
-        assert declared == {f"Custom-{table.name}": dict(table.columns) for table in TABLES.values()}
+        assert declared == {f"Custom-{table.name}": dict(table.columns) for table in log_tables().values()}
         assert {stream for flow in rule.properties["dataFlows"] for stream in flow["streams"]} == declared.keys()
         assert len(rule.properties["dataFlows"]) <= 10  # the most that Azure takes
 
@@ -123,17 +123,17 @@ def test_every_row_ends_in_a_table_that_is_there() -> None:
             }
             for one in azure.of("Microsoft.OperationalInsights/workspaces/tables")
         }
-        there = {f"Custom-{name}" for name in made} | ({f"Microsoft-{ALERTS.name}"} if sentinel else set())
+        there = {f"Custom-{name}" for name in made} | ({f"Microsoft-{ALERTS}"} if sentinel else set())
         for rule in azure.of("Microsoft.Insights/dataCollectionRules"):
             assert {flow["outputStream"] for flow in rule.properties["dataFlows"]} == there
-        assert azure.outputs["ALERTS_TABLE"] == (ALERTS.name if sentinel else "DefenderAlerts_CL")
-        assert sentinel or made["DefenderAlerts_CL"] == dict(ALERTS.columns)
+        assert azure.outputs["ALERTS_TABLE"] == (ALERTS if sentinel else "DefenderAlerts_CL")
+        assert sentinel or made["DefenderAlerts_CL"] == dict(log_tables()[ALERTS].columns)
         assert bool(azure.of("Microsoft.SecurityInsights/onboardingStates")) is sentinel
 
 
 def test_every_column_has_a_name_that_azure_takes() -> None:
     """https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table: reserved names, letters first, 45 at most."""
     reserved = {"_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"}
-    for table in TABLES.values():
+    for table in log_tables().values():
         assert not reserved & table.columns.keys()
         assert all(re.fullmatch(r"[A-Za-z]\w{0,44}", name) for name in table.columns)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from router.destinations.log_analytics_tables import TABLES
+from router.destinations.log_analytics import log_tables
 
 type Columns = Mapping[str, str]
 """The columns of a table, and their types as Kusto calls them."""
@@ -56,6 +56,6 @@ AZURES: Mapping[str, Columns] = {
 }
 
 SCHEMA: Mapping[str, Columns] = {
-    **{name: {column: KUSTO[type] for column, type in table.columns.items()} for name, table in TABLES.items()},
+    **{name: {column: KUSTO[type] for column, type in table.columns.items()} for name, table in log_tables().items()},
     **AZURES,
 }

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from router.app.health import LATE
-from router.destinations.log_analytics_tables import DECISIONS
+from router.destinations.log_analytics import DECISIONS
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane, Route
 from router.telemetry.open_telemetry import FRESH
@@ -341,7 +341,7 @@ def test_telemetry_or_record_alone_show_that_messages_are_committed(work: AtWork
     came = {"AzureMetrics": incoming(6, at=NOW)}
     work.now = NOW + MINUTE
     assert fired("nothing-committed", work, came) != []
-    assert fired("nothing-committed", work, {**came, DECISIONS.name: routed[DECISIONS.name]}) == []
+    assert fired("nothing-committed", work, {**came, DECISIONS: routed[DECISIONS]}) == []
     work.publish(1)
     work.take()
     work.minutes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from router.destinations.log_analytics_tables import ALERTS, DECISIONS, FINDINGS
+from router.destinations.log_analytics import ALERTS, DECISIONS, FINDINGS
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.rulebook import Lane
 from tests.builders import NOW, RULES
@@ -27,12 +27,12 @@ def shown(name: str, rows: Rows, now: datetime = NOW, **more: Any) -> list[dict[
 
 def alerts_in(rows: Rows) -> list[Row]:
     """The decisions on alerts that could be read."""
-    return [row for row in rows[DECISIONS.name] if row.get("Stream") == "cwpp"]
+    return [row for row in rows[DECISIONS] if row.get("Stream") == "cwpp"]
 
 
 def test_the_program_fills_every_table_that_it_has(routed: Rows) -> None:
     """What follows is about rows in all of them."""
-    assert set(routed) == {ALERTS.name, DECISIONS.name, FINDINGS.name}
+    assert set(routed) == {ALERTS, DECISIONS, FINDINGS}
 
 
 def test_the_funnel_counts_each_message_once(routed: Rows) -> None:
@@ -79,7 +79,7 @@ def test_what_is_held_back_stands_with_its_rule_and_its_end(routed: Rows) -> Non
 
 def test_a_rule_that_was_edited_ends_when_it_says_now(routed: Rows) -> None:
     """The end is that of the latest decision, though an earlier one named a later end."""
-    held = [row for row in routed[DECISIONS.name] if row.get("SuppressedBy") == "scanner-sql-bruteforce"]
+    held = [row for row in routed[DECISIONS] if row.get("SuppressedBy") == "scanner-sql-bruteforce"]
     later = NOW + timedelta(hours=1)
     edited = {
         **held[0],
@@ -87,7 +87,7 @@ def test_a_rule_that_was_edited_ends_when_it_says_now(routed: Rows) -> None:
         "TimeGenerated": later.isoformat(),
         "SuppressedUntil": "2027-01-01T00:00:00Z",
     }
-    found = shown("suppressed", {DECISIONS.name: [*held, edited]}, later)
+    found = shown("suppressed", {DECISIONS: [*held, edited]}, later)
     assert [(row["Until"].year, row["Signals"], row["Messages"]) for row in found] == [(2027, 4, 5)]
 
 
@@ -105,7 +105,7 @@ def test_an_alert_that_was_held_and_came_out_is_held_no_longer(routed: Rows) -> 
     """It counts once, as what it is now."""
     held = next(row for row in alerts_in(routed) if row["Outcome"] == "suppressed")
     out = {**held, "MessageKey": f"{held['MessageKey']}@2", "TimeGenerated": (NOW + timedelta(hours=1)).isoformat()}
-    rows = {DECISIONS.name: [held, {**out, "Outcome": "routed"}]}
+    rows = {DECISIONS: [held, {**out, "Outcome": "routed"}]}
     heat = shown("attack-heat-map", rows, NOW + timedelta(hours=1))
     assert [(row[held["Severity"]], row["Suppressed"]) for row in heat] == [(1, 0)] * len(held["Tactics"])
     assert [row["Outcome"] for row in shown("sentinel-overlap", rows, NOW + timedelta(hours=1))] == ["routed"]
@@ -118,7 +118,7 @@ def test_the_heat_map_has_every_tactic_in_the_order_of_an_attack() -> None:
         {"TimeGenerated": NOW, "Stream": "cwpp", "Outcome": "routed", "SignalId": tactic, "Tactics": [tactic]}
         for tactic in reversed(attack)
     ]
-    heat = shown("attack-heat-map", {DECISIONS.name: rows})
+    heat = shown("attack-heat-map", {DECISIONS: rows})
     assert {row["Tactic"]: row["Name"] for row in heat} == attack
     assert [row["Tactic"] for row in heat] == list(attack)
 
@@ -126,7 +126,7 @@ def test_the_heat_map_has_every_tactic_in_the_order_of_an_attack() -> None:
 def test_the_backlog_holds_what_is_open_by_owner(routed: Rows) -> None:
     """The latest turn of each finding counts, as the rows themselves say; scores and compliance are nobody's work."""
     latest: dict[str, Any] = {}
-    for row in sorted(routed[FINDINGS.name], key=lambda row: row["Turn"]):
+    for row in sorted(routed[FINDINGS], key=lambda row: row["Turn"]):
         latest[row["SignalKey"]] = row
     kinds = ("recommendation", "vulnerability", "attack_path", "coverage")
     is_open = [row for row in latest.values() if row["Kind"] in kinds and row["Change"] != "resolved"]
@@ -148,19 +148,19 @@ def test_a_silent_source_is_open_work_until_it_speaks() -> None:
         "TimeGenerated": NOW,
     }
     rows = [silent, {**silent, "SignalKey": "b"}, {**silent, "SignalKey": "b", "Turn": 2, "Change": "resolved"}]
-    (backlog,) = shown("posture-backlog", {FINDINGS.name: rows})
+    (backlog,) = shown("posture-backlog", {FINDINGS: rows})
     assert (backlog["Owner"], backlog["Open"], backlog["High"]) == ("nobody", 1, 1)
 
 
 def test_a_finding_that_was_resolved_leaves_the_backlog(routed: Rows) -> None:
     """Whatever order its rows arrived in."""
-    turns = [row for row in routed[FINDINGS.name] if row["Change"] == "resolved" and row["Turn"] > 1]
+    turns = [row for row in routed[FINDINGS] if row["Change"] == "resolved" and row["Turn"] > 1]
     keys = {row["SignalKey"] for row in turns}
-    rows = [row for row in routed[FINDINGS.name] if row["SignalKey"] in keys]
+    rows = [row for row in routed[FINDINGS] if row["SignalKey"] in keys]
     ends = {key: max((row for row in rows if row["SignalKey"] == key), key=lambda row: row["Turn"]) for key in keys}
     still = sum(row["Change"] != "resolved" for row in ends.values())
     assert keys
-    assert sum(row["Open"] for row in shown("posture-backlog", {FINDINGS.name: rows[::-1]})) == still
+    assert sum(row["Open"] for row in shown("posture-backlog", {FINDINGS: rows[::-1]})) == still
 
 
 def test_alerts_that_sentinels_connector_holds_too_are_told(routed: Rows) -> None:
