@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from router.decide.matchers import Matcher
 from router.decide.preview import Preview
 from router.decide.previewer import ASKED_ABOUT, Previewer
+from router.decide.suppression import Matcher
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
 from router.store import signals

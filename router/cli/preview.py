@@ -14,8 +14,8 @@ from router.cli.opened_state import store_in
 from router.cli.preview_report import Names, Previewed, document_of, print_previews
 from router.cli.printing import print_json
 from router.cli.streams import complain
-from router.decide.matchers import RuleMatcher
 from router.decide.preview import Preview
+from router.decide.suppression import RuleMatcher
 from router.destinations import discover
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.owners import NO_OWNERS, Owners

@@ -18,7 +18,7 @@ from router.cli.rules_list_report import RuleLife, by_end, document_of, lines_of
 from router.cli.silence_words import undecodable_words
 from router.cli.streams import complain
 from router.decide.rule_notices import Recipients
-from router.decide.scope_words import scope_words
+from router.decide.suppression import scope_words
 from router.destinations import discover
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind

@@ -12,8 +12,8 @@ from rich.console import Console
 from router.app.lookback import look_back
 from router.cli.preview_report import named_document
 from router.cli.screen import print_table, table_of
-from router.decide.matchers import AnySignal, Matcher, SilenceMatcher
 from router.decide.preview import NamedSignal, Preview
+from router.decide.suppression import AnySignal, Matcher, SilenceMatcher
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadUsage
 from router.domain.resources import parse_resource_id

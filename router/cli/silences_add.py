@@ -21,7 +21,7 @@ from router.cli.silence_store import add_silence, stored_silences
 from router.cli.silence_times import both_times, refuse_overrun
 from router.cli.silence_words import silence_scope_words, undecodable_words
 from router.cli.streams import complain, is_wanted, refuse_unasked
-from router.decide.matchers import SilenceMatcher
+from router.decide.suppression import SilenceMatcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
 from router.domain.recurrences import Recurrence

@@ -7,9 +7,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from router.decide.attack import attack_of
-from router.decide.coverage_level import with_coverage_level
 from router.decide.notice import iso
+from router.decide.signal_facts import attack_of, with_coverage_level
 from router.decide.suppression import find_shadows, find_silence, find_suppressor
 from router.domain.catalogue import Attack
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode, written_steps

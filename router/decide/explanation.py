@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from router.decide.attack import attack_of
-from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import (
     QUESTIONS,
     Question,
@@ -30,6 +28,7 @@ from router.decide.decision import (
     level_words,
     matching_routes,
 )
+from router.decide.signal_facts import attack_of, with_coverage_level
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
 from router.domain.catalogue import Attack
 from router.domain.decisions import Decision, StepCode

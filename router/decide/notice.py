@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from router.decide.markup import plain_text
-from router.decide.placeholders import unfilled
-from router.decide.prose import prose_of
+from router.decide.prose import prose_of, unfilled
 from router.domain.ai_alerts import is_about_ai
 from router.domain.decisions import Code, Decision
 from router.domain.evidence import Evidence, unlisted_in

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from heapq import nsmallest
 
-from router.decide.matchers import Matcher
 from router.decide.preview import Amount, NamedSignal, Preview, Spared, StandingPreview
+from router.decide.suppression import Matcher
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
 from router.domain.notices import RecordEntry

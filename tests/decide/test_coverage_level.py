@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, entry_for, explain, notice_for, with_coverage_level
-from router.decide.matchers import SilenceMatcher
+from router.decide.suppression import SilenceMatcher
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.decisions import Decision, Outcome, StepCode

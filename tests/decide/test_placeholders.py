@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide.placeholders import LONGEST, MOST, filled, key_of
+from router.decide.prose import LONGEST, MOST, filled, key_of
 
 KNOWN = {"processpath": "c:\\x.exe", "compromisedhost": "web-01", "home": "/root", "a": "%{Process Path}", "no": " "}
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
+from router.decide.markup import lines_of
 from router.decide.prose import LONGEST_LINK, MOST_LINKS, prose_of
-from router.decide.remediation import lines_of
 from router.domain.evidence import BOILERPLATE, Evidence
 from router.domain.notices import Notice
 from router.domain.posture import Risk

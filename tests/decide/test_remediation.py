@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide.remediation import MOST_LINES, lines_of, links_in
+from router.decide.markup import MOST_LINES, lines_of, links_in
 from router.domain.signals import Link
 
 BLADE = {

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, explain
-from router.decide.matchers import SilenceMatcher
-from router.decide.suppression import covers
+from router.decide.suppression import SilenceMatcher, covers
 from router.domain.decisions import Code, Decision, Outcome, Reason, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
 from router.domain.rulebook import Rulebook

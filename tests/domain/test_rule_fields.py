@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide
-from router.decide.attack import attack_of
+from router.decide.signal_facts import attack_of
 from router.decide.suppression import covers, is_about, values_of
 from router.domain.catalogue import Catalogue
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership

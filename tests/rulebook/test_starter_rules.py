@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import alert_router_demo as demo
-from router.decide.coverage_level import with_coverage_level
 from router.decide.decision import decide, entry_for
+from router.decide.signal_facts import with_coverage_level
 from router.destinations import discover
 from router.domain.catalogue import Attack
 from router.domain.decisions import Outcome

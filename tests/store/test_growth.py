@@ -15,7 +15,7 @@ from router.app.lookback import look_back
 from router.app.maintenance import Sweeper
 from router.app.signal_life import read_life
 from router.app.signal_search import find_meant
-from router.decide.matchers import RuleMatcher
+from router.decide.suppression import RuleMatcher
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeadLetter, DeliveryState, Recipient, Settlement
 from router.domain.documents import DocumentKind

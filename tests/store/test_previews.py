@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
-from router.decide.matchers import RuleMatcher
 from router.decide.preview import Amount, Preview, Spared
+from router.decide.suppression import RuleMatcher
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.notices import RecordEntry

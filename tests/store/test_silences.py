@@ -11,7 +11,7 @@ import pytest
 
 from router.cli.silence_preview import preview_of
 from router.cli.silence_store import add_silence, change_silence, stored_silences
-from router.decide.matchers import SilenceMatcher
+from router.decide.suppression import SilenceMatcher
 from router.deliver.changes import ChangeAction, read_changes
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change

@@ -1,10 +1,12 @@
-"""A signal's place in MITRE ATT&CK."""
+"""What the rulebook says of a signal before it is decided: its place in MITRE ATT&CK; its severity, if about coverage."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from router.domain.catalogue import Attack, AttackTable
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Alert, Signal
+from router.domain.signals import Alert, Finding, Signal
 
 _NOTHING = Attack()
 
@@ -33,3 +35,11 @@ def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
 
 def _tactics_for(words: tuple[str, ...], table: AttackTable) -> set[str]:
     return set().union(*map(table.tactics_for, words))
+
+
+def with_coverage_level[S: Signal](signal: S, rulebook: Rulebook) -> S:
+    """The same signal; a finding about coverage is as grave as the policy says, and `severity_written` is kept."""
+    if not isinstance(signal, Finding) or not signal.is_about_coverage:
+        return signal
+    severity = rulebook.coverage_severity
+    return signal if signal.severity is severity else replace(signal, severity=severity)
