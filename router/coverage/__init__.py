@@ -2,31 +2,28 @@
 
 A document goes through these files in this order; all are pure.
 
-    documents       bytes -> the objects in them
-    envelopes       what stands around objects in answers of Azure: refusals, recordings, batches, rows
+    documents       bytes -> the objects in them, and the answers that are errors
     pages           which of the lists were not given to their last page
     fields          values of an object, whatever the case of their names
-    facts           what an object says, as values of the domain, found by what they are about
-    readers/        one file for each sort of object: it says which ones it reads, and makes facts of them
-    workloads       the workloads that an object is the document of, or names
-    assignment/     which cluster or machine a document belongs to that does not say it
-    case            one workload, what is expected of it, and all facts: what a judge is asked
-    judges/         one file for each rung and sort of workload: a case -> a verdict
-    absent          the workloads that the manifest names and no document does
+    facts           what an object says, found by its subject; the case that a judge is asked about
+    readers/        objects -> facts: a table says which function reads which type
+    workloads       the workloads that an object is the document of, or names; the tags that keep a sensor off
+    assignment      which cluster or machine a document belongs to that does not say it
+    judges/         a case -> a verdict: a table says which function judges which kind and rung
     assess          every workload that is expected, on every rung
     sources         when each source was last heard of, and how long it may be silent
     gate            all of this, for the command line
 
-What several judges ask stands in rooms beside them, one for each thing that is judged.
+What several judges ask stands beside them.
 
     plans/          Defender's plans at subscriptions and resources
-    connectors/     AWS accounts and GCP projects, and the clusters in them
-    subscriptions/  what is exported from a subscription, and subscriptions that are disabled
-    machines/       machines, SQL Servers on them, and scale sets
+    recommendations what recommendations say together, and whether posture is on
+    exports         what each automation of a subscription sends to an event hub
+    machine_states  whether a machine is on, new or left out, and whether its sensor is seen to run
     kubernetes/     a cluster as kubectl prints it
     admission/      the gates that may stand before a cluster
     remedies        command lines for the shell, quoted
-    recency         how old what messages said may be        exclusion_tags   the tags that keep a sensor off
+    tables          the tables of data beside these files
 
 What is no file comes as documents, too.
 

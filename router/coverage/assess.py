@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from router.coverage.absent import AbsentWorkload, absent_workloads, finding_command, unmatched_names
-from router.coverage.case import CoverageCase
 from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
     EVERY_NAME,
@@ -16,23 +15,22 @@ from router.coverage.expected.manifest import (
     Expectation,
     NamedWorkloads,
     SelectorIndex,
+    SelectorsAbove,
+    workload_called,
 )
-from router.coverage.facts import Facts, ResourceFact
+from router.coverage.facts import CoverageCase, Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
-from router.coverage.verdicts import CoverageState, Verdict, Workload, unknown
+from router.coverage.remedies import ASK_CONNECTORS, ask_plans, graph_query
+from router.coverage.verdicts import CoverageState, Verdict, Workload, not_coverable, unknown
 from router.domain.coverage import Rung, WorkloadKind
 
+_CONNECTED = frozenset({WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT})
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageRow:
-    """A workload, and what is known of it.
-
-    Attributes:
-        workload: the workload.
-        verdicts: what is known on each rung that is expected of it, from the bottom up.
-    """
+    """A workload, and what is known on each rung that is expected of it, from the bottom up."""
 
     workload: Workload
     verdicts: Mapping[Rung, Verdict]
@@ -81,13 +79,13 @@ def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
         case = CoverageCase(workload=workload, expectation=expectation, manifest=manifest, facts=facts, now=now)
         rows.append(CoverageRow(workload=workload, verdicts=_judged(case)))
     there = NamedWorkloads(workloads.values())
-    absent = absent_workloads(manifest, there)
+    absent = _absent_workloads(manifest, there)
     rows += [CoverageRow(workload=workload, verdicts=_unknown(workload, one)) for workload, one in absent.items()]
     excuses = _Excuses(manifest, there, now)
     return Assessed(
         rows=tuple(map(excuses.excused, sorted(rows, key=lambda row: _order(row.workload)))),
         unlisted=tuple(unlisted),
-        unmatched=tuple(unmatched_names(manifest, there)),
+        unmatched=tuple(_unmatched_names(manifest, there)),
     )
 
 
@@ -115,15 +113,28 @@ def _judged(case: CoverageCase) -> Mapping[Rung, Verdict]:
     kind = case.workload.kind
     verdicts: dict[Rung, Verdict] = {}
     for rung in rungs_of(kind):
-        verdict = judges()[kind, rung].judge(case)
+        verdict = _unless_disabled(case, judges()[kind, rung](case))
         if verdict is not None and _is_expected(rung, case.expectation, is_spoken_of=True):
             verdicts[rung] = verdict
     return verdicts
 
 
-def _unknown(workload: Workload, absent: AbsentWorkload) -> Mapping[Rung, Verdict]:
+def _unless_disabled(case: CoverageCase, verdict: Verdict | None) -> Verdict | None:
+    """A verdict that is not covered becomes not coverable in a subscription that every document calls disabled.
+
+    https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-states
+    """
+    if case.workload.kind is not WorkloadKind.SUBSCRIPTION or verdict is None or verdict.state is CoverageState.COVERED:
+        return verdict
+    said = [fact for fact in case.about(ResourceFact) if fact.is_stopped is not None]
+    if not said or not all(fact.is_stopped for fact in said):
+        return verdict
+    return not_coverable("the subscription is disabled", said[0].source.shows("state", "Disabled"))
+
+
+def _unknown(workload: Workload, absent: _AbsentWorkload) -> Mapping[Rung, Verdict]:
     """What is known of a workload that no document names for certain."""
-    verdict = unknown(absent.reason, remedy=finding_command(workload))
+    verdict = unknown(absent.reason, remedy=_finding_command(workload))
     rungs = rungs_of(workload.kind)
     return {rung: verdict for rung in rungs if _is_expected(rung, absent.expectation, is_spoken_of=False)}
 
@@ -132,6 +143,54 @@ def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) ->
     if expectation.rungs is not None:
         return rung in expectation.rungs
     return rung in DEFAULT_RUNGS or (rung in SPOKEN_OF_RUNGS and is_spoken_of)
+
+
+class _AbsentWorkload(NamedTuple):
+    """The entry that names a workload which no document names for certain, and why it is not known."""
+
+    expectation: Expectation
+    reason: str
+
+
+def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, _AbsentWorkload]:
+    """The workloads that entries name one by one and no document names, or no document by that name alone."""
+    above = SelectorsAbove()
+    found: dict[Workload, _AbsentWorkload] = {}
+    for entry in manifest.expectations:
+        if (kind := _only_kind(entry)) is not None:
+            selects = entry.selects
+            for name in selects.named:
+                doubt = there.doubt(selects, name, kind)
+                if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
+                    absent = _AbsentWorkload(entry, doubt or "no document names it")
+                    found.setdefault(workload_called(kind, name, selects.subscription), absent)
+        above.add(entry.number, entry.selects)
+    return found
+
+
+def _unmatched_names(manifest: CoverageManifest, there: NamedWorkloads) -> Iterator[tuple[int, str]]:
+    """The globs of a manifest that fit nothing, and the names of which it does not say what they are; with their entries."""
+    for entry in manifest.expectations:
+        if entry.number:
+            names = entry.selects.names if _only_kind(entry) is None else entry.selects.globs
+            yield from ((entry.number, name) for name in names if not there.has(entry.selects, name))
+
+
+def _only_kind(entry: Expectation) -> WorkloadKind | None:
+    kinds = entry.selects.kinds
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def _finding_command(workload: Workload) -> str:
+    """The command that says whether there is a workload, and what it is."""
+    if workload.kind is WorkloadKind.SUBSCRIPTION and workload.id:
+        return ask_plans(workload.id.rpartition("/")[2])
+    if workload.kind in _CONNECTED:
+        return ASK_CONNECTORS
+    field, text = ("id", workload.id) if workload.id else ("name", workload.name)
+    # https://learn.microsoft.com/kusto/query/scalar-data-types/string
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n")
+    return graph_query(f'resources | where {field} =~ "{escaped}"')
 
 
 class _Excuses:

@@ -1,36 +1,27 @@
-"""The objects in a document, whatever stands around them.
+"""The objects in a document, as `az ... -o json`, `az graph query`, `az rest` and `kubectl get -o json` print them. Pure.
 
-A document is one value of JSON, or several behind each other. kubectl prints a `List`; what Azure wraps its answers in is in
-`envelopes`.
+A document is one value of JSON: an object, a bare list, or an answer with its rows in `value`, `data` or `items`.
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data,
 https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
 from __future__ import annotations
 
-import codecs
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from router.coverage.envelopes import answers_in, refusal_in, rows_in
 from router.coverage.fields import find, find_list, find_text
 from router.coverage.pages import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
 
-_ENCODINGS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""What Windows PowerShell writes before a file that `>` makes."""
+_ERROR = {"code", "message", "details", "target", "innererror", "additionalinfo"}
+"""The fields of an error of ARM. https://learn.microsoft.com/rest/api/resources/resources/list#errorresponse"""
 
 _DEEPEST = 12
-"""How many wrappings are opened around an object."""
+"""How many lists and answers are opened around an object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +29,12 @@ class Item:
     """One object of a document.
 
     Attributes:
-        body: the object.
         document: the document as it was named, and where in it the object stands, as in `pricings.json value[3]`.
-        given: the name that was given before the document, as in `NAME=FILE`; None where none was.
-        is_whole: whether it stands in a list that says of itself that it is whole.
-        known_at: when whoever gives it knew it so, as text: the instant at which it was asked, or at which a message said it;
-            None for what a file says, of which nobody knows how old it is.
-        id: its ARM id; None where it has none.
-        type: its ARM type in lower case, as it says itself, else as its id says; empty where neither does.
+        given: the name before the document, as in `NAME=FILE`.
+        is_whole: whether the list around it says of itself that it is whole.
+        known_at: the instant, as text, at which it was asked or a message said it; None for a file, whose age is not known.
+        id: its ARM id.
+        type: its ARM type in lower case, by its own word, else by its id; empty where neither has one.
         kind: the kind of an object of Kubernetes; empty for any other object.
     """
 
@@ -60,14 +49,14 @@ class Item:
 
     def __post_init__(self) -> None:
         # Every reader asks each object for these, so they are looked up once.
-        id = find_text(self.body, "id") or find_text(self.body, "resourceId")
+        id = find_text(self.body, "id")
         type = find_text(self.body, "type") or parse_resource_id(id).type or ""
         object.__setattr__(self, "id", id)
         object.__setattr__(self, "type", type.lower())
         object.__setattr__(self, "kind", kubernetes_kind(self.body) or "")
 
     def find(self, *path: str) -> object:
-        """A value of a resource, which stands under `properties` or, as `az` flattens it, at the top; None where neither."""
+        """A value under `properties` or, as `az` flattens it, at the top; None where neither has it."""
         properties = find(self.body, "properties")
         found = find(properties, *path) if isinstance(properties, Mapping) else None
         return found if found is not None else find(self.body, *path)
@@ -76,8 +65,8 @@ class Item:
 def kubernetes_kind(body: Mapping[str, object]) -> str | None:
     """The kind of an object of Kubernetes; None for any other object.
 
-    Rows of Resource Graph have both fields, too, and an id; no metadata. An object of a kind of somebody's own may have an id,
-    and stays one of its cluster, which says nothing of Azure.
+    Rows of Resource Graph have apiVersion, kind and an id, but no metadata. An object of a custom kind may have an id, too: it
+    stays one of its cluster.
     """
     has_metadata = isinstance(find(body, "metadata"), Mapping)
     is_one = find_text(body, "apiVersion") is not None and (has_metadata or find_text(body, "id") is None)
@@ -86,12 +75,7 @@ def kubernetes_kind(body: Mapping[str, object]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer in a document that says why there is none.
-
-    Attributes:
-        document: the document, and where in it.
-        reason: what the answer says.
-    """
+    """An answer that is an error, where it stands, and what it says."""
 
     document: str
     reason: str
@@ -102,14 +86,10 @@ class CoverageDocument:
     """What a document holds.
 
     Attributes:
-        name: the document as it was named.
-        given: the name that was given before it; None where none was.
+        given: the name before it, as in `NAME=FILE`.
         is_of_cluster: whether it is known to be of a cluster, whatever is in it.
-        items: the objects in it.
-        refusals: the answers in it that say why there are none.
-        empty_lists: the kinds of the empty lists in it: `List`, as kubectl writes it, `DaemonSetList`, or nothing for others.
-        pages: the lists in it, each of which may be one page of several.
-        why_empty: why nothing is in it, where whoever gives it knows; empty where it does not.
+        empty_lists: the kinds of the empty lists in it: `List`, `DaemonSetList`, or nothing for lists of Azure.
+        why_empty: why nothing is in it, where the asker knows.
     """
 
     name: str
@@ -122,34 +102,52 @@ class CoverageDocument:
     why_empty: str = ""
 
 
-@dataclass(slots=True)
-class _Opened:
-    """What was found so far in a document."""
-
-    name: str
-    given: str | None
-    items: list[Item] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    empty_lists: list[str] = field(default_factory=list)
-    pages: list[ListPage] = field(default_factory=list)
-
-
 def read_document(data: bytes, name: str, given: str | None = None) -> CoverageDocument:
-    """The objects of a document; raises BadFile, which names it, where it holds no JSON."""
-    values = _parsed(data, name)
-    if len(values) == 1:
-        return document_of(values[0], name, given)
-    opened = _Opened(name, given)
-    for number, value in enumerate(values):
-        _open(value, f"[{number}]", False, _DEEPEST, opened)
-    return _document(opened)
+    """The objects of a document; raises BadFile, which names it, where it is not what a command of today prints."""
+    try:
+        text = data.decode(json.detect_encoding(data))  # UTF-16 is what `>` of Windows PowerShell writes
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{name}: is no text in {error.encoding}") from error
+    if not text.strip():
+        raise BadFile(f"{name}: is empty; a command that fails prints nothing, so look at what it said")
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise BadFile(f"{name}: is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            raise BadFile(f"{name}: holds several answers; write each to a file of its own") from error
+        raise BadFile(f"{name}: is no JSON at line {error.lineno}; ask for it with `-o json`") from error
+    except ValueError as error:
+        raise BadFile(f"{name}: is no JSON at a number; ask for it with `-o json`") from error
+    if (command := _asked_otherwise(value)) is not None:
+        raise BadFile(f"{name}: {command}")
+    return document_of(value, name, given)
+
+
+def _asked_otherwise(value: object) -> str | None:
+    """What a document of another shape is, and the command that prints the right one; None for a shape that is read."""
+    first = value[0] if isinstance(value, list) and value else value
+    if find_list(first, "data", "columns") is not None:
+        return "is a table of Resource Graph; ask with `az graph query -q QUERY --first 1000 -o json`"
+    if any(isinstance(find(first, name), Mapping | list) for name in ("request", "response", "responses")) or (
+        find_text(first, "uri") and find_text(first, "method")
+    ):
+        return "is a recording or a batch of requests; ask for each answer with `az rest --method get --url URL`"
+    return None
 
 
 def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
     """The objects of a document that was parsed already."""
-    opened = _Opened(name, given)
-    _open(value, "", False, _DEEPEST, opened)
-    return _document(opened)
+    found = list(_parts(value, _Position(name, given), _DEEPEST))
+    return CoverageDocument(
+        name=name,
+        given=given,
+        items=tuple(one for one in found if isinstance(one, Item)),
+        refusals=tuple(one for one in found if isinstance(one, Refusal)),
+        empty_lists=tuple(one for one in found if isinstance(one, str)),
+        pages=tuple(one for one in found if isinstance(one, ListPage)),
+    )
 
 
 def dated(document: CoverageDocument, asked: datetime) -> CoverageDocument:
@@ -157,121 +155,94 @@ def dated(document: CoverageDocument, asked: datetime) -> CoverageDocument:
     return replace(document, items=tuple(replace(one, known_at=asked.isoformat()) for one in document.items))
 
 
-def _document(opened: _Opened) -> CoverageDocument:
-    return CoverageDocument(
-        name=opened.name,
-        given=opened.given,
-        items=tuple(opened.items),
-        refusals=tuple(opened.refusals),
-        empty_lists=tuple(opened.empty_lists),
-        pages=tuple(opened.pages),
-    )
+def refusal_in(body: Mapping[str, object]) -> str | None:
+    """What an answer says that went wrong; None for one in which nothing did."""
+    error = find(body, "error")
+    if isinstance(error, str) and error.strip() and not find_text(body, "id"):
+        return error.strip()
+    # Older versions of the API, and some front doors, have no `error` around it.
+    said = error if isinstance(error, Mapping) else body if {name.lower() for name in body} <= _ERROR else {}
+    code, message = find_text(said, "code"), find_text(said, "message")
+    is_said = bool(code or message) if said is error else bool(code and message)
+    return ": ".join(filter(None, (code, message))) if is_said else None
 
 
-def _parsed(data: bytes, name: str) -> list[object]:
-    """The values in a document: one, or one after the other, as `>>` and JSON lines have them."""
-    encoding = next((encoding for mark, encoding in _ENCODINGS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{name}: is no text in {encoding}") from error
-    if not text.strip():
-        raise BadFile(f"{name}: is empty; a command that fails prints nothing, so look at what it said")
-    try:
-        return list(_values_in(text))
-    except RecursionError as error:
-        raise BadFile(f"{name}: is nested too deeply") from error
-    except ValueError as error:
-        said = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
-        raise BadFile(f"{name}: is no JSON at {said}; ask for it with `-o json`") from error
+def rows_in(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
+    """The rows of an answer of ARM or Resource Graph, and under which name they stand; None where it is no such answer."""
+    if find_text(body, "type"):  # a resource of a kind that has a list of that name
+        return None
+    return next(((name, rows) for name in ("value", "data") if (rows := find_list(body, name)) is not None), None)
 
 
-_BLANKS = re.compile(r"\s*")
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where in a document something stands: `path` is empty at its top."""
+
+    file: str
+    given: str | None
+    path: str = ""
+    is_whole: bool = False
+
+    @property
+    def document(self) -> str:
+        return f"{self.file} {self.path}".rstrip()
+
+    def part(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    def item(self, body: Mapping[str, object], *, is_whole: bool) -> Item:
+        return Item(body=body, document=self.document, given=self.given, is_whole=is_whole)
 
 
-def _values_in(text: str) -> Iterator[object]:
-    """The values in a text; only objects and lists may have another one beside them. Raises ValueError for anything else."""
-    decoder = json.JSONDecoder()
-    start = _end_of_blanks(text, 0)
-    value, end = decoder.raw_decode(text, start)
-    end = _end_of_blanks(text, end)
-    yield value
-    while end < len(text):
-        if not isinstance(value, list | dict):
-            raise json.JSONDecodeError("Extra data", text, end)
-        value, end = decoder.raw_decode(text, end)
-        if not isinstance(value, list | dict):
-            raise json.JSONDecodeError("Extra data", text, end)
-        end = _end_of_blanks(text, end)
-        yield value
-
-
-def _end_of_blanks(text: str, start: int) -> int:
-    found = _BLANKS.match(text, start)
-    return found.end() if found else start
-
-
-def _open(value: object, path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
+def _parts(value: object, at: _Position, depth: int) -> Iterator[Item | Refusal | ListPage | str]:
+    """The objects, errors, pages, and kinds of empty lists in a value."""
     if depth == 0:
         return
     if isinstance(value, list):
-        page = page_of_rows(opened.name, path, value)
-        opened.pages.append(page)
-        _open_list(value, path, page.is_whole, "", depth, opened)
-    elif isinstance(value, Mapping):
-        _open_object(value, path, is_whole, depth, opened)
-
-
-def _open_object(body: Mapping[str, object], path: str, is_whole: bool, depth: int, opened: _Opened) -> None:
-    where = f"{opened.name} {path}".rstrip()
-    if (kind := kubernetes_kind(body)) is not None:
-        if kind.endswith("List") and _has_items(body):
-            items = find_list(body, "items") or []
-            page = page_of_kubernetes(opened.name, path, body, opened.given)
-            opened.pages.append(page)
-            typed = [_with_kind(one, kind, body) for one in items]
-            _open_list(typed, _under(path, "items"), page.is_whole, kind, depth, opened)
-        else:
-            opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
-    elif (reason := refusal_in(body)) is not None:
-        opened.refusals.append(Refusal(where, reason))
-    elif (inner := answers_in(body)) is not None:
-        for part, answer in inner:
-            _open(answer, _under(path, part), is_whole, depth - 1, opened)
-    elif (rows := rows_in(body)) is not None:
-        part, listed = rows
-        page = page_of_answer(opened.name, where, body, listed)
-        opened.pages.append(page)
-        if not listed and find_text(body, "id"):
+        page = page_of_rows(at.file, at.path, value)
+        yield page
+        yield from _listed(value, at, at.path, page, "", depth)
+    elif not isinstance(value, Mapping):
+        return
+    elif (kind := kubernetes_kind(value)) is not None:
+        if not kind.endswith("List") or not _has_items(value):
+            yield at.item(value, is_whole=at.is_whole)
+            return
+        page = page_of_kubernetes(at.file, at.path, value, at.given)
+        yield page
+        typed = [_with_kind(one, kind, value) for one in find_list(value, "items") or []]
+        yield from _listed(typed, at, at.part("items"), page, kind, depth)
+    elif (reason := refusal_in(value)) is not None:
+        yield Refusal(at.document, reason)
+    elif (rows := rows_in(value)) is not None:
+        name, listed = rows
+        page = page_of_answer(at.file, at.document, value, listed)
+        yield page
+        if not listed and find_text(value, "id"):
             # It says what there is none of: that is an answer, too.
-            nothing = {name: value for name, value in body.items() if name.lower() != part}
-            opened.items.append(Item(body=nothing, document=where, given=opened.given, is_whole=page.is_whole))
-        _open_list(listed, _under(path, part), page.is_whole, "", depth, opened)
+            rest = {key: one for key, one in value.items() if key.lower() != name}
+            yield at.item(rest, is_whole=page.is_whole)
+        yield from _listed(listed, at, at.part(name), page, "", depth)
     else:
-        opened.items.append(Item(body=body, document=where, given=opened.given, is_whole=is_whole))
+        yield at.item(value, is_whole=at.is_whole)
+
+
+def _listed(
+    listed: list[object], at: _Position, path: str, page: ListPage, kind: str, depth: int
+) -> Iterator[Item | Refusal | ListPage | str]:
+    if not listed:
+        yield kind
+    for number, one in enumerate(listed):
+        at_one = _Position(at.file, at.given, f"{path}[{number}]", page.is_whole)
+        yield from _parts(one, at_one, depth - 1)
 
 
 def _has_items(body: Mapping[str, object]) -> bool:
-    """Whether an object is a list of objects: the API writes `null` for one in which there is nothing.
-
-    A list has no name; an object that has one may be of a kind of somebody's own that is called so.
-    """
+    """Whether an object is a list: the API writes `items: null` for an empty one, and a list has no name of its own."""
     items = find(body, "items")
     if find_text(body, "metadata", "name") is not None:
         return False
     return isinstance(items, list) or (items is None and any(name.lower() == "items" for name in body))
-
-
-def _open_list(listed: list[object], path: str, is_whole: bool, kind: str, depth: int, opened: _Opened) -> None:
-    if not listed:
-        opened.empty_lists.append(kind)
-    for number, one in enumerate(listed):
-        # A list of one answer after the other is not a list of objects; each answer says itself whether it is whole.
-        _open(one, f"{path}[{number}]", is_whole, depth - 1, opened)
-
-
-def _under(path: str, part: str) -> str:
-    return f"{path}.{part}" if path else part
 
 
 def _with_kind(one: object, kind: str, listed: Mapping[str, object]) -> object:

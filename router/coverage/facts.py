@@ -1,7 +1,6 @@
-"""What documents say, as facts, each found by what it is about. Pure.
+"""What documents say, as facts found by their subject, and the case that a judge is asked about. Pure.
 
-Every fact has a `subject`: the ARM id in lower case of what it is about, or the name that was given for a cluster. It is None
-where the document does not tell. New sorts of facts stand beside their readers; these are those that several judges ask for.
+The classes of facts stand beside their readers; these are those that several judges ask for.
 """
 
 from __future__ import annotations
@@ -11,32 +10,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol, cast
+from typing import cast
 
 from router.coverage.documents import Item
+from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.fields import time_of
 from router.coverage.verdicts import CoverageEvidence, Workload
 from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.recommendation_table import CoverageRecommendation
-
-
-class CoverageFact(Protocol):
-    """Anything that a document says of one subject."""
-
-    @property
-    def subject(self) -> str | None:
-        """What it is about."""
-        ...
-
-    @property
-    def source(self) -> Source:
-        """Where it stands."""
-        ...
-
+from router.domain.texts import counted
 
 _IN_A_STATE = re.compile(r"(stream \(.*?\)) .*", re.ASCII | re.DOTALL)
 _WHERE_IN_IT = re.compile(r" [\w.$]*\[\d+\][\w.$\[\]]*$", re.ASCII)
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +32,9 @@ class Source:
 
     Attributes:
         document: the document as it was named, and where in it.
-        is_whole: whether the list that it stands in says that it is whole, so that what is absent from it is not there.
+        is_whole: whether the list around it says that it is whole, so that what is absent from it is not there.
         time: when it was so, where the document says it.
-        known_at: when whoever gave the document knew it so, as text; None for a file, of which nobody knows how old it is.
+        known_at: the instant, as text, at which it was asked or a message said it; None for a file, whose age is not known.
     """
 
     document: str
@@ -94,112 +81,57 @@ def source_of(item: Item, time: str | None = None) -> Source:
     return Source(document=item.document, is_whole=item.is_whole, time=time, known_at=item.known_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanFact:
-    """What one answer of pricings says of a plan, at a subscription or at one resource.
+def age_of(instant: datetime, now: datetime) -> str:
+    """How old something of an instant is, in words: `9 days`."""
+    seconds = int((now - instant).total_seconds())
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return counted(seconds // length, unit)
+    return "less than a minute"
 
-    https://learn.microsoft.com/rest/api/defenderforcloud/pricings
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageFact:
+    """What a document says of one subject.
 
     Attributes:
-        subject: the subscription, as `/subscriptions/ID`, or the resource, in lower case; None where a projection left it out.
-        plan: the plan's name, in lower case.
-        name: the plan's name as it is written.
-        tier: `free` or `standard` in lower case; None where the answer does not say it.
-        sub_plan: such as P2; None where the answer does not say it.
-        extensions: whether each extension is on, by its name in lower case; None where that is not said.
-        coverage: `fullycovered`, `partiallycovered` or `notcovered` in lower case; only a subscription has it, and only since
-            api-version 2024-01-01.
-        is_inherited: whether a resource has it from its subscription; None where that is not said.
-        inherited_from: what it has it from; None where that is not said.
-        is_deprecated: whether the answer calls the plan deprecated.
-        failures: what went wrong with an extension when it was switched on, by its name in lower case; only the answer to that
-            request says it, and later ones show the extension as on.
-        exclusions: the tags, as `KEY=VALUE`, with which a resource is left out by an extension, by its name in lower case.
-        free_for: what remains of the free trial, as the answer writes it; None where nothing does, or nothing is said.
-        is_enforced: whether no resource may differ from its subscription; None where that is not said.
-        managed_by: what else manages the plan, such as a rule of Microsoft 365; None where nothing is said.
-        shown: what shows the tier, where it is no answer of pricings; None where it is one.
-        source: where it stands.
+        subject: the ARM id in lower case, `/subscriptions/ID`, or the name that was given for a cluster; None where the
+            document does not tell, so that the fact is about nothing that can be judged.
     """
 
     subject: str | None
-    plan: str
-    name: str
-    tier: str | None
-    sub_plan: str | None
-    extensions: Mapping[str, bool | None]
-    coverage: str | None = None
-    is_inherited: bool | None = None
-    inherited_from: str | None = None
-    is_deprecated: bool = False
-    failures: Mapping[str, str] = field(default_factory=dict)
-    exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    free_for: str | None = None
-    is_enforced: bool | None = None
-    managed_by: str | None = None
-    shown: CoverageEvidence | None = None
     source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettingFact:
-    """What the settings of a subscription say of one integration, such as WDATP.
-
-    https://learn.microsoft.com/rest/api/defenderforcloud/settings
+class ResourceFact(CoverageFact):
+    """That a workload exists, as its own document says; None for what the document does not say.
 
     Attributes:
-        subject: the subscription, as `/subscriptions/ID` in lower case.
-        name: the setting's name in upper case.
-        is_enabled: whether it is on; None where the answer does not say it.
-        source: where it stands.
+        system: `linux` or `windows`.
+        time: when it was made.
     """
 
-    subject: str
-    name: str
-    is_enabled: bool | None
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceFact:
-    """That a workload exists, as its own document says.
-
-    Attributes:
-        workload: the workload.
-        tags: its tags; None where the document does not say them.
-        is_stopped: whether it is switched off; None where the document does not say it.
-        system: `linux` or `windows`; None where the document does not say it.
-        time: when it was made, where the document says it.
-        source: where it stands.
-    """
-
+    subject: str = field(init=False)
     workload: Workload
     tags: Mapping[str, str] | None = None
     is_stopped: bool | None = None
     system: str | None = None
     time: str | None = None
-    source: Source
 
-    @property
-    def subject(self) -> str:
-        """The workload."""
-        return self.workload.subject
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", self.workload.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecommendationFact:
-    """What an assessment of Defender says of a resource.
-
-    https://learn.microsoft.com/rest/api/defenderforcloud/assessments
+class RecommendationFact(CoverageFact):
+    """What an assessment of Defender says of a resource. https://learn.microsoft.com/rest/api/defenderforcloud/assessments
 
     Attributes:
-        subject: the resource in lower case.
         recommendation: its assessment key, a GUID in lower case.
         known: the recommendation on coverage that it is; None where it is none, or where nothing proves that Defender wrote it.
-        title: its title.
-        code: `healthy`, `unhealthy` or `notapplicable`, in lower case.
-        cause: why it does not apply, such as `exempt`, in lower case; empty where nothing is said.
-        source: where it stands.
+        code: `healthy`, `unhealthy` or `notapplicable`.
+        cause: why it does not apply, such as `exempt`; empty where nothing is said.
     """
 
     subject: str
@@ -208,24 +140,18 @@ class RecommendationFact:
     title: str
     code: str
     cause: str
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All facts, found by their class and their subject.
-
-    Attributes:
-        by_class: the facts of each class, by their subjects, in the order in which they were read.
-        kinds: the kinds of the workloads in each subscription, by what facts about it are found under.
-    """
+    """All facts by their class and their subject, and the kinds of the workloads in each subscription."""
 
     by_class: Mapping[type, Mapping[str, tuple[CoverageFact, ...]]]
     kinds: Mapping[str, frozenset[WorkloadKind]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Iterable[CoverageFact]) -> Facts:
-        """All of them; those without a subject are about nothing that can be judged, and are left out."""
+        """All of them that have a subject, in the order in which they were read."""
         found: dict[type, dict[str, list[CoverageFact]]] = defaultdict(lambda: defaultdict(list))
         kinds: dict[str, set[WorkloadKind]] = defaultdict(set)
         for fact in facts:
@@ -239,7 +165,7 @@ class Facts:
         )
 
     def about[F: CoverageFact](self, kind: type[F], subject: str | None) -> tuple[F, ...]:
-        """The facts of a class about one subject; none where there are none."""
+        """The facts of a class about one subject."""
         return cast("tuple[F, ...]", self.by_class.get(kind, {}).get(subject, ())) if subject is not None else ()
 
     def every[F: CoverageFact](self, kind: type[F]) -> Iterator[F]:
@@ -251,3 +177,23 @@ class Facts:
 def subscription_subject(subscription: str) -> str:
     """What facts about a subscription are found under."""
     return f"/subscriptions/{subscription.lower()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageCase:
+    """What a judge is asked: one workload, what is expected of it and of all, and all facts."""
+
+    workload: Workload
+    expectation: Expectation
+    manifest: CoverageManifest
+    facts: Facts
+    now: datetime
+
+    def about[F: CoverageFact](self, kind: type[F]) -> tuple[F, ...]:
+        """The facts of a class about the workload itself."""
+        return self.facts.about(kind, self.workload.subject)
+
+    def of_subscription[F: CoverageFact](self, kind: type[F]) -> tuple[F, ...]:
+        """The facts of a class about the workload's subscription."""
+        subscription = self.workload.subscription
+        return self.facts.about(kind, subscription_subject(subscription) if subscription else None)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.assess import Assessed, assess
-from router.coverage.assignment.clusters import assign_clusters
-from router.coverage.assignment.machines import assign_machines
+from router.coverage.assignment import assign_clusters, assign_machines
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest
-from router.coverage.facts import CoverageFact, Facts, PlanFact
+from router.coverage.facts import CoverageFact, Facts
 from router.coverage.judges.path import last_drills
 from router.coverage.pages import ListPage, cut_lists
-from router.coverage.plans.posture import SubscriptionPosture, posture_of
 from router.coverage.readers import facts_of
-from router.coverage.readers.drills import DrillFact
+from router.coverage.readers.own import DrillFact
+from router.coverage.recommendations import SubscriptionPosture, posture_of
 from router.coverage.sources import ReportedSource, reported_sources
 
 
@@ -60,11 +59,11 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
             unanswered[document.name] = f"holds an answer that was refused: {document.refusals[0].reason}"
     for name, reason in cut_lists(pages):
         unanswered.setdefault(name, reason)
-    assigned = assign_clusters(facts, manifest)
-    reasons |= dict.fromkeys(assigned.unassigned, _UNASSIGNED)
-    machines = assign_machines(assigned.facts)
-    reasons |= machines.unassigned
-    all_facts = Facts.of(machines.facts)
+    assigned, of_no_cluster = assign_clusters(facts, manifest)
+    reasons |= dict.fromkeys(of_no_cluster, _UNASSIGNED)
+    assigned, of_no_machine = assign_machines(assigned)
+    reasons |= of_no_machine
+    all_facts = Facts.of(assigned)
     assessed = assess(all_facts, manifest, now)
     return GateResult(
         assessed=assessed,
@@ -82,7 +81,4 @@ _UNASSIGNED = "does not say which cluster it is of; write NAME=FILE"
 
 
 def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
-    if not found:
-        return document.why_empty or "says nothing of what is judged"
-    is_unassigned = all(isinstance(fact, PlanFact) and fact.subject is None for fact in found)
-    return "does not say of which subscription it is; write SUBSCRIPTION_ID=FILE" if is_unassigned else None
+    return None if found else document.why_empty or "says nothing of what is judged"

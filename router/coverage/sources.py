@@ -10,8 +10,8 @@ from router.coverage.assess import Assessed
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
 from router.coverage.expected.sources import ExpectedSource, SilenceExcuses, expected_sources
 from router.coverage.facts import Facts
-from router.coverage.readers.sources import WATCH, SourceFact, WatchFact
-from router.coverage.subscriptions.heard import find_healthy_rows
+from router.coverage.readers.own import EVERY_SOURCE, SourceFact, WatchFact
+from router.coverage.recommendations import find_healthy_rows
 from router.coverage.verdicts import CoverageException
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
@@ -122,7 +122,7 @@ def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime)
 
 def _counted_from(heard: LastHeard, facts: Facts, now: datetime) -> datetime | None:
     """From when on its silence counts; None where it was never heard of, and no sweep looked for it."""
-    watches = facts.about(WatchFact, WATCH)
+    watches = facts.about(WatchFact, EVERY_SOURCE)
     begun = [since for one in watches for since in (one.anew, one.since.get(heard.source.id)) if since is not None]
     known = [one for one in (heard.posture, *begun) if one is not None and is_possible(one, now)]
     return max(known, default=None)

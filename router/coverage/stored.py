@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from router.coverage import own_objects
 from router.coverage.documents import CoverageDocument, Item, Refusal
-from router.coverage.exclusion_tags import OFF_CLUSTERS, OFF_MACHINES, excluding
+from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import KnownSource, SourceWatch, find_watch
@@ -19,8 +18,16 @@ from router.domain.tag_documents import TagsById, find_tags_in
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
 
-NOBODY_KNOWS_WHEN = ""
-"""When something was known that does not say it: it has an age, and nobody knows which."""
+KEY = "alertRouter"
+"""The key under which an object that the router wrote says what it is: one of these."""
+
+SOURCE = "source"
+WATCH = "watch"
+DRILL = "drill"
+TAGS = "tags"
+
+NO_INSTANT = ""
+"""When something was known that does not say it: it has an age, which is not known."""
 
 _EMPTY = "holds no facts of coverage yet: a router that takes recommendations in writes them"
 
@@ -66,7 +73,7 @@ def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
     """The tags of the resources that have one which keeps a sensor off: of an estate few of a hundred thousand."""
     for id, one in tags.items():
         if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
-            body = {own_objects.KEY: own_objects.TAGS, "resource": id, "tags": dict(one.tags)}
+            body = {KEY: TAGS, "resource": id, "tags": dict(one.tags)}
             yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
 
 
@@ -74,18 +81,18 @@ def _source_item(name: str, heard: LastHeard) -> Item:
     """When a source was last heard of."""
     times = {sort: getattr(heard, sort) for sort in ("posture", "snapshot", "healthy", "alert", "real_alert")}
     body = {
-        own_objects.KEY: own_objects.SOURCE,
+        KEY: SOURCE,
         **heard.source._asdict(),
         "subscription": heard.subscription,
         **{sort: time.isoformat() for sort, time in times.items() if time is not None},
         "by_watcher": [{"at": one.at.isoformat(), "type": one.type} for one in heard.by_watcher],
     }
-    return Item(body=body, document=f"{name} {heard.source.id}", known_at=NOBODY_KNOWS_WHEN)
+    return Item(body=body, document=f"{name} {heard.source.id}", known_at=NO_INSTANT)
 
 
 def _watch_item(where: str, watch: SourceWatch, since: Mapping[str, str]) -> Item:
     """From when on the silence of sources counts, as the sweep counts it."""
-    body = {own_objects.KEY: own_objects.WATCH, "anew": watch.anew.isoformat(), "since": since}
+    body = {KEY: WATCH, "anew": watch.anew.isoformat(), "since": since}
     return Item(body=body, document=where, known_at=watch.taken.isoformat())
 
 
@@ -95,4 +102,4 @@ def _items(where: str, value: object) -> Iterator[Item]:
     for number, one in enumerate(listed):
         if isinstance(one, Mapping):
             at = f"{where} [{number}]" if isinstance(value, list) else where
-            yield Item(body=one, document=at, known_at=NOBODY_KNOWS_WHEN)
+            yield Item(body=one, document=at, known_at=NO_INSTANT)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 
 from router.coverage.documents import Item
 from router.coverage.facts import ResourceFact, Source, source_of, subscription_subject
@@ -34,16 +33,34 @@ RESOURCE_KINDS: Mapping[str, WorkloadKind] = {
 }
 """The kinds of the types whose documents say nothing but that there is one, each by its ARM type in lower case."""
 
-_SCOPES: Mapping[str, WorkloadKind] = MappingProxyType(
+SCOPES: Mapping[str, WorkloadKind] = {
+    **RESOURCE_KINDS,
+    **dict.fromkeys(MACHINES, WorkloadKind.MACHINE),
+    **dict.fromkeys(SQL_ON_MACHINES, WorkloadKind.SQL_ON_MACHINE),
+    AKS_CLUSTER: WorkloadKind.CLUSTER,
+    ARC_CLUSTER: WorkloadKind.CLUSTER,
+}
+"""The kinds of all types of Azure that are judged."""
+
+OFF_CLUSTERS = frozenset(
     {
-        **RESOURCE_KINDS,
-        VIRTUAL_MACHINE: WorkloadKind.MACHINE,
-        ARC_MACHINE: WorkloadKind.MACHINE,
-        AKS_CLUSTER: WorkloadKind.CLUSTER,
-        ARC_CLUSTER: WorkloadKind.CLUSTER,
+        "ms_defender_container_exclude_sensors",
+        "ms_defender_container_exclude_agents",
+        "ms_defender_e2e_discovery_exclude",
     }
 )
-"""The kinds of the types that have a plan or a setting of their own."""
+"""The tags, in lower case, that keep a sensor off a cluster where their value is `true`.
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exclude-cluster"""
+
+OFF_MACHINES = frozenset({"excludemdeautoprovisioning"})
+"""Those on a machine. https://learn.microsoft.com/azure/defender-for-cloud/enable-defender-for-endpoint"""
+
+
+def excluding(tags: Mapping[str, str], names: frozenset[str]) -> Mapping[str, str]:
+    """The tags, as they are written, that keep a sensor off by one of these names."""
+    return {
+        name: value for name, value in tags.items() if name.strip().lower() in names and value.strip().lower() == "true"
+    }
 
 
 def resource_fact(
@@ -75,13 +92,13 @@ def subscription_fact(subscription: str, source: Source, name: str | None = None
     )
 
 
-def scope_fact(item: Item, scope: str) -> ResourceFact | None:
-    """The subscription or the resource that a plan or a setting is about; None where none such is judged."""
+def scope_fact(item: Item, scope: str) -> Iterator[ResourceFact]:
+    """The subscription or the resource that a plan or a setting is about; nothing where none such is judged."""
     parts = parse_resource_id(scope)
     if parts.subscription and scope.lower() == subscription_subject(parts.subscription):
-        return subscription_fact(parts.subscription, source_of(item))
-    kind = _SCOPES.get((parts.type or "").lower())
-    return named_resource(item, scope, kind) if kind is not None and parts.name is not None else None
+        yield subscription_fact(parts.subscription, source_of(item))
+    elif (kind := SCOPES.get((parts.type or "").lower())) is not None and parts.name is not None:
+        yield named_resource(item, scope, kind)
 
 
 def find_scope(id: str | None, child: str) -> tuple[str, str] | None:

@@ -62,8 +62,16 @@ def extension(
 
 
 def joined(name: str | None, state: str | None, *, of: str = MACHINE) -> Json:
-    """A row of Microsoft's query that joins machines with their extensions."""
-    return {"resourceId": of.lower(), "name1": name or "", "properties1_provisioningState": state or ""}
+    """A row of the gate's own query that joins machines with their extensions of Defender for Endpoint."""
+    type = "microsoft.hybridcompute/machines" if "HybridCompute" in of else "microsoft.compute/virtualmachines"
+    properties = {"type": name, "provisioningState": state} if name else None
+    return {
+        "id": of.lower(),
+        "name": of.rpartition("/")[2],
+        "type": type,
+        "name1": name or "",
+        "properties1": properties,
+    }
 
 
 def assessment(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.case import CoverageCase
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
-from router.coverage.facts import Facts, RecommendationFact, ResourceFact, Source
-from router.coverage.judges.integration_cluster import judge
+from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, Source
+from router.coverage.judges.clusters import judge_cluster_integration as judge
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.readers import facts_of
 from router.coverage.remedies import ASK_CONNECTORS

@@ -6,10 +6,9 @@ from itertools import combinations, permutations
 
 import pytest
 
-from router.coverage.case import CoverageCase
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
-from router.coverage.facts import Facts, ResourceFact, Source
-from router.coverage.judges.integration_machine import judge
+from router.coverage.facts import CoverageCase, Facts, ResourceFact, Source
+from router.coverage.judges.machines import judge_machine_integration as judge
 from router.coverage.readers import facts_of
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import WorkloadKind
@@ -62,7 +61,7 @@ def test_the_integration_without_the_plan_deploys_nothing() -> None:
         GAP,
         "WDATP is on, but the plan VirtualMachines is off, so nothing is deployed",
     )
-    assert '"pricingTier": "Standard"' in (verdict.remedy or "")
+    assert "--tier standard --subplan P2" in (verdict.remedy or "")
 
 
 @pytest.mark.parametrize("form", ["rest", "flat", "text"])

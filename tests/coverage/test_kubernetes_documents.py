@@ -31,25 +31,29 @@ def _typed(kind: str, *items: Json, **metadata: object) -> str:
 SENSOR, NODES = json.dumps(kubectl(*sensor())), json.dumps(kubectl(*nodes()))
 
 
-@pytest.mark.parametrize("between", ["", "\n", "\r\n\r\n  "])
-def test_answers_may_stand_one_after_the_other(between: str) -> None:
-    """As `>>` has them; which of them says what is still said."""
-    found = _runs(f"{SENSOR}{between}{NODES}{between}")
-    assert found.state is COVERED
-    assert found.evidence[0].document == "0.json [0].items[0]"
-
-
-def test_objects_one_on_a_line_are_no_whole_list() -> None:
-    """Whatever made them may have left some out, so that they prove no absence."""
-    lines = "\n".join(json.dumps(one) for one in [*sensor(), *nodes()])
-    assert _runs(lines).state is UNKNOWN
-    assert _runs(lines, NODES).state is COVERED
-
-
-@pytest.mark.parametrize("text", ["{} nothing", "{} 1", "1 {}", "NAME READY", '{"a": 1', "[] ]"])
+@pytest.mark.parametrize("text", ["NAME READY", '{"a": 1', "1,2", "[1 2]"])
 def test_what_is_not_json_is_refused(text: str) -> None:
-    """A table after an answer, a number between two, and what was cut off."""
-    with pytest.raises(BadFile, match="is no JSON at line 1"):
+    """A table, what was cut off, and what is nearly JSON."""
+    with pytest.raises(BadFile, match=r"^answer\.json: (is no JSON at line 1|holds several answers)"):
+        read_document(text.encode(), "answer.json")
+
+
+REQUEST = {"method": "GET", "uri": "https://management.azure.com/subscriptions"}
+OTHER_SHAPES = {
+    "": "is empty",
+    f"{SENSOR}\n{NODES}": "holds several answers; write each to a file of its own",
+    '{"data": {"columns": [{"name": "id"}], "rows": [["x"]]}}': "is a table of Resource Graph; ask with `az graph query",
+    '{"responses": {"200": {"body": {"value": []}}}}': "is a recording or a batch of requests; ask .* with `az rest ",
+    '{"responses": [{"httpStatusCode": 403, "content": {}}]}': "is a recording or a batch of requests",
+    json.dumps([{"request": REQUEST, "response": {"body": {}}}]): "is a recording or a batch of requests",
+    json.dumps([{**REQUEST, "body": {"value": []}}]): "is a recording or a batch of requests",
+}
+
+
+@pytest.mark.parametrize("text", OTHER_SHAPES)
+def test_a_document_of_another_shape_is_refused_in_one_sentence(text: str) -> None:
+    """It names the file and the command that prints what is read."""
+    with pytest.raises(BadFile, match=f"^answer.json: {OTHER_SHAPES[text]}[^\n]*$"):
         read_document(text.encode(), "answer.json")
 
 

@@ -8,7 +8,7 @@ import shlex
 import duckdb_kql
 import pytest
 
-from router.coverage.machines.commands import (
+from router.coverage.remedies import (
     ASK_ENDPOINT_EXTENSIONS,
     ASK_EXTENSIONS,
     ASK_POSTURE,

@@ -26,6 +26,7 @@ from tests.coverage.machine_builders import (
     joined,
     machine,
     scale_set,
+    sql_extension,
 )
 from tests.examples import some_of
 
@@ -50,7 +51,7 @@ def installed(*documents: object, name: str = "web-1") -> Verdict:
         ([joined("MDE.Linux", "Succeeded")], COVERED),
         ([joined("MDE.Linux", "Failed")], GAP),
         ([joined(None, None)], UNKNOWN),
-        ([{**joined(None, None), "name1": None, "properties1_provisioningState": None}], UNKNOWN),
+        ([{**joined(None, None), "name1": None}], UNKNOWN),
         ([machine(resources=None)], UNKNOWN),
         ([machine(resources=[extension()])], COVERED),
         ([{**machine(), "Resources": [extension("Failed")]}], GAP),
@@ -93,7 +94,45 @@ def test_the_flat_form_of_az_says_the_same() -> None:
         "typePropertiesType": "MDE.Linux",
     }
     assert installed([said]).state is COVERED
-    assert installed([{**said, "typePropertiesType": "CustomScript"}]).state is UNKNOWN
+    assert installed([{**said, "typePropertiesType": "CustomScript"}]).state is GAP
+
+
+OTHER = extension(type="AzureMonitorLinuxAgent", publisher="Microsoft.Azure.Monitor")
+BESIDE = extension(of=f"{MACHINE}-2", type="AzureMonitorLinuxAgent", publisher="Microsoft.Azure.Monitor")
+
+
+def rows(*some: object, total: int | None = None) -> dict[str, object]:
+    """An answer of Resource Graph, which says how many rows there are."""
+    return {"data": list(some), "count": len(some), "total_records": len(some) if total is None else total}
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "words"),
+    [
+        ([rows(machine(), OTHER)], GAP, "none brings Defender for Endpoint: it has only AzureMonitorLinuxAgent"),
+        ([machine(), rows(OTHER)], GAP, "it has only AzureMonitorLinuxAgent"),
+        ([machine(), [OTHER]], GAP, "it has only AzureMonitorLinuxAgent"),
+        ([rows(machine(), BESIDE)], GAP, "it has none"),
+        ([machine(resources=[OTHER])], GAP, "it has only AzureMonitorLinuxAgent"),
+        ([rows(machine(), OTHER, extension())], COVERED, "succeeded"),
+        ([rows(machine(), OTHER), extension()], COVERED, "succeeded"),
+        ([rows(machine(), OTHER), health()], COVERED, "seen to run"),
+        # What was cut, one extension alone, and a query for Defender's own say nothing of what is absent.
+        ([rows(machine(), OTHER, total=3)], UNKNOWN, "nobody asked which extensions it has"),
+        ([machine(), OTHER], UNKNOWN, "nobody asked which extensions it has"),
+        ([rows(machine(), sql_extension())], UNKNOWN, "nobody asked which extensions it has"),
+        ([rows(machine(), extension(of=f"{MACHINE}-2"))], UNKNOWN, "nobody asked which extensions it has"),
+        ([rows(machine(), extension(of=ARC, type="Monitor"))], UNKNOWN, "nobody asked which extensions it has"),
+    ],
+)
+def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(
+    said: list[object], state: CoverageState, words: str
+) -> None:
+    """It is said what is there; and Azure installs the sensor by the line that mends it."""
+    found = installed(*said)
+    assert (found.state, words in found.reason) == (state, True), found.reason
+    if state is GAP:
+        assert shlex.split(found.remedy or "")[:4] == ["az", "vm", "extension", "set"]
 
 
 @pytest.mark.parametrize(
@@ -123,25 +162,6 @@ def test_a_failed_extension_says_what_its_code_means(code: int, says: str) -> No
         "az vm extension delete --resource-group rg --vm-name web-1"
         " --subscription 11111111-1111-1111-1111-111111111111 --name MDE.Linux"
     )
-
-
-def test_the_instance_view_of_a_machine_tells_of_its_extensions() -> None:
-    """There the type has the publisher before it, and the state is the middle of a code."""
-
-    def seen(code: str) -> CoverageState:
-        view = {
-            "extensions": [
-                {
-                    "name": "MDE.Linux",
-                    "type": "Microsoft.Azure.AzureDefenderForServers.MDE.Linux",
-                    "statuses": [{"code": code}],
-                }
-            ]
-        }
-        return installed(machine(instanceView=view)).state
-
-    assert seen("ProvisioningState/succeeded") is COVERED
-    assert seen("ProvisioningState/failed/20") is GAP
 
 
 def test_a_failure_in_the_instance_view_counts_before_the_state_of_the_deployment() -> None:

@@ -1,4 +1,4 @@
-"""The forms in which people have pricings: flat, ARM's, rows of Resource Graph, projections."""
+"""The forms in which people have pricings: flat, ARM's, rows of Resource Graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung
-from tests.coverage.builders import SUBSCRIPTION, Json, document, expecting_plans, judged, pricing, verdict
+from tests.coverage.builders import SUBSCRIPTION, Json, expecting_plans, judged, pricing, verdict
 
 P2 = pricing("VirtualMachines", subPlan="P2")
 NEEDS_P2 = expecting_plans({"VirtualMachines": "P2"})
@@ -21,14 +21,6 @@ def _flat(row: Json) -> Json:
     return {"id": row["id"], "name": row["name"], "type": row["type"], **properties}
 
 
-def _columns(**row: object) -> Json:
-    return {
-        "totalRecords": 1,
-        "data": {"columns": [{"name": name} for name in row], "rows": [list(row.values())]},
-        "resultTruncated": "false",
-    }
-
-
 FORMS: dict[str, Callable[[], object]] = {
     "ARM, one": lambda: P2,
     "ARM, list": lambda: {"value": [P2]},
@@ -37,22 +29,7 @@ FORMS: dict[str, Callable[[], object]] = {
     "az, only the list": lambda: [_flat(P2)],
     "Resource Graph": lambda: {"data": [{**P2, "type": "microsoft.security/pricings", "tenantId": "t"}], "count": 1},
     "Resource Graph, id and properties": lambda: {"data": [{"id": P2["id"], "properties": P2["properties"]}]},
-    "projection": lambda: {"data": [{"id": P2["id"], "name": "VirtualMachines", "tier": "Standard", "subPlan": "P2"}]},
-    "projection without id": lambda: [
-        {"name": "VirtualMachines", "subscriptionId": SUBSCRIPTION.upper(), "tier": "Standard", "subPlan": "P2"}
-    ],
-    "projection, own columns": lambda: _columns(
-        name="VirtualMachines", subscriptionId=SUBSCRIPTION, properties_pricingTier="Standard", properties_subPlan="P2"
-    ),
-    "projection under other names": lambda: _columns(
-        plan="virtualmachines", subscriptionId=SUBSCRIPTION, tier="Standard", sub="P2"
-    ),
-    "projection, the name before the file says the subscription": lambda: document(
-        [{"name": "VirtualMachines", "tier": "Standard", "sub": "P2"}], given=SUBSCRIPTION
-    ),
     "PowerShell": lambda: {"Id": P2["id"], "Name": "VirtualMachines", "PricingTier": "Standard", "SubPlan": "P2"},
-    "recorded": lambda: [{"request": {"method": "GET"}, "response": {"status": 200, "body": P2}}],
-    "specified": lambda: {"parameters": {}, "responses": {"200": {"body": {"value": [P2]}}}},
 }
 
 
@@ -63,25 +40,10 @@ def test_every_form_says_plan_and_sub_plan(form: Callable[[], object]) -> None:
     assert found.state is CoverageState.COVERED
 
 
-def test_a_query_that_asks_for_the_sub_plan_in_the_other_form_gets_none() -> None:
-    """`sub:properties.subPlan` is always null in what `az` prints, so it is unknown."""
-    row = {"name": "VirtualMachines", "subscriptionId": SUBSCRIPTION, "tier": "Standard", "sub": None}
-    assert verdict(judged([row], manifest=NEEDS_P2), SUBSCRIPTION, Rung.PLAN).state is CoverageState.UNKNOWN
-    assert verdict(
-        judged([row], manifest=expecting_plans({"VirtualMachines": None})), SUBSCRIPTION, Rung.PLAN
-    ).state is (CoverageState.COVERED)
-
-
-def test_rows_that_do_not_say_their_subscription_are_not_used() -> None:
-    """It is said why, and how to name them."""
-    result = judged([{"name": "VirtualMachines", "tier": "Standard"}])
-    assert not result.assessed.rows
-    assert [(name, "SUBSCRIPTION_ID=FILE" in reason) for name, reason in result.unused] == [("1.json", True)]
-
-
 @pytest.mark.parametrize(
     "other",
     [
+        {"name": "VirtualMachines", "subscriptionId": SUBSCRIPTION, "tier": "Standard", "subPlan": "P2"},
         {
             "name": "Containers",
             "type": "microsoft.network/publicipaddresses",

@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.coverage.assess import Assessed, CoverageRow
-from router.coverage.case import CoverageCase
 from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
-from router.coverage.facts import Facts
+from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
 from router.coverage.report.findings import GateReport, exit_code_of
@@ -336,7 +335,7 @@ def test_a_rung_that_a_manifest_names_is_judged_though_nothing_speaks_of_it() ->
         case = CoverageCase(
             workload=workload, expectation=expectation, manifest=NO_MANIFEST, facts=Facts.of([]), now=NOW
         )
-        found = judge.judge(case)
+        found = judge(case)
         has_none = rung in DEFAULT_RUNGS and found is None  # as a storage account without extensions has no integration
         assert has_none or (found is not None and found.state is UNKNOWN), (kind, rung)
 

@@ -26,6 +26,7 @@ from router.rulebook.catalogue import rows_of
 from tests.builders import a_finding
 from tests.coverage.builders import MACHINE, SUBSCRIPTION, document, judged, verdict
 from tests.coverage.machine_builders import POSTURE, assessment, joined, machine
+from tests.coverage.sample_rows import answers_in
 from tests.coverage_messages import a_coverage_finding
 from tests.samples import SAMPLES
 
@@ -218,5 +219,5 @@ def test_a_recommendation_on_coverage_names_a_workload(key: str, listed: list[st
 )
 def test_the_samples_read_as_a_careful_person_reads_them(path: str, said: list[tuple[str, str, str]]) -> None:
     """One row for each assessment of each sample."""
-    facts = facts_in(json.loads((SAMPLES / "coverage" / path).read_bytes()))
+    facts = facts_in(answers_in(json.loads((SAMPLES / "coverage" / path).read_bytes())))
     assert [(one.subject, one.code, one.cause) for one in facts] == said

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.coverage.documents import read_document
 from router.coverage.facts import RecommendationFact
-from router.coverage.readers.assessments import facts_in
+from router.coverage.readers import facts_in
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
 from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING

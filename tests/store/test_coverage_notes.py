@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from router.coverage.documents import read_document
 from router.coverage.facts import RecommendationFact
-from router.coverage.readers.assessments import facts_in
+from router.coverage.readers import facts_in
 from router.domain.catalogue import Catalogue
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument

@@ -13,11 +13,11 @@ from router.coverage.admission.image_gate import image_gate
 from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reaches, namespaces_of
 from router.coverage.admission.object_gate import misconfiguration_gate
 from router.coverage.admission.refusals import find_refusal
-from router.coverage.case import CoverageCase
+from router.coverage.facts import CoverageCase
 from router.coverage.kubernetes.asks import ASK_CLUSTER, at_cluster, joint_asks
 from router.coverage.kubernetes.exclusion import find_stopped
+from router.coverage.readers.clusters import ClusterProfileFact
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.readers.managed_clusters import ClusterProfileFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
 from router.domain.resources import parse_resource_id
 

@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Send
-from router.coverage.documents import CoverageDocument, Refusal, document_of
-from router.coverage.envelopes import refusal_in
+from router.coverage.documents import CoverageDocument, Refusal, document_of, refusal_in
 from router.coverage.fields import find, find_list, find_text
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable

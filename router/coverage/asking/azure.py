@@ -31,15 +31,15 @@ from router.coverage.asking.arm import (
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Advance, Send
 from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, GraphQuery, ask_graph, batches_of, post
-from router.coverage.case import CoverageCase
 from router.coverage.documents import CoverageDocument, document_of
 from router.coverage.expected.manifest import EVERY_NAME, NO_MANIFEST, CoverageManifest
-from router.coverage.facts import CoverageFact, Facts, PlanFact, ResourceFact, subscription_subject
+from router.coverage.facts import CoverageCase, CoverageFact, Facts, ResourceFact, subscription_subject
 from router.coverage.fields import find_list, find_text
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
-from router.coverage.plans.remedies import ask_plans
 from router.coverage.plans.table import PLAN_OF_KIND
 from router.coverage.readers import facts_of
+from router.coverage.readers.plans import PlanFact
+from router.coverage.remedies import ask_plans
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import WorkloadKind
 from router.domain.errors import Unavailable

@@ -17,10 +17,9 @@ from typing import NamedTuple
 from router.coverage.asking.arm import READER, Documents, object_in, partly, refused
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Send
-from router.coverage.documents import document_of
-from router.coverage.envelopes import rows_in
+from router.coverage.documents import document_of, rows_in
 from router.coverage.fields import find, find_count, find_text, find_truth
-from router.coverage.plans.needs import TYPES_QUERY
+from router.coverage.remedies import TYPES_QUERY
 from router.coverage.workloads import (
     AKS_CLUSTER,
     ARC_CLUSTER,

@@ -22,11 +22,12 @@ from router.coverage.documents import CoverageDocument
 from router.coverage.expected.form import ANY, CoverageForm
 from router.coverage.expected.loading import manifest_of
 from router.coverage.expected.manifest import FILE, NO_MANIFEST, CoverageManifest
-from router.coverage.facts import Facts, PlanFact
+from router.coverage.facts import Facts
 from router.coverage.fields import find, find_text, objects_at
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.plans.table import PLANS
 from router.coverage.readers import facts_of
+from router.coverage.readers.plans import PlanFact
 from router.coverage.report.findings import RUNG_NAMES
 from router.coverage.verdicts import CoverageState, Workload
 from router.destinations.wording.masking import masked

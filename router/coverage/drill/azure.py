@@ -15,13 +15,13 @@ from urllib.parse import quote, urlsplit
 
 from router.app.settings import HEARTBEAT, Settings
 from router.app.trust import trust_for
-from router.coverage import own_objects
 from router.coverage.asking.azure_api import azure_over
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
 from router.coverage.asking.kubectl import NotAnswered, kubectl_for
 from router.coverage.asking.patience import PatientSender, Send, TimeLimit
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
+from router.coverage.stored import DRILL, KEY
 from router.deliver.http import Http
 from router.domain.catalogue import is_sample
 from router.domain.conversation import HttpAnswer, HttpRequest
@@ -220,7 +220,7 @@ async def call_heartbeat(settings: Settings, url: str, ended: datetime) -> str |
 
     As https://healthchecks.io/docs/http_api/ and https://deadmanssnitch.com/docs take it.
     """
-    body = json.dumps({own_objects.KEY: own_objects.DRILL, "verdict": "passed", "ended": ended.isoformat()}).encode()
+    body = json.dumps({KEY: DRILL, "verdict": "passed", "ended": ended.isoformat()}).encode()
     request, host = HttpRequest(method="POST", url=url, headers=_JSON, body=body), urlsplit(url).hostname
     async with Http(trust_for(settings)) as http:
         # It may be called twice: that says the same again.

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from router.coverage import own_objects
 from router.coverage.drill.subjects import DrillSubject
+from router.coverage.stored import DRILL, KEY
 
 
 class DrillVerdict(StrEnum):
@@ -116,13 +116,13 @@ def result_object(result: DrillResult) -> dict[str, object]:
     fields = asdict(result)
     subject, began, ended, judgement = (fields.pop(name) for name in ("subject", "began", "ended", "judgement"))
     times = {"began": began.isoformat(), "ended": ended.isoformat()}
-    return {own_objects.KEY: own_objects.DRILL, **subject, **times, **judgement, **fields}
+    return {KEY: DRILL, **subject, **times, **judgement, **fields}
 
 
 def result_id(subject: DrillSubject) -> str:
     """Return the id of a result's document: the last drill of a subject replaces the one before."""
     parts = (
-        own_objects.DRILL,
+        DRILL,
         subject.subscription,
         subject.bundle or subject.plan,
         subject.cluster or subject.machine,

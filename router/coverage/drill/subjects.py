@@ -8,7 +8,7 @@ from itertools import pairwise
 from shlex import quote
 from types import MappingProxyType
 
-from router.coverage import alert_validation
+from router.coverage.remedies import LINUX_SIGNAL, WINDOWS_SIGNAL
 from router.domain.catalogue import NO_SUBSCRIPTION
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
@@ -112,10 +112,10 @@ def instructions(subject: DrillSubject, context: str | None = None) -> list[str]
             "On the machine, with real-time protection on; the alert comes within minutes.",
             "Linux, which downloads the test file of EICAR:",
             "",
-            f"  {alert_validation.LINUX}",
+            f"  {LINUX_SIGNAL}",
             "",
             "Windows, which starts a program that is not there:",
             "",
-            f"  {alert_validation.WINDOWS}",
+            f"  {WINDOWS_SIGNAL}",
         ]
     return []

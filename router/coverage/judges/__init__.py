@@ -1,42 +1,64 @@
-"""A case -> a verdict. Every file here is a judge, with `RUNG`, `KINDS` and `judge(case)`: its existence is enough.
-
-A rung may have several judges, each for other kinds of workloads; a kind that none of them names does not have that rung.
-"""
+"""A case -> a verdict: one judge for each kind of workload and rung. A kind without a judge does not have the rung."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Protocol, cast
 
-from router.coverage.case import CoverageCase
+from router.coverage.facts import CoverageCase
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
 
+type Judge = Callable[[CoverageCase], Verdict | None]
+"""What is known of a workload on a rung.
 
-class Judge(Protocol):
-    """A module that judges one rung for some kinds of workloads."""
-
-    RUNG: Rung
-    KINDS: Collection[WorkloadKind]
-
-    def judge(self, case: CoverageCase) -> Verdict | None:
-        """What is known.
-
-        None of a rung from plan to admission control that audits: the workload does not have it, so nobody can expect it. None
-        of any other rung: nothing in the documents speaks of it, and the entry of the manifest does not name it either.
-        """
-        ...
+None of a rung from plan to admission that audits: the workload does not have it, so nothing can be expected. None of any other
+rung: nothing in the documents speaks of it, and the entry of the manifest does not name it either.
+"""
 
 
 @cache
 def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
-    """The judge of each rung that a kind of workload has."""
-    names = sorted(module.name for module in iter_modules(__path__) if not module.ispkg)
-    found = [cast("Judge", import_module(f"{__name__}.{name}")) for name in names]
-    return {(kind, one.RUNG): one for one in found for kind in one.KINDS}
+    """The judge of each rung that a kind of workload has; loaded when first asked for, since not every command judges."""
+    from router.coverage.judges import (
+        cluster_sensors,
+        clusters,
+        connectors,
+        detection,
+        export,
+        machines,
+        path,
+        plans,
+        sql_on_machines,
+        suppression,
+    )
+    from router.coverage.plans.table import PLAN_OF_KIND
+
+    return {
+        **{(kind, Rung.PLAN): plans.judge_plan for kind in PLAN_OF_KIND},
+        (WorkloadKind.SUBSCRIPTION, Rung.PLAN): plans.judge_subscription_plans,
+        (WorkloadKind.SUBSCRIPTION, Rung.SUPPRESSION): suppression.judge_suppression,
+        (WorkloadKind.SUBSCRIPTION, Rung.EXPORT): export.judge_export,
+        (WorkloadKind.SUBSCRIPTION, Rung.PATH): path.judge_path,
+        (WorkloadKind.REGISTRY, Rung.INTEGRATION): plans.judge_registry_scans,
+        (WorkloadKind.STORAGE_ACCOUNT, Rung.INTEGRATION): plans.judge_storage_extensions,
+        (WorkloadKind.MACHINE, Rung.INTEGRATION): machines.judge_machine_integration,
+        (WorkloadKind.MACHINE, Rung.SENSOR_INSTALLED): machines.judge_machine_installed,
+        (WorkloadKind.MACHINE, Rung.SENSOR_RUNNING): machines.judge_machine_running,
+        (WorkloadKind.SQL_ON_MACHINE, Rung.SENSOR_INSTALLED): sql_on_machines.judge_sql_installed,
+        (WorkloadKind.SQL_ON_MACHINE, Rung.SENSOR_RUNNING): sql_on_machines.judge_sql_running,
+        (WorkloadKind.CLUSTER, Rung.INTEGRATION): clusters.judge_cluster_integration,
+        (WorkloadKind.CLUSTER, Rung.SENSOR_INSTALLED): cluster_sensors.judge_cluster_installed,
+        (WorkloadKind.CLUSTER, Rung.SENSOR_RUNNING): cluster_sensors.judge_cluster_running,
+        (WorkloadKind.CLUSTER, Rung.ADMISSION_AUDITS): clusters.judge_admission_audits,
+        (WorkloadKind.CLUSTER, Rung.ADMISSION_DENIES): clusters.judge_admission_denies,
+        **{(kind, Rung.PLAN): connectors.judge_connector_plans for kind in _CONNECTED},
+        **{(kind, Rung.INTEGRATION): connectors.judge_connector_switches for kind in _CONNECTED},
+        **{(kind, Rung.DETECTION): detection.judge_detection for kind in WorkloadKind},
+    }
+
+
+_CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
 
 
 def rungs_of(kind: WorkloadKind) -> tuple[Rung, ...]:

@@ -11,18 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from shlex import quote
 
-from router.coverage import alert_validation
-from router.coverage.case import CoverageCase
-from router.coverage.facts import ResourceFact
-from router.coverage.readers.alerts import AlertFact
-from router.coverage.readers.sources import SourceFact
+from router.coverage.facts import CoverageCase, ResourceFact
+from router.coverage.readers.messages import AlertFact
+from router.coverage.readers.own import SourceFact
+from router.coverage.remedies import LINUX_SIGNAL, WINDOWS_SIGNAL
 from router.coverage.verdicts import Verdict, covered, unknown
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import AlertWatcher, HeardAlert, watcher_for
 from router.domain.texts import counted, timestamp
-
-RUNG = Rung.DETECTION
-KINDS = tuple(WorkloadKind)
 
 LATELY = timedelta(days=90)
 """How long Defender keeps alerts, and so how old one may be that proves anything."""
@@ -40,17 +36,17 @@ _PROVING = {
 """Whose alerts prove that a workload of a kind is watched itself; whatever else is watched has nothing installed on it."""
 
 
-def judge(case: CoverageCase) -> Verdict | None:
+def judge_detection(case: CoverageCase) -> Verdict | None:
     """Covered where an alert, no sample and not too old, is about the workload and comes of what watches it."""
     alerts = sorted(case.about(AlertFact), key=lambda one: one.time or _NEVER, reverse=True)
     remedy = _remedy(case)
     heard = [one for fact in case.about(SourceFact) for one in _heard_alerts(fact, case.now)]
     # What is only heard of says less than an alert does: it makes nothing unknown that nobody asked for.
-    alerts = alerts or [one for one in heard if RUNG in (case.expectation.rungs or ())]
+    alerts = alerts or [one for one in heard if Rung.DETECTION in (case.expectation.rungs or ())]
     if proved := _covered(case, [*alerts, *heard]):
         return proved
     if not alerts:
-        if RUNG not in (case.expectation.rungs or ()):
+        if Rung.DETECTION not in (case.expectation.rungs or ()):
             return None
         return unknown(
             "no alert that was given is about it, which proves nothing: raise a test signal, and give what "
@@ -132,7 +128,7 @@ def _remedy(case: CoverageCase) -> str:
         return _CLUSTER
     if kind is WorkloadKind.MACHINE:
         is_windows = any(one.system == "windows" for one in case.about(ResourceFact))
-        return alert_validation.WINDOWS if is_windows else alert_validation.LINUX
+        return WINDOWS_SIGNAL if is_windows else LINUX_SIGNAL
     subscription = case.workload.subscription
     return f"az security alert list{f' --subscription {quote(subscription)}' if subscription else ''} --output json"
 

@@ -11,13 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from router.coverage.case import CoverageCase
 from router.coverage.expected.manifest import ExpectedExport
-from router.coverage.readers.automations import AutomationFact, NoAutomationsFact
-from router.coverage.readers.sources import SourceFact
-from router.coverage.recency import age_of
-from router.coverage.subscriptions.disabled import unless_disabled
-from router.coverage.subscriptions.exports import (
+from router.coverage.exports import (
     Automation,
     ExportAnswer,
     ExportAspect,
@@ -27,12 +22,12 @@ from router.coverage.subscriptions.exports import (
     recommendation_of,
     together,
 )
-from router.coverage.subscriptions.list_commands import list_command
+from router.coverage.facts import CoverageCase, age_of
+from router.coverage.readers.own import SourceFact
+from router.coverage.readers.subscriptions import AutomationFact, NoAutomationsFact
+from router.coverage.remedies import list_command
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
-from router.domain.coverage import Rung, WorkloadKind
-
-RUNG = Rung.EXPORT
-KINDS = (WorkloadKind.SUBSCRIPTION,)
+from router.domain.coverage import Rung
 
 _MOST = 5
 """How many automations are named."""
@@ -79,9 +74,9 @@ class _Missing:
     evidence: tuple[CoverageEvidence, ...]
 
 
-def judge(case: CoverageCase) -> Verdict | None:
+def judge_export(case: CoverageCase) -> Verdict | None:
     """Covered where every severity that is expected has an automation that is on, wide enough, and leads to our hub."""
-    verdict = unless_disabled(case, _judged(case))
+    verdict = _judged(case)
     return verdict and replace(verdict, remarks=(*verdict.remarks, *_heard(case)))
 
 
@@ -178,7 +173,7 @@ def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | No
         return gap(
             "it has no automation, so nothing is exported", whole.source.shows("value", "[]"), remedy=_deploy(case)
         )
-    if is_wanted or RUNG in (case.expectation.rungs or ()):
+    if is_wanted or Rung.EXPORT in (case.expectation.rungs or ()):
         return unknown("nobody asked for its automations", remedy=_ask(case))
     return None
 

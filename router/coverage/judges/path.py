@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.coverage.case import CoverageCase
-from router.coverage.readers.drills import DrillFact
-from router.coverage.recency import age_of
+from router.coverage.facts import CoverageCase, age_of
+from router.coverage.readers.own import DrillFact
 from router.coverage.remedies import command_line
-from router.coverage.subscriptions.disabled import unless_disabled
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.clocks import is_possible
-from router.domain.coverage import Rung, WorkloadKind
-
-RUNG = Rung.PATH
-KINDS = (WorkloadKind.SUBSCRIPTION,)
+from router.domain.coverage import Rung
 
 LATELY = timedelta(days=30)
 """How long ago a drill may have passed: keys are rotated and rules are changed in the meantime."""
@@ -34,16 +29,12 @@ _PASSED = "passed"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def judge(case: CoverageCase) -> Verdict | None:
+def judge_path(case: CoverageCase) -> Verdict | None:
     """Covered where the last drill of each bundle passed, and one of them lately enough."""
-    return unless_disabled(case, _judged(case))
-
-
-def _judged(case: CoverageCase) -> Verdict | None:
     drills = last_drills(case.about(DrillFact))
     if drills:
         return _together([_judged_drill(case, one) for one in drills])
-    if RUNG not in (case.expectation.rungs or ()):
+    if Rung.PATH not in (case.expectation.rungs or ()):
         return None
     return unknown(
         "only a drill proves it, whose sample alerts are seen at the router and at every destination",

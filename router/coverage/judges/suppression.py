@@ -11,16 +11,12 @@ from datetime import datetime, timedelta
 from shlex import quote
 from urllib.parse import quote as url_quote
 
-from router.coverage.case import CoverageCase
-from router.coverage.readers.suppression_rules import NoSuppressionRulesFact, SuppressionRuleFact
-from router.coverage.subscriptions.disabled import unless_disabled
-from router.coverage.subscriptions.list_commands import list_command
+from router.coverage.facts import CoverageCase
+from router.coverage.readers.subscriptions import NoSuppressionRulesFact, SuppressionRuleFact
+from router.coverage.remedies import list_command
 from router.coverage.verdicts import Verdict, covered, gap, unknown
-from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage import Rung
 from router.domain.texts import counted
-
-RUNG = Rung.SUPPRESSION
-KINDS = (WorkloadKind.SUBSCRIPTION,)
 
 _MOST = 10
 """How many rules are named."""
@@ -35,15 +31,11 @@ _API = "api-version=2019-01-01-preview"
 _OFF = "{properties: merge(properties, {state: 'Disabled'})}"
 
 
-def judge(case: CoverageCase) -> Verdict | None:
+def judge_suppression(case: CoverageCase) -> Verdict | None:
     """Covered where somebody listed them, and each that is in force ends and leaves something out."""
-    return unless_disabled(case, _judged(case))
-
-
-def _judged(case: CoverageCase) -> Verdict | None:
     rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
     if not rules and not empty:
-        if RUNG in (case.expectation.rungs or ()):
+        if Rung.SUPPRESSION in (case.expectation.rungs or ()):
             return unknown("nobody asked for Defender's own suppression rules", remedy=_ask(case))
         return None
     remarks = tuple(_remarks(rules, case.now))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from router.coverage.case import CoverageCase
-from router.coverage.exclusion_tags import OFF_CLUSTERS, excluding
-from router.coverage.facts import ResourceFact
+from router.coverage.facts import CoverageCase, ResourceFact
 from router.coverage.kubernetes.mends import delete_tag
-from router.coverage.readers.stored_tags import StoredTagsFact
+from router.coverage.readers.own import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
+from router.coverage.workloads import OFF_CLUSTERS, excluding
 
 
 @dataclass(frozen=True, slots=True)

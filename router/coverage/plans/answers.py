@@ -1,34 +1,31 @@
-"""All answers about one plan at one subscription or resource, as one. Pure.
+"""All answers about one plan at one subscription or resource, and the verdicts on parts of something, as one. Pure.
 
 Where two answers differ in a field the worse one counts, and a remark says that they contradict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from router.coverage.facts import Facts, PlanFact
+from router.coverage.facts import Facts
 from router.coverage.plans.table import DefenderPlan
-from router.coverage.verdicts import CoverageEvidence
+from router.coverage.readers.plans import PlanFact
+from router.coverage.remedies import each_on_its_line
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict
 
-_COVERAGES = ("notcovered", "partiallycovered", "fullycovered")
-"""What an answer says of the resources of a subscription, from worst to best."""
+_COVERAGES = {"notcovered": "NotCovered", "partiallycovered": "PartiallyCovered", "fullycovered": "FullyCovered"}
+"""What an answer says of the resources of a subscription, from worst to best, and how it is written."""
 
 _NO_HOLES = ("mdedesignatedsubscription",)
 """Extensions that leave nothing unprotected when they are off, as they are at first."""
 
-_WRITTEN = {"notcovered": "NotCovered", "partiallycovered": "PartiallyCovered", "fullycovered": "FullyCovered"}
+_WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanAnswers:
-    """What is said of one plan at one subscription or resource.
-
-    Attributes:
-        plan: the plan.
-        facts: the answers.
-    """
+    """What is said of one plan at one subscription or resource."""
 
     plan: DefenderPlan
     facts: tuple[PlanFact, ...]
@@ -85,7 +82,9 @@ class PlanAnswers:
             if one.is_inherited is not None:
                 yield one.source.shows(f"{one.name} inherited", one.inherited_from if one.is_inherited else False)
             if one.coverage:
-                yield one.source.shows(f"{one.name} resourcesCoverageStatus", _WRITTEN.get(one.coverage, one.coverage))
+                yield one.source.shows(
+                    f"{one.name} resourcesCoverageStatus", _COVERAGES.get(one.coverage, one.coverage)
+                )
 
     def extension_evidence(self, name: str) -> Iterator[CoverageEvidence]:
         """What each answer says of an extension."""
@@ -119,13 +118,13 @@ class PlanAnswers:
             yield f"extension {self._written(name)} of {self.plan.name} failed to be switched on: {text}"
 
     def _contradictions(self) -> Iterator[str]:
-        fields: tuple[tuple[str, Callable[[PlanFact], str | None]], ...] = (
-            ("the tier", lambda one: one.tier),
-            ("the sub-plan", lambda one: one.sub_plan and one.sub_plan.lower()),
-            ("resourcesCoverageStatus", lambda one: one.coverage),
-        )
-        for title, find in fields:
-            by_value = {value: one.source.document for one in self.facts if (value := find(one)) is not None}
+        for title, values in (
+            ("the tier", [one.tier for one in self.facts]),
+            ("the sub-plan", [one.sub_plan and one.sub_plan.lower() for one in self.facts]),
+            ("resourcesCoverageStatus", [one.coverage for one in self.facts]),
+        ):
+            by_value = dict(zip(values, (one.source.document for one in self.facts), strict=True))
+            by_value.pop(None, None)
             if len(by_value) > 1:
                 documents = " and ".join(by_value.values())
                 yield f"{documents} contradict each other about {title} of {self.plan.name}; the worse one counts"
@@ -138,3 +137,21 @@ def answers_about(facts: Facts, subject: str | None, plan: DefenderPlan) -> Plan
     """What is said of a plan at a subscription or a resource."""
     name = plan.name.lower()
     return PlanAnswers(plan, tuple(one for one in facts.about(PlanFact, subject) if one.plan == name))
+
+
+def joined(parts: Sequence[Verdict]) -> Verdict:
+    """The verdict on the whole: it is covered where every part is, and a gap where one is; it needs at least one part."""
+    state = next(one for one in _WORST_FIRST if any(part.state is one for part in parts))
+    worst = [part for part in parts if part.state is state]
+    # A gap does not hide what is not known besides.
+    others = [part.reason for part in parts if part.state is CoverageState.UNKNOWN and part.state is not state]
+    remarks = [remark for part in parts for remark in part.remarks]
+    remedies = [part.remedy for part in worst if part.remedy]
+    return Verdict(
+        state=state,
+        reason="; ".join(dict.fromkeys(part.reason for part in worst)),
+        evidence=tuple(dict.fromkeys(one for part in worst for one in part.evidence)),
+        remedy=each_on_its_line(remedies) if state is CoverageState.GAP else "\n".join(dict.fromkeys(remedies)) or None,
+        remarks=tuple(dict.fromkeys((*others, *remarks))),
+        limits=tuple(limit for part in parts for limit in part.limits),
+    )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from router.coverage.facts import ResourceFact
-from router.coverage.plans.answers import PlanAnswers
-from router.coverage.plans.at_resource import ResourcePlan
-from router.coverage.plans.remedies import (
+from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
+from router.coverage.plans.answers import PlanAnswers, answers_about, joined
+from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
+from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
+from router.coverage.readers.plans import SqlAlertPolicyFact
+from router.coverage.remedies import (
     ask_plans,
+    ask_resource,
     enable_plan,
     follow_subscription_storage,
     one_after_the_other,
+    remove_tag,
     take_override_off,
 )
-from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking
-from router.coverage.readers.sql_alert_policies import SqlAlertPolicyFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.coverage import WorkloadKind
 
@@ -90,14 +92,12 @@ def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) ->
         reason = (
             f"extension {name} leaves out what has a tag {' or '.join(excluded.values())}; nobody asked for its tags"
         )
-        yield unknown(reason, remedy=f"az resource show --ids {shlex.quote(asked.id)} -o json")
+        yield unknown(reason, remedy=ask_resource(asked.id))
     for one in tagged:
         for key, value in (one.tags or {}).items():
             if f"{key}={value}".lower() in excluded:
                 reason = f"extension {name} leaves it out, by its tag {key}={value}"
-                remedy = f"az tag update --resource-id {shlex.quote(asked.id)} --operation Delete --tags "
-                evidence = one.source.shows(f"tags.{key}", value)
-                yield gap(reason, evidence, remedy=remedy + shlex.quote(f"{key}={value}"))
+                yield gap(reason, one.source.shows(f"tags.{key}", value), remedy=remove_tag(asked.id, key, value))
 
 
 def judge_extension(
@@ -128,7 +128,7 @@ def is_extension_of(plan: DefenderPlan, name: str) -> bool:
 
 def remarks_of(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
     """What is to be said of the plan besides."""
-    yield from sql_remarks(asked)
+    yield from _sql_remarks(asked)
     if state is CoverageState.GAP:
         return
     yield from asked.own.remarks()
@@ -157,7 +157,7 @@ def sub_plan_remarks(plan: DefenderPlan, said: tuple[str, ...]) -> Iterator[str]
         yield f"no answer says whether {plan.name} is {names}; {poorer[0].name} leaves out {', '.join(poorer[0].leaves_out)}"
 
 
-def sql_remarks(asked: ResourcePlan) -> Iterator[str]:
+def _sql_remarks(asked: ResourcePlan) -> Iterator[str]:
     """What a database server's own settings say, which explains and decides nothing."""
     for one in asked.case.about(SqlAlertPolicyFact):
         if (one.state or "").lower() == "disabled":
@@ -197,3 +197,36 @@ def _enable(asked: ResourcePlan, sub_plan: str | None, *extensions: str) -> str 
     if asked.switch is not None and asked.switch.settings and asked.switch.is_own:
         lines.append(follow_subscription_storage(asked.id))
     return one_after_the_other(lines)
+
+
+def plan_answers(case: CoverageCase, plan: str) -> tuple[PlanAnswers, PlanAnswers]:
+    """What is said of a plan at the workload itself, and at its subscription."""
+    named, subscription = plan_named(plan), case.workload.subscription
+    at = subscription_subject(subscription) if subscription else None
+    return answers_about(case.facts, case.workload.subject, named), answers_about(case.facts, at, named)
+
+
+def is_plan_on(answers: PlanAnswers) -> bool | None:
+    """Whether a plan is on; of two answers that differ the worse one counts. None where none says it."""
+    return None if answers.tier is None else answers.tier == "standard"
+
+
+def is_extension_on(answers: PlanAnswers, extension: str) -> bool | None:
+    """Whether an extension is on: one that failed to be switched on is not, although later answers call it on."""
+    return False if answers.find_failure(extension) is not None else answers.find_extension(extension)
+
+
+def extension_verdict(case: CoverageCase, extension: str, purpose: str) -> Verdict:
+    """Covered where plan and extension are on for the resource; `purpose` is what does not happen where they are not."""
+    if case.workload.subscription is None or case.workload.id is None:
+        return unknown("no document says in which subscription it is", remedy=None)
+    asked = resource_plan(case)
+    is_on = on_part(asked)
+    if is_on.state is CoverageState.GAP:
+        return replace(is_on, reason=f"{is_on.reason}, so {purpose}")
+    if not asked.is_answered:
+        return is_on
+    found = joined(list(extension_part(asked, extension)))
+    if found.state is CoverageState.GAP:
+        return replace(found, reason=f"{found.reason}, so {purpose}")
+    return joined([is_on, found])

@@ -1,49 +1,88 @@
-"""Objects of documents -> facts. Every file here is a reader, with `reads(item)` and `facts_in(item)`: its existence is enough.
-
-It reads what it knows and passes over the rest: other tools and versions write other fields, and none of them may make it fail.
-"""
+"""Objects of documents -> facts. A reader passes over the fields that it does not know, and raises on nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator, Mapping
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact
-from router.coverage.readers import kubernetes
-from router.coverage.readers.kubernetes import empty_lists_in, unanswered_in
+from router.coverage.fields import find_text
+from router.coverage.readers import clusters, kubernetes, machines, messages, own, plans, subscriptions
+from router.coverage.stored import KEY
+from router.coverage.workloads import RESOURCE_KINDS, resource_fact
+
+type Reader = Callable[[Item], Iterator[CoverageFact]]
+"""Makes facts of an object; of one that is not of its sort, none."""
 
 
-class Reader(Protocol):
-    """A module that makes facts of some objects."""
-
-    def reads(self, item: Item) -> bool:
-        """Whether an object is of the sort that it reads."""
-        ...
-
-    def facts_in(self, item: Item) -> Iterator[CoverageFact]:
-        """What the object says; nothing where it says nothing that can be used."""
-        ...
+def _read_resource(item: Item) -> Iterator[CoverageFact]:
+    """A resource that Defender watches from its own side, so that its document says no more than that it exists."""
+    if (fact := resource_fact(item, RESOURCE_KINDS[item.type])) is not None:
+        yield fact
 
 
-@cache
-def readers() -> tuple[Reader, ...]:
-    """Every reader."""
-    names = sorted(module.name for module in iter_modules(__path__) if not module.ispkg)
-    return tuple(cast("Reader", import_module(f"{__name__}.{name}")) for name in names)
+_BY_TYPE: Mapping[str, Reader] = {
+    **dict.fromkeys(RESOURCE_KINDS, _read_resource),
+    "microsoft.compute/virtualmachines": machines.read_machine,
+    "microsoft.compute/virtualmachinescalesets": machines.read_machine,
+    "microsoft.hybridcompute/machines": machines.read_machine,
+    "microsoft.compute/virtualmachines/extensions": machines.read_extension,
+    "microsoft.compute/virtualmachinescalesets/extensions": machines.read_extension,
+    "microsoft.hybridcompute/machines/extensions": machines.read_extension,
+    "microsoft.sqlvirtualmachine/sqlvirtualmachines": machines.read_sql_machine,
+    "microsoft.azurearcdata/sqlserverinstances": machines.read_sql_machine,
+    "microsoft.containerservice/managedclusters": clusters.read_managed_cluster,
+    "microsoft.kubernetes/connectedclusters": clusters.read_connected_cluster,
+    "microsoft.kubernetesconfiguration/extensions": clusters.read_kubernetes_extension,
+    "microsoft.security/securityconnectors": clusters.read_connector,
+    "microsoft.security/pricings": plans.read_pricing,
+    "microsoft.security/settings": plans.read_setting,
+    "microsoft.security/defenderforstoragesettings": plans.read_storage_setting,
+    "microsoft.security/advancedthreatprotectionsettings": plans.read_threat_protection,
+    "microsoft.security/assessments": messages.read_assessment,
+    "microsoft.security/alerts": messages.read_alert,
+    "microsoft.security/locations/alerts": messages.read_alert,
+    "microsoft.security/automations": subscriptions.read_automation,
+    "microsoft.security/securityautomations": subscriptions.read_automation,
+    "microsoft.security/alertssuppressionrules": subscriptions.read_suppression_rule,
+    "microsoft.resources/subscriptions": subscriptions.read_subscription,
+}
+"""By the ARM type in lower case."""
+
+_BY_CHILD: Mapping[str, Reader] = {
+    "advancedthreatprotectionsettings": plans.read_sql_alert_policy,
+    "securityalertpolicies": plans.read_sql_alert_policy,
+}
+"""By the last word of a type of a database server."""
+
+_WITHOUT_TYPE: tuple[Reader, ...] = (
+    subscriptions.read_subscription,
+    machines.read_device,
+    machines.read_sensor_health,
+    clusters.read_eks_cluster,
+    clusters.read_gke_cluster,
+    clusters.read_last_row,
+)
+
+
+def facts_in(item: Item) -> Iterator[CoverageFact]:
+    """What an object says. One of a kind of Kubernetes, which users of a cluster may make, says nothing but of its cluster."""
+    if item.kind:
+        yield from kubernetes.facts_in(item)
+    elif find_text(item.body, KEY) is not None:
+        yield from own.read_own_object(item)
+    elif item.type:
+        reader = _BY_TYPE.get(item.type) or _BY_CHILD.get(item.type.rpartition("/")[2])
+        yield from reader(item) if reader is not None else ()
+    else:
+        for reader in _WITHOUT_TYPE:
+            yield from reader(item)
 
 
 def facts_of(document: CoverageDocument) -> Iterator[CoverageFact]:
-    """What every reader finds in the objects of a document, and its empty lists.
-
-    Whoever may write into a cluster makes objects of kinds of their own: so none says anything but of its cluster.
-    """
+    """What the objects of a document say, and its empty lists."""
     for item in document.items:
-        for reader in (kubernetes,) if item.kind else readers():
-            if reader.reads(item):
-                yield from reader.facts_in(item)
-    yield from empty_lists_in(document)
-    yield from unanswered_in(document)
+        yield from facts_in(item)
+    yield from machines.absent_extensions(document.items)
+    yield from kubernetes.empty_lists_in(document)
+    yield from kubernetes.unanswered_in(document)

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact, Source, source_of
@@ -14,28 +14,23 @@ from router.coverage.fields import find, find_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KubernetesFact:
+class KubernetesFact(CoverageFact):
     """One object of a cluster.
 
     Attributes:
-        subject: the cluster; None until `router.coverage.assignment.clusters` has found it, and where it cannot.
-        given: the name that was given before the document; None where none was.
-        kind: the object's kind; one that ends in List stands for a list in which there was nothing, and an empty one for a
-            cluster that did not answer.
+        subject: the cluster; None until `router.coverage.assignment` has found it, and where it cannot.
+        given: the name that was given before the document.
+        kind: the object's kind; one that ends in List stands for an empty list, and an empty one for a cluster that did not
+            answer, for the reason `refusal`.
         namespace: its namespace; empty where it has none.
-        name: its name.
-        body: the object.
-        source: where it stands.
-        refusal: why the cluster did not answer, where the fact stands for that; else empty.
     """
 
     subject: str | None = None
     given: str | None
     kind: str
-    namespace: str
-    name: str
-    body: Mapping[str, object]
-    source: Source
+    namespace: str = ""
+    name: str = ""
+    body: Mapping[str, object] = field(default_factory=dict)
     refusal: str = ""
 
 
@@ -55,24 +50,18 @@ _GROUPS = (
 """The groups, or their ends, of which everything is read."""
 
 
-def reads(item: Item) -> bool:
-    """Whether it is an object of Kubernetes that says something of a cluster's coverage."""
-    group = (find_text(item.body, "apiVersion") or "").rpartition("/")[0]
-    if group in _KINDS:
-        return item.kind in _KINDS[group]
-    return bool(item.kind) and group.endswith(_GROUPS)
-
-
 def facts_in(item: Item) -> Iterator[CoverageFact]:
-    """The object itself."""
-    yield KubernetesFact(
-        given=item.given,
-        kind=item.kind,
-        namespace=find_text(item.body, "metadata", "namespace") or "",
-        name=find_text(item.body, "metadata", "name") or "",
-        body=without_ballast(item.kind, item.body),
-        source=source_of(item),
-    )
+    """The object itself, where it is of a kind that says something of a cluster's coverage."""
+    group = (find_text(item.body, "apiVersion") or "").rpartition("/")[0]
+    if item.kind in _KINDS[group] if group in _KINDS else group.endswith(_GROUPS):
+        yield KubernetesFact(
+            given=item.given,
+            kind=item.kind,
+            namespace=find_text(item.body, "metadata", "namespace") or "",
+            name=find_text(item.body, "metadata", "name") or "",
+            body=without_ballast(item.kind, item.body),
+            source=source_of(item),
+        )
 
 
 def without_ballast(kind: str, body: Mapping[str, object]) -> Mapping[str, object]:
@@ -97,30 +86,16 @@ _ASKED: Mapping[str, tuple[str, frozenset[str]]] = {
 
 def empty_lists_in(document: CoverageDocument) -> Iterator[CoverageFact]:
     """The empty lists of kubectl's in a document: that there was nothing is an answer, too."""
-    for kind in document.empty_lists:
-        if kind:
-            yield KubernetesFact(
-                given=document.given,
-                kind=kind,
-                namespace="",
-                name="",
-                body={},
-                source=Source(document=document.name, is_whole=True),
-            )
+    for kind in filter(None, document.empty_lists):
+        source = Source(document=document.name, is_whole=True)
+        yield KubernetesFact(given=document.given, kind=kind, source=source)
 
 
 def unanswered_in(document: CoverageDocument) -> Iterator[CoverageFact]:
     """That there is a cluster which did not answer: it is unknown, and not left out. An object without a kind stands for it."""
     if document.is_of_cluster and not document.items:
-        yield KubernetesFact(
-            given=document.given,
-            kind="",
-            namespace="",
-            name="",
-            body={},
-            source=Source(document=document.name),
-            refusal=document.refusals[0].reason if document.refusals else "",
-        )
+        refusal = document.refusals[0].reason if document.refusals else ""
+        yield KubernetesFact(given=document.given, kind="", refusal=refusal, source=Source(document=document.name))
 
 
 def refusals_in(facts: Iterable[KubernetesFact]) -> tuple[str, ...]:

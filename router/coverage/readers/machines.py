@@ -1,73 +1,162 @@
-"""Machines: virtual machines, scale sets, and servers of Azure Arc.
+"""Machines, their extensions and sensors, scale sets, and SQL Servers on machines.
 
-ARM, `az vm list` with and without `-d`, the instance view, `az connectedmachine list`, Resource Graph, and Microsoft's query
-that joins machines with their extensions. https://learn.microsoft.com/rest/api/compute/virtual-machines,
-https://learn.microsoft.com/rest/api/hybridcompute/machines
+ARM, `az vm list` with and without `-d`, `az connectedmachine list`, Resource Graph, `mdatp health --output json`, and the
+machines API of Defender for Endpoint. https://learn.microsoft.com/rest/api/compute/virtual-machines,
+https://learn.microsoft.com/rest/api/hybridcompute/machines, https://learn.microsoft.com/defender-endpoint/api/machine
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, Source, source_of
-from router.coverage.fields import find, find_count, find_text, objects_at
-from router.coverage.workloads import ARC_MACHINE, MACHINES, SCALE_SET, resource_fact
+from router.coverage.facts import CoverageFact, source_of
+from router.coverage.fields import find, find_count, find_list, find_text, find_truth, objects_at
+from router.coverage.workloads import ARC_MACHINE, MACHINES, SCALE_SET, VIRTUAL_MACHINE, named_resource, resource_fact
 from router.domain.coverage import WorkloadKind
+from router.domain.resources import parse_resource_id
+
+_ENDPOINT_PUBLISHER = "microsoft.azure.azuredefenderforservers"
+_ENDPOINT_TYPES = ("mde.linux", "mde.windows")
+_SQL_PUBLISHER = "microsoft.azure.azuredefenderforsql"
+_SQL_TYPES = ("advancedthreatprotection.windows",)
+_SQL_NAMES = (*_SQL_TYPES, "microsoftdefenderforsql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineFact:
-    """What a machine's own document says besides what every resource's says.
+class MachineFact(CoverageFact):
+    """What a machine's own document says besides what every resource's says; None for what it does not say.
 
     Attributes:
-        subject: the machine in lower case.
-        connection: how Azure Arc last saw it: `connected`, `disconnected`, `expired` or `error`; None where that is not said.
-        scale_set: the scale set that it belongs to, in lower case; None where none is named.
-        source: where it stands.
+        connection: how Azure Arc last saw it: `connected`, `disconnected`, `expired` or `error`.
+        scale_set: the scale set that it belongs to, in lower case.
     """
 
-    subject: str
     connection: str | None
     scale_set: str | None
-    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleSetFact:
-    """What the document of a scale set says.
+class ScaleSetFact(CoverageFact):
+    """What the document of a scale set says; None for what it does not say.
 
     Attributes:
-        subject: the scale set in lower case.
-        is_flexible: whether its instances are virtual machines of their own; None where that is not said.
-        capacity: how many instances it is to have; None where that is not said.
-        source: where it stands.
+        is_flexible: whether its instances are virtual machines of their own.
+        capacity: how many instances it is to have.
     """
 
     subject: str
     is_flexible: bool | None
     capacity: int | None
-    source: Source
 
 
-def reads(item: Item) -> bool:
-    """Whether it is a machine, and not a row of something else that names one."""
-    return item.type in MACHINES and (find_text(item.body, "id") is not None or is_joined_row(item))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionFact(CoverageFact):
+    """An extension of a machine; None for what is not said, and all words but `message` in lower case.
+
+    Attributes:
+        state: `succeeded`, `failed` or another state of its deployment; `field` is where that stands.
+        code: the exit code of its installation.
+        bound_to: the machine that its settings name.
+    """
+
+    name: str
+    type: str | None
+    publisher: str | None = None
+    state: str | None
+    field: str
+    code: int | None = None
+    message: str = ""
+    bound_to: str | None = None
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether it brings Defender for Endpoint."""
+        return self._is(_ENDPOINT_PUBLISHER, _ENDPOINT_TYPES, _ENDPOINT_TYPES)
+
+    @property
+    def is_sql(self) -> bool:
+        """Whether it brings Defender for SQL."""
+        return self._is(_SQL_PUBLISHER, _SQL_TYPES, _SQL_NAMES)
+
+    @property
+    def is_defender(self) -> bool:
+        """Whether it is one of Defender's."""
+        return self.is_endpoint or self.is_sql
+
+    def _is(self, publisher: str, types: tuple[str, ...], names: tuple[str, ...]) -> bool:
+        fits = self.type in types if self.type is not None else self.name.lower() in names
+        return fits and self.publisher in (None, publisher)
 
 
-def is_joined_row(item: Item) -> bool:
-    """Whether it is a row of Microsoft's query that joins machines with their extensions."""
-    return any(name.startswith(("name1", "properties1")) for name in item.body if isinstance(name, str))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsentExtensionsFact(CoverageFact):
+    """That a machine lacks an extension of Defender's.
+
+    Attributes:
+        others: the names of all extensions that it has; None where only one of Defender's was asked for.
+    """
+
+    lacks_endpoint: bool
+    lacks_sql: bool
+    others: tuple[str, ...] | None = None
 
 
-def facts_in(item: Item) -> Iterator[CoverageFact]:
-    """The machine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorHealthFact(CoverageFact):
+    """What `mdatp health` prints on a machine, which it does not name; None for what is not said.
+
+    Attributes:
+        subject: the machine, once `router.coverage.assignment` has found it.
+        is_licensed: whether it is onboarded to a tenant.
+        is_protecting: whether it looks at files in real time.
+        organization: the tenant's id in Defender for Endpoint.
+    """
+
+    subject: str | None = None
+    given: str | None
+    is_healthy: bool | None
+    is_licensed: bool | None
+    is_protecting: bool | None
+    organization: str | None
+    issues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFact(CoverageFact):
+    """What Defender for Endpoint says of a device, and in `source` when that last reported.
+
+    Attributes:
+        health: `active`, `inactive` and others; None where that is not said.
+        onboarding: `onboarded`, `canbeonboarded` and others; None where that is not said.
+    """
+
+    health: str | None
+    onboarding: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlHostFact(CoverageFact):
+    """Where a SQL Server runs, and in `source` when Azure Arc last saw its protection.
+
+    Attributes:
+        machine: the machine in lower case; None where that is not said.
+        protection: `protected`, `unprotected` or `unknown`; None where it is not of Azure Arc.
+    """
+
+    machine: str | None
+    protection: str | None
+
+
+def read_machine(item: Item) -> Iterator[CoverageFact]:
+    """The machine, its scale set, and its extensions where they stand in it or beside it."""
     fact = resource_fact(item, WorkloadKind.MACHINE, is_stopped=_is_stopped(item), system=_system(item))
     if fact is None:
         return
     yield replace(fact, time=find_text(item.find("timeCreated")))
+    yield from _extensions_of(item, fact.subject)
     if item.type == SCALE_SET:
         mode = (find_text(item.find("orchestrationMode")) or "").lower()
         yield ScaleSetFact(
@@ -77,7 +166,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
             source=source_of(item),
         )
         return
-    status = find_text(item.find("status")) or find_text(item.body, "properties_status")
+    status = find_text(item.find("status"))
     scale_set = find_text(item.find("virtualMachineScaleSet", "id"))
     yield MachineFact(
         subject=fact.subject,
@@ -87,14 +176,124 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     )
 
 
+def _extensions_of(item: Item, machine: str) -> Iterator[CoverageFact]:
+    """The extensions under `resources`, which are all that a virtual machine has, or the one that a query joined to it."""
+    names = {name.lower() for name in item.body}
+    if "name1" in names:
+        yield _joined(item, machine)
+    if item.type != VIRTUAL_MACHINE or "resources" not in names:
+        return  # Azure Arc leaves the list empty unless it is asked for it.
+    nested = [
+        replace(item, body=one, document=f"{item.document} resources[{number}]")
+        for number, one in enumerate(find_list(item.body, "resources") or ())
+        if isinstance(one, Mapping)
+    ]
+    extensions = [_extension(one, machine) for one in nested if _machine_of(one) == machine]
+    yield from extensions
+    yield _absent(item, machine, extensions)
+
+
+def _absent(item: Item, machine: str, extensions: Sequence[ExtensionFact]) -> AbsentExtensionsFact:
+    return AbsentExtensionsFact(
+        subject=machine,
+        lacks_endpoint=not any(one.is_endpoint for one in extensions),
+        lacks_sql=not any(one.is_sql for one in extensions),
+        # An empty list is also what `az vm list` prints of a machine whose extensions it was not asked for.
+        others=tuple(one.name for one in extensions) or None,
+        source=source_of(item),
+    )
+
+
+def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
+    """What machines lack whose extensions stand by themselves in a whole list.
+
+    A list of Defender's extensions alone may be the answer to a query for these, so it says nothing of what is absent.
+    """
+    listed: dict[str, list[ExtensionFact]] = {}
+    first: dict[str, Item] = {}
+    for item in items:
+        machine = _machine_of(item)
+        if item.is_whole and (machine is not None or item.type in MACHINES):
+            subject = machine or (item.id or "").lower().rstrip("/")
+            first.setdefault(subject, item)
+            listed.setdefault(subject, []).extend([_extension(item, machine)] if machine is not None else ())
+    kinds = {parse_resource_id(one.subject).type for some in listed.values() for one in some if not one.is_defender}
+    for subject, extensions in listed.items():
+        if parse_resource_id(subject).type in kinds:
+            yield replace(_absent(first[subject], subject, extensions), others=tuple(one.name for one in extensions))
+
+
+def _joined(item: Item, machine: str) -> CoverageFact:
+    """What our own query says: the columns of the extension of Defender for Endpoint are empty where a machine has none."""
+    name, state = find_text(item.body, "name1"), find_text(item.body, "properties1", "provisioningState")
+    if name is None and state is None:
+        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=source_of(item))
+    return ExtensionFact(
+        subject=machine,
+        name=name or "",
+        type=(find_text(item.body, "properties1", "type") or "").lower() or None,
+        state=_state(state),
+        field="properties1.provisioningState",
+        source=source_of(item),
+    )
+
+
+def read_extension(item: Item) -> Iterator[CoverageFact]:
+    """An extension that stands by itself, and its machine."""
+    if (machine := _machine_of(item)) is not None:
+        yield named_resource(item, (item.id or "")[: len(machine)], WorkloadKind.MACHINE)
+        yield _extension(item, machine)
+
+
+def _machine_of(item: Item) -> str | None:
+    id = (item.id or "").lower()
+    machine, _, rest = id.partition("/extensions/")
+    return machine if rest and (parse_resource_id(machine).type or "") in MACHINES else None
+
+
+def _extension(item: Item, machine: str) -> ExtensionFact:
+    type = find_text(item.body, "properties", "type") or find_text(item.body, "typePropertiesType")
+    view = item.find("instanceView")
+    statuses = [*objects_at(view, "statuses"), *objects_at({"one": [find(view, "status")]}, "one")]
+    failed = [one for one in statuses if "/failed" in (find_text(one, "code") or "").lower()]
+    code, message = _outcome([*failed, *statuses][:1])
+    bound_to = find_text(item.find("settings"), "azureResourceId")
+    return ExtensionFact(
+        subject=machine,
+        name=find_text(item.body, "name") or (item.id or "").rstrip("/").rpartition("/")[2],
+        type=type.lower() if type else None,
+        publisher=(find_text(item.find("publisher")) or "").lower() or None,
+        state="failed" if failed else _state(find_text(item.find("provisioningState"))),
+        field="properties.instanceView.statuses" if failed else "properties.provisioningState",
+        code=code,
+        message=message,
+        bound_to=bound_to.lower().rstrip("/") if bound_to else None,
+        source=source_of(item),
+    )
+
+
+def _state(written: str | None) -> str | None:
+    return written.lower().removeprefix("provisioning ") if written else None
+
+
+_EXIT = re.compile(
+    r"(?:exit(?:ed with)?[ _-]?(?:status|code)|error[ _-]?code|exiting)\W{0,3}(\d{1,3})\b", re.IGNORECASE
+)
+_CODE = re.compile(r"/failed/(\d{1,3})$", re.IGNORECASE)
+
+
+def _outcome(statuses: list[Mapping[str, object]]) -> tuple[int | None, str]:
+    """The exit code and the words of a status."""
+    for one in statuses:
+        message = find_text(one, "message") or ""
+        found = _EXIT.search(message) or _CODE.search(find_text(one, "code") or "")
+        return int(found[1]) if found else None, message
+    return None, ""
+
+
 _POWER = {
-    "deallocated": True,
-    "deallocating": True,
-    "stopped": True,
-    "stopping": True,
-    "hibernated": True,
-    "running": False,
-    "starting": False,
+    **dict.fromkeys(("deallocated", "deallocating", "stopped", "stopping", "hibernated"), True),
+    **dict.fromkeys(("running", "starting"), False),
 }
 
 
@@ -104,8 +303,7 @@ def _is_stopped(item: Item) -> bool | None:
     texts = (
         *(code for code in codes if code and code.lower().startswith("powerstate/")),
         find_text(item.find("extended", "instanceView", "powerState", "code")),
-        find_text(item.body, "properties_extended_instanceView_powerState_code"),
-        find_text(find(item.body, "powerState")),
+        find_text(item.body, "powerState"),
     )
     words = (re.split(r"[/ ]", text.lower())[-1] for text in texts if text)
     return next((_POWER[word] for word in words if word in _POWER), None)
@@ -124,3 +322,54 @@ def _system(item: Item) -> str | None:
             return system
     said = (find_text(item.find("osType")) or find_text(item.find("osName")) or "").lower()
     return "windows" if said.startswith("windows") else "linux" if said else None
+
+
+def read_sql_machine(item: Item) -> Iterator[CoverageFact]:
+    """The SQL Server, and its machine."""
+    if (fact := resource_fact(item, WorkloadKind.SQL_ON_MACHINE)) is None:
+        return
+    yield fact
+    machine = find_text(item.find("virtualMachineResourceId")) or find_text(item.find("containerResourceId"))
+    yield SqlHostFact(
+        subject=fact.subject,
+        machine=machine.lower().rstrip("/") if machine else None,
+        protection=(find_text(item.find("azureDefenderStatus")) or "").lower() or None,
+        source=source_of(item, find_text(item.find("azureDefenderStatusLastUpdated"))),
+    )
+
+
+def read_device(item: Item) -> Iterator[CoverageFact]:
+    """A device of Defender for Endpoint, by the ARM id of its machine where it names one; nothing of any other object."""
+    names = ("healthStatus", "onboardingStatus")
+    health, onboarding = ((find_text(item.body, name) or "").lower() or None for name in names)
+    if (health and onboarding) or (find_text(item.body, "computerDnsName") and (health or onboarding)):
+        resource = find_text(item.body, "vmMetadata", "resourceId")
+        yield EndpointFact(
+            subject=resource.lower().rstrip("/") if resource else None,
+            health=health,
+            onboarding=onboarding,
+            source=source_of(item, find_text(item.body, "lastSeen")),
+        )
+
+
+_BESIDE = ("licensed", "realtimeprotectionenabled", "edrmachineid", "orgid")
+"""Fields of which `mdatp health` has some beside `healthy`, which many other answers have, too."""
+
+
+def read_sensor_health(item: Item) -> Iterator[CoverageFact]:
+    """What the sensor says of itself; nothing of any other object."""
+    # Versions write the fields with underscores and without; a setting is an object with a value.
+    said = {
+        name.replace("_", "").lower(): find(value, "value") if isinstance(value, Mapping) else value
+        for name, value in item.body.items()
+    }
+    if "healthy" in said and any(name in said for name in _BESIDE):
+        yield SensorHealthFact(
+            given=item.given,
+            is_healthy=find_truth(said, "healthy"),
+            is_licensed=find_truth(said, "licensed"),
+            is_protecting=find_truth(said, "realtimeprotectionenabled"),
+            organization=find_text(said, "orgid"),
+            issues=tuple(one for one in find_list(said, "healthissues") or () if isinstance(one, str)),
+            source=source_of(item),
+        )

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
-from router.coverage.plans.posture import SubscriptionPosture
-from router.coverage.readers.drills import DrillFact
+from router.coverage.readers.own import DrillFact
+from router.coverage.recommendations import SubscriptionPosture
 from router.coverage.report.findings import GateReport, exit_code_of, instant_of, state_of, summary_of
 from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload

@@ -11,10 +11,10 @@ from itertools import groupby
 from typing import NamedTuple
 
 from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.facts import age_of
 from router.coverage.fields import time_of
 from router.coverage.gate import GateResult
-from router.coverage.plans.posture import SubscriptionPosture
-from router.coverage.recency import age_of
+from router.coverage.recommendations import SubscriptionPosture
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible

@@ -1,0 +1,220 @@
+"""Which cluster kubectl's objects belong to, and which machine a sensor reports on, since neither says it. Pure.
+
+`NAME=FILE` does. A file without a name belongs to the one cluster of the call; where there are several, it belongs to none, so
+that a healthy cluster never covers the dark one beside it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, workload_called
+from router.coverage.facts import CoverageFact, ResourceFact
+from router.coverage.fields import find_text
+from router.coverage.kubernetes.asks import UNNAMED, find_gke_context, find_region
+from router.coverage.readers.clusters import NodeGroupFact
+from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.machines import SensorHealthFact
+from router.coverage.verdicts import Workload
+from router.coverage.workloads import AKS_CLUSTER
+from router.domain.coverage import WorkloadKind
+from router.domain.errors import BadUsage
+from router.domain.resources import parse_resource_id
+
+_OF_ANY_PROGRAM = {"Deployment", "Endpoints", "Event", "Pod", "Service"}
+"""What every program in a cluster has: a file of nothing else, and without a name, makes no cluster one that is judged."""
+
+_SYSTEM = "kube-system"
+_CLOUDS = {"aws": "AWS", "gce": "Google Cloud", "azure": "Azure"}
+_AKS = f"/providers/{AKS_CLUSTER}/"
+
+
+def assign_clusters(
+    facts: Sequence[CoverageFact], manifest: CoverageManifest
+) -> tuple[Sequence[CoverageFact], Sequence[str]]:
+    """Gives each object of Kubernetes its cluster, and says which documents are of none that is known.
+
+    Raises BadUsage where a name means several clusters, where the documents of one name are of two clusters, where those of
+    one cluster have two names, and where nodes are not those of the cluster that they are given as.
+    """
+    clusters = {
+        fact.workload.subject: fact.workload
+        for fact in facts
+        if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.CLUSTER
+    }
+    named = {one.subject: one for one in _named_clusters(manifest, clusters)}
+    objects = [fact for fact in facts if isinstance(fact, KubernetesFact)]
+    names = dict.fromkeys(one.given for one in objects if one.given)
+    subjects = {name: _subject_for(name, {**clusters, **named}) for name in names}
+    known = {*clusters, *named, *subjects.values()}
+    is_of_one = any(one.kind not in _OF_ANY_PROGRAM for one in objects)
+    only = next(iter(known)) if len(known) == 1 else UNNAMED if not known and is_of_one else None
+    found: list[CoverageFact] = []
+    unassigned: dict[str, None] = {}
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact):
+            found.append(fact)
+            continue
+        subject = subjects[fact.given] if fact.given else only
+        if subject is None:
+            unassigned.setdefault(fact.source.file)
+        found.append(replace(fact, subject=subject))
+    _refuse_mixed(found)
+    _refuse_nodes_of_others(found)
+    return [*found, *_new_clusters(found, subjects, clusters, named)], list(unassigned)
+
+
+def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
+    fits = [
+        subject
+        for subject, cluster in clusters.items()
+        if name.lower()
+        in (subject, cluster.name.lower(), f"{_group_of(subject)}/{cluster.name.lower()}", find_gke_context(subject))
+    ]
+    if len(fits) > 1:
+        raise BadUsage(f"{name}: is the name of several clusters; write one of their ids before =: {', '.join(fits)}")
+    return fits[0] if fits else name.lower()
+
+
+def _group_of(subject: str) -> str:
+    return subject.partition("/resourcegroups/")[2].partition("/")[0]
+
+
+def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> Iterator[Workload]:
+    """The clusters that the manifest names one by one and no document of Azure does."""
+    there = NamedWorkloads(clusters.values())
+    for one in manifest.expectations:
+        if one.selects.kinds == {WorkloadKind.CLUSTER}:
+            for name in one.selects.named:
+                if not there.called(one.selects, name):
+                    yield workload_called(WorkloadKind.CLUSTER, name, one.selects.subscription)
+
+
+def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:
+    """Refuses documents of two clusters under one name, and of one cluster under two: each would cover the other.
+
+    Every node has an id of its own, too: a loop in which kubectl stayed at one cluster writes it under all names.
+    """
+    ids: dict[str, dict[str, str]] = defaultdict(dict)
+    seen: dict[str, KubernetesFact] = {}
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact) or fact.subject is None:
+            continue
+        is_system = fact.kind == "Namespace" and fact.name == _SYSTEM
+        uid = find_text(fact.body, "metadata", "uid") if is_system or fact.kind == "Node" else None
+        if uid is None:
+            continue
+        first = seen.setdefault(uid, fact)
+        if first.subject != fact.subject:
+            what = _SYSTEM if is_system else f"node {fact.name}"
+            raise BadUsage(
+                f"{fact.source.document}: is of the same cluster as {first.source.document}, as the uid of {what} says, "
+                "under another name; ask each with its own kubectl --context"
+            )
+        if is_system:
+            ids[fact.subject].setdefault(uid, fact.source.document)
+    for uids in ids.values():
+        if len(uids) > 1:
+            first_document, second = list(uids.values())[:2]
+            raise BadUsage(
+                f"{second}: is of another cluster than {first_document}, as the uid of {_SYSTEM} says; give each its own "
+                "NAME=FILE"
+            )
+
+
+def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
+    """Refuses nodes that are elsewhere than those of the cluster that they are given as.
+
+    Azure has those of an AKS cluster in its subscription, and in a group of their own; an ARN names a region, and the name of
+    a cluster of GKE its project, too. https://learn.microsoft.com/azure/aks/faq#why-are-two-resource-groups-created-with-aks-
+    """
+    groups = {fact.subject: fact for fact in facts if isinstance(fact, NodeGroupFact)}
+    for fact in facts:
+        if not isinstance(fact, KubernetesFact) or fact.kind != "Node" or fact.subject is None:
+            continue
+        cloud, _, path = (find_text(fact.body, "spec", "providerID") or "").partition("://")
+        region = find_region(fact.subject)
+        is_aks = _AKS in fact.subject
+        if cloud in _CLOUDS and ((region and not region.has_node(cloud, path)) or (is_aks and cloud != "azure")):
+            name = fact.subject.rpartition("/")[2]
+            where = _CLOUDS[cloud] if region is None or region.cloud != cloud else path.strip("/")
+            raise BadUsage(
+                f"{fact.source.document}: is not of the cluster {name}: node {fact.name} is in {where}; write NAME=FILE"
+            )
+        machine, cluster = parse_resource_id(path), parse_resource_id(fact.subject)
+        if not is_aks:
+            continue
+        if not machine.resource_group or not (machine.type or "").lower().startswith("microsoft.compute/"):
+            continue
+        group = groups.get(fact.subject or "")
+        where, wanted = (machine.subscription or "").lower(), (cluster.subscription or "").lower()
+        if where == wanted and group is not None:
+            where, wanted = machine.resource_group.lower(), group.group.lower()
+        if where != wanted:
+            raise BadUsage(
+                f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}, "
+                f"and the nodes of {cluster.name} are in {wanted}; write NAME=FILE"
+            )
+
+
+def _new_clusters(
+    facts: Iterable[CoverageFact],
+    subjects: Mapping[str, str],
+    clusters: Mapping[str, Workload],
+    named: Mapping[str, Workload],
+) -> Iterable[ResourceFact]:
+    """The clusters of which kubectl alone speaks."""
+    names = {subject: name for name, subject in subjects.items()}
+    seen: set[str] = set(clusters)
+    for fact in facts:
+        if isinstance(fact, KubernetesFact) and fact.subject is not None and fact.subject not in seen:
+            seen.add(fact.subject)
+            name = names.get(fact.subject, fact.subject)
+            workload = named.get(fact.subject) or Workload(kind=WorkloadKind.CLUSTER, name=name, subject=fact.subject)
+            yield ResourceFact(workload=workload, source=fact.source)
+
+
+def assign_machines(facts: Sequence[CoverageFact]) -> tuple[Sequence[CoverageFact], Mapping[str, str]]:
+    """Gives each sensor its machine, and says why documents are of none; raises BadUsage where a name means several machines.
+
+    A file without a name belongs to no machine, even where the call has but one: the document of the other one may be missing.
+    """
+    names = _by_name(facts)
+    found: list[CoverageFact] = []
+    unassigned: dict[str, str] = {}
+    for fact in facts:
+        if not isinstance(fact, SensorHealthFact):
+            found.append(fact)
+            continue
+        subject = _find_machine(fact.given, names)
+        if subject is None:
+            unassigned.setdefault(fact.source.file, _why_unassigned(fact.given))
+        found.append(replace(fact, subject=subject))
+    return found, unassigned
+
+
+def _find_machine(given: str | None, names: Mapping[str, Sequence[str]]) -> str | None:
+    fits = names.get(given.lower(), ()) if given else ()
+    if len(fits) > 1:
+        raise BadUsage(f"{given}: is the name of several machines; write one of their ids before =: {', '.join(fits)}")
+    return fits[0] if fits else None
+
+
+def _why_unassigned(given: str | None) -> str:
+    if given is None:
+        return "does not say which machine it is of; write NAME=FILE"
+    return f"is of {given}, a machine that no other document names"
+
+
+def _by_name(facts: Sequence[CoverageFact]) -> Mapping[str, Sequence[str]]:
+    """The machines by all names that may mean them: the id, the name, and the name after its resource group."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for fact in facts:
+        if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.MACHINE:
+            subject, name = fact.subject, fact.workload.name.lower()
+            group = (parse_resource_id(subject).resource_group or "").lower()
+            for text in (subject, name, f"{group}/{name}"):
+                found[text].setdefault(subject)
+    return {name: tuple(subjects) for name, subjects in found.items()}

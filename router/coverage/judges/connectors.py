@@ -1,0 +1,345 @@
+"""AWS accounts and GCP projects, by what their connectors say, and the clusters of EKS and GKE in them. Pure.
+
+An offering that a connector does not have is a plan that is off. Servers, containers and databases protect; Defender CSPM and
+the foundational one are posture. A cluster there has no subscription, so that no plan of a subscription says anything of it.
+https://learn.microsoft.com/azure/templates/microsoft.security/securityconnectors,
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-troubleshoot,
+https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from router.coverage.facts import CoverageCase, Facts
+from router.coverage.fields import find, find_text, find_truth
+from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.plans.table import find_lacking, plan_named
+from router.coverage.readers.clusters import CloudClusterFact, ConnectorFact, environment_subject
+from router.coverage.remedies import ASK_CONNECTORS, ask_resource, command_line
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
+from router.domain.coverage import WorkloadKind
+from router.domain.resources import parse_resource_id
+
+SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
+"""The switch of an offering for containers by which a connector brings the sensor to clusters."""
+
+CONTAINER_OFFERINGS = ("DefenderForContainersAws", "DefenderForContainersGcp")
+"""The offerings that protect clusters, one for each cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorOfferings:
+    """The connectors of one account or project whose offerings are known.
+
+    Several documents of one connector: the worst one counts. Several connectors: it is enough that one of them has an offering.
+    """
+
+    connectors: tuple[ConnectorFact, ...]
+
+    @classmethod
+    def about(cls, facts: Facts, environment: str) -> ConnectorOfferings:
+        """Those of an account or a project, which `environment_subject` names."""
+        return cls(tuple(one for one in facts.about(ConnectorFact, environment) if one.offerings is not None))
+
+    @property
+    def ask(self) -> str | None:
+        """The line that asks each of them by itself for what a list of connectors left out of it; None where there is none."""
+        return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.connectors))) or None
+
+    def names(self) -> list[str]:
+        """The types of the offerings, in lower case: of connectors in several subscriptions those that are on in each."""
+        first, *others = [dict.fromkeys(name for one in some for name in one) for some in self._by_subscription()] or [
+            {}
+        ]
+        return [name for name in first if all(name in one for one in others)]
+
+    def bodies(self, name: str) -> list[Mapping[str, object]]:
+        """Everything that is said of one offering."""
+        return [body for bodies in self._by_connector() for body in bodies.get(name, ())]
+
+    def is_on(self, name: str, *switch: str) -> bool | None:
+        """Whether a switch of an offering is on; None where nobody says it."""
+        answers = [
+            {find_truth(body, *switch) for body in bodies.get(name, ())} - {None} for bodies in self._by_connector()
+        ]
+        known = [some == {True} for some in answers if some]
+        return (all if len(self._by_subscription()) > 1 else any)(known) if known else None
+
+    def sub_plans(self, name: str) -> list[str]:
+        """The sub-plans of an offering, such as P2: those on which the documents of a connector agree."""
+        answers = [
+            {plan for body in bodies.get(name, ()) if (plan := _sub_plan(body))} for bodies in self._by_connector()
+        ]
+        return sorted(plan for some in answers if len(some) == 1 for plan in some)
+
+    def shows(self, name: str, *switch: str) -> Iterator[CoverageEvidence]:
+        """The evidence of a switch."""
+        for one in self.connectors:
+            body = (one.offerings or {}).get(name)
+            if body is not None and (on := find_truth(body, *switch)) is not None:
+                yield one.source.shows(f"properties.offerings[{name}].{'.'.join(switch)}", on)
+
+    def shows_types(self) -> list[CoverageEvidence]:
+        """The evidence of which offerings there are."""
+        field = "properties.offerings[].offeringType"
+        return [one.source.shows(field, ", ".join(one.offerings or ())) for one in self.connectors]
+
+    def _by_subscription(self) -> list[list[Mapping[str, list[Mapping[str, object]]]]]:
+        """The same by the connectors' subscriptions: a connector in any of them may call itself one account's."""
+        found: dict[str | None, list[Mapping[str, list[Mapping[str, object]]]]] = {}
+        for connector, one in zip(
+            dict.fromkeys(one.connector for one in self.connectors), self._by_connector(), strict=True
+        ):
+            found.setdefault(parse_resource_id(connector).subscription, []).append(one)
+        return list(found.values())
+
+    def _by_connector(self) -> list[Mapping[str, list[Mapping[str, object]]]]:
+        """For each connector the offerings that all its documents have, each with what they say of it."""
+        found: dict[str, list[Mapping[str, Mapping[str, object]]]] = {}
+        for one in self.connectors:
+            found.setdefault(one.connector, []).append(one.offerings or {})
+        return [
+            {name: [answer[name] for answer in answers] for name in answers[0] if all(name in one for one in answers)}
+            for answers in found.values()
+        ]
+
+
+def find_connector_ask(facts: Facts) -> str | None:
+    """The line that asks for every connector; None where it was answered, and all of them are of others."""
+    is_answered = any(one.offerings is not None for one in facts.every(ConnectorFact))
+    return None if is_answered else ASK_CONNECTORS
+
+
+def _sub_plan(offering: Mapping[str, object]) -> str | None:
+    """The sub-plan of an offering, which some versions of the API wrap."""
+    return (find_text(offering, "subPlan") or find_text(find(offering, "subPlan"), "type") or "").upper() or None
+
+
+_PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
+_FOUNDATIONAL = "CspmMonitor"
+_POSTURE = ("DefenderCspm", _FOUNDATIONAL)
+_CLOUDS: Mapping[WorkloadKind, str] = {WorkloadKind.AWS_ACCOUNT: "Aws", WorkloadKind.GCP_PROJECT: "Gcp"}
+_AS_IN_AZURE: Mapping[str, str] = {
+    "virtualmachines": "DefenderForServers",
+    "containers": "DefenderForContainers",
+    "sqlservervirtualmachines": "DefenderForDatabases",
+    "opensourcerelationaldatabases": "DefenderForDatabases",
+    "cloudposture": "DefenderCspm",
+    "foundationalcspm": _FOUNDATIONAL,
+}
+"""What a plan of a subscription is called in a connector. Other plans have no counterpart in another cloud."""
+
+_TURN_ON = "a plan is turned on in Environment settings, which also makes its role in the other cloud; no one command does both"
+
+
+def judge_connector_plans(case: CoverageCase) -> Verdict | None:
+    """Covered where the connector has each offering that is expected, with the sub-plan that is expected."""
+    offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
+    if not offerings.connectors:
+        return unknown("no document says which plans its connector has", remedy=ASK_CONNECTORS)
+    expected = _expected(case, offerings)
+    evidence = offerings.shows_types()
+    remarks = _remarks(case, offerings, expected)
+    off = [name for name in expected if name.lower() not in offerings.names()]
+    if off:
+        return gap(f"{_listed(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
+    needed = {name: wanted for name, wanted in expected.items() if wanted is not None}
+    weak = [
+        f"{name} is {' and '.join(sub_plans)}, where {wanted} is expected"
+        for name, wanted in needed.items()
+        if (sub_plans := offerings.sub_plans(name.lower())) and not all(_includes(one, wanted) for one in sub_plans)
+    ]
+    if weak:
+        return gap("; ".join(weak), *evidence, remarks=(*remarks, _TURN_ON))
+    if silent := [name for name in needed if not offerings.sub_plans(name.lower())]:
+        reason = f"no document says which sub-plan of {_listed(silent)} it is, or they contradict each other"
+        return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
+    idle = [name for name in _protecting(case) if name not in expected and name.lower() not in offerings.names()]
+    limit = f"{_listed(idle)} {_are(idle)} off, and not among the plans of coverage.yaml"
+    return covered(
+        f"{_listed(expected)} {_are(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
+    )
+
+
+def _includes(sub_plan: str, wanted: str) -> bool:
+    """Whether a sub-plan has all that the one has that is expected: only servers have some."""
+    return find_lacking(plan_named("VirtualMachines"), sub_plan, wanted) == ()
+
+
+def _protecting(case: CoverageCase) -> list[str]:
+    return [f"{name}{_CLOUDS[case.workload.kind]}" for name in _PROTECTION]
+
+
+def _expected(case: CoverageCase, offerings: ConnectorOfferings) -> Mapping[str, str | None]:
+    """The offerings that are expected, each with its sub-plan: those that the manifest names.
+
+    Else it is those that protect and are on, since no document says what an account has; where none is on, all of them.
+    """
+    cloud = _CLOUDS[case.workload.kind]
+    by_name = {f"{name}{cloud}".lower(): f"{name}{cloud}" for name in (*_PROTECTION, *_POSTURE)}
+    expected: dict[str, str | None] = {}
+    for plan, sub_plan in case.expectation.plans.items():
+        name = f"{_AS_IN_AZURE[plan.lower()]}{cloud}" if plan.lower() in _AS_IN_AZURE else by_name.get(plan.lower())
+        if name is not None:
+            expected[name] = sub_plan or expected.get(name)
+    on = [name for name in _protecting(case) if name.lower() in offerings.names()]
+    expected = expected or dict.fromkeys(on or _protecting(case))
+    if case.manifest.expects_posture:
+        expected.setdefault(f"{_FOUNDATIONAL}{cloud}", None)
+    return expected
+
+
+def _remarks(case: CoverageCase, offerings: ConnectorOfferings, expected: Mapping[str, str | None]) -> tuple[str, ...]:
+    posture = [f"{name}{_CLOUDS[case.workload.kind]}" for name in _POSTURE]
+    off = [name for name in posture if name not in expected and name.lower() not in offerings.names()]
+    excluded = dict.fromkeys(name for one in offerings.connectors for name in one.excluded)
+    return (
+        *((f"{_listed(off)} {_are(off)} off, which is posture",) if off else ()),
+        *((f"its organization leaves out {_listed(excluded)}",) if excluded else ()),
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _are(names: Collection[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+_SWITCHES: Mapping[str, Mapping[tuple[str, ...], str]] = {
+    "defenderforservers": {("mdeAutoProvisioning", "enabled"): "no machine gets Defender for Endpoint"},
+    "defenderforcontainers": {
+        SENSOR_SWITCH: "no cluster gets the sensor",
+        ("enableAuditLogsAutoProvisioning",): "no alert of a control plane can come",
+    },
+}
+"""By the offering without its cloud: what must be on, and what does not happen where it is off."""
+
+_ARC = ("arcAutoProvisioning", "enabled")
+
+
+def judge_connector_switches(case: CoverageCase) -> Verdict | None:
+    """Covered where each switch of the plans that are on is known to be on; None where no plan that has one is on."""
+    offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
+    if not offerings.connectors:
+        return unknown("no document says what its connector brings", remedy=find_connector_ask(case.facts))
+    switches = [(name, path, purpose) for name in offerings.names() for path, purpose in _switches(offerings, name)]
+    if not switches:
+        return None
+    answers = {(name, path): offerings.is_on(name, *path) for name, path, _ in switches}
+    evidence = {(name, path): list(offerings.shows(name, *path)) for name, path, _ in switches}
+    remarks = _switch_remarks(offerings)
+    off = [(name, path, purpose) for name, path, purpose in switches if answers[name, path] is False]
+    if off:
+        reason = "; ".join(f"{'.'.join(path)} is off: {purpose}" for _, path, purpose in off)
+        return gap(reason, *(one for name, path, _ in off for one in evidence[name, path]), remarks=remarks)
+    shown = [one for some in evidence.values() for one in some]
+    silent = [".".join(path) for name, path, _ in switches if answers[name, path] is None]
+    if silent:
+        reason = f"no document says whether {' and '.join(silent)} {'are' if len(silent) > 1 else 'is'} on"
+        return unknown(reason, *shown, remedy=offerings.ask, remarks=remarks)
+    return covered("its plans bring sensors and logs", *shown, remarks=remarks)
+
+
+def _switches(offerings: ConnectorOfferings, name: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The switches of an offering, and what does not happen where they are off."""
+    for path, purpose in _SWITCHES.get(name[:-3], {}).items():
+        if path != SENSOR_SWITCH or not _is_by_helm(offerings, name):
+            yield path, purpose
+
+
+def _is_by_helm(offerings: ConnectorOfferings, name: str) -> bool:
+    methods = {(find_text(body, "installationMethod") or "").lower() for body in offerings.bodies(name)}
+    return methods == {"helm"}
+
+
+def _switch_remarks(offerings: ConnectorOfferings) -> tuple[str, ...]:
+    remarks: list[str] = []
+    for name in offerings.names():
+        if name[:-3] == "defenderforservers" and offerings.is_on(name, *_ARC) is False:
+            remarks.append("the connector does not deploy Azure Arc on machines, so somebody else must")
+        if name[:-3] == "defenderforcontainers" and _is_by_helm(offerings, name):
+            remarks.append("the sensor comes by Helm, so each cluster must be looked at")
+        tags = [find(body, "vmScanners", "configuration", "exclusionTags") for body in offerings.bodies(name)]
+        skipped = dict.fromkeys(str(tag) for some in tags if isinstance(some, Mapping) for tag in some)
+        if skipped:
+            remarks.append(f"agentless scans of {name} skip machines with the tags {', '.join(skipped)}")
+    return tuple(remarks)
+
+
+def judge_plan_of_cloud_cluster(facts: Facts, cluster: CloudClusterFact) -> Verdict:
+    """Covered where the connector has the offering."""
+    offerings = ConnectorOfferings.about(facts, cluster.environment)
+    if not offerings.connectors:
+        return unknown(
+            "no document says which plans the connector of its account or project has", remedy=ASK_CONNECTORS
+        )
+    on = [name for name in CONTAINER_OFFERINGS if name.lower() in offerings.names()]
+    evidence = offerings.shows_types()
+    return covered(f"{on[0]} is on", *evidence) if on else gap("the connector has no plan for containers", *evidence)
+
+
+_NEEDED = ("audit", "authenticator")
+_OFFERINGS = tuple(name.lower() for name in CONTAINER_OFFERINGS)
+
+
+def judge_cloud_cluster(
+    case: CoverageCase, said: Sequence[CloudClusterFact], *, reasons: Sequence[str], has_sensor: bool
+) -> Verdict:
+    """Covered where the control plane is logged and something brings the sensor; `reasons` say why nothing may."""
+    is_eks = case.workload.subject.startswith("arn:")
+    logged = {one.logged for one in said if one.logged is not None}
+    missing = [log for log in _NEEDED if any(log not in some for some in logged)]
+    evidence = [one.source.shows("cluster.logging.clusterLogging", ", ".join(sorted(one.logged or ()))) for one in said]
+    if is_eks and missing:
+        reason = f"its control plane writes no {' and no '.join(missing)} log, so no alert of it can come"
+        return gap("; ".join([reason, *reasons]), *evidence, remedy=_log(case, said[0]))
+    if is_eks and not logged:
+        return unknown("no document says which logs its control plane writes", remedy=_describe(case, said[0]))
+    autopilot = next((one for one in said if one.is_autopilot), None)
+    if autopilot is not None and not has_sensor:
+        return not_coverable("GKE Autopilot takes no sensor", autopilot.source.shows("autopilot.enabled", True))
+    shown = evidence if is_eks else []
+    if has_sensor:
+        return covered("the sensor is in the cluster", *shown)
+    return _by_connector(case, said, reasons)
+
+
+def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
+    offerings = ConnectorOfferings.about(case.facts, said[0].environment)
+    if not offerings.connectors:
+        ask = find_connector_ask(case.facts)
+        others = "" if ask else ", and the connectors that were given are of others"
+        reason = "; ".join([f"no document says what brings it the sensor{others}", *reasons])
+        # Where the connectors were asked, the cluster itself may show a sensor that came by Helm.
+        return unknown(reason, remedy=ask or ASK_CLUSTER)
+    names = [name for name in offerings.names() if name in _OFFERINGS]
+    if not names:
+        why = "the connector has no plan for containers, and no document says what else brings it the sensor"
+        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=ASK_CLUSTER)
+    answers = [offerings.is_on(name, *SENSOR_SWITCH) for name in names]
+    evidence = [one for name in names for one in offerings.shows(name, *SENSOR_SWITCH)]
+    if True in answers:
+        return covered("the connector brings the sensor", *evidence)
+    if False in answers:
+        reason = "the connector does not bring the sensor, and none is seen in the cluster"
+        return gap("; ".join([reason, *reasons]), *evidence)
+    why = "the connector does not say whether it brings the sensor"
+    return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=offerings.ask)
+
+
+def _describe(case: CoverageCase, said: CloudClusterFact) -> str:
+    name = (case.workload.id or "").rpartition("/")[2]
+    return command_line("aws", "eks", "describe-cluster", "--region", said.region, "--name", name, "--output", "json")
+
+
+def _log(case: CoverageCase, said: CloudClusterFact) -> str:
+    name = (case.workload.id or "").rpartition("/")[2]
+    logging = json.dumps({"clusterLogging": [{"types": list(_NEEDED), "enabled": True}]})
+    return command_line(
+        "aws", "eks", "update-cluster-config", "--region", said.region, "--name", name, "--logging", logging
+    )

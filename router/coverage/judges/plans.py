@@ -1,0 +1,250 @@
+"""Whether a workload, or a subscription, has the plans that protect it, and registries and storage accounts their extensions.
+
+A plan of a subscription that is off is a gap where a document names what it protects, and none where a list of types does not
+have that. A plan that no answer names is not known: older versions of the API do not list newer plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from router.coverage.facts import CoverageCase, subscription_subject
+from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
+from router.coverage.kubernetes.asks import ask_for_cluster
+from router.coverage.plans.answers import PlanAnswers, answers_about, joined
+from router.coverage.plans.at_resource import on_part, resource_plan
+from router.coverage.plans.details import (
+    extension_parts,
+    extension_verdict,
+    is_extension_of,
+    judge_extension,
+    judge_sub_plan,
+    remarks_of,
+    sub_plan_part,
+    sub_plan_remarks,
+)
+from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
+from router.coverage.readers.clusters import CloudClusterFact
+from router.coverage.readers.plans import PlanFact
+from router.coverage.readers.subscriptions import ResourceTypesFact
+from router.coverage.recommendations import is_plan_recommended, posture_for, recommended_answers
+from router.coverage.remedies import ASK_TYPES, ask_plans, each_on_its_line, enable_plan
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
+from router.domain.coverage import WorkloadKind
+
+_CONNECTOR = "/providers/microsoft.security/securityconnectors/"
+
+_STORAGE_PURPOSES: Mapping[str, str] = {
+    "OnUploadMalwareScanning": "nobody scans what is uploaded",
+    "SensitiveDataDiscovery": "no alert says that the data was sensitive",
+}
+_WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
+
+
+def judge_plan(case: CoverageCase) -> Verdict | None:
+    """Covered where the plan is known to be on for this very workload."""
+    workload = case.workload
+    if elsewhere := case.about(CloudClusterFact):
+        return judge_plan_of_cloud_cluster(case.facts, elsewhere[0])
+    if workload.subscription is None or workload.id is None:
+        ask = ask_for_cluster(workload.name) if workload.kind is WorkloadKind.CLUSTER else None
+        return unknown("no document says in which subscription it is", remedy=ask)
+    if _CONNECTOR in workload.subject:
+        return unknown("it has the plan of its connector, and not of the connector's subscription", remedy=None)
+    asked = resource_plan(case)
+    is_on = on_part(asked)
+    is_on = replace(is_on, remarks=(*is_on.remarks, *remarks_of(asked, is_on.state)))
+    # Of a plan that is off, or that nobody asked about, it need not be said that its sub-plan is not known.
+    if is_on.state is CoverageState.GAP or not asked.is_answered:
+        return is_on
+    return joined([is_on, *sub_plan_part(asked), *extension_parts(asked)])
+
+
+def judge_registry_scans(case: CoverageCase) -> Verdict | None:
+    """Covered where the plan Containers scans registries."""
+    return extension_verdict(case, "ContainerRegistriesVulnerabilityAssessments", "nobody scans its images")
+
+
+def judge_storage_extensions(case: CoverageCase) -> Verdict | None:
+    """Covered where each extension that is expected is on; None where none is, as both cost extra and add to the plan.
+
+    https://learn.microsoft.com/azure/defender-for-cloud/defender-for-storage-introduction
+    """
+    expected = {name.lower() for name in case.expectation.extensions}
+    verdicts = [
+        extension_verdict(case, extension, purpose)
+        for extension, purpose in _STORAGE_PURPOSES.items()
+        if extension.lower() in expected
+    ]
+    return min(verdicts, key=lambda one: _WORST_FIRST.index(one.state), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WantedPlan:
+    """A plan that a subscription should have.
+
+    Attributes:
+        sub_plan: the sub-plan that it needs; None where any will do.
+        instead: what is said of other plans that are on and do the same: its successor, or all those before it.
+        remarks: that a recommendation on it is too old.
+    """
+
+    plan: DefenderPlan
+    sub_plan: str | None
+    answers: PlanAnswers
+    instead: tuple[PlanAnswers, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def is_on(self) -> bool | None:
+        """Whether it is on, or others are that do the same; None where no answer says it."""
+        if self.answers.tier == "standard" or self.instead:
+            return True
+        # How a plan of posture that costs nothing reads when it is off is not documented.
+        is_telling = self.answers.tier == "free" and self.plan.name not in ("FoundationalCspm", "Discovery")
+        return False if is_telling else None
+
+
+def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
+    """Covered where each plan that is wanted is known to be on, with what is expected of it."""
+    subscription = case.workload.subscription or ""
+    facts, ask = case.about(PlanFact), ask_plans(subscription)
+    if not facts and not is_plan_recommended(case):
+        return unknown("nobody asked which plans it has", remedy=ask)
+    wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
+    every = [_wanted(case, plan, None) for plan in PROTECTING_PLANS]
+    # One that was deprecated meanwhile, and is off, can no longer be enabled.
+    usable = [one for one in every if one.is_on or not one.answers.is_deprecated]
+    needs = {one.plan: True if wanted else _is_needed(case, one.plan) for one in wanted or usable}
+    idle = [one for one in usable if not one.is_on and needs.get(one.plan) is False]
+    wanted = wanted or [one for one in usable if one not in idle]
+    on = [one for one in wanted if one.is_on]
+    parts = [*_tier_parts(wanted, needs, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
+    parts += _extension_parts(case, on, subscription)
+    old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
+    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
+    if idle:
+        limit = f"{names_of(one.plan for one in idle)} {_are(idle)} not on, and no resource needs that"
+        parts.append(covered(f"{names_of(one.plan for one in idle)} {_are(idle)} not needed", limits=(limit,)))
+    if not case.expectation.plans and not any(one.source.is_whole for one in facts):
+        parts.append(unknown("no list of all its plans was given", remedy=ask))
+    return joined(parts)
+
+
+def _is_needed(case: CoverageCase, plan: DefenderPlan) -> bool | None:
+    """Whether the subscription has what a plan protects; None where no document says it."""
+    if not plan.protects:
+        return True
+    kinds = case.facts.kinds.get(subscription_subject(case.workload.subscription or ""), frozenset())
+    said = case.about(ResourceTypesFact)
+    if any(PLAN_OF_KIND.get(kind) is plan for kind in kinds) or any(one.types & plan.protects for one in said):
+        return True
+    return False if said else None
+
+
+def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> _WantedPlan:
+    def answers_on(other: DefenderPlan) -> tuple[PlanAnswers, tuple[str, ...]]:
+        answers = answers_about(case.facts, case.workload.subject, other)
+        return (answers, ()) if answers.facts else recommended_answers(case, other)
+
+    before = [answers_on(one)[0] for one in PLANS.values() if one.successor == plan.name and plan.name == "Containers"]
+    after = [answers_on(plan_named(plan.successor))[0]] if plan.successor else []
+    instead = next((some for some in (before, after) if some and all(one.tier == "standard" for one in some)), [])
+    answers, remarks = answers_on(plan)
+    return _WantedPlan(plan=plan, sub_plan=sub_plan, answers=answers, instead=tuple(instead), remarks=remarks)
+
+
+def _tier_parts(
+    wanted: Sequence[_WantedPlan], needs: Mapping[DefenderPlan, bool | None], subscription: str
+) -> Iterator[Verdict]:
+    """Which of the plans are on, off and not known."""
+    on = [one for one in wanted if one.is_on]
+    needed = [one for one in on if needs[one.plan] is not False]
+    empty = [one for one in needed if one.answers.tier == "standard" and one.answers.coverage == "notcovered"]
+    off = [one for one in wanted if one.is_on is False and needs[one.plan]]
+    doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
+    absent = [one for one in wanted if one.is_on is None]
+    if on:
+        names = names_of(one.plan for one in on)
+        yield covered(f"{names} {_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
+    if off:
+        names = names_of(one.plan for one in off)
+        remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
+        yield gap(f"{names} {_are(off)} Free", *_shown(off), remedy=remedy)
+    if doubtful:
+        names = names_of(one.plan for one in doubtful)
+        reason = f"{names} {_are(doubtful)} Free, and nobody asked whether a resource needs that"
+        yield unknown(reason, *_shown(doubtful), remedy=ASK_TYPES)
+    if empty:
+        yield gap(f"{names_of(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
+    if absent:
+        reason = f"no answer says whether {names_of(one.plan for one in absent)} {_are(absent)} on"
+        yield unknown(reason, *_shown(absent), remedy=ask_plans(subscription))
+
+
+def _are(plans: Sequence[_WantedPlan]) -> str:
+    return "is" if len(plans) == 1 else "are"
+
+
+def _sub_plan_parts(on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
+    for one in on:
+        if one.sub_plan is None or one.answers.tier != "standard":
+            continue
+        remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
+        evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
+        yield judge_sub_plan(one.plan, one.answers.sub_plans, one.sub_plan, evidence, remedy, ask)
+
+
+def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
+    """Each extension that is expected, at each plan that is on and has it; one that is not known may be anywhere."""
+    for name in sorted(case.expectation.extensions):
+        of_these = [one for one in on if one.plan.has_extension(name)]
+        if not of_these and (others := [one for one in on if is_extension_of(one.plan, name)]):
+            of_these = [one for one in others if one.answers.find_extension(name) is not None] or others[:1]
+        for one in of_these:
+            sub_plan = one.answers.sub_plans[0] if one.answers.sub_plans else None
+            yield judge_extension(
+                f"{name} of {one.plan.name}",
+                one.answers.find_extension(name),
+                one.answers.find_failure(name),
+                tuple(one.answers.extension_evidence(name)),
+                remedy=enable_plan(one.plan, subscription, sub_plan, dict.fromkeys((*one.answers.extensions_on, name))),
+                ask=ask_plans(subscription),
+            )
+
+
+def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
+    """Whether foundational CSPM is known to be on, where the manifest expects that."""
+    if not case.manifest.expects_posture:
+        return
+    subscription = case.workload.subscription or ""
+    posture = posture_for(case, subscription)
+    if posture.is_known_on:
+        yield covered(f"of posture, {posture.reason}", *posture.evidence)
+    else:
+        yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(subscription))
+
+
+def _failures(case: CoverageCase, wanted: Sequence[_WantedPlan]) -> Iterator[str]:
+    """The extensions of other plans that are not on although they look so."""
+    names = {one.plan for one in case.about(PlanFact)} - {one.plan.name.lower() for one in wanted}
+    for name in sorted(names):
+        yield from answers_about(case.facts, case.workload.subject, plan_named(name)).failures()
+
+
+def _shown(wanted: Sequence[_WantedPlan]) -> list[CoverageEvidence]:
+    return [shown for one in wanted for answers in (one.answers, *one.instead) for shown in answers.evidence()]
+
+
+def _remarks(on: Sequence[_WantedPlan]) -> Iterator[str]:
+    for one in on:
+        yield from one.answers.remarks()
+        if one.instead and one.plan.successor is None:
+            yield f"{names_of(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
+        elif one.instead or one.plan.successor:
+            yield f"{one.plan.name} is deprecated: {one.plan.successor} took its place"
+        if one.answers.tier == "standard":
+            yield from sub_plan_remarks(one.plan, one.answers.sub_plans)
+        if one.answers.coverage == "partiallycovered":
+            yield f"{one.plan.name} is switched off at some resources, as resourcesCoverageStatus says"

@@ -1,0 +1,138 @@
+"""SQL Servers on machines: whether the extension of Defender for SQL is there, and whether it protects. Pure.
+
+The plan alone deploys nothing. Microsoft's own policy counts Azure Arc's word Protected for a day:
+https://github.com/Azure/azure-policy/blob/master/built-in-policies/policyDefinitions/Security%20Center/ASC_ProtectDefenderForSQLOnArc_Audit.json,
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-sql-usage
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from router.coverage.facts import CoverageCase
+from router.coverage.machine_states import machine_state_for
+from router.coverage.readers.machines import AbsentExtensionsFact, ExtensionFact, SqlHostFact
+from router.coverage.recommendations import (
+    POSTURE_NOT_KNOWN,
+    is_posture_known_on,
+    recommendation_answers_for,
+    title_of,
+)
+from router.coverage.remedies import (
+    ASK_EXTENSIONS,
+    ASK_POSTURE,
+    ASK_SQL_RECOMMENDATIONS,
+    ask_resource,
+    remove_extension,
+)
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
+from router.domain.recommendation_table import SQL_PROTECTED
+
+_AGE = timedelta(days=1)
+"""How long the word Protected counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SqlReport:
+    """Where it stands that a SQL Server is protected, that it is not, and that it was protected once."""
+
+    runs: tuple[CoverageEvidence, ...]
+    fails: tuple[CoverageEvidence, ...]
+    stale: tuple[CoverageEvidence, ...]
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether it is proved that the SQL Server is protected."""
+        return bool(self.runs) and not self.fails
+
+
+def _report_for(case: CoverageCase) -> _SqlReport:
+    """What Azure Arc says of the SQL Server of a case."""
+    hosts = case.about(SqlHostFact)
+    claims = [one for one in hosts if one.protection == "protected"]
+    return _SqlReport(
+        runs=tuple(_host_evidence(one) for one in claims if one.source.is_recent(case.now, _AGE)),
+        fails=tuple(_host_evidence(one) for one in hosts if one.protection == "unprotected"),
+        stale=tuple(_host_evidence(one) for one in claims if not one.source.is_recent(case.now, _AGE)),
+    )
+
+
+def _machine_of(case: CoverageCase) -> str | None:
+    """The machine that the SQL Server of a case runs on."""
+    return next((one.machine for one in case.about(SqlHostFact) if one.machine), None)
+
+
+def _host_evidence(host: SqlHostFact) -> CoverageEvidence:
+    return host.source.shows("properties.azureDefenderStatus", host.protection)
+
+
+def judge_sql_installed(case: CoverageCase) -> Verdict | None:
+    """Covered where the extension succeeded, or Azure Arc sees that the SQL Server is protected."""
+    report = _report_for(case)
+    if report.is_proof:
+        return covered("Azure Arc sees that it is protected, so the sensor is there", *report.runs)
+    machine = _machine_of(case)
+    if machine is None:
+        return unknown("nothing says which machine it is on", remedy=ask_resource(case.workload.id or ""))
+    state = machine_state_for(case.facts, machine, case.now)
+    extensions = [one for one in case.facts.about(ExtensionFact, machine) if one.is_sql]
+    shown = [one.source.shows(one.field, one.state) for one in extensions]
+    failed = next((one for one in extensions if one.state == "failed"), None)
+    if failed is None and any(one.state == "succeeded" for one in extensions):
+        return covered(f"the extension {extensions[0].name} of its machine succeeded", *shown, remarks=state.remarks)
+    if state.stopped is not None:
+        return not_coverable("its machine is stopped", state.stopped)
+    if failed is not None:
+        why = f": {failed.message}" if failed.message else ""
+        others = [one for one in extensions if one.state == "succeeded"]
+        remarks = tuple(f"they contradict each other: {one.source.document} says succeeded" for one in others)
+        remedy = remove_extension(machine, failed.name)
+        return gap(f"the extension {failed.name} of its machine failed{why}", *shown, remedy=remedy, remarks=remarks)
+    if extensions:
+        reason = f"the extension {extensions[0].name} of its machine has neither succeeded nor failed"
+        return unknown(reason, *shown, remedy=ASK_EXTENSIONS)
+    absent = [one for one in case.facts.about(AbsentExtensionsFact, machine) if one.lacks_sql]
+    if absent and not state.is_new:
+        evidence = [one.source.shows("resources", None) for one in absent]
+        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=ASK_EXTENSIONS)
+    return unknown("nothing says whether its machine has the extension of Defender for SQL", remedy=ASK_EXTENSIONS)
+
+
+def judge_sql_running(case: CoverageCase) -> Verdict | None:
+    """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
+    report, machine = _report_for(case), _machine_of(case)
+    state = machine_state_for(case.facts, machine, case.now)
+    said = recommendation_answers_for(case, [case.workload.subject, machine], [SQL_PROTECTED])
+    if report.is_proof:
+        return covered("Azure Arc sees that it is protected", *report.runs, remarks=(*state.remarks, *said.doubts))
+    is_proof = said.are_healthy and is_posture_known_on(case)
+    # Where Azure Arc could say the opposite, it must have been asked whether it reaches the machine.
+    if is_proof and machine is not None and state.is_in_reach and not report.fails:
+        reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
+        return covered(reason, *said.evidence, remarks=state.remarks)
+    if state.stopped is not None:
+        return not_coverable("its machine is stopped", state.stopped)
+    if report.fails:
+        remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
+        ask = ask_resource(case.workload.id or case.workload.subject)
+        return gap("Azure Arc sees that it is not protected", *report.fails, remedy=ask, remarks=remarks)
+    if said.unhealthy:
+        reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
+        return gap(reason, *said.evidence, remedy=ask_resource(machine or case.workload.id or ""))
+    if said.why_not_applicable:
+        return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.stale:
+        return unknown(said.why_stale, *said.evidence, remedy=ASK_SQL_RECOMMENDATIONS)
+    if said.healthy and machine is None:
+        reason = "the recommendation is healthy, and nothing says which machine it is on"
+        return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+    if said.healthy and not state.is_in_reach:
+        reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
+        return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
+    if said.healthy:
+        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
+    if report.stale:
+        reason = "Azure Arc saw that it was protected, and not within the last day"
+        return unknown(reason, *report.stale, remedy=ask_resource(case.workload.id or ""))
+    return unknown("nobody asked whether it is protected", remedy=ASK_SQL_RECOMMENDATIONS)

@@ -1,0 +1,268 @@
+"""Clusters as Azure, AWS and Google describe them, their extensions, the connectors to other clouds, and rows of sensors.
+
+https://learn.microsoft.com/rest/api/aks/managed-clusters, https://learn.microsoft.com/rest/api/hybridkubernetes/connected-cluster,
+https://learn.microsoft.com/rest/api/kubernetesconfiguration/extensions,
+https://learn.microsoft.com/rest/api/defenderforcloud/security-connectors,
+https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html,
+https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters,
+https://learn.microsoft.com/azure/azure-monitor/reference/tables/cloudprocessevents
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact, ResourceFact, source_of
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at, whole_objects_at
+from router.coverage.verdicts import Workload
+from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER, named_resource, resource_fact
+from router.domain.coverage import WorkloadKind
+from router.domain.resources import location_named, parse_resource_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterProfileFact(CoverageFact):
+    """What a managed cluster's own document says of Defender.
+
+    Attributes:
+        has_sensor: whether the security profile asks for the sensor; None where a projection left the profile out.
+        sensor_field: where that stands, which depends on the version of the API.
+        has_policy: whether the Azure Policy add-on is on.
+    """
+
+    has_sensor: bool | None
+    sensor_field: str
+    has_policy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeGroupFact(CoverageFact):
+    """In which resource group the nodes of a managed cluster are."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedClusterFact(CoverageFact):
+    """How Azure Arc sees a cluster: `connected`, `offline`, `expired` or another word; empty where it does not say."""
+
+    connectivity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesExtensionFact(CoverageFact):
+    """That a cluster has an extension, or none.
+
+    Attributes:
+        extension: its type, such as microsoft.azuredefender.kubernetes; empty for an empty list of extensions.
+        name: what it is called in its id, which people choose.
+        state: `succeeded`, `failed`, `pending` or another one; None where the document does not say it.
+        error: what went wrong, as it says itself.
+    """
+
+    extension: str
+    name: str
+    state: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudClusterFact(CoverageFact):
+    """What another cloud says of a cluster of its own, under the id by which alerts of Defender name it.
+
+    Attributes:
+        environment: its AWS account or GCP project, as `environment_subject` writes it.
+        region: where EKS runs it; empty for GKE, which needs it for no command of ours.
+        logged: the logs of its control plane that EKS writes, in lower case; None where the document does not say them.
+        is_autopilot: whether it is GKE Autopilot, whose nodes take no sensor.
+    """
+
+    environment: str
+    region: str = ""
+    logged: frozenset[str] | None = None
+    is_autopilot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorFact(CoverageFact):
+    """What a connector says of the account or project that it connects.
+
+    Attributes:
+        subject: as `environment_subject` writes it: a project by its number, and once more by its id, by which Google's own
+            documents name it.
+        connector: the connector's ARM id in lower case.
+        offerings: its offerings, by their types in lower case; None where the document does not say them. A plan is on where
+            the connector has its offering; no offering says that it is off.
+        excluded: the accounts or projects of its organization that it leaves out.
+    """
+
+    connector: str
+    offerings: Mapping[str, Mapping[str, object]] | None
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessEventsFact(CoverageFact):
+    """That the sensor of a cluster sent rows of `CloudProcessEvents`, and in `source` when the last one came."""
+
+
+_SENSOR = ("securityProfile", "defender", "securityMonitoring", "enabled")
+_BEFORE_2022 = ("securityProfile", "azureDefender", "enabled")
+
+
+def read_managed_cluster(item: Item) -> Iterator[CoverageFact]:
+    """An AKS cluster, and what its profile asks for."""
+    code = find_text(item.find("powerState"), "code")
+    is_stopped = None if code is None else code.lower() == "stopped"
+    if (fact := resource_fact(item, WorkloadKind.CLUSTER, is_stopped=is_stopped)) is None:
+        return
+    yield fact
+    if group := find_text(item.find("nodeResourceGroup")):
+        yield NodeGroupFact(subject=fact.subject, group=group, source=source_of(item))
+    # Every cluster has node pools: where they are left out, too, a projection did not ask for the profile.
+    is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
+    if is_profile_said or item.find("addonProfiles") is not None:
+        is_old = find_truth(item.find(*_BEFORE_2022)) is not None
+        path = _BEFORE_2022 if is_old else _SENSOR
+        is_cut = any(isinstance(item.find(*_SENSOR[:depth]), str) for depth in range(1, len(_SENSOR)))
+        yield ClusterProfileFact(
+            subject=fact.subject,
+            has_sensor=find_truth(item.find(*path)) is True if is_profile_said and not is_cut else None,
+            sensor_field=f"properties.{'.'.join(path)}",
+            has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
+            source=source_of(item),
+        )
+
+
+def read_connected_cluster(item: Item) -> Iterator[CoverageFact]:
+    """A cluster that Azure Arc connects, and whether Azure hears of it."""
+    if (fact := resource_fact(item, WorkloadKind.CLUSTER)) is not None:
+        yield fact
+        yield ConnectedClusterFact(
+            subject=fact.subject,
+            connectivity=(find_text(item.find("connectivityStatus")) or "").lower(),
+            source=source_of(item, find_text(item.find("lastConnectivityTime"))),
+        )
+
+
+def read_kubernetes_extension(item: Item) -> Iterator[CoverageFact]:
+    """The extension, and the cluster that has it."""
+    id, provider = item.id or "", "/providers/microsoft.kubernetesconfiguration/extensions"
+    cluster = id[: max(id.lower().find(provider), 0)]
+    if (parse_resource_id(cluster).type or "").lower() not in (ARC_CLUSTER, AKS_CLUSTER):
+        return
+    # Versions before 2021-09-01 call the state `installState`.
+    state = find_text(item.find("provisioningState")) or find_text(item.find("installState"))
+    yield named_resource(item, cluster, WorkloadKind.CLUSTER)
+    yield KubernetesExtensionFact(
+        subject=cluster.lower(),
+        extension=(find_text(item.find("extensionType")) or find_text(item.body, "name") or "").lower(),
+        name=id[len(cluster) + len(provider) :].strip("/"),
+        state=state.lower() if state else None,
+        error=find_text(item.find("errorInfo"), "message") or "",
+        source=source_of(item),
+    )
+
+
+_ENVIRONMENTS: Mapping[str, WorkloadKind] = {
+    **dict.fromkeys(("aws", "awsaccount"), WorkloadKind.AWS_ACCOUNT),
+    **dict.fromkeys(("gcp", "gcpproject"), WorkloadKind.GCP_PROJECT),
+}
+"""By the name of the environment or the type of its data, in lower case. Those of code and registries are not judged."""
+
+
+def environment_subject(kind: WorkloadKind, name: str) -> str:
+    """What facts about an account or a project are found under: two clouds may have one number."""
+    return f"{kind}/{name.lower()}"
+
+
+def read_connector(item: Item) -> Iterator[CoverageFact]:
+    """The account or project, and what the connector offers it."""
+    environment, id = item.find("environmentData"), (item.id or "").rstrip("/")
+    said = find_text(item.find("environmentName")) or find_text(environment, "environmentType") or ""
+    number = find_text(item.find("hierarchyIdentifier")) or find_text(environment, "projectDetails", "projectNumber")
+    kind, parts = _ENVIRONMENTS.get(said.lower()), parse_resource_id(id)
+    if kind is None or number is None or parts.name is None:
+        return
+    yield ResourceFact(
+        workload=Workload(
+            kind=kind,
+            name=find_text(item.body, "name") or number,
+            id=number,
+            subscription=parts.subscription.lower() if parts.subscription else None,
+            subject=number.lower(),
+        ),
+        source=source_of(item),
+    )
+    offerings = whole_objects_at(item.find("offerings"))
+    by_type = {name.lower(): one for one in offerings or () if (name := find_text(one, "offeringType"))}
+    organization = find(environment, "organizationalData")
+    lists = (find_list(organization, name) for name in ("excludedAccountIds", "excludedProjectNumbers"))
+    excluded = tuple(str(one) for some in lists for one in some or ())
+    for name in sorted({number, find_text(environment, "projectDetails", "projectId") or number}):
+        yield ConnectorFact(
+            subject=environment_subject(kind, name),
+            connector=id.lower(),
+            offerings=None if offerings is None else by_type,
+            excluded=excluded,
+            source=source_of(item),
+        )
+
+
+def read_eks_cluster(item: Item) -> Iterator[CoverageFact]:
+    """What `aws eks describe-cluster` prints, by its ARN; nothing of any other object."""
+    cluster = find(item.body, "cluster")
+    arn = find_text(cluster, "arn") or ""
+    location = location_named(arn)
+    if not (location.cluster and location.account):
+        return
+    logs = None
+    if find_list(cluster, "logging", "clusterLogging") is not None:
+        enabled = (
+            one for one in objects_at(cluster, "logging", "clusterLogging") if find_truth(one, "enabled") is True
+        )
+        logs = frozenset(str(log).lower() for one in enabled for log in find_list(one, "types") or ())
+    yield _cloud_cluster(item, arn, find_text(cluster, "name"), find(cluster, "tags"))
+    yield CloudClusterFact(
+        subject=arn.lower(),
+        environment=environment_subject(WorkloadKind.AWS_ACCOUNT, arn.split(":")[4]),
+        region=arn.split(":")[3],
+        logged=logs,
+        source=source_of(item),
+    )
+
+
+def read_gke_cluster(item: Item) -> Iterator[CoverageFact]:
+    """What `gcloud container clusters describe` prints, by its link without its version; nothing of any other object."""
+    _, service, rest = (find_text(item.body, "selfLink") or "").partition("container.googleapis.com/")
+    name = service + rest.partition("/")[2]
+    location = location_named(name)
+    if location.cluster and location.projects:
+        yield _cloud_cluster(item, name, find_text(item.body, "name"), find(item.body, "resourceLabels"))
+        yield CloudClusterFact(
+            subject=name.lower(),
+            environment=environment_subject(WorkloadKind.GCP_PROJECT, location.projects[0]),
+            is_autopilot=find_truth(item.body, "autopilot", "enabled") is True,
+            source=source_of(item),
+        )
+
+
+def _cloud_cluster(item: Item, id: str, name: str | None, tags: object) -> ResourceFact:
+    return ResourceFact(
+        workload=Workload(kind=WorkloadKind.CLUSTER, name=name or id.rpartition("/")[2], id=id, subject=id.lower()),
+        tags={str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else None,
+        source=source_of(item),
+    )
+
+
+def read_last_row(item: Item) -> Iterator[CoverageFact]:
+    """When the sensor of a cluster last sent a row, as Log Analytics answers it; nothing of any other object."""
+    if item.id is not None or (last := find_text(item.body, "last")) is None:
+        return
+    for column in ("AzureResourceId", "AwsResourceName", "GcpFullResourceName"):
+        if cluster := find_text(item.body, column):
+            # Google's full names have slashes before them, and the names by which its clusters are known have none.
+            subject = cluster.removeprefix("//").rstrip("/").lower()
+            yield ProcessEventsFact(subject=subject, source=source_of(item, last))

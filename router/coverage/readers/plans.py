@@ -1,0 +1,213 @@
+"""What is switched on: `Microsoft.Security/pricings` and `settings`, and the switches that resources have of their own.
+
+`az` flattens `properties`; the booleans of pricings are the texts `True` and `False`, those of settings are booleans.
+https://learn.microsoft.com/rest/api/defenderforcloud/pricings, https://learn.microsoft.com/rest/api/defenderforcloud/settings
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from router.coverage.documents import Item
+from router.coverage.facts import CoverageFact, source_of, subscription_subject
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
+from router.coverage.verdicts import CoverageEvidence
+from router.coverage.workloads import find_scope, scope_fact
+from router.domain.coverage import WorkloadKind
+from router.domain.resources import parse_resource_id
+
+_NOTHING = re.compile(r"[PTYMWDHS0:.]*")
+"""A duration of nothing, as ISO 8601 or as `az` prints it."""
+
+_WITH_POLICIES = (WorkloadKind.SQL_SERVER, WorkloadKind.OPEN_SOURCE_DATABASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFact(CoverageFact):
+    """What one answer of pricings says of a plan at a subscription or a resource; None for what it does not say.
+
+    Attributes:
+        plan: the plan's name in lower case; `name` is as it is written.
+        tier: `free` or `standard`.
+        extensions: whether each extension is on, by its name in lower case.
+        coverage: `fullycovered`, `partiallycovered` or `notcovered`; only of a subscription, and since api-version 2024-01-01.
+        is_inherited: whether a resource has it from its subscription.
+        failures: what went wrong with an extension when it was switched on, by its name in lower case; only the answer to that
+            request says it, and later ones show the extension as on.
+        exclusions: the tags, as `KEY=VALUE`, of resources that an extension leaves out, by its name in lower case.
+        free_for: what remains of the free trial, as it is written.
+        is_enforced: whether no resource may differ from its subscription.
+        shown: what shows the tier, where it is no answer of pricings.
+    """
+
+    plan: str
+    name: str
+    tier: str | None
+    sub_plan: str | None = None
+    extensions: Mapping[str, bool | None] = field(default_factory=dict)
+    coverage: str | None = None
+    is_inherited: bool | None = None
+    inherited_from: str | None = None
+    is_deprecated: bool = False
+    failures: Mapping[str, str] = field(default_factory=dict)
+    exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    free_for: str | None = None
+    is_enforced: bool | None = None
+    managed_by: str | None = None
+    shown: CoverageEvidence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingFact(CoverageFact):
+    """What the settings of a subscription say of one integration, whose name is in upper case, such as WDATP."""
+
+    name: str
+    is_enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettingFact(CoverageFact):
+    """What `defenderForStorageSettings/current` says of one storage account; None for what it does not say.
+
+    An account that overrides its subscription and is not on is not protected, whatever the plan says.
+    https://learn.microsoft.com/rest/api/defenderforcloud/defender-for-storage
+    """
+
+    is_enabled: bool | None
+    is_override: bool | None
+    scans_malware: bool | None
+    finds_sensitive_data: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreatProtectionFact(CoverageFact):
+    """The switch `Microsoft.Security/advancedThreatProtectionSettings` of an account of Cosmos DB, and of classic storage.
+
+    `az security atp storage show` prints the one of a storage account, which says nothing of the plan DefenderForStorageV2.
+    """
+
+    is_enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlAlertPolicyFact(CoverageFact):
+    """What a database server says of its own alerts, which explains and never decides: the plan is what protects it.
+
+    https://learn.microsoft.com/rest/api/sql/server-security-alert-policies
+    """
+
+    setting: str
+    state: str | None
+    disabled_alerts: tuple[str, ...]
+
+
+def read_pricing(item: Item) -> Iterator[CoverageFact]:
+    """The plan, and the subscription or the resource whose plan it is."""
+    if (found := find_scope(item.id, "/providers/microsoft.security/pricings/")) is None:
+        return
+    scope, name = found
+    extensions = {title.lower(): one for one in _extensions(item) if (title := find_text(one, "name"))}
+    remaining = find_text(item.find("freeTrialRemainingTime"))
+    yield PlanFact(
+        subject=scope.lower(),
+        plan=name.lower(),
+        name=name,
+        tier=(find_text(item.find("pricingTier")) or "").lower() or None,
+        sub_plan=find_text(item.find("subPlan")),
+        extensions={title: find_truth(one, "isEnabled") for title, one in extensions.items()},
+        coverage=(find_text(item.find("resourcesCoverageStatus")) or "").lower() or None,
+        is_inherited=find_truth(item.find("inherited")),
+        inherited_from=find_text(item.find("inheritedFrom")),
+        is_deprecated=find_truth(item.find("deprecated")) is True,
+        failures={title: text for title, one in extensions.items() if (text := _failure(one)) is not None},
+        exclusions={title: tags for title, one in extensions.items() if (tags := _exclusions(one))},
+        free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
+        is_enforced=find_truth(item.find("enforce")),
+        managed_by=find_text(item.find("managedBy")),
+        source=source_of(item),
+    )
+    yield from scope_fact(item, scope)
+
+
+def _extensions(item: Item) -> list[Mapping[str, object]]:
+    return objects_at(_parsed(item.find("extensions")))
+
+
+def _failure(extension: Mapping[str, object]) -> str | None:
+    if (find_text(extension, "operationStatus", "code") or "").lower() != "failed":
+        return None
+    return find_text(extension, "operationStatus", "message") or "no reason is given"
+
+
+def _exclusions(extension: Mapping[str, object]) -> tuple[str, ...]:
+    more = _parsed(find(extension, "additionalExtensionProperties"))
+    tags = objects_at(_parsed(find(more, "ExclusionTags")))
+    return tuple(f"{key}={find_text(one, 'value') or ''}" for one in tags if (key := find_text(one, "key")))
+
+
+def _parsed(value: object) -> object:
+    """A value, or what it holds where it is JSON in a text, as ExclusionTags always are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_setting(item: Item) -> Iterator[CoverageFact]:
+    """The setting of a subscription."""
+    parts = parse_resource_id(item.id)
+    if parts.subscription and parts.name:
+        yield SettingFact(
+            subject=subscription_subject(parts.subscription),
+            name=parts.name.upper(),
+            is_enabled=find_truth(item.find("enabled")),
+            source=source_of(item),
+        )
+
+
+def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
+    """The setting, and the account."""
+    if (found := find_scope(item.id, "/providers/microsoft.security/defenderforstoragesettings/")) is None:
+        return
+    yield StorageSettingFact(
+        subject=found[0].lower(),
+        is_enabled=find_truth(item.find("isEnabled")),
+        is_override=find_truth(item.find("overrideSubscriptionLevelSettings")),
+        scans_malware=find_truth(item.find("malwareScanning", "onUpload", "isEnabled")),
+        finds_sensitive_data=find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
+        source=source_of(item),
+    )
+    yield from scope_fact(item, found[0])
+
+
+def read_threat_protection(item: Item) -> Iterator[CoverageFact]:
+    """The switch, and the account."""
+    if (found := find_scope(item.id, "/providers/microsoft.security/advancedthreatprotectionsettings/")) is None:
+        return
+    is_enabled = find_truth(item.find("isEnabled"))
+    yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=source_of(item))
+    yield from scope_fact(item, found[0])
+
+
+def read_sql_alert_policy(item: Item) -> Iterator[CoverageFact]:
+    """The setting of a server, and the server; that of one database says nothing of the others."""
+    for child in ("/advancedthreatprotectionsettings/", "/securityalertpolicies/"):
+        if (found := find_scope(item.id, child)) is None:
+            continue
+        servers = [one for one in scope_fact(item, found[0]) if one.workload.kind in _WITH_POLICIES]
+        for server in servers:
+            alerts = find_list(item.find("disabledAlerts")) or []
+            yield SqlAlertPolicyFact(
+                subject=server.subject,
+                setting=(item.id or "").strip("/").split("/")[-2],
+                state=find_text(item.find("state")),
+                # A list with one empty text is how the API writes that no alert is switched off.
+                disabled_alerts=tuple(name for one in alerts if (name := find_text(one))),
+                source=source_of(item),
+            )
+        yield from servers

@@ -1,0 +1,247 @@
+"""What recommendations say of a workload or a plan, and whether foundational CSPM is on, without which they say nothing. Pure.
+
+A recommendation that does not apply proves nothing: the resource was exempted, or the recommendation switched off. What a
+message said longer ago than a missed snapshot proves nothing either; what it said to be missing stays missing until something
+says otherwise. How posture that is off reads is not documented: its plan may be Free or absent, and both are not known.
+https://learn.microsoft.com/azure/defender-for-cloud/concept-cloud-security-posture-management,
+https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
+from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, age_of, subscription_subject
+from router.coverage.fields import time_of
+from router.coverage.plans.answers import PlanAnswers, answers_about
+from router.coverage.plans.table import PLANS, DefenderPlan
+from router.coverage.readers.own import SourceFact
+from router.coverage.readers.plans import PlanFact
+from router.coverage.verdicts import CoverageEvidence
+from router.domain.clocks import is_possible
+from router.domain.coverage import WorkloadKind
+from router.domain.recommendation_table import RECOMMENDATIONS
+
+POSTURE_NOT_KNOWN = (
+    "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"
+)
+
+_CAUSES = {"exempt": "somebody exempted it from it", "offbypolicy": "it is switched off by policy"}
+
+_POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
+"""The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendationAnswers:
+    """What some recommendations say of a workload.
+
+    Attributes:
+        missing: how many of those that were wanted no document has, or none that is young enough.
+        stale: those that were healthy when a message last spoke of them, which is too long ago.
+        why_stale: how old these are; empty where there are none.
+    """
+
+    unhealthy: tuple[RecommendationFact, ...]
+    healthy: tuple[RecommendationFact, ...]
+    not_applicable: tuple[RecommendationFact, ...]
+    missing: int
+    stale: tuple[RecommendationFact, ...] = ()
+    why_stale: str = ""
+
+    @property
+    def are_healthy(self) -> bool:
+        """Whether each of them is healthy, and no document says otherwise of any."""
+        return not (self.unhealthy or self.not_applicable or self.missing) and bool(self.healthy)
+
+    @property
+    def evidence(self) -> tuple[CoverageEvidence, ...]:
+        """What they say, the worst first."""
+        return tuple(
+            one.source.shows(f"{one.recommendation} status.code", one.code)
+            for one in (*self.unhealthy, *self.not_applicable, *self.healthy, *self.stale)
+        )
+
+    @property
+    def why_not_applicable(self) -> str:
+        """Why one of them does not apply; empty where all do."""
+        if not self.not_applicable:
+            return ""
+        one = self.not_applicable[0]
+        cause = _CAUSES.get(one.cause, f"the cause is {one.cause}" if one.cause else "nothing says why")
+        return f"the recommendation {title_of(one)} does not apply: {cause}"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Remarks on a workload that is covered all the same."""
+        return tuple(f"the recommendation {title_of(one)} is unhealthy" for one in self.unhealthy)
+
+
+def title_of(fact: RecommendationFact) -> str:
+    """What a recommendation is called, in quotation marks; its key where it has no title."""
+    return f'"{fact.title}"' if fact.title else fact.recommendation
+
+
+def recommendation_answers_for(
+    case: CoverageCase, subjects: Iterable[str | None], wanted: Sequence[str]
+) -> RecommendationAnswers:
+    """What the recommendations, named by key or by title, say of the subjects of one workload."""
+    found = [
+        (name, fact)
+        for subject in dict.fromkeys(subjects)
+        for fact in case.facts.about(RecommendationFact, subject)
+        if fact.known is not None and (name := fact.known.key or fact.known.title) in wanted
+    ]
+    within = case.expectation.heard_within
+    stale = [one for _, one in found if one.code == "healthy" and one.source.is_stale(case.now, within)]
+    found = [one for one in found if one[1] not in stale]
+    since = {(name, one.subject) for name, one in found if one.code == "healthy" and one.source.known_at is not None}
+    # An unhealthy one counts, as Azure's answers lag behind its messages, until a younger message says that it is healthy.
+    found = [(name, one) for name, one in found if not (_is_over(one, case) and (name, one.subject) in since)]
+    return RecommendationAnswers(
+        unhealthy=tuple(one for _, one in found if one.code == "unhealthy"),
+        healthy=tuple(one for _, one in found if one.code == "healthy"),
+        not_applicable=tuple(one for _, one in found if one.code == "notapplicable"),
+        missing=len(set(wanted) - {name for name, _ in found}),
+        stale=tuple(stale),
+        why_stale=_why_stale(stale, case.now),
+    )
+
+
+def _why_stale(stale: Sequence[RecommendationFact], now: datetime) -> str:
+    """Why what messages said proves nothing any more, by the youngest of them."""
+    known = [time for one in stale if (time := time_of(one.source.known_at or "")) and is_possible(time, now)]
+    if known:
+        return f"what was last said of it is {age_of(max(known), now)} old"
+    return "what was last said of it is of an instant that cannot be, or of none" if stale else ""
+
+
+def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
+    """Whether it said so before the last snapshot, and no message since."""
+    said = time_of(fact.source.known_at or "")
+    is_past = said is not None and said <= case.now
+    return fact.code == "unhealthy" and is_past and fact.source.is_stale(case.now, case.expectation.heard_within)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPosture:
+    """What is known of the foundational CSPM of a subscription, by its id in lower case.
+
+    Attributes:
+        is_known_on: whether it is proved to be on; where it is not, it may still be.
+        reason: why, in one sentence without its full stop.
+    """
+
+    subscription: str
+    name: str
+    is_known_on: bool
+    reason: str
+    evidence: tuple[CoverageEvidence, ...] = ()
+
+
+def is_posture_known_on(case: CoverageCase) -> bool:
+    """Whether the documents prove that recommendations come for the resources of a workload's subscription."""
+    subscription = case.workload.subscription
+    if subscription is None:
+        return False
+    # Each workload asks it, and mostly a plan answers.
+    is_on = any(one.tier == "standard" for one in _posture_answers(case.facts, subscription))
+    return is_on or posture_for(case, subscription).is_known_on
+
+
+def posture_for(case: CoverageCase, subscription: str) -> SubscriptionPosture:
+    """What is known of the subscription of a workload, which says how long its rows may be old."""
+    return _posture(case.facts, subscription, case.now, case.expectation.heard_within)
+
+
+def _posture(
+    facts: Facts, subscription: str, now: datetime, within: timedelta, name: str | None = None
+) -> SubscriptionPosture:
+    answers = _posture_answers(facts, subscription)
+    on = next((one for one in answers if one.tier == "standard"), None)
+    said = [one for one in answers if one.tier == "free"]
+    evidence = tuple(one for answer in ([on] if on else said) for one in answer.evidence())
+    # That Defender CSPM is Free, which costs, is common, and says nothing of the plans that cost nothing.
+    is_off = any(one.plan.name != "CloudPosture" for one in said)
+    heard = None if on or is_off else find_healthy_rows(facts, subscription, now, within)
+    if on is not None:
+        reason = f"{on.plan.name} is on"
+    elif heard is not None:
+        reason, evidence = "healthy rows of a snapshot came lately", (heard,)
+    elif said:
+        reason = f"not known to be on: {', '.join(one.plan.name for one in said)} Free is what the answer says"
+    else:
+        reason = "not known to be on: no answer names a plan of posture that is on"
+    return SubscriptionPosture(
+        subscription=subscription,
+        name=name or subscription,
+        is_known_on=on is not None or heard is not None,
+        reason=reason,
+        evidence=evidence,
+    )
+
+
+def _posture_answers(facts: Facts, subscription: str) -> list[PlanAnswers]:
+    return [answers_about(facts, subscription_subject(subscription), plan) for plan in _POSTURE_PLANS]
+
+
+def posture_of(facts: Facts, manifest: CoverageManifest, now: datetime) -> tuple[SubscriptionPosture, ...]:
+    """What is known of every subscription that has a workload, by its name."""
+    names: dict[str, str] = {}
+    for fact in facts.every(ResourceFact):
+        if (subscription := fact.workload.subscription) is not None:
+            names.setdefault(subscription, subscription)
+            if fact.workload.kind is WorkloadKind.SUBSCRIPTION and fact.workload.name.lower() != subscription:
+                names[subscription] = fact.workload.name
+    ordered = sorted(names.items(), key=lambda one: (one[1].lower(), one[0]))
+    within = max((one.heard_within for one in manifest.expectations), default=HEARD_WITHIN)
+    return tuple(_posture(facts, subscription, now, within, name) for subscription, name in ordered)
+
+
+def find_healthy_rows(facts: Facts, subscription: str, now: datetime, within: timedelta) -> CoverageEvidence | None:
+    """Where it stands that a snapshot lately brought rows that are Healthy; None where nothing says it."""
+    for fact in facts.about(SourceFact, subscription_subject(subscription)):
+        healthy = fact.heard.healthy
+        if healthy is not None and is_possible(healthy, now) and now - healthy <= within:
+            return fact.shows("healthy", healthy)
+    return None
+
+
+def is_plan_recommended(case: CoverageCase) -> bool:
+    """Whether a recommendation on a plan speaks of a subscription at all."""
+    return any(one.known is not None and one.known.plan is not None for one in case.about(RecommendationFact))
+
+
+def recommended_answers(case: CoverageCase, plan: DefenderPlan) -> tuple[PlanAnswers, tuple[str, ...]]:
+    """What the recommendation on a plan says of a subscription, as if it had answered, and a remark where that is too old.
+
+    It may lag behind by a day, so it counts only where no answer of pricings does.
+    """
+    names = [one.key or one.title for one in RECOMMENDATIONS if one.plan == plan.name and one.retired is None]
+    said = recommendation_answers_for(case, [case.workload.subject], names)
+    old = tuple(f"the recommendation {title_of(one)} was healthy: {said.why_stale}" for one in said.stale[:1])
+    if said.unhealthy:
+        return _as_answers(plan, "free", said.unhealthy), old
+    if said.healthy and not said.not_applicable and is_posture_known_on(case):
+        return _as_answers(plan, "standard", said.healthy), old
+    return PlanAnswers(plan, ()), old
+
+
+def _as_answers(plan: DefenderPlan, tier: str, said: Iterable[RecommendationFact]) -> PlanAnswers:
+    return PlanAnswers(
+        plan,
+        tuple(
+            PlanFact(
+                subject=one.subject,
+                plan=plan.name.lower(),
+                name=plan.name,
+                tier=tier,
+                shown=one.source.shows(f"{one.recommendation} status.code", one.code),
+                source=one.source,
+            )
+            for one in said
+        ),
+    )
