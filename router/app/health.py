@@ -20,9 +20,10 @@ from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.domain.source_turns import DOWN, find_watch
+from router.domain.source_turns import DOWN
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
+from router.store.bodies import find_watch
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import has_delivered, list_pauses, pauses_among, refused_keys_among
 from router.store.documents import find_document

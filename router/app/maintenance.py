@@ -16,13 +16,13 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
-from router.domain.silence_documents import read_silences
 from router.domain.silences import shadow_name
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import partitions
+from router.store.bodies import read_silences
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
@@ -244,5 +244,5 @@ def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
 async def silences_known(store: Store) -> frozenset[Rule]:
     """The silences that the state still has, which are rules that are there; raises StoreError."""
     async with store.session() as tx:
-        found = read_silences(await list_documents(tx, DocumentKind.SILENCE)).silences
+        found = read_silences(await list_documents(tx, DocumentKind.SILENCE)).values
     return frozenset(rule_of(one.stream, one.name) for one in found)

@@ -14,14 +14,14 @@ from router.domain.clocks import SKEW
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
-from router.domain.destination_holds import holds_in_force, read_holds, words_of_hold
+from router.domain.destination_holds import holds_in_force, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import DestinationSpec, Lane, written
-from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence, find_silence_id
 from router.domain.texts import counted
 from router.store import groups
+from router.store.bodies import find_silence_in, read_holds
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
@@ -329,5 +329,5 @@ async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: Ledger
 
 async def _holds(tx: Transaction, stream: str, now: datetime) -> dict[str, str]:
     """By whom, until when and why destinations of a stream are held now, by their names."""
-    holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).holds
+    holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).values
     return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}

@@ -24,12 +24,12 @@ from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.signals import Stream
-from router.domain.silence_documents import read_silences
 from router.domain.silences import HolderKind, Silence, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.suppression import SuppressionRule
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
+from router.store.bodies import read_silences
 from router.store.documents import list_documents
 from router.store.private import holds_state
 from router.store.rules import read_hits, read_known_rules

@@ -11,8 +11,8 @@ from hashlib import sha256
 from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
-from router.domain.silence_documents import ReadSilences, document_of_silence, find_silence_in, read_silences
 from router.domain.silences import Silence
+from router.store.bodies import ReadValues, document_of_silence, find_silence_in, read_silences
 from router.store.documents import find_document, list_documents, put_with_change
 from router.store.store import Store
 
@@ -23,7 +23,7 @@ _DIGITS = 6
 """Digits of an id; more where another silence has those already."""
 
 
-async def stored_silences(store: Store, since: datetime | None) -> ReadSilences:
+async def stored_silences(store: Store, since: datetime | None) -> ReadValues[Silence]:
     """The silences that did not end before an instant, by their ids; all without one. Raises StoreError."""
     async with store.session() as tx:
         return read_silences(await list_documents(tx, DocumentKind.SILENCE, since))

@@ -24,9 +24,9 @@ from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.signals import Stream
-from router.domain.silence_documents import ReadSilences
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
 from router.domain.texts import timestamp
+from router.store.bodies import ReadValues
 from router.store.documents import list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held
@@ -100,13 +100,13 @@ async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetim
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         known = await stored_silences(store, None if options.expired else needed_since(BOUNDS, now))
-        wanted = [one for one in known.silences if (state_of(one, now) == "over") is options.expired]
+        wanted = [one for one in known.values if (state_of(one, now) == "over") is options.expired]
         listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
     return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable, now
 
 
 async def _of_stream(
-    store: Store, stream: Stream, wanted: Sequence[Silence], known: ReadSilences, now: datetime
+    store: Store, stream: Stream, wanted: Sequence[Silence], known: ReadValues[Silence], now: datetime
 ) -> list[ListedSilence]:
     mine = [one for one in wanted if one.stream == stream]
     if not mine:
@@ -117,13 +117,13 @@ async def _of_stream(
         held = await count_held(tx, stream)
     since = min(one.made for one in mine)
     async with store.session() as tx:
-        changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).changes
+        changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).values
     return [
         ListedSilence(
             one,
             hits.get(one.name),
             held.get(one.name, 0),
-            silenced_share(one, known.silences, now),
+            silenced_share(one, known.values, now),
             [it for it in changes if it.subject is ChangeSubject.SILENCE and it.id == one.id],
         )
         for one in mine
@@ -134,7 +134,7 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
     bounds = _bounds_in(options, clock_for(options.now)())
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        known = (await stored_silences(store, None)).silences
+        known = (await stored_silences(store, None)).values
         id = _id_meant(options.id, known)
 
         def extended(silence: Silence) -> Silence:
@@ -154,7 +154,7 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
 async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool]:
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        known = (await stored_silences(store, None)).silences
+        known = (await stored_silences(store, None)).values
         id = _id_meant(options.id, known)
         (silence,) = (one for one in known if one.id == id)
         if silence.end <= now:

@@ -27,7 +27,6 @@ from router.domain.errors import BadPolicy, BadUsage
 from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_documents import ReadSilences
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.texts import timestamp
@@ -36,6 +35,7 @@ from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.recurrence_text import read_recurrence
 from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_silence_scope
+from router.store.bodies import ReadValues
 
 type Groups = tuple[tuple[Element, ...], ...]
 
@@ -65,7 +65,7 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
         draft = _draft_of(options, scope, author.name, now)
         _refuse_times(draft, book.silences, now)
         known = await stored_silences(store, needed_since(book.silences, now))
-        others = [one for one in known.silences if one.stream == draft.stream]
+        others = [one for one in known.values if one.stream == draft.stream]
         draft = with_first(draft, others)
         option = "--for" if options.duration is not None else "--until"
         refuse_overrun(option, draft, others, book.silences)
@@ -104,7 +104,7 @@ def _question(draft: Silence, now: datetime) -> str:
     return f"Silence it{begins} until {both_times(draft.end)}?"
 
 
-def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadSilences, share: float) -> Iterator[str]:
+def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadValues[Silence], share: float) -> Iterator[str]:
     if bounds.refuse is not None:
         yield f"{bounds.refuse.label} and worse, and what is of unknown severity, is told all the same: so says the policy"
     if draft.first < draft.begins:

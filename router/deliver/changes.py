@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
 
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, body_of, find_in_body
+from router.domain.documents import DocumentKind, StoredDocument
+from router.store.bodies import ReadValues, find_value, read_values
+from router.store.codec import encode
 
 
 class ChangeSubject(StrEnum):
@@ -56,47 +57,15 @@ class ChangeEntry:
     until: datetime
 
 
-class ReadChanges(NamedTuple):
-    """The changes that documents hold, by time, and how many of the documents do not decode."""
-
-    changes: Sequence[ChangeEntry]
-    undecodable: int
-
-
 def document_of_change(change: ChangeEntry) -> StoredDocument:
     """The document of a change. Ids sort by time, and the same change written again has the same id."""
-    body = body_of(
-        {
-            "subject": change.subject,
-            "id": change.id,
-            "stream": change.stream,
-            "action": change.action,
-            "at": change.at,
-            "author": change.author,
-            "reason": change.reason,
-            "until": change.until,
-        }
-    )
+    body = encode(change)
     at = change.at.astimezone(UTC)
     id = f"{at:%Y-%m-%dT%H:%M:%S.%fZ}-{sha256(body).hexdigest()[:12]}"
     return StoredDocument(kind=DocumentKind.CHANGE, id=id, at=change.at, body=body)
 
 
-def read_changes(documents: Iterable[StoredDocument]) -> ReadChanges:
+def read_changes(documents: Iterable[StoredDocument]) -> ReadValues[ChangeEntry]:
     """The changes that documents hold, earliest first."""
-    found = [find_in_body(document.body, _change_in) for document in documents]
-    changes = [change for change in found if change is not None]
-    return ReadChanges(sorted(changes, key=lambda change: change.at), len(found) - len(changes))
-
-
-def _change_in(fields: BodyFields) -> ChangeEntry:
-    return ChangeEntry(
-        subject=ChangeSubject(fields.text("subject")),
-        id=fields.text("id"),
-        stream=fields.text("stream"),
-        action=ChangeAction(fields.text("action")),
-        at=fields.instant("at"),
-        author=fields.text("author"),
-        reason=fields.text("reason"),
-        until=fields.instant("until"),
-    )
+    changes, undecodable = read_values(documents, lambda document: find_value(ChangeEntry, document.body))
+    return ReadValues(sorted(changes, key=lambda change: change.at), undecodable)

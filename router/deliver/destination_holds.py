@@ -13,17 +13,10 @@ from typing import NamedTuple
 
 from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.clocks import SKEW
-from router.domain.destination_holds import (
-    DestinationHold,
-    document_of_hold,
-    find_hold_in,
-    hold_after,
-    holds_in_force,
-    id_of_hold,
-    read_holds,
-)
+from router.domain.destination_holds import DestinationHold, hold_after, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.rulebook import Lane
+from router.store.bodies import document_of_hold, find_hold_in, read_holds
 from router.store.documents import find_document, list_documents, put_with_change
 from router.store.store import Store
 
@@ -61,7 +54,7 @@ class HoldReader:
                     ticked = self._ticks()
                     async with self._store.session() as tx:
                         documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
-                    self._holds = tuple(map(self._bounded, read_holds(documents).holds))
+                    self._holds = tuple(map(self._bounded, read_holds(documents).values))
                     self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
 
@@ -114,14 +107,14 @@ async def list_holds(store: Store, now: datetime) -> Sequence[DestinationHold]:
     """The holds of every stream that are in force now; raises StoreError."""
     async with store.session() as tx:
         documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
-    return holds_in_force(read_holds(documents).holds, now)
+    return holds_in_force(read_holds(documents).values, now)
 
 
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
     async with store.session() as tx:
         document = await find_document(tx, DocumentKind.HOLD, id_of_hold(stream, destination))
-    return (find_hold_in(document.body), document.version) if document is not None else (None, None)
+    return (find_hold_in(document), document.version) if document is not None else (None, None)
 
 
 def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> StoredDocument:

@@ -12,14 +12,12 @@ delivery is tried before it may die of age.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import LONGEST_HOLD
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
 from router.domain.texts import timestamp
@@ -76,13 +74,6 @@ class DestinationHold:
     def is_in_force(self, now: datetime) -> bool:
         """Whether the destination is held now."""
         return self.is_possible(now) and now < self.ends
-
-
-class ReadHolds(NamedTuple):
-    """The holds that documents have, those that are over among them, and how many of the documents do not decode."""
-
-    holds: Sequence[DestinationHold]
-    undecodable: int
 
 
 def hold_after(
@@ -142,46 +133,3 @@ def words_of_hold(hold: DestinationHold) -> str:
 def id_of_hold(stream: str, destination: str) -> str:
     """What the document of a destination's hold is called."""
     return f"{stream}/{destination}"
-
-
-def document_of_hold(hold: DestinationHold, version: Version | None = None) -> StoredDocument:
-    """The document of a hold, to be written over a version of it."""
-    body = body_of(
-        {
-            "stream": hold.stream,
-            "destination": hold.destination,
-            "lane": hold.lane,
-            "author": hold.author,
-            "reason": hold.reason,
-            "since": hold.since,
-            "until": hold.until,
-            "released": hold.released,
-        }
-    )
-    id = id_of_hold(hold.stream, hold.destination)
-    return StoredDocument(kind=DocumentKind.HOLD, id=id, at=hold.ends, body=body, version=version)
-
-
-def find_hold_in(body: bytes) -> DestinationHold | None:
-    """The hold that the body of a document has; None where it does not decode."""
-    return find_in_body(body, _hold_in)
-
-
-def read_holds(documents: Iterable[StoredDocument]) -> ReadHolds:
-    """The holds that documents have."""
-    found = [find_hold_in(document.body) for document in documents]
-    holds = [hold for hold in found if hold is not None]
-    return ReadHolds(holds, len(found) - len(holds))
-
-
-def _hold_in(fields: BodyFields) -> DestinationHold:
-    return DestinationHold(
-        stream=fields.text("stream"),
-        destination=fields.text("destination"),
-        lane=Lane(fields.text("lane")),
-        author=fields.text("author"),
-        reason=fields.text("reason"),
-        since=fields.instant("since"),
-        until=fields.instant("until"),
-        released=fields.optional("released", fields.instant),
-    )

@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 from router.domain.hubs import Arrival
 
 RUNGS: Mapping[CoverageSourceKind, Rung] = {
@@ -169,20 +168,3 @@ class LookAtSources(Protocol):
         now: datetime,
         lost: datetime | None,
     ) -> SourceLook: ...
-
-
-def document_of_watch(stream: str, watch: SourceWatch, version: Version | None = None) -> StoredDocument:
-    """The document of a stream's looks, to be written over a version of it."""
-    body = body_of({"anew": watch.anew, "taken": watch.taken, "unmatched": watch.unmatched})
-    return StoredDocument(kind=DocumentKind.SILENT_SOURCES, id=stream, at=watch.taken, body=body, version=version)
-
-
-def find_watch(document: StoredDocument) -> SourceWatch | None:
-    """What a document says; None where it does not decode."""
-    return find_in_body(document.body, _watch_in)
-
-
-def _watch_in(fields: BodyFields) -> SourceWatch:
-    return SourceWatch(
-        anew=fields.instant("anew"), taken=fields.instant("taken"), unmatched=tuple(fields.texts("unmatched"))
-    )

@@ -6,14 +6,13 @@ takes nothing from what others read of the rest, and it does not matter in which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import groupby
 from typing import NamedTuple
 
 from router.domain.clocks import is_recent
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, find_in_body
 
 MOST = 100_000
 """Things of a subscription whose tags are in its document, those that were read last: half of that, with five tags each, is a
@@ -63,36 +62,6 @@ def by_subscription(said: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mappi
     return {
         subscription: {id: said[id] for id in ids} for subscription, ids in groupby(sorted_ids, key=_subscription_of)
     }
-
-
-def document_of_tags(
-    subscription: str, tags: TagsById, now: datetime, version: Version | None = None
-) -> StoredDocument:
-    """The document of a subscription's tags, to be written over a version of it."""
-    ordered = sorted(tags.items(), key=lambda one: (one[1].read, one[0]))
-    body = body_of(
-        {
-            "reads": [
-                {"read": read, "rows": [{"id": id, "tags": dict(one.tags)} for id, one in some]}
-                for read, some in groupby(ordered, key=lambda one: one[1].read)
-            ]
-        }
-    )
-    newest = ordered[-1][1].read if ordered else now
-    return StoredDocument(kind=DocumentKind.TAGS, id=subscription, at=newest, body=body, version=version)
-
-
-def find_tags_in(document: StoredDocument) -> TagsById | None:
-    """The tags that a document holds; None where it does not decode: they are written anew when they are read again."""
-    return find_in_body(document.body, lambda fields: dict(_tags_in(fields)))
-
-
-def _tags_in(fields: BodyFields) -> Iterator[tuple[str, ReadTags]]:
-    for some in fields.each("reads"):
-        read = some.instant("read")
-        for row in some.each("rows"):
-            tags = row.fields("tags")
-            yield row.text("id"), ReadTags(read, {name: tags.text(name) for name in tags})
 
 
 def _subscription_of(id: str) -> str:

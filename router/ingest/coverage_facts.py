@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
+
 from router.domain.clocks import AHEAD, is_possible
-from router.domain.documents import BodyFields, DocumentKind, StoredDocument, Version, body_of, items_in_body
+from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.keys import bounded
 from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.resources import NOWHERE, is_connected, location_named
 from router.domain.signals import Finding, Kind, Signal
 from router.ingest.coverage_mentions import is_name
+from router.store.bodies import find_value
+from router.store.codec import encode
 from router.store.ledger import Seen
 
 TYPE = "Microsoft.Security/assessments"
@@ -71,6 +75,13 @@ class CoverageAssessment:
     def is_ordered_by_arrival(self) -> bool:
         """Whether it holds from when it came in: a Delete, and what has no time of its own."""
         return self.code is None or self.changed is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """What messages said of one assessment, first what holds."""
+
+    all: tuple[CoverageAssessment, ...]
 
 
 def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessment | None:
@@ -138,7 +149,7 @@ def document_of_assessments(
         kind=DocumentKind.FACT,
         id=fact_id(assessments[0].resource),
         at=max(min(one.arrival.at, now) for one in assessments),
-        body=body_of(_items(assessments, now)),
+        body=orjson.dumps(_items(assessments, now)),
         version=version,
     )
 
@@ -150,11 +161,20 @@ def fact_id(resource: str) -> str:
 
 def assessments_in(document: StoredDocument, now: datetime) -> list[CoverageAssessment]:
     """What a resource's document says, without what a clock wrote that was wrong, or what does not decode."""
-    found = items_in_body(document.body, _assessments_of)
+    try:
+        items = orjson.loads(document.body)
+    except orjson.JSONDecodeError:
+        return []
+    bodies = (
+        [orjson.dumps(item.get("versions")) for item in items if isinstance(item, dict)]
+        if isinstance(items, list)
+        else []
+    )
+    found = [some for body in bodies if (some := find_value(_Versions, body)) is not None]
     return [
         one
         for some in found
-        for one in some
+        for one in some.all
         if is_possible(one.arrival.at, now, AHEAD) and (one.changed is None or is_possible(one.changed, now, 2 * AHEAD))
     ]
 
@@ -184,17 +204,16 @@ def _items(assessments: Sequence[CoverageAssessment], now: datetime) -> list[dic
     by_id: defaultdict[str, list[CoverageAssessment]] = defaultdict(list)
     for one in assessments:
         by_id[one.id].append(one)
-    # Nothing but the router reads what stands behind: the item itself is what holds.
+    # Nothing but the router reads the versions: the item itself is what holds.
     return [
-        {**_item(first, now), **({"behind": [_item(one, now) for one in others]} if others else {})}
-        for first, *others in by_id.values()
+        {**_item(versions[0], now), "versions": orjson.Fragment(encode(_Versions(tuple(versions))))}
+        for versions in by_id.values()
     ]
 
 
 def _item(one: CoverageAssessment, now: datetime) -> dict[str, object]:
     status = {"code": one.code, "cause": one.cause, "description": one.description, "statusChangeDate": one.changed}
     details = {"Source": one.source, "Id": one.resource, "NativeResourceId": one.native}
-    arrival = one.arrival
     return {
         "id": one.id,
         "name": one.key,
@@ -205,37 +224,9 @@ def _item(one: CoverageAssessment, now: datetime) -> dict[str, object]:
             "resourceDetails": _given(details),
             **({"metadata": {"assessmentType": one.type}} if one.type is not None else {}),
         },
-        "seen": min(arrival.at, now),
-        "arrival": {"at": arrival.at, "origin": arrival.origin, "position": arrival.position, "part": arrival.part},
+        "seen": min(one.arrival.at, now),
     }
 
 
 def _given(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _assessments_of(fields: BodyFields) -> list[CoverageAssessment]:
-    behind = fields.optional("behind", fields.each) or []
-    return [_assessment_of(one) for one in (fields, *behind)]
-
-
-def _assessment_of(fields: BodyFields) -> CoverageAssessment:
-    properties, arrival = fields.fields("properties"), fields.fields("arrival")
-    status, details = properties.fields("status"), properties.fields("resourceDetails")
-    metadata = properties.optional("metadata", properties.fields)
-    return CoverageAssessment(
-        id=fields.text("id"),
-        key=fields.text("name"),
-        resource=details.text("Id"),
-        title=properties.text("displayName"),
-        source=details.optional("Source", details.text),
-        native=details.optional("NativeResourceId", details.text),
-        type=metadata.optional("assessmentType", metadata.text) if metadata is not None else None,
-        code=status.optional("code", status.text),
-        cause=status.optional("cause", status.text),
-        description=status.optional("description", status.text),
-        changed=status.optional("statusChangeDate", status.instant),
-        arrival=AssessmentArrival(
-            arrival.instant("at"), arrival.text("origin"), arrival.number("position"), arrival.number("part")
-        ),
-    )

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from router.domain.documents import DocumentKind, Version
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_documents import read_silences
 from router.domain.silence_spans import BREAK
 from router.domain.silences import NO_SILENCES, Silences
-from router.domain.tag_documents import ReadTags, TagsById, find_tags_in, tags_that_count
+from router.domain.tag_documents import ReadTags, TagsById, tags_that_count
 from router.domain.tags import Tags
+from router.store.bodies import find_tags_in, read_silences
 from router.store.documents import list_documents
 from router.store.retention import LONGEST
 from router.store.store import Store
@@ -59,7 +59,7 @@ class SilenceReader:
         ticked = self._ticks()
         async with self._store.session() as tx:
             documents = await list_documents(tx, DocumentKind.SILENCE, now - self._lately)
-        found = read_silences(documents).silences
+        found = read_silences(documents).values
         streams = {silence.stream for silence in found}
         self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}
         self._read_at, self._ticked = now, ticked

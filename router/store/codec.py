@@ -198,7 +198,17 @@ def _shown(value: object) -> object:
 
 def encode(value: object) -> bytes:
     """Return a dataclass as JSON, without the fields that have their defaults: in a notice most have."""
-    return orjson.dumps(value, _without_defaults, orjson.OPT_PASSTHROUGH_DATACLASS)
+    return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATACLASS)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return list(value)
+        case _:
+            return _without_defaults(value)
 
 
 def _without_defaults(value: object) -> dict[str, object]:
@@ -217,11 +227,11 @@ def _defaults_of(kind: Any) -> list[tuple[str, object]]:
     return [(name, make() if make is not MISSING else default) for name, default, make in defaults]
 
 
-def decode[T](kind: type[T], data: bytes) -> T:
-    """Return the value of a class that JSON says; raises Undecodable."""
+def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
+    """Return the value of a class that JSON says; raises Undecodable. If `strict`, a number is no instant."""
     adapter = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(kind))
     try:
-        value: T = adapter.validate_json(data)
+        value: T = adapter.validate_json(data, strict=strict or None)
         return value
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import OPEN, DeliveryState
-from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
+from router.domain.destination_holds import DestinationHold, holds_in_force
 from router.domain.documents import DocumentKind
+from router.store.bodies import find_value
 from router.store.codec import Columns, readable
 from router.store.store import Store
 from router.store.transaction import VERSION, Transaction
@@ -129,7 +130,9 @@ async def describe(store: Store, now: datetime) -> StateReport | None:
         documents={
             DocumentKind(kind): row.whole("many") for row in documents if (kind := row.raw("kind")) in set(DocumentKind)
         },
-        destination_holds=holds_in_force([one for row in holds if (one := find_hold_in(row.raw("body")))], now),
+        destination_holds=holds_in_force(
+            [one for row in holds if (one := find_value(DestinationHold, row.raw("body")))], now
+        ),
     )
 
 

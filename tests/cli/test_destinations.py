@@ -128,7 +128,7 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
 
 async def _changes(store: Store) -> list[tuple[str, str, str]]:
     try:
-        found = read_changes(await within(store, list_documents, DocumentKind.CHANGE)).changes
+        found = read_changes(await within(store, list_documents, DocumentKind.CHANGE)).values
         return [(one.action, one.author, one.reason) for one in found]
     finally:
         await store.close()

@@ -18,9 +18,9 @@ from router.app.rules import intake_over, load_rules
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.messages import Message
+from router.store.bodies import document_of_silence
 from router.store.documents import put_document
 from router.store.rules import note_rules
 from router.store.store import Store

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from router.domain.keys import signal_key
-from router.domain.silence_documents import document_of_silence
+from router.store.bodies import document_of_silence
 from router.store.documents import put_document
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said, over_both

@@ -18,8 +18,8 @@ from router.domain.deliveries import LEASE, DeliveryState, Recipient, Settlement
 from router.domain.hubs import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of_silence
 from router.ingest.messages import Message
+from router.store.bodies import document_of_silence
 from router.store.claims import settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries

@@ -42,9 +42,9 @@ def test_changes_come_back_as_they_were_made_in_the_order_of_time(changes: list[
     """Whatever people write; and their ids sort as their times do, so that a store lists them so."""
     documents = sorted(map(document_of_change, changes), key=lambda document: document.id)
     read = read_changes(documents)
-    assert [change.at for change in read.changes] == sorted(change.at for change in changes)
-    assert [one.at for one in documents] == [change.at for change in read.changes]
-    assert set(read.changes) == set(changes)
+    assert [change.at for change in read.values] == sorted(change.at for change in changes)
+    assert [one.at for one in documents] == [change.at for change in read.values]
+    assert set(read.values) == set(changes)
     assert read.undecodable == 0
     assert len({one.id for one in documents}) == len(set(changes))
 

@@ -16,17 +16,15 @@ from router.domain.destination_holds import (
     LONG,
     WARNING,
     DestinationHold,
-    document_of_hold,
-    find_hold_in,
     hold_after,
     holds_in_force,
     is_over,
     is_to_be_warned_of,
-    read_holds,
     words_of_hold,
 )
 from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
+from router.store.bodies import document_of_hold, find_hold_in, read_holds
 from tests.builders import NOW
 
 INSTANT = timedelta(microseconds=1)
@@ -192,7 +190,7 @@ def test_the_author_of_a_long_hold_is_to_be_warned_an_hour_before_its_end_and_of
 def test_a_hold_comes_back_as_it_was_written(hold: DestinationHold) -> None:
     """And its document goes 400 days after its end."""
     document = document_of_hold(hold)
-    assert find_hold_in(document.body) == hold
+    assert find_hold_in(document) == hold
     assert (document.id, document.at) == (f"{hold.stream}/{hold.destination}", hold.ends)
 
 

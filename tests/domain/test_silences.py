@@ -17,7 +17,6 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
-from router.domain.silence_documents import document_of_silence, find_silence_in
 from router.domain.silences import (
     NO_SILENCES,
     Silence,
@@ -30,6 +29,7 @@ from router.domain.silences import (
     silence_name,
 )
 from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from router.store.bodies import document_of_silence, find_silence_in
 from tests.builders import NOW, an_element
 from tests.domain.test_recurrences import RECURRENCES
 from tests.silences import HOUR, a_silence, named, weekly
@@ -144,14 +144,18 @@ def test_a_silence_is_read_as_it_was_written(silence: Silence) -> None:
 def written(**changes: Any) -> StoredDocument:
     """A silence as a document, with something else in its body; what is to be left out is `...`."""
     document = document_of_silence(a_silence(every=weekly(1)))
-    body = {name: value for name, value in {**json.loads(document.body), **changes}.items() if value is not ...}
-    return replace(document, body=json.dumps(body).encode())
+    body = json.loads(document.body)
+    for name, value in changes.items():
+        (body if name == "scope" else body["silence"])[name] = value
+    kept = {name: value for name, value in body["silence"].items() if value is not ...}
+    whole = {name: value for name, value in {**body, "silence": kept}.items() if value is not ...}
+    return replace(document, body=json.dumps(whole).encode())
 
 
 BROKEN: list[dict[str, Any]] = [
     {"stream": ...},
     {"stream": 7},
-    {"type": 7},
+    {"alert_type": 7},
     {"scope": ...},
     {"scope": 7},
     {"scope": [7]},

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from router.domain import tag_documents
 from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.tag_documents import (
-    ReadTags,
-    TagsById,
-    by_subscription,
-    document_of_tags,
-    find_tags_in,
-    tags_after,
-    tags_that_count,
-)
+from router.domain.tag_documents import ReadTags, TagsById, by_subscription, tags_after, tags_that_count
+from router.store.bodies import document_of_tags, find_tags_in
 from router.store.retention import LONGEST
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

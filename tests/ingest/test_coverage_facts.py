@@ -153,7 +153,7 @@ def test_a_damaged_body_says_nothing_and_is_no_fault(body: bytes) -> None:
 def test_one_damaged_assessment_costs_only_itself() -> None:
     """Its neighbours are read."""
     stored = document(a_coverage_finding(EDR, "Healthy"), a_coverage_finding(AGENT, "Healthy"))
-    damaged = StoredDocument(kind=stored.kind, id=stored.id, at=NOW, body=stored.body.replace(b'"origin"', b'"o"', 1))
+    damaged = StoredDocument(kind=stored.kind, id=stored.id, at=NOW, body=stored.body.replace(b'"arrival"', b'"o"', 1))
     assert len(assessments_in(damaged, NOW)) == 1
 
 

@@ -21,10 +21,10 @@ from router.domain.deliveries import Claim
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of_silence
 from router.domain.silences import shadow_name, silence_name
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
+from router.store.bodies import document_of_silence
 from router.store.documents import put_document
 from router.store.forgetting import forget
 from router.store.retention import Retention

@@ -19,14 +19,14 @@ from router.app.rule_watch import RuleWatch
 from router.deliver.settlement import untried
 from router.destinations import discover
 from router.domain.deliveries import DeliveryState, Recipient
-from router.domain.destination_holds import DestinationHold, document_of_hold
+from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
-from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule, Suppressions
+from router.store.bodies import document_of_hold, document_of_silence
 from router.store.claims import settle_claims
 from router.store.delivery_status import count_deliveries
 from router.store.documents import find_document, put_document

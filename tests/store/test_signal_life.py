@@ -19,13 +19,13 @@ from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.cli.signal_answers import PagingCode, paging_answer, waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
-from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
+from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_documents import document_of_silence
 from router.domain.suppression import SuppressionRule
+from router.store.bodies import document_of_hold, document_of_silence
 from router.store.dead_letters import discard, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries

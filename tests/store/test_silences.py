@@ -21,10 +21,10 @@ from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
 from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.severity import Severity
-from router.domain.silence_documents import document_of_silence
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
 from router.ingest.readers import SilenceReader
+from router.store.bodies import document_of_silence
 from router.store.documents import find_document, list_documents, put_document
 from router.store.rules import read_hits
 from router.store.store import Store
@@ -300,11 +300,11 @@ def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store
         )
 
     run(at_once())
-    assert {one.id: one.until for one in run(stored_silences(store, None)).silences} == {
+    assert {one.id: one.until for one in run(stored_silences(store, None)).values} == {
         made.id: NOW + 6 * HOUR,
         other.id: NOW + 2 * HOUR,
     }
-    changes = read_changes(run(within(store, list_documents, DocumentKind.CHANGE))).changes
+    changes = read_changes(run(within(store, list_documents, DocumentKind.CHANGE))).values
     extensions = [one for one in changes if one.action is ChangeAction.EXTENDED]
     assert sorted(one.author for one in extensions) == ["ana", "ben", "eve", "joe"]
     assert sorted(one.until for one in extensions) == [NOW + hours * HOUR for hours in (3, 4, 5, 6)]

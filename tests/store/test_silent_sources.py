@@ -21,9 +21,10 @@ from router.domain.errors import StoreError
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
 from router.domain.signals import Stream
-from router.domain.source_turns import document_of_watch, find_watch, finding_id_of
+from router.domain.source_turns import finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
+from router.store.bodies import document_of_watch, find_watch
 from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import orjson
+
 from router.app.signal_life import DestinationFacts, SignalLife, read_life
 from router.app.signal_search import Meant
 from router.coverage.drill.azure import Defender
@@ -25,7 +27,7 @@ from router.decide import decide
 from router.domain.catalogue import SAMPLE_GROUP, SAMPLE_TITLE, SAMPLE_TYPE
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.documents import DocumentKind, StoredDocument, body_of
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane, Rulebook
@@ -224,7 +226,7 @@ class Drill:
         """Write the result for the coverage gate, over that of the last drill of the same subject; raises StoreError."""
 
         def document_after(id: str, stored: StoredDocument | None) -> StoredDocument:
-            version, body = stored.version if stored is not None else None, body_of(result_object(result))
+            version, body = stored.version if stored is not None else None, orjson.dumps(result_object(result))
             return StoredDocument(kind=DocumentKind.FACT, id=id, at=result.ended, body=body, version=version)
 
         await write_documents(self._store, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
