@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
@@ -26,7 +29,7 @@ from tests.builders import NOW
 from tests.coverage.builders import judged, pricing
 from tests.coverage.stored_builders import drill, heard
 from tests.docs.command_line import commands, options
-from tests.docs.pages import column, page, spans
+from tests.docs.pages import page, spans
 from tests.silences import a_silence
 from tests.store.acts import run
 from tests.store.opened import open_store
@@ -41,23 +44,25 @@ def test_every_exit_code_is_listed() -> None:
     assert listed == sorted(codes)
 
 
-def test_every_command_is_listed() -> None:
-    """The commands are those of the parser."""
-    assert column(PAGE.table("The command line", "command"), "command") == commands()
+def test_every_command_has_a_block() -> None:
+    """The commands are those of the parser, in its order."""
+    blocks = PAGE.prose.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^### (.+)$", blocks, re.MULTILINE) == commands()
 
 
-def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
-    """The options are those of the parser; the name of a group that is no command stands for each of its commands."""
-    told = {
-        spans(row["option"])[0].split()[0]: {
-            command
-            for command in commands()
-            for name in spans(row["of"])
-            if command == name or (name not in commands() and command.startswith(f"{name} "))
-        }
-        for row in PAGE.table("The command line", "option")
-    }
-    assert told == options()
+@pytest.mark.parametrize("command", commands())
+def test_a_block_names_each_option_of_its_command(command: str) -> None:
+    """The options are those of the parser, each once behind a dash; one that is shared is in the table above."""
+    items = re.findall(r"^- (.+(?:\n  .+)*)", PAGE.section(command), re.MULTILINE)
+    heads = [
+        item.partition(": ")[2] if item.startswith(("shared", "as ")) else item.partition(":")[0] for item in items
+    ]
+    named = [name.split()[0] for head in heads for name in spans(head) if name.startswith("--")]
+    assert sorted(named) == sorted(name for name, takers in options().items() if command in takers)
+    shared = {spans(row["shared option"])[0].split()[0] for row in PAGE.table("The command line", "shared option")}
+    for item in items:
+        if item.startswith("shared"):
+            assert {name for name in spans(item) if name.startswith("--")} <= shared
 
 
 def test_every_key_of_a_state_is_listed(tmp_path: Path) -> None:
@@ -66,7 +71,7 @@ def test_every_key_of_a_state_is_listed(tmp_path: Path) -> None:
     empty = run(describe(store, NOW))
     run(store.close())
     assert empty is not None
-    listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
+    listed = [name for row in PAGE.table("state", "key") for name in spans(row["key"])]
     assert listed == list(document_of(empty, Path(".state")))
 
 
@@ -84,7 +89,7 @@ def test_every_key_of_coverage_is_listed() -> None:
     workloads = printed["workloads"]
     assert isinstance(workloads, list)
     (row,) = workloads
-    section = "Coverage for programs"
+    section = "coverage check"
     parts = {
         "key": printed,
         "key of a workload": row,
@@ -104,14 +109,16 @@ def _first(listed: Any) -> Any:
 
 def test_every_key_of_a_silence_is_listed() -> None:
     """Of one as it is made, changed and listed."""
-    listed = [name for row in PAGE.table("Silences for programs", "key") for name in spans(row["key"])]
+    listed = [
+        name for row in PAGE.table("silences list", "key of a silence") for name in spans(row["key of a silence"])
+    ]
     one = ListedSilence(a_silence(), None, 0, share=0)
     assert sorted(listed) == sorted({*document_of_listed(one, NOW), "would_have_held"})
 
 
 def test_every_key_of_a_signals_life_is_listed() -> None:
     """In the order in which they are printed, and each answer to whether it paged anybody."""
-    section = "The life of a signal"
+    section = "explain"
     listed = [name for row in PAGE.table(section, "key") for name in spans(row["key"])]
     assert listed == list(life_of(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW))
-    assert [spans(row["answer"])[0] for row in PAGE.table(section, "answer")] == list(PagingCode)
+    assert [spans(row["`paging.code`"])[0] for row in PAGE.table(section, "`paging.code`")] == list(PagingCode)
