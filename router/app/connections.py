@@ -87,7 +87,7 @@ async def state_over(state: Path | PostgresqlAddress, settings: Settings, clock:
     store = store_at(state, settings, clock)
     try:
         store.hold()
-        # Whoever deploys a function app names its database; from a private one nobody else may reach it.
+        # A deployment names the database of its function app, which no one else may reach where it is private.
         await (store.upgrade() if settings.is_functions_app else store.prepare())
         if not store.is_shared:
             await store.run(release_claims)

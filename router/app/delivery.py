@@ -151,7 +151,7 @@ async def dispatcher_over(
         try:
             yield dispatcher
         finally:
-            with suppress(StoreError):  # whoever was told of it was told when it came
+            with suppress(StoreError):  # it was told when it came
                 await dispatcher.write_unwritten()
 
 

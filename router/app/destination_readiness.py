@@ -67,7 +67,7 @@ class Remark:
 
     Attributes:
         text: the line.
-        is_problem: whether it needs somebody's attention.
+        is_problem: whether it needs attention.
     """
 
     text: str

@@ -38,7 +38,7 @@ def refuse_absent(clients: Iterable[str], asker: str, extra: str = EXTRA) -> Non
 
 
 def requirement(extra: str = "") -> str:
-    """The program with an extra, in quotes, as pip and uv take it; never its bare name, which on an index anybody may own."""
+    """The program with an extra, in quotes, as pip and uv take it; never its bare name, which a stranger may own."""
     named = f"{PACKAGE}[{extra}]" if extra else PACKAGE
     return f'"{named} @ git+https://HOST/OWNER/{PACKAGE}@COMMIT"'
 

@@ -54,8 +54,8 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
 def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
     """The rulebooks of both hubs' streams, and the manifest of coverage, whose problems stop nothing else.
 
-    Where a directory has no cspm/, posture is recorded and told to nobody. Raises BadPolicy as `load_rules` does, and where
-    there is no cwpp/: alerts that nobody is told are never what was meant.
+    Where a directory has no cspm/, posture is recorded and not told. Raises BadPolicy as `load_rules` does, and where there is
+    no cwpp/: alerts that are told to no destination are a mistake.
     """
     rules = _load_rules_of_streams(directory, now)
     if not (directory / COVERAGE).exists(follow_symlinks=False):
@@ -68,12 +68,12 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
 
 
 def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
-    # What stands there and is no directory was meant to be one: that stops the start.
+    # A file of that name stops the start.
     if (directory / Stream.CSPM).exists(follow_symlinks=False):
         return load_rules(directory, list(Stream), now)
     rules = load_rules(directory, [Stream.CWPP], now)
     book = rules.books[Stream.CWPP]
-    nobody = Rulebook(
+    recorded = Rulebook(
         stream=Stream.CSPM,
         hash=book.hash,
         floor=Floor(Severity.MEDIUM),
@@ -86,7 +86,7 @@ def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
         destinations={},
     )
     said = Problem(str(Stream.CSPM), None, _NO_POSTURE, "warning", directory.as_posix(), "missing-file")
-    return Rules({**rules.books, Stream.CSPM: nobody}, (*rules.problems, said))
+    return Rules({**rules.books, Stream.CSPM: recorded}, (*rules.problems, said))
 
 
 def intake_over(store: Store, rules: Rules, only: Stream | None, tags: TagReader | None = None) -> Intake:

@@ -144,6 +144,6 @@ class Lazy[T]:
         async with self._lock:
             if self._held is None:
                 context = self._open()
-                # The context is held, too: one that nobody holds is closed when it is collected.
+                # The context is held, too: without a reference it would be closed when it is collected.
                 self._held = (context, await context.__aenter__())
         return self._held[1]

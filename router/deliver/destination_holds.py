@@ -25,10 +25,10 @@ FRESH = timedelta(seconds=15)
 
 
 class HoldReader:
-    """The holds that are in force, read at most every 15 seconds whoever asks; raises StoreError.
+    """The holds that are in force, read at most every 15 seconds; raises StoreError.
 
-    `lanes` are those in which destinations are delivered to now, by stream and name: they bound a hold, whatever who made it
-    knew. `ticks` counts seconds, whatever the clock says: a time to deliver at may stand still.
+    `lanes` are those in which destinations are delivered to now, by stream and name: they bound a hold. `ticks` counts seconds,
+    whatever the clock says: a time to deliver at may stand still.
     """
 
     def __init__(

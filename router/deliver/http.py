@@ -130,7 +130,7 @@ async def _read(response: httpx.Response, longest: int) -> bytes:
 
 
 def _unpacked(body: bytes, encoding: str, longest: int) -> bytes:
-    """An answer as it was before it was compressed, though nobody asked for that: a few bytes may stand for very many."""
+    """An answer as it was before it was compressed, unasked: a few bytes may stand for very many."""
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):

@@ -1,4 +1,4 @@
-"""A poison suspect is sent with nothing beside it in this process, so that its worker's death costs nobody else anything.
+"""A poison suspect is sent with nothing beside it in this process, so that its worker's death costs no other delivery anything.
 
 Everything that is claimed and not settled is lost with a worker that dies, whether it was tried or not: it waits for the end of
 its lease, it may be told twice, and it is suspected a little more itself. So a suspect waits until it is the only claim of its

@@ -30,7 +30,7 @@ TIMEOUT = 60.0
 
 _LATER = frozenset({408, 425, 429})
 
-# What fails is on record in the outbox; the client would say it once more, on stderr where nobody set up logging.
+# What fails is on record in the outbox; the client would say it once more, on stderr where no log is set up.
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
@@ -52,7 +52,7 @@ class Logs:
 
         host = urlsplit(ask.endpoint).hostname or ""
         if is_example(host):
-            # The client below would first ask for a token, and who gives one out is somebody.
+            # The client below would first ask for a token.
             raise Unavailable(never_asked(host))
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -73,7 +73,7 @@ class Logs:
                 raise Unauthorized(
                     "logs endpoint: refuses our credentials (401) with claims that cannot be read"
                 ) from fault
-            # No answer, so nobody refused anything: a library's mistake or ours may be mended while the rows are owed.
+            # No answer, so no refusal: a library's mistake or ours may be mended while the rows are owed.
             raise Unavailable(f"logs endpoint: not asked ({type(fault).__name__})") from fault
         except AzureError as fault:
             raise Unavailable(f"logs endpoint: no token for it ({type(fault).__name__})") from fault

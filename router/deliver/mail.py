@@ -1,8 +1,8 @@
 """Mail to a server that passes it on: SMTP submission over STARTTLS, with aiosmtplib.
 
-One connection for each mail. What a server answers is for the destination to read; here is what keeps a mail and the
-credentials from whoever is not that server, what keeps a server from holding us up, and what keeps a mail from going twice:
-it is begun only while there is time for the slowest answer, so that nobody breaks it off between the message and its answer.
+One connection for each mail. The destination reads what a server answers. This module hands a mail and the credentials to no
+other server, waits for none too long, and begins a mail only while there is time for the slowest answer: one that is broken off
+between the message and its answer may go twice.
 
 https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc3207 (STARTTLS)
 """
@@ -42,7 +42,7 @@ GOODBYE = 1.0
 """Seconds for the end of a connection, when the mail is accepted already."""
 
 NAME = "[127.0.0.1]"
-"""Who we say we are: nobody looks that up, and it says nothing of the machine."""
+"""The name that we give: it is not looked up, and says nothing of the machine."""
 
 _CLOSING = 421
 _READABLE = range(200, 600)
@@ -192,7 +192,7 @@ def _as_a_whole(mail: SendMail, refused: _Refused) -> MailAnswer | None:
 
 
 async def _sign_in(client: SMTP, mail: SendMail) -> None:
-    """Says who we are, once: whoever tries one password in three ways is soon locked out."""
+    """Sign in once: a password that is tried in three ways is soon locked out."""
     if mail.user is None or mail.password is None:
         return
     if "plain" in client.server_auth_methods:

@@ -138,7 +138,7 @@ class ConversationRunner:
     async def converse(
         self, kind: DestinationKind, attempts: Sequence[Attempt], ends: float = math.inf
     ) -> Sequence[Result]:
-        """Holds one whole conversation, which whoever calls breaks off when it `ends`, in the loop's time.
+        """Hold one whole conversation, which the caller breaks off when it `ends`, in the loop's time.
 
         A DeliveryError that the destination lets through is every attempt's result.
         """
@@ -176,7 +176,7 @@ def _append(ask: AppendLines) -> None:
 
 
 def _is_torn(path: Path) -> bool:
-    """Whether the last line has no end, as a write leaves it that was cut off; no, where nobody can tell."""
+    """Whether the last line has no end, as a write leaves it that was cut off; no where that cannot be told."""
     try:
         if not path.is_file() or path.stat().st_size == 0:
             return False

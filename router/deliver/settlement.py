@@ -9,7 +9,7 @@
 | any other trouble | owed again, after a backoff that grows with its attempts |
 
 Nothing is owed for longer than its lane allows: its last attempt is the first that begins at that age or later, and what would
-be owed again after it is dead. A claim that nobody tried is owed again as if it had not been claimed.
+be owed again after it is dead. A claim that was not tried is owed again as if it had not been claimed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def settlement_for(
 
 
 def untried(claim: Claim, until: datetime, now: datetime, error: str | None = None) -> Settlement:
-    """What to write down about a claim that nobody tried: it is owed again from `until` on, with no attempt spent.
+    """What to write down about a claim that was not tried: it is owed again from `until` on, with no attempt spent.
 
     `error` is the trouble of its destination for which it waits, if there is one.
     """

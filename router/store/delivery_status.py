@@ -100,7 +100,7 @@ def last_taken(statuses: Sequence[DeliveryStatus], opened: int) -> DeliveryStatu
 
 
 def find_notified(statuses: Sequence[DeliveryStatus]) -> Notified | None:
-    """What a destination was told of a signal or group that is open there; None where it is not, or nobody took anything.
+    """What a destination was told of a signal or group that is open there; None where it is not, or nothing was taken.
 
     An update may have opened it there: its opening may have died.
     """

@@ -70,7 +70,7 @@ FROM groups g WHERE g.standing=0 AND g.at<=? ORDER BY g.at LIMIT ? FOR UPDATE OF
 """
 _GROUP = "WHERE stream=? AND destination=? AND key=?"
 
-# A row of a table is never closed, so a signal that is open there alone is open to nobody. A signal begins anew with its first
+# A row of a table is never closed, so a signal that is open there alone is open to no one. A signal begins anew with its first
 # turn, so its row outlives every delivery and membership that bears one of them.
 _OLD_SIGNALS = f"""
 SELECT s.key, s.outcome='suppressed'

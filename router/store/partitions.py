@@ -1,6 +1,6 @@
 """The partitions of hubs: which sequence numbers are taken in, tried and lost, and which process reads which partition.
 
-Whoever takes numbers in, loses them or begins an epoch holds the lock of the partition's row until its commit.
+A transaction that takes numbers in, loses them or begins an epoch holds the lock of the partition's row.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ async def begin_epoch(
 ) -> tuple[HubPartition, list[Loss]]:
     """Begin the next epoch of a locked partition, and write down as lost what is missing of the old one.
 
-    What was first taken in after the new hub was created says nothing of the old one. Before the first sweep nobody knows where
-    the old hub began, so only what lies between is known to be missing.
+    What was first taken in after the new hub was created says nothing of the old one. Where the old hub began is not known
+    before the first sweep: only what lies between is known to be missing.
     """
     partition = known.epoch.partition
     taken, done = await read_done(tx, known.epoch)

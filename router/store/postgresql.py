@@ -54,7 +54,7 @@ _OURS = "relkind='r' AND relnamespace = to_regnamespace(current_schema())"
 _SIZES = f"SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE {_OURS} ORDER BY bytes DESC"
 
 _WAIT = "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(? AS BIGINT[])) AS number"
-"""Takes locks in that order: whoever takes some of the same waits, and none waits in a circle."""
+"""Takes locks in that order: two that take some of the same wait for each other, and never in a circle."""
 
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SAME = timedelta(seconds=1)

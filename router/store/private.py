@@ -25,7 +25,7 @@ def make_private(directory: Path) -> None:
     """Makes a state's directory where it is missing, and takes away what others may do there; raises BadFile.
 
     A directory is narrowed if it is the state's alone. One that is shared stays as it is, and the state's files in it are
-    narrowed; no state is begun in one where anybody may write.
+    narrowed; no state is begun in one where all may write.
     """
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -52,7 +52,7 @@ def open_private(path: Path, flags: int = 0) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
     if is_new:
         os.fchmod(file, 0o600)  # a umask may have taken away too much
-        if os.geteuid() == 0:  # whoever owns the state shall still be able to use what root makes there
+        if os.geteuid() == 0:  # the owner of the state must be able to use what root makes there
             owner = path.parent.stat()
             os.fchown(file, owner.st_uid, owner.st_gid)
     return file
@@ -78,7 +78,7 @@ def _narrow(directory: Path) -> None:
 
 
 def _is_its_own(directory: Path) -> bool:
-    """Whether nothing but a state is there, and nobody else's, so that it can be closed to others."""
+    """Whether nothing but a state of this user is there, so that it can be closed to others."""
     here, us = Path.cwd(), os.geteuid()
     return (
         directory.resolve() not in (here, *here.parents)

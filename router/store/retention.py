@@ -16,7 +16,7 @@ from router.domain.documents import DocumentKind
 _DAY = timedelta(days=1)
 
 BELOW_FLOOR = 14 * _DAY
-"""How long what is below the floor is kept: it is most of what comes, and asks nobody."""
+"""How long what is below the floor is kept: it is most of what comes."""
 
 LONGEST = 90 * _DAY
 """How long everything else is kept that ended, or of which nothing came since."""

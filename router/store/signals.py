@@ -1,7 +1,7 @@
 """The table `signals`: the latest state of each signal, what rules can match of it, and what holds it.
 
 Every function takes the transaction first and raises StoreError. A row that cannot be read is set aside, and its signal is
-unknown then. Whoever changes signals locks them first, in the order of their keys.
+unknown then. A transaction that changes signals locks them first, in the order of their keys.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def judge(
 
     One counts if it brought again three quarters of the rows of the last one that counted, or of each of the two before it,
     so that after a mass repair snapshots count again; the first one counts. `lost_at` are the instants at which events were
-    found to be lost: nobody knows which rows these were, so no snapshot counts that had begun by then.
+    found to be lost: it is not known which rows these were, so no snapshot counts that had begun by then.
     """
     judged: list[Snapshot] = []
     # Rows that come late and before what is judged are of no snapshot that is waited for.

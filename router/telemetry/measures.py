@@ -65,7 +65,7 @@ LOST = Instrument(
     "alert_router.lost", "{message}", (STREAM,), "Messages of a hub that were never taken in and never will."
 )
 TAKEN = Instrument(
-    "alert_router.sweep.taken", "{message}", (STREAM,), "Messages that a sweep took in since nobody else had."
+    "alert_router.sweep.taken", "{message}", (STREAM,), "Messages that a sweep took in since nothing else had."
 )
 RELEASED = Instrument(
     "alert_router.sweep.released", "{signal}", (STREAM,), "Signals that came out since no rule holds them any longer."
