@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,30 +48,21 @@ type Senders = Sequence[tuple[Stream, DestinationSpec, Sender]]
 """What sends to each destination of each stream."""
 
 
+@dataclass
 class Dispatcher:
     """Delivers what is due to those destinations that are ready.
 
     `end` has it begin nothing further.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        rules: Rules,
-        readiness: Readiness,
-        loops: Collection[DeliveryLoop],
-        holds: HoldReader,
-        clock: Clock,
-        is_stopped: Callable[[], bool],
-    ) -> None:
-        self._store = store
-        self._rules = rules
-        self._readiness = readiness
-        self._loops = loops
-        self._holds = holds
-        self._clock = clock
-        self._is_stopped = is_stopped
-        self._is_ended = False
+    store: Store
+    rules: Rules
+    readiness: Readiness
+    loops: Collection[DeliveryLoop]
+    holds: HoldReader
+    clock: Clock
+    is_stopped: Callable[[], bool]
+    _is_ended: bool = False
 
     def end(self) -> None:
         """Begin nothing further."""
@@ -78,19 +70,19 @@ class Dispatcher:
 
     async def deliver_due(self) -> None:
         """Delivers until nothing is due now, having given up on what has nowhere left to go; raises StoreError."""
-        now = self._clock()
-        named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self._rules.books.items()}
+        now = self.clock()
+        named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self.rules.books.items()}
         held = {stream: await self.held_in(stream) for stream in named}
-        await give_up_undeliverable(self._store, named, self._readiness.unready, held, now, now)
-        await _all_of(loop.deliver_due(lambda: self._is_ended or self._is_stopped()) for loop in self._loops)
+        await give_up_undeliverable(self.store, named, self.readiness.unready, held, now, now)
+        await _all_of(loop.deliver_due(lambda: self._is_ended or self.is_stopped()) for loop in self.loops)
 
     async def held_in(self, stream: str) -> Mapping[str, DestinationHold]:
         """The destinations of a stream that persons hold now, by name; raises StoreError."""
-        return await self._holds.held_in(stream, self._clock())
+        return await self.holds.held_in(stream, self.clock())
 
     async def write_unwritten(self) -> None:
         """Writes down what was sent and the state did not take before; raises StoreError."""
-        await _all_of(loop.write_unwritten() for loop in self._loops)
+        await _all_of(loop.write_unwritten() for loop in self.loops)
 
 
 async def _all_of(calls: Iterable[Awaitable[None]]) -> None:

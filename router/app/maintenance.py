@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -45,6 +46,7 @@ ROLLOUT = timedelta(minutes=15)
 """How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
 
 
+@dataclass
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
@@ -53,57 +55,44 @@ class Sweeper:
     the workers of this process know, and `sources` watches what coverage.yaml expects to be heard of in this stream.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        rulebook: Rulebook,
-        intake: Intake,
-        gap_filler: GapFiller,
-        *,
-        named: Collection[str],
-        rules: Collection[Rule],
-        retention: Retention,
-        unready: Sequence[Unready] = (),
-        holds: HoldReader | None = None,
-        sources: SilentSources | None = None,
-    ) -> None:
-        self._store = store
-        self._rulebook = rulebook
-        self._intake = intake
-        self._gap_filler = gap_filler
-        self._ends = SnapshotEnds(intake, store, rulebook)
-        self._watch = RuleWatch(store, rulebook)
-        self._named = named
-        self._unready = unready
-        self._holds = holds or HoldReader(store)
-        self._sources = sources
-        self._stream = rulebook.stream.value
-        self._rules = frozenset(rules)
-        self._retention = retention
-        self._forgot_all: datetime | None = None
+    store: Store
+    rulebook: Rulebook
+    intake: Intake
+    gap_filler: GapFiller
+    named: Collection[str]
+    rules: Collection[Rule]
+    retention: Retention
+    unready: Sequence[Unready] = ()
+    holds: HoldReader | None = None
+    sources: SilentSources | None = None
+    _forgot_all: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._ends = SnapshotEnds(self.intake, self.store, self.rulebook)
+        self._watch = RuleWatch(self.store, self.rulebook)
+        self._stream = self.rulebook.stream.value
+        self._holds = self.holds or HoldReader(self.store)
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, notifies owners, releases what was held, ends findings, looks for silence, forgets.
-
-        Returns what it did.
+        """Fill gaps, notify owners, release what was held, end findings, look for silence, forget; return what that did.
 
         Every step is done, also after one that failed; the first error is raised in the end.
         """
         steps = _Steps()
-        report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
-        await steps.do(self._intake.admit_waiting(self._rulebook.stream, now), 0)
+        report = await steps.do(self.gap_filler.fill_gaps(now), GapReport())
+        await steps.do(self.intake.admit_waiting(self.rulebook.stream, now), 0)
         await steps.do(self._give_up(now), None)
         # What a rule held is told with its end, so that comes before it is released.
         await steps.do(self._watch.notify(now), 0)
-        released = await steps.do(release_held(self._intake, self._store, self._rulebook, now), [])
+        released = await steps.do(release_held(self.intake, self.store, self.rulebook, now), [])
         ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
         silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
         await steps.do(self._forget(now), None)
         steps.raise_fault()
-        await self._store.run(lambda tx: write_sweep_end(tx, self._stream, now))
-        async with self._store.session() as tx:
+        await self.store.run(lambda tx: write_sweep_end(tx, self._stream, now))
+        async with self.store.session() as tx:
             backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
-        async with self._store.session() as tx:
+        async with self.store.session() as tx:
             damaged = await count_damaged_rows(tx, self._stream)
         swept = Swept(
             stream=self._stream,
@@ -116,7 +105,7 @@ class Sweeper:
             backlog=backlogs,
             paused=pauses_among(pauses),
             held=await self._holds.held_in(self._stream, now),
-            holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
+            holding={rule.name: rule.expires for rule in self.rulebook.suppressions.active(now)},
             set_aside=damaged,
             warnings=(*report.warnings, *silence.warnings),
         )
@@ -128,23 +117,23 @@ class Sweeper:
 
     async def _look_for_silence(self, until: datetime | None, now: datetime) -> SourceReport:
         """Tells of sources that fell silent, or speak again."""
-        return await self._sources.look(until, now) if self._sources is not None else SourceReport()
+        return await self.sources.look(until, now) if self.sources is not None else SourceReport()
 
     async def _give_up(self, now: datetime) -> None:
         """Gives up on what has nowhere left to go."""
         held = await self._holds.held_in(self._stream, now)
-        named, since = {self._stream: self._named}, now - ROLLOUT
-        await give_up_undeliverable(self._store, named, self._unready, {self._stream: held}, now, since)
+        named, since = {self._stream: self.named}, now - ROLLOUT
+        await give_up_undeliverable(self.store, named, self.unready, {self._stream: held}, now, since)
 
     async def _forget(self, now: datetime) -> None:
         """Takes away some of what is old enough; what is left is taken by the next sweeps."""
         if self._forgot_all is not None and is_recent(self._forgot_all, now, REST):
             return
-        by = await find_instant_to_forget_by(self._store, now)
+        by = await find_instant_to_forget_by(self.store, now)
         if by is None:
             return
-        rules = self._rules | await silences_known(self._store)
-        forgotten = await forget(self._store, by, self._retention, rules, FORGETTING)
+        rules = frozenset(self.rules) | await silences_known(self.store)
+        forgotten = await forget(self.store, by, self.retention, rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 
 

@@ -90,10 +90,10 @@ async def service_over(
             holds=holds,
             sweepers={
                 stream: Sweeper(
-                    store,
-                    book,
-                    intakes[stream],
-                    GapFiller(hubs[stream], store, event_intakes[stream], settings.grace or GRACE),
+                    store=store,
+                    rulebook=book,
+                    intake=intakes[stream],
+                    gap_filler=GapFiller(hubs[stream], store, event_intakes[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
                     unready=[one for one in readiness.unready if one.stream == stream],
                     rules=rules_of(rules.books.values()),

@@ -80,12 +80,7 @@ _NO_FILE = "/dev/null/none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresqlAddress:
-    """A database of a server, and who works on it.
-
-    Attributes:
-        host: the server's name or address, or the directory of its Unix socket.
-        password: the password, where the address has one.
-    """
+    """A database of a server, whose host is its name or address, or the directory of its Unix socket; and who works on it."""
 
     host: str
     port: int = _PORT
@@ -170,30 +165,24 @@ def parse_address(text: str) -> PostgresqlAddress:
 
 def _socket_in(query: str, port: int | None) -> tuple[str | None, int | None]:
     """The directory and the port that the parameters of a URL name."""
-    directory = None
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        match name:
-            case "host" if directory is not None:
-                raise ValueError("names a host twice; name it once")
-            case "host" if value.startswith("/"):
-                directory = value
-            case "host":
-                raise ValueError("host: names no directory of a Unix socket; the name of a server stands behind the @")
-            case "port" if directory is None or port is not None:
-                raise ValueError("port: stands behind the host, as HOST:PORT, or once behind the directory of a socket")
-            case "port" if value.isdecimal() and value.isascii() and 0 < int(value) < _PORTS:
-                port = int(value)
-            case "port":
-                raise ValueError("port: is no number of a port")
-            case "sslmode" if value == "verify-full":
-                pass
-            case "sslmode":
-                raise ValueError("sslmode: is verify-full beyond this machine, and cannot be another one; leave it out")
-            case "sslrootcert":
-                raise ValueError("sslrootcert: is not taken here; ALERT_ROUTER_CA_FILE names the file of authorities")
-            case _:
-                raise ValueError(f"{name}: is no parameter that an address may have; leave it out")
-    return directory, port
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise ValueError("names a parameter twice; name it once")
+    if given.pop("sslmode", "verify-full") != "verify-full":
+        raise ValueError("sslmode: is verify-full beyond this machine, and cannot be another one; leave it out")
+    directory, of_socket = given.pop("host", None), given.pop("port", None)
+    for name in given:
+        raise ValueError(f"{name}: is no parameter that an address may have; leave it out")
+    if directory is not None and not directory.startswith("/"):
+        raise ValueError("host: names no directory of a Unix socket; the name of a server stands behind the @")
+    if of_socket is None:
+        return directory, port
+    if directory is None or port is not None:
+        raise ValueError("port: stands behind the host, as HOST:PORT, or once behind the directory of a socket")
+    if not (of_socket.isdecimal() and of_socket.isascii() and 0 < int(of_socket) < _PORTS):
+        raise ValueError("port: is no number of a port")
+    return directory, int(of_socket)
 
 
 @dataclass(frozen=True, slots=True)
