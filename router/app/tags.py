@@ -9,9 +9,8 @@ from itertools import batched
 from router.coverage.documents import CoverageDocument
 from router.coverage.tags import tags_said_in
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.tag_documents import by_subscription, tags_after
 from router.ingest.coverage_notes import write_documents
-from router.store.bodies import document_of_tags, find_tags_in
+from router.store.bodies import by_subscription, document_of_tags, find_tags_in, tags_after
 from router.store.store import Store
 
 AT_A_TIME = 20

@@ -162,14 +162,6 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
     return max((date - now).total_seconds(), 0.0) if date is not None else None
 
 
-def date_in(answer: HttpAnswer) -> datetime | None:
-    """The time by the clock of whoever answered; None where it does not say it.
-
-    Form: https://www.rfc-editor.org/rfc/rfc9110#field.date
-    """
-    return _find_date(answer.headers.get("date", ""))
-
-
 def _find_date(written: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(written)

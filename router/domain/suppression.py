@@ -191,10 +191,6 @@ class Suppressions:
         """The rules that hold anything at an instant."""
         return [rule for rule in self.by_name.values() if rule.is_active(now)]
 
-    def index_for(self, alert_type: str) -> TypeIndex:
-        """The index for a case-folded alert type."""
-        return self.by_type.get(alert_type, NO_RULES)
-
 
 NO_SUPPRESSIONS = Suppressions.of(())
 """No suppression rules."""

@@ -14,9 +14,8 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_spans import BREAK
 from router.domain.silences import NO_SILENCES, Silences
-from router.domain.tag_documents import ReadTags, TagsById, tags_that_count
 from router.domain.tags import Tags
-from router.store.bodies import find_tags_in, read_silences
+from router.store.bodies import ReadTags, TagsById, find_tags_in, read_silences, tags_that_count
 from router.store.documents import list_documents
 from router.store.retention import LONGEST
 from router.store.store import Store

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from router.domain.documents import DocumentKind
-from router.domain.tag_documents import TagsById
-from router.store.bodies import find_tags_in
+from router.store.bodies import TagsById, find_tags_in
 from router.store.documents import find_document
 from tests.cli.house import House, Said
 from tests.coverage.builders import kubectl, nodes, sensor

@@ -9,11 +9,18 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain import tag_documents
 from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.tag_documents import ReadTags, TagsById, by_subscription, tags_after, tags_that_count
-from router.store.bodies import document_of_tags, find_tags_in
+from router.store import bodies
+from router.store.bodies import (
+    ReadTags,
+    TagsById,
+    by_subscription,
+    document_of_tags,
+    find_tags_in,
+    tags_after,
+    tags_that_count,
+)
 from router.store.retention import LONGEST
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -64,7 +71,7 @@ def test_what_was_read_ninety_days_ago_counts_no_more() -> None:
 
 def test_of_too_many_things_those_are_known_that_were_read_last() -> None:
     """A document has a bound, however large a subscription."""
-    most = tag_documents.MOST
+    most = bodies.MOST_TAGGED
     known = tags_after({}, {f"old-{number}": {} for number in range(most)}, NOW)
     assert len(known) == most
     after = tags_after(known, {"new": {"team": "a"}}, NOW + SECOND)
