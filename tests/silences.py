@@ -7,8 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from router.domain.patterns import is_glob
-from router.domain.recurrences import Recurrence
-from router.domain.silences import Silence
+from router.domain.silences import Recurrence, Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
 from tests.builders import NOW, an_element
 

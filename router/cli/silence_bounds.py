@@ -8,9 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.cli.silence_scopes import lies_within
-from router.domain.recurrences import Window
-from router.domain.silence_spans import BREAK, spans_between
-from router.domain.silences import Silence, SilenceBounds
+from router.domain.silences import BREAK, Silence, SilenceBounds, Window, spans_between
 
 MONTH = timedelta(days=30)
 """How far back it is asked for how much of the time a scope was silenced."""

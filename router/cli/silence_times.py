@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from router.cli.arguments import written
 from router.cli.silence_bounds import find_overrun
 from router.domain.errors import BadUsage
-from router.domain.silence_spans import BREAK
-from router.domain.silences import Silence, SilenceBounds
+from router.domain.silences import BREAK, Silence, SilenceBounds
 from router.domain.texts import timestamp
 
 

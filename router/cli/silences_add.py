@@ -24,10 +24,9 @@ from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.decide.suppression import SilenceMatcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
-from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silences import Silence, SilenceBounds
+from router.domain.silences import Recurrence, Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.domain.texts import timestamp
 from router.ingest.readers import TagReader

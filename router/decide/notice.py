@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 
 from router.decide.markup import plain_text
 from router.decide.prose import prose_of, unfilled
-from router.domain.ai_alerts import is_about_ai
 from router.domain.decisions import Code, Decision
 from router.domain.evidence import Evidence, unlisted_in
 from router.domain.locations import location_of
-from router.domain.notices import Notice, Tactic
+from router.domain.notices import Notice, Tactic, is_about_ai
 from router.domain.owners import find_environment_of, find_owner_of
 from router.domain.posture import Cves, GroupedFacts, Risk
 from router.domain.resources import parse_resource_id

@@ -13,11 +13,11 @@ from router.decide.notice import iso
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.keys import announcement_key
-from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import ANNOUNCEMENT, Group, Notice
 from router.domain.rulebook import DestinationSpec
 from router.domain.severity import Severity, gravity_of
 from router.domain.texts import counted
+from router.domain.urls import is_mail_address
 
 MOST_LINES = 20
 """Events that a notice tells one by one; of the others it says how many they are."""

@@ -14,8 +14,7 @@ from router.domain.patterns import AddressRange, entries_for, glob_pattern
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
-from router.domain.silence_spans import find_latest_end
-from router.domain.silences import Silence, Silences
+from router.domain.silences import Silence, Silences, find_latest_end
 from router.domain.suppression import (
     CVE,
     MACHINE,

@@ -35,10 +35,9 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.keys import delivery_key
-from router.domain.mail_addresses import is_mail_address
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
-from router.domain.urls import is_loopback
+from router.domain.urls import is_loopback, is_mail_address
 
 CREDENTIALS = frozenset({530, 534, 535, 538})
 """Replies that want other credentials, or any: https://www.rfc-editor.org/rfc/rfc4954#section-6"""

@@ -2,18 +2,20 @@
 
 What holds a signal back is on record, and its hits are counted, under one name: a suppression rule by its own, in which no
 colon can be; a silence and a shadow rule say before it what they are.
+They hold all the time, or in windows that come again every week, in the local time of a zone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from router.domain.clocks import is_possible
-from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
 from router.domain.suppression import (
     NO_RULES,
@@ -24,6 +26,74 @@ from router.domain.suppression import (
     TypeIndex,
     index_over,
 )
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""What the days of a week are called, as datetime counts them."""
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+
+
+class Window(NamedTuple):
+    """A span of time.
+
+    Attributes:
+        begins: its first instant.
+        ends: the first instant after it.
+    """
+
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A window on some days of each week.
+
+    Attributes:
+        days: the days on which it begins, 0 for Monday to 6 for Sunday.
+        begins: when it begins, by the clocks of the zone.
+        ends: when it ends; on the day after, where that is no later than when it begins.
+        zone: the zone, as the IANA database calls it.
+    """
+
+    days: frozenset[int]
+    begins: time
+    ends: time
+    zone: str
+
+    def __str__(self) -> str:
+        days = ",".join(DAYS[day] for day in sorted(self.days))
+        return f"{days} {self.begins:%H:%M}-{self.ends:%H:%M} {self.zone}"
+
+    def windows_between(self, since: datetime, until: datetime) -> Iterator[Window]:
+        """The windows that have an instant from one to before another, in their order, whole and in UTC."""
+        zone = ZoneInfo(self.zone)
+        # One that began the day before may still be open; and a zone's date is at most a day away from that in UTC.
+        day = since.astimezone(zone).date() - _DAY
+        while day <= until.astimezone(zone).date():
+            if day.weekday() in self.days:
+                ends = day if self.ends > self.begins else day + _DAY
+                window = Window(
+                    datetime.combine(day, self.begins, zone).astimezone(UTC),
+                    datetime.combine(ends, self.ends, zone).astimezone(UTC),
+                )
+                if window.begins < until and window.ends > since and window.ends > window.begins:
+                    yield window
+            day += _DAY
+
+    def find_window_at(self, now: datetime) -> Window | None:
+        """The window that is open at an instant; of two that overlap where clocks are put back, the one that ends last."""
+        open = [
+            one for one in self.windows_between(now, now + timedelta(microseconds=1)) if one.begins <= now < one.ends
+        ]
+        return max(open, key=lambda one: one.ends, default=None)
+
+    def find_next_window(self, now: datetime) -> Window | None:
+        """The first window that begins at an instant or later; None only where clocks are put forward over each of them."""
+        coming = self.windows_between(now, now + 3 * _WEEK)
+        return next((one for one in coming if one.begins >= now), None)
+
 
 _SILENCE = "silence:"
 _SHADOW = "shadow:"
@@ -213,3 +283,35 @@ class Silences:
 
 NO_SILENCES = Silences()
 """Where nobody silenced anything, or nothing is known of it: a file is decided without a state."""
+
+
+BREAK = timedelta(hours=1)
+"""A pause between two silences that is shorter than this is none: the second one goes on with the first."""
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def spans_between(silences: Iterable[Silence], since: datetime, until: datetime) -> list[Window]:
+    """The spans in which any of some silences holds, of the windows that have an instant from one to before another.
+
+    Windows that are not a whole break apart are one span. Windows are whole, so the first span may begin before `since`.
+    """
+    spans: list[Window] = []
+    for window in sorted(window for one in silences for window in one.windows_between(since, until)):
+        if spans and window.begins - spans[-1].ends < BREAK:
+            spans[-1] = Window(spans[-1].begins, max(spans[-1].ends, window.ends))
+        else:
+            spans.append(window)
+    return spans
+
+
+def find_latest_end(silences: Iterable[Silence], now: datetime, longest: timedelta) -> datetime | None:
+    """Until when at the latest silences hold what all of them cover, of which one holds now; None where none does.
+
+    It is not after now where they have held it for the longest time already.
+    """
+    # What ended earlier is a whole break away from whatever began less than the longest time ago.
+    spans = spans_between(
+        [one for one in silences if is_possible(one.made, now)], now - longest - BREAK, now + _INSTANT
+    )
+    return spans[-1].begins + longest if spans and spans[-1].begins <= now < spans[-1].ends else None

@@ -1,4 +1,7 @@
-"""URLs and hosts that people write into the rules. What is said of a wrong one never repeats it: it may hold a secret."""
+"""URLs, hosts and mail addresses that people write into the rules.
+
+What is said of a wrong URL never repeats it: it may hold a secret.
+"""
 
 from __future__ import annotations
 
@@ -75,3 +78,12 @@ def is_example(host: str) -> bool:
 def never_asked(host: str) -> str:
     """What is said of such a host."""
     return f"{host}: ends in .example, which is nobody's and never asked; name your own host in the rules"
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`|~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ATOMS = re.compile(r"[^.]+(?:\.[^.]+)*")
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether a text is one mail address, without a name, and nothing else."""
+    return _ADDRESS.fullmatch(text) is not None and all(map(_ATOMS.fullmatch, text.split("@")))

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from router.domain.documents import DocumentKind, Version
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silence_spans import BREAK
-from router.domain.silences import NO_SILENCES, Silences
+from router.domain.silences import BREAK, NO_SILENCES, Silences
 from router.domain.tags import Tags
 from router.store.bodies import ReadTags, TagsById, find_tags_in, read_silences, tags_that_count
 from router.store.documents import list_documents

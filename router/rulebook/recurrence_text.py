@@ -6,7 +6,7 @@ import re
 from datetime import time
 from zoneinfo import ZoneInfo, available_timezones
 
-from router.domain.recurrences import DAYS, Recurrence
+from router.domain.silences import DAYS, Recurrence
 from router.rulebook.validation_messages import hint
 
 _FORM = re.compile(r"(?P<days>\S+)\s+(?P<begins>\d\d?:\d\d)\s*-\s*(?P<ends>\d\d?:\d\d)(?:\s+(?P<zone>\S+))?", re.ASCII)

@@ -19,8 +19,7 @@ from router.domain.clocks import is_recent
 from router.domain.destination_holds import DestinationHold, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.patterns import AddressRange, AddressRanges
-from router.domain.recurrences import DAYS
-from router.domain.silences import Silence
+from router.domain.silences import DAYS, Silence
 from router.domain.source_turns import SourceWatch
 from router.domain.suppression import Element, Field, Operator
 from router.store.codec import attempt, decode, encode

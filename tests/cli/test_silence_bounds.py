@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from router.cli.silence_bounds import find_overrun, needed_since, silenced_share, with_first
 from router.cli.silence_scopes import lies_within
 from router.domain.patterns import AddressRange, AddressRanges
-from router.domain.recurrences import Window
-from router.domain.silence_spans import BREAK, find_latest_end, spans_between
-from router.domain.silences import Silence, SilenceBounds
+from router.domain.silences import BREAK, Silence, SilenceBounds, Window, find_latest_end, spans_between
 from router.domain.suppression import Element, Field, Operator
 from tests.builders import NOW, an_element
 from tests.silences import HOUR, a_silence, called, machine, named, weekly

@@ -12,10 +12,9 @@ from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.withholding import OUTLINE, WITHHELD, outline_of, withheld_from
-from router.domain.ai_alerts import is_about_ai
 from router.domain.deliveries import Background
 from router.domain.evidence import Evidence
-from router.domain.notices import Link, Notice
+from router.domain.notices import Link, Notice, is_about_ai
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, secret_names_in

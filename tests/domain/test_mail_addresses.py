@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.mail_addresses import is_mail_address
+from router.domain.urls import is_mail_address
 
 
 @pytest.mark.parametrize("text", ["ana@contoso.example", "a.b+c@x", "o'neil@contoso.example"])

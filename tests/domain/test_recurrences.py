@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.recurrences import Recurrence, Window
+from router.domain.silences import Recurrence, Window
 from tests.silences import weekly
 
 SATURDAY, SUNDAY = 5, 6

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from router.cli.silence_words import silence_scope_words, silence_words
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.patterns import AddressRange, AddressRanges
-from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
 from router.domain.silences import (
     NO_SILENCES,
+    Recurrence,
     Silence,
     SilenceBounds,
     Silences,
+    Window,
     find_shadow_rule,
     find_silence_id,
     name_in_words,

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
 from router.destinations.wording.headlines import headline
+from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.locations import location_of, resource_group_of
 from router.domain.owners import Owner, Owners, find_environment_of, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Alert, Signal
 from router.domain.tags import Tags
-from router.domain.whereabouts import whereabouts_of
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook, an_alert
 from tests.examples import some_of

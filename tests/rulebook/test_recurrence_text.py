@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 
-from router.domain.recurrences import Recurrence
+from router.domain.silences import Recurrence
 from router.rulebook.recurrence_text import read_recurrence
 from tests.domain.test_recurrences import RECURRENCES
 from tests.silences import weekly

@@ -25,6 +25,7 @@ from router.destinations.wording.facts import (
 from router.destinations.wording.headlines import count_words, headline, member_lines, reporter_of, severity_of
 from router.destinations.wording.news import changes_between, ending_of, is_same_signal
 from router.destinations.wording.texts import sound_link
+from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change, Code
 from router.domain.deliveries import Background, Counterpart
 from router.domain.evidence import items_in
@@ -32,7 +33,6 @@ from router.domain.notices import ANNOUNCEMENT, Link, Notice
 from router.domain.resources import is_connected
 from router.domain.rulebook import Lane
 from router.domain.signals import DEFENDER, Kind, Stream
-from router.domain.whereabouts import whereabouts_of
 
 HEADLINE_LIMIT = 1_000
 """Characters of a headline; ours, more than any vendor shows."""

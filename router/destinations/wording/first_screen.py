@@ -15,10 +15,10 @@ from router.destinations.wording.briefing import PORTAL, Briefing, owner_of
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import CUT, MARK, one_line, shorten, shortened
 from router.destinations.wording.headlines import groups_words, headline_of, member_lines, subject_of
+from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice
 from router.domain.resources import is_connected
-from router.domain.whereabouts import whereabouts_of
 
 WIDTH = 45
 """Characters of a line on a phone."""

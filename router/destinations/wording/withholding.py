@@ -22,9 +22,8 @@ from urllib.parse import quote
 
 from router.destinations.wording.masking import masked_notice
 from router.destinations.wording.texts import name_of, with_texts
-from router.domain.ai_alerts import is_about_ai
 from router.domain.evidence import CUT, Evidence, items_in
-from router.domain.notices import Group, Notice
+from router.domain.notices import Group, Notice, is_about_ai
 from router.domain.rulebook import BY_TAG, By
 
 _PID = r" \((?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,12})\)"

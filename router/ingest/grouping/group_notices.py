@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.evidence import Evidence
 from router.domain.notices import NamedMember, Notice
 from router.domain.rulebook import Lane
 from router.domain.severity import gravity_of
-from router.domain.whereabouts import whereabouts_of
 from router.ingest.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 from router.store.groups import GroupState
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
+from router.destinations.wording.whereabouts import UNKNOWN, whereabouts_of
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
 from router.domain.posture import DatabaseRule, Image
 from router.domain.resources import is_guid, is_telling, names_of_resource, parse_resource_id
 from router.domain.signals import Quarantined, Stream
-from router.domain.whereabouts import UNKNOWN, whereabouts_of
 from router.ingest.grouping.group_notices import named_member, notice_from_state
 from router.parse import evidence_of, read_signals
 from router.store.groups import GroupState
