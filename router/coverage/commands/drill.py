@@ -33,7 +33,7 @@ from router.coverage.drill.results import (
 )
 from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
 from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
-from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, NotDone, is_settled
+from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, is_settled
 from router.domain.errors import BadUsage, StoreError
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
@@ -191,7 +191,7 @@ def _split_cluster(written: str) -> tuple[str, str | None]:
     return name, context or None
 
 
-def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitable[NotDone | None]] | None:
+def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitable[None]] | None:
     """Return the read of the cluster, if it is wanted; raises BadUsage and BadFile."""
     if options.kubeconfig is None:
         return None

@@ -57,74 +57,70 @@ class Defender:
         self._send = send
         self._alerts = ""
 
-    async def list_alerts(self) -> tuple[ListedAlert, ...] | NotDone:
-        """Return all alerts that Defender lists now."""
-        if not self._alerts and (trouble := await self._locate()) is not None:
-            return trouble
+    async def list_alerts(self) -> tuple[ListedAlert, ...]:
+        """Return all alerts that Defender lists now; raises NotDone."""
+        if not self._alerts:
+            self._alerts = await self._find_place()
         alerts, url = list[ListedAlert](), f"{self._alerts}?{_ALERTS}"
         for _ in range(MOST_PAGES):
             page = await self._read(url, _LIST)
-            if isinstance(page, NotDone):
-                return page
             alerts += alerts_in(page)
             url = _text(page, "nextLink")
             if not url:
                 return tuple(alerts)
             if not _is_same_host(url, self._base):
-                return NotDone(f"{_LIST}: goes on at another host, which is not asked")
-        return NotDone(f"{_LIST}: has more than {MOST_PAGES} pages")
+                raise NotDone(f"{_LIST}: goes on at another host, which is not asked")
+        raise NotDone(f"{_LIST}: has more than {MOST_PAGES} pages")
 
-    async def raise_samples(self, bundle: str) -> NotDone | None:
-        """Order the sample alerts of one bundle, once: an order whose answer was lost may have been taken."""
+    async def raise_samples(self, bundle: str) -> None:
+        """Order the sample alerts of one bundle, once: an order whose answer was lost may have been taken. Raises NotDone."""
         body = json.dumps({"properties": {"kind": "Bundles", "bundles": [bundle]}}).encode()
         url = f"{self._alerts}/default/simulate?{_ALERTS}"
-        answer = await _ask(self._send, HttpRequest(method="POST", url=url, headers=_JSON, body=body), "simulate")
-        return answer if isinstance(answer, NotDone) else None
+        await _ask(self._send, HttpRequest(method="POST", url=url, headers=_JSON, body=body), "simulate")
 
-    async def dismiss(self, alerts: Sequence[ListedAlert]) -> list[NotDone]:
+    async def dismiss(self, alerts: Sequence[ListedAlert]) -> list[str]:
         """Dismiss alerts; return why some were not."""
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def dismiss_one(alert: ListedAlert) -> HttpAnswer | NotDone:
+        async def dismiss_one(alert: ListedAlert) -> str | None:
             own = f"{self._base}{quote(alert.path.rpartition('/')[0], safe='/')}"
+            # Samples are listed in a resource group that is not there, so the subscription's own path is the second.
             async with free:
-                answer = await self._dismiss_at(own, alert)
-                # Samples are listed in a resource group that is not there.
-                is_absent = isinstance(answer, NotDone) and answer.status == 404
-                return await self._dismiss_at(self._alerts, alert) if is_absent else answer
+                for alerts, is_last in ((own, False), (self._alerts, True)):
+                    url = f"{alerts}/{quote(alert.name, safe='')}/dismiss?{_ALERTS}"
+                    try:
+                        await self._ask_patiently(HttpRequest(method="POST", url=url), f"dismiss {alert.name}")
+                    except NotDone as fault:
+                        if is_last or fault.status != 404:
+                            return fault.why
+                    else:
+                        break
+            return None
 
-        return [one for one in await asyncio.gather(*map(dismiss_one, alerts)) if isinstance(one, NotDone)]
+        return [why for why in await asyncio.gather(*map(dismiss_one, alerts)) if why is not None]
 
-    async def _dismiss_at(self, alerts: str, alert: ListedAlert) -> HttpAnswer | NotDone:
-        request = HttpRequest(method="POST", url=f"{alerts}/{quote(alert.name, safe='')}/dismiss?{_ALERTS}")
-        return await _ask(self._patient().send, request, f"dismiss {alert.name}")
-
-    async def _locate(self) -> NotDone | None:
-        """Find where Defender keeps the subscription's data, which is not where its resources are."""
+    async def _find_place(self) -> str:
+        """Return the address of the alerts where Defender keeps the subscription's data, not where its resources are."""
         what = "where Defender keeps the subscription's data"
-        found = await self._read(f"{self._security}/locations?{_LOCATIONS}", what)
-        if isinstance(found, NotDone):
-            return found
-        value = found.get("value")
-        first = value[0] if isinstance(value, list) and value else None
-        name = _text(first, "name") if isinstance(first, Mapping) else ""
-        self._alerts = f"{self._security}/locations/{quote(name, safe='')}/alerts" if name else ""
-        return None if name else NotDone(f"{what}: Defender keeps nothing of this subscription yet; is a plan on?")
+        value = (await self._read(f"{self._security}/locations?{_LOCATIONS}", what)).get("value")
+        name = next((_text(one, "name") for one in _objects(value)), "")
+        if not name:
+            raise NotDone(f"{what}: Defender keeps nothing of this subscription yet; is a plan on?")
+        return f"{self._security}/locations/{quote(name, safe='')}/alerts"
 
-    async def _read(self, url: str, what: str) -> Mapping[str, object] | NotDone:
-        answer = await _ask(self._patient().send, HttpRequest(method="GET", url=url), what)
-        if isinstance(answer, NotDone):
-            return answer
-        body = _json_in(answer)
-        return body if isinstance(body, Mapping) else NotDone(f"{what}: the answer is no object of JSON")
+    async def _read(self, url: str, what: str) -> Mapping[str, object]:
+        body = _json_in(await self._ask_patiently(HttpRequest(method="GET", url=url), what))
+        if not isinstance(body, Mapping):
+            raise NotDone(f"{what}: the answer is no object of JSON")
+        return body
 
-    def _patient(self) -> PatientSender:
-        """Return a sender for a question that may be repeated."""
-        return PatientSender(self._send, TimeLimit(_ASKED_WITHIN))
+    async def _ask_patiently(self, request: HttpRequest, what: str) -> HttpAnswer:
+        """Ask what may be asked again."""
+        return await _ask(PatientSender(self._send, TimeLimit(_ASKED_WITHIN)).send, request, what)
 
 
 def alerts_in(page: Mapping[str, object]) -> Iterator[ListedAlert]:
-    """Return the alerts on a page of Defender's list; anything else is left out."""
+    """Yield the alerts on a page of Defender's list; anything else is left out."""
     for body in _objects(page.get("value")):
         properties = body.get("properties")
         if not isinstance(properties, Mapping):
@@ -138,11 +134,11 @@ def alerts_in(page: Mapping[str, object]) -> Iterator[ListedAlert]:
             yield ListedAlert(name, path, title, component, type, is_sample(type, title, ids), is_over)
 
 
-async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer | NotDone:
+async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer:
     try:
         answer = await send(request)
     except Unavailable as fault:
-        return NotDone(f"{what}: {fault}")
+        raise NotDone(f"{what}: {fault}") from fault
     if 200 <= answer.status < 300:
         return answer
     body = _json_in(answer)
@@ -155,7 +151,7 @@ async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer | NotD
             "; the drill needs a role in that subscription that may raise, read and dismiss alerts, such as Contributor or "
             "Security Admin"
         )
-    return NotDone(why, answer.status)
+    raise NotDone(why, answer.status)
 
 
 def _objects(value: object) -> list[Mapping[str, object]]:
@@ -190,20 +186,19 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
         yield Defender(cloud.resource_manager, subscription, send)
 
 
-async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> NotDone | None:
-    """Ask a cluster for the pods that raise its test alert, and for nothing else; return why it did not answer."""
+async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> None:
+    """Ask a cluster for the pods that raise its test alert, and for nothing else; raises NotDone."""
     where = f"context {named.context}"
     try:
         access = kubeconfig.access_for(named.context, settings)
         async with kubectl_for(named.context, access, settings, TimeLimit(_ASKED_WITHIN)) as kubectl:
             await kubectl.get("--raw", f"/api/v1/namespaces/{NAMESPACE}/pods?limit=1")
     except BadFile as fault:
-        return NotDone(str(fault))
+        raise NotDone(str(fault)) from fault
     except NotAnswered as fault:
-        # Without its status: a cluster that is busy has not taken an order of somebody else's.
+        # Without its status: that a cluster is busy says nothing of another order.
         needs = "; the drill needs the right to list pods in all namespaces" if fault.status is not None else ""
-        return NotDone(f"{where}: {fault}{needs}")
-    return None
+        raise NotDone(f"{where}: {fault}{needs}") from fault
 
 
 def heartbeat_in(settings: Settings) -> str:

@@ -105,7 +105,7 @@ class DrillPlan:
 class Drill:
     """One drill over a state, step by step.
 
-    `defender` is None if a person raises the alert, or `read_cluster` does: it returns why the cluster did not answer.
+    `defender` is None if a person raises the alert, or `read_cluster` does, which raises NotDone.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Drill:
         plan: DrillPlan,
         store: Store,
         defender: Defender | None,
-        read_cluster: Callable[[], Awaitable[NotDone | None]] | None = None,
+        read_cluster: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.plan = plan
         self._store = store
@@ -125,20 +125,13 @@ class Drill:
         self._asked_at: datetime | None = None
         self._is_ordered = False
 
-    @property
-    def judgement(self) -> DrillJudgement:
-        """The verdict by what is known now."""
-        return judge_drill(self.plan.expected, self._evidence, self._store.now(), self.plan.book.hash)
-
     async def prepare(self) -> None:
         """Note the alerts that Defender lists already, which are none of the drill's. Without them nothing is raised."""
-        if self._defender is None:
-            return
-        listed = await self._defender.list_alerts()
-        if isinstance(listed, NotDone):
-            self._evidence.refused = listed._replace(status=None)
-        else:
-            self._before = frozenset(one.name for one in listed)
+        if self._defender is not None:
+            try:
+                self._before = frozenset(one.name for one in await self._defender.list_alerts())
+            except NotDone as fault:
+                self._evidence.refused = NotDone(fault.why)
 
     async def raise_alerts(self) -> bool:
         """Have the alerts raised; return whether they are, or may be. The drill's time begins now."""
@@ -146,43 +139,48 @@ class Drill:
         found.began = self._store.now()
         if found.refused is not None:
             return False
-        if self._defender is not None and self.plan.subject.bundle is not None:
-            # Set before the order: an order without an answer may have been taken, and its samples are dismissed.
-            self._is_ordered = True
-            trouble = await self._defender.raise_samples(self.plan.subject.bundle)
-            if trouble is not None and trouble.is_certain:
+        # Set before the order: an order without an answer may have been taken, and its samples are dismissed.
+        self._is_ordered = self._defender is not None
+        try:
+            if self._defender is not None and self.plan.subject.bundle is not None:
+                await self._defender.raise_samples(self.plan.subject.bundle)
+            elif self._read_cluster is not None:
+                await self._read_cluster()
+        except NotDone as fault:
+            if self._is_ordered and not fault.is_certain:
+                found.trouble = fault.why
+            else:
                 # Samples that come now are another's: they are neither followed nor dismissed.
-                self._is_ordered, found.refused = False, trouble
-            elif trouble is not None:
-                found.trouble = trouble.why
-        elif self._read_cluster is not None:
-            found.refused = await self._read_cluster()
-        if found.refused is None:
-            found.raised = self._store.now()
-        return found.refused is None
+                self._is_ordered, found.refused = False, fault
+                return False
+        found.raised = self._store.now()
+        return True
 
     async def look(self, *, is_last: bool = False) -> DrillJudgement:
         """Read what came by now, and at the end also why nothing came, and judge it."""
         found, now = self._evidence, self._store.now()
-        if found.raised is None:
-            return self.judgement
-        if is_last or self._asked_at is None or now - self._asked_at >= _LISTED_EVERY:
-            self._asked_at = now
-            await self._list()
-        try:
-            found.alerts = [alert_of(life, entry) for entry, life in await self._read_lives()]
-            if is_last:
-                async with self._store.session() as tx:
-                    found.swept = await find_last_sweep(tx, Stream.CWPP.value)
-                    found.quarantined = [
-                        f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
-                        for one in await list_quarantined(tx)
-                        if one.at >= found.began and any(mark in one.quarantined.body.lower() for mark in _MARKS)
-                    ]
-            found.unread = None
-        except StoreError as fault:
-            found.unread = str(fault)
-        return self.judgement
+        if found.raised is not None:
+            if is_last or self._asked_at is None or now - self._asked_at >= _LISTED_EVERY:
+                self._asked_at = now
+                await self._list()
+            try:
+                found.alerts = [alert_of(life, entry) for entry, life in await self._read_lives()]
+                if is_last:
+                    await self._read_reasons()
+                found.unread = None
+            except StoreError as fault:
+                found.unread = str(fault)
+        return judge_drill(self.plan.expected, found, self._store.now(), self.plan.book.hash)
+
+    async def _read_reasons(self) -> None:
+        """Read why nothing may have come: the last sweep of the hub, and messages that were not understood."""
+        async with self._store.session() as tx:
+            self._evidence.swept = await find_last_sweep(tx, Stream.CWPP.value)
+            self._evidence.quarantined = [
+                f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
+                for one in await list_quarantined(tx)
+                if one.at >= self._evidence.began and any(mark in one.quarantined.body.lower() for mark in _MARKS)
+            ]
 
     async def dismiss(self) -> tuple[int | None, str | None]:
         """Dismiss the drill's samples; return how many, and why others were not. None if the drill ordered none."""
@@ -194,7 +192,7 @@ class Drill:
         times = Counter((one.type, one.title) for one in self._own.values())
         standing = [one for one in self._own.values() if not one.is_over]
         own = [one for one in standing if times[one.type, one.title] == 1]
-        refused = [one.why for one in await self._defender.dismiss(own)]
+        refused = await self._defender.dismiss(own)
         dismissed = len(own) - len(refused)
         if others := ", ".join(one.name for one in standing if one not in own):
             refused.append(f"another order raised the same samples meanwhile, which cannot be told apart: {others}")
@@ -235,10 +233,11 @@ class Drill:
         """Read which samples Defender lists that it did not list before; return why it could not be read."""
         if self._defender is None:
             return None
-        listed = await self._defender.list_alerts()
-        if isinstance(listed, NotDone):
-            self._evidence.trouble = listed.why
-            return listed.why
+        try:
+            listed = await self._defender.list_alerts()
+        except NotDone as fault:
+            self._evidence.trouble = fault.why
+            return fault.why
         plan_of = self.plan.book.catalogue.find_plan
         self._own |= {
             one.name: one

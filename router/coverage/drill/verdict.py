@@ -23,6 +23,10 @@ _SWEPT = timedelta(minutes=5)
 """A router at work ends a sweep of each hub within this: it begins one every minute."""
 
 _OF_A_HASH = 12
+"""Characters of a hash that a sentence shows."""
+
+_BUSY = (409, 429)
+"""Answers after which the same may be done later."""
 
 _FURTHEST = (
     DeliveryState.SENT,
@@ -45,21 +49,18 @@ class ExpectedDestination(NamedTuple):
     takes_samples: bool = True
 
 
-class NotDone(NamedTuple):
-    """The reason why Azure did not do what it was asked; `status` is None if no answer came."""
+class NotDone(Exception):
+    """Raised if Azure or a cluster did not do what it was asked; `status` is None if no answer came."""
 
-    why: str
-    status: int | None = None
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.status = status
 
     @property
     def is_certain(self) -> bool:
         """Whether it certainly was not done: Azure refused it, and had no trouble of its own."""
         return self.status is not None and self.status < 500
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the same may be done later."""
-        return self.status in (409, 429)
 
 
 class ListedAlert(NamedTuple):
@@ -271,7 +272,7 @@ def _find_stop(evidence: DrillEvidence, before: str, now: datetime) -> DrillEnd 
     alerts, trouble = evidence.alerts, f" ({evidence.trouble})" if evidence.trouble is not None else ""
     waited = f"{_seconds(evidence.began, now):.0f} s"
     if evidence.refused is not None:
-        verdict = DrillVerdict.NOT_PROVEN if evidence.refused.is_busy else DrillVerdict.FAILED
+        verdict = DrillVerdict.NOT_PROVEN if evidence.refused.status in _BUSY else DrillVerdict.FAILED
         return DrillEnd(DrillHop.RAISED, f"nothing was raised: {evidence.refused.why}", verdict)
     if alerts and any(one.outcome is not Outcome.BELOW_FLOOR for one in alerts):
         return None
