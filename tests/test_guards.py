@@ -21,8 +21,8 @@ TREE = {
     "alert_router_demo/__init__.py": "from router.cli.shared import both\n",
     "tests/test_one.py": "import router.cli.tested_twice\n\n\n",
     "router/__init__.py": "",
-    "router/store/__init__.py": 'from router.store.transaction import Engine\n\n__all__ = ["Engine"]\n',
-    "router/store/transaction.py": "class Engine:\n    pass\n",
+    "router/store/__init__.py": 'from router.store.store import Engine\n\n__all__ = ["Engine"]\n',
+    "router/store/store.py": "class Engine:\n    pass\n",
     "router/store/schema.sql": "CREATE\nTABLE\n",
     "router/store/plans.tsv": "data, and no lines of the house\n",
     "router/cli/__init__.py": "",
@@ -54,7 +54,7 @@ def test_the_house_counts_files_and_lines_by_room(tmp_path: Path) -> None:
 
 def test_a_small_file_with_one_importer_is_found(tmp_path: Path) -> None:
     """What a package passes on is imported by those who take it there. Tests import nothing."""
-    assert set(house(tmp_path).small) == {"router/store/transaction.py", "router/cli/words.py"}
+    assert set(house(tmp_path).small) == {"router/store/store.py", "router/cli/words.py"}
 
 
 @pytest.mark.parametrize(("lines", "is_small"), [(SMALL - 1, True), (SMALL, False)])

@@ -32,8 +32,7 @@ from router.store.forgetting import forget
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.retention import ClockWitness, Retention, forgets_by, witness_after
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from router.telemetry.measures import Swept
 
 FORGETTING = 50

@@ -36,8 +36,7 @@ from router.store.bodies import read_holds, read_silences
 from router.store.deliveries import add_deliveries
 from router.store.documents import list_documents
 from router.store.rules import find_announced, find_unused_rules, note_rules, read_hits, write_announced
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 EVERY = timedelta(minutes=1)
 """How often it is looked for events, by a process that sweeps more often."""

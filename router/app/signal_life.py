@@ -28,8 +28,7 @@ from router.store.destinations import list_pauses
 from router.store.documents import find_documents, list_documents
 from router.store.ledger import RECORD, HeldBy, LedgerRow, record_key
 from router.store.signals import find_signals
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 
 class Presence(StrEnum):

@@ -17,8 +17,7 @@ from router.store.ledger import RECORD
 from router.store.lookups import SignalLookup
 from router.store.quarantine import QuarantineEntry, list_quarantined
 from router.store.signals import find_signals
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 MOST_SIGNALS = 20
 """Signals of which an end of an id may be meant; more are not told apart."""

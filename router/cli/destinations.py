@@ -32,8 +32,7 @@ from router.domain.texts import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
 from router.store.destinations import has_delivered, list_pauses, take_probe
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)

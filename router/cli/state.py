@@ -23,7 +23,7 @@ from router.domain.texts import counted, timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport, describe
 from router.store.sqlite import back_up, opened_unchanged
-from router.store.transaction import VERSION
+from router.store.store import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000

@@ -37,8 +37,7 @@ from router.store.destinations import (
     return_probe,
     take_probe,
 )
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 GATHER = 0.05
 """Seconds for which answers gather before they are settled, where others are on their way."""

@@ -30,8 +30,7 @@ from router.ingest.observations import Observation
 from router.ingest.readers import TagReader
 from router.store.documents import find_documents, put_documents
 from router.store.sources import write_heard
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 type DocumentAfter = Callable[[str, StoredDocument | None], StoredDocument | None]
 """What is to be stored under an id, over what is stored there; None where nothing changes."""

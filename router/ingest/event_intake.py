@@ -19,8 +19,7 @@ from router.domain.notices import RecordEntry
 from router.ingest.intake import Ingested, Intake, Message, fault_of
 from router.store import partitions
 from router.store.partitions import Taken, Try
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 DEADLY = 3
 """So many processes must have died of an event, at least one while it tried nothing else; then the event is poison."""

@@ -19,8 +19,7 @@ from router.domain.notices import RecordEntry
 from router.ingest.event_intake import EventIntake
 from router.store import partitions
 from router.store.partitions import HubPartition, Taken
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 
 class Hub(Protocol):

@@ -41,8 +41,7 @@ from router.store.signals import (
     write_signals,
 )
 from router.store.snapshots import add_snapshot_rows
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 __all__ = ["Ingested", "Intake", "Message", "release_held"]
 

@@ -12,7 +12,7 @@ from router.domain.hubs import Arrival
 from router.domain.keys import alert_fingerprint, fingerprint_of, same_id, signal_key
 from router.domain.signals import Finding, Signal
 from router.store.ledger import Seen, State
-from router.store.snapshot_rules import ENDING_KINDS, Appearances, first_appearance
+from router.store.snapshots import ENDING_KINDS, Appearances, first_appearance
 
 MOST = 1_000
 """The most alerts whose fingerprints a row keeps."""

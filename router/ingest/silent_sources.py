@@ -24,8 +24,7 @@ from router.store.documents import find_document, put_document
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
 from router.store.sources import list_sources, write_watched
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 EVERY = timedelta(minutes=10)
 """How often it is looked, by a process that sweeps more often: that lists every source."""

@@ -26,9 +26,8 @@ from router.store.delivery_status import find_last_notice
 from router.store.ledger import UNSEEN, LedgerRow, Seen, Turn
 from router.store.partitions import read_losses
 from router.store.signals import lock_signals, read_fields
-from router.store.snapshot_rules import DAY, AbsenceWindow, Snapshot, find_absence_window, joined, judge
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.snapshots import DAY, AbsenceWindow, Snapshot, find_absence_window, joined, judge
+from router.store.store import Store, Transaction
 
 AT_A_TIME = 100
 """Findings that end together."""

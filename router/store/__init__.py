@@ -1,10 +1,10 @@
 """Where everything is kept, in SQL: a module of functions for each topic, which take a transaction.
 
-store, transaction      the state, and what every function on it takes; steps/: the tables, and how they are carried forward
-sqlite                  the file that one machine keeps; witness: what notices that it lost something; private: who may read it
+store                   the state, its transactions, and what differs between the engines; steps/: the tables
+sqlite                  the file that one machine keeps; private: who may read it, and the witness of what it lost
 postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
-signals                 signals, what holds them, what rules can match of them
+ledger, signals         the latest state of each signal, what holds it, what rules can match of it
 decisions               decisions on record, what finds their signals, and counts
 groups                  groups, their members, the alerts that incidents name, and openings
 deliveries              what is owed, and its rows; claims: claiming and settling; dead_letters: what was given up on
@@ -14,7 +14,7 @@ partitions              what of a hub is taken in, tried and lost, and which pro
 snapshots               the days on which the snapshots of a subscription came, and what came in neither of two
 sources, rules          when each source was last heard of, and which are silent; since when rules are known, and their hits
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read
-forgetting, describing  what is old enough to go; the report on a state
+forgetting, retention   what is old enough to go, and how long each thing stays; describing: the report on a state
 
 codec                   values as columns hold them, and the columns of a row as values again
 """

@@ -54,7 +54,7 @@ from router.store.delivery_lifecycle import (
     unclaimed,
 )
 from router.store.destinations import note_delivered
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 from router.store.turn_order import (
     ClaimNow,
     GiveUp,

@@ -23,7 +23,7 @@ from router.store.deliveries import (
 )
 from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, given_up, redriven, skipped
 from router.store.destinations import forget_pauses
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 from router.store.turn_order import is_overtaken, redriven_with, superseded
 
 

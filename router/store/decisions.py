@@ -21,7 +21,7 @@ from router.store.codec import Columns, decision_in, encode, micros, readable, t
 from router.store.lookups import SignalLookup, ending, written
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 _INSERT = """
 INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)

@@ -29,7 +29,7 @@ from router.store.codec import (
 from router.store.decisions import earlier_in
 from router.store.delivery_lifecycle import OutboxEntry, born_at, damaged, due_at
 from router.store.quarantine import damaged_entry, put_in_quarantine
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 from router.store.turn_order import may_be_note
 
 IS_OPEN = "state IN ('owed', 'claimed')"

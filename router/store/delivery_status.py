@@ -17,7 +17,7 @@ from router.store.claims import IS_FIRST
 from router.store.codec import EPOCH, Columns, attempt, content_of, micros, readable
 from router.store.deliveries import ENTRY, IS_OPEN, WHOLE, entry_of
 from router.store.destinations import pauses_in
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """An instant since which nothing was sent."""

@@ -13,8 +13,7 @@ from router.domain.destination_holds import DestinationHold, holds_in_force
 from router.domain.documents import DocumentKind
 from router.store.bodies import find_value
 from router.store.codec import Columns, readable
-from router.store.store import Store
-from router.store.transaction import VERSION, Transaction
+from router.store.store import VERSION, Store, Transaction
 
 PAGE = 2_000
 """Rows that one statement counts."""

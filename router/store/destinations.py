@@ -25,7 +25,7 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.codec import Columns, micros
 from router.store.quarantine import sound_in
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 PROBE = timedelta(minutes=5)
 """How long a paused destination is left alone before one delivery tries again."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.store.codec import MOST_STEPS, Columns, micros
 from router.store.quarantine import read_sound
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 _NEW = "INSERT INTO documents (kind, id, at, body, version) VALUES (?,?,?,?,0) ON CONFLICT (kind, id) DO NOTHING"
 _VERSIONS = "SELECT id, version FROM documents WHERE kind=? AND id = ANY(?) ORDER BY id FOR UPDATE"

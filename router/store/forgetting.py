@@ -18,8 +18,7 @@ from router.domain.signals import Stream
 from router.store.codec import micros
 from router.store.ledger import record_key
 from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 STEP = 100
 """Rows that one step looks at: its transaction is to be short."""

@@ -16,7 +16,7 @@ from router.domain.notices import Group, Notice
 from router.domain.severity import gravity_of
 from router.store.codec import MOST_TURNS, Columns, decode, encode, micros, readable
 from router.store.quarantine import sound_in
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 
 class Waits(StrEnum):

@@ -14,7 +14,7 @@ from router.domain.hubs import Arrival
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
-from router.store.snapshot_rules import Appearances
+from router.store.snapshots import Appearances
 
 
 class State(NamedTuple):

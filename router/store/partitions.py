@@ -16,7 +16,7 @@ from router.domain.errors import Undecodable
 from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span, gaps_in
 from router.store.codec import MOST_STEPS, Columns, attempt, micros
 from router.store.quarantine import read_sound
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 _FIND = "SELECT * FROM partitions WHERE hub=? AND partition=?"
 _LOCK = """

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import find_bulk_statement
 from router.store.codec import instant
-from router.store.store import Store
-from router.store.transaction import (
+from router.store.store import (
     CLOCK,
     Clock,
     Conflict,
     ResultSet,
     StateSizes,
+    Store,
     Transaction,
     statements_in,
     storable,

@@ -12,7 +12,7 @@ from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

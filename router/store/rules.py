@@ -11,7 +11,7 @@ from router.domain.notices import RecordEntry
 from router.store.codec import Columns, micros
 from router.store.quarantine import read_sound
 from router.store.retention import FIRST
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 GONE = timedelta(days=1)
 """How long a rule may be away and be the same when it comes back: so long, workers with older rules may run beside."""

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 import orjson
 
 from router.domain.decisions import Outcome
-from router.domain.errors import Undecodable
 from router.domain.hubs import Arrival
 from router.domain.keys import bounded
 from router.domain.rule_fields import RuleFields, StandingSignal
@@ -22,8 +21,8 @@ from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, 
 from router.store.ledger import Held, HeldBy, LedgerRow, Seen, State
 from router.store.quarantine import read_sound
 from router.store.retention import age_of_signal
-from router.store.snapshot_rules import Appearances
-from router.store.transaction import Transaction
+from router.store.snapshots import Appearances, days_in
+from router.store.store import Transaction
 
 _HELD = ("held_by", "held_until", "held_since", "held_messages")
 """What holds a signal; empty where nothing does."""
@@ -44,9 +43,6 @@ _MATCHED = ("type", "rule_fields")
 """What rules can match of a signal."""
 
 _MICROSECOND = timedelta(microseconds=1)
-
-_LONGEST_DAY = 8
-"""Digits that no number of a day has."""
 
 _FIND = f"SELECT {', '.join(_COLUMNS)} FROM signals WHERE key = ANY(?)"
 _LOCK = f"{_FIND} ORDER BY key FOR UPDATE"
@@ -352,11 +348,3 @@ def _appearances_in(row: Columns) -> Appearances | None:
         return None
     kind, named, in_snapshot = row.word("kind", Kind).value, row.time("named"), row.find_time("in_snapshot")
     return Appearances(row.text("subscription"), kind, named, in_snapshot, days_in(row))
-
-
-def days_in(row: Columns) -> tuple[int, ...]:
-    """Return the days on which rows of snapshots named a finding, in order; raises Undecodable."""
-    days = row.text("snapshot_days").split()
-    if not all(one.isdecimal() and len(one) < _LONGEST_DAY for one in days):
-        raise Undecodable("snapshot_days: is no list of days")
-    return tuple(sorted(map(int, days)))

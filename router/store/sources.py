@@ -18,7 +18,7 @@ from router.domain.coverage_sources import (
 from router.domain.source_turns import KnownSource
 from router.store.codec import MOST_TURNS, Columns, micros
 from router.store.quarantine import read_sound
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 
 _SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
 _WATCHERS = tuple(one.name.lower() for one in AlertWatcher)

@@ -29,10 +29,8 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.store.private import REMEDY, make_private, open_private, sync_directory
-from router.store.store import Store
-from router.store.transaction import CLOCK, Clock, ResultSet, StateSizes, Transaction, statements_in, storable
-from router.store.witness import Witness
+from router.store.private import REMEDY, Witness, make_private, open_private, sync_directory
+from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, statements_in, storable
 
 _MEASURED = 512 * 1024 * 1024
 """Bytes of a file up to which it is measured by table: for that each of its pages is read."""

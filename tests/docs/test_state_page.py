@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from router.store.private import FILES
-from router.store.transaction import STEPS
+from router.store.store import STEPS
 from tests.docs.pages import page, spans
 from tests.store.acts import run
 from tests.store.opened import open_store, rows_in

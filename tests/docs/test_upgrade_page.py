@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile
-from router.store.transaction import VERSION
+from router.store.store import VERSION
 from tests.docs.pages import page
 from tests.store.acts import run
 from tests.store.opened import open_store

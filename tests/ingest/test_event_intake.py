@@ -22,8 +22,7 @@ from router.ingest.intake import Ingested, Intake, Message
 from router.store import partitions
 from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.builders import NOW, a_destination, a_route, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf

@@ -20,8 +20,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.decisions import find_decisions
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book

@@ -22,8 +22,7 @@ from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.groups import GroupState, MemberState, States
 from router.store.ledger import LedgerRow
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.builders import NOW
 from tests.store.builders import an_entry
 from tests.store.within import claim_in, within

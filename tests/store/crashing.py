@@ -16,7 +16,7 @@ from shutil import rmtree
 from types import FrameType
 from typing import Any
 
-from router.store import transaction
+from router.store import store as transaction
 from router.store.decisions import put_on_record
 from tests.store.builders import an_entry
 from tests.store.opened import open_store

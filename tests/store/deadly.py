@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from router.domain.errors import StoreError
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.store.watching import Around, AroundTransaction
 
 

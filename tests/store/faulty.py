@@ -10,8 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from router.domain.errors import StoreError
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.store.watching import Around
 
 STATEMENTS = {

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from router.store.sqlite import StateFile
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 from tests.store.watching import Around
 
 COPIED = {

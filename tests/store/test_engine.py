@@ -24,7 +24,7 @@ from psycopg import sql
 from router.domain.errors import StoreError, Unstorable
 from router.store.conninfo import Connector, parse_address
 from router.store.postgresql import PostgresqlStore
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 from tests.stack.postgres import (
     BY_PASSWORD,
     EmptiedDatabase,

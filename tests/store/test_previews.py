@@ -25,7 +25,7 @@ from router.domain.severity import Severity, gravity_of
 from router.store import signals
 from router.store.decisions import put_on_record, walk_decisions
 from router.store.ledger import Held, LedgerRow, State
-from router.store.transaction import Transaction
+from router.store.store import Transaction
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_ip
 from tests.examples import some_of
 from tests.store.acts import run, write_rows

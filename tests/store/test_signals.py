@@ -14,7 +14,7 @@ from router.domain.hubs import Arrival
 from router.store import signals
 from router.store.describing import describe
 from router.store.ledger import Held, LedgerRow, Seen, State
-from router.store.snapshot_rules import Appearances
+from router.store.snapshots import Appearances
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import find_rows, in_doubt, owe, run, write_rows

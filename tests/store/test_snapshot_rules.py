@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store.snapshot_rules import DAY, REMEMBERED, Appearances, Snapshot, day_of, joined
+from router.store.snapshots import DAY, REMEMBERED, Appearances, Snapshot, day_of, joined
 from tests.builders import NOW
 
 HOURS = st.one_of(st.integers(0, 600), st.integers(0, 20).map(lambda halves: halves * 12))

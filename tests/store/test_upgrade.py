@@ -12,7 +12,7 @@ import pytest
 
 from router.domain.errors import StoreError
 from router.store.sqlite import StateFile, at_once
-from router.store.transaction import STEPS
+from router.store.store import STEPS
 from tests.stack.postgres import Server, Way
 from tests.store.acts import run
 from tests.store.opened import Store, engine_over, rows_in

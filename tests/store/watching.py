@@ -7,8 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from router.store.store import Store
-from router.store.transaction import ResultSet, StateSizes, Transaction
+from router.store.store import ResultSet, StateSizes, Store, Transaction
 
 type Watch = Callable[[str, Sequence[Any]], object]
 """Is shown a statement, and its values, or those of all its rows, before it is carried out; what it raises is the answer."""

@@ -8,8 +8,7 @@ from typing import Concatenate
 
 from router.domain.deliveries import Claim, Recipient
 from router.store.claims import claim_due, claim_odd, decide_depending, row_in
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 
 async def within[**P, T](

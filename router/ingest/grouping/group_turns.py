@@ -27,8 +27,7 @@ from router.store import groups
 from router.store.deliveries import add_deliveries
 from router.store.groups import Asked, States
 from router.store.ledger import Turn
-from router.store.store import Store
-from router.store.transaction import Transaction
+from router.store.store import Store, Transaction
 
 AT_ONCE = 200
 """Groups of which one transaction opens so many on the clock, and tells notes of as many."""
