@@ -25,7 +25,7 @@ FLOORS: dict[str, set[str]] = {
     "telemetry": {"domain"},
     "deliver": {"domain", "store"},
     "coverage": {"domain"},
-    "ingest": {"domain", "parse", "decide", "store"},
+    "ingest": {"domain", "parse", "decide", "destinations", "store"},
     "app": {
         "domain", "parse", "decide", "rulebook", "destinations", "store", "eventhubs", "telemetry", "deliver",
         "coverage", "ingest",
