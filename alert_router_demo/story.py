@@ -22,16 +22,16 @@ from alert_router_demo.shown import lines_of_page, lines_of_ticket, summaries_of
 from alert_router_demo.soc import Drop, Soc, Status
 from router.app.extras import PACKAGE
 from router.app.settings import now
-from router.cli.files import InputFile, open_files
+from router.cli.files import InputFile
 from router.cli.given import rules_given
-from router.cli.incoming import batches_of
+from router.cli.incoming import batches_of, open_files
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
 from router.domain.texts import counted
-from router.ingest.intake import Message
+from router.ingest.messages import Message
 from router.rulebook import STARTER
 
 PATIENCE = timedelta(seconds=20)

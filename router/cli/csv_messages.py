@@ -32,46 +32,46 @@ _TIMES = re.compile(
 
 _UTC = " [utc]"
 _REMEDY = "export the table with its times as texts: extend TimeGenerated = tostring(TimeGenerated)"
-_LONGEST = 80  # characters of a text that are said
+_LONGEST = 80  # characters of a text that an error quotes
 
 type _Row = tuple[int, list[str] | Piece]
 """The line on which a row starts, and its cells; else what cannot be read of it: its quotes do not match, or it is too long, or
 of too many cells."""
 
 
-def has_header(file: BinaryIO) -> bool:
-    """Whether the first row names columns that the table has; a file without rows needs none."""
-    _, header = next(_rows(file), (0, None))
-    return header is None or (isinstance(header, list) and has_alert_columns(fields_in(dict.fromkeys(header, ""))))
+def refuse_table(file: BinaryIO, name: str) -> None:
+    """Raise BadFile if the first row names no column that the table has, or a time of an alert cannot be read.
 
-
-def refuse_unread_times(file: BinaryIO, name: str) -> None:
-    """Raise BadFile if a time of an alert is none that can be read.
-
-    An old state without its time could be put behind a new one, and an alert that is over would page.
+    A first row that is a message would be lost. An old state without its time could be put behind a new one, so that an alert
+    that is over would page.
     """
     # A refusal leaves rows unread, and they are to let go of the file before it is closed.
     with closing(_rows(file)) as rows:
-        _, header = next(rows, (0, []))
-        columns = [] if isinstance(header, Piece) else list(enumerate(header))
-        named = [(place, written, _TIMES.fullmatch(written.lower())) for place, written in columns]
-        times = [(place, written, found[1]) for place, written, found in named if found is not None]
+        _, header = next(rows, (0, None))
+        if header is None:
+            return
+        if isinstance(header, Piece) or not has_alert_columns(fields_in(dict.fromkeys(header, ""))):
+            raise BadFile(f"{name}:1: names no column of SecurityAlert; export the table with its header")
+        named = [(place, column, _TIMES.fullmatch(column.lower())) for place, column in enumerate(header)]
+        times = [(place, column, found[1]) for place, column, found in named if found is not None]
         for line, cells in rows:
             for place, column, zone in times:
-                written = cells[place] if not isinstance(cells, Piece) and place < len(cells) else ""
+                if isinstance(cells, Piece):
+                    break
+                written = cells[place] if place < len(cells) else ""
                 if not written.strip():
                     continue
-                said = f"{name}:{line}: the column {_cut(column)} has {_cut(written)}, "
+                what = f"{name}:{line}: the column {_cut(column)} has {_cut(written)}, "
                 if zone not in (None, _UTC):
                     raise BadFile(
-                        f"{said}and its zone is not known; set the portal to show times in UTC, and export again"
+                        f"{what}and its zone is not known; set the portal to show times in UTC, and export again"
                     )
                 if not is_time(written):
-                    raise BadFile(f"{said}which is no time that can be read; {_REMEDY}")
+                    raise BadFile(f"{what}which is no time that can be read; {_REMEDY}")
 
 
 def rows_in(file: BinaryIO) -> Iterator[Piece]:
-    """Each row as a JSON object of its columns, all texts, with the line it starts on.
+    """Yield each row as a JSON object of its columns, all texts, with the line it starts on.
 
     A column without a name is left out; cells beyond the header are kept under names that say their place. What lies
     between quotes that do not match, and a row of too many cells, is given as it stands, so that it is kept as one message that
@@ -90,6 +90,7 @@ def rows_in(file: BinaryIO) -> Iterator[Piece]:
 def _rows(file: BinaryIO) -> Generator[_Row]:
     # Entities of an alert are one cell, and far longer than the module expects of cells.
     csv.field_size_limit(sys.maxsize)
+    file.seek(0)
     codec = codec_of(file.read(4))
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=codec, errors="replace", newline="")
@@ -148,13 +149,13 @@ class _Lines:
         return line
 
     def begin(self) -> int:
-        """Forgets the lines of the row before, and gives the number of the next."""
+        """Forget the lines of the row before, and return the number of the next."""
         self._row.clear()
         self._left = LARGEST_BODY
         return self._count + 1
 
     def taken(self, number: int) -> Iterator[Piece]:
-        """The text of the present row, as far as its lines were begun."""
+        """Return the text of the present row, as far as its lines were begun."""
         text = Growing()
         part = bytes(self._row)
         text.add(part)

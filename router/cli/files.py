@@ -1,4 +1,4 @@
-"""Files of messages: each is opened and digested first, then read one message after the other.
+"""Files of messages: each is digested first, then read one message after the other.
 
 Whatever a file holds, no more of it is in memory at a time than the longest body that is looked at.
 """
@@ -6,43 +6,70 @@ Whatever a file holds, no more of it is in memory at a time than the longest bod
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from shutil import copyfileobj
-from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.cli.csv_messages import has_header, refuse_unread_times, rows_in
-from router.cli.incoming import STDIN, Stdin, messages_within, tell_rest, unreadable
+from router.cli.csv_messages import refuse_table, rows_in
 from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
+from router.cli.streams import complain
 from router.domain.errors import BadFile
 from router.domain.hubs import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, answer_in, is_empty_envelope, split_body
+from router.parse import LARGEST_BODY, MOST_ELEMENTS, Continuation, answer_in, is_empty_envelope, split_body
 
 _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024
 _BESIDE = 0  # The place of what stands beside elements, which count from 1.
+_LISTED = re.compile(rb'\s*(?:\[|\{\s*"records"\s*:)', re.IGNORECASE)
 
-type Source = InputFile | Stdin
-"""What messages are read from."""
+_ADVICE = {
+    Continuation.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
+    Continuation.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
+    # The last page looks like that, too.
+    Continuation.CUT: (
+        "holds fewer records than its query found, and no skip_token: either pages came before it, "
+        "or ask with id among the columns and --first 1000"
+    ),
+}
+
+
+def messages_within(message: Message) -> Iterator[Message]:
+    """Yield the messages in a line that holds an answer of Azure, or more elements than a message of a hub; else the line.
+
+    Each has the identity that the reader would give it.
+    """
+    answer = answer_in(message.body) if message.cut is None else None
+    bodies = answer.bodies if answer is not None else None
+    if answer is not None:
+        tell_rest(answer.continuation, message.source)
+    elif message.cut is None and _LISTED.match(message.body):
+        elements = split_body(message.body) or ()
+        bodies = elements if len(elements) > MOST_ELEMENTS else None
+    if bodies is None:
+        yield message
+        return
+    for part, body in enumerate(bodies, 1):
+        place = replace(message.arrival, part=part)
+        yield replace(message, body=body, source=f"{message.source}[{part}]", arrival=place)
+
+
+def tell_rest(rest: Continuation | None, source: str) -> None:
+    """Say on stderr that an answer is only a part, and how to get the rest.
+
+    Its token and its link are not repeated: the line is to be obeyed, and the file's author has no words in it.
+    """
+    if rest is not None:
+        complain(f"{source}: {_ADVICE[rest]}")
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that can be read.
-
-    Attributes:
-        name: its name as it was given.
-        suffix: its suffix, in lower case.
-        digest: the digest of its bytes.
-        size: its size in bytes.
-        reopen: opens it from its beginning.
-    """
+    """A file that can be read; `reopen` opens it from its beginning, `suffix` is in lower case, `size` in bytes."""
 
     name: str
     suffix: str
@@ -51,10 +78,7 @@ class InputFile:
     reopen: Callable[[], BinaryIO]
 
     def messages(self) -> Iterator[Message]:
-        """Its messages in their order; raises BadFile where it cannot be read any more.
-
-        They are read as they are asked for.
-        """
+        """Yield its messages in their order, read as they are asked for; raises BadFile where it cannot be read any more."""
         try:
             with self.reopen() as file:
                 yield from self._messages_in(file)
@@ -63,11 +87,11 @@ class InputFile:
 
     def _messages_in(self, file: BinaryIO) -> Iterator[Message]:
         if self.suffix in _LINES:
-            return self._lines(lines_in(_text_of(file)))
+            return self._lines(lines_in(_utf8_in(file)))
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
             return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
-        return self._form_by_content(_text_of(file))
+        return self._form_by_content(_utf8_in(file))
 
     def _form_by_content(self, text: Iterator[bytes]) -> Iterator[Message]:
         head = b""
@@ -86,7 +110,7 @@ class InputFile:
         return self._numbered(Piece(place, body) for place, body in enumerate(bodies, 1))
 
     def _long(self, head: bytes, rest: Iterator[bytes]) -> Iterator[Message]:
-        """The messages of a text of which only the head is looked at before they are read."""
+        """Return the messages of a text of which only the head is looked at before they are read."""
         line, is_ended, _ = head.lstrip().partition(b"\n")
         is_document = not is_ended or is_begun(line)
         if is_document and (start := find_array(head)) is not None:
@@ -97,7 +121,7 @@ class InputFile:
         return self._whole(whole(text)) if is_document else self._lines(lines_in(text))
 
     def _wrapped(self, opening: bytes, text: Iterator[bytes]) -> Iterator[Message]:
-        """The messages of a long envelope, and what it holds beside them as one more, unless that belongs to an envelope."""
+        """Yield the messages of a long envelope, and what it holds beside them as one more, unless that belongs to one."""
         elements = Elements(wrapped=True)
         yield from self._numbered(cut(text, elements))
         beside = opening + b"]" + bytes(elements.beside) + b"}"
@@ -122,51 +146,24 @@ class InputFile:
         return Message(piece.body, source, Arrival(self.digest, piece.number), cut=piece.cut)
 
 
-def _text_of(file: BinaryIO) -> Iterator[bytes]:
-    """What a file holds in UTF-8, a part at a time."""
+def _utf8_in(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what a file holds in UTF-8, a part at a time."""
     text = Text()
     while chunk := file.read(_CHUNK):
         yield text.feed(chunk)
     yield text.feed(b"", is_last=True)
 
 
-@contextmanager
-def open_files(names: Sequence[str]) -> Iterator[list[Source]]:
-    """Every file named, digested, so that one that cannot be read stops all before anything is taken in.
-
-    Raises BadFile. What can be read only once is copied to a temporary file, which goes when the context ends. Standard
-    input is read as it comes.
-    """
-    with ExitStack() as copies:
-        yield [_open(name, copies) for name in names]
-
-
-def _open(name: str, copies: ExitStack) -> Source:
-    path = Path(name)
-    suffix = path.suffix.lower()
-    try:
-        if name == STDIN:
-            return copies.enter_context(Stdin.opened(file_of))
-        if path.is_dir():
-            raise BadFile(f"{_printable(name)}: is a directory; name the files in it")
-        with path.open("rb") as file:
-            if path.is_file():
-                return _known(name, suffix, file, lambda: path.open("rb"))
-            return _copied(name, file, copies)
-    except (OSError, ValueError) as fault:  # ValueError: a name with a NUL in it
-        raise unreadable(_printable(name), fault) from fault
+def file_at(path: Path, name: str) -> InputFile:
+    """Return the file at a path under the name that it was given; raises BadFile and OSError."""
+    with path.open("rb") as file:
+        return _digested(name, path.suffix.lower(), file, lambda: path.open("rb"))
 
 
 def file_of(name: str, copy: BinaryIO) -> InputFile:
-    """A copy that lies in a temporary file as the file of that name."""
+    """Return a copy that lies in a temporary file as the file of that name."""
     copy.seek(0)
-    return _known(name, Path(name).suffix.lower(), copy, lambda: _again(copy))
-
-
-def _copied(name: str, file: BinaryIO, copies: ExitStack) -> InputFile:
-    copy = copies.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
-    copyfileobj(file, copy)
-    return file_of(name, copy)
+    return _digested(name, Path(name).suffix.lower(), copy, lambda: _again(copy))
 
 
 def _again(file: BinaryIO) -> BinaryIO:
@@ -174,22 +171,23 @@ def _again(file: BinaryIO) -> BinaryIO:
     return os.fdopen(os.dup(file.fileno()), "rb")
 
 
-def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> InputFile:
-    digest = blake2b(digest_size=16)
-    size = 0
+def _digested(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> InputFile:
+    digest, size = blake2b(digest_size=16), 0
     while chunk := file.read(1 << 20):
         digest.update(chunk)
         size += len(chunk)
-    name = _printable(name)
+    name = printable(name)
     if suffix == ".csv":
-        file.seek(0)
-        if not has_header(file):
-            raise BadFile(f"{name}:1: names no column of SecurityAlert; export the table with its header")
-        file.seek(0)
-        refuse_unread_times(file, name)
+        refuse_table(file, name)
     return InputFile(name, suffix, digest.hexdigest(), size, reopen)
 
 
-def _printable(name: str) -> str:
-    """A name as it can be put on record: file systems allow bytes that no text has."""
+def printable(name: str) -> str:
+    """Return a name as it can be put on record: file systems allow bytes that no text has."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def unreadable(name: str, fault: OSError | ValueError) -> BadFile:
+    """Return the error for a file that cannot be read."""
+    why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
+    return BadFile(f"{name}: cannot be read: {why}")

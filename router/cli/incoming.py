@@ -1,62 +1,62 @@
-"""Messages as they come: those in an answer of Azure, batches of them, and standard input.
+"""What is taken in: files that are named, standard input as it comes, and batches of messages.
 
-Standard input is read as it comes: a message a line, unless its first line begins a document over several. A line is known by
-its digest and by how many equal ones the same input had before it, so that the same input again is all repeats, wherever it is
-cut. A document over several lines is known as a file is.
+Standard input is a message a line, unless its first line begins a document over several. A line is known by its digest and by
+how many equal ones the same input had before it, so that the same input again is all repeats, wherever it is cut. A document
+over several lines is known as a file is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from pathlib import Path
 from select import select
+from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
+from router.cli.files import InputFile, file_at, file_of, messages_within, printable, unreadable
 from router.cli.splitting import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
-from router.cli.streams import complain
 from router.domain.errors import BadFile
 from router.domain.hubs import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, MOST_ELEMENTS, Continuation, answer_in, split_body
+from router.parse import LARGEST_BODY
 
-_ADVICE = {
-    Continuation.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
-    Continuation.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
-    # The last page looks like that, too.
-    Continuation.CUT: (
-        "holds fewer records than its query found, and no skip_token: either pages came before it, "
-        "or ask with id among the columns and --first 1000"
-    ),
-}
+type Source = InputFile | Stdin
+"""What messages are read from."""
 
 
-def messages_within(message: Message) -> Iterator[Message]:
-    """The messages in an answer of Azure, named as the reader names them; of any other message the message itself."""
-    answer = answer_in(message.body) if message.cut is None else None
-    if answer is None:
-        yield message
-        return
-    tell_rest(answer.continuation, message.source)
-    for part, body in enumerate(answer.bodies, 1):
-        place = replace(message.arrival, part=part)
-        yield replace(message, body=body, source=f"{message.source}[{part}]", arrival=place)
+@contextmanager
+def open_files(names: Sequence[str]) -> Iterator[list[Source]]:
+    """Every file named, digested, so that one that cannot be read stops all before anything is taken in.
 
-
-def tell_rest(rest: Continuation | None, source: str) -> None:
-    """Says on stderr that an answer is only a part, and how to get the rest.
-
-    Its token and its link are not repeated: whoever wrote the file would have words in a line that is to be obeyed.
+    Raises BadFile. What can be read only once is copied to a temporary file, which goes when the context ends. Standard
+    input is read as it comes.
     """
-    if rest is not None:
-        complain(f"{source}: {_ADVICE[rest]}")
+    with ExitStack() as copies:
+        yield [_open(name, copies) for name in names]
+
+
+def _open(name: str, copies: ExitStack) -> Source:
+    path = Path(name)
+    try:
+        if name == STDIN:
+            return copies.enter_context(Stdin.opened())
+        if path.is_dir():
+            raise BadFile(f"{printable(name)}: is a directory; name the files in it")
+        if path.is_file():
+            return file_at(path, name)
+        with path.open("rb") as file:
+            copy = copies.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
+            copyfileobj(file, copy)
+            return file_of(name, copy)
+    except (OSError, ValueError) as fault:  # ValueError: a name with a NUL in it
+        raise unreadable(printable(name), fault) from fault
 
 
 BATCH = 200
@@ -77,21 +77,21 @@ class Batch:
         return bool(self._messages)
 
     def takes(self, message: Message) -> bool:
-        """Whether there is room for a message."""
+        """Return whether there is room for a message."""
         return len(self._messages) < BATCH and self._size < BATCH_BYTES and message.arrival.key not in self._messages
 
     def add(self, message: Message) -> None:
-        """Adds a message."""
+        """Add a message."""
         self._messages[message.arrival.key] = message
         self._size += len(message.body)
 
     def messages(self) -> list[Message]:
-        """The messages, in their order."""
+        """Return the messages, in their order."""
         return list(self._messages.values())
 
 
 def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """Messages in batches."""
+    """Yield messages in batches."""
     batch = Batch()
     for message in messages:
         if not batch.takes(message):
@@ -109,28 +109,10 @@ WAIT = 1.0
 
 _CHUNK = 64 * 1024
 _REMEDY = "make room for temporary files, or name another directory for them with TMPDIR"
-_WRAPPED = re.compile(rb'\s*(?:\[|\{\s*"records"\s*:)', re.IGNORECASE)
-
-
-class Readable(Protocol):
-    """A document whose messages can be read."""
-
-    def messages(self) -> Iterator[Message]:
-        """Its messages in their order."""
-        ...
-
-
-type Filed = Callable[[str, BinaryIO], Readable]
-"""Makes of what lies in a temporary file the file of a name."""
 
 
 class Stdin:
-    """Standard input, which can be read once.
-
-    Attributes:
-        name: what sources are called that come from it.
-        size: how many bytes are known to come, which is none.
-    """
+    """Standard input, which can be read once; how many bytes will come is not known."""
 
     name = STDIN
     size = 0
@@ -141,20 +123,20 @@ class Stdin:
 
     @classmethod
     @contextmanager
-    def opened(cls, filed: Filed) -> Iterator[Stdin]:
+    def opened(cls) -> Iterator[Stdin]:
         """Standard input; raises OSError where nothing can be read there."""
         os.read(fd := sys.stdin.fileno(), 0)
         with ExitStack() as stack:
-            yield cls(fd, Incoming(filed, stack))
+            yield cls(fd, Incoming(stack))
 
     def messages(self) -> Iterator[Message]:
-        """Its messages, each as soon as it is there; raises BadFile."""
+        """Yield its messages, each as soon as it is there; raises BadFile."""
         while select([self._fd], [], []) and (chunk := self._read()):
             yield from self._incoming.feed(chunk)
         yield from self._incoming.end()
 
     async def batches(self, stop: Stop) -> AsyncIterator[list[Message]]:
-        """Its messages in batches, each as soon as it is full or `WAIT` has passed since its first; raises BadFile.
+        """Yield its messages in batches, each as soon as it is full or `WAIT` has passed since its first; raises BadFile.
 
         Where the work is to end, the lines that were read are the last.
         """
@@ -176,7 +158,7 @@ class Stdin:
                 batch, until = Batch(), None
 
     async def _is_ready(self, until: float | None, stop: Stop) -> bool:
-        """Waits until there is something to read, or the end; False where that takes too long, or the work is to end."""
+        """Wait until there is something to read, or the end; False where that takes too long, or the work is to end."""
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
         try:
@@ -203,8 +185,7 @@ class Stdin:
 class Incoming:
     """Cuts standard input into messages, once its first line shows how."""
 
-    def __init__(self, filed: Filed, stack: ExitStack) -> None:
-        self._filed = filed
+    def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._text = Text()
         self._lines = Lines()
@@ -214,7 +195,7 @@ class Incoming:
         self._document: BinaryIO | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
-        """The messages that end in the next bytes."""
+        """Yield the messages that end in the next bytes."""
         if self._document is not None:
             self._put_by(self._document, [chunk])
             return
@@ -229,14 +210,14 @@ class Incoming:
             yield from self._begin(is_begun(line) if is_ended else find_array(line) is not None)
 
     def end(self) -> Iterator[Message]:
-        """The messages that are left: a half line is a line."""
+        """Yield the messages that are left: a half line is a line."""
         text = self._text.feed(b"", is_last=True)
         if self._raw is not None:
             self._head += text
             yield from self._begin(is_document=False)
             text = b""
         if self._document is not None:
-            yield from self._filed(STDIN, self._document).messages()
+            yield from file_of(STDIN, self._document).messages()
             return
         yield from self._messages(self._lines.feed(text))
         yield from self._messages(self._lines.end())
@@ -262,32 +243,21 @@ class Incoming:
             digest = cut.digest if cut is not None else digest_of(body)
             # Other than the digest of a file, whose places are other places.
             arrival = Arrival(f"stdin-{digest}", self._earlier.count(digest))
-            yield from self._within(Message(body, f"{STDIN}:{number}", arrival, cut=cut))
-
-    @staticmethod
-    def _within(message: Message) -> Iterator[Message]:
-        elements = split_body(message.body) if message.cut is None and _WRAPPED.match(message.body) else None
-        if elements is None or len(elements) <= MOST_ELEMENTS:
-            yield from messages_within(message)
-            return
-        # A line may hold more of them than a message of a hub; each has the identity that the reader would give it.
-        for part, element in enumerate(elements, 1):
-            place = replace(message.arrival, part=part)
-            yield replace(message, body=element, source=f"{message.source}[{part}]", arrival=place)
+            yield from messages_within(Message(body, f"{STDIN}:{number}", arrival, cut=cut))
 
 
 class _Earlier:
     """Counts equal lines, however many lines come: what memory does not hold lies in a temporary file."""
 
     def __init__(self) -> None:
-        # The empty name: a database on the disk that nobody else sees, and that goes with its connection.
+        # The empty name: a database on the disk that no other process sees, and that goes with its connection.
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("PRAGMA journal_mode=OFF")
         self._db.execute("CREATE TABLE lines (digest BLOB PRIMARY KEY, earlier INTEGER NOT NULL) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
     def count(self, digest: str) -> int:
-        """How many lines of a digest came before this one."""
+        """Return how many lines of a digest came before this one."""
         put = "INSERT INTO lines VALUES (?, 0) ON CONFLICT DO UPDATE SET earlier=earlier+1 RETURNING earlier"
         try:
             (earlier,) = self._db.execute(put, (bytes.fromhex(digest),)).fetchone()
@@ -296,11 +266,5 @@ class _Earlier:
         return int(earlier)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Let go of the file."""
         self._db.close()
-
-
-def unreadable(name: str, fault: OSError | ValueError) -> BadFile:
-    """The error for a file that cannot be read."""
-    why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
-    return BadFile(f"{name}: cannot be read: {why}")

@@ -19,9 +19,8 @@ from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, intake_over
 from router.app.settings import Clock, Settings
 from router.cli.decisions import DecisionsFile, decisions_at
-from router.cli.files import Source
 from router.cli.funnel import Counts, Standing, Tally, dues_in, standings_in
-from router.cli.incoming import WAIT, Stdin, batches_of
+from router.cli.incoming import WAIT, Source, Stdin, batches_of
 from router.cli.screen import progress_over
 from router.cli.stopping import Stop
 from router.cli.streams import complain

@@ -11,10 +11,9 @@ from pathlib import Path
 from router.app.rules import Rules, reader_over
 from router.app.settings import Clock, Settings
 from router.cli.decisions import decisions_at, entry_of
-from router.cli.files import Source, open_files
 from router.cli.funnel import OUTCOMES, Tally, print_named, print_standings, print_tally
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.incoming import Stdin
+from router.cli.incoming import Source, Stdin, open_files
 from router.cli.job import Job, Report, batches_in, do
 from router.cli.screen import progress_over, screen
 from router.cli.stopping import Stop

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from router.app.connections import namespace_for
 from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.settings import Settings
-from router.cli.files import Source, open_files
+from router.cli.incoming import Source, open_files
 from router.cli.job import messages_in
 from router.cli.screen import Advance, progress_over, screen
 from router.cli.streams import complain

@@ -11,8 +11,7 @@ import orjson
 import pytest
 
 from alert_router_demo.soc import soc_in_thread
-from router.cli.files import file_of, open_files
-from router.cli.incoming import Incoming
+from router.cli.incoming import Incoming, open_files
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS
 from tests.cli.house import House, column, ndjson
@@ -47,7 +46,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 def piped(*chunks: bytes) -> list[Message]:
     """The messages of standard input."""
     with ExitStack() as stack:
-        incoming = Incoming(file_of, stack)
+        incoming = Incoming(stack)
         return [one for chunk in chunks for one in incoming.feed(chunk)] + list(incoming.end())
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.cli.csv_messages import MOST_CELLS
-from router.cli.files import open_files
+from router.cli.incoming import open_files
 from router.cli.splitting import Text, elements_in, lines_in
 from router.domain.errors import BadFile
 from router.parse import LARGEST_BODY

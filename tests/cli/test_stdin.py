@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.files import file_of, open_files
-from router.cli.incoming import BATCH, WAIT, Incoming, Stdin
+from router.cli.incoming import BATCH, WAIT, Incoming, Stdin, open_files
 from router.cli.stopping import Stop
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS
@@ -32,7 +31,7 @@ from tests.waiting import wait_until
 def messages_in(*chunks: bytes) -> list[Message]:
     """What comes in, read to its end."""
     with ExitStack() as stack:
-        incoming = Incoming(file_of, stack)
+        incoming = Incoming(stack)
         return [one for chunk in chunks for one in incoming.feed(chunk)] + list(incoming.end())
 
 
@@ -135,7 +134,7 @@ def test_memory_does_not_grow_with_the_input() -> None:
 
     def take_in(chunk_of: Callable[[int], bytes], count: int) -> None:
         with ExitStack() as stack:
-            incoming = Incoming(file_of, stack)
+            incoming = Incoming(stack)
             for chunk in map(chunk_of, range(count)):
                 for _ in incoming.feed(chunk):
                     pass
@@ -152,7 +151,7 @@ class Pipe:
         read, write = os.pipe()
         stack.callback(os.close, read)
         self._write: BinaryIO = stack.enter_context(os.fdopen(write, "wb", buffering=0))
-        self.stdin = Stdin(read, Incoming(file_of, stack))
+        self.stdin = Stdin(read, Incoming(stack))
         self.write, self.close = self._write.write, self._write.close
 
 
@@ -218,7 +217,7 @@ def test_a_file_is_standard_input_too(house: House) -> None:
     house.writes("alerts.ndjson", ndjson(a_flat_alert(), a_flat_alert(SystemAlertId="b")))
     with ExitStack() as stack:
         file = stack.enter_context(Path("alerts.ndjson").open("rb"))
-        stdin = Stdin(file.fileno(), Incoming(file_of, stack))
+        stdin = Stdin(file.fileno(), Incoming(stack))
 
         async def read() -> list[list[Message]]:
             return [batch async for batch in stdin.batches(Stop())]
